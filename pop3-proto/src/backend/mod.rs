@@ -1,0 +1,434 @@
+//! What a POP3 session asks of a mail store, and what it gets back: as data.
+//!
+//! [`Request`]s come out of a [`server::Session`](crate::server::Session) and go into a [`Backend`];
+//! [`Reply`]s go the other way. A backend never does I/O either: it turns requests into bytes for an
+//! upstream connection, or into [`Effect`]s that the driver carries out.
+//!
+//! # Order
+//!
+//! One request runs at a time, with these exceptions: [`Request::Cancel`] and [`Request::Abandon`] may
+//! come at any time, and a further [`Request::Retrieve`] may come while one runs; its reply follows
+//! after the reply to the first.
+//!
+//! | request | replies, in this order |
+//! |---|---|
+//! | [`Open`](Request::Open) | any number of `Challenge` (each answered by one `Answer`), `Authenticated`, any number of `Entry`, `Opened`; or `Refused` or `Failed` instead of what is left |
+//! | [`Answer`](Request::Answer) | goes on with the `Open` |
+//! | [`Retrieve`](Request::Retrieve) | `BodyStart`, any number of `Body`, `BodyEnd`; `BodyFailed` instead of what is left |
+//! | [`Cancel`](Request::Cancel) | none; replies under the ticket that come after it are ignored |
+//! | [`Update`](Request::Update) | `Updated`, or `Failed`; the backend is finished after it |
+//! | [`Abandon`](Request::Abandon) | none; the backend is finished after it |
+//!
+//! After `Refused` or `Failed` to an `Open` the backend is finished: a new login gets a new backend.
+//! A finished backend says good-bye to its upstream, if it has one, and emits [`Effect::Disconnect`].
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+
+use crate::secret::Secret;
+use crate::time::Time;
+use crate::trace::Trace;
+
+/// Names a [`Request::Retrieve`] for as long as its replies can arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u32);
+
+/// A message's place in the maildrop, counted from 0: the POP3 message number less one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Index(pub u32);
+
+/// What the client may do with the maildrop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Read, and delete at QUIT. One such session at a time.
+    #[default]
+    ReadWrite,
+    /// Read only: DELE is refused.
+    ReadOnly,
+}
+
+/// What a client proves itself with.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Login {
+    /// USER and PASS, AUTH PLAIN, AUTH LOGIN: valid UTF-8, no NUL, CR or LF in either.
+    Password {
+        /// The user's name as the client gave it.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// APOP (RFC 1939 section 7).
+    Apop {
+        /// The user's name as the client gave it.
+        user: String,
+        /// The banner's timestamp with its angle brackets.
+        timestamp: String,
+        /// MD5 of timestamp and shared secret.
+        digest: [u8; 16],
+    },
+    /// CRAM-MD5 (RFC 2195).
+    CramMd5 {
+        /// The user's name as the client gave it.
+        user: String,
+        /// The challenge that was sent.
+        challenge: String,
+        /// HMAC-MD5 of the challenge under the shared secret.
+        digest: [u8; 16],
+    },
+    /// An OAuth 2 access token: XOAUTH2 or OAUTHBEARER (RFC 7628).
+    Bearer {
+        /// Which of the two the client chose; an upstream is asked in the same or the other form.
+        mechanism: Mechanism,
+        /// The user's name as the client gave it; may be empty with OAUTHBEARER.
+        user: String,
+        /// The access token.
+        token: Secret,
+    },
+    /// A mechanism that the session only passes through: its steps become
+    /// [`Reply::Challenge`] and [`Request::Answer`], and the user's name stays unknown.
+    Relay {
+        /// The mechanism's name.
+        mechanism: Mechanism,
+        /// The decoded initial response, if the client sent one.
+        initial: Option<Secret>,
+    },
+}
+
+impl Login {
+    /// The user's name, unless the mechanism hides it.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::Password { user, .. }
+            | Self::Apop { user, .. }
+            | Self::CramMd5 { user, .. }
+            | Self::Bearer { user, .. } => Some(user),
+            Self::Relay { .. } => None,
+        }
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, user) = match self {
+            Self::Password { user, .. } => ("Password", user.as_str()),
+            Self::Apop { user, .. } => ("Apop", user.as_str()),
+            Self::CramMd5 { user, .. } => ("CramMd5", user.as_str()),
+            Self::Bearer { user, .. } => ("Bearer", user.as_str()),
+            Self::Relay { mechanism, .. } => ("Relay", mechanism.as_str()),
+        };
+        f.debug_tuple(kind).field(&user).finish_non_exhaustive()
+    }
+}
+
+/// The name of a SASL mechanism (RFC 4422 section 3.1): 1 to 20 of `A-Z 0-9 - _`, upper case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mechanism(String);
+
+impl Mechanism {
+    /// Reads a name in any case; `None` if it is not one.
+    pub fn new(name: &str) -> Option<Self> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        ((1..=20).contains(&name.len()) && name.bytes().all(allowed))
+            .then(|| Self(name.to_ascii_uppercase()))
+    }
+
+    /// The name in upper case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Everything a backend needs to know to open a maildrop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// The client's proof.
+    pub login: Login,
+    /// What the client asked for (XPRO asks for [`Access::ReadOnly`]).
+    pub access: Access,
+    /// Whether the client said UTF8 (RFC 6856): messages may be internationalised.
+    pub utf8: bool,
+}
+
+/// How much of a message is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// The header, the blank line and this many lines of the body. A hint: a backend that sends more
+    /// is cut short by the session, which counts; one that sends less has a shorter message.
+    Top {
+        /// Lines of the body.
+        lines: u64,
+    },
+}
+
+/// What a session asks of its backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Check the login and list the maildrop.
+    Open(Open),
+    /// The client's answer to the last [`Reply::Challenge`], decoded.
+    Answer(Secret),
+    /// Send a message.
+    Retrieve {
+        /// Names this request.
+        ticket: Ticket,
+        /// Which message.
+        index: Index,
+        /// How much of it.
+        part: Part,
+    },
+    /// The rest of this message is not wanted.
+    Cancel(Ticket),
+    /// The client said QUIT: remove these messages, and nothing else.
+    Update {
+        /// The marked messages, ascending. May be empty.
+        deleted: Vec<Index>,
+        /// Messages that were sent whole with RETR, ascending: for stores that mark what was read.
+        retrieved: Vec<Index>,
+    },
+    /// The session ends without QUIT, or the login was given up: change nothing.
+    Abandon,
+}
+
+/// What a backend answers. It borrows from the backend, so that a body is copied once.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reply<'a> {
+    /// A SASL challenge, decoded; the client's answer comes as [`Request::Answer`].
+    Challenge(&'a [u8]),
+    /// The credentials are good. The composition takes the maildrop lock here.
+    Authenticated,
+    /// One message, in the order of the maildrop.
+    Entry {
+        /// Octets with CRLF line ends, before dot-stuffing.
+        size: u64,
+        /// The unique-id: 1 to 70 octets of 0x21 to 0x7E (RFC 1939 section 7).
+        unique_id: &'a [u8],
+    },
+    /// The maildrop is listed and open.
+    Opened {
+        /// What the store allows; never more than was asked for.
+        access: Access,
+    },
+    /// The login was refused.
+    Refused(Refusal),
+    /// The message is there and its octets follow.
+    BodyStart {
+        /// Which request.
+        ticket: Ticket,
+        /// How many octets follow, where that is known for sure.
+        size: Option<u64>,
+    },
+    /// Octets of the message, raw: line ends as stored, not stuffed, cut anywhere, at most the room
+    /// that was offered.
+    Body {
+        /// Which request.
+        ticket: Ticket,
+        /// The octets; not empty.
+        bytes: &'a [u8],
+    },
+    /// The message, or the part of it that was asked for, is complete.
+    BodyEnd {
+        /// Which request.
+        ticket: Ticket,
+    },
+    /// The message cannot be sent, or not to its end.
+    BodyFailed {
+        /// Which request.
+        ticket: Ticket,
+        /// Why.
+        failure: Failure,
+    },
+    /// The marked messages are removed.
+    Updated,
+    /// An `Open` or an `Update` could not be carried out.
+    Failed(Failure),
+}
+
+/// Why a login was refused though everything works. `detail` is for the operator's log alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The class, which decides the response code.
+    pub kind: RefusalKind,
+    /// The store's own words, for the log. Never sent to the client, never holds a secret.
+    pub detail: String,
+}
+
+/// The classes of [`Refusal`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// `[AUTH]`: the credentials are wrong, or the user does not exist.
+    Credentials,
+    /// `[IN-USE]`: the credentials are good, another session holds the maildrop.
+    InUse,
+    /// `[LOGIN-DELAY]`: too soon after the last login.
+    LoginDelay,
+    /// No code: this kind of login is not to be had here (mechanism, read-only access, policy).
+    Policy,
+}
+
+/// Why something did not work. `detail` is for the operator's log alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The class, which decides the response code.
+    pub kind: FailureKind,
+    /// What happened in the store's own words, for the log. Never sent to the client, never holds a
+    /// secret.
+    pub detail: String,
+}
+
+/// The classes of [`Failure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// `[SYS/TEMP]`: it may work later without anybody's doing.
+    Temporary,
+    /// `[SYS/PERM]`: it needs a person.
+    Permanent,
+    /// No code: the message is not there any more. Only for a message.
+    Missing,
+}
+
+impl Refusal {
+    /// A refusal of this class with its detail for the log.
+    pub fn new(kind: RefusalKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+}
+
+impl Failure {
+    /// A failure of this class with its detail for the log.
+    pub fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+
+    /// A temporary failure.
+    pub fn temporary(detail: impl Into<String>) -> Self {
+        Self::new(FailureKind::Temporary, detail)
+    }
+
+    /// A permanent failure.
+    pub fn permanent(detail: impl Into<String>) -> Self {
+        Self::new(FailureKind::Permanent, detail)
+    }
+}
+
+/// Where an upstream connection goes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// A host name or an IP address without brackets.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+/// What a backend asks of its driver.
+pub enum Effect<D> {
+    /// Open a TCP connection: answered by [`Outcome::Connected`] or [`Outcome::Lost`]. Replaces the
+    /// connection that was there.
+    Connect(Endpoint),
+    /// Start a TLS handshake on the connection: answered by [`Outcome::TlsReady`] or
+    /// [`Outcome::Lost`]. The backend has nothing to transmit until then.
+    StartTls {
+        /// The name that the certificate must prove.
+        server_name: String,
+    },
+    /// Close the connection once [`Backend::transmit`] is empty. Not answered.
+    Disconnect,
+    /// Run a job and bring back what it yields as [`Outcome::Done`]. One at a time.
+    Run(Job<D>),
+}
+
+impl<D> fmt::Debug for Effect<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(endpoint) => f.debug_tuple("Connect").field(endpoint).finish(),
+            Self::StartTls { server_name } => f.debug_tuple("StartTls").field(server_name).finish(),
+            Self::Disconnect => f.write_str("Disconnect"),
+            Self::Run(_) => f.write_str("Run"),
+        }
+    }
+}
+
+/// Work that a backend cannot do itself, because it blocks or waits.
+pub enum Job<D> {
+    /// Blocks its thread.
+    Block(Box<dyn FnOnce() -> D + Send>),
+    /// Waits.
+    Await(Pin<Box<dyn Future<Output = D> + Send>>),
+}
+
+/// What came of an [`Effect`], or befell the upstream connection.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome<D> {
+    /// The TCP connection stands.
+    Connected,
+    /// The TLS handshake succeeded and the certificate was verified.
+    TlsReady,
+    /// The job's result.
+    Done(D),
+    /// The connection could not be made, or is gone (end of stream, reset, bad certificate). What was
+    /// received before has been delivered.
+    Lost(Failure),
+}
+
+/// A mail store as a state machine. See the [module](self) for the order of things.
+///
+/// After any call of a `handle_*` method, [`received`](Self::received) or
+/// [`transmitted`](Self::transmitted): poll replies while the session has room, poll effects until
+/// `None`, send what [`transmit`](Self::transmit) shows, and ask for the next deadline.
+pub trait Backend: Send {
+    /// What its jobs yield; `()` where there are none.
+    type Done: Send + 'static;
+
+    /// Takes a request from the session.
+    fn handle_request(&mut self, now: Time, request: Request);
+
+    /// Takes what came of an effect.
+    fn handle_outcome(&mut self, now: Time, outcome: Outcome<Self::Done>);
+
+    /// The deadline of [`poll_timeout`](Self::poll_timeout) has passed.
+    fn handle_timeout(&mut self, now: Time);
+
+    /// The next reply, a body piece of at most `room` octets. With a `room` of 0 no body piece comes
+    /// out; all other replies do.
+    fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>>;
+
+    /// The next effect to carry out.
+    fn poll_effect(&mut self) -> Option<Effect<Self::Done>>;
+
+    /// The next moment at which [`handle_timeout`](Self::handle_timeout) wants to be called.
+    fn poll_timeout(&self) -> Option<Time>;
+
+    /// Room for bytes from the upstream connection. Empty means: do not read now.
+    fn recv_buf(&mut self) -> &mut [u8] {
+        &mut []
+    }
+
+    /// `n` bytes were written to the front of [`recv_buf`](Self::recv_buf).
+    fn received(&mut self, now: Time, n: usize) {
+        let _ = (now, n);
+    }
+
+    /// Bytes for the upstream connection. Empty means: nothing to send.
+    fn transmit(&self) -> &[u8] {
+        &[]
+    }
+
+    /// The first `n` bytes of [`transmit`](Self::transmit) were sent.
+    fn transmitted(&mut self, now: Time, n: usize) {
+        let _ = (now, n);
+    }
+
+    /// Switches the recording of [`Trace`] lines on. Off from the start.
+    fn record(&mut self) {}
+
+    /// The next recorded line of the dialogue with the upstream.
+    fn poll_trace(&mut self) -> Option<Trace> {
+        None
+    }
+}

@@ -1,0 +1,9 @@
+//! POP3 as pure state machines.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+pub mod backend;
+pub mod secret;
+pub mod time;
+pub mod trace;

@@ -1,0 +1,23 @@
+//! One line of a dialogue as an operator may read it.
+
+use alloc::string::String;
+
+/// Who said a [`Trace`] line, seen from the machine that reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The peer said it to this machine.
+    Received,
+    /// This machine said it to the peer.
+    Sent,
+}
+
+/// One line of a dialogue, without its line end. Secrets are replaced by what they are
+/// (`PASS <password>`) because the machine that knows the type of an argument writes the line;
+/// message bodies by their size (`<1234 octets>`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Who said it.
+    pub direction: Direction,
+    /// What was said, printable.
+    pub text: String,
+}
