@@ -3,7 +3,10 @@
 
 extern crate alloc;
 
+pub mod apop;
 pub mod backend;
 pub mod secret;
+pub mod stuffing;
 pub mod time;
 pub mod trace;
+pub mod unique_id;
