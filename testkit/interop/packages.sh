@@ -1,0 +1,56 @@
+#!/bin/bash
+# Installs what the interop harness needs, on Debian 12 (root or sudo; no question is asked, no service is started).
+#
+# Debian's IMAP servers exclude each other, so Dovecot is installed and Cyrus and Courier are only unpacked, beside
+# the system, into $INTEROP_ROOT (default /opt/pop3-gateway-interop); the libraries they need are installed.
+set -euo pipefail
+
+root=${INTEROP_ROOT:-/opt/pop3-gateway-interop}
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo)
+
+installed=(
+    dovecot-imapd dovecot-pop3d curl fetchmail getmail6 mpop openssl ca-certificates python3 util-linux mount
+    libcourier-unicode4 libgamin0 libgdbm6 libical3 libicu72 libidn12 libjansson4 libkrb5-3 libldap-2.5-0 libltdl7
+    libpcre3 libpq5 libsasl2-2 libsasl2-modules libsasl2-modules-db libsqlite3-0 libwrap0 libxapian30 libxml2 libzephyr4
+)
+unpacked=(cyrus-common cyrus-imapd sasl2-bin courier-base courier-imap courier-authlib)
+
+missing=()
+for package in "${installed[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
+done
+stamp="$root/.unpacked"
+if [ ${#missing[@]} = 0 ] && [ -e "$stamp" ] && [ "$(cat "$stamp")" = "${unpacked[*]}" ]; then
+    exit 0
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -q </dev/null
+if [ ${#missing[@]} != 0 ]; then
+    # a package's own script asks policy-rc.d before it starts a service: 101 means no
+    policy=/usr/sbin/policy-rc.d
+    made=
+    if [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $policy >/dev/null
+        "${as_root[@]}" chmod 755 $policy
+        made=yes
+    fi
+    status=0
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" \
+        </dev/null || status=$?
+    [ -z "$made" ] || "${as_root[@]}" rm -f $policy
+    [ $status = 0 ] || exit $status
+fi
+
+debs=$(mktemp -d)
+trap 'rm -rf "$debs"' EXIT
+(cd "$debs" && apt-get download -q "${unpacked[@]}" </dev/null)
+rm -rf "$root"
+mkdir -p "$root"
+for deb in "$debs"/*.deb; do
+    dpkg-deb -x "$deb" "$root"
+done
+# the servers drop their rights and must still reach their files
+chmod 755 "$root"
+echo "${unpacked[*]}" >"$stamp"
