@@ -5,7 +5,13 @@ extern crate alloc;
 
 pub mod apop;
 pub mod backend;
+pub mod capability;
+pub mod command;
+mod line;
+pub mod response;
+pub mod sasl;
 pub mod secret;
+pub mod server;
 pub mod stuffing;
 pub mod time;
 pub mod trace;

@@ -296,14 +296,20 @@ pub enum FailureKind {
 impl Refusal {
     /// A refusal of this class with its detail for the log.
     pub fn new(kind: RefusalKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self {
+            kind,
+            detail: detail.into(),
+        }
     }
 }
 
 impl Failure {
     /// A failure of this class with its detail for the log.
     pub fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self {
+            kind,
+            detail: detail.into(),
+        }
     }
 
     /// A temporary failure.

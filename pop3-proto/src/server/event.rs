@@ -1,0 +1,106 @@
+//! What comes out of a session beside octets: events, the reason of its end, its summary.
+
+use alloc::string::String;
+
+use crate::backend::Request;
+
+/// What the composition has to do for a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Event {
+    /// Hand this to the backend. An `Open` goes to a new one.
+    Request(Request),
+    /// Start the TLS handshake now: everything said before is on the wire.
+    StartTls,
+    /// Send what [`transmit`](super::Session::transmit) still shows, then close the connection.
+    Close(Reason),
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The client said QUIT.
+    Quit,
+    /// The client closed or reset the connection.
+    ClientGone,
+    /// No successful login within the grace.
+    LoginTimeout,
+    /// Autologout after inactivity.
+    IdleTimeout,
+    /// The client left waiting octets unread.
+    StalledReader,
+    /// Too many failed logins.
+    FailedLogins,
+    /// Too many bad commands in a row, or an endless line.
+    BadCommands,
+    /// Another protocol came: HTTP, or TLS where none was expected.
+    WrongProtocol,
+    /// Octets in the clear came behind STLS; none was looked at.
+    PlaintextBehindStls,
+    /// A message broke off after its first octets were sent.
+    BodyCut,
+    /// The backend stayed silent.
+    BackendSilent,
+    /// Deletions could not be applied at QUIT, and the client was told.
+    UpdateFailed,
+    /// The server goes down.
+    ShutDown,
+}
+
+impl Reason {
+    /// A few words for the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Quit => "quit",
+            Self::ClientGone => "client gone",
+            Self::LoginTimeout => "login timeout",
+            Self::IdleTimeout => "autologout",
+            Self::StalledReader => "client does not read",
+            Self::FailedLogins => "too many failed logins",
+            Self::BadCommands => "too many bad commands",
+            Self::WrongProtocol => "not POP3",
+            Self::PlaintextBehindStls => "plaintext behind STLS",
+            Self::BodyCut => "message broke off",
+            Self::BackendSilent => "mail store silent",
+            Self::UpdateFailed => "deletion failed",
+            Self::ShutDown => "shutdown",
+        }
+    }
+}
+
+/// What TLS was agreed on, for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsInfo {
+    /// The protocol version, such as `TLSv1.3`.
+    pub protocol: &'static str,
+    /// The cipher suite's name.
+    pub cipher: String,
+}
+
+/// What a session did so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The user's name of the last login attempt, as the client gave it.
+    pub user: Option<String>,
+    /// How the client logged in or tried to: `PASS`, `APOP` or a mechanism's name.
+    pub method: Option<String>,
+    /// Whether the login succeeded.
+    pub logged_in: bool,
+    /// The TLS in force.
+    pub tls: Option<TlsInfo>,
+    /// Messages in the maildrop.
+    pub messages: u32,
+    /// Messages sent whole with RETR.
+    pub retrieved: u64,
+    /// Messages sent in part with TOP.
+    pub tops: u64,
+    /// Octets of messages sent, before stuffing.
+    pub octets: u64,
+    /// Messages that the backend confirmed as deleted.
+    pub deleted: u64,
+    /// Messages marked as deleted whose marks were not applied.
+    pub not_deleted: u64,
+    /// Failed logins.
+    pub failed_logins: u32,
+}

@@ -1,0 +1,307 @@
+//! A POP3 server session as a state machine: no socket, no clock, no thread.
+//!
+//! Octets, replies and time go in; octets, events and a deadline come out.
+//!
+//! ```text
+//! loop {
+//!     feed what arrived:    handle_input (at most input_room octets), handle_reply, handle_timeout, …
+//!     until nothing moves:  poll_event → carry out; Backend::poll_reply(body_room) → handle_reply
+//!     send transmit(),      report transmitted(n)
+//!     wait for the socket, the backend or poll_timeout()
+//! }
+//! ```
+//!
+//! Every method that changes something ends in the same private step, which runs as many commands as
+//! there is input and room for. Commands run one at a time, in order; pipelined ones wait in the bounded
+//! input. Output is bounded too: when the client does not read, [`input_room`](Session::input_room) and
+//! [`body_room`](Session::body_room) fall to zero, and back-pressure reaches the sockets.
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_proto::server::{Policy, Session};
+//! use pop3_proto::time::Time;
+//!
+//! let policy = Policy { implementation: None, ..Policy::default() };
+//! let mut session = Session::new(policy.into(), "", Time::ZERO);
+//! session.handle_input(Time::ZERO, b"QUIT\r\n");
+//! assert_eq!(session.transmit(), b"+OK POP3 server ready\r\n+OK bye\r\n");
+//! ```
+
+mod event;
+mod maildrop;
+mod policy;
+mod state;
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::fmt;
+
+use bytes::{Buf, BytesMut};
+
+pub use event::{Event, Reason, Summary, TlsInfo};
+pub use policy::{Expire, Policy, ReadOnly, TlsOffer};
+
+use crate::backend::{Access, Reply, Request};
+use crate::line::LineBuffer;
+use crate::response::{self, ResponseCode};
+use crate::time::Time;
+use crate::trace::{Direction, Trace};
+use state::State;
+
+/// Octets of output beyond which no command is begun and no body is taken in.
+const OUTPUT_FULL: usize = 64 * 1024;
+
+/// A session with one client. See the [module](self) for its run loop.
+pub struct Session {
+    policy: Arc<Policy>,
+    stamp: String,
+    state: State,
+    input: LineBuffer,
+    output: BytesMut,
+    events: VecDeque<Event>,
+    trace: Option<VecDeque<Trace>>,
+    summary: Summary,
+    access: Access,
+    utf8: bool,
+    client_eof: bool,
+    client_gone: bool,
+    shutting_down: bool,
+    greeted_a_command: bool,
+    bad_commands: u32,
+    challenges: u32,
+    next_ticket: u32,
+    moments: Moments,
+}
+
+/// When things last happened; deadlines are counted from these.
+#[derive(Clone, Copy, Debug)]
+struct Moments {
+    now: Time,
+    started: Time,
+    /// The last command, or the end of its response.
+    activity: Time,
+    /// The last octets that the client took.
+    progress: Time,
+    /// The last request to the backend or reply from it.
+    backend: Time,
+    shut_down: Time,
+}
+
+impl Session {
+    /// A session whose greeting waits in [`transmit`](Self::transmit).
+    ///
+    /// `stamp` is a message-id in angle brackets that never comes again (see
+    /// [`apop::timestamp`](crate::apop::timestamp)); it is used where the policy offers APOP or CRAM-MD5
+    /// and may be empty otherwise.
+    pub fn new(policy: Arc<Policy>, stamp: &str, now: Time) -> Self {
+        let moments = Moments {
+            now,
+            started: now,
+            activity: now,
+            progress: now,
+            backend: now,
+            shut_down: now,
+        };
+        let mut session = Self {
+            policy,
+            stamp: stamp.into(),
+            state: State::Authorization { user: None },
+            input: LineBuffer::default(),
+            output: BytesMut::new(),
+            events: VecDeque::new(),
+            trace: None,
+            summary: Summary::default(),
+            access: Access::ReadWrite,
+            utf8: false,
+            client_eof: false,
+            client_gone: false,
+            shutting_down: false,
+            greeted_a_command: false,
+            bad_commands: 0,
+            challenges: 0,
+            next_ticket: 0,
+            moments,
+        };
+        session.greet();
+        session
+    }
+
+    /// How many octets [`handle_input`](Self::handle_input) takes. 0 means: leave them in the socket.
+    pub fn input_room(&self) -> usize {
+        if !self.takes_input() || self.output.len() >= OUTPUT_FULL {
+            return 0;
+        }
+        self.input.room(self.input_capacity())
+    }
+
+    /// Takes octets from the client, at most [`input_room`](Self::input_room) of them, and says how
+    /// many. Octets offered while a TLS handshake is due end the session: they came in the clear behind
+    /// STLS.
+    pub fn handle_input(&mut self, now: Time, bytes: &[u8]) -> usize {
+        self.at(now);
+        if bytes.is_empty() || matches!(self.state, State::Closed) {
+            return bytes.len();
+        }
+        if matches!(self.state, State::StartingTls { .. }) {
+            self.close_at_once(Reason::PlaintextBehindStls);
+            return bytes.len();
+        }
+        let taken = bytes.len().min(self.input.room(self.input_capacity()));
+        self.input.push(&bytes[..taken]);
+        self.advance();
+        taken
+    }
+
+    /// The client will send no more. Complete commands that came before are still carried out; half a
+    /// line is not.
+    pub fn handle_eof(&mut self, now: Time) {
+        self.at(now);
+        self.client_eof = true;
+        self.advance();
+    }
+
+    /// The connection to the client is gone both ways.
+    pub fn handle_reset(&mut self, now: Time) {
+        self.at(now);
+        self.reset();
+    }
+
+    /// The TLS handshake is done, after [`Event::StartTls`] or from the start on a listener with implicit
+    /// TLS. Everything that was learned in the clear is forgotten (RFC 2595 section 4).
+    pub fn handle_tls(&mut self, now: Time, info: TlsInfo) {
+        self.at(now);
+        self.summary.tls = Some(info);
+        self.forget_clear_text();
+        self.advance();
+    }
+
+    /// Takes a reply from the backend.
+    pub fn handle_reply(&mut self, now: Time, reply: Reply<'_>) {
+        self.at(now);
+        self.moments.backend = self.moments.now;
+        self.answer(reply);
+        self.advance();
+    }
+
+    /// The deadline of [`poll_timeout`](Self::poll_timeout) has passed.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.at(now);
+        if self
+            .deadline()
+            .is_some_and(|(at, _)| at <= self.moments.now)
+        {
+            self.expire();
+        }
+        self.advance();
+    }
+
+    /// Ends the session as soon as what runs is finished: the response is completed, the next command
+    /// refused with `[SYS/TEMP]`, nothing deleted. An idle session is given a short grace.
+    pub fn shut_down(&mut self, now: Time) {
+        self.at(now);
+        if !self.shutting_down {
+            self.shutting_down = true;
+            self.moments.shut_down = self.moments.now;
+        }
+        self.advance();
+    }
+
+    /// Octets for the client. Poll it after everything else has stopped moving, so that small responses
+    /// go out in one write.
+    pub fn transmit(&self) -> &[u8] {
+        &self.output
+    }
+
+    /// The first `n` octets of [`transmit`](Self::transmit) were sent.
+    pub fn transmitted(&mut self, now: Time, n: usize) {
+        self.at(now);
+        self.output.advance(n.min(self.output.len()));
+        self.moments.progress = self.moments.now;
+        if self.output.is_empty() && !self.is_retrieving() {
+            // memory only while something moves
+            self.output = BytesMut::new();
+        }
+        self.advance();
+    }
+
+    /// How many octets of a body the backend may hand over in one reply.
+    pub fn body_room(&self) -> usize {
+        if self.is_retrieving() {
+            OUTPUT_FULL.saturating_sub(self.output.len())
+        } else {
+            0
+        }
+    }
+
+    /// The next event. Poll until `None` after every other call.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, and why. Changes with every
+    /// call.
+    pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
+        self.deadline().map(|(at, due)| (at, due.as_str()))
+    }
+
+    /// Switches the recording of the dialogue on.
+    pub fn record(&mut self) {
+        self.trace.get_or_insert_default();
+    }
+
+    /// The next recorded line.
+    pub fn poll_trace(&mut self) -> Option<Trace> {
+        self.trace.as_mut()?.pop_front()
+    }
+
+    /// What the session did so far.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// The clock never goes back, whatever a driver says.
+    fn at(&mut self, now: Time) {
+        self.moments.now = self.moments.now.max(now);
+    }
+
+    fn request(&mut self, request: Request) {
+        self.moments.backend = self.moments.now;
+        self.events.push_back(Event::Request(request));
+    }
+
+    /// One line to the client.
+    fn send(&mut self, line: &str) {
+        self.output.extend_from_slice(line.as_bytes());
+        self.output.extend_from_slice(b"\r\n");
+        self.note(Direction::Sent, format_args!("{line}"));
+    }
+
+    fn send_ok(&mut self, text: fmt::Arguments<'_>) {
+        self.send(&response::ok(text));
+    }
+
+    fn send_err(&mut self, code: Option<ResponseCode>, text: &str) {
+        self.send(&response::err(code, format_args!("{text}")));
+    }
+
+    fn note(&mut self, direction: Direction, text: fmt::Arguments<'_>) {
+        if let Some(trace) = &mut self.trace {
+            trace.push_back(Trace {
+                direction,
+                text: alloc::format!("{text}"),
+            });
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("state", &self.state)
+            .field("input", &self.input.len())
+            .field("output", &self.output.len())
+            .finish_non_exhaustive()
+    }
+}
