@@ -1,0 +1,308 @@
+//! Reading a TOML text table by table, with the place of everything at hand.
+//!
+//! Every key that is asked for is thereby a known key: a table that is [`finish`](Table::finish)ed
+//! with other keys in it is refused, with the nearest known key as a suggestion. So the keys are
+//! named once, where they are read.
+
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Error};
+
+use super::error::{Fault, Problem};
+use super::value::{BadValue, Value, expected};
+
+/// A table of the document, and the keys that were asked for.
+#[derive(Debug)]
+pub(super) struct Table<'d> {
+    /// What relative paths are relative to.
+    base: &'d Path,
+    /// The path of the table, empty for the root.
+    path: String,
+    at: Option<usize>,
+    entries: &'d DeTable<'d>,
+    asked: Vec<&'static str>,
+}
+
+/// One entry of a table whose keys are the operator's own.
+#[derive(Debug)]
+pub(super) struct Entry<'d> {
+    /// The key.
+    pub(super) name: &'d str,
+    base: &'d Path,
+    path: String,
+    at: usize,
+    value: &'d DeValue<'d>,
+}
+
+/// Reads the syntax.
+pub(super) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, Fault> {
+    DeTable::parse(text).map_err(|error: Error| Fault {
+        at: error.span().map(|span| span.start),
+        key: String::new(),
+        what: format!("this is not TOML: {}", error.message()),
+        remedy: String::new(),
+    })
+}
+
+impl<'d> Table<'d> {
+    /// The whole document.
+    pub(super) fn root(entries: &'d DeTable<'d>, base: &'d Path) -> Self {
+        Self {
+            base,
+            path: String::new(),
+            at: None,
+            entries,
+            asked: Vec::new(),
+        }
+    }
+
+    /// The value behind the key, if the key is there.
+    pub(super) fn get<T: Value>(&mut self, key: &'static str) -> Result<Option<T>, Fault> {
+        let Some((_, value)) = self.ask(key) else {
+            return Ok(None);
+        };
+        T::read(value.get_ref())
+            .map(Some)
+            .map_err(|bad| self.bad(key, value.span().start, bad))
+    }
+
+    /// Puts the value behind the key, if the key is there, in the place of the default.
+    pub(super) fn set<T: Value>(&mut self, key: &'static str, place: &mut T) -> Result<(), Fault> {
+        if let Some(value) = self.get(key)? {
+            *place = value;
+        }
+        Ok(())
+    }
+
+    /// A path; a relative one starts at the folder of the configuration file.
+    pub(super) fn get_path(&mut self, key: &'static str) -> Result<Option<PathBuf>, Fault> {
+        let path: Option<String> = self.get(key)?;
+        if path.as_deref() == Some("") {
+            return Err(self.fault(Problem::new(
+                key,
+                "the path is empty",
+                "name a file or folder",
+            )));
+        }
+        Ok(path.map(|path| self.base.join(path)))
+    }
+
+    /// The table `[key]`.
+    pub(super) fn table(&mut self, key: &'static str) -> Result<Option<Self>, Fault> {
+        let Some((at, value)) = self.ask(key) else {
+            return Ok(None);
+        };
+        let path = self.path_of(key);
+        let DeValue::Table(entries) = value.get_ref() else {
+            let wanted = format!("a table: [{path}]");
+            return Err(self.bad(key, at, expected(value.get_ref(), &wanted)));
+        };
+        Ok(Some(self.child(path, at, entries)))
+    }
+
+    /// The tables `[[key]]`.
+    pub(super) fn tables(&mut self, key: &'static str) -> Result<Vec<Self>, Fault> {
+        let Some((at, value)) = self.ask(key) else {
+            return Ok(Vec::new());
+        };
+        let path = self.path_of(key);
+        let wanted = format!("tables, each under its own [[{path}]]");
+        let DeValue::Array(items) = value.get_ref() else {
+            return Err(self.bad(key, at, expected(value.get_ref(), &wanted)));
+        };
+        let read = |(number, item): (usize, &'d Spanned<DeValue<'d>>)| {
+            let at = item.span().start;
+            let DeValue::Table(entries) = item.get_ref() else {
+                return Err(self.bad(key, at, expected(item.get_ref(), &wanted)));
+            };
+            Ok(self.child(format!("{path}[{}]", number + 1), at, entries))
+        };
+        items.iter().enumerate().map(read).collect()
+    }
+
+    /// The entries of the table `[key]`, whose own keys are the operator's.
+    pub(super) fn entries(&mut self, key: &'static str) -> Result<Vec<Entry<'d>>, Fault> {
+        let Some(table) = self.table(key)? else {
+            return Ok(Vec::new());
+        };
+        let entry = |(name, value): (&'d Spanned<_>, &'d Spanned<DeValue<'d>>)| Entry {
+            name: name_of(name),
+            base: self.base,
+            path: format!("{}.{:?}", table.path, name_of(name)),
+            at: name.span().start,
+            value: value.get_ref(),
+        };
+        Ok(table.entries.iter().map(entry).collect())
+    }
+
+    /// Refuses what was not asked for.
+    pub(super) fn finish(&self) -> Result<(), Fault> {
+        let mut unknown: Vec<_> = self
+            .entries
+            .keys()
+            .filter(|key| !self.asked.contains(&name_of(key)))
+            .collect();
+        unknown.sort_by_key(|key| key.span().start);
+        let Some(key) = unknown.first() else {
+            return Ok(());
+        };
+        let name = name_of(key);
+        let remedy = nearest(name, &self.asked).map_or_else(
+            || format!("known here: {}", self.asked.join(", ")),
+            |near| format!("did you mean {near:?}?"),
+        );
+        Err(Fault {
+            at: Some(key.span().start),
+            key: self.path_of(name),
+            what: "unknown key".into(),
+            remedy,
+        })
+    }
+
+    /// Gives a problem its place: the key's if it is there, else the table's.
+    pub(super) fn fault(&self, problem: Problem) -> Fault {
+        let found = self.entries.get_key_value(problem.key);
+        Fault {
+            at: found.map(|(key, _)| key.span().start).or(self.at),
+            key: self.path_of(problem.key),
+            what: problem.what,
+            remedy: problem.remedy,
+        }
+    }
+
+    fn ask(&mut self, key: &'static str) -> Option<(usize, &'d Spanned<DeValue<'d>>)> {
+        self.asked.push(key);
+        self.entries
+            .get_key_value(key)
+            .map(|(key, value)| (key.span().start, value))
+    }
+
+    fn child(&self, path: String, at: usize, entries: &'d DeTable<'d>) -> Self {
+        Table {
+            base: self.base,
+            path,
+            at: Some(at),
+            entries,
+            asked: Vec::new(),
+        }
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        match self.path.as_str() {
+            "" => key.into(),
+            path => format!("{path}.{key}"),
+        }
+    }
+
+    fn bad(&self, key: &str, at: usize, bad: BadValue) -> Fault {
+        Fault {
+            at: Some(at),
+            key: self.path_of(key),
+            what: bad.what,
+            remedy: bad.remedy,
+        }
+    }
+}
+
+impl<'d> Entry<'d> {
+    /// The table that the value is, if it is one.
+    pub(super) fn table(&self) -> Option<Table<'d>> {
+        let DeValue::Table(entries) = self.value else {
+            return None;
+        };
+        let (at, path) = (Some(self.at), self.path.clone());
+        Some(Table {
+            base: self.base,
+            path,
+            at,
+            entries,
+            asked: Vec::new(),
+        })
+    }
+
+    /// The value.
+    pub(super) fn get<T: Value>(&self) -> Result<T, Fault> {
+        T::read(self.value).map_err(|bad| self.fault(bad.what, bad.remedy))
+    }
+
+    /// A fault of this entry.
+    pub(super) fn fault(&self, what: impl Into<String>, remedy: impl Into<String>) -> Fault {
+        Fault {
+            at: Some(self.at),
+            key: self.path.clone(),
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+fn name_of<'k>(key: &'k Spanned<std::borrow::Cow<'_, str>>) -> &'k str {
+    key.get_ref()
+}
+
+/// The candidate that a slip of the pen most likely meant.
+pub(super) fn nearest<'a>(written: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let plain = |text: &str| text.to_ascii_lowercase().replace('-', "_");
+    let written = plain(written);
+    candidates
+        .iter()
+        .map(|candidate| (distance(&written, &plain(candidate)), *candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many characters have to be put in, left out, replaced or swapped with their neighbour.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+                let best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+                if swapped {
+                    best.min(rows[i - 2][j - 2] + 1)
+                } else {
+                    best
+                }
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("tls", "tls", 0),
+            ("tsl", "tls", 1),
+            ("", "abc", 3),
+            ("lisen", "listen", 1),
+        ] {
+            assert_eq!(distance(a, b), expected, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_key_is_suggested() {
+        let keys = ["listen", "tls", "allow_clear_login", "greeting"];
+        assert_eq!(nearest("lisen", &keys), Some("listen"));
+        assert_eq!(nearest("tsl", &keys), Some("tls"));
+        assert_eq!(
+            nearest("allow-clear-login", &keys),
+            Some("allow_clear_login")
+        );
+        assert_eq!(nearest("Greetings", &keys), Some("greeting"));
+        assert_eq!(nearest("colour", &keys), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! A configuration from the command line: one listener, one upstream, the values as they were typed.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use toml::de::DeValue;
+
+use super::error::{Origin, Problem};
+use super::listener::{CertificateFiles, Listener, TlsMode, collision};
+use super::upstream::Upstream;
+use super::value::{Size, Value};
+use super::{Config, Limits, Log, Routing, Timers};
+
+/// What the command line said. Every flag is named like the key that it stands for, and takes the
+/// same values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `--upstream`: the upstream's URL.
+    pub upstream: String,
+    /// `--listen`; `127.0.0.1:1100` if there is none.
+    pub listen: Vec<String>,
+    /// `--tls`; `stls` if there is a certificate, else `none`.
+    pub tls: Option<String>,
+    /// `--tls-cert`
+    pub tls_cert: Option<PathBuf>,
+    /// `--tls-key`
+    pub tls_key: Option<PathBuf>,
+    /// `--tls-self-signed`
+    pub tls_self_signed: Option<PathBuf>,
+    /// `--allow-clear-login`
+    pub allow_clear_login: bool,
+    /// `--ca-file`
+    pub ca_file: Option<PathBuf>,
+    /// `--server-name`
+    pub server_name: Option<String>,
+    /// `--allow-clear-upstream`
+    pub allow_clear_upstream: bool,
+    /// `--folder`
+    pub folder: Option<String>,
+    /// `--delete`
+    pub delete: Option<String>,
+    /// `--mark-seen`
+    pub mark_seen: bool,
+    /// `--read-ahead`
+    pub read_ahead: Option<String>,
+    /// `--runtime`
+    pub runtime: Option<String>,
+    /// `--log`
+    pub log: Option<String>,
+    /// `--log-level`
+    pub log_level: Option<String>,
+    /// `--transcript`
+    pub transcript: Option<PathBuf>,
+}
+
+impl Flags {
+    pub(super) fn into_config(self) -> Result<Config, Problem> {
+        let upstream = self.upstream()?;
+        let listener = self.listener()?;
+        let mut config = Config {
+            runtime: None,
+            listeners: vec![listener],
+            routing: Routing::everybody(&upstream),
+            upstreams: vec![upstream],
+            limits: Limits::default(),
+            timers: Timers::default(),
+            log: Log::default(),
+            transcript: None,
+        };
+        self.override_in(&mut config)?;
+        Ok(config)
+    }
+
+    /// The settings that also go beside `--config`: runtime, log and transcript.
+    pub(super) fn override_in(&self, config: &mut Config) -> Result<(), Problem> {
+        config.runtime = read("runtime", self.runtime.as_deref())?.or(config.runtime);
+        set("log", self.log.as_deref(), &mut config.log.format)?;
+        set(
+            "log_level",
+            self.log_level.as_deref(),
+            &mut config.log.level,
+        )?;
+        if let Some(dir) = &self.transcript {
+            config.transcript = Some(dir.clone());
+        }
+        Ok(())
+    }
+
+    fn upstream(&self) -> Result<Upstream, Problem> {
+        let mut upstream = Upstream::new("main".into(), parse("url", &self.upstream)?);
+        upstream.ca_file = self.ca_file.clone();
+        set(
+            "server_name",
+            self.server_name.as_deref(),
+            &mut upstream.server_name,
+        )?;
+        upstream.allow_clear = self.allow_clear_upstream;
+        set("folder", self.folder.as_deref(), &mut upstream.folder)?;
+        set("delete", self.delete.as_deref(), &mut upstream.delete)?;
+        upstream.mark_seen = self.mark_seen;
+        let mut read_ahead = Size(upstream.read_ahead);
+        set("read_ahead", self.read_ahead.as_deref(), &mut read_ahead)?;
+        upstream.read_ahead = read_ahead.0;
+        upstream.check(Origin::Flags)?;
+        Ok(upstream)
+    }
+
+    fn listener(&self) -> Result<Listener, Problem> {
+        let typed = |text: &String| parse("listen", text);
+        let addresses = match self.listen.as_slice() {
+            [] => vec![parse("listen", "127.0.0.1:1100")?],
+            listen => listen.iter().map(typed).collect::<Result<_, _>>()?,
+        };
+        let mut listener = Listener::new(addresses);
+        if let Some(problem) = collision([].iter(), &listener.addresses) {
+            return Err(problem);
+        }
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(cert), Some(key)) => {
+                listener.certificates.push(CertificateFiles {
+                    cert: cert.clone(),
+                    key: key.clone(),
+                });
+            }
+            (None, None) => {}
+            (Some(_), None) | (None, Some(_)) => {
+                let what = "a certificate is two files";
+                return Err(Problem::new(
+                    "tls_cert",
+                    what,
+                    "give both --tls-cert and --tls-key",
+                ));
+            }
+        }
+        listener.self_signed = self.tls_self_signed.clone();
+        if !listener.certificates.is_empty() || listener.self_signed.is_some() {
+            listener.tls = TlsMode::Stls;
+        }
+        set("tls", self.tls.as_deref(), &mut listener.tls)?;
+        listener.allow_clear_login |= self.allow_clear_login;
+        listener.check(Origin::Flags)?;
+        Ok(listener)
+    }
+}
+
+fn set<T: Value>(key: &'static str, typed: Option<&str>, place: &mut T) -> Result<(), Problem> {
+    if let Some(value) = read(key, typed)? {
+        *place = value;
+    }
+    Ok(())
+}
+
+fn read<T: Value>(key: &'static str, typed: Option<&str>) -> Result<Option<T>, Problem> {
+    typed.map(|text| parse(key, text)).transpose()
+}
+
+fn parse<T: Value>(key: &'static str, text: &str) -> Result<T, Problem> {
+    let value = DeValue::String(Cow::Borrowed(text));
+    T::read(&value).map_err(|bad| Problem::new(key, bad.what, bad.remedy))
+}

@@ -1,0 +1,319 @@
+//! `[[listener]]`: where clients connect, and what they may do there.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use pop3_proto::backend::Mechanism;
+
+use super::document::Table;
+use super::error::{Fault, Origin, Problem};
+use super::value::{BadValue, Value, Word};
+
+/// The mechanisms of a listener that names none: what works with every upstream.
+const USUAL: &[&str] = &["PLAIN", "LOGIN"];
+
+/// One `[[listener]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its name in logs; the first address if none was given.
+    pub name: String,
+    /// Where it listens; not empty.
+    pub addresses: Vec<SocketAddr>,
+    /// How TLS stands.
+    pub tls: TlsMode,
+    /// Certificates from files, chosen by the name that the client asks for; the first is the
+    /// default.
+    pub certificates: Vec<CertificateFiles>,
+    /// The folder of a self-signed certificate, made at the first start.
+    pub self_signed: Option<PathBuf>,
+    /// Whether clients may log in before TLS.
+    pub allow_clear_login: bool,
+    /// The text of the greeting.
+    pub greeting: String,
+    /// Whether USER and PASS work.
+    pub user_pass: bool,
+    /// The mechanisms of AUTH in the order of CAPA. PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER are known to
+    /// the gateway; the others are handed through to the upstream step by step.
+    pub sasl: Vec<Mechanism>,
+    /// What CAPA says about the implementation; empty says nothing.
+    pub implementation: String,
+    /// Whether UTF8 and LANG (RFC 6856) are offered.
+    pub utf8: bool,
+    /// Who gets read-only access.
+    pub read_only: ReadOnly,
+}
+
+/// How TLS stands on a listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsMode {
+    /// There is none.
+    #[default]
+    None,
+    /// The client may start it with STLS.
+    Stls,
+    /// From the first byte, as on port 995.
+    Implicit,
+}
+
+/// A certificate chain and its key, as PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain, the server's own certificate first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Who gets read-only access.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadOnly {
+    /// Nobody.
+    Never,
+    /// Who asks for it with XPRO.
+    #[default]
+    OnRequest,
+    /// Everybody.
+    Always,
+}
+
+impl Word for TlsMode {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("none", Self::None),
+        ("stls", Self::Stls),
+        ("implicit", Self::Implicit),
+    ];
+}
+
+impl Word for ReadOnly {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("never", Self::Never),
+        ("on-request", Self::OnRequest),
+        ("always", Self::Always),
+    ];
+}
+
+impl TlsMode {
+    /// The word that stands for it in a configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Stls => "stls",
+            Self::Implicit => "implicit",
+        }
+    }
+}
+
+impl Listener {
+    /// A listener at these addresses, everything else as by default.
+    pub(super) fn new(addresses: Vec<SocketAddr>) -> Self {
+        Self {
+            name: addresses
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            allow_clear_login: addresses.iter().all(|address| address.ip().is_loopback()),
+            addresses,
+            tls: TlsMode::None,
+            certificates: Vec::new(),
+            self_signed: None,
+            greeting: "POP3 ready".into(),
+            user_pass: true,
+            sasl: USUAL
+                .iter()
+                .filter_map(|name| Mechanism::new(name))
+                .collect(),
+            implementation: "pop3-gateway".into(),
+            utf8: true,
+            read_only: ReadOnly::OnRequest,
+        }
+    }
+
+    pub(super) fn read(table: &mut Table<'_>) -> Result<Self, Fault> {
+        let mut listener = Self::new(table.get("listen")?.unwrap_or_default());
+        table.set("name", &mut listener.name)?;
+        table.set("tls", &mut listener.tls)?;
+        for mut files in table.tables("certificate")? {
+            let (cert, key) = (files.get_path("cert")?, files.get_path("key")?);
+            files.finish()?;
+            let (Some(cert), Some(key)) = (cert, key) else {
+                let problem = Problem::new(
+                    "certificate",
+                    "a certificate is two files",
+                    "give both cert = \"FILE.pem\" and key = \"FILE.pem\"",
+                );
+                return Err(table.fault(problem));
+            };
+            listener.certificates.push(CertificateFiles { cert, key });
+        }
+        listener.self_signed = table.get_path("self_signed")?;
+        table.set("allow_clear_login", &mut listener.allow_clear_login)?;
+        table.set("greeting", &mut listener.greeting)?;
+        table.set("user_pass", &mut listener.user_pass)?;
+        table.set("sasl", &mut listener.sasl)?;
+        table.set("implementation", &mut listener.implementation)?;
+        table.set("utf8", &mut listener.utf8)?;
+        table.set("read_only", &mut listener.read_only)?;
+        table.finish()?;
+        listener
+            .check(Origin::File)
+            .map_err(|problem| table.fault(problem))?;
+        Ok(listener)
+    }
+
+    /// What would make this listener useless or unsafe.
+    pub(super) fn check(&self, origin: Origin) -> Result<(), Problem> {
+        if self.addresses.is_empty() {
+            let remedy = format!(
+                "write for example {}",
+                origin.setting("listen", "127.0.0.1:1110")
+            );
+            return Err(Problem::new(
+                "listen",
+                "there is no address to listen at",
+                remedy,
+            ));
+        }
+        self.check_tls(origin)?;
+        self.check_login(origin)?;
+        check_text("greeting", &self.greeting)?;
+        check_text("implementation", &self.implementation)?;
+        check_text("name", &self.name)?;
+        if self.greeting.contains(['<', '>']) || self.greeting.starts_with('[') {
+            return Err(Problem::new(
+                "greeting",
+                "clients read angle brackets as an APOP timestamp and a leading bracket as a code",
+                "leave out \"<\", \">\" and a leading \"[\"",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_tls(&self, origin: Origin) -> Result<(), Problem> {
+        let has_certificate = !self.certificates.is_empty() || self.self_signed.is_some();
+        if !self.certificates.is_empty() && self.self_signed.is_some() {
+            return Err(Problem::new(
+                "self_signed",
+                "there is a certificate from files too",
+                "keep one of the two",
+            ));
+        }
+        match (self.tls, has_certificate) {
+            (TlsMode::None, false) | (TlsMode::Stls | TlsMode::Implicit, true) => Ok(()),
+            (TlsMode::None, true) => Err(Problem::new(
+                "tls",
+                "there is a certificate, but TLS is off",
+                format!(
+                    "write {} or {}",
+                    origin.setting("tls", "stls"),
+                    origin.setting("tls", "implicit")
+                ),
+            )),
+            (TlsMode::Stls | TlsMode::Implicit, false) => {
+                let files = match origin {
+                    Origin::File => {
+                        "add [[listener.certificate]] with cert and key, or self_signed = \"FOLDER\""
+                    }
+                    Origin::Flags => {
+                        "add --tls-cert FILE and --tls-key FILE, or --tls-self-signed FOLDER"
+                    }
+                };
+                Err(Problem::new(
+                    "tls",
+                    "TLS needs a certificate, and there is none",
+                    files,
+                ))
+            }
+        }
+    }
+
+    fn check_login(&self, origin: Origin) -> Result<(), Problem> {
+        if !self.user_pass && self.sasl.is_empty() {
+            return Err(Problem::new(
+                "user_pass",
+                "nobody could log in: USER is off and there is no mechanism for AUTH",
+                "write user_pass = true, or name mechanisms in sasl",
+            ));
+        }
+        if self.tls == TlsMode::None && !self.allow_clear_login {
+            let public = self
+                .addresses
+                .iter()
+                .find(|address| !address.ip().is_loopback());
+            let place = public.map_or_else(String::new, |address| format!(" at {address}"));
+            return Err(Problem::new(
+                "allow_clear_login",
+                format!(
+                    "nobody could log in{place}: there is no TLS, and logins in the clear are not allowed"
+                ),
+                format!(
+                    "write {} and give a certificate, or, if everybody may read the passwords, {}",
+                    origin.setting("tls", "stls"),
+                    origin.setting("allow_clear_login", "true"),
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Value for Mechanism {
+    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
+        let name = String::read(value)?;
+        let mechanism = Self::new(&name).ok_or_else(|| {
+            BadValue::new(
+                format!("{name:?} is not the name of a SASL mechanism"),
+                "write up to 20 of A-Z, 0-9, - and _, such as \"PLAIN\"",
+            )
+        })?;
+        let refused = |what: &str| BadValue::new(format!("{name:?} {what}"), "leave it out");
+        match mechanism.as_str() {
+            "CRAM-MD5" => Err(refused("needs the password, which only the upstream holds")),
+            "EXTERNAL" => Err(refused(
+                "needs client certificates, which are not asked for",
+            )),
+            plus if plus.ends_with("-PLUS") => Err(refused(
+                "is bound to a TLS channel that ends at the gateway",
+            )),
+            _ => Ok(mechanism),
+        }
+    }
+}
+
+/// An address that could not be bound because it is taken by another listener, or named twice.
+pub(super) fn collision<'a>(
+    taken: impl Iterator<Item = &'a SocketAddr>,
+    addresses: &'a [SocketAddr],
+) -> Option<Problem> {
+    let mut taken: Vec<_> = taken.collect();
+    for address in addresses {
+        if let Some(other) = taken.iter().find(|other| overlap(***other, *address)) {
+            let what = format!("{address} is taken: another listener is at {other}");
+            return Some(Problem::new(
+                "listen",
+                what,
+                "give each its own address or port",
+            ));
+        }
+        taken.push(address);
+    }
+    None
+}
+
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let all = |ip: IpAddr| ip == Ipv4Addr::UNSPECIFIED || ip == Ipv6Addr::UNSPECIFIED;
+    let same_place = a.ip() == b.ip() || all(a.ip()) || all(b.ip());
+    a.port() != 0 && a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && same_place
+}
+
+/// Text that goes to clients or into logs: one short printable line.
+fn check_text(key: &'static str, text: &str) -> Result<(), Problem> {
+    if text.len() > 200 || text.chars().any(char::is_control) {
+        let remedy = "write one line of at most 200 octets without control characters";
+        return Err(Problem::new(
+            key,
+            "this cannot be sent in one short line",
+            remedy,
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! `[log]` and `[transcript]`: what is written down.
+
+use std::path::PathBuf;
+
+use super::document::Table;
+use super::error::{Fault, Problem};
+use super::value::Word;
+
+/// `[log]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// For whose eyes.
+    pub format: LogFormat,
+    /// How much.
+    pub level: LogLevel,
+}
+
+/// For whose eyes the log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What needs a person.
+    Error,
+    /// And what may need one.
+    Warn,
+    /// And one line for every session.
+    #[default]
+    Info,
+    /// And what sessions do.
+    Debug,
+    /// And every detail.
+    Trace,
+}
+
+impl Word for LogFormat {
+    const WORDS: &'static [(&'static str, Self)] = &[("human", Self::Human), ("json", Self::Json)];
+}
+
+impl Word for LogLevel {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+}
+
+impl LogLevel {
+    /// The word that stands for it in a configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl Log {
+    pub(super) fn read(mut table: Table<'_>) -> Result<Self, Fault> {
+        let mut log = Self::default();
+        table.set("format", &mut log.format)?;
+        table.set("level", &mut log.level)?;
+        table.finish()?;
+        Ok(log)
+    }
+}
+
+/// `[transcript]`: the folder for a file with both dialogues of every session.
+pub(super) fn read_transcript(mut table: Table<'_>) -> Result<PathBuf, Fault> {
+    let dir = table.get_path("dir")?;
+    table.finish()?;
+    dir.ok_or_else(|| {
+        let remedy = "write dir = \"FOLDER\", or leave [transcript] out";
+        table.fault(Problem::new("dir", "the folder is missing", remedy))
+    })
+}

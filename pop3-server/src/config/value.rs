@@ -1,0 +1,300 @@
+//! How single values are read: words, numbers, spans of time, sizes, addresses.
+//!
+//! Everything that could be meant in two ways is refused: a time or a size without its unit, `M` for
+//! months or minutes, `KB` for 1000 or 1024.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+/// Longer spans are slips of the pen, and would overflow clocks.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// What is wrong with a value, and what to write instead.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct BadValue {
+    pub(super) what: String,
+    pub(super) remedy: String,
+}
+
+impl BadValue {
+    pub(super) fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// A value that can stand behind a key.
+pub(super) trait Value: Sized {
+    fn read(value: &DeValue<'_>) -> Result<Self, BadValue>;
+}
+
+impl Value for bool {
+    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+        value
+            .as_bool()
+            .ok_or_else(|| expected(value, "true or false, without quotes"))
+    }
+}
+
+impl Value for u32 {
+    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+        let Some(integer) = value.as_integer() else {
+            return Err(expected(value, "a whole number, without quotes"));
+        };
+        Self::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| {
+            BadValue::new(
+                format!("{integer} is out of range"),
+                format!("write 0 to {}", Self::MAX),
+            )
+        })
+    }
+}
+
+impl Value for String {
+    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+        value
+            .as_str()
+            .map(Self::from)
+            .ok_or_else(|| expected(value, "a text in quotes"))
+    }
+}
+
+impl Value for Duration {
+    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+        match value.as_str() {
+            Some(text) => parse_duration(text),
+            None => Err(expected(
+                value,
+                "a time with its unit in quotes, such as \"10m\"",
+            )),
+        }
+    }
+}
+
+/// A number of octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size(pub(super) usize);
+
+impl Value for Size {
+    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+        match value.as_str() {
+            Some(text) => parse_size(text).map(Self),
+            None => Err(expected(
+                value,
+                "a size with its unit in quotes, such as \"256 KiB\"",
+            )),
+        }
+    }
+}
+
+impl Value for SocketAddr {
+    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+        let text = String::read(value)?;
+        text.parse().map_err(|_| {
+            BadValue::new(
+                format!("{text:?} is not an IP address with a port"),
+                "write for example \"127.0.0.1:1110\", \"[::1]:1110\", or \"0.0.0.0:110\" and \
+                 \"[::]:110\" for all interfaces",
+            )
+        })
+    }
+}
+
+/// A list, or a single value in its place.
+impl<T: Value> Value for Vec<T> {
+    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+        match value.as_array() {
+            Some(items) => items.iter().map(|item| T::read(item.get_ref())).collect(),
+            None => T::read(value).map(|single| vec![single]),
+        }
+    }
+}
+
+/// A value out of a fixed set of words.
+pub(super) trait Word: Copy + 'static {
+    /// Every word with its meaning.
+    const WORDS: &'static [(&'static str, Self)];
+
+    /// Finds the meaning of a word.
+    fn find(text: &str) -> Result<Self, BadValue> {
+        Self::WORDS
+            .iter()
+            .find(|(word, _)| *word == text)
+            .map_or_else(
+                || {
+                    let known = Self::WORDS.iter().map(|(word, _)| *word);
+                    Err(BadValue::new(
+                        format!("{text:?} is not known here"),
+                        one_of(known),
+                    ))
+                },
+                |(_, meaning)| Ok(*meaning),
+            )
+    }
+}
+
+impl<T: Word> Value for T {
+    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+        Self::find(&String::read(value)?)
+    }
+}
+
+/// `write "a", "b" or "c"`
+fn one_of<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let quoted: Vec<_> = words.map(|word| format!("{word:?}")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("write {} or {last}", rest.join(", ")),
+        Some((only, _)) => format!("write {only}"),
+        None => String::new(),
+    }
+}
+
+/// Reads a span of time such as `10m` or `1h 30m`.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, BadValue> {
+    const UNITS: &[&str] = &[
+        "ms", "s", "sec", "secs", "second", "seconds", "m", "min", "mins", "minute", "minutes",
+        "h", "hr", "hrs", "hour", "hours", "d", "day", "days",
+    ];
+    let bad = || {
+        BadValue::new(
+            format!("{text:?} is not a time"),
+            "write a number and its unit (ms, s, m, h or d), such as \"90s\", \"10m\" or \"1h 30m\"",
+        )
+    };
+    let mut units = text
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|unit| !unit.is_empty());
+    let exact = text.chars().all(|c| c.is_ascii_alphanumeric() || c == ' ');
+    if !exact || units.any(|unit| !UNITS.contains(&unit)) {
+        return Err(bad());
+    }
+    let span = humantime::parse_duration(text).map_err(|_| bad())?;
+    if span > LONGEST {
+        return Err(BadValue::new(
+            format!("{text:?} is longer than a year"),
+            "write less",
+        ));
+    }
+    Ok(span)
+}
+
+/// Reads a number of octets such as `256 KiB`.
+pub(super) fn parse_size(text: &str) -> Result<usize, BadValue> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim_start_matches(' ') {
+        "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        other => {
+            let meant = match other.bytes().next().map(|b| b.to_ascii_uppercase()) {
+                Some(b'K') => "KiB",
+                Some(b'M') => "MiB",
+                Some(b'G') => "GiB",
+                _ => "B",
+            };
+            let number = if number.is_empty() { "256" } else { number };
+            return Err(BadValue::new(
+                format!("{text:?} is not a size"),
+                format!(
+                    "write a number and its unit (B, KiB, MiB or GiB), such as \"{number} {meant}\""
+                ),
+            ));
+        }
+    };
+    let too_large = || BadValue::new(format!("{text:?} is too large"), "write less");
+    let number: usize = number.parse().map_err(|_| match number {
+        "" => BadValue::new(
+            format!("{text:?} has no number"),
+            "write for example \"256 KiB\"",
+        ),
+        _ => too_large(),
+    })?;
+    number.checked_mul(1 << shift).ok_or_else(too_large)
+}
+
+/// `"3" where ... is expected`
+pub(super) fn expected(value: &DeValue<'_>, what: &str) -> BadValue {
+    BadValue::new(format!("this is {}", kind(value)), format!("write {what}"))
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn times_need_their_unit() {
+        let seconds = |text| parse_duration(text).map(|span| span.as_secs()).ok();
+        assert_eq!(seconds("10m"), Some(600));
+        assert_eq!(seconds("90s"), Some(90));
+        assert_eq!(seconds("1h 30m"), Some(5400));
+        assert_eq!(seconds("2 days"), Some(172_800));
+        assert_eq!(parse_duration("250ms").unwrap(), Duration::from_millis(250));
+        for bad in [
+            "",
+            "10",
+            "m",
+            "10 M",
+            "10M",
+            "1y",
+            "1 month",
+            "-1s",
+            "1.5h",
+            "10m junk",
+            "ten m",
+            "400d",
+            "99999999999999999999s",
+        ] {
+            assert!(parse_duration(bad).is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn sizes_need_their_unit() {
+        assert_eq!(parse_size("0 B"), Ok(0));
+        assert_eq!(parse_size("256 KiB"), Ok(262_144));
+        assert_eq!(parse_size("256KiB"), Ok(262_144));
+        assert_eq!(parse_size("2 MiB"), Ok(2 << 20));
+        assert_eq!(parse_size("1 GiB"), Ok(1 << 30));
+        for bad in [
+            "",
+            "256",
+            "256K",
+            "256 KB",
+            "256 kB",
+            "1.5 MiB",
+            "-1 KiB",
+            "KiB",
+            "1 KiB ",
+            "1\tKiB",
+            "9999999999999 GiB",
+            "99999999999999999999999 B",
+        ] {
+            assert!(parse_size(bad).is_err(), "{bad:?} was accepted");
+        }
+        assert!(
+            parse_size("64 kb")
+                .unwrap_err()
+                .remedy
+                .contains("\"64 KiB\"")
+        );
+    }
+}
