@@ -34,7 +34,7 @@ class Upstream:
             raise Missing("the IMAP servers are started as root (they drop their rights): run as root or in a container")
         self.scratch = Scratch(self.name)
         self.folder = self.scratch.path
-        self.password = "correct horse"
+        self.password = "correct-horse"
         self.port = free_port()
         self.port_tls = free_port()
         self.certificates = Certificates(self.folder / "tls")
@@ -111,9 +111,9 @@ class MaildirUpstream(Upstream):
         """Written to the store directly, as new mail that no one has seen."""
         target = self.maildir_of(user)
         # the servers take the order from the names: one number throughout, of one length
-        stamp = int(time.time()) * 1000
+        seconds, rest = divmod(time.time_ns(), 1_000_000_000)
         for position, body in enumerate(bodies):
-            name = f"{stamp // 1000}.M{stamp % 1000:03}{position:06}P{os.getpid()}.interop"
+            name = f"{seconds}.M{rest:09}Q{position:06}P{os.getpid()}.interop"
             temporary = target / "tmp" / name
             temporary.write_bytes(self.stored(body))
             os.chown(temporary, self.uid, self.gid)
@@ -125,6 +125,8 @@ class Dovecot(MaildirUpstream):
     """Dovecot 2.3 with IMAP, and its own POP3 server, which the harness is validated against."""
 
     name = "dovecot"
+    awkward_user = "o'hara \\"
+    awkward_password = 'two  words "quoted" \\ gr\u00fc\u00df'
 
     def __init__(self, options=""):
         super().__init__()
@@ -133,7 +135,8 @@ class Dovecot(MaildirUpstream):
         self.port_pop3s = free_port()
         self.config = self.folder / "dovecot.conf"
         self.users = self.folder / "users"
-        self.users.touch()
+        # a user whose password is hard to quote; all others have the common one
+        self.users.write_text(f"{self.awkward_user}:{{PLAIN}}{self.awkward_password}\n")
         self.own(self.folder / "mail")
         for part in ("run", "state"):
             (self.folder / part).mkdir()
@@ -158,7 +161,12 @@ mail_fsync = never
 mail_max_userip_connections = 200
 passdb {{
   driver = passwd-file
-  args = scheme=PLAIN username_format=%u {self.folder}/users
+  args = scheme=PLAIN username_format=%u {self.users}
+  result_failure = continue
+}}
+passdb {{
+  driver = static
+  args = password={self.password}
 }}
 userdb {{
   driver = static
@@ -213,11 +221,6 @@ protocol pop3 {{
         super().kill()
         for left in ("run/master.pid",):
             (self.folder / left).unlink(missing_ok=True)
-
-    def create_user(self, user):
-        super().create_user(user)
-        with self.users.open("a") as users:
-            users.write(f"{user}:{{PLAIN}}{self.password}\n")
 
     def maildir_of(self, user):
         return self.folder / "mail" / user / "Maildir"

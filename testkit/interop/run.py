@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""The interop run: real clients through the gateway to real IMAP servers, then scenarios that no client plays.
+
+    run.py --gateway target/debug/pop3-gateway [--quick] [--upstream NAME] [--client NAME] [--runtime NAME]
+    run.py --own-pop3       the same cases against Dovecot's own POP3 server: is the harness right?
+
+Prints one line for each case and a closing line; the exit status is 0 only if nothing failed.
+"""
+
+import argparse
+import os
+import sys
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import corpus
+import matrix
+import servers
+from base import Failure, Scratch
+from clients import CLIENTS, EXCEPTIONS
+from gateway import RUNTIMES
+
+
+class Report:
+    """Collects results; prints each when it comes."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.passed = 0
+        self.failed = []
+        self.notes = set()
+
+    def run(self, title, work, *arguments):
+        begin = time.monotonic()
+        try:
+            note = work(*arguments)
+            problem = None
+        except Failure as error:
+            problem = str(error)
+        except Exception:  # whatever goes wrong in one case must not hide the others
+            problem = traceback.format_exc()
+        seconds = time.monotonic() - begin
+        with self.lock:
+            if problem is None:
+                self.passed += 1
+                print(f"ok    {title:48} {seconds:6.1f} s", flush=True)
+                if isinstance(note, str):
+                    print(f"      {note}", flush=True)
+            else:
+                self.failed.append(title)
+                print(f"FAIL  {title:48} {seconds:6.1f} s", flush=True)
+                print("      " + problem.strip().replace("\n", "\n      "), flush=True)
+
+    def close(self):
+        if self.failed:
+            print("\nfailed:\n" + "\n".join(f"  {title}" for title in self.failed))
+        print(f"\n{self.passed} passed, {len(self.failed)} failed")
+        return 1 if self.failed or not self.passed else 0
+
+
+def main():
+    arguments = parse()
+    begin = time.monotonic()
+    report = Report()
+    scratch = Scratch("corpus")
+    started = {}
+    try:
+        mails = read_corpus(arguments, scratch.path)
+        print(f"corpus: {len(mails)} mails, {sum(len(mail.body) for mail in mails):,} octets")
+        for client, what, why in EXCEPTIONS:
+            if client in arguments.client:
+                print(f"exception: {client}: {what}: {why}")
+        binary = None if arguments.own_pop3 else Path(arguments.gateway).resolve()
+        if not arguments.scenarios_only:
+            for name in arguments.upstream:
+                report.run(f"start {name}", lambda name=name: started.update({name: servers.start(name)}))
+            run_matrix(arguments, report, started, mails, binary)
+        if binary and "dovecot" in arguments.upstream and not arguments.matrix_only:
+            import scenarios
+
+            for runtime in arguments.runtime:
+                for scenario in scenarios.ALL:
+                    if arguments.only is None or arguments.only in scenario.__name__:
+                        report.run(f"{runtime:6}{scenario.__name__}", scenarios.play, scenario, binary, runtime)
+            if set(arguments.runtime) == set(RUNTIMES) and arguments.only is None:
+                report.run("same transcript on tokio and smol", scenarios.same_transcript, binary)
+    finally:
+        for upstream in started.values():
+            upstream.stop()
+        scratch.remove()
+    print(f"{time.monotonic() - begin:.0f} s in all")
+    sys.exit(report.close())
+
+
+def run_matrix(arguments, report, started, mails, binary):
+    runtimes = ("tokio",) if binary is None else arguments.runtime
+    wanted = matrix.cases(tuple(started), arguments.client, runtimes, arguments.quick)
+    if binary is None:
+        wanted = [case for case in wanted if case.upstream_security == "plain"]
+    # the long ones first, so that none of them is left over at the end
+    wanted.sort(key=lambda case: not case.large)
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        for case in wanted:
+            pool.submit(report.run, case.title, matrix.run_case, case, started[case.upstream], mails, binary)
+
+
+def read_corpus(arguments, folder):
+    if arguments.corpus:
+        return corpus.load(arguments.corpus)
+    if arguments.own_corpus:
+        return corpus.generate()
+    return corpus.write(folder)
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gateway", help="the binary")
+    parser.add_argument("--own-pop3", action="store_true", help="try the harness on Dovecot's POP3 server")
+    parser.add_argument("--quick", action="store_true", help="pairs of settings instead of the full product")
+    parser.add_argument("--upstream", action="append", choices=servers.NAMES)
+    parser.add_argument("--client", action="append", choices=tuple(CLIENTS))
+    parser.add_argument("--runtime", action="append", choices=RUNTIMES)
+    parser.add_argument("--matrix-only", action="store_true", help="without the scenarios")
+    parser.add_argument("--scenarios-only", action="store_true", help="without the clients")
+    parser.add_argument("--only", help="the scenarios whose name contains this")
+    parser.add_argument("--corpus", help="a folder that write_corpus has filled already")
+    parser.add_argument("--own-corpus", action="store_true", help="the harness's own mails instead of the testkit's")
+    parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 2), help="cases at a time")
+    arguments = parser.parse_args()
+    if not arguments.gateway and not arguments.own_pop3:
+        parser.error("--gateway or --own-pop3 is needed")
+    arguments.upstream = tuple(arguments.upstream or (("dovecot",) if arguments.own_pop3 else servers.NAMES))
+    arguments.client = tuple(arguments.client or CLIENTS)
+    arguments.runtime = tuple(arguments.runtime or RUNTIMES)
+    return arguments
+
+
+if __name__ == "__main__":
+    main()

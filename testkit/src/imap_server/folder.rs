@@ -1,0 +1,427 @@
+//! The commands on folders, and on flags and places of messages.
+//!
+//! Owns the numbering of the selected folder: which message has which sequence number in this session.
+
+use super::input::Word;
+use super::session::ServerSession;
+use super::set::{self, Set};
+use super::store::{self, Folder};
+
+/// The selected folder.
+#[derive(Debug)]
+pub(super) struct Selected {
+    pub(super) folder: String,
+    pub(super) read_only: bool,
+    /// The UIDs by sequence number.
+    pub(super) view: Vec<u32>,
+    /// Up to which change of the folder the client knows.
+    seen: u64,
+}
+
+impl Selected {
+    /// The messages of a set with their sequence numbers; `None` if it is malformed.
+    pub(super) fn resolve(&self, uid: bool, word: Option<&Word>) -> Option<Vec<(u32, u32)>> {
+        let set = self.set(uid, word)?;
+        let numbered = (1..).zip(self.view.iter().copied());
+        Some(
+            numbered
+                .filter(|&(seq, own)| set.contains(if uid { own } else { seq }))
+                .collect(),
+        )
+    }
+
+    pub(super) fn set(&self, uid: bool, word: Option<&Word>) -> Option<Set> {
+        let last = if uid {
+            self.view.last().copied().unwrap_or(0)
+        } else {
+            self.view.len() as u32
+        };
+        Set::read(word?.bytes()?, last)
+    }
+}
+
+impl ServerSession {
+    /// Looks at, or changes, the selected folder.
+    pub(super) fn with_folder<R>(&self, edit: impl FnOnce(&mut Folder) -> R) -> Option<R> {
+        let (user, selected) = (self.user.as_ref()?, self.selected.as_ref()?);
+        self.server.store().edit(user, &selected.folder, edit)
+    }
+
+    /// Tells the client what others did to the folder. Messages may go away only where the client
+    /// does not count on sequence numbers (RFC 3501 section 7.4.1).
+    pub(super) fn sync(&mut self, expunges: bool) {
+        let Some(Some(changes)) = self
+            .selected
+            .as_ref()
+            .map(|_| self.with_folder(|folder| folder.changes()))
+        else {
+            return;
+        };
+        let known = self.selected.as_ref().map_or(0, |selected| selected.seen);
+        if changes == known {
+            return;
+        }
+        let own = self.with_folder(|folder| folder.uids()).unwrap_or_default();
+        let flags = self.with_folder(|folder| {
+            let changed = folder
+                .messages()
+                .iter()
+                .filter(|message| message.changed > known);
+            changed
+                .map(|message| (message.uid, message.flags.join(" ")))
+                .collect::<Vec<_>>()
+        });
+        let Some(selected) = &mut self.selected else {
+            return;
+        };
+        let before = selected.view.len();
+        let mut gone = Vec::new();
+        if expunges {
+            gone = (1..)
+                .zip(&selected.view)
+                .filter(|(_, uid)| own.binary_search(uid).is_err())
+                .map(|(seq, _)| seq)
+                .collect();
+            selected.view.retain(|uid| own.binary_search(uid).is_ok());
+            selected.seen = changes;
+        }
+        let last = selected.view.last().copied().unwrap_or(0);
+        selected.view.extend(own.iter().filter(|&&uid| uid > last));
+        let exists = selected.view.len();
+        let grown = exists > before - gone.len();
+        let changed: Vec<(usize, String)> = flags
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|(uid, flags)| Some((selected.view.binary_search(&uid).ok()? + 1, flags)))
+            .collect();
+        for seq in gone.iter().rev() {
+            self.untagged(&format!("{seq} EXPUNGE"));
+        }
+        if grown {
+            self.untagged(&format!("{exists} EXISTS"));
+        }
+        if expunges {
+            for (seq, flags) in changed {
+                self.untagged(&format!("{seq} FETCH (FLAGS ({flags}))"));
+            }
+        }
+    }
+
+    /// The client knows of what it did itself.
+    pub(super) fn own_change(&mut self, change: impl FnOnce(&mut Folder)) {
+        let counts = self.with_folder(|folder| {
+            let before = folder.changes();
+            change(folder);
+            (before, folder.changes())
+        });
+        if let (Some((before, after)), Some(selected)) = (counts, &mut self.selected)
+            && selected.seen == before
+        {
+            selected.seen = after;
+        }
+    }
+
+    pub(super) fn select(&mut self, arguments: &[Word], examine: bool) -> String {
+        self.selected = None;
+        let Some(name) = arguments.first().and_then(Word::text) else {
+            return "BAD folder wanted".to_owned();
+        };
+        let Some(user) = self.user.clone() else {
+            return "BAD not now".to_owned();
+        };
+        let Some(folder) = self.server.store().edit(&user, &name, |folder| {
+            let unseen = folder
+                .messages()
+                .iter()
+                .position(|message| !message.has_flag("\\Seen"));
+            let selected = Selected {
+                folder: store::canonical(&name).into_owned(),
+                read_only: examine || folder.read_only,
+                view: folder.uids(),
+                seen: folder.changes(),
+            };
+            (
+                selected,
+                unseen,
+                folder.uid_validity,
+                folder.uid_next(),
+                folder.uid_not_sticky,
+            )
+        }) else {
+            return "NO [NONEXISTENT] no such folder".to_owned();
+        };
+        let (selected, unseen, uid_validity, uid_next, uid_not_sticky) = folder;
+        let read_only = selected.read_only;
+        self.untagged("FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)");
+        self.untagged(&format!("{} EXISTS", selected.view.len()));
+        self.untagged("0 RECENT");
+        if let Some(unseen) = unseen {
+            self.untagged_status(&format!("OK [UNSEEN {}] first unseen", unseen + 1));
+        }
+        let permanent = if read_only {
+            ""
+        } else {
+            "\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*"
+        };
+        self.untagged_status(&format!(
+            "OK [PERMANENTFLAGS ({permanent})] flags that stay"
+        ));
+        self.untagged_status(&format!("OK [UIDVALIDITY {uid_validity}] UIDs valid"));
+        self.untagged_status(&format!("OK [UIDNEXT {uid_next}] predicted"));
+        if uid_not_sticky {
+            self.untagged_status("NO [UIDNOTSTICKY] UIDs do not last");
+        }
+        self.selected = Some(selected);
+        let code = if read_only { "READ-ONLY" } else { "READ-WRITE" };
+        format!("OK [{code}] selected")
+    }
+
+    pub(super) fn close(&mut self) -> String {
+        if self
+            .selected
+            .as_ref()
+            .is_some_and(|selected| !selected.read_only)
+        {
+            self.with_folder(|folder| {
+                folder.expunge_where(|message| message.has_flag("\\Deleted"))
+            });
+        }
+        self.selected = None;
+        "OK closed".to_owned()
+    }
+
+    pub(super) fn list(&mut self, name: &str, arguments: &[Word]) -> String {
+        let special = matches!(arguments.first(), Some(Word::List(_)));
+        let arguments = if special {
+            arguments.get(1..).unwrap_or_default()
+        } else {
+            arguments
+        };
+        let (Some(reference), Some(pattern)) = (
+            arguments.first().and_then(Word::text),
+            arguments.get(1).and_then(Word::text),
+        ) else {
+            return "BAD reference and pattern wanted".to_owned();
+        };
+        if pattern.is_empty() {
+            self.untagged(&format!(r#"{name} (\Noselect) "/" """#));
+            return "OK done".to_owned();
+        }
+        let pattern = reference + &pattern;
+        let folders = self
+            .user
+            .as_ref()
+            .map(|user| self.server.store().folders(user))
+            .unwrap_or_default();
+        for (folder, special_use) in folders {
+            let shown = special_use.filter(|_| self.offers("SPECIAL-USE"));
+            let wanted = !special || shown.is_some();
+            if wanted && matches_pattern(pattern.as_bytes(), folder.as_bytes()) {
+                let attributes = shown
+                    .map(|attribute| format!(" {attribute}"))
+                    .unwrap_or_default();
+                let folder = folder.replace('\\', "\\\\").replace('"', "\\\"");
+                self.untagged(&format!(
+                    r#"{name} (\HasNoChildren{attributes}) "/" "{folder}""#
+                ));
+            }
+        }
+        "OK done".to_owned()
+    }
+
+    pub(super) fn status(&mut self, arguments: &[Word]) -> String {
+        let [folder, items] = arguments else {
+            return "BAD folder and items wanted".to_owned();
+        };
+        let (Some(name), Some(user)) = (folder.text(), self.user.clone()) else {
+            return "BAD folder wanted".to_owned();
+        };
+        let items: Vec<String> = items.items().iter().filter_map(Word::keyword).collect();
+        let told = self.server.store().edit(&user, &name, |folder| {
+            let count = |flag: &str| {
+                folder
+                    .messages()
+                    .iter()
+                    .filter(|message| message.has_flag(flag))
+                    .count()
+            };
+            let total = folder.messages().len();
+            let mut told = Vec::new();
+            for item in &items {
+                let number = match item.as_str() {
+                    "MESSAGES" => total as u64,
+                    "RECENT" => 0,
+                    "UNSEEN" => (total - count("\\Seen")) as u64,
+                    "DELETED" => count("\\Deleted") as u64,
+                    "UIDNEXT" => u64::from(folder.uid_next()),
+                    "UIDVALIDITY" => u64::from(folder.uid_validity),
+                    "SIZE" => folder
+                        .messages()
+                        .iter()
+                        .map(|message| message.content.len())
+                        .sum(),
+                    _ => return None,
+                };
+                told.push(format!("{item} {number}"));
+            }
+            Some(told.join(" "))
+        });
+        match told {
+            Some(Some(told)) => {
+                self.untagged(&format!("STATUS \"{name}\" ({told})"));
+                "OK done".to_owned()
+            }
+            Some(None) => "BAD unknown item".to_owned(),
+            None => "NO [NONEXISTENT] no such folder".to_owned(),
+        }
+    }
+
+    pub(super) fn store(&mut self, uid: bool, arguments: &[Word]) -> String {
+        let (Some(selected), [set, item, flags @ ..]) = (&self.selected, arguments) else {
+            return "BAD set, item and flags wanted".to_owned();
+        };
+        let (Some(chosen), Some(item)) = (selected.resolve(uid, Some(set)), item.keyword()) else {
+            return "BAD set or item".to_owned();
+        };
+        if selected.read_only {
+            return "NO [READ-ONLY] not here".to_owned();
+        }
+        let (item, silent) = item
+            .strip_suffix(".SILENT")
+            .map_or((item.as_str(), false), |item| (item, true));
+        let flags: Vec<String> = flags
+            .iter()
+            .flat_map(Word::items)
+            .filter_map(Word::text)
+            .collect();
+        let (replace, on) = match item {
+            "FLAGS" => (true, true),
+            "+FLAGS" => (false, true),
+            "-FLAGS" => (false, false),
+            _ => return "BAD unknown item".to_owned(),
+        };
+        let mut told = Vec::new();
+        self.own_change(|folder| {
+            for &(seq, uid) in &chosen {
+                if replace {
+                    folder.clear_flags(uid);
+                }
+                for flag in &flags {
+                    folder.set_flag(uid, flag, on);
+                }
+                told.extend(
+                    folder
+                        .message(uid)
+                        .map(|message| (seq, uid, message.flags.join(" "))),
+                );
+            }
+        });
+        for (seq, own, flags) in told {
+            match (silent, uid) {
+                (true, _) => {}
+                (false, true) => self.untagged(&format!("{seq} FETCH (UID {own} FLAGS ({flags}))")),
+                (false, false) => self.untagged(&format!("{seq} FETCH (FLAGS ({flags}))")),
+            }
+        }
+        self.sync(uid);
+        "OK stored".to_owned()
+    }
+
+    pub(super) fn expunge(&mut self, set: Option<&Word>) -> String {
+        let Some(selected) = &self.selected else {
+            return "BAD not now".to_owned();
+        };
+        if selected.read_only {
+            return "NO [READ-ONLY] not here".to_owned();
+        }
+        let chosen = match set {
+            Some(_) => match selected.set(true, set) {
+                Some(set) => Some(set),
+                None => return "BAD set".to_owned(),
+            },
+            None => None,
+        };
+        self.with_folder(|folder| {
+            folder.expunge_where(|message| {
+                message.has_flag("\\Deleted")
+                    && chosen.as_ref().is_none_or(|set| set.contains(message.uid))
+            });
+        });
+        self.sync(true);
+        "OK expunged".to_owned()
+    }
+
+    /// COPY, and MOVE (RFC 6851).
+    pub(super) fn copy(&mut self, uid: bool, arguments: &[Word], away: bool) -> String {
+        let (Some(selected), [set, target], Some(user)) =
+            (&self.selected, arguments, self.user.clone())
+        else {
+            return "BAD set and folder wanted".to_owned();
+        };
+        let (Some(chosen), Some(target)) = (selected.resolve(uid, Some(set)), target.text()) else {
+            return "BAD set or folder".to_owned();
+        };
+        if away && selected.read_only {
+            return "NO [READ-ONLY] not here".to_owned();
+        }
+        let server = self.server.clone();
+        let Some(validity) = server
+            .store()
+            .edit(&user, &target, |folder| folder.uid_validity)
+        else {
+            return "NO [TRYCREATE] no such folder".to_owned();
+        };
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        for (_, own) in chosen {
+            let message = self.with_folder(|folder| match away {
+                true => folder.take(own),
+                false => folder.message(own).cloned(),
+            });
+            let Some(Some(message)) = message else {
+                continue;
+            };
+            let flags: Vec<&str> = message.flags.iter().map(String::as_str).collect();
+            let copied = server.store().edit(&user, &target, |folder| {
+                folder.append_flagged(message.content, &flags)
+            });
+            old.push(own);
+            new.extend(copied);
+        }
+        let code = match self.offers("UIDPLUS") && !old.is_empty() {
+            true => format!(
+                "[COPYUID {validity} {} {}] ",
+                set::write(&old),
+                set::write(&new)
+            ),
+            false => String::new(),
+        };
+        if away {
+            self.untagged_status(&format!("OK {code}moved"));
+            self.sync(true);
+            "OK moved".to_owned()
+        } else {
+            self.sync(uid);
+            format!("OK {code}copied")
+        }
+    }
+}
+
+/// `*` stands for anything, `%` for anything without the separator.
+fn matches_pattern(pattern: &[u8], name: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => name.is_empty(),
+        Some((b'*', rest)) => {
+            (0..=name.len()).any(|at| matches_pattern(rest, name.get(at..).unwrap_or_default()))
+        }
+        Some((b'%', rest)) => {
+            let end = name
+                .iter()
+                .position(|&byte| byte == b'/')
+                .unwrap_or(name.len());
+            (0..=end).any(|at| matches_pattern(rest, name.get(at..).unwrap_or_default()))
+        }
+        Some((first, rest)) => name.split_first().is_some_and(|(own, name)| {
+            own.eq_ignore_ascii_case(first) && matches_pattern(rest, name)
+        }),
+    }
+}
