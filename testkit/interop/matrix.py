@@ -43,7 +43,7 @@ class Case:
         return f"{self.client}-{self.client_security}-{self.upstream_security}-{self.runtime}-{int(self.large)}"
 
 
-def cases(upstreams, clients, runtimes, quick=False):
+def cases(upstreams, clients, runtimes, quick=False, securities=UPSTREAM_SECURITIES):
     """Dovecot: the full product; the others, or all with `quick`: a set in which each pair of settings occurs.
 
     Every client downloads the largest mail once on each runtime and from each upstream.
@@ -53,7 +53,7 @@ def cases(upstreams, clients, runtimes, quick=False):
         space = [
             Case(upstream, upstream_security, runtime, client, client_security)
             for upstream_security, runtime, client, client_security in itertools.product(
-                UPSTREAM_SECURITIES, runtimes, clients, SECURITIES
+                securities, runtimes, clients, SECURITIES
             )
             if client_security in CLIENTS[client].securities
         ]

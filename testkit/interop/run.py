@@ -96,10 +96,10 @@ def main():
 
 
 def run_matrix(arguments, report, started, mails, binary):
-    runtimes = ("tokio",) if binary is None else arguments.runtime
-    wanted = matrix.cases(tuple(started), arguments.client, runtimes, arguments.quick)
     if binary is None:
-        wanted = [case for case in wanted if case.upstream_security == "plain"]
+        wanted = matrix.cases(tuple(started), arguments.client, ("tokio",), securities=("plain",))
+    else:
+        wanted = matrix.cases(tuple(started), arguments.client, arguments.runtime, arguments.quick)
     # the long ones first, so that none of them is left over at the end
     wanted.sort(key=lambda case: not case.large)
     with ThreadPoolExecutor(arguments.jobs) as pool:
