@@ -6,6 +6,7 @@ extern crate alloc;
 pub mod apop;
 pub mod backend;
 pub mod capability;
+pub mod client;
 pub mod command;
 mod line;
 pub mod response;

@@ -72,10 +72,10 @@ mod tests {
 
     fn bearer(name: &str, message: &[u8]) -> Option<(String, Secret)> {
         let mechanism = Mechanism::new(name)?;
-        match read(&mechanism, message)? {
-            Login::Bearer { user, token, .. } => Some((user, token)),
-            _ => None,
-        }
+        let Some(Login::Bearer { user, token, .. }) = read(&mechanism, message) else {
+            return None;
+        };
+        Some((user, token))
     }
 
     #[test]
