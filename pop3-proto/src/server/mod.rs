@@ -30,6 +30,7 @@
 
 mod event;
 mod maildrop;
+mod offer;
 mod policy;
 mod state;
 

@@ -1,0 +1,132 @@
+//! What a session offers at the moment: greeting, capabilities, mechanisms, languages.
+//!
+//! It reads the policy and the state and never changes the state.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use super::state::State;
+use super::{Expire, ReadOnly, Session, TlsOffer};
+use crate::backend::Mechanism;
+use crate::capability::Capability;
+
+impl Session {
+    pub(super) fn greet(&mut self) {
+        let policy = self.policy.clone();
+        let kept = policy
+            .greeting
+            .chars()
+            .filter(|c| !c.is_control() && !matches!(c, '<' | '>'));
+        let text: String = kept.take(200).collect();
+        let text = text.trim_start_matches(['[', ' ']);
+        if self.offers_apop() {
+            let stamp = self.stamp.clone();
+            self.send_ok(format_args!("{text} {stamp}"));
+        } else {
+            self.send_ok(format_args!("{text}"));
+        }
+    }
+
+    pub(super) fn capa(&mut self) {
+        self.send_ok(format_args!("the capabilities"));
+        for capability in self.capabilities() {
+            let mut line = String::new();
+            // writing to a String cannot fail
+            let _ = write!(line, "{capability}");
+            self.send(&line);
+        }
+        self.send(".");
+    }
+
+    /// What is true now. What can be had before login is told in both states (RFC 2449 section 5), but
+    /// for STLS, whose line means that it can be said now (RFC 2595 section 4).
+    pub(super) fn capabilities(&self) -> Vec<Capability> {
+        let before_login = matches!(self.state, State::Authorization { .. });
+        let policy = &self.policy;
+        let mut list = Vec::with_capacity(16);
+        list.extend([Capability::Top, Capability::Uidl, Capability::RespCodes]);
+        list.extend([Capability::AuthRespCode, Capability::Pipelining]);
+        if policy.user_pass && self.takes_clear_secrets() {
+            list.push(Capability::User);
+        }
+        let mechanisms = self.mechanisms();
+        if !mechanisms.is_empty() {
+            list.push(Capability::Sasl(mechanisms));
+        }
+        if before_login && policy.tls == TlsOffer::Stls && !self.is_protected() {
+            list.push(Capability::Stls);
+        }
+        if policy.utf8 {
+            list.extend([Capability::Utf8 { user: true }, Capability::Lang]);
+        }
+        let days = match policy.expire {
+            Expire::Never => None,
+            Expire::Days(days) => Some(days),
+        };
+        list.push(Capability::Expire {
+            days,
+            per_user: false,
+        });
+        if policy.read_only != ReadOnly::Refused {
+            list.push(Capability::ReadOnly);
+        }
+        list.extend(
+            policy
+                .implementation
+                .clone()
+                .map(Capability::Implementation),
+        );
+        list
+    }
+
+    /// The mechanisms that can be used now.
+    pub(super) fn mechanisms(&self) -> Vec<Mechanism> {
+        let usable = |mechanism: &&Mechanism| match mechanism.as_str() {
+            "PLAIN" | "LOGIN" => self.takes_clear_secrets(),
+            // RFC 7628 section 3: never without TLS
+            "XOAUTH2" | "OAUTHBEARER" => self.is_protected(),
+            _ => true,
+        };
+        self.policy
+            .mechanisms
+            .iter()
+            .filter(usable)
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn lang(&mut self, tag: Option<&str>) {
+        match tag {
+            None => {
+                self.send_ok(format_args!("the languages"));
+                self.send("en English");
+                self.send("i-default English");
+                self.send(".");
+            }
+            Some("*") => self.send_ok(format_args!("i-default the default language it is")),
+            Some(tag)
+                if tag.eq_ignore_ascii_case("en") || tag.eq_ignore_ascii_case("i-default") =>
+            {
+                let tag = if tag.len() == 2 { "en" } else { "i-default" };
+                self.send_ok(format_args!("{tag} English it is"));
+            }
+            Some(_) => self.send_err(None, "no such language; it stays as it was"),
+        }
+    }
+
+    pub(super) fn is_protected(&self) -> bool {
+        self.summary.tls.is_some() || matches!(self.policy.tls, TlsOffer::Implicit)
+    }
+
+    pub(super) fn takes_clear_secrets(&self) -> bool {
+        self.is_protected() || self.policy.clear_login
+    }
+
+    /// APOP's stamp stands in the greeting, so it is offered from there on or never; and never where an
+    /// eavesdropper could collect digests.
+    pub(super) fn offers_apop(&self) -> bool {
+        let safe = matches!(self.policy.tls, TlsOffer::Implicit) || self.policy.clear_login;
+        self.policy.apop && safe && !self.stamp.is_empty()
+    }
+}

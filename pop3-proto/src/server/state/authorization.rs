@@ -1,0 +1,311 @@
+//! Transitions before login: USER, PASS, APOP, AUTH, STLS, and how a login ends.
+
+use alloc::string::String;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::{Opening, Running, State};
+use crate::backend::{Access, Login, Mechanism, Open, Refusal, RefusalKind, Request};
+use crate::command::Command;
+use crate::response::ResponseCode;
+use crate::sasl::{self, Exchange, Step};
+use crate::secret::Secret;
+use crate::server::maildrop::Maildrop;
+use crate::server::{ReadOnly, Reason, Session, TlsOffer};
+use crate::trace::Direction;
+
+impl Session {
+    pub(in crate::server) fn command_before_login(&mut self, command: Command) {
+        let user = match &mut self.state {
+            State::Authorization { user } => user.take(),
+            State::Challenged(_)
+            | State::Opening(_)
+            | State::TokenRefused
+            | State::StartingTls { .. }
+            | State::Transaction(..)
+            | State::Updating
+            | State::Closed => None,
+        };
+        match command {
+            Command::User(name) => {
+                if self.may_send_password() && self.policy.user_pass {
+                    self.send_ok(format_args!("now the password"));
+                    self.state = State::Authorization { user: Some(name) };
+                }
+            }
+            Command::Pass(password) => match user {
+                Some(user) => {
+                    self.summary.method = Some("PASS".into());
+                    self.open(Login::Password { user, password });
+                }
+                None => self.bad("say USER first"),
+            },
+            Command::Apop { user, digest } => {
+                if self.offers_apop() {
+                    self.summary.method = Some("APOP".into());
+                    let timestamp = self.stamp.clone();
+                    self.open(Login::Apop {
+                        user,
+                        timestamp,
+                        digest,
+                    });
+                } else {
+                    self.bad("APOP is not offered");
+                }
+            }
+            Command::AuthList => {
+                self.send_ok(format_args!("the mechanisms"));
+                for mechanism in self.mechanisms() {
+                    self.send(mechanism.as_str());
+                }
+                self.send(".");
+            }
+            Command::Auth { mechanism, initial } => self.auth(mechanism, initial),
+            Command::Capa => {
+                self.state = State::Authorization { user };
+                self.capa();
+            }
+            Command::Stls => self.stls(),
+            Command::Utf8 => {
+                if self.policy.utf8 {
+                    self.utf8 = true;
+                    self.send_ok(format_args!("UTF8 it is"));
+                } else {
+                    self.bad("UTF8 is not offered");
+                }
+            }
+            Command::Lang(tag) => self.lang(tag.as_deref()),
+            Command::Xpro => {
+                if self.policy.read_only == ReadOnly::Refused {
+                    let code = Some(ResponseCode::ReadOnly);
+                    self.send_err(code, "read-only access is not to be had");
+                } else {
+                    self.access = Access::ReadOnly;
+                    self.send_ok(format_args!("read-only access it will be"));
+                }
+            }
+            Command::Quit => {
+                self.send_ok(format_args!("bye"));
+                self.close(Reason::Quit);
+            }
+            Command::Stat
+            | Command::List(_)
+            | Command::Uidl(_)
+            | Command::Retr(_)
+            | Command::Top(..)
+            | Command::Dele(_)
+            | Command::Noop
+            | Command::Rset => self.bad("log in first"),
+        }
+    }
+
+    pub(in crate::server) fn open(&mut self, login: Login) {
+        self.summary.user = login.user().map(Into::into);
+        let bearer = matches!(login, Login::Bearer { .. });
+        if self.policy.read_only == ReadOnly::Always {
+            self.access = Access::ReadOnly;
+        }
+        let open = Open {
+            login,
+            access: self.access,
+            utf8: self.utf8,
+        };
+        self.request(Request::Open(open));
+        let maildrop = Maildrop::default();
+        self.state = State::Opening(Opening {
+            maildrop,
+            bearer,
+            challenged: false,
+        });
+    }
+
+    pub(in crate::server) fn opened(&mut self, access: Access) {
+        let State::Opening(opening) = &mut self.state else {
+            return;
+        };
+        let mut maildrop = core::mem::take(&mut opening.maildrop);
+        maildrop.shrink();
+        let (count, octets) = maildrop.stat();
+        self.summary.logged_in = true;
+        self.summary.messages = maildrop.len();
+        if access == Access::ReadOnly {
+            self.access = Access::ReadOnly;
+        }
+        self.bad_commands = 0;
+        self.moments.activity = self.moments.now;
+        self.state = State::Transaction(maildrop, Running::Nothing);
+        let mode = if self.access == Access::ReadOnly {
+            ", read only"
+        } else {
+            ""
+        };
+        self.send_ok(format_args!("{count} messages, {octets} octets{mode}"));
+    }
+
+    pub(in crate::server) fn refused(&mut self, refusal: &Refusal) {
+        let State::Opening(Opening { bearer, .. }) = self.state else {
+            return;
+        };
+        self.state = State::Authorization { user: None };
+        match refusal.kind {
+            RefusalKind::Credentials if bearer => {
+                self.state = State::TokenRefused;
+                self.challenge(sasl::ERROR_STATUS);
+            }
+            RefusalKind::Credentials => self.login_failed(),
+            RefusalKind::InUse => {
+                self.send_err(
+                    Some(ResponseCode::InUse),
+                    "another session holds the maildrop",
+                );
+            }
+            RefusalKind::LoginDelay => {
+                self.send_err(
+                    Some(ResponseCode::LoginDelay),
+                    "too soon after the last login",
+                );
+            }
+            RefusalKind::Policy => self.send_err(None, "this kind of login is not possible here"),
+        }
+    }
+
+    pub(in crate::server) fn login_failed(&mut self) {
+        self.summary.failed_logins += 1;
+        self.send_err(Some(ResponseCode::Auth), "login failed");
+        if self.summary.failed_logins >= self.policy.failed_logins {
+            self.close(Reason::FailedLogins);
+        }
+    }
+
+    pub(in crate::server) fn auth(&mut self, mechanism: Mechanism, initial: Option<Secret>) {
+        if !self.mechanisms().contains(&mechanism) {
+            return self.bad("no such mechanism");
+        }
+        let initial = match initial.as_ref().map(Secret::expose) {
+            None => None,
+            Some(b"=") => Some(Secret::default()),
+            Some(line) => match BASE64.decode(line) {
+                Ok(decoded) => Some(Secret::new(decoded)),
+                Err(_) => return self.bad("that is not base64"),
+            },
+        };
+        self.summary.method = Some(mechanism.as_str().into());
+        let mut exchange = Exchange::new(&mechanism, &self.fresh_stamp());
+        let step = exchange.start(initial);
+        self.exchange_step(exchange, step);
+    }
+
+    pub(in crate::server) fn exchange_step(&mut self, exchange: Exchange, step: Step) {
+        match step {
+            Step::Challenge(challenge) => {
+                self.state = State::Challenged(exchange);
+                self.challenge(&challenge);
+            }
+            Step::Login(login) => self.open(login),
+            Step::Malformed => self.bad("that is no answer of this mechanism"),
+        }
+    }
+
+    pub(in crate::server) fn challenge_answered(&mut self, line: &[u8]) {
+        let before = core::mem::replace(&mut self.state, State::Authorization { user: None });
+        let State::Challenged(mut exchange) = before else {
+            self.state = before;
+            return;
+        };
+        let Some(answer) = self.sasl_answer(line) else {
+            return;
+        };
+        let step = exchange.answer(&answer);
+        self.exchange_step(exchange, step);
+    }
+
+    pub(in crate::server) fn relay_answered(&mut self, line: &[u8]) {
+        match self.sasl_answer(line) {
+            Some(answer) => self.request(Request::Answer(answer)),
+            None => {
+                if self.has_backend() {
+                    self.request(Request::Abandon);
+                    self.state = State::Authorization { user: None };
+                }
+            }
+        }
+    }
+
+    /// Decodes a line of an exchange; otherwise says `-ERR`.
+    pub(in crate::server) fn sasl_answer(&mut self, line: &[u8]) -> Option<Secret> {
+        if line == b"*" {
+            self.send_err(None, "login cancelled");
+            return None;
+        }
+        match BASE64.decode(line) {
+            Ok(decoded) => Some(Secret::new(decoded)),
+            Err(_) => {
+                self.bad("that is not base64");
+                None
+            }
+        }
+    }
+
+    pub(in crate::server) fn challenge(&mut self, challenge: &[u8]) {
+        self.output.extend_from_slice(b"+ ");
+        self.output
+            .extend_from_slice(BASE64.encode(challenge).as_bytes());
+        self.output.extend_from_slice(b"\r\n");
+        self.note(Direction::Sent, format_args!("+ <SASL challenge>"));
+    }
+
+    /// A message-id that was not used before, for one exchange.
+    pub(in crate::server) fn fresh_stamp(&mut self) -> String {
+        self.challenges += 1;
+        alloc::format!(
+            "<{}.{}",
+            self.challenges,
+            self.stamp.trim_start_matches('<')
+        )
+    }
+
+    pub(in crate::server) fn stls(&mut self) {
+        if self.policy.tls != TlsOffer::Stls || self.is_protected() {
+            return self.bad("TLS is not to be had now");
+        }
+        if self.utf8 {
+            // RFC 6856 section 2.1 allows to refuse, and nothing said in the clear may outlive STLS
+            return self.bad("STLS comes before UTF8");
+        }
+        if !self.input.is_empty() {
+            return self.close_at_once(Reason::PlaintextBehindStls);
+        }
+        self.send_ok(format_args!("begin TLS"));
+        self.greeted_a_command = true;
+        self.state = State::StartingTls { handshake: false };
+    }
+
+    /// RFC 2595 section 4: whatever was said before TLS was said by anybody.
+    pub(in crate::server) fn forget_clear_text(&mut self) {
+        if let State::StartingTls { .. } = self.state {
+            self.state = State::Authorization { user: None };
+            self.access = Access::ReadWrite;
+            self.utf8 = false;
+            self.summary.user = None;
+            self.summary.method = None;
+        }
+    }
+
+    /// Whether a password may come now; otherwise says why not, before it is on the wire.
+    pub(in crate::server) fn may_send_password(&mut self) -> bool {
+        let may = self.takes_clear_secrets() && self.policy.user_pass;
+        if !may && self.policy.tls == TlsOffer::Stls && !self.is_protected() {
+            self.bad("TLS first: say STLS");
+        } else if !may {
+            self.bad("USER and PASS are not possible here");
+        }
+        may
+    }
+
+    pub(in crate::server) fn forget_user(&mut self) {
+        if let State::Authorization { user } = &mut self.state {
+            *user = None;
+        }
+    }
+}

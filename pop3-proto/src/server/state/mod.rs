@@ -1,0 +1,479 @@
+//! All transitions of a session: what each command, reply and deadline does in each state.
+//!
+//! Everything that changes [`State`] stands in this folder and nowhere else: what is common to all
+//! states here, the rest by state. Octets are buffered and events queued by the parent module.
+
+mod authorization;
+mod transaction;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::maildrop::Maildrop;
+use super::{Event, OUTPUT_FULL, Reason, Session};
+use crate::backend::{Failure, FailureKind, Reply, Request};
+use crate::command::{Command, CommandError};
+use crate::line::Line;
+use crate::response::ResponseCode;
+use crate::sasl::Exchange;
+use crate::time::Time;
+use crate::trace::Direction;
+use transaction::Running;
+
+/// Where a session stands.
+#[derive(Debug)]
+pub(in crate::server) enum State {
+    /// AUTHORIZATION, a command may come.
+    Authorization {
+        /// The name that USER gave.
+        user: Option<String>,
+    },
+    /// AUTHORIZATION, within AUTH: the next line answers our challenge.
+    Challenged(Exchange),
+    /// AUTHORIZATION, the backend checks the login and lists the maildrop.
+    Opening(Opening),
+    /// AUTHORIZATION, a bearer token was refused: the client's next line is empty talk (RFC 7628
+    /// section 3.2.2), and then comes the `-ERR`.
+    TokenRefused,
+    /// STLS was accepted; the handshake follows once the `+OK` is sent.
+    StartingTls {
+        /// Whether the handshake runs.
+        handshake: bool,
+    },
+    /// TRANSACTION.
+    Transaction(Maildrop, Running),
+    /// UPDATE.
+    Updating,
+    /// Nothing more happens but the sending of what is left.
+    Closed,
+}
+
+/// A login that the backend works on.
+#[derive(Debug)]
+pub(in crate::server) struct Opening {
+    maildrop: Maildrop,
+    /// The login was a bearer token.
+    bearer: bool,
+    /// A relayed challenge is out; the next line answers it.
+    challenged: bool,
+}
+
+/// Which deadline is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Due {
+    Login,
+    Autologout,
+    StalledReader,
+    BackendSilence,
+    ShutdownGrace,
+}
+
+impl Due {
+    pub(in crate::server) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login grace",
+            Self::Autologout => "autologout",
+            Self::StalledReader => "stalled reader",
+            Self::BackendSilence => "backend silence",
+            Self::ShutdownGrace => "shutdown grace",
+        }
+    }
+}
+
+impl Session {
+    /// Where every entry point ends: runs commands while there is input and room.
+    pub(in crate::server) fn advance(&mut self) {
+        loop {
+            match &self.state {
+                State::Closed | State::Updating => return,
+                State::StartingTls { handshake } => {
+                    let handshake = *handshake;
+                    if self.client_eof {
+                        self.close_at_once(Reason::ClientGone);
+                    } else if !handshake && self.output.is_empty() {
+                        self.state = State::StartingTls { handshake: true };
+                        self.events.push_back(Event::StartTls);
+                    }
+                    return;
+                }
+                State::Opening(Opening {
+                    challenged: false, ..
+                }) => {
+                    // what a client that has gone away asked for last is not worth waiting for
+                    if self.client_eof && !self.input.has_line() {
+                        self.close(Reason::ClientGone);
+                    }
+                    return;
+                }
+                State::Transaction(_, Running::Retrieving(_)) => return,
+                State::Transaction(_, Running::Listing { .. }) => {
+                    if !self.list_on() {
+                        return;
+                    }
+                }
+                State::Transaction(_, Running::Nothing)
+                | State::Authorization { .. }
+                | State::Challenged(_)
+                | State::Opening(Opening {
+                    challenged: true, ..
+                })
+                | State::TokenRefused => {}
+            }
+            if self.output.len() >= OUTPUT_FULL {
+                return;
+            }
+            if !self.greeted_a_command && self.input.peek().first() == Some(&0x16) {
+                self.wrong_protocol();
+                return;
+            }
+            match self.input.next_line(self.line_limit()) {
+                Some(Line::Complete(line)) => self.line(line),
+                Some(Line::TooLong) => {
+                    self.note(Direction::Received, format_args!("<line too long>"));
+                    self.bad("line too long");
+                }
+                None if self.input.discarded() > 4 * self.policy.sasl_line => {
+                    self.close(Reason::BadCommands);
+                }
+                None if self.client_eof => self.close(Reason::ClientGone),
+                None => return,
+            }
+        }
+    }
+
+    /// Whether octets from the client are wanted at all.
+    pub(in crate::server) const fn takes_input(&self) -> bool {
+        !matches!(self.state, State::Closed | State::StartingTls { .. })
+    }
+
+    /// Octets of input that may wait.
+    pub(in crate::server) fn input_capacity(&self) -> usize {
+        self.policy.command_line.max(self.policy.sasl_line) + 2
+    }
+
+    pub(in crate::server) const fn is_retrieving(&self) -> bool {
+        matches!(self.state, State::Transaction(_, Running::Retrieving(_)))
+    }
+
+    pub(in crate::server) fn deadline(&self) -> Option<(Time, Due)> {
+        let (policy, moments) = (&self.policy, &self.moments);
+        let before_login = |at: (Time, Due)| {
+            let login = moments.started + policy.login_grace;
+            if at.0 < login {
+                at
+            } else {
+                (login, Due::Login)
+            }
+        };
+        let stalled = (
+            moments.progress.max(moments.activity) + policy.stalled_reader,
+            Due::StalledReader,
+        );
+        let silence = (
+            moments.backend.max(moments.progress) + policy.backend_silence,
+            Due::BackendSilence,
+        );
+        let grace = self.shutting_down.then(|| {
+            (
+                moments.shut_down.max(moments.activity) + policy.shutdown_grace,
+                Due::ShutdownGrace,
+            )
+        });
+        let idle = (
+            moments.activity.max(moments.progress) + policy.autologout,
+            Due::Autologout,
+        );
+        let reading = !self.output.is_empty();
+        match &self.state {
+            State::Closed => reading.then_some(stalled),
+            State::Authorization { .. }
+            | State::Challenged(_)
+            | State::TokenRefused
+            | State::Opening(Opening {
+                challenged: true, ..
+            }) => Some(before_login(grace.unwrap_or(if reading {
+                stalled
+            } else {
+                idle
+            }))),
+            State::StartingTls { .. } => Some(before_login(stalled)),
+            State::Opening(_) | State::Updating => Some(if reading { stalled } else { silence }),
+            State::Transaction(_, Running::Retrieving(_)) => {
+                Some(if reading { stalled } else { silence })
+            }
+            State::Transaction(_, Running::Listing { .. }) => Some(stalled),
+            State::Transaction(_, Running::Nothing) if reading => Some(stalled),
+            State::Transaction(_, Running::Nothing) => Some(grace.unwrap_or(idle)),
+        }
+    }
+
+    /// The deadline has passed. A session never says why it ends for inactivity (P013).
+    pub(in crate::server) fn expire(&mut self) {
+        let Some((_, due)) = self.deadline() else {
+            return;
+        };
+        match due {
+            Due::Login => self.close(Reason::LoginTimeout),
+            Due::Autologout => self.close(Reason::IdleTimeout),
+            Due::StalledReader => self.close_at_once(Reason::StalledReader),
+            Due::ShutdownGrace => self.close(Reason::ShutDown),
+            Due::BackendSilence => {
+                if let State::Transaction(_, Running::Retrieving(retrieval)) = &self.state
+                    && retrieval.has_begun()
+                {
+                    return self.close(Reason::BodyCut);
+                }
+                self.send_err(
+                    Some(ResponseCode::SysTemp),
+                    "the mail store does not answer",
+                );
+                self.close(Reason::BackendSilent);
+            }
+        }
+    }
+
+    /// Ends the session; what waits is still sent.
+    pub(in crate::server) fn close(&mut self, reason: Reason) {
+        if matches!(self.state, State::Closed) {
+            return;
+        }
+        if self.has_backend() {
+            self.request(Request::Abandon);
+        }
+        if let State::Transaction(maildrop, _) = &self.state {
+            self.summary.not_deleted = maildrop.deleted_list().len() as u64;
+        }
+        self.state = State::Closed;
+        self.input.clear();
+        self.events.push_back(Event::Close(reason));
+    }
+
+    /// Ends the session and drops what waits.
+    pub(in crate::server) fn close_at_once(&mut self, reason: Reason) {
+        self.output.clear();
+        self.close(reason);
+    }
+
+    const fn has_backend(&self) -> bool {
+        matches!(self.state, State::Opening(_) | State::Transaction(..))
+    }
+
+    fn line_limit(&self) -> usize {
+        let auth = self
+            .input
+            .peek()
+            .get(..4)
+            .is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"));
+        let in_exchange = matches!(
+            self.state,
+            State::Challenged(_)
+                | State::TokenRefused
+                | State::Opening(Opening {
+                    challenged: true,
+                    ..
+                })
+        );
+        if auth || in_exchange {
+            self.policy.sasl_line
+        } else {
+            self.policy.command_line
+        }
+    }
+
+    /// A complete line has come.
+    fn line(&mut self, line: Vec<u8>) {
+        self.moments.activity = self.moments.now;
+        match &mut self.state {
+            State::Challenged(_) => {
+                self.note(Direction::Received, format_args!("<SASL answer>"));
+                self.challenge_answered(&line);
+            }
+            State::Opening(opening) => {
+                opening.challenged = false;
+                self.note(Direction::Received, format_args!("<SASL answer>"));
+                self.relay_answered(&line);
+            }
+            State::TokenRefused => {
+                self.note(Direction::Received, format_args!("<SASL answer>"));
+                self.state = State::Authorization { user: None };
+                self.login_failed();
+            }
+            State::Authorization { .. }
+            | State::Transaction(..)
+            | State::StartingTls { .. }
+            | State::Updating
+            | State::Closed => self.command_line(&line),
+        }
+    }
+
+    fn command_line(&mut self, line: &[u8]) {
+        let parsed = Command::parse(line);
+        match &parsed {
+            Ok(command) => self.note(Direction::Received, format_args!("{command}")),
+            Err(CommandError::Arguments(verb)) => {
+                self.note(
+                    Direction::Received,
+                    format_args!("{verb} <{} octets>", line.len()),
+                );
+            }
+            Err(CommandError::Unknown | CommandError::Characters) => {
+                self.note(Direction::Received, format_args!("<{} octets>", line.len()));
+            }
+        }
+        if self.shutting_down {
+            self.send_err(
+                Some(ResponseCode::SysTemp),
+                "the server goes down; nothing was deleted",
+            );
+            return self.close(Reason::ShutDown);
+        }
+        let first = !core::mem::replace(&mut self.greeted_a_command, true);
+        match parsed {
+            Ok(command) => self.command(command),
+            Err(_) if first && memchr::memmem::find(line, b" HTTP/").is_some() => {
+                self.wrong_protocol();
+            }
+            Err(CommandError::Unknown) => {
+                self.bad("unknown command");
+                self.forget_user();
+            }
+            Err(CommandError::Arguments(_)) => {
+                self.bad("wrong arguments");
+                self.forget_user();
+            }
+            Err(CommandError::Characters) => {
+                self.bad("that character may not stand in a command");
+                self.forget_user();
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match &self.state {
+            State::Authorization { .. } => self.command_before_login(command),
+            State::Transaction(..) => self.command_in_transaction(command),
+            // advance() takes no command in any other state
+            State::Challenged(_)
+            | State::Opening(_)
+            | State::TokenRefused
+            | State::StartingTls { .. }
+            | State::Updating
+            | State::Closed => {}
+        }
+    }
+
+    /// A reply from the backend.
+    pub(in crate::server) fn answer(&mut self, reply: Reply<'_>) {
+        match reply {
+            Reply::Challenge(challenge) => {
+                if let State::Opening(opening) = &mut self.state {
+                    opening.challenged = true;
+                    self.challenge(challenge);
+                }
+            }
+            Reply::Authenticated => {}
+            Reply::Entry { size, unique_id } => {
+                let State::Opening(opening) = &mut self.state else {
+                    return;
+                };
+                if !opening.maildrop.push(size, unique_id) {
+                    self.request(Request::Abandon);
+                    self.state = State::Authorization { user: None };
+                    self.send_err(
+                        Some(ResponseCode::SysPerm),
+                        "the maildrop holds too many messages",
+                    );
+                }
+            }
+            Reply::Opened { access } => self.opened(access),
+            Reply::Refused(refusal) => self.refused(&refusal),
+            Reply::BodyStart { ticket, size } => self.body_start(ticket, size),
+            Reply::Body { ticket, bytes } => self.body(ticket, bytes),
+            Reply::BodyEnd { ticket } => {
+                if self.retrieval(ticket).is_some_and(|r| r.has_begun()) {
+                    self.body_end();
+                }
+            }
+            Reply::BodyFailed { ticket, failure } => self.body_failed(ticket, &failure),
+            Reply::Updated => {
+                if matches!(self.state, State::Updating) {
+                    let deleted = core::mem::take(&mut self.summary.not_deleted);
+                    self.summary.deleted = deleted;
+                    self.send_ok(format_args!("bye, {deleted} deleted"));
+                    self.finish(Reason::Quit);
+                }
+            }
+            Reply::Failed(failure) => self.failed(&failure),
+        }
+    }
+
+    /// The update has ended, and the backend with it.
+    fn finish(&mut self, reason: Reason) {
+        if self.client_gone {
+            self.output.clear();
+        }
+        self.close(reason);
+    }
+
+    /// The client can neither be heard nor reached. An update that runs is carried on: the client has
+    /// said QUIT.
+    pub(in crate::server) fn reset(&mut self) {
+        self.client_gone = true;
+        self.client_eof = true;
+        self.output.clear();
+        if !matches!(self.state, State::Updating) {
+            self.close(Reason::ClientGone);
+        }
+    }
+
+    fn failed(&mut self, failure: &Failure) {
+        let code = Some(match failure.kind {
+            FailureKind::Temporary | FailureKind::Missing => ResponseCode::SysTemp,
+            FailureKind::Permanent => ResponseCode::SysPerm,
+        });
+        match &self.state {
+            State::Opening(_) => {
+                self.state = State::Authorization { user: None };
+                self.send_err(code, "the mailbox cannot be opened");
+            }
+            State::Updating => {
+                self.send_err(code, "some deleted messages were not removed");
+                self.finish(Reason::UpdateFailed);
+            }
+            State::Authorization { .. }
+            | State::Challenged(_)
+            | State::TokenRefused
+            | State::StartingTls { .. }
+            | State::Transaction(..)
+            | State::Closed => {}
+        }
+    }
+
+    fn good(&mut self) {
+        self.bad_commands = 0;
+    }
+
+    /// `-ERR` for a command that should not have come. Too many of them end the session.
+    fn bad(&mut self, text: &str) {
+        self.bad_commands += 1;
+        self.send_err(None, text);
+        let most = match self.state {
+            State::Transaction(..) => self.policy.bad_commands,
+            State::Authorization { .. }
+            | State::Challenged(_)
+            | State::Opening(_)
+            | State::TokenRefused
+            | State::StartingTls { .. }
+            | State::Updating
+            | State::Closed => self.policy.bad_commands_before_login,
+        };
+        if self.bad_commands >= most {
+            self.close(Reason::BadCommands);
+        }
+    }
+
+    fn wrong_protocol(&mut self) {
+        self.send_err(None, "this is POP3");
+        self.close(Reason::WrongProtocol);
+    }
+}
