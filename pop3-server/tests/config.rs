@@ -5,8 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pop3_proto::server::{ReadOnly, TlsOffer};
 use pop3_server::config::{
-    Config, DeletePolicy, Flags, LogFormat, LogLevel, ReadOnly, RuntimeKind, Security, TlsMode,
+    Config, DeletePolicy, Flags, LogFormat, LogLevel, LoginCommand, RuntimeKind, Security,
 };
 use proptest::prelude::*;
 
@@ -36,7 +37,7 @@ fn the_smallest_configuration_has_safe_defaults() {
     let config = parse(&format!("{LISTENER}{UPSTREAM}")).unwrap();
     let listener = &config.listeners[0];
     assert_eq!(listener.name, "127.0.0.1:1110");
-    assert_eq!(listener.tls, TlsMode::None);
+    assert_eq!(listener.tls, TlsOffer::None);
     assert!(listener.allow_clear_login, "loopback");
     assert!(listener.user_pass);
     let upstream = &config.upstreams[0];
@@ -81,6 +82,9 @@ fn everything_that_is_said_is_heard() {
         delete = "move:Deleted Items"
         mark_seen = true
         read_ahead = "1 MiB"
+        login = "plain"
+        pipeline_login = false
+        send_id = true
         without = "literal+"
         connect_timeout = "5s"
         reply_timeout = "1m"
@@ -121,7 +125,7 @@ fn everything_that_is_said_is_heard() {
     let listener = &config.listeners[0];
     assert_eq!(listener.name, "public");
     assert_eq!(listener.addresses.len(), 2);
-    assert_eq!(listener.tls, TlsMode::Implicit);
+    assert_eq!(listener.tls, TlsOffer::Implicit);
     assert!(!listener.allow_clear_login && !listener.user_pass && !listener.utf8);
     assert_eq!(
         listener.certificates[0].cert,
@@ -149,6 +153,8 @@ fn everything_that_is_said_is_heard() {
     assert_eq!(upstream.delete, DeletePolicy::Move("Deleted Items".into()));
     assert!(upstream.mark_seen);
     assert_eq!(upstream.read_ahead, 1 << 20);
+    assert_eq!(upstream.login, LoginCommand::Plain);
+    assert!(!upstream.pipeline_login && upstream.send_id);
     assert_eq!(upstream.without, ["LITERAL+"]);
     assert_eq!(upstream.connect_timeout, Duration::from_secs(5));
     assert_eq!(upstream.reply_timeout, Duration::from_secs(60));
@@ -652,7 +658,7 @@ fn flags_make_a_configuration() {
         flags.transcript = Some("t".into());
     })
     .unwrap();
-    assert_eq!(config.listeners[0].tls, TlsMode::Stls);
+    assert_eq!(config.listeners[0].tls, TlsOffer::Stls);
     assert!(!config.listeners[0].allow_clear_login);
     assert_eq!(config.upstreams[0].delete, DeletePolicy::Trash);
     assert_eq!(config.runtime, Some(RuntimeKind::Smol));

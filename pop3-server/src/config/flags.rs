@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use pop3_proto::server::TlsOffer;
 use toml::de::DeValue;
 
 use super::error::{Origin, Problem};
-use super::listener::{CertificateFiles, Listener, TlsMode, collision};
+use super::listener::{CertificateFiles, Listener, collision};
 use super::upstream::Upstream;
 use super::value::{Size, Value};
 use super::{Config, Limits, Log, Routing, Timers};
@@ -134,7 +135,7 @@ impl Flags {
         }
         listener.self_signed = self.tls_self_signed.clone();
         if !listener.certificates.is_empty() || listener.self_signed.is_some() {
-            listener.tls = TlsMode::Stls;
+            listener.tls = TlsOffer::Stls;
         }
         set("tls", self.tls.as_deref(), &mut listener.tls)?;
         listener.allow_clear_login |= self.allow_clear_login;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use pop3_proto::backend::Mechanism;
+use pop3_proto::server::{ReadOnly, TlsOffer};
 
 use super::document::Table;
 use super::error::{Fault, Origin, Problem};
@@ -20,7 +21,7 @@ pub struct Listener {
     /// Where it listens; not empty.
     pub addresses: Vec<SocketAddr>,
     /// How TLS stands.
-    pub tls: TlsMode,
+    pub tls: TlsOffer,
     /// Certificates from files, chosen by the name that the client asks for; the first is the
     /// default.
     pub certificates: Vec<CertificateFiles>,
@@ -43,18 +44,6 @@ pub struct Listener {
     pub read_only: ReadOnly,
 }
 
-/// How TLS stands on a listener.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TlsMode {
-    /// There is none.
-    #[default]
-    None,
-    /// The client may start it with STLS.
-    Stls,
-    /// From the first byte, as on port 995.
-    Implicit,
-}
-
 /// A certificate chain and its key, as PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
@@ -64,19 +53,7 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
-/// Who gets read-only access.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ReadOnly {
-    /// Nobody.
-    Never,
-    /// Who asks for it with XPRO.
-    #[default]
-    OnRequest,
-    /// Everybody.
-    Always,
-}
-
-impl Word for TlsMode {
+impl Word for TlsOffer {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("none", Self::None),
         ("stls", Self::Stls),
@@ -86,21 +63,10 @@ impl Word for TlsMode {
 
 impl Word for ReadOnly {
     const WORDS: &'static [(&'static str, Self)] = &[
-        ("never", Self::Never),
+        ("never", Self::Refused),
         ("on-request", Self::OnRequest),
         ("always", Self::Always),
     ];
-}
-
-impl TlsMode {
-    /// The word that stands for it in a configuration.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Stls => "stls",
-            Self::Implicit => "implicit",
-        }
-    }
 }
 
 impl Listener {
@@ -113,7 +79,7 @@ impl Listener {
                 .unwrap_or_default(),
             allow_clear_login: addresses.iter().all(|address| address.ip().is_loopback()),
             addresses,
-            tls: TlsMode::None,
+            tls: TlsOffer::None,
             certificates: Vec::new(),
             self_signed: None,
             greeting: "POP3 ready".into(),
@@ -198,8 +164,8 @@ impl Listener {
             ));
         }
         match (self.tls, has_certificate) {
-            (TlsMode::None, false) | (TlsMode::Stls | TlsMode::Implicit, true) => Ok(()),
-            (TlsMode::None, true) => Err(Problem::new(
+            (TlsOffer::None, false) | (TlsOffer::Stls | TlsOffer::Implicit, true) => Ok(()),
+            (TlsOffer::None, true) => Err(Problem::new(
                 "tls",
                 "there is a certificate, but TLS is off",
                 format!(
@@ -208,7 +174,7 @@ impl Listener {
                     origin.setting("tls", "implicit")
                 ),
             )),
-            (TlsMode::Stls | TlsMode::Implicit, false) => {
+            (TlsOffer::Stls | TlsOffer::Implicit, false) => {
                 let files = match origin {
                     Origin::File => {
                         "add [[listener.certificate]] with cert and key, or self_signed = \"FOLDER\""
@@ -234,7 +200,7 @@ impl Listener {
                 "write user_pass = true, or name mechanisms in sasl",
             ));
         }
-        if self.tls == TlsMode::None && !self.allow_clear_login {
+        if self.tls == TlsOffer::None && !self.allow_clear_login {
             let public = self
                 .addresses
                 .iter()

@@ -46,10 +46,10 @@ use std::path::{Path, PathBuf};
 pub use error::ConfigError;
 pub use flags::Flags;
 pub use limits::{Limits, Timers};
-pub use listener::{CertificateFiles, Listener, ReadOnly, TlsMode};
+pub use listener::{CertificateFiles, Listener};
 pub use log::{Log, LogFormat, LogLevel};
 pub use routing::{Routing, UserRoute};
-pub use upstream::{DeletePolicy, Upstream};
+pub use upstream::{DeletePolicy, LoginCommand, Upstream};
 pub use url::{Security, UpstreamUrl, UrlError};
 
 use document::Table;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::document::Table;
 use super::error::{Fault, Origin, Problem};
 use super::url::{Security, UpstreamUrl, is_host_name};
-use super::value::{BadValue, Size, Value};
+use super::value::{BadValue, Size, Value, Word};
 
 /// One `[[upstream]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,12 @@ pub struct Upstream {
     pub mark_seen: bool,
     /// How many octets may be fetched ahead for one session; 0 for none.
     pub read_ahead: usize,
+    /// How users are logged in.
+    pub login: LoginCommand,
+    /// Whether the gateway says what to select along with the login, without waiting for its answer.
+    pub pipeline_login: bool,
+    /// Whether the gateway tells the server who it is (RFC 2971); some want that.
+    pub send_id: bool,
     /// Capabilities not to use though the server announces them, in upper case.
     pub without: Vec<String>,
     /// How long connecting and the TLS handshake may take.
@@ -37,6 +43,26 @@ pub struct Upstream {
     pub reply_timeout: Duration,
     /// How often an idle connection is kept alive.
     pub keep_alive: Duration,
+}
+
+/// How users are logged in with their name and password.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoginCommand {
+    /// With what the server offers.
+    #[default]
+    Auto,
+    /// With LOGIN alone.
+    Login,
+    /// With AUTHENTICATE PLAIN alone.
+    Plain,
+}
+
+impl Word for LoginCommand {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("auto", Self::Auto),
+        ("login", Self::Login),
+        ("plain", Self::Plain),
+    ];
 }
 
 /// What becomes of the messages that a client deleted, at QUIT.
@@ -127,10 +153,13 @@ impl Upstream {
             delete: DeletePolicy::Expunge,
             mark_seen: false,
             read_ahead: 256 << 10,
+            login: LoginCommand::Auto,
+            pipeline_login: true,
+            send_id: false,
             without: Vec::new(),
             connect_timeout: Duration::from_secs(30),
-            reply_timeout: Duration::from_secs(120),
-            keep_alive: Duration::from_secs(5 * 60),
+            reply_timeout: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(9 * 60),
         }
     }
 
@@ -154,6 +183,9 @@ impl Upstream {
         let mut read_ahead = Size(upstream.read_ahead);
         table.set("read_ahead", &mut read_ahead)?;
         upstream.read_ahead = read_ahead.0;
+        table.set("login", &mut upstream.login)?;
+        table.set("pipeline_login", &mut upstream.pipeline_login)?;
+        table.set("send_id", &mut upstream.send_id)?;
         table.set("without", &mut upstream.without)?;
         table.set("connect_timeout", &mut upstream.connect_timeout)?;
         table.set("reply_timeout", &mut upstream.reply_timeout)?;
