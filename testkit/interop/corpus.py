@@ -13,7 +13,7 @@ from base import REPOSITORY, Failure, check, run
 # at least this many, or the corpus is not the one that was asked for
 LEAST = 40
 # what is above this is left out of all but a few cases, for the time it takes
-LARGE = 1024 * 1024
+LARGE = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True)

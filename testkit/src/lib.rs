@@ -5,9 +5,13 @@
 //! | [`content`] | octets of a message, shared and generated, never copied as a whole |
 //! | [`mails`] | a corpus of difficult mails, and a few pleasant ones |
 //! | [`imap_server`] | a small IMAP server without I/O, with misbehaviours on request |
+//! | [`model`] | the reference maildrop: what replies must be |
+//! | [`transcript`] | dialogues as text files, and their replay |
 
 pub mod content;
 pub mod imap_server;
 pub mod mails;
+pub mod model;
+pub mod transcript;
 
 pub use content::Content;
