@@ -6,9 +6,11 @@
 //! | [`mails`] | a corpus of difficult mails, and a few pleasant ones |
 //! | [`imap_server`] | a small IMAP server without I/O, with misbehaviours on request |
 //! | [`model`] | the reference maildrop: what replies must be |
+//! | [`generate`] | test cases from raw octets, for fuzzers and proptest |
 //! | [`transcript`] | dialogues as text files, and their replay |
 
 pub mod content;
+pub mod generate;
 pub mod imap_server;
 pub mod mails;
 pub mod model;
