@@ -730,6 +730,19 @@ fn a_silent_backend_does_not_hold_the_session_for_ever() {
 }
 
 #[test]
+fn what_is_said_at_a_deadline_is_given_time_to_be_read() {
+    let mut talk = Talk::logged_in(&[MAIL]);
+    talk.store.silent = true;
+    talk.say("QUIT\r\n");
+    talk.window = Some(0);
+    talk.wait(seconds(1199));
+    assert_eq!(talk.closed, Some(Reason::BackendSilent));
+    assert!(talk.session.transmit().starts_with(b"-ERR [SYS/TEMP]"));
+    talk.wait(seconds(2));
+    assert!(talk.session.transmit().is_empty());
+}
+
+#[test]
 fn g14_a_client_that_does_not_read_is_cut() {
     let mut talk = Talk::logged_in(&[MAIL]);
     talk.window = Some(0);

@@ -85,6 +85,8 @@ struct Moments {
     activity: Time,
     /// The last octets that the client took.
     progress: Time,
+    /// Since when the client could have taken octets and did not.
+    waiting: Time,
     /// The last request to the backend or reply from it.
     backend: Time,
     shut_down: Time,
@@ -102,6 +104,7 @@ impl Session {
             started: now,
             activity: now,
             progress: now,
+            waiting: now,
             backend: now,
             shut_down: now,
         };
@@ -220,6 +223,7 @@ impl Session {
         self.at(now);
         self.output.advance(n.min(self.output.len()));
         self.moments.progress = self.moments.now;
+        self.moments.waiting = self.moments.now;
         if self.output.is_empty() && !self.is_retrieving() {
             // memory only while something moves
             self.output = BytesMut::new();
@@ -265,6 +269,9 @@ impl Session {
     /// The clock never goes back, whatever a driver says.
     fn at(&mut self, now: Time) {
         self.moments.now = self.moments.now.max(now);
+        if self.output.is_empty() {
+            self.moments.waiting = self.moments.now;
+        }
     }
 
     fn request(&mut self, request: Request) {

@@ -165,10 +165,7 @@ impl Session {
                 (login, Due::Login)
             }
         };
-        let stalled = (
-            moments.progress.max(moments.activity) + policy.stalled_reader,
-            Due::StalledReader,
-        );
+        let stalled = (moments.waiting + policy.stalled_reader, Due::StalledReader);
         let silence = (
             moments.backend.max(moments.progress) + policy.backend_silence,
             Due::BackendSilence,
