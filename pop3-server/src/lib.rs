@@ -1,3 +1,39 @@
-//! Under construction.
+//! A POP3 server for any async runtime.
+//!
+//! [`pop3_proto`] knows the protocol and does no I/O; this crate composes its sessions with backends,
+//! TLS, maildrop locks and limits, and runs them on a runtime that a driver crate adapts
+//! (`pop3-server-tokio`, `pop3-server-smol`).
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | [`connection`] | one connection as a state machine: session, backend, TLS on both sides |
+//! | [`drive`] | the loop that runs a connection; the only one |
+//! | [`server`] | what all connections share, and the accept loop |
+//! | [`runtime`] | the traits that a driver crate implements |
+//! | [`service`], [`route`] | who serves a login: the seam to whoever configures the server |
+//! | [`settings`] | what a new connection starts with |
+//! | [`lock`], [`limit`], [`delay`] | maildrop locks, counts of connections, failed logins |
+//! | [`tls`] | certificates that are shown and certificates that are believed |
+//! | [`listen`] | sockets that accept |
+//! | [`shutdown`] | telling every connection that the server goes down |
+//! | [`transcript`] | both dialogues of a session side by side |
+//! | [`config`] | the configuration file |
 
 pub mod config;
+pub mod connection;
+pub mod delay;
+mod dial;
+pub mod drive;
+pub mod limit;
+pub mod listen;
+pub mod lock;
+mod pipe;
+mod report;
+pub mod route;
+pub mod runtime;
+pub mod server;
+pub mod service;
+pub mod settings;
+pub mod shutdown;
+pub mod tls;
+pub mod transcript;

@@ -1,0 +1,158 @@
+//! Sockets, timer and tasks of smol's parts.
+
+use std::future::Future;
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use async_executor::Executor;
+use async_io::Async;
+use blocking::unblock;
+use futures_lite::{AsyncRead, AsyncWrite};
+use pop3_proto::time::Time;
+use pop3_server::runtime::{Accepted, Boxed, Listener, Runtime, Stream, Timer};
+
+/// An executor of smol's and its reactor.
+#[derive(Clone, Debug)]
+pub struct Smol {
+    executor: Arc<Executor<'static>>,
+    start: Instant,
+}
+
+impl Smol {
+    /// Uses this executor. The clock starts now.
+    pub fn new(executor: Arc<Executor<'static>>) -> Self {
+        Self {
+            executor,
+            start: Instant::now(),
+        }
+    }
+}
+
+impl Runtime for Smol {
+    type Stream = Tcp;
+    type Listener = Accepting;
+    type Timer = SmolTimer;
+
+    fn now(&self) -> Time {
+        Time::from_start(self.start.elapsed())
+    }
+
+    fn timer(&self) -> SmolTimer {
+        SmolTimer {
+            start: self.start,
+            set: None,
+        }
+    }
+
+    fn listen(&self, socket: TcpListener) -> io::Result<Accepting> {
+        Ok(Accepting {
+            local: socket.local_addr()?,
+            socket: Async::new(socket)?,
+        })
+    }
+
+    fn connect(&self, address: SocketAddr) -> Boxed<io::Result<Tcp>> {
+        Box::pin(async move {
+            let stream = Async::<TcpStream>::connect(address).await?;
+            stream.get_ref().set_nodelay(true)?;
+            Ok(Tcp(stream))
+        })
+    }
+
+    fn block<T, F>(&self, job: F) -> Boxed<io::Result<T>>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        let task = unblock(move || catch_unwind(AssertUnwindSafe(job)));
+        Box::pin(async {
+            task.await
+                .map_err(|_| io::Error::other("a blocking job panicked"))
+        })
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.executor.spawn(task).detach();
+    }
+}
+
+/// A TCP connection.
+#[derive(Debug)]
+pub struct Tcp(Async<TcpStream>);
+
+impl Stream for Tcp {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn shut_down(&mut self) -> io::Result<()> {
+        self.0.get_ref().shutdown(Shutdown::Write)
+    }
+}
+
+/// A socket that accepts connections.
+#[derive(Debug)]
+pub struct Accepting {
+    socket: Async<TcpListener>,
+    local: SocketAddr,
+}
+
+impl Listener for Accepting {
+    type Stream = Tcp;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Tcp>>> {
+        let (stream, peer) = loop {
+            match self.socket.get_ref().accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.socket.poll_readable(cx))?;
+                }
+                accepted => break accepted?,
+            }
+        };
+        // A client that is gone already shows when its socket is used.
+        let _ = stream.set_nodelay(true);
+        let local = stream.local_addr().unwrap_or(self.local);
+        Poll::Ready(Ok(Accepted {
+            stream: Tcp(Async::new(stream)?),
+            peer,
+            local,
+        }))
+    }
+}
+
+/// A timer. Costs nothing until it is used.
+#[derive(Debug)]
+pub struct SmolTimer {
+    start: Instant,
+    set: Option<(Instant, async_io::Timer)>,
+}
+
+impl Timer for SmolTimer {
+    fn poll_at(&mut self, cx: &mut Context<'_>, at: Time) -> Poll<()> {
+        // A moment beyond the clock's end never comes.
+        let Some(at) = self.start.checked_add(at.since_start()) else {
+            return Poll::Pending;
+        };
+        let (set, timer) = self
+            .set
+            .get_or_insert_with(|| (at, async_io::Timer::at(at)));
+        if *set != at {
+            *set = at;
+            timer.set_at(at);
+        }
+        let fired = Pin::new(timer).poll(cx);
+        if fired.is_ready() {
+            self.set = None;
+        }
+        fired.map(|_| ())
+    }
+}

@@ -1,0 +1,349 @@
+//! All transitions of a connection: where session, backend and pipes meet.
+
+use std::sync::Arc;
+
+use pop3_proto::backend::{Access, Backend, Failure, Open, Refusal, RefusalKind, Reply, Request};
+use pop3_proto::server::{Event, Reason};
+use pop3_proto::time::Time;
+
+use super::client::Closing;
+use super::upstream::Upstream;
+use super::{Action, Connection, Held};
+use crate::pipe::{Pipe, TlsEnd, TlsEvent};
+use crate::service::{Denied, Service};
+use crate::transcript::Dialogue;
+
+impl<S: Service> Connection<S> {
+    /// Where every entry point ends: moves plaintext until nothing moves.
+    pub(super) fn advance(&mut self, now: Time) {
+        self.report.at(now);
+        loop {
+            let moved = self.events(now)
+                | self.client_input(now)
+                | self.upstream(now)
+                | self.replies(now)
+                | self.release(now);
+            // Output goes out when all else stands still, so that small responses share a record.
+            if !moved && !self.client_output(now) && !self.close_on(now) {
+                break;
+            }
+        }
+        self.transcribe(now);
+    }
+
+    /// What is due by now, each for itself.
+    pub(super) fn expire(&mut self, now: Time) {
+        let is_due = |deadline: Option<(Time, &str)>| deadline.is_some_and(|(at, _)| at <= now);
+        if self.report.reason.is_none() && is_due(self.session.poll_timeout()) {
+            self.session.handle_timeout(now);
+        }
+        if let Some((at, what)) = self.client.deadline()
+            && at <= now
+        {
+            if self.report.reason.is_none() {
+                self.report.tls_failed(what);
+            }
+            self.close_client();
+            self.session.handle_reset(now);
+        }
+        if let Some(held) = self.held.take_if(|held| held.until <= now) {
+            self.session.handle_reply(now, Reply::Refused(held.refusal));
+        }
+        if let Some(upstream) = &mut self.upstream {
+            upstream.expire(now);
+        }
+    }
+
+    pub(super) fn start_tls(&mut self, now: Time) {
+        let pipe = match &self.settings.tls {
+            Some(tls) => Pipe::server(tls),
+            None => Err(TlsEnd::Failed {
+                detail: "the listener has no certificate".into(),
+                certificate: true,
+            }),
+        };
+        match pipe {
+            Ok(pipe) => self.client.start_tls(pipe, now, &self.settings.timers),
+            Err(end) => self.tls_ended(now, &end),
+        }
+    }
+
+    /// Closes the client's socket, whatever is left.
+    pub(super) fn close_client(&mut self) {
+        if self.client.gone() {
+            self.actions.push_back(Action::CloseClient);
+        }
+        self.places = None;
+    }
+
+    fn events(&mut self, now: Time) -> bool {
+        let mut moved = false;
+        while let Some(event) = self.session.poll_event() {
+            moved = true;
+            match event {
+                Event::Request(Request::Open(open)) => self.open(now, open),
+                Event::Request(request) => self.request(now, request),
+                Event::StartTls => self.start_tls(now),
+                Event::Close(reason) => self.closed(now, reason),
+            }
+        }
+        moved
+    }
+
+    fn open(&mut self, now: Time, open: Open) {
+        self.dismiss();
+        if !self.peer.encrypted {
+            self.report.clear_login(&open.login);
+        }
+        let access = open.access;
+        match self.settings.service.route(&open.login, &self.peer) {
+            Ok(routed) => {
+                let mut upstream = Box::new(Upstream::new(routed, access));
+                self.report.upstream = Some(Arc::clone(&upstream.label));
+                if self.settings.transcript.is_some() {
+                    upstream.backend.record();
+                }
+                upstream.backend.handle_request(now, Request::Open(open));
+                self.upstream = Some(upstream);
+            }
+            Err(Denied::Refused(refusal)) => self.refuse(now, refusal),
+            Err(Denied::Failed(failure)) => {
+                self.report.failed(&failure, self.session.summary());
+                self.session.handle_reply(now, Reply::Failed(failure));
+            }
+        }
+    }
+
+    fn request(&mut self, now: Time, request: Request) {
+        let is_last = request == Request::Abandon;
+        if is_last {
+            self.held = None;
+        }
+        match self
+            .upstream
+            .as_mut()
+            .filter(|upstream| !upstream.is_finished())
+        {
+            Some(upstream) => {
+                upstream.backend.handle_request(now, request);
+                if is_last {
+                    upstream.finish(now, self.settings.timers.leave);
+                }
+            }
+            None => self.answer_for_nobody(now, request),
+        }
+    }
+
+    /// The backend is gone, which a session notices only by its replies.
+    fn answer_for_nobody(&mut self, now: Time, request: Request) {
+        let failure = Failure::temporary("the backend is gone");
+        let reply = match request {
+            Request::Abandon | Request::Cancel(_) => return,
+            Request::Retrieve { ticket, .. } => Reply::BodyFailed { ticket, failure },
+            Request::Open(_) | Request::Answer(_) | Request::Update { .. } => {
+                Reply::Failed(failure)
+            }
+        };
+        self.session.handle_reply(now, reply);
+    }
+
+    fn closed(&mut self, now: Time, reason: Reason) {
+        self.report.reason = Some(reason);
+        self.held = None;
+        self.finish(now);
+        if reason == Reason::StalledReader {
+            self.close_client();
+        } else {
+            self.client.flush(now + self.settings.timers.flush);
+        }
+    }
+
+    fn client_input(&mut self, now: Time) -> bool {
+        let Some(tls) = self.client.pipe.tls() else {
+            return false;
+        };
+        let mut moved = false;
+        while self.session.input_room() > 0 {
+            let n = self.session.handle_input(now, tls.plaintext());
+            if n == 0 {
+                break;
+            }
+            tls.taken(n);
+            moved = true;
+        }
+        match tls.poll_event() {
+            Some(TlsEvent::Ready(info)) => {
+                self.peer.encrypted = true;
+                self.client.handshake_done();
+                self.session.handle_tls(now, info);
+                true
+            }
+            Some(TlsEvent::End(end)) => {
+                self.tls_ended(now, &end);
+                true
+            }
+            None => moved,
+        }
+    }
+
+    /// No more commands come through TLS. Without a good-bye nobody knows whether the client meant it,
+    /// so what it asked for last does not count (T009).
+    fn tls_ended(&mut self, now: Time, end: &TlsEnd) {
+        self.client.handshake_done();
+        match end {
+            TlsEnd::Closed => self.session.handle_eof(now),
+            TlsEnd::Cut => self.session.handle_reset(now),
+            TlsEnd::Failed { detail, .. } => {
+                self.report.tls_failed(detail);
+                self.session.handle_reset(now);
+            }
+        }
+    }
+
+    fn client_output(&mut self, now: Time) -> bool {
+        let Some(tls) = self.client.pipe.tls() else {
+            return false;
+        };
+        let n = tls.write(self.session.transmit());
+        if n > 0 {
+            self.session.transmitted(now, n);
+        }
+        n > 0
+    }
+
+    fn close_on(&mut self, now: Time) -> bool {
+        match self
+            .client
+            .close_on(&self.session, now, &self.settings.timers)
+        {
+            Some(Closing::ShutDown) => self.actions.push_back(Action::ShutDownClient),
+            Some(Closing::Close) => self.close_client(),
+            None => return false,
+        }
+        true
+    }
+
+    fn upstream(&mut self, now: Time) -> bool {
+        let Some(upstream) = &mut self.upstream else {
+            return false;
+        };
+        upstream.pump(now, &mut self.actions) | upstream.effects(now, &mut self.actions)
+    }
+
+    /// Hands one reply to the session; returns whether there was one.
+    fn replies(&mut self, now: Time) -> bool {
+        let Some(upstream) = &mut self.upstream else {
+            return false;
+        };
+        if upstream.is_finished() {
+            return upstream.backend.poll_reply(0).is_some();
+        }
+        let leave = self.settings.timers.leave;
+        let Some(reply) = upstream.backend.poll_reply(self.session.body_room()) else {
+            return false;
+        };
+        match reply {
+            Reply::Authenticated => self.hold(now, None),
+            Reply::Opened { access } => self.hold(now, Some(access)),
+            Reply::Refused(refusal) => {
+                upstream.finish(now, leave);
+                self.refuse(now, refusal);
+            }
+            // The lock goes first: who reads the answer may come back at once (P018, P066).
+            Reply::Failed(failure) => {
+                upstream.finish(now, leave);
+                self.report.failed(&failure, self.session.summary());
+                self.session.handle_reply(now, Reply::Failed(failure));
+            }
+            Reply::Updated => {
+                upstream.finish(now, leave);
+                self.session.handle_reply(now, Reply::Updated);
+            }
+            Reply::BodyFailed { ticket, failure } => {
+                self.report.message_failed(&failure, self.session.summary());
+                self.session
+                    .handle_reply(now, Reply::BodyFailed { ticket, failure });
+            }
+            reply @ (Reply::Challenge(_)
+            | Reply::Entry { .. }
+            | Reply::BodyStart { .. }
+            | Reply::Body { .. }
+            | Reply::BodyEnd { .. }) => self.session.handle_reply(now, reply),
+        }
+        true
+    }
+
+    /// The credentials are good: nobody is told so before the maildrop is locked.
+    fn hold(&mut self, now: Time, opened: Option<Access>) {
+        let Some(upstream) = &mut self.upstream else {
+            return;
+        };
+        if let Err(detail) = upstream.hold(&self.server, self.settings.limits.per_user) {
+            upstream.backend.handle_request(now, Request::Abandon);
+            upstream.finish(now, self.settings.timers.leave);
+            return self.refuse(now, Refusal::new(RefusalKind::InUse, detail));
+        }
+        if opened == Some(Access::ReadOnly) {
+            upstream.downgrade();
+        }
+        let reply = opened.map_or(Reply::Authenticated, |access| Reply::Opened { access });
+        self.session.handle_reply(now, reply);
+    }
+
+    /// A wrong password costs time; any other refusal is told at once.
+    fn refuse(&mut self, now: Time, refusal: Refusal) {
+        self.report.refused(&refusal, self.session.summary());
+        match refusal.kind {
+            RefusalKind::Credentials => {
+                let failures = self.server.failures();
+                let delay = failures.note(&self.settings.delay, self.peer.address.ip(), now);
+                self.held = Some(Held {
+                    until: now + delay,
+                    refusal,
+                });
+            }
+            RefusalKind::InUse | RefusalKind::LoginDelay | RefusalKind::Policy => {
+                self.session.handle_reply(now, Reply::Refused(refusal));
+            }
+        }
+    }
+
+    fn finish(&mut self, now: Time) {
+        if let Some(upstream) = &mut self.upstream {
+            upstream.finish(now, self.settings.timers.leave);
+        }
+    }
+
+    /// Drops a backend that has left.
+    fn release(&mut self, now: Time) -> bool {
+        let left = self
+            .upstream
+            .as_ref()
+            .is_some_and(|upstream| upstream.has_left(now));
+        if left {
+            self.dismiss();
+        }
+        left
+    }
+
+    fn dismiss(&mut self) {
+        if self.upstream.take().is_some() {
+            self.actions.push_back(Action::Release);
+        }
+    }
+
+    fn transcribe(&mut self, now: Time) {
+        let Some(sink) = &self.settings.transcript else {
+            return;
+        };
+        while let Some(line) = self.session.poll_trace() {
+            sink.line(self.report.session, now, Dialogue::Client, &line);
+        }
+        let Some(upstream) = &mut self.upstream else {
+            return;
+        };
+        while let Some(line) = upstream.backend.poll_trace() {
+            sink.line(self.report.session, now, Dialogue::Upstream, &line);
+        }
+    }
+}

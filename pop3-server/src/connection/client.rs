@@ -1,0 +1,161 @@
+//! The client's side of a connection: its pipe, and how it is closed.
+//!
+//! Closing takes steps, so that the client sees our last words: send what is left, say good-bye in TLS,
+//! end the sending direction, wait a moment for the client to close its own. Each step has a deadline.
+
+use pop3_proto::server::Session;
+use pop3_proto::time::Time;
+
+use crate::pipe::{Pipe, Tls};
+use crate::settings::Timers;
+
+pub(super) struct Client {
+    pub(super) pipe: Pipe,
+    phase: Phase,
+    /// The client will send no more.
+    eof: bool,
+    handshake: Option<Time>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Flushing { until: Time },
+    Lingering { until: Time },
+    Gone,
+}
+
+/// A step of the closing that the driver has to follow.
+pub(super) enum Closing {
+    ShutDown,
+    Close,
+}
+
+impl Client {
+    pub(super) fn new() -> Self {
+        Self {
+            pipe: Pipe::Plain,
+            phase: Phase::Open,
+            eof: false,
+            handshake: None,
+        }
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.phase == Phase::Gone
+    }
+
+    pub(super) fn start_tls(&mut self, pipe: Pipe, now: Time, timers: &Timers) {
+        self.pipe = pipe;
+        self.handshake = Some(now + timers.handshake);
+    }
+
+    pub(super) fn handshake_done(&mut self) {
+        self.handshake = None;
+    }
+
+    /// How much may be read from the socket.
+    pub(super) fn room(&self, session: &Session) -> usize {
+        match (self.phase, &self.pipe) {
+            (Phase::Open, _) if self.eof => 0,
+            (Phase::Open, Pipe::Plain) => session.input_room(),
+            (Phase::Open, Pipe::Tls(tls)) if tls.wants_input() => usize::MAX,
+            (Phase::Open, Pipe::Tls(_)) | (Phase::Flushing { .. } | Phase::Gone, _) => 0,
+            (Phase::Lingering { .. }, _) => usize::MAX,
+        }
+    }
+
+    pub(super) fn received(&mut self, session: &mut Session, now: Time, bytes: &[u8]) {
+        match (self.phase, &mut self.pipe) {
+            (Phase::Open, Pipe::Plain) => {
+                session.handle_input(now, bytes);
+            }
+            (Phase::Open, Pipe::Tls(tls)) => tls.received(bytes),
+            // Nobody listens any more; reading on keeps a reset away from our last words.
+            (Phase::Flushing { .. } | Phase::Lingering { .. } | Phase::Gone, _) => {}
+        }
+    }
+
+    pub(super) fn send_buf<'a>(&'a self, session: &'a Session) -> &'a [u8] {
+        match (self.phase, &self.pipe) {
+            (Phase::Open | Phase::Flushing { .. }, Pipe::Plain) => session.transmit(),
+            (Phase::Open | Phase::Flushing { .. }, Pipe::Tls(tls)) => tls.send_buf(),
+            (Phase::Lingering { .. } | Phase::Gone, _) => &[],
+        }
+    }
+
+    pub(super) fn sent(&mut self, session: &mut Session, now: Time, n: usize) {
+        match &mut self.pipe {
+            Pipe::Plain => session.transmitted(now, n),
+            Pipe::Tls(tls) => tls.sent(n),
+        }
+    }
+
+    /// Returns whether that was all that was waited for.
+    pub(super) fn handle_eof(&mut self, session: &mut Session, now: Time) -> bool {
+        self.eof = true;
+        match (self.phase, &mut self.pipe) {
+            (Phase::Open, Pipe::Plain) => session.handle_eof(now),
+            (Phase::Open, Pipe::Tls(tls)) => tls.received_end(),
+            (Phase::Lingering { .. }, _) => return true,
+            (Phase::Flushing { .. } | Phase::Gone, _) => {}
+        }
+        false
+    }
+
+    pub(super) fn deadline(&self) -> Option<(Time, &'static str)> {
+        match self.phase {
+            Phase::Open => self.handshake.map(|at| (at, "TLS handshake")),
+            Phase::Flushing { until } => Some((until, "last words")),
+            Phase::Lingering { until } => Some((until, "client closing")),
+            Phase::Gone => None,
+        }
+    }
+
+    /// The session is over; what is left is still sent.
+    pub(super) fn flush(&mut self, until: Time) {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Flushing { until };
+        }
+    }
+
+    /// Drops pipe and phase; returns whether there is a socket to close.
+    pub(super) fn gone(&mut self) -> bool {
+        self.pipe = Pipe::Plain;
+        std::mem::replace(&mut self.phase, Phase::Gone) != Phase::Gone
+    }
+
+    /// Goes on with the closing as far as it can now.
+    pub(super) fn close_on(
+        &mut self,
+        session: &Session,
+        now: Time,
+        timers: &Timers,
+    ) -> Option<Closing> {
+        let Phase::Flushing { .. } = self.phase else {
+            return None;
+        };
+        let unsent = match &mut self.pipe {
+            Pipe::Plain => !session.transmit().is_empty(),
+            Pipe::Tls(tls) => tls_unsent(tls, session),
+        };
+        if unsent {
+            return None;
+        }
+        if self.eof {
+            return Some(Closing::Close);
+        }
+        self.phase = Phase::Lingering {
+            until: now + timers.linger,
+        };
+        Some(Closing::ShutDown)
+    }
+}
+
+fn tls_unsent(tls: &mut Tls, session: &Session) -> bool {
+    if tls.is_writable() && !session.transmit().is_empty() {
+        return true;
+    }
+    tls.close();
+    !tls.send_buf().is_empty()
+}

@@ -1,0 +1,307 @@
+//! One connection: a session, its backend, TLS on both sides, the maildrop lock and the limits,
+//! composed.
+//!
+//! A [`Connection`] is itself a state machine: bytes, time and outcomes in; bytes, actions and a
+//! deadline out.
+//!
+//! ```text
+//! loop {
+//!     poll_action          → carry out
+//!     recv_buf(side)       → if not empty, read into it from the socket → received(side, …)
+//!     send_buf(side)       → if not empty, write it to the socket      → sent(side, …)
+//!     is_finished          → drop it
+//!     wait for a socket, an outcome or poll_timeout() → handle_outcome, handle_timeout, …
+//! }
+//! ```
+//!
+//! Every entry point ends in the same private `advance`, which moves plaintext until nothing moves.
+//! There is no queue of bytes: who has no room is not offered anything, down to the sockets.
+//!
+//! Dropping a connection at any moment releases everything: lock, slots, backend. What was not asked
+//! for by QUIT is never removed, because only [`Request::Update`](pop3_proto::backend::Request::Update)
+//! removes.
+
+mod advance;
+mod client;
+mod upstream;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use pop3_proto::backend::{Backend, Endpoint, Job, Outcome, Refusal};
+use pop3_proto::server::{Session, TlsOffer};
+use pop3_proto::time::Time;
+
+use crate::limit::{Origin, Slot};
+use crate::report::Report;
+use crate::server::Server;
+use crate::service::{Peer, Service};
+use crate::settings::Settings;
+use client::Client;
+use upstream::Upstream;
+
+/// Which of the two sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The POP3 client's.
+    Client,
+    /// The mail store's, if the backend has one.
+    Upstream,
+}
+
+/// What a connection asks of its driver.
+#[must_use]
+pub enum Action<D> {
+    /// Open the upstream's socket, in the place of the one that may be there. Answered by
+    /// [`Outcome::Connected`] or [`Outcome::Lost`].
+    Connect(Endpoint),
+    /// Close the upstream's socket, or give the attempt up.
+    Disconnect,
+    /// Run this and bring back [`Outcome::Done`].
+    Run(Job<D>),
+    /// The backend is gone: close its socket and forget what still runs for it.
+    Release,
+    /// Everything is sent: end the sending direction of the client's socket.
+    ShutDownClient,
+    /// Close the client's socket.
+    CloseClient,
+}
+
+impl<D> fmt::Debug for Action<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(endpoint) => f.debug_tuple("Connect").field(endpoint).finish(),
+            Self::Disconnect => f.write_str("Disconnect"),
+            Self::Run(_) => f.write_str("Run"),
+            Self::Release => f.write_str("Release"),
+            Self::ShutDownClient => f.write_str("ShutDownClient"),
+            Self::CloseClient => f.write_str("CloseClient"),
+        }
+    }
+}
+
+/// The places that a connection takes among all: freed when the client is gone.
+#[derive(Debug)]
+pub(crate) struct Places {
+    pub(crate) _total: Slot<()>,
+    pub(crate) _address: Slot<Origin>,
+}
+
+/// What a service's backends' jobs yield.
+type Done<S> = <<S as Service>::Backend as Backend>::Done;
+
+/// One connection. See the [module](self) for its run loop.
+pub struct Connection<S: Service> {
+    settings: Arc<Settings<S>>,
+    server: Server,
+    peer: Peer,
+    session: Session,
+    client: Client,
+    upstream: Option<Box<Upstream<S::Backend>>>,
+    actions: VecDeque<Action<Done<S>>>,
+    held: Option<Held>,
+    places: Option<Places>,
+    report: Report,
+}
+
+/// A refusal that waits for its time.
+struct Held {
+    until: Time,
+    refusal: Refusal,
+}
+
+impl<S: Service> Connection<S> {
+    /// A connection that was just accepted. `None` if the server takes no more connections, in all or
+    /// from this address.
+    pub fn new(settings: Arc<Settings<S>>, server: &Server, peer: Peer, now: Time) -> Option<Self> {
+        let places = server.admit(&settings.limits, peer.address.ip())?;
+        let mut session = Session::new(Arc::clone(&settings.policy), &stamp(&settings), now);
+        if settings.transcript.is_some() {
+            session.record();
+        }
+        let mut connection = Self {
+            report: Report::new(server.number(), &settings.name, &peer, now),
+            client: Client::new(),
+            server: server.clone(),
+            upstream: None,
+            actions: VecDeque::new(),
+            held: None,
+            places: Some(places),
+            settings,
+            peer,
+            session,
+        };
+        if connection.settings.policy.tls == TlsOffer::Implicit {
+            connection.start_tls(now);
+        }
+        connection.advance(now);
+        Some(connection)
+    }
+
+    /// Where the next bytes from this socket go: a part of `scratch`, or memory of the machine that
+    /// wants them. Empty: leave them in the socket.
+    pub fn recv_buf<'a>(&'a mut self, side: Side, scratch: &'a mut [u8]) -> &'a mut [u8] {
+        match (side, &mut self.upstream) {
+            (Side::Client, _) => {
+                let room = self.client.room(&self.session).min(scratch.len());
+                &mut scratch[..room]
+            }
+            (Side::Upstream, Some(upstream)) => upstream.recv_buf(scratch),
+            (Side::Upstream, None) => &mut [],
+        }
+    }
+
+    /// `n` bytes were read into the front of what [`recv_buf`](Self::recv_buf) returned for the same
+    /// `scratch`.
+    pub fn received(&mut self, side: Side, now: Time, n: usize, scratch: &[u8]) {
+        match (side, &mut self.upstream) {
+            (Side::Client, _) => {
+                let bytes = &scratch[..n.min(scratch.len())];
+                self.client.received(&mut self.session, now, bytes);
+            }
+            (Side::Upstream, Some(upstream)) => upstream.received(now, n, scratch),
+            (Side::Upstream, None) => {}
+        }
+        self.advance(now);
+    }
+
+    /// What to write to this socket. Empty: nothing.
+    pub fn send_buf(&self, side: Side) -> &[u8] {
+        match (side, &self.upstream) {
+            (Side::Client, _) => self.client.send_buf(&self.session),
+            (Side::Upstream, Some(upstream)) => upstream.send_buf(),
+            (Side::Upstream, None) => &[],
+        }
+    }
+
+    /// The first `n` bytes of [`send_buf`](Self::send_buf) were written.
+    pub fn sent(&mut self, side: Side, now: Time, n: usize) {
+        match (side, &mut self.upstream) {
+            (Side::Client, _) => self.client.sent(&mut self.session, now, n),
+            (Side::Upstream, Some(upstream)) => upstream.sent(now, n),
+            (Side::Upstream, None) => {}
+        }
+        self.advance(now);
+    }
+
+    /// The other end of this socket will send no more.
+    pub fn handle_eof(&mut self, side: Side, now: Time) {
+        match (side, &mut self.upstream) {
+            (Side::Client, _) => {
+                if self.client.handle_eof(&mut self.session, now) {
+                    self.close_client();
+                }
+            }
+            (Side::Upstream, Some(upstream)) => {
+                upstream.handle_eof(now, "the upstream closed the connection", &mut self.actions);
+            }
+            (Side::Upstream, None) => {}
+        }
+        self.advance(now);
+    }
+
+    /// This socket cannot be used any more.
+    pub fn handle_error(&mut self, side: Side, now: Time, error: &io::Error) {
+        match (side, &mut self.upstream) {
+            (Side::Client, _) => {
+                self.close_client();
+                self.session.handle_reset(now);
+            }
+            (Side::Upstream, Some(upstream)) => {
+                let detail = format!("the upstream's connection broke: {error}");
+                upstream.handle_eof(now, &detail, &mut self.actions);
+            }
+            (Side::Upstream, None) => {}
+        }
+        self.advance(now);
+    }
+
+    /// What came of [`Action::Connect`] or [`Action::Run`].
+    pub fn handle_outcome(&mut self, now: Time, outcome: Outcome<Done<S>>) {
+        if let Some(upstream) = &mut self.upstream {
+            upstream.handle_outcome(now, outcome, &mut self.actions);
+        }
+        self.advance(now);
+    }
+
+    /// The deadline of [`poll_timeout`](Self::poll_timeout) has passed.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.expire(now);
+        self.advance(now);
+    }
+
+    /// The server goes down: finish the response, refuse the next command, close. No update.
+    pub fn shut_down(&mut self, now: Time) {
+        self.session.shut_down(now);
+        self.advance(now);
+    }
+
+    /// The next action. Poll until `None` after every other call.
+    pub fn poll_action(&mut self) -> Option<Action<Done<S>>> {
+        self.actions.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, and why. Changes with every
+    /// call.
+    pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
+        let upstream = self.upstream.as_ref();
+        [
+            self.report
+                .reason
+                .is_none()
+                .then(|| self.session.poll_timeout())
+                .flatten(),
+            self.client.deadline(),
+            self.held.as_ref().map(|held| (held.until, "failed login")),
+            upstream.and_then(|upstream| upstream.deadline()),
+        ]
+        .into_iter()
+        .flatten()
+        .min_by_key(|(at, _)| *at)
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_finished(&self) -> bool {
+        self.client.is_gone()
+            && self.report.reason.is_some()
+            && self.upstream.is_none()
+            && self.actions.is_empty()
+    }
+}
+
+impl<S: Service> fmt::Debug for Connection<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("peer", &self.peer.address)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Service> Drop for Connection<S> {
+    fn drop(&mut self) {
+        self.report.ended(self.session.summary());
+    }
+}
+
+/// A message-id that never comes again; empty where none is needed.
+fn stamp<S>(settings: &Settings<S>) -> String {
+    let policy = &settings.policy;
+    if !policy.apop
+        && !policy
+            .mechanisms
+            .iter()
+            .any(|known| known.as_str() == "CRAM-MD5")
+    {
+        return String::new();
+    }
+    let mut unique = [0; 16];
+    match getrandom::fill(&mut unique) {
+        Ok(()) => pop3_proto::apop::timestamp(u128::from_ne_bytes(unique), &settings.host)
+            .unwrap_or_default(),
+        // Without a stamp the session does not offer what needs one.
+        Err(_) => String::new(),
+    }
+}

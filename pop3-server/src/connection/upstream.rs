@@ -1,0 +1,325 @@
+//! The backend's side of a connection: the backend, its pipe, and what it holds.
+//!
+//! A backend is made for one login and dropped when it is finished. The maildrop lock and the user's
+//! slot lie here, so that they go when it goes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pop3_proto::backend::{Access, Backend, Effect, Failure, FailureKind, Outcome};
+use pop3_proto::time::Time;
+
+use super::Action;
+use crate::limit::Slot;
+use crate::lock::{Guard, Mode};
+use crate::pipe::{Pipe, TlsEnd, TlsEvent};
+use crate::server::Server;
+use crate::service::Routed;
+use crate::tls::UpstreamTls;
+
+pub(super) struct Upstream<B: Backend> {
+    pub(super) backend: B,
+    pub(super) label: Arc<str>,
+    maildrop: Arc<str>,
+    access: Access,
+    holds: Option<(Guard, Slot<Arc<str>>)>,
+    tls: Option<Arc<UpstreamTls>>,
+    pipe: Pipe,
+    link: Link,
+    /// Why the bytes ended, until it is the backend's turn to hear of it.
+    broken: Option<String>,
+    job: bool,
+    leave: Option<Time>,
+}
+
+/// The upstream's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Down,
+    Connecting,
+    Up,
+    /// The backend wants it closed once everything is sent.
+    Closing,
+}
+
+impl<B: Backend> Upstream<B> {
+    pub(super) fn new(routed: Routed<B>, access: Access) -> Self {
+        Self {
+            backend: routed.backend,
+            label: routed.upstream.into(),
+            maildrop: routed.maildrop.into(),
+            access,
+            holds: None,
+            tls: routed.tls,
+            pipe: Pipe::Plain,
+            link: Link::Down,
+            broken: None,
+            job: false,
+            leave: None,
+        }
+    }
+
+    /// Takes lock and slot, unless they are held already. Returns what was in the way.
+    pub(super) fn hold(&mut self, server: &Server, per_user: usize) -> Result<(), &'static str> {
+        if self.holds.is_some() {
+            return Ok(());
+        }
+        let mode = match self.access {
+            Access::ReadWrite => Mode::Exclusive,
+            Access::ReadOnly => Mode::Shared,
+        };
+        let guard = server
+            .locks()
+            .take(&self.maildrop, mode)
+            .ok_or("another session holds the maildrop")?;
+        let slot = server
+            .users()
+            .take(Arc::clone(&self.maildrop), per_user)
+            .ok_or("too many sessions of this user")?;
+        self.holds = Some((guard, slot));
+        Ok(())
+    }
+
+    /// The store allows reading only.
+    pub(super) fn downgrade(&mut self) {
+        if let Some((guard, _)) = &mut self.holds {
+            guard.downgrade();
+        }
+    }
+
+    /// The session is done with the backend: it frees what it holds and may take its leave.
+    pub(super) fn finish(&mut self, now: Time, leave: Duration) {
+        self.holds = None;
+        self.leave.get_or_insert(now + leave);
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.leave.is_some()
+    }
+
+    /// Whether the backend can be dropped.
+    pub(super) fn has_left(&self, now: Time) -> bool {
+        self.leave
+            .is_some_and(|until| until <= now || (self.link == Link::Down && !self.job))
+    }
+
+    pub(super) fn deadline(&self) -> Option<(Time, &'static str)> {
+        let own = self.leave.map(|until| (until, "leaving the upstream"));
+        let backend = self.backend.poll_timeout().map(|at| (at, "upstream"));
+        own.into_iter().chain(backend).min_by_key(|(at, _)| *at)
+    }
+
+    pub(super) fn expire(&mut self, now: Time) {
+        if self.backend.poll_timeout().is_some_and(|at| at <= now) {
+            self.backend.handle_timeout(now);
+        }
+    }
+
+    pub(super) fn recv_buf<'a>(&'a mut self, scratch: &'a mut [u8]) -> &'a mut [u8] {
+        match (self.link, &self.pipe) {
+            _ if self.broken.is_some() => &mut [],
+            (Link::Up, Pipe::Plain) => self.backend.recv_buf(),
+            (Link::Up, Pipe::Tls(tls)) if tls.wants_input() => scratch,
+            (Link::Up | Link::Down | Link::Connecting | Link::Closing, _) => &mut [],
+        }
+    }
+
+    pub(super) fn received(&mut self, now: Time, n: usize, scratch: &[u8]) {
+        match &mut self.pipe {
+            Pipe::Plain => self.backend.received(now, n),
+            Pipe::Tls(tls) => tls.received(&scratch[..n.min(scratch.len())]),
+        }
+    }
+
+    pub(super) fn send_buf(&self) -> &[u8] {
+        match (self.link, &self.pipe) {
+            _ if self.broken.is_some() => &[],
+            (Link::Up | Link::Closing, Pipe::Plain) => self.backend.transmit(),
+            (Link::Up | Link::Closing, Pipe::Tls(tls)) => tls.send_buf(),
+            (Link::Down | Link::Connecting, _) => &[],
+        }
+    }
+
+    pub(super) fn sent(&mut self, now: Time, n: usize) {
+        match &mut self.pipe {
+            Pipe::Plain => self.backend.transmitted(now, n),
+            Pipe::Tls(tls) => tls.sent(n),
+        }
+    }
+
+    pub(super) fn handle_outcome(
+        &mut self,
+        now: Time,
+        outcome: Outcome<B::Done>,
+        actions: &mut VecDeque<Action<B::Done>>,
+    ) {
+        match &outcome {
+            Outcome::Connected => self.link = Link::Up,
+            Outcome::Done(_) => self.job = false,
+            Outcome::Lost(_) => {
+                self.job = false;
+                self.disconnect(actions);
+            }
+            Outcome::TlsReady => {}
+        }
+        self.backend.handle_outcome(now, outcome);
+    }
+
+    /// No more bytes will come, for the reason given.
+    pub(super) fn handle_eof(
+        &mut self,
+        now: Time,
+        detail: &str,
+        actions: &mut VecDeque<Action<B::Done>>,
+    ) {
+        match &mut self.pipe {
+            Pipe::Plain => self.lost(now, Failure::temporary(detail), actions),
+            Pipe::Tls(tls) => {
+                tls.received_end();
+                self.broken = Some(detail.into());
+            }
+        }
+    }
+
+    /// Moves plaintext between pipe and backend; returns whether something moved.
+    pub(super) fn pump(&mut self, now: Time, actions: &mut VecDeque<Action<B::Done>>) -> bool {
+        let mut moved = false;
+        if let Pipe::Tls(tls) = &mut self.pipe {
+            while !tls.plaintext().is_empty() {
+                let plaintext = tls.plaintext();
+                let room = self.backend.recv_buf();
+                let n = plaintext.len().min(room.len());
+                if n == 0 {
+                    break;
+                }
+                room[..n].copy_from_slice(&plaintext[..n]);
+                tls.taken(n);
+                self.backend.received(now, n);
+                moved = true;
+            }
+            loop {
+                let n = tls.write(self.backend.transmit());
+                if n == 0 {
+                    break;
+                }
+                self.backend.transmitted(now, n);
+                moved = true;
+            }
+            match tls.poll_event() {
+                Some(TlsEvent::Ready(_)) => {
+                    self.backend.handle_outcome(now, Outcome::TlsReady);
+                    moved = true;
+                }
+                Some(TlsEvent::End(end)) => {
+                    let failure = self.failure(end);
+                    self.lost(now, failure, actions);
+                    moved = true;
+                }
+                None => {}
+            }
+        }
+        moved | self.close_on(actions)
+    }
+
+    /// Carries out what the backend asks for; returns whether it asked.
+    pub(super) fn effects(&mut self, now: Time, actions: &mut VecDeque<Action<B::Done>>) -> bool {
+        let mut moved = false;
+        while let Some(effect) = self.backend.poll_effect() {
+            moved = true;
+            match effect {
+                Effect::Connect(endpoint) => {
+                    self.pipe = Pipe::Plain;
+                    self.broken = None;
+                    self.link = Link::Connecting;
+                    actions.push_back(Action::Connect(endpoint));
+                }
+                Effect::StartTls { server_name } => self.start_tls(now, &server_name, actions),
+                Effect::Disconnect => match self.link {
+                    Link::Connecting => self.disconnect(actions),
+                    Link::Up => self.link = Link::Closing,
+                    Link::Closing | Link::Down => {}
+                },
+                Effect::Run(job) => {
+                    self.job = true;
+                    actions.push_back(Action::Run(job));
+                }
+            }
+        }
+        moved
+    }
+
+    fn start_tls(&mut self, now: Time, server_name: &str, actions: &mut VecDeque<Action<B::Done>>) {
+        let started = match (&self.tls, self.link) {
+            (Some(tls), Link::Up) => Pipe::client(tls, server_name),
+            (Some(_), Link::Down | Link::Connecting | Link::Closing) => Err(TlsEnd::Cut),
+            (None, _) => Err(TlsEnd::Failed {
+                detail: "no certificate authorities are configured".into(),
+                certificate: true,
+            }),
+        };
+        match started {
+            Ok(pipe) => self.pipe = pipe,
+            Err(end) => {
+                let failure = self.failure(end);
+                self.lost(now, failure, actions);
+            }
+        }
+    }
+
+    /// Closes the socket that the backend wants closed, once everything is sent.
+    fn close_on(&mut self, actions: &mut VecDeque<Action<B::Done>>) -> bool {
+        if self.link != Link::Closing {
+            return false;
+        }
+        let unsent = match &mut self.pipe {
+            Pipe::Plain => !self.backend.transmit().is_empty(),
+            Pipe::Tls(tls) if tls.is_writable() && !self.backend.transmit().is_empty() => true,
+            Pipe::Tls(tls) => {
+                tls.close();
+                !tls.send_buf().is_empty()
+            }
+        };
+        if !unsent {
+            self.disconnect(actions);
+        }
+        !unsent
+    }
+
+    fn lost(&mut self, now: Time, failure: Failure, actions: &mut VecDeque<Action<B::Done>>) {
+        let wanted = self.link == Link::Closing;
+        self.disconnect(actions);
+        if !wanted {
+            self.backend.handle_outcome(now, Outcome::Lost(failure));
+        }
+    }
+
+    fn disconnect(&mut self, actions: &mut VecDeque<Action<B::Done>>) {
+        self.link = Link::Down;
+        self.pipe = Pipe::Plain;
+        self.broken = None;
+        actions.push_back(Action::Disconnect);
+    }
+
+    fn failure(&self, end: TlsEnd) -> Failure {
+        match end {
+            TlsEnd::Closed => Failure::temporary("the upstream ended TLS"),
+            TlsEnd::Cut => Failure::temporary(
+                self.broken
+                    .as_deref()
+                    .unwrap_or("the upstream's connection broke"),
+            ),
+            TlsEnd::Failed {
+                detail,
+                certificate: true,
+            } => Failure::new(
+                FailureKind::Permanent,
+                format!("TLS with the upstream: {detail}"),
+            ),
+            TlsEnd::Failed {
+                detail,
+                certificate: false,
+            } => Failure::temporary(format!("TLS with the upstream: {detail}")),
+        }
+    }
+}

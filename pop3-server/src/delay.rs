@@ -1,0 +1,96 @@
+//! How long a failed login is kept waiting: longer with every failure from the same address.
+//!
+//! Owns a bounded table of addresses that failed lately. Never refuses anything and never reads a
+//! clock; a login that succeeds is not delayed, whatever the table says, so that nobody can lock a
+//! neighbour out.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pop3_proto::time::Time;
+
+use crate::limit::Origin;
+
+/// How the delay grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delay {
+    /// After the first failure; doubles with each further one.
+    pub first: Duration,
+    /// The longest.
+    pub most: Duration,
+    /// How long a failure is remembered.
+    pub memory: Duration,
+    /// How many addresses are remembered; the one that failed longest ago makes room.
+    pub addresses: usize,
+}
+
+impl Default for Delay {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(2),
+            most: Duration::from_secs(30),
+            memory: Duration::from_secs(15 * 60),
+            addresses: 10_000,
+        }
+    }
+}
+
+/// The failures of late. Clones share the table.
+#[derive(Clone, Debug, Default)]
+pub struct Failures(Arc<Mutex<HashMap<Origin, Failed>>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Failed {
+    times: u32,
+    last: Time,
+}
+
+impl Failures {
+    /// Notes a failed login and says how long its refusal is to be held back.
+    pub fn note(&self, delay: &Delay, address: IpAddr, now: Time) -> Duration {
+        let origin = Origin::from(address);
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match table.get(&origin) {
+            Some(failed) if now.since(failed.last) < delay.memory => failed.times,
+            Some(_) => 0,
+            None => {
+                if table.len() >= delay.addresses {
+                    make_room(&mut table, delay, now);
+                }
+                0
+            }
+        };
+        if delay.addresses > 0 {
+            table.insert(
+                origin,
+                Failed {
+                    times: before.saturating_add(1),
+                    last: now,
+                },
+            );
+        }
+        let factor = 1_u32.checked_shl(before).unwrap_or(u32::MAX);
+        delay.first.saturating_mul(factor).min(delay.most)
+    }
+
+    /// How many addresses are remembered.
+    pub fn remembered(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// Forgets what is too old; if nothing is, the oldest tenth, so that a flood of new addresses does not
+/// walk through the whole table each time.
+fn make_room(table: &mut HashMap<Origin, Failed>, delay: &Delay, now: Time) {
+    table.retain(|_, failed| now.since(failed.last) < delay.memory);
+    if table.len() < delay.addresses {
+        return;
+    }
+    let mut moments: Vec<Time> = table.values().map(|failed| failed.last).collect();
+    let place = moments.len() / 10;
+    let (_, oldest, _) = moments.select_nth_unstable(place);
+    let oldest = *oldest;
+    table.retain(|_, failed| failed.last > oldest);
+}

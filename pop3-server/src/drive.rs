@@ -1,0 +1,274 @@
+//! The loop: one connection from accept to close, on any runtime. Written once.
+//!
+//! A [`Drive`] owns the sockets, the timer and what runs elsewhere for its connection (an attempt to
+//! connect, a job); it decides nothing. Dropping it at any moment releases all of that.
+//!
+//! Each round asks every source that could move something. Only a round in which nothing moved ends in
+//! `Pending`, so each source that was worth asking has the waker by then.
+
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pop3_proto::backend::{Backend, Endpoint, Failure, Job, Outcome};
+use pop3_proto::time::Time;
+
+use crate::connection::{Action, Connection, Side};
+use crate::dial::dial;
+use crate::runtime::{Boxed, Runtime, Stream, Timer};
+use crate::service::Service;
+use crate::shutdown::{Member, Phase};
+
+/// Rounds of one poll before other tasks get their turn.
+const ROUNDS: usize = 32;
+
+/// What is read from a client at once; clients say little.
+const CLIENT_READ: usize = 2 * 1024;
+
+/// What is read from an upstream at once, where it is not read into the backend's own memory: one TLS
+/// record of the largest size and a bit.
+const UPSTREAM_READ: usize = 17 * 1024;
+
+type Done<S> = <<S as Service>::Backend as Backend>::Done;
+
+/// One connection from accept to close. Yields when all is done.
+#[must_use = "a future does nothing unless polled"]
+pub struct Drive<S: Service, R: Runtime> {
+    runtime: R,
+    connection: Connection<S>,
+    client: Option<R::Stream>,
+    upstream: Option<R::Stream>,
+    dialling: Option<Dialling<R::Stream>>,
+    job: Option<Boxed<io::Result<Done<S>>>>,
+    timer: R::Timer,
+    /// What the timer is set to. It is left alone when the deadline moves away: it then fires once for
+    /// nothing, which is cheaper than setting it anew with each command.
+    armed: Option<Time>,
+    member: Member,
+}
+
+struct Dialling<T> {
+    endpoint: Endpoint,
+    attempt: Boxed<io::Result<T>>,
+}
+
+/// What came of a round.
+enum Round {
+    Moved,
+    Still,
+    Finished,
+}
+
+impl<S: Service, R: Runtime> Drive<S, R> {
+    pub(crate) fn new(
+        runtime: R,
+        connection: Connection<S>,
+        client: R::Stream,
+        member: Member,
+    ) -> Self {
+        Self {
+            timer: runtime.timer(),
+            runtime,
+            connection,
+            client: Some(client),
+            upstream: None,
+            dialling: None,
+            job: None,
+            armed: None,
+            member,
+        }
+    }
+
+    fn round(&mut self, cx: &mut Context<'_>) -> Round {
+        let now = self.runtime.now();
+        let mut moved = match self.member.poll_phase(cx) {
+            Poll::Ready(Phase::Ending) => return Round::Finished,
+            Poll::Ready(Phase::Finishing) => {
+                self.connection.shut_down(now);
+                true
+            }
+            Poll::Ready(Phase::Running) | Poll::Pending => false,
+        };
+        moved |= self.actions();
+        moved |= self.outcomes(cx, now);
+        // Reading comes first: what an upstream said before it closed is not lost to a failing write.
+        moved |= self.read::<CLIENT_READ>(Side::Client, cx, now);
+        moved |= self.read::<UPSTREAM_READ>(Side::Upstream, cx, now);
+        moved |= self.write(Side::Client, cx, now);
+        moved |= self.write(Side::Upstream, cx, now);
+        moved |= self.time(cx, now);
+        moved |= self.actions();
+        if self.connection.is_finished() {
+            Round::Finished
+        } else if moved {
+            Round::Moved
+        } else {
+            Round::Still
+        }
+    }
+
+    fn actions(&mut self) -> bool {
+        let mut moved = false;
+        while let Some(action) = self.connection.poll_action() {
+            moved = true;
+            match action {
+                Action::Connect(endpoint) => {
+                    self.upstream = None;
+                    let attempt = Box::pin(dial(self.runtime.clone(), endpoint.clone()));
+                    self.dialling = Some(Dialling { endpoint, attempt });
+                }
+                Action::Disconnect => self.disconnect(),
+                Action::Run(job) => self.job = Some(self.start(job)),
+                Action::Release => {
+                    self.disconnect();
+                    self.job = None;
+                }
+                Action::ShutDownClient => {
+                    // A failure here shows again when the socket is read.
+                    let _ = self.client.as_mut().map(Stream::shut_down);
+                }
+                Action::CloseClient => self.client = None,
+            }
+        }
+        moved
+    }
+
+    fn disconnect(&mut self) {
+        self.upstream = None;
+        self.dialling = None;
+    }
+
+    fn start(&self, job: Job<Done<S>>) -> Boxed<io::Result<Done<S>>> {
+        match job {
+            Job::Block(job) => self.runtime.block(job),
+            Job::Await(future) => Box::pin(Guarded(future)),
+        }
+    }
+
+    fn outcomes(&mut self, cx: &mut Context<'_>, now: Time) -> bool {
+        let mut moved = false;
+        if let Some(dialling) = &mut self.dialling
+            && let Poll::Ready(attempt) = dialling.attempt.as_mut().poll(cx)
+        {
+            let outcome = match attempt {
+                Ok(stream) => {
+                    self.upstream = Some(stream);
+                    Outcome::Connected
+                }
+                Err(error) => {
+                    let Endpoint { host, port } = &dialling.endpoint;
+                    let detail = format!("cannot connect to {host} port {port}: {error}");
+                    Outcome::Lost(Failure::temporary(detail))
+                }
+            };
+            self.dialling = None;
+            self.connection.handle_outcome(now, outcome);
+            moved = true;
+        }
+        if let Some(job) = &mut self.job
+            && let Poll::Ready(yielded) = job.as_mut().poll(cx)
+        {
+            self.job = None;
+            let outcome = match yielded {
+                Ok(done) => Outcome::Done(done),
+                Err(error) => Outcome::Lost(Failure::permanent(error.to_string())),
+            };
+            self.connection.handle_outcome(now, outcome);
+            moved = true;
+        }
+        moved
+    }
+
+    fn read<const N: usize>(&mut self, side: Side, cx: &mut Context<'_>, now: Time) -> bool {
+        let stream = match side {
+            Side::Client => &mut self.client,
+            Side::Upstream => &mut self.upstream,
+        };
+        let Some(stream) = stream else { return false };
+        let mut scratch = [0; N];
+        let buf = self.connection.recv_buf(side, &mut scratch);
+        if buf.is_empty() {
+            return false;
+        }
+        match stream.poll_read(cx, buf) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(0)) => self.connection.handle_eof(side, now),
+            Poll::Ready(Ok(n)) => self.connection.received(side, now, n, &scratch),
+            Poll::Ready(Err(error)) => self.connection.handle_error(side, now, &error),
+        }
+        true
+    }
+
+    fn write(&mut self, side: Side, cx: &mut Context<'_>, now: Time) -> bool {
+        let stream = match side {
+            Side::Client => &mut self.client,
+            Side::Upstream => &mut self.upstream,
+        };
+        let Some(stream) = stream else { return false };
+        let bytes = self.connection.send_buf(side);
+        if bytes.is_empty() {
+            return false;
+        }
+        match stream.poll_write(cx, bytes) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(0)) => {
+                let error = io::Error::from(io::ErrorKind::WriteZero);
+                self.connection.handle_error(side, now, &error);
+            }
+            Poll::Ready(Ok(n)) => self.connection.sent(side, now, n),
+            Poll::Ready(Err(error)) => self.connection.handle_error(side, now, &error),
+        }
+        true
+    }
+
+    fn time(&mut self, cx: &mut Context<'_>, now: Time) -> bool {
+        let Some((deadline, _)) = self.connection.poll_timeout() else {
+            return false;
+        };
+        if deadline <= now {
+            self.connection.handle_timeout(now);
+            return true;
+        }
+        let at = self.armed.map_or(deadline, |armed| armed.min(deadline));
+        self.armed = Some(at);
+        if self.timer.poll_at(cx, at).is_pending() {
+            return false;
+        }
+        self.armed = None;
+        true
+    }
+}
+
+impl<S: Service, R: Runtime> Future for Drive<S, R> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        for _ in 0..ROUNDS {
+            match this.round(cx) {
+                Round::Moved => {}
+                Round::Still => return Poll::Pending,
+                Round::Finished => return Poll::Ready(()),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// A backend's future whose panic is its own.
+struct Guarded<T>(Pin<Box<dyn Future<Output = T> + Send>>);
+
+impl<T> Future for Guarded<T> {
+    type Output = io::Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let future = self.0.as_mut();
+        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(_) => Poll::Ready(Err(io::Error::other("the backend's job panicked"))),
+        }
+    }
+}

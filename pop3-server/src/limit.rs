@@ -1,0 +1,107 @@
+//! How many connections may stand at once: in all, from one address, for one maildrop.
+//!
+//! Owns the counts of what is taken right now; a [`Slot`] gives its place back when it is dropped.
+//! Never waits and never closes anything itself.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The most connections at once; `0` means no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// In all.
+    pub total: usize,
+    /// From one IPv4 address or one IPv6 network of 64 bits.
+    pub per_address: usize,
+    /// Logged in to one maildrop.
+    pub per_user: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            total: 10_000,
+            per_address: 100,
+            per_user: 10,
+        }
+    }
+}
+
+/// What counts as one peer: an IPv4 address, or the network of 64 bits that an IPv6 address lies in,
+/// since a host has all of it at its disposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Origin(IpAddr);
+
+impl From<IpAddr> for Origin {
+    fn from(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V4(address) => IpAddr::V4(address),
+            IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+        })
+    }
+}
+
+/// Places that are taken, counted by key. Clones share the counts.
+#[derive(Debug)]
+pub struct Slots<K>(Arc<Mutex<HashMap<K, usize>>>);
+
+impl<K> Clone for Slots<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K> Default for Slots<K> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Slots<K> {
+    /// Takes a place; `None` if `most` are taken. A `most` of `0` means no limit.
+    pub fn take(&self, key: K, most: usize) -> Option<Slot<K>> {
+        let mut table = lock(&self.0);
+        let taken = table.get(&key).copied().unwrap_or(0);
+        if most != 0 && taken >= most {
+            return None;
+        }
+        table.insert(key.clone(), taken + 1);
+        drop(table);
+        Some(Slot {
+            slots: self.clone(),
+            key,
+        })
+    }
+
+    /// How many keys have a place.
+    pub fn keys(&self) -> usize {
+        lock(&self.0).len()
+    }
+}
+
+/// A place that is taken; dropping it gives the place back.
+#[derive(Debug)]
+#[must_use]
+pub struct Slot<K: Clone + Eq + Hash> {
+    slots: Slots<K>,
+    key: K,
+}
+
+impl<K: Clone + Eq + Hash> Drop for Slot<K> {
+    fn drop(&mut self) {
+        let mut table = lock(&self.slots.0);
+        match table.get_mut(&self.key) {
+            Some(taken) if *taken > 1 => *taken -= 1,
+            Some(_) | None => {
+                table.remove(&self.key);
+            }
+        }
+    }
+}
+
+/// The table is consistent after every statement, so a panic elsewhere cannot have spoilt it.
+fn lock<T>(table: &Mutex<T>) -> MutexGuard<'_, T> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}

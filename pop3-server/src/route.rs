@@ -1,0 +1,74 @@
+//! Which entry belongs to which user: by name, by domain, or the one for all.
+//!
+//! Owns a table that somebody configured. Never builds a name out of what a client sent: client text is
+//! only ever compared (V14).
+
+use std::collections::HashMap;
+
+/// A routing table. The most exact entry wins: the user's own, the domain's, the default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routes<T> {
+    users: HashMap<String, T>,
+    domains: HashMap<String, T>,
+    default: Option<T>,
+}
+
+impl<T> Default for Routes<T> {
+    fn default() -> Self {
+        Self {
+            users: HashMap::new(),
+            domains: HashMap::new(),
+            default: None,
+        }
+    }
+}
+
+impl<T> Routes<T> {
+    /// An empty table.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A table that sends everybody to the same entry.
+    pub fn everybody(entry: T) -> Self {
+        Self {
+            default: Some(entry),
+            ..Self::default()
+        }
+    }
+
+    /// The entry of one user, whose name is compared as it is. Returns the entry that it replaces.
+    pub fn set_user(&mut self, user: impl Into<String>, entry: T) -> Option<T> {
+        self.users.insert(user.into(), entry)
+    }
+
+    /// The entry of all users `<anything>@domain`, compared without ASCII case. Returns the entry that
+    /// it replaces.
+    pub fn set_domain(&mut self, domain: &str, entry: T) -> Option<T> {
+        self.domains.insert(domain.to_ascii_lowercase(), entry)
+    }
+
+    /// The entry of everybody else. Returns the entry that it replaces.
+    pub fn set_default(&mut self, entry: T) -> Option<T> {
+        self.default.replace(entry)
+    }
+
+    /// The entry for a user; for one whose name the login hides, the default.
+    pub fn find(&self, user: Option<&str>) -> Option<&T> {
+        let by_user = |user: &str| self.users.get(user);
+        let by_domain = |user: &str| {
+            let (_, domain) = user.rsplit_once('@')?;
+            self.domains.get(&domain.to_ascii_lowercase())
+        };
+        user.and_then(|user| by_user(user).or_else(|| by_domain(user)))
+            .or(self.default.as_ref())
+    }
+
+    /// All entries, in no order.
+    pub fn entries(&self) -> impl Iterator<Item = &T> {
+        self.users
+            .values()
+            .chain(self.domains.values())
+            .chain(&self.default)
+    }
+}

@@ -1,0 +1,288 @@
+//! What all connections of a process share, and the accept loop.
+//!
+//! Owns locks, counts and the shutdown. Never looks into a connection: it makes one for each accepted
+//! socket and lets the runtime run it.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use pop3_proto::server::TlsOffer;
+use pop3_proto::time::Time;
+
+use crate::connection::{Connection, Places};
+use crate::delay::Failures;
+use crate::drive::Drive;
+use crate::limit::{Limits, Origin, Slots};
+use crate::lock::Locks;
+use crate::runtime::{Accepted, Listener, Runtime, Signal, Signals, Stream, Timer};
+use crate::service::{Peer, Service};
+use crate::settings::Settings;
+use crate::shutdown::{Phase, Shutdown};
+
+/// How long accepting pauses when the system has nothing left to accept with.
+const BACK_OFF: Duration = Duration::from_millis(500);
+
+/// How many connections are accepted before other tasks get their turn.
+const BATCH: usize = 32;
+
+/// How long connections may take to notice that the time is over.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
+/// Settings that can be replaced while the server runs; new connections start with what is there.
+pub type Reloadable<S> = Arc<ArcSwap<Settings<S>>>;
+
+/// What all connections share. Clones are the same server.
+#[derive(Clone, Debug, Default)]
+pub struct Server(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    locks: Locks,
+    failures: Failures,
+    total: Slots<()>,
+    addresses: Slots<Origin>,
+    users: Slots<Arc<str>>,
+    sessions: AtomicU64,
+    shutdown: Shutdown,
+}
+
+/// How a server is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Threads that run connections.
+    pub threads: usize,
+    /// How long connections may take to finish when the server goes down.
+    pub grace: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            threads,
+            grace: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What reads the configuration again; may block.
+pub type Reload = Arc<dyn Fn() + Send + Sync>;
+
+impl Server {
+    /// A server without connections.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The maildrops that are held.
+    pub fn locks(&self) -> &Locks {
+        &self.0.locks
+    }
+
+    /// The way to stop it from elsewhere.
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.0.shutdown
+    }
+
+    pub(crate) fn failures(&self) -> &Failures {
+        &self.0.failures
+    }
+
+    pub(crate) fn users(&self) -> &Slots<Arc<str>> {
+        &self.0.users
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.0.sessions.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn admit(&self, limits: &Limits, address: IpAddr) -> Option<Places> {
+        Some(Places {
+            _total: self.0.total.take((), limits.total)?,
+            _address: self.0.addresses.take(address.into(), limits.per_address)?,
+        })
+    }
+
+    /// Serves connections until the server is told to stop and all connections are gone, or the grace
+    /// is over.
+    pub async fn serve<S: Service, R: Runtime>(
+        self,
+        runtime: R,
+        sockets: Vec<(TcpListener, Reloadable<S>)>,
+        mut signals: impl Signals,
+        reload: Reload,
+        grace: Duration,
+    ) -> io::Result<()> {
+        let listeners: io::Result<Vec<_>> = sockets
+            .into_iter()
+            .map(|(socket, settings)| Ok((runtime.listen(socket)?, settings)))
+            .collect();
+        let mut accepting = Accepting {
+            listeners: listeners?,
+            timer: runtime.timer(),
+            pause: None,
+            server: self.clone(),
+            runtime: runtime.clone(),
+        };
+        let shutdown = self.shutdown().clone();
+        poll_fn(|cx| {
+            shutdown.watch(cx);
+            while let Poll::Ready(signal) = signals.poll_signal(cx) {
+                self.signalled(&runtime, signal, &reload);
+            }
+            if shutdown.phase() > Phase::Running {
+                return Poll::Ready(());
+            }
+            accepting.poll(cx)
+        })
+        .await;
+        drop(accepting);
+
+        tracing::info!(connections = shutdown.members(), "stopping");
+        let mut timer = runtime.timer();
+        let mut until = runtime.now() + grace;
+        poll_fn(|cx| {
+            shutdown.watch(cx);
+            while let Poll::Ready(signal) = signals.poll_signal(cx) {
+                self.signalled(&runtime, signal, &reload);
+            }
+            if shutdown.members() == 0 {
+                return Poll::Ready(());
+            }
+            if shutdown.phase() == Phase::Ending {
+                until = until.min(runtime.now() + LAST_CALL);
+            }
+            while timer.poll_at(cx, until).is_ready() {
+                if shutdown.phase() == Phase::Ending {
+                    return Poll::Ready(());
+                }
+                shutdown.advance_to(Phase::Ending);
+                until = runtime.now() + LAST_CALL;
+            }
+            Poll::Pending
+        })
+        .await;
+        tracing::info!(cut_off = shutdown.members(), "stopped");
+        Ok(())
+    }
+
+    fn signalled<R: Runtime>(&self, runtime: &R, signal: Signal, reload: &Reload) {
+        match signal {
+            Signal::Stop => self.shutdown().advance(),
+            Signal::Reload => {
+                let reload = Arc::clone(reload);
+                let job = runtime.block(move || reload());
+                runtime.spawn(async {
+                    if let Err(error) = job.await {
+                        tracing::error!(%error, "reload failed");
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// All accepting sockets of a server.
+struct Accepting<S: Service, R: Runtime> {
+    listeners: Vec<(R::Listener, Reloadable<S>)>,
+    timer: R::Timer,
+    pause: Option<Time>,
+    server: Server,
+    runtime: R,
+}
+
+impl<S: Service, R: Runtime> Accepting<S, R> {
+    /// Never ready: accepting ends when it is dropped.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(until) = self.pause {
+            if self.timer.poll_at(cx, until).is_pending() {
+                return Poll::Pending;
+            }
+            self.pause = None;
+        }
+        for (listener, settings) in &mut self.listeners {
+            let mut turns = 0;
+            loop {
+                if turns == BATCH {
+                    cx.waker().wake_by_ref();
+                    break;
+                }
+                turns += 1;
+                match listener.poll_accept(cx) {
+                    Poll::Ready(Ok(accepted)) => {
+                        begin(&self.server, &self.runtime, settings, accepted, cx);
+                    }
+                    Poll::Ready(Err(error)) if concerns_one(&error) => {}
+                    Poll::Ready(Err(error)) => {
+                        tracing::error!(%error, "cannot accept connections; trying again soon");
+                        let until = self.runtime.now() + BACK_OFF;
+                        self.pause = Some(until);
+                        // Arms the timer; should it have passed already, the next poll finds out.
+                        if self.timer.poll_at(cx, until).is_ready() {
+                            cx.waker().wake_by_ref();
+                        }
+                        return Poll::Pending;
+                    }
+                    Poll::Pending => break,
+                }
+            }
+        }
+        Poll::Pending
+    }
+}
+
+/// Whether accepting failed for one connection only, which its client gave up.
+fn concerns_one(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, PermissionDenied};
+    let kind = error.kind();
+    [
+        ConnectionAborted,
+        ConnectionReset,
+        Interrupted,
+        PermissionDenied,
+    ]
+    .contains(&kind)
+}
+
+fn begin<S: Service, R: Runtime>(
+    server: &Server,
+    runtime: &R,
+    settings: &Reloadable<S>,
+    accepted: Accepted<R::Stream>,
+    cx: &mut Context<'_>,
+) {
+    let Accepted {
+        mut stream,
+        peer,
+        local,
+    } = accepted;
+    let settings = settings.load_full();
+    let implicit = settings.policy.tls == TlsOffer::Implicit;
+    let peer = Peer {
+        address: peer,
+        local,
+        encrypted: false,
+    };
+    let address = peer.address;
+    match Connection::new(settings, server, peer, runtime.now()) {
+        Some(connection) => {
+            let member = server.shutdown().join();
+            runtime.spawn(Drive::new(runtime.clone(), connection, stream, member));
+        }
+        None => {
+            tracing::warn!(peer = %address, "too many connections, one turned away");
+            // A fresh socket takes these few bytes at once or never; nobody waits for it. With TLS from
+            // the start there is no way to say it.
+            if !implicit {
+                let _ = stream.poll_write(cx, b"-ERR [SYS/TEMP] too many connections\r\n");
+            }
+            let _ = stream.shut_down();
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Who serves a login: the seam between the composition and whoever configured it.
+//!
+//! A [`Service`] answers one question at each login: which backend, which maildrop, on which upstream.
+//! It never sees a byte of the dialogue and never does I/O.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use pop3_proto::backend::{Backend, Failure, Login, Refusal};
+
+use crate::tls::UpstreamTls;
+
+/// Chooses the backend of a login.
+pub trait Service: Send + Sync + 'static {
+    /// What serves the session.
+    type Backend: Backend + 'static;
+
+    /// Which maildrop the login is about, and what serves it. Called at every login; must not block.
+    fn route(&self, login: &Login, peer: &Peer) -> Result<Routed<Self::Backend>, Denied>;
+}
+
+/// The other end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The address of this machine that it connected to.
+    pub local: SocketAddr,
+    /// Whether the connection is encrypted by now.
+    pub encrypted: bool,
+}
+
+/// What a login is served by.
+#[derive(Debug)]
+pub struct Routed<B> {
+    /// A fresh backend that nobody has asked anything yet.
+    pub backend: B,
+    /// The name under which the maildrop is locked: the upstream's identity and the folder, so that two
+    /// accounts that lead to one maildrop share its lock (G25).
+    pub maildrop: String,
+    /// What the log calls the upstream.
+    pub upstream: String,
+    /// How the upstream's certificate is verified. Without it a backend's wish for TLS fails.
+    pub tls: Option<Arc<UpstreamTls>>,
+}
+
+/// Why a login is served by nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// It is refused, as a backend would refuse it.
+    Refused(Refusal),
+    /// It cannot be served now.
+    Failed(Failure),
+}

@@ -1,0 +1,146 @@
+//! Telling every connection that the server goes down, and knowing when all are gone.
+//!
+//! Owns who is to be told: every live [`Member`]. Never waits for anybody itself.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// How far the shutdown is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Business as usual.
+    #[default]
+    Running,
+    /// Finish what runs, then go.
+    Finishing,
+    /// Go now.
+    Ending,
+}
+
+/// The shutdown of one server. Clones are the same one.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    phase: Phase,
+    next: u64,
+    members: HashMap<u64, Option<Waker>>,
+    waiting: Option<Waker>,
+}
+
+impl Shutdown {
+    /// A server that runs.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks everybody to finish and go; asked again, to go now.
+    pub fn advance(&self) {
+        let next = match self.phase() {
+            Phase::Running => Phase::Finishing,
+            Phase::Finishing | Phase::Ending => Phase::Ending,
+        };
+        self.advance_to(next);
+    }
+
+    /// How far it is.
+    pub fn phase(&self) -> Phase {
+        self.state().phase
+    }
+
+    pub(crate) fn advance_to(&self, phase: Phase) {
+        let mut state = self.state();
+        if phase <= state.phase {
+            return;
+        }
+        state.phase = phase;
+        let waiting = state.waiting.take();
+        let wakers: Vec<Waker> = state
+            .members
+            .values_mut()
+            .filter_map(Option::take)
+            .chain(waiting)
+            .collect();
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Somebody who is told, and waited for until dropped.
+    pub(crate) fn join(&self) -> Member {
+        let mut state = self.state();
+        let id = state.next;
+        state.next += 1;
+        state.members.insert(id, None);
+        drop(state);
+        Member {
+            shutdown: self.clone(),
+            id,
+            told: Phase::Running,
+            waker: None,
+        }
+    }
+
+    /// How many members there are.
+    pub(crate) fn members(&self) -> usize {
+        self.state().members.len()
+    }
+
+    /// Wakes the task at the next change: another phase, or a member less. One task at a time.
+    pub(crate) fn watch(&self, cx: &Context<'_>) {
+        self.state().waiting = Some(cx.waker().clone());
+    }
+
+    /// The state is consistent after every statement, so a panic elsewhere cannot have spoilt it.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who is told of the shutdown and waited for.
+#[derive(Debug)]
+pub(crate) struct Member {
+    shutdown: Shutdown,
+    id: u64,
+    told: Phase,
+    /// What is registered, so that the table is touched only when it changes.
+    waker: Option<Waker>,
+}
+
+impl Member {
+    /// The phase, once it is further than the last time.
+    pub(crate) fn poll_phase(&mut self, cx: &Context<'_>) -> Poll<Phase> {
+        if self
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+            && { self.shutdown.state().phase == self.told }
+        {
+            return Poll::Pending;
+        }
+        let mut state = self.shutdown.state();
+        if state.phase > self.told {
+            self.told = state.phase;
+            self.waker = None;
+            return Poll::Ready(self.told);
+        }
+        state.members.insert(self.id, Some(cx.waker().clone()));
+        drop(state);
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let mut state = self.shutdown.state();
+        let waker = state.members.remove(&self.id);
+        let waiting = state.waiting.take();
+        drop(state);
+        drop(waker);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What can be wrong with certificates and keys: always which file, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Certificates or keys that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {cause}; does it exist, and may this user read it?", file.display())]
+    Read {
+        /// Which file.
+        file: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The file cannot be written.
+    #[error("cannot write {}: {cause}; choose a folder that this user may write to", file.display())]
+    Write {
+        /// Which file.
+        file: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The file is not PEM.
+    #[error("{} is not well-formed PEM: {cause}", file.display())]
+    Pem {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// There is no certificate in the file.
+    #[error(
+        "no certificate in {}; it should hold the full chain as '-----BEGIN CERTIFICATE-----' sections, \
+         the server's own certificate first",
+        file.display()
+    )]
+    NoCertificate {
+        /// Which file.
+        file: PathBuf,
+    },
+    /// There is no private key in the file.
+    #[error(
+        "no private key in {}; it should hold one '-----BEGIN PRIVATE KEY-----' section without a \
+         passphrase",
+        file.display()
+    )]
+    NoKey {
+        /// Which file.
+        file: PathBuf,
+    },
+    /// Certificate and key cannot be used together.
+    #[error(
+        "the key in {} and the certificate in {} cannot be used: {cause}; the key must belong to the \
+         first certificate of the file",
+        key.display(), chain.display()
+    )]
+    Identity {
+        /// The certificate's file.
+        chain: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What is wrong with them.
+        cause: String,
+    },
+    /// A server cannot do TLS without a certificate.
+    #[error("TLS needs at least one certificate with its key")]
+    NoIdentity,
+    /// None of the certificates in a CA file can be used as one.
+    #[error("no certificate in {} can be used as a certificate authority", file.display())]
+    NoAuthority {
+        /// Which file.
+        file: PathBuf,
+    },
+    /// A self-signed certificate cannot be made for these names.
+    #[error("cannot make a certificate for {names}: {cause}")]
+    SelfSigned {
+        /// The names, with commas between them.
+        names: String,
+        /// What is wrong with them.
+        cause: String,
+    },
+    /// The TLS library refuses the set-up.
+    #[error("TLS cannot be set up: {0}")]
+    SetUp(String),
+}

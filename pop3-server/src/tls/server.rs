@@ -1,0 +1,124 @@
+//! The certificates that clients are shown.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::client::verify_server_name;
+use rustls::crypto::ring::Ticketer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{DnsName, PrivateKeyDer, ServerName};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use super::{TlsError, certificates, provider, read};
+
+/// Where a certificate and its key lie.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// A PEM file with the chain, the server's own certificate first.
+    pub chain: PathBuf,
+    /// A PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// How a listener speaks TLS. Immutable: a reload makes a new one, and sessions that stand keep theirs.
+#[derive(Clone, Debug)]
+pub struct ServerTls(Arc<ServerConfig>);
+
+impl ServerTls {
+    /// Loads certificates and keys. The first one is for clients that name no server, or one that
+    /// nobody here is called.
+    pub fn load(identities: &[Identity]) -> Result<Self, TlsError> {
+        let keys: Result<Vec<_>, _> = identities.iter().map(certified_key).collect();
+        let certificates = Certificates::new(keys?)?;
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|cause| TlsError::SetUp(cause.to_string()))?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(certificates));
+        // A client that names protocols must name this one: no HTTP request ends up here (V32).
+        config.alpn_protocols = vec![b"pop3".to_vec()];
+        config.ticketer = Ticketer::new().map_err(|cause| TlsError::SetUp(cause.to_string()))?;
+        config.send_tls13_tickets = 1;
+        Ok(Self(Arc::new(config)))
+    }
+
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0)
+    }
+}
+
+fn certified_key(identity: &Identity) -> Result<Arc<CertifiedKey>, TlsError> {
+    let chain = certificates(&identity.chain)?;
+    let key = private_key(&identity.key)?;
+    CertifiedKey::from_der(chain, key, &provider())
+        .map(Arc::new)
+        .map_err(|cause| TlsError::Identity {
+            chain: identity.chain.clone(),
+            key: identity.key.clone(),
+            cause: cause.to_string(),
+        })
+}
+
+fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    use rustls::pki_types::pem::Error;
+
+    PrivateKeyDer::from_pem_slice(&read(file)?).map_err(|cause| {
+        if matches!(cause, Error::NoItemsFound) {
+            TlsError::NoKey { file: file.into() }
+        } else {
+            // The text of other errors may quote the file, which holds a secret.
+            TlsError::Pem {
+                file: file.into(),
+                cause: "it is damaged".into(),
+            }
+        }
+    })
+}
+
+/// The certificates of a listener. Bounded by what was configured: names that clients send are looked
+/// up and forgotten (V08).
+#[derive(Debug)]
+struct Certificates {
+    default: Arc<CertifiedKey>,
+    others: Vec<Arc<CertifiedKey>>,
+}
+
+impl Certificates {
+    fn new(keys: Vec<Arc<CertifiedKey>>) -> Result<Self, TlsError> {
+        let mut keys = keys.into_iter();
+        let default = keys.next().ok_or(TlsError::NoIdentity)?;
+        Ok(Self {
+            default,
+            others: keys.collect(),
+        })
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let named = || {
+            let name = DnsName::try_from(client.server_name()?).ok()?;
+            let name = ServerName::DnsName(name);
+            [&self.default]
+                .into_iter()
+                .chain(&self.others)
+                .find(|key| proves(key, &name))
+        };
+        // With one certificate there is no choice, so do not read it.
+        let chosen = if self.others.is_empty() {
+            None
+        } else {
+            named()
+        };
+        Some(Arc::clone(chosen.unwrap_or(&self.default)))
+    }
+}
+
+fn proves(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
+    key.end_entity_cert()
+        .and_then(ParsedCertificate::try_from)
+        .and_then(|certificate| verify_server_name(&certificate, name))
+        .is_ok()
+}
