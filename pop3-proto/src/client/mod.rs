@@ -46,9 +46,12 @@
 //!   both could make one response pass for another.
 //! * A body is whole only when [`Event::Done`] comes; if the connection ends before, it is
 //!   [`Event::Lost`].
+//! * Status lines and listings may end their lines with a bare LF; a body may not, see
+//!   [`stuffing`](crate::stuffing).
 //! * Everything that is kept is bounded: input, lines, capabilities, commands in flight.
 
 mod event;
+mod flight;
 mod input;
 mod login;
 mod output;
@@ -71,10 +74,11 @@ use crate::command::{Command, CommandError, Verb};
 use crate::secret::Secret;
 use crate::time::Time;
 use crate::trace::Trace;
+use flight::{Flight, Kind, Queued};
 use input::Input;
 use login::Flow;
 use output::Output;
-use state::{Flight, Kind, Queued, Reading};
+use state::Reading;
 use transcript::Transcript;
 use wire::Wire;
 

@@ -1,108 +1,21 @@
 //! All transitions of a [`Client`]: what is read next, what may be sent next.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::Client;
 use super::event::{Close, Event, ServerFault, Tag};
-use super::input::{Input, TooLong};
-use super::login::Flow;
+use super::flight::{Flight, Kind, Listing, Queued, Step};
+use super::input::TooLong;
 use super::reply::{self, Status};
 use super::wire::Wire;
 use crate::capability::Capability;
-use crate::command::{Command, MessageNumber};
+use crate::response::ResponseCode;
 use crate::stuffing::Unstuffer;
 
 /// The most that a CAPA response may say.
 const MAX_CAPABILITIES: usize = 200;
-
-/// A command whose turn has not come.
-pub(super) struct Queued {
-    pub(super) wire: Wire,
-    pub(super) flight: Flight,
-}
-
-/// A command that waits for its response, or for the rest of it.
-pub(super) struct Flight {
-    tag: Tag,
-    kind: Kind,
-    /// No other command may be in flight beside it.
-    alone: bool,
-    /// The text of the status line, kept until the response is complete.
-    text: String,
-}
-
-impl Flight {
-    pub(super) const fn new(tag: Tag, kind: Kind, alone: bool) -> Self {
-        Self {
-            tag,
-            kind,
-            alone,
-            text: String::new(),
-        }
-    }
-}
-
-/// What follows a `+OK`.
-#[derive(Debug)]
-pub(super) enum Kind {
-    /// Nothing.
-    Line,
-    /// Nothing, and the session is over.
-    Quit,
-    /// Two numbers in the status line.
-    Stat,
-    /// A listing entry in the status line.
-    Size,
-    UniqueId,
-    /// Lines.
-    Listing(Listing),
-    /// A message.
-    Body,
-    /// A TLS handshake.
-    Tls,
-    /// Nothing, but challenges may come before.
-    Challenges,
-    /// More lines to send.
-    Login(Flow),
-}
-
-/// What the lines of a multi-line response that is no message are.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Listing {
-    Capabilities,
-    Sizes,
-    UniqueIds,
-    /// Text.
-    Lines,
-}
-
-impl Kind {
-    pub(super) const fn of(command: &Command) -> Self {
-        match command {
-            Command::User(_)
-            | Command::Pass(_)
-            | Command::Apop { .. }
-            | Command::Utf8
-            | Command::Lang(Some(_))
-            | Command::Xpro
-            | Command::Dele(_)
-            | Command::Noop
-            | Command::Rset => Self::Line,
-            Command::AuthList | Command::Lang(None) => Self::Listing(Listing::Lines),
-            Command::Auth { .. } => Self::Challenges,
-            Command::Capa => Self::Listing(Listing::Capabilities),
-            Command::Stls => Self::Tls,
-            Command::Stat => Self::Stat,
-            Command::List(None) => Self::Listing(Listing::Sizes),
-            Command::List(Some(_)) => Self::Size,
-            Command::Uidl(None) => Self::Listing(Listing::UniqueIds),
-            Command::Uidl(Some(_)) => Self::UniqueId,
-            Command::Retr(_) | Command::Top(..) => Self::Body,
-            Command::Quit => Self::Quit,
-        }
-    }
-}
 
 /// What the next bytes from the server are.
 #[derive(Debug)]
@@ -125,42 +38,6 @@ pub(super) enum Reading {
     Ending(Close),
     /// All is said.
     Closed,
-}
-
-/// An event, with places in the input instead of what lies there.
-pub(super) enum Step {
-    Whole(Event<'static>),
-    Capabilities(Tag),
-    UniqueId(Tag, MessageNumber, Range<usize>),
-    Line(Tag, Range<usize>),
-    Malformed(Tag, Range<usize>),
-    Body(Tag, Range<usize>),
-}
-
-impl Step {
-    pub(super) fn lend<'a>(self, input: &'a Input, capabilities: &'a [Capability]) -> Event<'a> {
-        match self {
-            Self::Whole(event) => event,
-            Self::Capabilities(tag) => Event::Capabilities { tag, capabilities },
-            Self::UniqueId(tag, number, id) => Event::UniqueId {
-                tag,
-                number,
-                id: input.at(id),
-            },
-            Self::Line(tag, line) => Event::Line {
-                tag,
-                bytes: input.at(line),
-            },
-            Self::Malformed(tag, line) => Event::Malformed {
-                tag,
-                bytes: input.at(line),
-            },
-            Self::Body(tag, bytes) => Event::Body {
-                tag,
-                bytes: input.at(bytes),
-            },
-        }
-    }
 }
 
 /// What a transition led to.
@@ -204,9 +81,10 @@ impl Client {
             let may_send = match self.reading {
                 Reading::Status | Reading::Lines(_) | Reading::Body { .. } | Reading::Finished => {
                     let room = self.flights.len() < self.window();
-                    let mixes =
-                        !next.flight.alone && self.flights.iter().all(|flight| !flight.alone);
-                    self.flights.is_empty() || (room && mixes)
+                    let mixes = |front: &Flight| !front.alone && !next.flight.alone;
+                    self.flights
+                        .front()
+                        .is_none_or(|front| room && mixes(front))
                 }
                 Reading::Greeting
                 | Reading::Answer
@@ -401,7 +279,7 @@ impl Client {
     }
 
     /// `-ERR`.
-    fn refused(&mut self, code: Option<crate::response::ResponseCode>, text: String) -> Next {
+    fn refused(&mut self, code: Option<ResponseCode>, text: String) -> Next {
         let codes_are_sure = self.capabilities.contains(&Capability::AuthRespCode);
         let Some(flight) = self.flights.front_mut() else {
             return Next::Wait;
@@ -418,7 +296,7 @@ impl Client {
     }
 
     /// `+` and a challenge, `None` if it is no base64.
-    fn challenged(&mut self, data: Option<alloc::vec::Vec<u8>>, place: Range<usize>) -> Next {
+    fn challenged(&mut self, data: Option<Vec<u8>>, place: Range<usize>) -> Next {
         let Some(flight) = self.flights.front_mut() else {
             return Next::Wait;
         };
