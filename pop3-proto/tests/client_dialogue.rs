@@ -677,6 +677,17 @@ fn initial_response_is_taken_back_where_it_was_the_trouble() {
         1,
         "the credentials were"
     );
+    script.log_in(Method::XOauth2);
+    script.reply(b"+ e30=\r\n");
+    assert_eq!(script.hear(b"-ERR\r\n").len(), 1, "it was taken");
+    script.log_in(Method::Plain);
+    assert_eq!(
+        script.reply(b"+ \r\n"),
+        "AG1yb3NlAHRhbnN0YWFm\r\n",
+        "it was stepped over"
+    );
+    assert_eq!(script.reply(b"+ \r\n"), "*\r\n", "but not twice");
+    assert_eq!(script.hear(b"-ERR\r\n").len(), 1);
     let mut script = Script::new("+OK\r\n");
     script.log_in(Method::Plain);
     assert_eq!(

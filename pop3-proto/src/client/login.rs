@@ -184,11 +184,12 @@ impl Flow {
         let Self::Sasl(exchange) = self else {
             return None;
         };
-        if !exchange.initial || code.is_some() || !codes_are_sure {
+        let initial_is_the_trouble =
+            exchange.initial_just_given() && codes_are_sure && code.is_none();
+        if !initial_is_the_trouble {
             return None;
         }
-        exchange.given = 0;
-        exchange.initial = false;
+        exchange.take_initial_back();
         exchange.bare().ok()
     }
 }
@@ -232,7 +233,20 @@ impl Exchange {
         })
     }
 
+    const fn initial_just_given(&self) -> bool {
+        self.initial && self.given == 1
+    }
+
+    const fn take_initial_back(&mut self) {
+        self.given = 0;
+        self.initial = false;
+    }
+
     fn answer(&mut self, challenge: &[u8]) -> Option<Wire> {
+        // the server stepped over the initial response and asks for the first message
+        if self.initial_just_given() && challenge.is_empty() {
+            self.take_initial_back();
+        }
         let answer = match &self.answers {
             Answers::Fixed(answers) => answers.get(self.given)?.clone(),
             Answers::CramMd5 { user, secret } if self.given == 0 => {
