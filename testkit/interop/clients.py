@@ -34,7 +34,12 @@ EXCEPTIONS = (
         "it parses and writes each mail anew and puts a Return-Path of its own in front; compared is what getmail's "
         "own code makes of the mail's true bytes",
     ),
-    ("fetchmail", "lines above 8 KiB", "it inserts up to 4 octets of junk at every 8191st octet of such a line"),
+    (
+        "fetchmail",
+        "lines above 8 KiB",
+        "it inserts up to 4 octets of junk behind every 8191st octet of such a line and takes a dot there as stuffed",
+    ),
+    ("fetchmail", "a mail that begins with a line `From ...`", "it takes that line away, as one of a mbox file"),
     ("fetchmail", "a mail without header", "it puts From, To and Subject of its own in front"),
     ("fetchmail", "a header without a blank line behind it", "it adds the blank line"),
     ("poplib", "line limit raised from 2048 to 1 MiB", "a client-side limit; with the default, long lines are refused"),
@@ -240,6 +245,8 @@ class Fetchmail(Client):
         return list(range(1, count + 1))
 
     def expected(self, body):
+        if body.startswith(b"From "):
+            body = body[body.find(b"\n") + 1 :]
         # a header without its end gets one
         return body if b"\r\n\r\n" in body or body.startswith(b"\r\n") else body + b"\r\n"
 
@@ -251,7 +258,8 @@ class Fetchmail(Client):
     def same(self, expected, received):
         if max(map(len, expected.split(b"\n"))) < self.buffer:
             return expected == received
-        # a few octets of junk at each border of its buffer, nothing lost
+        # a few octets of junk at each border of its buffer, a dot lost if it stands right there, else nothing
+        expected, received = expected.replace(b".", b""), received.replace(b".", b"")
         surplus = len(received) - len(expected)
         letters = iter(received)
         return 0 <= surplus <= 16 * (1 + len(expected) // self.buffer) and all(octet in letters for octet in expected)
@@ -298,6 +306,11 @@ class Getmail(Client):
         count = len(sizes) // 2
         self.call(f"delete = true\nread_all = true\nmax_messages_per_session = {count}\n")
         return list(range(1, count + 1))
+
+    def same(self, expected, received):
+        # a boundary that the email package has to invent is another one each time
+        invented = re.compile(rb"={15}\d+==")
+        return invented.sub(b"", expected) == invented.sub(b"", received)
 
 
 class Mpop(Client):

@@ -90,6 +90,9 @@ def covering(space):
 def run_case(case, upstream, mails, binary=None):
     """Without a binary, Dovecot's own POP3 server is what is tried."""
     mails = [mail for mail in mails if case.large or not mail.large]
+    if binary is None:
+        # Dovecot's POP3 server does not stuff a dot that is the first octet of a mail
+        mails = [mail for mail in mails if not mail.body.startswith(b".")]
     user = case.user
     upstream.create_user(user)
     refused = upstream.deliver(user, [mail.body for mail in mails])
