@@ -1,4 +1,32 @@
-//! POP3 as pure state machines.
+//! POP3 as pure state machines: a server session, a client session, and the vocabulary that a mail store
+//! and a session share. No socket, no clock, no thread: the caller moves the octets and says what time
+//! it is.
+//!
+//! | you want | start at |
+//! |---|---|
+//! | to serve POP3 over your own sockets | [`server::Session`] |
+//! | to speak to a POP3 server | [`client::Client`] |
+//! | to put a mail store behind a server | [`backend`] |
+//! | the wire alone | [`command`], [`response`], [`capability`], [`stuffing`], [`apop`], [`sasl`] |
+//!
+//! # The run loop
+//!
+//! A [`server::Session`] takes the client's octets and turns them into [`backend::Request`]s; a
+//! [`backend::Backend`] answers with [`backend::Reply`]s, which become the octets of the response. Both
+//! are state machines; whoever composes them moves data between them until nothing moves, then sends
+//! what [`server::Session::transmit`] shows, then waits. Back-pressure is a number on each border
+//! (`input_room`, `body_room`): there are no queues in between, and a message of any size passes through
+//! in pieces that are borrowed, not owned.
+//!
+//! # Standards
+//!
+//! RFC 1939 (POP3), 2449 (CAPA, response codes), 3206 (`SYS/…`, `AUTH`), 2595 (STLS), 5034 (AUTH), 6856
+//! (UTF8, LANG), 4616 (PLAIN), 7628 (OAUTHBEARER), 2195 (CRAM-MD5); XOAUTH2 and LOGIN as clients speak
+//! them.
+//!
+//! # Features
+//!
+//! `std` (default) adds what names `std`. Without it the crate is `no_std` with `alloc`.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;

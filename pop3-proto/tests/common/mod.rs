@@ -85,7 +85,8 @@ impl Store {
             Login::Relay { .. } => {
                 return self.answers.push_back(Answer::Challenge(b"what?".to_vec()));
             }
-            _ => true,
+            Login::Apop { .. } | Login::CramMd5 { .. } => true,
+            other => panic!("no such login here: {other:?}"),
         };
         let refusal = if good {
             self.refuse
