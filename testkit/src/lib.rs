@@ -8,6 +8,7 @@
 //! | [`model`] | the reference maildrop: what replies must be |
 //! | [`generate`] | test cases from raw octets, for fuzzers and proptest |
 //! | [`transcript`] | dialogues as text files, and their replay |
+//! | [`world`] | a network and a clock in memory |
 
 pub mod content;
 pub mod generate;
@@ -15,5 +16,6 @@ pub mod imap_server;
 pub mod mails;
 pub mod model;
 pub mod transcript;
+pub mod world;
 
 pub use content::Content;
