@@ -2,13 +2,14 @@
 //!
 //! `cargo run -p testkit --example imap_server -- --port 1143 --user tim:tanstaaf --mails DIR`
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::{env, fs, io, thread};
 
-use testkit::imap_server::{Options, Server, ServerSession, Store};
+use testkit::imap_server::{Options, Server, Store};
 use testkit::mails::sample;
+use testkit::tcp::TcpHost;
 
 const USAGE: &str = "usage: imap_server [--port PORT] [--user NAME:PASSWORD] [--mails DIR]
 Without --port any free port is taken; without --mails the sample mails are served.";
@@ -36,13 +37,11 @@ fn main() -> io::Result<()> {
         }),
     }
     let server = Server::new(store, Options::default());
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-    println!("listening on {}, user {name}", listener.local_addr()?);
-    for stream in listener.incoming() {
-        let (stream, session) = (stream?, server.connect());
-        thread::spawn(move || serve(stream, session));
+    let host = TcpHost::start((Ipv4Addr::LOCALHOST, port), server)?;
+    println!("listening on {}, user {name}", host.address());
+    loop {
+        thread::park();
     }
-    Ok(())
 }
 
 fn usage() -> io::Error {
@@ -59,22 +58,4 @@ fn load(store: &Store, user: &str, folder: &Path) -> io::Result<()> {
         store.deliver(user, fs::read(path)?);
     }
     Ok(())
-}
-
-fn serve(mut stream: TcpStream, mut session: ServerSession) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut buffer = [0; 16 * 1024];
-    loop {
-        while !session.transmit().is_empty() {
-            let n = stream.write(session.transmit())?;
-            session.transmitted(n);
-        }
-        if session.is_closed() {
-            return Ok(());
-        }
-        match stream.read(&mut buffer)? {
-            0 => session.handle_eof(),
-            n => session.handle_input(&buffer[..n]),
-        }
-    }
 }

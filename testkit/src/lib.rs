@@ -8,6 +8,7 @@
 //! | [`model`] | the reference maildrop: what replies must be |
 //! | [`generate`] | test cases from raw octets, for fuzzers and proptest |
 //! | [`transcript`] | dialogues as text files, and their replay |
+//! | [`tcp`] | the small IMAP server on a real socket |
 //! | [`world`] | a network and a clock in memory |
 
 pub mod content;
@@ -15,6 +16,7 @@ pub mod generate;
 pub mod imap_server;
 pub mod mails;
 pub mod model;
+pub mod tcp;
 pub mod transcript;
 pub mod world;
 
