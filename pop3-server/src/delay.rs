@@ -22,7 +22,7 @@ pub struct Delay {
     pub most: Duration,
     /// How long a failure is remembered.
     pub memory: Duration,
-    /// How many addresses are remembered; the one that failed longest ago makes room.
+    /// How many addresses are remembered, one at least; those that failed longest ago make room.
     pub addresses: usize,
 }
 
@@ -56,21 +56,12 @@ impl Failures {
             Some(failed) if now.since(failed.last) < delay.memory => failed.times,
             Some(_) => 0,
             None => {
-                if table.len() >= delay.addresses {
-                    make_room(&mut table, delay, now);
-                }
+                make_room(&mut table, delay, now);
                 0
             }
         };
-        if delay.addresses > 0 {
-            table.insert(
-                origin,
-                Failed {
-                    times: before.saturating_add(1),
-                    last: now,
-                },
-            );
-        }
+        let times = before.saturating_add(1);
+        table.insert(origin, Failed { times, last: now });
         let factor = 1_u32.checked_shl(before).unwrap_or(u32::MAX);
         delay.first.saturating_mul(factor).min(delay.most)
     }
@@ -84,8 +75,12 @@ impl Failures {
 /// Forgets what is too old; if nothing is, the oldest tenth, so that a flood of new addresses does not
 /// walk through the whole table each time.
 fn make_room(table: &mut HashMap<Origin, Failed>, delay: &Delay, now: Time) {
+    let most = delay.addresses.max(1);
+    if table.len() < most {
+        return;
+    }
     table.retain(|_, failed| now.since(failed.last) < delay.memory);
-    if table.len() < delay.addresses {
+    if table.len() < most {
         return;
     }
     let mut moments: Vec<Time> = table.values().map(|failed| failed.last).collect();

@@ -1,0 +1,46 @@
+//! What the tests of connections share: stores, services, and a rig that plays driver and client.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "not every test file uses everything"
+)]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+pub mod list;
+pub mod peer;
+pub mod rig;
+pub mod wire;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use pop3_server::service::Peer;
+use pop3_server::tls::{Identity, ServerTls, ensure_self_signed};
+
+/// The password of every user of every test store.
+pub const PASSWORD: &str = "sesame";
+
+pub fn peer() -> Peer {
+    peer_at("192.0.2.1:4711")
+}
+
+pub fn peer_at(address: &str) -> Peer {
+    let address: SocketAddr = address.parse().unwrap();
+    Peer {
+        address,
+        local: "192.0.2.9:110".parse().unwrap(),
+        encrypted: false,
+    }
+}
+
+/// A certificate for these names in its own folder below `folder`.
+pub fn identity(folder: &Path, names: &[&str]) -> Identity {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_string()).collect();
+    ensure_self_signed(&folder.join(names.join("_")), &names)
+        .unwrap()
+        .0
+}
+
+pub fn server_tls(folder: &Path, names: &[&str]) -> ServerTls {
+    ServerTls::load(&[identity(folder, names)]).unwrap()
+}
