@@ -3,10 +3,10 @@
 //! Owns the items and where the command has got to. Bodies are queued by reference.
 
 use super::fault::{BodyForm, Trouble};
-use super::input::Word;
 use super::session::ServerSession;
 use super::set::Set;
 use super::store::Message;
+use super::word::Word;
 use crate::content::Content;
 
 /// A FETCH that runs.
@@ -83,9 +83,11 @@ impl ServerSession {
         {
             fetch.next += 1;
             let seq = fetch.next as u32;
-            let found = fetch.set.contains(if fetch.uid { uid } else { seq });
+            if !fetch.set.contains(if fetch.uid { uid } else { seq }) {
+                continue;
+            }
             let message = self
-                .with_folder(|folder| folder.message(uid).filter(|_| found).cloned())
+                .with_folder(|folder| folder.message(uid).cloned())
                 .flatten();
             if let Some(message) = message {
                 self.fetch_one(&fetch, seq, message);

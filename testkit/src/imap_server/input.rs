@@ -1,8 +1,10 @@
-//! From octets to commands: lines, literals, words.
+//! From octets to commands: lines and literals.
 //!
 //! Owns what was received and not yet understood, with bounds. Never knows a command.
 
 use memchr::memchr;
+
+use super::word::{Word, WordReader};
 
 /// The longest line, and the longest literal.
 const LIMIT: usize = 64 * 1024;
@@ -42,15 +44,6 @@ pub(super) enum Next {
     Malformed(Vec<u8>, &'static str),
     /// Longer than allowed, or a literal that the server does not take: the connection is to be closed.
     TooLong,
-}
-
-/// A word of a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Word {
-    Atom(Vec<u8>),
-    Quoted(Vec<u8>),
-    Literal { bytes: Vec<u8>, synchronising: bool },
-    List(Vec<Self>),
 }
 
 /// Which non-synchronising literals the server takes.
@@ -169,61 +162,6 @@ impl Part {
     }
 }
 
-impl Word {
-    /// The octets of a word that is no list.
-    pub(super) fn bytes(&self) -> Option<&[u8]> {
-        match self {
-            Self::Atom(bytes) | Self::Quoted(bytes) | Self::Literal { bytes, .. } => Some(bytes),
-            Self::List(_) => None,
-        }
-    }
-
-    /// An atom in upper case.
-    pub(super) fn keyword(&self) -> Option<String> {
-        match self {
-            Self::Atom(bytes) => Some(String::from_utf8_lossy(bytes).to_ascii_uppercase()),
-            Self::Quoted(_) | Self::Literal { .. } | Self::List(_) => None,
-        }
-    }
-
-    /// The octets as text.
-    pub(super) fn text(&self) -> Option<String> {
-        self.bytes()
-            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-    }
-
-    /// A list's words, or the word itself.
-    pub(super) fn items(&self) -> &[Self] {
-        match self {
-            Self::List(words) => words,
-            Self::Atom(_) | Self::Quoted(_) | Self::Literal { .. } => std::slice::from_ref(self),
-        }
-    }
-
-    /// The word as the log shows it.
-    pub(super) fn show(&self, secret: bool) -> String {
-        let shown = |bytes: &[u8]| match secret {
-            true => "***".to_owned(),
-            false => String::from_utf8_lossy(bytes).into_owned(),
-        };
-        match self {
-            Self::Atom(bytes) => shown(bytes),
-            Self::Quoted(bytes) => format!("\"{}\"", shown(bytes)),
-            Self::Literal {
-                bytes,
-                synchronising,
-            } => {
-                let plus = if *synchronising { "" } else { "+" };
-                format!("{{{}{plus}}}{}", bytes.len(), shown(bytes))
-            }
-            Self::List(words) => {
-                let words: Vec<_> = words.iter().map(|word| word.show(secret)).collect();
-                format!("({})", words.join(" "))
-            }
-        }
-    }
-}
-
 fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
@@ -247,9 +185,7 @@ fn announced(line: &[u8]) -> Option<(usize, Literal)> {
 }
 
 fn finish(parts: Vec<Part>) -> Next {
-    let mut reader = Reader {
-        lists: vec![Vec::new()],
-    };
+    let mut reader = WordReader::new();
     let fault = parts.into_iter().try_for_each(|part| match part {
         Part::Text(text) => reader.text(&text),
         Part::Literal {
@@ -263,82 +199,14 @@ fn finish(parts: Vec<Part>) -> Next {
             Ok(())
         }
     });
-    let depth = reader.lists.len();
-    let words = reader.lists.into_iter().next().unwrap_or_default();
+    let (words, closed) = reader.finish();
     let tag = words.first().and_then(Word::bytes).unwrap_or(b"*").to_vec();
     match fault {
         Err(fault) => Next::Malformed(tag, fault),
-        Ok(()) if depth > 1 => Next::Malformed(tag, "unclosed list"),
+        Ok(()) if !closed => Next::Malformed(tag, "unclosed list"),
         Ok(()) if words.len() < 2 => Next::Malformed(tag, "no command"),
         Ok(()) => Next::Command(words),
     }
-}
-
-/// The open lists, outermost first.
-struct Reader {
-    lists: Vec<Vec<Word>>,
-}
-
-impl Reader {
-    fn add(&mut self, word: Word) {
-        if let Some(list) = self.lists.last_mut() {
-            list.push(word);
-        }
-    }
-
-    fn text(&mut self, text: &[u8]) -> Result<(), &'static str> {
-        let mut rest = text;
-        while let Some((&first, behind)) = rest.split_first() {
-            match first {
-                b' ' => rest = behind,
-                b'(' if self.lists.len() > 8 => return Err("lists too deep"),
-                b'(' => {
-                    self.lists.push(Vec::new());
-                    rest = behind;
-                }
-                b')' if self.lists.len() < 2 => return Err("stray parenthesis"),
-                b')' => {
-                    let list = self.lists.pop().unwrap_or_default();
-                    self.add(Word::List(list));
-                    rest = behind;
-                }
-                b'"' => {
-                    let (word, behind) = quoted(behind).ok_or("unclosed string")?;
-                    self.add(Word::Quoted(word));
-                    rest = behind;
-                }
-                _ => {
-                    let (word, behind) = rest.split_at(atom_len(rest));
-                    self.add(Word::Atom(word.to_vec()));
-                    rest = behind;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Brackets belong to the atom with all between them: `BODY[HEADER.FIELDS (DATE)]`.
-fn atom_len(text: &[u8]) -> usize {
-    let mut bracketed = false;
-    let end = text.iter().position(|&byte| {
-        bracketed = (bracketed || byte == b'[') && byte != b']';
-        !bracketed && matches!(byte, b' ' | b'(' | b')')
-    });
-    end.unwrap_or(text.len())
-}
-
-fn quoted(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let mut word = Vec::new();
-    let mut bytes = text.iter().enumerate();
-    while let Some((at, &byte)) = bytes.next() {
-        match byte {
-            b'"' => return Some((word, text.get(at + 1..)?)),
-            b'\\' => word.push(*bytes.next()?.1),
-            _ => word.push(byte),
-        }
-    }
-    None
 }
 
 #[cfg(test)]

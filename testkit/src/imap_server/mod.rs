@@ -35,12 +35,14 @@ mod fault;
 mod fetch;
 mod folder;
 mod input;
+mod message;
 mod options;
 mod output;
 mod search;
 mod session;
 mod set;
 mod store;
+mod word;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,9 +1,9 @@
 //! SEARCH: the keys that a client of a maildrop needs.
 
-use super::input::Word;
 use super::session::ServerSession;
 use super::set::Set;
 use super::store::Message;
+use super::word::Word;
 
 /// A search key.
 #[derive(Debug)]
