@@ -125,7 +125,7 @@ class Dovecot(MaildirUpstream):
     """Dovecot 2.3 with IMAP, and its own POP3 server, which the harness is validated against."""
 
     name = "dovecot"
-    awkward_user = "o'hara \\"
+    awkward_user = 'jane \\ doe'
     awkward_password = 'two  words "quoted" \\ gr\u00fc\u00df'
 
     def __init__(self, options=""):
@@ -154,6 +154,7 @@ ssl_min_protocol = TLSv1.2
 disable_plaintext_auth = no
 auth_mechanisms = plain login
 auth_failure_delay = 0
+auth_username_chars =
 auth_verbose = yes
 first_valid_uid = 1
 mail_location = maildir:{self.folder}/mail/%u/Maildir

@@ -1,0 +1,98 @@
+"""What no mail client plays: cuts, kills, races, garbage, signals. Dovecot is the upstream.
+
+Each scenario is a function of a `Bench`; its name and its doc string say what it shows.
+"""
+
+import time
+
+from base import Certificates, check, wait_until
+from gateway import RUNTIMES, Gateway
+from mailbox import Imap
+from pop import Pop
+from servers import Dovecot
+
+MIB = 1024 * 1024
+MAILS = [f"Subject: mail {n}\r\nFrom: a@example.org\r\n\r\ntext {n}\r\n.dot\r\n".encode() for n in range(1, 6)]
+
+
+class Bench:
+    """An upstream with one user, and gateways in front of it."""
+
+    def __init__(self, binary, runtime, upstream):
+        self.binary = binary
+        self.runtime = runtime
+        self.upstream = upstream
+        self.user = "alice"
+        self.password = upstream.password
+        self.certificates = Certificates(upstream.folder / "gateway-tls", "gateway")
+        self.gateways = 0
+        upstream.create_user(self.user)
+
+    def deliver(self, bodies=MAILS):
+        self.upstream.deliver(self.user, bodies)
+        return self.upstream.messages(self.user)
+
+    def gateway(self, security="tls", **settings):
+        self.gateways += 1
+        folder = self.upstream.folder / f"gateway{self.gateways}"
+        return Gateway(self.binary, folder, self.certificates, self.upstream, security, self.runtime, **settings)
+
+    def logged_in(self, gateway, **options):
+        pop = Pop(gateway.port, **options)
+        pop.login(self.user, self.password)
+        return pop
+
+    def login_soon(self, gateway, seconds=3.0):
+        """Logs in as soon as the lock is free; gives how long that took from now."""
+        begin = time.monotonic()
+
+        def attempt():
+            pop = Pop(gateway.port)
+            pop.greeting()
+            pop.ok(f"USER {self.user}")
+            answer = pop.command(f"PASS {self.password}")
+            if answer.startswith(b"+OK"):
+                return pop
+            check(answer.startswith(b"-ERR [IN-USE]"), lambda: f"login: {answer!r}")
+            pop.close()
+            return None
+
+        pop = wait_until(attempt, "the maildrop to be free again", seconds, pause=0.005)
+        return pop, time.monotonic() - begin
+
+    def untouched(self, expected):
+        """Same UIDs, flags and bodies as before."""
+        found = self.upstream.messages(self.user)
+        check(found == expected, lambda: f"the mailbox changed: {summary(found)} instead of {summary(expected)}")
+
+
+def summary(messages):
+    return [(message.uid, message.flags, len(message.body)) for message in messages]
+
+
+def play(scenario, binary, runtime):
+    with Dovecot() as upstream:
+        return scenario(Bench(binary, runtime, upstream))
+
+
+def same_transcript(binary):
+    """The same session, byte for byte, on both runtimes."""
+    with Dovecot() as upstream:
+        benches = {}
+        for runtime in RUNTIMES:
+            benches[runtime] = Bench(binary, runtime, upstream)
+        upstream.deliver("alice", MAILS)
+        upstream.messages("alice")
+        heard = {runtime: content.transcript(bench) for runtime, bench in benches.items()}
+        first, second = (heard[runtime] for runtime in RUNTIMES)
+        check(
+            first == second,
+            lambda: next(f"{RUNTIMES[0]} {a!r}, {RUNTIMES[1]} {b!r}" for a, b in zip(first, second) if a != b),
+        )
+        return f"{sum(map(len, first)):,} octets in {len(first)} answers"
+
+
+from scenarios import content, cuts, hostile, operation, upstreams  # noqa: E402
+
+ALL = [*content.ALL, *cuts.ALL, *upstreams.ALL, *operation.ALL, *hostile.ALL]
+__all__ = ["ALL", "Imap", "play", "same_transcript"]

@@ -1,0 +1,106 @@
+"""An upstream that is gone, dies, or is not who it should be."""
+
+import time
+
+from base import Certificates, check, free_port
+from mailbox import normalised
+from pop import Pop, stuffed
+
+MIB = 1024 * 1024
+
+
+def killed_within_a_message(bench):
+    """The upstream dies in the midst of 25 MiB: the client's connection closes without the final dot (G06)."""
+    large = b"Subject: large\r\n\r\n" + (b"z" * 78 + b"\r\n") * (25 * MIB // 80)
+    before = bench.deliver([large])
+    with bench.gateway() as gateway:
+        pop = bench.logged_in(gateway, receive_buffer=65536)
+        pop.send(b"RETR 1\r\n")
+        check(pop.line().startswith(b"+OK"), "RETR was refused")
+        start = pop.exactly(MIB)
+        bench.upstream.kill()
+        begin = time.monotonic()
+        heard = start + pop.to_end()
+        seconds = time.monotonic() - begin
+        check(not heard.endswith(b"\r\n.\r\n"), "the message was ended as if it were whole")
+        whole = stuffed(normalised(large))
+        check(whole.startswith(heard), lambda: f"something else than the message came: {heard[-120:]!r}")
+        check(seconds < 10, f"it took {seconds:.0f} s to close")
+        bench.upstream.restart()
+        with bench.logged_in(gateway) as pop:
+            check(pop.ok("STAT").startswith(b"+OK 1 "), "the mail is gone")
+            pop.ok("QUIT")
+        bench.untouched(before)
+        return f"{len(heard) / MIB:.1f} MiB came, closed {seconds * 1000:.0f} ms behind the last of it"
+
+
+def gone_between_commands(bench):
+    """The upstream dies while the session is idle: [SYS/TEMP]; when it is back the session goes on (G05, G07)."""
+    before = bench.deliver()
+    with bench.gateway() as gateway, bench.logged_in(gateway) as pop:
+        pop.ok("RETR 1")
+        pop.body()
+        bench.upstream.kill()
+        time.sleep(0.3)
+        # read ahead or not: what cannot be fetched is a passing trouble
+        answers = []
+        for number in range(2, 6):
+            answer = pop.command(f"RETR {number}")
+            if answer.startswith(b"+OK"):
+                pop.body()
+            else:
+                check(answer.startswith(b"-ERR [SYS/TEMP]"), f"{answer!r}")
+            answers.append(answer[:3])
+        bench.upstream.restart()
+        pop.ok("RETR 5")
+        heard = pop.body()
+        check(heard == stuffed(normalised(before[4].body)), f"{heard!r}")
+        pop.ok("DELE 1")
+        pop.ok("QUIT")
+    check(bench.upstream.uids(bench.user) == [message.uid for message in before[1:]], "the wrong mails are left")
+
+
+def gone_before_quit(bench):
+    """Marks that could not be applied: QUIT says -ERR, and nothing is half-deleted (P038, G08)."""
+    before = bench.deliver()
+    with bench.gateway() as gateway, bench.logged_in(gateway) as pop:
+        pop.ok("DELE 1")
+        pop.ok("DELE 3")
+        bench.upstream.kill()
+        time.sleep(0.2)
+        pop.refused("QUIT", b"[SYS/TEMP]")
+        check(pop.closed(), "the connection stays open after QUIT")
+        bench.upstream.restart()
+        bench.untouched(before)
+        pop, _ = bench.login_soon(gateway)
+        pop.close()
+
+
+def down(bench):
+    """Nobody listens at the upstream's port: the login hears [SYS/TEMP], not [AUTH] (X025)."""
+    for security in ("plain", "starttls", "tls"):
+        with bench.gateway(security, upstream_port=free_port()) as gateway, Pop(gateway.port) as pop:
+            pop.greeting()
+            pop.ok(f"USER {bench.user}")
+            begin = time.monotonic()
+            pop.refused(f"PASS {bench.password}", b"[SYS/TEMP]")
+            check(time.monotonic() - begin < 5, "it took long to find out")
+
+
+def not_who_it_should_be(bench):
+    """A certificate of a foreign authority or for another name: fails closed, the password is never sent (cT021)."""
+    bench.deliver()
+    foreign = Certificates(bench.upstream.folder / "foreign", "foreign").ca
+    for security in ("starttls", "tls"):
+        for wrong in ({"upstream_ca": foreign}, {"upstream": 'server_name = "imap.example.org"'}):
+            with bench.gateway(security, **wrong) as gateway, Pop(gateway.port) as pop:
+                pop.greeting()
+                pop.ok(f"USER {bench.user}")
+                pop.refused(f"PASS {bench.password}", b"[SYS/PERM]")
+    log = (bench.upstream.folder / "dovecot.log").read_text()
+    logins = [line for line in log.splitlines() if "Login: user=" in line and "imap-login" in line]
+    # the harness's own look at the mailbox, nobody else
+    check(len(logins) == 1, f"the upstream saw logins: {logins}")
+
+
+ALL = [killed_within_a_message, gone_between_commands, gone_before_quit, down, not_who_it_should_be]
