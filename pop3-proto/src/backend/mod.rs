@@ -22,6 +22,17 @@
 //! After `Refused` or `Failed` to an `Open` the backend is finished: a new login gets a new backend.
 //! A finished backend says good-bye to its upstream, if it has one, and emits [`Effect::Disconnect`].
 
+#[cfg(feature = "std")]
+mod adapter;
+#[cfg(feature = "std")]
+pub mod awaiting;
+#[cfg(feature = "std")]
+pub mod blocking;
+#[cfg(feature = "std")]
+pub mod list;
+#[cfg(feature = "std")]
+pub mod store;
+
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
