@@ -1,6 +1,6 @@
 //! Telling every connection that the server goes down, and knowing when all are gone.
 //!
-//! Owns who is to be told: every live [`Member`]. Never waits for anybody itself.
+//! Owns who is to be told: every live member. Never waits for anybody itself.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
 //! TLS as an operator sets it up: which certificates we show, which ones we believe.
 //!
-//! Owns the configurations; the connections themselves live in [`pipe`](crate::pipe) alone. Always the
+//! Owns the configurations; the connections themselves live in the pipes alone. Always the
 //! same provider, named explicitly, so that what else is linked into a program cannot change it. Never
 //! leaves an upstream unverified: there is no switch for that.
 

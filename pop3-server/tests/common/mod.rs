@@ -6,6 +6,7 @@
 )]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+pub mod jobs;
 pub mod list;
 pub mod peer;
 pub mod rig;

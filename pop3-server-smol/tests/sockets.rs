@@ -1,0 +1,51 @@
+//! Whole sessions on real sockets.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "tests")]
+
+#[path = "../../pop3-server/tests/common/mod.rs"]
+mod common;
+#[path = "../../pop3-server/tests/common/socket.rs"]
+mod socket;
+
+use std::io;
+use std::net::TcpListener;
+
+use pop3_server::server::{Options, Reload, Reloadable, Server};
+use pop3_server::service::Service;
+
+#[derive(Clone, Copy)]
+struct Driver;
+
+impl socket::Driver for Driver {
+    fn run<S: Service>(
+        self,
+        server: Server,
+        sockets: Vec<(TcpListener, Reloadable<S>)>,
+        reload: Reload,
+        options: &Options,
+    ) -> io::Result<()> {
+        pop3_server_smol::run(server, sockets, reload, options)
+    }
+}
+
+macro_rules! on_sockets {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            socket::$name(Driver);
+        })*
+    };
+}
+
+on_sockets! {
+    a_session_in_the_clear
+    pipelined_commands_are_answered_in_order
+    a_client_cut_off_frees_its_lock
+    stls_and_implicit_tls
+    an_upstream_in_the_clear_and_in_tls
+    an_upstream_that_is_not_there
+    jobs_run_and_may_panic
+    too_many_connections_are_told_so
+    many_clients_at_once
+    shutdown_ends_all
+    both_address_families
+}

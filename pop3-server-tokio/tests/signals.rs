@@ -1,0 +1,57 @@
+//! SIGHUP reloads, SIGTERM stops. Alone in its process, because signals are the process's.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "tests")]
+
+#[path = "../../pop3-server/tests/common/mod.rs"]
+mod common;
+#[path = "../../pop3-server/tests/common/socket.rs"]
+mod socket;
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use pop3_server::listen::listen;
+use pop3_server::server::{Options, Server};
+
+fn signal(name: &str) {
+    let pid = std::process::id().to_string();
+    assert!(
+        Command::new("kill")
+            .args([name, &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+#[test]
+fn g19_signals_reload_and_stop() {
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let settings = Arc::new(ArcSwap::from_pointee(socket::clear(
+        common::jobs::JobService,
+    )));
+    let (reloaded, reloads) = channel();
+    let server = thread::spawn(move || {
+        let reload = Arc::new(move || reloaded.send(()).unwrap());
+        pop3_server_tokio::run(
+            Server::new(),
+            vec![(listener, settings)],
+            reload,
+            &Options::default(),
+        )
+    });
+    let mut client = socket::Client::new(socket::connect(address));
+    assert!(client.line().starts_with("+OK"));
+    for _ in 0..2 {
+        signal("-HUP");
+        reloads.recv_timeout(Duration::from_secs(10)).unwrap();
+    }
+    assert!(client.ask("CAPA").starts_with("+OK"), "the session stays");
+    signal("-TERM");
+    server.join().unwrap().unwrap();
+    while !client.line().is_empty() {}
+}
