@@ -1,1 +1,46 @@
-//! Under construction.
+//! An IMAP mailbox as the backend of a POP3 session.
+//!
+//! [`ImapBackend`] is a state machine: it turns the requests of a session into IMAP and the server's
+//! bytes into replies, and never touches a socket, a clock or a thread. Message bodies are lent out of
+//! the receive buffer, so that a message of any size needs no more memory than a small one.
+//!
+//! What it keeps: twelve octets a message, the credentials for as long as the session lives (to
+//! reconnect quietly), and one receive buffer of 64 KiB while mail flows, next to nothing otherwise.
+//!
+//! What it never does: change anything upstream before QUIT, fetch without PEEK, CLOSE a folder, or
+//! expunge a message that the client did not delete.
+//!
+//! # Where things are
+//!
+//! | module | what |
+//! |---|---|
+//! | `config` | what an operator decides about one upstream |
+//! | `framer`, `grammar` | bytes to lines and literals; lines to meaning |
+//! | `command`, `uid_set`, `mailbox_name` | what we send |
+//! | `client` | one connection: tags, buffers, capabilities |
+//! | `auth`, `error` | how to log in; what a refusal means |
+//! | `table`, `read_ahead` | the messages; what the client will probably want next |
+//! | `backend` | the session's requests, in `open`, `retrieve` and `update` |
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod auth;
+mod backend;
+mod capability;
+mod client;
+mod command;
+mod config;
+mod error;
+mod framer;
+mod grammar;
+mod mailbox_name;
+mod read_ahead;
+mod recorder;
+mod table;
+mod text;
+mod uid_set;
+
+pub use backend::ImapBackend;
+pub use config::{AuthPreference, Config, DeletePolicy, Quirks, Security};

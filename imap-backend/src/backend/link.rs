@@ -1,0 +1,239 @@
+//! The connection as a whole: sought when there is work, lost, and given up when it is late.
+//!
+//! Owns when to connect and what a loss means; what is said on a connection is not its business.
+
+use alloc::format;
+use core::mem;
+use core::time::Duration;
+
+use pop3_proto::backend::{Effect, Failure, FailureKind, Login};
+use pop3_proto::time::Time;
+
+use super::open::Opening;
+use super::{Answer, ImapBackend};
+use crate::client::{Notice, Purpose};
+use crate::command::Command;
+use crate::config::Security;
+use crate::error::{self, Denial};
+use crate::grammar::Kind;
+
+/// How long a message that nobody asked for may wait in the socket.
+pub(super) const PARKED: Duration = Duration::from_secs(5);
+/// How long a server that said BYE may take to end what it was doing.
+pub(super) const BYE: Duration = Duration::from_secs(5);
+/// How long a failed attempt to reconnect is the answer to everything.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// How far the connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    Down,
+    Connecting,
+    Handshake,
+    /// From the greeting to the open folder.
+    Opening,
+    Ready,
+    /// Good-bye is said; nothing happens any more.
+    Finished,
+}
+
+/// What is due at a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    Connect,
+    Answer,
+    Parked,
+    KeepAlive,
+}
+
+/// What the backend knows of time.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    /// The latest moment that was told.
+    pub(super) now: Time,
+    /// When anything last moved.
+    pub(super) progress: Time,
+    /// When anything was last sent.
+    pub(super) spoke: Time,
+    /// Something moved at a moment that was not told: the next one counts as it.
+    pub(super) stale: bool,
+    /// Before this moment there is no other attempt to reconnect.
+    not_before: Time,
+}
+
+impl Clock {
+    pub(super) fn tick(&mut self, now: Time) {
+        self.now = self.now.max(now);
+        if mem::take(&mut self.stale) {
+            self.progress = self.now;
+        }
+    }
+}
+
+impl ImapBackend {
+    /// Reconnects if there is work and no connection.
+    pub(super) fn seek_link(&mut self) {
+        if self.link != Link::Down || !self.has_work() {
+            return;
+        }
+        let broken = self.broken.clone().or_else(|| {
+            (self.clock.now < self.clock.not_before && self.update.is_none())
+                .then(|| Failure::temporary("upstream could not be reached a moment ago"))
+        });
+        match broken {
+            Some(failure) => self.fail_work(&failure),
+            None if !self.can_reconnect() => {
+                self.fail_work(&Failure::temporary(
+                    "connection lost, and the login was relayed",
+                ));
+            }
+            None => {
+                self.opening = Some(Opening::again());
+                self.connect();
+            }
+        }
+    }
+
+    pub(super) fn connect(&mut self) {
+        self.effects
+            .push_back(Effect::Connect(self.config.endpoint.clone()));
+        self.link = Link::Connecting;
+        self.clock.progress = self.clock.now;
+    }
+
+    pub(super) fn connected(&mut self) {
+        if self.link == Link::Connecting {
+            match self.config.security {
+                Security::Implicit => self.shake_hands(),
+                Security::Clear | Security::StartTls => self.link = Link::Opening,
+            }
+        }
+    }
+
+    pub(super) fn shake_hands(&mut self) {
+        let server_name = self.config.server_name.clone();
+        self.effects.push_back(Effect::StartTls { server_name });
+        self.link = Link::Handshake;
+    }
+
+    pub(super) fn tls_ready(&mut self) {
+        if self.link == Link::Handshake {
+            self.link = Link::Opening;
+            self.secured();
+        }
+    }
+
+    /// The driver says that the connection is gone.
+    pub(super) fn lost(&mut self, failure: Failure) {
+        match self.link {
+            Link::Connecting | Link::Handshake => self.lose(failure),
+            Link::Opening | Link::Ready => self.gone = Some(failure),
+            Link::Down | Link::Finished => {}
+        }
+    }
+
+    /// Gives a connection up that is of no use any more.
+    pub(super) fn drop_link(&mut self, failure: Failure) {
+        if !matches!(self.link, Link::Down | Link::Finished) {
+            self.effects.push_back(Effect::Disconnect);
+        }
+        self.lose(failure);
+    }
+
+    /// The connection is no more: says what became of the work on it.
+    pub(super) fn lose(&mut self, failure: Failure) {
+        let failure = self.bye.take().unwrap_or(failure);
+        self.gone = None;
+        self.client.reset();
+        match mem::replace(&mut self.link, Link::Down) {
+            Link::Connecting | Link::Handshake | Link::Opening => {
+                if self.opening.take().is_some_and(|opening| opening.first) {
+                    self.conclude(Denial::Failed(failure));
+                } else {
+                    self.clock.not_before = self.clock.now + PAUSE;
+                    self.fail_work(&failure);
+                }
+            }
+            Link::Ready => {
+                self.reading_interrupted(&failure);
+                self.update_interrupted(&failure);
+            }
+            Link::Down => {}
+            Link::Finished => self.link = Link::Finished,
+        }
+    }
+
+    /// The folder cannot be opened.
+    pub(super) fn deny(&mut self, denial: Denial) {
+        if self.opening.as_ref().is_some_and(|opening| opening.first) {
+            self.conclude(denial);
+            return;
+        }
+        let (failure, is_final) = match denial {
+            // what was good once is refused now: asking again would only harm
+            Denial::Refused(refusal) => (Failure::temporary(refusal.detail), true),
+            Denial::Failed(failure) => {
+                let is_final = failure.kind == FailureKind::Permanent;
+                (failure, is_final)
+            }
+        };
+        if is_final {
+            self.broken = Some(failure.clone());
+        }
+        self.drop_link(failure);
+    }
+
+    /// The end of a login that failed.
+    fn conclude(&mut self, denial: Denial) {
+        self.answers.push_back(match denial {
+            Denial::Refused(refusal) => Answer::Refused(refusal),
+            Denial::Failed(failure) => Answer::Failed(failure),
+        });
+        self.finish();
+    }
+
+    /// A status that ends no command: only BYE means anything.
+    pub(super) fn noticed(&mut self, notice: &Notice) {
+        if notice.kind == Kind::Bye {
+            self.bye = Some(error::command("connection", notice));
+        }
+    }
+
+    pub(super) fn overdue(&mut self, reason: Reason) {
+        match reason {
+            Reason::Connect => {
+                let limit = self.config.connect_timeout;
+                self.drop_link(Failure::temporary(format!(
+                    "no connection within {limit:?}"
+                )));
+            }
+            Reason::Answer => {
+                let limit = self.config.response_timeout;
+                self.drop_link(Failure::temporary(format!("upstream silent for {limit:?}")));
+            }
+            Reason::Parked => self.reading.give_up_guesses(),
+            Reason::KeepAlive => {
+                // a NOOP cannot be unsendable
+                let _ = self.client.send(Command::Noop, Purpose::Keep);
+            }
+        }
+    }
+
+    /// Whether the login can be repeated without the client.
+    pub(super) fn can_reconnect(&self) -> bool {
+        self.broken.is_none()
+            && self
+                .open
+                .as_ref()
+                .is_some_and(|open| !matches!(open.login, Login::Relay { .. }))
+    }
+
+    fn has_work(&self) -> bool {
+        self.reading.has_work() || self.update.is_some()
+    }
+
+    fn fail_work(&mut self, failure: &Failure) {
+        self.reading_failed(failure);
+        self.update_failed(failure.clone());
+    }
+}

@@ -1,0 +1,421 @@
+//! The state machine between a POP3 session and an IMAP connection.
+//!
+//! Owns what outlives a connection: the session's requests, the message table, the credentials and
+//! the clock. Every entry point ends in [`ImapBackend::advance`]. What a phase does with what the
+//! upstream says is in `open`, `retrieve` and `update`; losing and regaining the connection is in
+//! `link`.
+
+mod link;
+mod open;
+mod retrieve;
+mod update;
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use pop3_proto::backend::{
+    Access, Backend, Effect, Failure, Index, Open, Outcome, Refusal, Reply, Request, Ticket,
+};
+use pop3_proto::time::Time;
+use pop3_proto::trace::Trace;
+
+use crate::client::{Client, Event, Purpose};
+use crate::command::Command;
+use crate::config::Config;
+use crate::table::Table;
+
+use link::{Clock, Link, Reason};
+use open::Opening;
+use retrieve::Reading;
+use update::Update;
+
+/// One POP3 session's view of one IMAP folder.
+pub struct ImapBackend {
+    config: Arc<Config>,
+    /// The user's name at the upstream, if it is not the one that the client gives.
+    user: Option<String>,
+    clock: Clock,
+    client: Client,
+    link: Link,
+    /// The connection is gone, but what it brought is not all read.
+    gone: Option<Failure>,
+    /// The upstream said BYE, with this text.
+    bye: Option<Failure>,
+    /// What the session asked for at login; kept to reconnect.
+    open: Option<Open>,
+    opening: Option<Opening>,
+    table: Table,
+    uid_validity: u32,
+    read_only: bool,
+    /// How many messages the folder has, as last heard.
+    exists: u32,
+    /// The server said what it can do after the login of this connection.
+    capabilities_settled: bool,
+    /// The maildrop cannot be had again in this session.
+    broken: Option<Failure>,
+    reading: Reading,
+    update: Option<Update>,
+    answers: VecDeque<Answer>,
+    /// The next entry of the listing.
+    listing: Option<u32>,
+    /// What is lent with a challenge or an entry.
+    lent: Vec<u8>,
+    effects: VecDeque<Effect<()>>,
+}
+
+/// A reply that waits to be fetched; bodies and entries are made when they are.
+#[derive(Debug)]
+enum Answer {
+    Challenge(Vec<u8>),
+    Authenticated,
+    Refused(Refusal),
+    BodyStart(Ticket, Option<u64>),
+    BodyEnd(Ticket),
+    BodyFailed(Ticket, Failure),
+    Updated,
+    Failed(Failure),
+}
+
+impl ImapBackend {
+    /// A backend for one session. `user` is the user's name at the upstream where routing rewrites
+    /// it; else the one that the client gives is passed on.
+    pub fn new(config: Arc<Config>, user: Option<String>) -> Self {
+        let mut client = Client::new(Arc::clone(&config));
+        client.reset();
+        Self {
+            reading: Reading::new(config.read_ahead),
+            user,
+            clock: Clock::default(),
+            client,
+            config,
+            link: Link::Down,
+            gone: None,
+            bye: None,
+            open: None,
+            opening: None,
+            table: Table::default(),
+            uid_validity: 0,
+            read_only: false,
+            exists: 0,
+            capabilities_settled: false,
+            broken: None,
+            update: None,
+            answers: VecDeque::new(),
+            listing: None,
+            lent: Vec::new(),
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// Does everything that can be done without more bytes, time or requests.
+    fn advance(&mut self) {
+        loop {
+            self.seek_link();
+            if !matches!(self.link, Link::Opening | Link::Ready) {
+                break;
+            }
+            self.issue();
+            self.work();
+            self.skip_known();
+            if self.client.head().is_some() && !self.judge() {
+                break;
+            }
+            if self.reading.is_serving() {
+                break;
+            }
+            match self.client.next() {
+                Ok(Some(event)) => self.dispatch(event),
+                Ok(None) if self.client.can_lend() => break,
+                Ok(None) => match (self.gone.take(), self.bye.clone()) {
+                    (Some(failure), _) => self.lose(failure),
+                    (None, Some(bye)) if self.client.outstanding() == 0 => self.drop_link(bye),
+                    (None, _) => break,
+                },
+                Err(failure) => self.drop_link(failure),
+            }
+        }
+        if self.is_idle() {
+            self.client.rest();
+        }
+    }
+
+    fn dispatch(&mut self, event: Event) {
+        match self.link {
+            Link::Opening => self.opening_event(event),
+            Link::Ready => self.ready_event(event),
+            // what comes while nobody listens has no meaning
+            Link::Down | Link::Connecting | Link::Handshake | Link::Finished => {}
+        }
+    }
+
+    fn ready_event(&mut self, event: Event) {
+        match event {
+            Event::Status(notice) => self.noticed(&notice),
+            Event::Done {
+                tag,
+                purpose: Purpose::Fetch,
+                notice,
+            } => self.fetch_done(tag, &notice),
+            Event::Done {
+                purpose: Purpose::Update(step),
+                notice,
+                ..
+            } => {
+                self.update_done(step, &notice);
+            }
+            Event::Exists(count) => self.exists = count,
+            Event::Expunge => self.exists = self.exists.saturating_sub(1),
+            // the answer to a NOOP, or to something sent for the login
+            Event::Done { .. } | Event::Continue(_) | Event::Ahead | Event::Other => {}
+            Event::Inline(head, body) => self.inline(head, body),
+            Event::Tail(uid) => self.literal_done(uid),
+            Event::Message(message) => self.saw_flags(message),
+            Event::Folder { trash, name } => self.saw_folder(trash, name),
+        }
+    }
+
+    /// Whether the connection stands and nothing is asked or answered on it.
+    fn is_idle(&self) -> bool {
+        self.link == Link::Ready
+            && self.client.outstanding() == 0
+            && self.client.transmit().is_empty()
+            && !self.reading.is_busy()
+            && self.update.is_none()
+    }
+
+    /// Says good-bye, as far as the connection allows, and forgets everything.
+    fn finish(&mut self) {
+        let can_speak = match self.link {
+            Link::Ready => !self.reading.is_busy(),
+            Link::Opening => self.opening.as_ref().is_some_and(Opening::can_speak),
+            Link::Down | Link::Connecting | Link::Handshake | Link::Finished => false,
+        };
+        if can_speak && self.gone.is_none() && self.client.between_commands() {
+            // a LOGOUT cannot be unsendable
+            let _ = self.client.send(Command::Logout, Purpose::Logout);
+        } else if self.link != Link::Finished {
+            self.client.reset();
+        }
+        if !matches!(self.link, Link::Down | Link::Finished) {
+            self.effects.push_back(Effect::Disconnect);
+        }
+        self.link = Link::Finished;
+        self.gone = None;
+        self.open = None;
+        self.opening = None;
+        self.update = None;
+        self.client.mask.clear();
+        self.reading = Reading::new(0);
+    }
+
+    /// A read-only view of the deadline and what is due then.
+    fn deadline(&self) -> Option<(Time, Reason)> {
+        let clock = &self.clock;
+        let config = &self.config;
+        let patience = if self.bye.is_some() {
+            link::BYE
+        } else {
+            config.response_timeout
+        };
+        let answer_due = clock.progress + patience;
+        let due = match self.link {
+            Link::Down | Link::Finished => return None,
+            Link::Connecting => (clock.progress + config.connect_timeout, Reason::Connect),
+            Link::Handshake => (answer_due, Reason::Answer),
+            Link::Opening => {
+                let waits = !self.opening.as_ref().is_some_and(Opening::awaits_client);
+                return waits.then_some((answer_due, Reason::Answer));
+            }
+            Link::Ready => {
+                if self.reading.is_parked(&self.client) {
+                    (clock.progress + link::PARKED, Reason::Parked)
+                } else if self.reading.awaits_client(&self.client) {
+                    return None;
+                } else if self.client.outstanding() > 0 || !self.client.transmit().is_empty() {
+                    (answer_due, Reason::Answer)
+                } else if config.keep_alive.is_zero() {
+                    return None;
+                } else {
+                    (clock.spoke + config.keep_alive, Reason::KeepAlive)
+                }
+            }
+        };
+        Some(due)
+    }
+
+    fn reply(&mut self, answer: Answer) -> Reply<'_> {
+        match answer {
+            Answer::Challenge(challenge) => {
+                self.lent = challenge;
+                Reply::Challenge(&self.lent)
+            }
+            Answer::Authenticated => Reply::Authenticated,
+            Answer::Refused(refusal) => Reply::Refused(refusal),
+            Answer::BodyStart(ticket, size) => Reply::BodyStart { ticket, size },
+            Answer::BodyEnd(ticket) => Reply::BodyEnd { ticket },
+            Answer::BodyFailed(ticket, failure) => Reply::BodyFailed { ticket, failure },
+            Answer::Updated => Reply::Updated,
+            Answer::Failed(failure) => Reply::Failed(failure),
+        }
+    }
+
+    /// The next entry of the listing, then its end.
+    fn entry(&mut self) -> Option<Reply<'_>> {
+        let index = self.listing?;
+        let Some((uid, size)) = self.table.uid(index).zip(self.table.size(index)) else {
+            self.listing = None;
+            let read_only = self.read_only;
+            let access = if read_only {
+                Access::ReadOnly
+            } else {
+                Access::ReadWrite
+            };
+            return Some(Reply::Opened { access });
+        };
+        self.listing = Some(index + 1);
+        self.lent.clear();
+        self.lent
+            .extend_from_slice(format!("{}.{uid}", self.uid_validity).as_bytes());
+        Some(Reply::Entry {
+            size,
+            unique_id: &self.lent,
+        })
+    }
+}
+
+impl Backend for ImapBackend {
+    type Done = ();
+
+    fn handle_request(&mut self, now: Time, request: Request) {
+        self.clock.tick(now);
+        self.clock.progress = now;
+        match request {
+            Request::Open(open) => self.open(open),
+            Request::Answer(answer) => self.answered(&answer),
+            Request::Retrieve {
+                ticket,
+                index: Index(index),
+                part,
+            } => {
+                self.retrieve(ticket, index, part);
+            }
+            Request::Cancel(ticket) => self.cancel(ticket),
+            Request::Update { deleted, retrieved } => self.start_update(&deleted, &retrieved),
+            Request::Abandon => self.finish(),
+        }
+        self.advance();
+    }
+
+    fn handle_outcome(&mut self, now: Time, outcome: Outcome<()>) {
+        self.clock.tick(now);
+        self.clock.progress = now;
+        match outcome {
+            Outcome::Connected => self.connected(),
+            Outcome::TlsReady => self.tls_ready(),
+            Outcome::Done(()) => {}
+            Outcome::Lost(failure) => self.lost(failure),
+        }
+        self.advance();
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        self.clock.tick(now);
+        if let Some((at, reason)) = self.deadline()
+            && at <= now
+        {
+            self.clock.progress = now;
+            self.overdue(reason);
+        }
+        self.advance();
+    }
+
+    fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>> {
+        if self.answers.is_empty() && self.listing.is_none() {
+            if !self.reading.has_body(&self.client) {
+                // the last piece of a body may have been taken
+                let before = self.deadline();
+                self.advance();
+                self.clock.stale |= before != self.deadline();
+            } else if room > 0 {
+                // from now on it may be the upstream's turn
+                self.clock.stale = true;
+                return self.body(room);
+            }
+        }
+        match self.answers.pop_front() {
+            Some(answer) => Some(self.reply(answer)),
+            None => self.entry(),
+        }
+    }
+
+    fn poll_effect(&mut self) -> Option<Effect<()>> {
+        self.effects.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Time> {
+        let (at, _) = self.deadline()?;
+        Some(if self.clock.stale { self.clock.now } else { at })
+    }
+
+    fn recv_buf(&mut self) -> &mut [u8] {
+        let listens = match self.link {
+            Link::Opening | Link::Ready => self.gone.is_none() && !self.reading.is_serving(),
+            Link::Down | Link::Connecting | Link::Handshake | Link::Finished => false,
+        };
+        if !listens {
+            return &mut [];
+        }
+        let bulk = self.reading.is_busy()
+            || self.update.is_some()
+            || self.opening.as_ref().is_some_and(Opening::scans);
+        self.client.room(bulk)
+    }
+
+    fn received(&mut self, now: Time, n: usize) {
+        self.clock.tick(now);
+        if n > 0 {
+            self.clock.progress = now;
+            self.client.filled(n);
+        }
+        self.advance();
+    }
+
+    fn transmit(&self) -> &[u8] {
+        match self.link {
+            Link::Connecting | Link::Handshake | Link::Down => &[],
+            Link::Opening | Link::Ready | Link::Finished => self.client.transmit(),
+        }
+    }
+
+    fn transmitted(&mut self, now: Time, n: usize) {
+        self.clock.tick(now);
+        if n > 0 {
+            self.clock.progress = now;
+            self.clock.spoke = now;
+            self.client.transmitted(n);
+        }
+        self.advance();
+    }
+
+    fn record(&mut self) {
+        self.client.recorder.switch_on();
+    }
+
+    fn poll_trace(&mut self) -> Option<Trace> {
+        self.client.recorder.pop()
+    }
+}
+
+impl fmt::Debug for ImapBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImapBackend")
+            .field("endpoint", &self.config.endpoint)
+            .field("link", &self.link)
+            .field("messages", &self.table.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,122 @@
+//! What the upstream says it can do, less what the operator does not believe.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::grammar::words;
+
+/// The capabilities of a connection at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Capabilities {
+    known: u32,
+    /// The SASL mechanisms, upper case, parted by spaces.
+    mechanisms: String,
+}
+
+/// A capability that something hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Capability {
+    Enable,
+    Id,
+    LiteralMinus,
+    LiteralPlus,
+    ListExtended,
+    LoginDisabled,
+    Move,
+    Rev1,
+    Rev2,
+    SaslIr,
+    SpecialUse,
+    UidPlus,
+    Utf8Accept,
+}
+
+const NAMES: [(&str, Capability); 14] = [
+    ("ENABLE", Capability::Enable),
+    ("ID", Capability::Id),
+    ("IMAP4REV1", Capability::Rev1),
+    ("IMAP4REV2", Capability::Rev2),
+    ("LIST-EXTENDED", Capability::ListExtended),
+    ("LITERAL+", Capability::LiteralPlus),
+    ("LITERAL-", Capability::LiteralMinus),
+    ("LOGINDISABLED", Capability::LoginDisabled),
+    ("MOVE", Capability::Move),
+    ("SASL-IR", Capability::SaslIr),
+    ("SPECIAL-USE", Capability::SpecialUse),
+    ("UIDPLUS", Capability::UidPlus),
+    ("UTF8=ACCEPT", Capability::Utf8Accept),
+    ("UTF8=ONLY", Capability::Utf8Accept),
+];
+
+/// What a server that speaks IMAP4rev2 alone can do without saying so (RFC 9051 appendix E).
+const REV2: [Capability; 7] = [
+    Capability::Enable,
+    Capability::ListExtended,
+    Capability::LiteralMinus,
+    Capability::Move,
+    Capability::SaslIr,
+    Capability::SpecialUse,
+    Capability::UidPlus,
+];
+
+impl Capabilities {
+    /// Reads a list of capabilities, leaving out the `masked` ones.
+    pub(crate) fn read(list: &[u8], masked: &[String]) -> Self {
+        let is_masked = |name: &[u8]| {
+            masked
+                .iter()
+                .any(|m| name.eq_ignore_ascii_case(m.as_bytes()))
+        };
+        let mut capabilities = Self::default();
+        let announced: Vec<&[u8]> = words(list).collect();
+        for name in announced.into_iter().filter(|name| !is_masked(name)) {
+            if let Some((_, known)) = NAMES
+                .iter()
+                .find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()))
+            {
+                capabilities.set(*known);
+            } else if name.len() > 5 && name[..5].eq_ignore_ascii_case(b"AUTH=") {
+                capabilities.add_mechanism(&name[5..]);
+            }
+        }
+        if capabilities.has(Capability::Rev2) && !capabilities.has(Capability::Rev1) {
+            for implied in REV2 {
+                let named = NAMES.iter().find(|(_, known)| *known == implied);
+                if !named.is_some_and(|(name, _)| is_masked(name.as_bytes())) {
+                    capabilities.set(implied);
+                }
+            }
+        }
+        capabilities
+    }
+
+    pub(crate) fn has(&self, capability: Capability) -> bool {
+        self.known & 1 << capability as u8 != 0
+    }
+
+    /// Whether AUTHENTICATE takes this mechanism; its name is given in upper case.
+    pub(crate) fn authenticates(&self, mechanism: &str) -> bool {
+        self.mechanisms
+            .split(' ')
+            .any(|offered| offered == mechanism)
+    }
+
+    /// Whether a literal of this size may be sent without waiting.
+    pub(crate) fn takes_literal(&self, size: usize) -> bool {
+        self.has(Capability::LiteralPlus) || self.has(Capability::LiteralMinus) && size <= 4096
+    }
+
+    fn set(&mut self, capability: Capability) {
+        self.known |= 1 << capability as u8;
+    }
+
+    fn add_mechanism(&mut self, name: &[u8]) {
+        if let Ok(name) = core::str::from_utf8(name)
+            && self.mechanisms.len() + name.len() < 512
+        {
+            self.mechanisms.push_str(&name.to_ascii_uppercase());
+            self.mechanisms.push(' ');
+        }
+    }
+}

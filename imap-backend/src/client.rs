@@ -1,0 +1,496 @@
+//! One IMAP connection: bytes in, events out; commands in, bytes out.
+//!
+//! Owns both buffers, the tags, which command awaits its answer, and the capabilities as last heard.
+//! Knows nothing of POP3, of the order of commands or of time; never decides what to ask.
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use pop3_proto::backend::Failure;
+use pop3_proto::secret::Secret;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::capability::{Capabilities, Capability};
+use crate::command::{self, Command, Unsendable};
+use crate::config::Config;
+use crate::framer::{Frame, Framer, TooLong};
+use crate::grammar::{self, Body, Code, Data, Fetch, Kind, Response, Status, words};
+use crate::recorder::Recorder;
+use crate::text::Mask;
+
+/// What a command was sent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Authenticate,
+    Capability,
+    Enable,
+    Fetch,
+    Id,
+    Keep,
+    Login,
+    Logout,
+    Scan,
+    Select,
+    StartTls,
+    Update(Step),
+}
+
+/// Which command of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Capability,
+    Copy,
+    Create,
+    Expunge,
+    Flag,
+    List,
+    Look,
+    Move,
+    Seen,
+    Undo,
+}
+
+/// A status, with the text as a log may hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) kind: Kind,
+    pub(crate) code: Code,
+    pub(crate) text: String,
+}
+
+/// What a FETCH without a body said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) uid: Option<u32>,
+    pub(crate) size: Option<u64>,
+    /// Whether it has the flag that is watched for, if its flags came along.
+    pub(crate) watched: Option<bool>,
+}
+
+/// What a FETCH with a body says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) uid: Option<u32>,
+    pub(crate) origin: Option<u64>,
+    pub(crate) size: u64,
+}
+
+/// What the upstream said.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A status that ends no command.
+    Status(Notice),
+    /// The end of a command.
+    Done {
+        tag: u32,
+        purpose: Purpose,
+        notice: Notice,
+    },
+    /// `+` with its text, when no literal waited for it.
+    Continue(Vec<u8>),
+    Exists(u32),
+    Expunge,
+    Message(Message),
+    /// A body that stood in its line; `None` where the server said NIL.
+    Inline(Head, Option<Vec<u8>>),
+    /// A body literal begins; the caller says what becomes of it.
+    Ahead,
+    /// The response around a body literal is complete; it named this UID behind the body.
+    Tail(Option<u32>),
+    Folder {
+        trash: bool,
+        name: Vec<u8>,
+    },
+    Other,
+}
+
+/// A piece of a command that waits behind a synchronising literal.
+#[derive(Debug)]
+struct Piece {
+    tag: u32,
+    /// Whether the server has to say `+` first.
+    waits: bool,
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    config: Arc<Config>,
+    framer: Framer,
+    out: Vec<u8>,
+    sent: usize,
+    last_tag: u32,
+    outstanding: VecDeque<(u32, Purpose)>,
+    held_back: VecDeque<Piece>,
+    head: Option<Head>,
+    greeted: bool,
+    capabilities: Option<Capabilities>,
+    /// How often the server said what it can do.
+    capabilities_heard: u32,
+    /// Whether 8-bit may stand in quoted strings.
+    pub(crate) utf8: bool,
+    /// The flag to look for in FLAGS.
+    pub(crate) watch: Option<String>,
+    /// What must not turn up in texts.
+    pub(crate) mask: Mask,
+    pub(crate) recorder: Recorder,
+}
+
+impl Client {
+    pub(crate) fn new(config: Arc<Config>) -> Self {
+        Self {
+            config,
+            framer: Framer::new(),
+            out: Vec::new(),
+            sent: 0,
+            last_tag: 0,
+            outstanding: VecDeque::new(),
+            held_back: VecDeque::new(),
+            head: None,
+            greeted: false,
+            capabilities: None,
+            capabilities_heard: 0,
+            utf8: false,
+            watch: None,
+            mask: Mask::default(),
+            recorder: Recorder::default(),
+        }
+    }
+
+    /// Forgets the connection, for a new one.
+    pub(crate) fn reset(&mut self) {
+        let recorder = core::mem::take(&mut self.recorder);
+        self.out.zeroize();
+        *self = Self {
+            recorder,
+            last_tag: self.last_tag,
+            ..Self::new(Arc::clone(&self.config))
+        };
+    }
+
+    // bytes
+
+    pub(crate) fn room(&mut self, bulk: bool) -> &mut [u8] {
+        self.framer.room(bulk)
+    }
+
+    pub(crate) fn filled(&mut self, n: usize) {
+        self.framer.filled(n);
+    }
+
+    pub(crate) fn transmit(&self) -> &[u8] {
+        &self.out[self.sent..]
+    }
+
+    pub(crate) fn transmitted(&mut self, n: usize) {
+        self.sent = self.out.len().min(self.sent.saturating_add(n));
+        if self.sent == self.out.len() {
+            // credentials may have been in it
+            self.out.zeroize();
+            self.sent = 0;
+            if self.out.capacity() > 1024 {
+                self.out = Vec::new();
+            }
+        }
+    }
+
+    /// How many received bytes have not been looked at.
+    pub(crate) fn pending(&self) -> usize {
+        self.framer.pending()
+    }
+
+    /// Gives back what memory is not needed while nothing happens.
+    pub(crate) fn rest(&mut self) {
+        self.framer.release();
+        if self.outstanding.is_empty() {
+            self.outstanding = VecDeque::new();
+        }
+    }
+
+    // commands
+
+    /// Sends a command; returns its tag.
+    pub(crate) fn send(
+        &mut self,
+        command: Command<'_>,
+        purpose: Purpose,
+    ) -> Result<u32, Unsendable> {
+        let tag = self.last_tag.wrapping_add(1);
+        let none = Capabilities::default();
+        let capabilities = self.capabilities.as_ref().unwrap_or(&none);
+        let encoded = command::encode(tag, command, capabilities, self.utf8)?;
+        self.last_tag = tag;
+        self.outstanding.push_back((tag, purpose));
+        if self.out.capacity() == 0 {
+            // enough for a login, so that growing leaves no copy of it behind
+            self.out.reserve(1024);
+        }
+        self.recorder.sent(|| encoded.shown);
+        for (place, bytes) in encoded.pieces.into_iter().enumerate() {
+            self.held_back.push_back(Piece {
+                tag,
+                waits: place > 0,
+                bytes,
+            });
+        }
+        self.release_pieces();
+        Ok(tag)
+    }
+
+    /// Answers a challenge.
+    pub(crate) fn answer(&mut self, message: &Secret) {
+        let line = command::base64(message);
+        // an empty answer is an empty line here, not the `=` of an initial response
+        let line = if message.is_empty() {
+            ""
+        } else {
+            line.as_str()
+        };
+        self.out.extend_from_slice(line.as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+        self.recorder.sent(|| "<response>".into());
+    }
+
+    /// How many commands await their answer.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.outstanding.len()
+    }
+
+    /// Whether a command could follow now and would be read as one.
+    pub(crate) fn between_commands(&self) -> bool {
+        self.held_back.is_empty()
+    }
+
+    // capabilities
+
+    /// What the server can do, if it said so on this connection.
+    pub(crate) fn capabilities(&self) -> Option<&Capabilities> {
+        self.capabilities.as_ref()
+    }
+
+    /// Whether the server can do this, as last heard.
+    pub(crate) fn can(&self, capability: Capability) -> bool {
+        self.capabilities
+            .as_ref()
+            .is_some_and(|known| known.has(capability))
+    }
+
+    /// A number that changes whenever the server says what it can do.
+    pub(crate) fn capabilities_heard(&self) -> u32 {
+        self.capabilities_heard
+    }
+
+    /// Takes back what was heard: it came before TLS.
+    pub(crate) fn forget_capabilities(&mut self) {
+        self.capabilities = None;
+    }
+
+    // literals
+
+    /// The body literal that waits for its fate.
+    pub(crate) fn head(&self) -> Option<Head> {
+        self.head
+    }
+
+    pub(crate) fn lend(&mut self) {
+        self.head = None;
+        self.framer.lend();
+    }
+
+    pub(crate) fn discard(&mut self) {
+        self.head = None;
+        self.framer.discard();
+    }
+
+    /// How much of the waiting literal is here already.
+    pub(crate) fn head_here(&self) -> u64 {
+        self.framer.held_here()
+    }
+
+    /// How much of the literal that is lent is still to come or to be taken.
+    pub(crate) fn literal_left(&self) -> u64 {
+        self.framer.literal_left()
+    }
+
+    pub(crate) fn can_lend(&self) -> bool {
+        self.framer.can_lend()
+    }
+
+    pub(crate) fn lent(&mut self, max: usize) -> &[u8] {
+        self.framer.lent(max)
+    }
+
+    // events
+
+    /// The next event, or `None` until more bytes come or the literal is dealt with. Fails on what
+    /// no IMAP server says.
+    pub(crate) fn next(&mut self) -> Result<Option<Event>, Failure> {
+        loop {
+            let (bytes, tail) = match self.framer.next() {
+                Ok(None) => return Ok(None),
+                Ok(Some(Frame::Line { bytes, tail })) => (bytes, tail),
+                Ok(Some(Frame::Literal { head, size, tail })) => {
+                    if size > self.config.max_literal || size == u64::MAX {
+                        return Err(Failure::permanent(format!("literal of {size} octets")));
+                    }
+                    let ahead = if tail {
+                        None
+                    } else {
+                        grammar::body_ahead(head)
+                    };
+                    let ahead = ahead.map(|f| Head {
+                        uid: f.uid,
+                        origin: f.origin,
+                        size,
+                    });
+                    if ahead.is_some() {
+                        let mask = &self.mask;
+                        self.recorder
+                            .received(|| format!("{} <{size} octets>", mask.clean(head)));
+                        self.head = ahead;
+                        return Ok(Some(Event::Ahead));
+                    }
+                    self.framer.collect();
+                    continue;
+                }
+                Err(TooLong(start)) => {
+                    let start = self.mask.clean(start);
+                    return Err(Failure::temporary(format!(
+                        "overlong line from upstream: {start}"
+                    )));
+                }
+            };
+            let mask = &self.mask;
+            if tail {
+                self.recorder.received(|| mask.clean(bytes));
+                return Ok(Some(Event::Tail(grammar::tail(bytes).uid)));
+            }
+            let Some(response) = grammar::response(bytes) else {
+                self.recorder.received(|| mask.clean(bytes));
+                return Err(unreadable(mask, bytes));
+            };
+            if matches!(response, Response::Data(Data::Fetch(_))) {
+                self.recorder.fetch(|| mask.clean(bytes));
+            } else {
+                self.recorder.received(|| mask.clean(bytes));
+            }
+            if !self.greeted && !matches!(response, Response::Status(_)) {
+                return Err(unreadable(mask, bytes));
+            }
+            let event = match response {
+                Response::Blank => continue,
+                Response::Continue(text) => {
+                    let Some(piece) = self.held_back.front_mut() else {
+                        return Ok(Some(Event::Continue(text.to_vec())));
+                    };
+                    piece.waits = false;
+                    self.release_pieces();
+                    continue;
+                }
+                Response::Status(status) => {
+                    self.greeted = true;
+                    let notice = notice(mask, status);
+                    if let Some(list) = status.capabilities {
+                        self.capabilities = Some(read_capabilities(&self.config, list));
+                        self.capabilities_heard = self.capabilities_heard.wrapping_add(1);
+                    }
+                    Event::Status(notice)
+                }
+                Response::Tagged(tag, status) => {
+                    let Some(at) = self.outstanding.iter().position(|&(t, _)| t == tag) else {
+                        return Err(unreadable(mask, bytes));
+                    };
+                    let notice = notice(mask, status);
+                    if let Some(list) = status.capabilities {
+                        self.capabilities = Some(read_capabilities(&self.config, list));
+                        self.capabilities_heard = self.capabilities_heard.wrapping_add(1);
+                    }
+                    let (_, purpose) = self.outstanding[at];
+                    self.outstanding.remove(at);
+                    self.held_back.retain(|piece| piece.tag != tag);
+                    self.release_pieces();
+                    Event::Done {
+                        tag,
+                        purpose,
+                        notice,
+                    }
+                }
+                Response::Data(Data::Capability(list)) => {
+                    self.capabilities = Some(read_capabilities(&self.config, list));
+                    self.capabilities_heard = self.capabilities_heard.wrapping_add(1);
+                    Event::Other
+                }
+                Response::Data(Data::Exists(count)) => Event::Exists(count),
+                Response::Data(Data::Expunge) => Event::Expunge,
+                Response::Data(Data::Fetch(fetch)) => fetched(fetch, self.watch.as_deref()),
+                Response::Data(Data::List(list)) => Event::Folder {
+                    trash: words(list.attributes).any(|a| a.eq_ignore_ascii_case(b"\\Trash")),
+                    name: list.name.octets().into_owned(),
+                },
+                Response::Data(Data::Other) => Event::Other,
+            };
+            return Ok(Some(event));
+        }
+    }
+
+    fn release_pieces(&mut self) {
+        while self.held_back.front().is_some_and(|piece| !piece.waits) {
+            if let Some(piece) = self.held_back.pop_front() {
+                self.out.extend_from_slice(&piece.bytes);
+            }
+        }
+        if self.held_back.is_empty() {
+            self.held_back = VecDeque::new();
+        }
+    }
+}
+
+fn fetched(fetch: Fetch<'_>, watch: Option<&str>) -> Event {
+    let head = Head {
+        uid: fetch.uid,
+        origin: fetch.origin,
+        size: 0,
+    };
+    match fetch.body {
+        Some(Body::Nil) => Event::Inline(head, None),
+        Some(Body::Inline(body)) => {
+            let body = body.octets().into_owned();
+            Event::Inline(
+                Head {
+                    size: body.len() as u64,
+                    ..head
+                },
+                Some(body),
+            )
+        }
+        None => {
+            let is = |flag: &[u8], watch: &str| flag.eq_ignore_ascii_case(watch.as_bytes());
+            let watched = fetch.flags.zip(watch);
+            let watched = watched.map(|(flags, watch)| words(flags).any(|flag| is(flag, watch)));
+            Event::Message(Message {
+                uid: fetch.uid,
+                size: fetch.size,
+                watched,
+            })
+        }
+    }
+}
+
+fn notice(mask: &Mask, status: Status<'_>) -> Notice {
+    Notice {
+        kind: status.kind,
+        code: status.code,
+        text: mask.clean(status.text),
+    }
+}
+
+fn read_capabilities(config: &Config, list: &[u8]) -> Capabilities {
+    Capabilities::read(list, &config.quirks.masked_capabilities)
+}
+
+fn unreadable(mask: &Mask, line: &[u8]) -> Failure {
+    Failure::temporary(format!("no answer of an IMAP server: {}", mask.clean(line)))
+}

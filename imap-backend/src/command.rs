@@ -1,0 +1,277 @@
+//! Builds the commands we send, from types: nothing that came from a client can become syntax.
+//!
+//! Owns quoting, literals and what a log may show of a command. Never sends anything: a command
+//! comes out as the pieces between which the server has to say `+`.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use pop3_proto::secret::Secret;
+use zeroize::Zeroizing;
+
+use crate::capability::Capabilities;
+
+/// A command, less its tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command<'a> {
+    Authenticate {
+        mechanism: &'a str,
+        initial: Option<&'a Secret>,
+    },
+    Capability,
+    Copy {
+        set: &'a str,
+        folder: &'a [u8],
+    },
+    Create {
+        folder: &'a [u8],
+    },
+    EnableUtf8,
+    Expunge,
+    /// Whole messages.
+    FetchBody {
+        set: &'a str,
+    },
+    /// The flags of all messages.
+    FetchFlags,
+    /// Octets of one message.
+    FetchPart {
+        uid: u32,
+        offset: u64,
+        length: u64,
+    },
+    Id,
+    /// The folders, or those with a special use alone.
+    List {
+        special_use: bool,
+    },
+    Login {
+        user: &'a str,
+        password: &'a Secret,
+    },
+    Logout,
+    Move {
+        set: &'a str,
+        folder: &'a [u8],
+    },
+    Noop,
+    /// UIDs and sizes, perhaps with flags, up to a UID or to the end.
+    Scan {
+        to: Option<u32>,
+        flags: bool,
+    },
+    Select {
+        folder: &'a [u8],
+        read_only: bool,
+    },
+    StartTls,
+    Store {
+        set: &'a str,
+        add: bool,
+        flag: Flag<'a>,
+    },
+    UidExpunge {
+        set: &'a str,
+    },
+}
+
+/// A flag that we set or clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flag<'a> {
+    Deleted,
+    Seen,
+    /// One that [`is_keyword`] knows as good.
+    Keyword(&'a str),
+}
+
+impl<'a> Flag<'a> {
+    pub(crate) const fn name(self) -> &'a str {
+        match self {
+            Self::Deleted => "\\Deleted",
+            Self::Seen => "\\Seen",
+            Self::Keyword(name) => name,
+        }
+    }
+}
+
+/// A command ready for the wire.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    /// The pieces; before each but the first the server says `+`.
+    pub(crate) pieces: Vec<Zeroizing<Vec<u8>>>,
+    /// The line as a log may show it.
+    pub(crate) shown: String,
+}
+
+/// An argument holds NUL, CR, LF or another octet that no form of it may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unsendable;
+
+/// Whether a name can be a keyword: an atom.
+pub(crate) fn is_keyword(name: &str) -> bool {
+    let special = |b: u8| b"(){ %*\"\\]".contains(&b);
+    !name.is_empty()
+        && name.len() <= 100
+        && name.bytes().all(|b| b.is_ascii_graphic() && !special(b))
+}
+
+/// Encodes a command under a tag. `utf8` says that 8-bit may stand in quoted strings.
+pub(crate) fn encode(
+    tag: u32,
+    command: Command<'_>,
+    capabilities: &Capabilities,
+    utf8: bool,
+) -> Result<Encoded, Unsendable> {
+    let mut w = Writer {
+        capabilities,
+        utf8,
+        pieces: vec![Zeroizing::new(Vec::with_capacity(64))],
+        shown: String::new(),
+    };
+    w.text(&format!("A{tag} "));
+    match command {
+        Command::Authenticate { mechanism, initial } => {
+            w.text(&format!("AUTHENTICATE {mechanism}"));
+            if let Some(initial) = initial {
+                w.text(" ");
+                w.secret(&base64(initial), "<initial response>");
+            }
+        }
+        Command::Capability => w.text("CAPABILITY"),
+        Command::Copy { set, folder } => {
+            w.text(&format!("UID COPY {set} "));
+            w.string(folder)?;
+        }
+        Command::Create { folder } => {
+            w.text("CREATE ");
+            w.string(folder)?;
+        }
+        Command::EnableUtf8 => w.text("ENABLE UTF8=ACCEPT"),
+        Command::Expunge => w.text("EXPUNGE"),
+        Command::FetchBody { set } => w.text(&format!("UID FETCH {set} (UID BODY.PEEK[])")),
+        Command::FetchFlags => w.text("UID FETCH 1:* (UID FLAGS)"),
+        Command::FetchPart {
+            uid,
+            offset,
+            length,
+        } => {
+            w.text(&format!(
+                "UID FETCH {uid} (UID BODY.PEEK[]<{offset}.{length}>)"
+            ));
+        }
+        Command::Id => w.text("ID (\"name\" \"pop3-gateway\")"),
+        Command::List { special_use: true } => w.text("LIST (SPECIAL-USE) \"\" \"*\""),
+        Command::List { special_use: false } => w.text("LIST \"\" \"*\""),
+        Command::Login { user, password } => {
+            w.text("LOGIN ");
+            w.string(user.as_bytes())?;
+            w.text(" ");
+            w.secret_string(password.expose(), "<password>")?;
+        }
+        Command::Logout => w.text("LOGOUT"),
+        Command::Move { set, folder } => {
+            w.text(&format!("UID MOVE {set} "));
+            w.string(folder)?;
+        }
+        Command::Noop => w.text("NOOP"),
+        Command::Scan { to, flags } => {
+            let to = to.map_or_else(|| "*".into(), |to| format!("{to}"));
+            let flags = if flags { " FLAGS" } else { "" };
+            w.text(&format!("UID FETCH 1:{to} (UID RFC822.SIZE{flags})"));
+        }
+        Command::Select { folder, read_only } => {
+            w.text(if read_only { "EXAMINE " } else { "SELECT " });
+            w.string(folder)?;
+        }
+        Command::StartTls => w.text("STARTTLS"),
+        Command::Store { set, add, flag } => {
+            let sign = if add { '+' } else { '-' };
+            w.text(&format!(
+                "UID STORE {set} {sign}FLAGS.SILENT ({})",
+                flag.name()
+            ));
+        }
+        Command::UidExpunge { set } => w.text(&format!("UID EXPUNGE {set}")),
+    }
+    w.raw(b"\r\n");
+    Ok(Encoded {
+        pieces: w.pieces,
+        shown: w.shown,
+    })
+}
+
+/// A SASL message as it stands on the wire.
+pub(crate) fn base64(message: &Secret) -> Zeroizing<String> {
+    let encoded = Zeroizing::new(STANDARD.encode(message.expose()));
+    if encoded.is_empty() {
+        Zeroizing::new("=".into())
+    } else {
+        encoded
+    }
+}
+
+struct Writer<'c> {
+    capabilities: &'c Capabilities,
+    utf8: bool,
+    pieces: Vec<Zeroizing<Vec<u8>>>,
+    shown: String,
+}
+
+impl Writer<'_> {
+    fn raw(&mut self, bytes: &[u8]) {
+        if let Some(piece) = self.pieces.last_mut() {
+            piece.extend_from_slice(bytes);
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.raw(text.as_bytes());
+        self.shown.push_str(text);
+    }
+
+    fn secret(&mut self, text: &str, name: &str) {
+        self.raw(text.as_bytes());
+        self.shown.push_str(name);
+    }
+
+    fn string(&mut self, octets: &[u8]) -> Result<(), Unsendable> {
+        self.shown.push('"');
+        self.shown.push_str(&crate::text::printable(octets));
+        self.shown.push('"');
+        self.octets(octets)
+    }
+
+    fn secret_string(&mut self, octets: &[u8], name: &str) -> Result<(), Unsendable> {
+        self.shown.push_str(name);
+        self.octets(octets)
+    }
+
+    /// A quoted string where that will do, else a literal.
+    fn octets(&mut self, octets: &[u8]) -> Result<(), Unsendable> {
+        if octets.iter().any(|&b| matches!(b, 0 | b'\r' | b'\n')) {
+            return Err(Unsendable);
+        }
+        let clean = |&b: &u8| matches!(b, b' '..=b'~') || self.utf8 && b >= 0x80;
+        if octets.len() <= 512 && octets.iter().all(clean) {
+            self.raw(b"\"");
+            for &octet in octets {
+                if matches!(octet, b'"' | b'\\') {
+                    self.raw(b"\\");
+                }
+                self.raw(&[octet]);
+            }
+            self.raw(b"\"");
+        } else if self.capabilities.takes_literal(octets.len()) {
+            self.raw(format!("{{{}+}}\r\n", octets.len()).as_bytes());
+            self.raw(octets);
+        } else {
+            self.raw(format!("{{{}}}\r\n", octets.len()).as_bytes());
+            self.pieces.push(Zeroizing::new(octets.to_vec()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,133 @@
+//! What an operator decides about one upstream.
+//!
+//! Owns nothing but values; every default is the safe one.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use pop3_proto::backend::Endpoint;
+
+/// One IMAP upstream and how its mailbox is treated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where the server is.
+    pub endpoint: Endpoint,
+    /// How the connection is protected.
+    pub security: Security,
+    /// The name that the server's certificate must prove.
+    pub server_name: String,
+    /// The folder that is the maildrop.
+    pub folder: String,
+    /// What becomes of the messages that the client deleted.
+    pub delete: DeletePolicy,
+    /// Whether messages that were sent whole get `\Seen` at QUIT.
+    pub mark_seen: bool,
+    /// How many octets of the following messages are asked for ahead of the client; 0 asks for none.
+    pub read_ahead: u64,
+    /// The largest message that is passed on, in octets.
+    pub max_literal: u64,
+    /// The most messages that a maildrop may have.
+    pub max_messages: u32,
+    /// How long a TCP connection may take.
+    pub connect_timeout: Duration,
+    /// How long the server may say nothing while an answer is due.
+    pub response_timeout: Duration,
+    /// After how long without traffic a NOOP keeps the connection open; zero sends none.
+    pub keep_alive: Duration,
+    /// How a user's name and password are sent.
+    pub auth: AuthPreference,
+    /// What this server needs to be treated differently for.
+    pub quirks: Quirks,
+}
+
+impl Config {
+    /// An upstream with default settings: INBOX, expunge, 256 KiB of read-ahead.
+    pub fn new(host: &str, port: u16, security: Security) -> Self {
+        Self {
+            endpoint: Endpoint {
+                host: host.into(),
+                port,
+            },
+            security,
+            server_name: host.into(),
+            folder: "INBOX".into(),
+            delete: DeletePolicy::Expunge,
+            mark_seen: false,
+            read_ahead: 256 * 1024,
+            max_literal: u64::MAX,
+            max_messages: 2_000_000,
+            connect_timeout: Duration::from_secs(30),
+            response_timeout: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(9 * 60),
+            auth: AuthPreference::Auto,
+            quirks: Quirks::default(),
+        }
+    }
+}
+
+/// How the upstream connection is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// Not at all: credentials and mail go in the clear.
+    Clear,
+    /// By STARTTLS, before anything else; without it there is no login.
+    StartTls,
+    /// By TLS from the first byte.
+    Implicit,
+}
+
+/// What becomes of the messages that the client deleted, at QUIT and never before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeletePolicy {
+    /// They are removed for good.
+    #[default]
+    Expunge,
+    /// They go to the folder that the server calls `\Trash`, else to the one named here.
+    Trash {
+        /// The folder for servers that do not say which one it is.
+        fallback: String,
+    },
+    /// They go to this folder.
+    Move(String),
+    /// They get `\Seen`; messages that have it are hidden from the client.
+    Seen,
+    /// They get this keyword; messages that have it are hidden from the client.
+    Keyword(String),
+    /// Nothing: they are there again at the next login.
+    Keep,
+}
+
+/// How a user's name and password are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuthPreference {
+    /// LOGIN where it is allowed and the credentials are ASCII, else AUTHENTICATE PLAIN.
+    #[default]
+    Auto,
+    /// LOGIN, or not at all.
+    Login,
+    /// AUTHENTICATE PLAIN, or not at all.
+    Plain,
+}
+
+/// What a server needs to be treated differently for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quirks {
+    /// Capabilities that the server announces and that are not used, in any case (`SASL-IR`, `MOVE`).
+    pub masked_capabilities: Vec<String>,
+    /// Whether SELECT and the scan go out behind LOGIN without waiting for its answer. Only done where
+    /// the capabilities are known. Off for servers that lose what comes behind LOGIN.
+    pub pipeline_login: bool,
+    /// Whether ID is sent behind the login where it is offered; some servers refuse SELECT without it.
+    pub send_id: bool,
+}
+
+impl Default for Quirks {
+    fn default() -> Self {
+        Self {
+            masked_capabilities: Vec::new(),
+            pipeline_login: true,
+            send_id: false,
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Cuts the upstream's bytes into logical lines and literals.
+//!
+//! Owns the one receive buffer of a connection and where in it what begins. A logical line runs up to
+//! its final line end, with short literals left inside it and long ones replaced by `NIL`; what each
+//! literal is gets decided by the caller, because only the grammar knows. A literal that is the body
+//! is never collected: it is lent out piece by piece from where it was received.
+//!
+//! It never looks into a line beyond "may a literal stand here": status, continuation and tagged lines
+//! end in free text, in which `{5}` means nothing.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use memchr::memchr;
+
+/// The longest logical line, and the most that is buffered.
+pub(crate) const LIMIT: usize = 64 * 1024;
+/// The longest literal that stays inside its line.
+pub(crate) const COLLECT: u64 = 8 * 1024;
+/// The room while nothing big is expected.
+const SMALL: usize = 512;
+
+/// What comes next from the upstream.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Frame<'a> {
+    /// A complete logical line without its line end.
+    Line {
+        /// The line.
+        bytes: &'a [u8],
+        /// Whether it goes on behind a literal that was lent or discarded.
+        tail: bool,
+    },
+    /// The line so far announces a literal. Answered by one of [`Framer::collect`],
+    /// [`Framer::skip`], [`Framer::lend`], [`Framer::discard`]; until then nothing else comes.
+    Literal {
+        /// The line so far, with the announcement.
+        head: &'a [u8],
+        /// The literal's length.
+        size: u64,
+        /// As in `Line`.
+        tail: bool,
+    },
+}
+
+/// A line longer than [`LIMIT`]; its beginning is given.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooLong<'a>(pub(crate) &'a [u8]);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// A logical line begins at `start`.
+    Line,
+    /// The literal announced at `open` begins at `body`.
+    Held { open: usize, body: usize, size: u64 },
+    /// A literal inside the line at `start` is being dropped; it would have stood at `at`.
+    Skip { at: usize, left: u64 },
+    /// The literal begins at `start` and is lent out.
+    Lend { left: u64 },
+    /// The literal begins at `start` and is thrown away.
+    Discard { left: u64 },
+}
+
+#[derive(Debug)]
+pub(crate) struct Framer {
+    buf: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Up to where the current line was searched; beyond `end` while a literal is being collected.
+    scanned: usize,
+    tail: bool,
+    state: State,
+}
+
+impl Framer {
+    pub(crate) const fn new() -> Self {
+        Self {
+            buf: Vec::new(),
+            start: 0,
+            end: 0,
+            scanned: 0,
+            tail: false,
+            state: State::Line,
+        }
+    }
+
+    /// Room for bytes from the socket; empty while they should stay there. `bulk` says that a lot is
+    /// expected.
+    pub(crate) fn room(&mut self, bulk: bool) -> &mut [u8] {
+        if self.is_held() {
+            return &mut [];
+        }
+        let pending = self.end - self.start;
+        if pending == 0 {
+            self.rebase();
+            let target = if bulk { LIMIT } else { SMALL };
+            if self.buf.len() != target {
+                self.buf = vec![0; target];
+            }
+        } else if self.buf.len() - self.end < self.buf.len() / 2 {
+            if self.start > 0 && pending <= self.buf.len() / 4 {
+                self.rebase();
+            } else if self.end == self.buf.len() && !matches!(self.state, State::Lend { .. }) {
+                self.rebase();
+                if self.end == self.buf.len() && self.end < LIMIT {
+                    self.buf.resize(LIMIT, 0);
+                }
+            }
+        }
+        &mut self.buf[self.end..]
+    }
+
+    /// `n` bytes were written to the front of [`room`](Self::room).
+    pub(crate) fn filled(&mut self, n: usize) {
+        self.end = self.buf.len().min(self.end.saturating_add(n));
+    }
+
+    /// Gives the buffer back if there is nothing in it.
+    pub(crate) fn release(&mut self) {
+        if self.end == self.start && self.state == State::Line && self.buf.len() > SMALL {
+            self.rebase();
+            self.buf = Vec::new();
+        }
+    }
+
+    /// How many bytes wait to be cut.
+    pub(crate) fn pending(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// The next frame, or `None` until more bytes come or the literal is dealt with.
+    pub(crate) fn next(&mut self) -> Result<Option<Frame<'_>>, TooLong<'_>> {
+        match self.state {
+            State::Held { .. } => return Ok(None),
+            State::Lend { left } | State::Discard { left } if left == 0 => self.end_literal(),
+            State::Lend { .. } => return Ok(None),
+            State::Discard { left } => {
+                let n = self.take(left);
+                self.start += n;
+                self.state = State::Discard {
+                    left: left - n as u64,
+                };
+                if left > n as u64 {
+                    return Ok(None);
+                }
+                self.end_literal();
+            }
+            State::Skip { at, left } => {
+                let n = (self.end - at).min(usize::try_from(left).unwrap_or(usize::MAX));
+                self.buf.copy_within(at + n..self.end, at);
+                self.end -= n;
+                self.state = State::Skip {
+                    at,
+                    left: left - n as u64,
+                };
+                if left > n as u64 {
+                    return Ok(None);
+                }
+                self.scanned = at;
+                self.state = State::Line;
+            }
+            State::Line => {}
+        }
+        self.line()
+    }
+
+    /// Leaves the announced literal inside its line.
+    pub(crate) fn collect(&mut self) {
+        if let State::Held { body, size, .. } = self.state {
+            let fits = size <= COLLECT && body - self.start + (size as usize) < LIMIT;
+            if fits {
+                self.scanned = body + size as usize;
+                self.state = State::Line;
+            } else {
+                self.skip();
+            }
+        }
+    }
+
+    /// Puts `NIL` in the place of the announced literal.
+    pub(crate) fn skip(&mut self) {
+        if let State::Held { open, body, size } = self.state {
+            // an announcement has at least the four octets of `{0}` and a line feed
+            self.buf[open..open + 3].copy_from_slice(b"NIL");
+            let at = open + 3;
+            self.buf.copy_within(body..self.end, at);
+            self.end -= body - at;
+            self.state = State::Skip { at, left: size };
+        }
+    }
+
+    /// Lets go of the line so far and lends the announced literal out.
+    pub(crate) fn lend(&mut self) {
+        if let State::Held { body, size, .. } = self.state {
+            self.start = body;
+            self.state = State::Lend { left: size };
+        }
+    }
+
+    /// Lets go of the line so far and throws the announced literal away, or what is left of the one
+    /// that is lent.
+    pub(crate) fn discard(&mut self) {
+        match self.state {
+            State::Held { body, size, .. } => {
+                self.start = body;
+                self.state = State::Discard { left: size };
+            }
+            State::Lend { left } => self.state = State::Discard { left },
+            State::Line | State::Skip { .. } | State::Discard { .. } => {}
+        }
+    }
+
+    /// Whether a literal waits for its fate.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self.state, State::Held { .. })
+    }
+
+    /// How much of the held literal is here already.
+    pub(crate) fn held_here(&self) -> u64 {
+        match self.state {
+            State::Held { body, .. } => (self.end - body) as u64,
+            State::Line | State::Skip { .. } | State::Lend { .. } | State::Discard { .. } => 0,
+        }
+    }
+
+    /// How much of the literal that is lent or thrown away is still to come or to be taken.
+    pub(crate) fn literal_left(&self) -> u64 {
+        match self.state {
+            State::Lend { left } | State::Discard { left } | State::Skip { left, .. } => left,
+            State::Line | State::Held { .. } => 0,
+        }
+    }
+
+    /// Whether lent octets wait to be taken.
+    pub(crate) fn can_lend(&self) -> bool {
+        matches!(self.state, State::Lend { left } if left > 0) && self.start < self.end
+    }
+
+    /// Takes at most `max` octets of the literal that is lent.
+    pub(crate) fn lent(&mut self, max: usize) -> &[u8] {
+        let State::Lend { left } = self.state else {
+            return &[];
+        };
+        let n = self.take(left).min(max);
+        let at = self.start;
+        self.start += n;
+        self.scanned = self.start;
+        self.state = State::Lend {
+            left: left - n as u64,
+        };
+        &self.buf[at..at + n]
+    }
+
+    fn take(&self, left: u64) -> usize {
+        (self.end - self.start).min(usize::try_from(left).unwrap_or(usize::MAX))
+    }
+
+    fn end_literal(&mut self) {
+        self.scanned = self.start;
+        self.tail = true;
+        self.state = State::Line;
+    }
+
+    fn line(&mut self) -> Result<Option<Frame<'_>>, TooLong<'_>> {
+        let found = (self.scanned <= self.end)
+            .then(|| memchr(b'\n', &self.buf[self.scanned..self.end]))
+            .flatten();
+        let Some(offset) = found else {
+            self.scanned = self.scanned.max(self.end);
+            if self.end - self.start >= LIMIT {
+                return Err(TooLong(&self.buf[self.start..self.end]));
+            }
+            return Ok(None);
+        };
+        let next = self.scanned + offset + 1;
+        let mut stop = next - 1;
+        if stop > self.start && self.buf[stop - 1] == b'\r' {
+            stop -= 1;
+        }
+        let line = self.start..stop;
+        let tail = self.tail;
+        if let Some((open, size)) = announced(&self.buf[line.clone()], tail) {
+            self.state = State::Held {
+                open: self.start + open,
+                body: next,
+                size,
+            };
+            return Ok(Some(Frame::Literal {
+                head: &self.buf[line],
+                size,
+                tail,
+            }));
+        }
+        self.start = next;
+        self.scanned = next;
+        self.tail = false;
+        Ok(Some(Frame::Line {
+            bytes: &self.buf[line],
+            tail,
+        }))
+    }
+
+    /// Moves what is pending to the front of the buffer.
+    fn rebase(&mut self) {
+        let by = self.start;
+        if by == 0 {
+            return;
+        }
+        self.buf.copy_within(by..self.end, 0);
+        self.start = 0;
+        self.end -= by;
+        self.scanned = self.scanned.saturating_sub(by);
+        self.state = match self.state {
+            State::Held { open, body, size } => State::Held {
+                open: open - by,
+                body: body - by,
+                size,
+            },
+            State::Skip { at, left } => State::Skip { at: at - by, left },
+            state @ (State::Line | State::Lend { .. } | State::Discard { .. }) => state,
+        };
+    }
+}
+
+/// Where a literal is announced at the end of a line that may hold one, and its length.
+fn announced(line: &[u8], tail: bool) -> Option<(usize, u64)> {
+    let rest = line.strip_suffix(b"}")?;
+    let rest = rest.strip_suffix(b"+").unwrap_or(rest);
+    let digits = rest.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let (rest, number) = rest.split_at(rest.len() - digits);
+    let rest = rest.strip_suffix(b"{")?;
+    let open = rest.strip_suffix(b"~").unwrap_or(rest);
+    let before = open.last().copied()?;
+    if !matches!(before, b' ' | b'(' | b']' | b'>') || !(tail || is_data(line)) {
+        return None;
+    }
+    if number.is_empty() {
+        return None;
+    }
+    // digits alone: what does not parse is too large
+    let size = core::str::from_utf8(number)
+        .ok()?
+        .parse()
+        .unwrap_or(u64::MAX);
+    Some((open.len(), size))
+}
+
+/// Whether a line is untagged data rather than a status, a continuation request or a tagged line.
+fn is_data(line: &[u8]) -> bool {
+    let Some(rest) = line.strip_prefix(b"*") else {
+        return false;
+    };
+    let word = rest
+        .split(|&b| b == b' ')
+        .find(|word| !word.is_empty())
+        .unwrap_or_default();
+    ![&b"OK"[..], b"NO", b"BAD", b"BYE", b"PREAUTH"]
+        .iter()
+        .any(|status| word.eq_ignore_ascii_case(status))
+}

@@ -1,0 +1,72 @@
+//! Untagged data other than a status.
+
+use nom::bytes::complete::{tag, tag_no_case};
+use nom::character::complete::u32 as number;
+use nom::combinator::{map, opt, rest};
+use nom::sequence::preceded;
+use nom::{IResult, Parser};
+
+use super::fetch::{self, Fetch};
+use super::token::{Str, list, nil, spaces, string, word};
+
+/// Untagged data.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Data<'a> {
+    /// The capabilities, parted by spaces.
+    Capability(&'a [u8]),
+    /// How many messages the folder has.
+    Exists(u32),
+    /// The message with this sequence number is gone.
+    Expunge,
+    /// Something about one message.
+    Fetch(Fetch<'a>),
+    /// A folder.
+    List(List<'a>),
+    /// Anything else.
+    Other,
+}
+
+/// A folder with its attributes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct List<'a> {
+    /// The attributes, parted by spaces.
+    pub(crate) attributes: &'a [u8],
+    /// The name, encoded as the server encodes names.
+    pub(crate) name: Str<'a>,
+}
+
+pub(super) fn data(input: &[u8]) -> IResult<&[u8], Data<'_>> {
+    let (after, count) = opt(number).parse(input)?;
+    let Ok((after, name)) = preceded(spaces, word).parse(after) else {
+        return Ok((&[], Data::Other));
+    };
+    let known = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+    let data = match count {
+        Some(_) if known("FETCH") => fetch::fetch(after)
+            .ok()
+            .map(|(_, fetch)| Data::Fetch(fetch)),
+        Some(count) if known("EXISTS") => Some(Data::Exists(count)),
+        Some(_) if known("EXPUNGE") => Some(Data::Expunge),
+        Some(_) => None,
+        None if known("CAPABILITY") => Some(Data::Capability(after)),
+        None if known("LIST") => folder(after).ok().map(|(_, list)| Data::List(list)),
+        None => None,
+    };
+    Ok((&[], data.unwrap_or(Data::Other)))
+}
+
+fn folder(input: &[u8]) -> IResult<&[u8], List<'_>> {
+    let (input, attributes) = preceded(spaces, list).parse(input)?;
+    let (input, _) = (spaces, opt(nil), opt(string), spaces).parse(input)?;
+    let (input, name) = string(input).or_else(|_| map(rest, Str::Literal).parse(input))?;
+    Ok((input, List { attributes, name }))
+}
+
+/// The word FETCH behind a sequence number, with what follows it.
+pub(super) fn numbered_fetch(input: &[u8]) -> IResult<&[u8], ()> {
+    map(
+        (tag("*"), spaces, number, spaces, tag_no_case("FETCH")),
+        |_| (),
+    )
+    .parse(input)
+}

@@ -1,0 +1,142 @@
+//! Status responses: a kind, perhaps a code in brackets, and free text that may be missing, 8-bit or
+//! anything.
+
+use nom::branch::alt;
+use nom::bytes::complete::tag_no_case;
+use nom::combinator::{opt, peek, rest, value};
+use nom::sequence::{preceded, terminated};
+use nom::{IResult, Parser};
+
+use super::token::{bracketed, spaces};
+
+/// The kind of a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Ok,
+    No,
+    Bad,
+    Bye,
+    Preauth,
+}
+
+/// A status with its code and text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Status<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) code: Code,
+    /// The capabilities that the code carries, parted by spaces.
+    pub(crate) capabilities: Option<&'a [u8]>,
+    /// The text without the code.
+    pub(crate) text: &'a [u8],
+}
+
+/// A response code (RFC 3501, 4315, 5530, 9738), as far as something hangs on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// There is none, or one that means nothing to us.
+    Other,
+    UidValidity(u32),
+    UidNotSticky,
+    ReadOnly,
+    ReadWrite,
+    TryCreate,
+    /// The server did only a part: nothing below this UID, if it says which.
+    MessageLimit(Option<u32>),
+    AuthenticationFailed,
+    AuthorizationFailed,
+    Expired,
+    Unavailable,
+    InUse,
+    Limit,
+    OverQuota,
+    ServerBug,
+    Throttled,
+    ContactAdmin,
+    NoPerm,
+    PrivacyRequired,
+    Corruption,
+    NonExistent,
+    ExpungeIssued,
+}
+
+/// A status; it is one only if its word ends where it should.
+pub(super) fn status(input: &[u8]) -> IResult<&[u8], Status<'_>> {
+    let kind = alt((
+        value(Kind::Ok, tag_no_case("OK")),
+        value(Kind::No, tag_no_case("NO")),
+        value(Kind::Bad, tag_no_case("BAD")),
+        value(Kind::Bye, tag_no_case("BYE")),
+        value(Kind::Preauth, tag_no_case("PREAUTH")),
+    ));
+    let (input, kind) = terminated(kind, peek(word_end)).parse(input)?;
+    let (input, code) = preceded(spaces, opt(bracketed)).parse(input)?;
+    let (input, text) = preceded(spaces, rest).parse(input)?;
+    let code = code.unwrap_or_default();
+    let capabilities = match code.split_at_checked(b"CAPABILITY ".len()) {
+        Some((name, list)) if name.eq_ignore_ascii_case(b"CAPABILITY ") => Some(list),
+        Some(_) | None => None,
+    };
+    Ok((
+        input,
+        Status {
+            kind,
+            code: classify(code),
+            capabilities,
+            text,
+        },
+    ))
+}
+
+fn word_end(input: &[u8]) -> IResult<&[u8], ()> {
+    match input.first() {
+        None | Some(b' ' | b'\t' | b'[') => Ok((input, ())),
+        Some(_) => Err(nom::Err::Error(nom::error::Error::new(
+            input,
+            nom::error::ErrorKind::Tag,
+        ))),
+    }
+}
+
+fn classify(code: &[u8]) -> Code {
+    let mut words = super::words(code);
+    let name = words.next().unwrap_or_default();
+    let mut number = || {
+        core::str::from_utf8(words.next()?)
+            .ok()?
+            .parse::<u32>()
+            .ok()
+    };
+    let known = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+    if known("UIDVALIDITY") {
+        return number().map_or(Code::Other, Code::UidValidity);
+    }
+    if known("MESSAGELIMIT") {
+        let _limit = number();
+        return Code::MessageLimit(number());
+    }
+    let plain = [
+        ("READ-WRITE", Code::ReadWrite),
+        ("READ-ONLY", Code::ReadOnly),
+        ("UIDNOTSTICKY", Code::UidNotSticky),
+        ("TRYCREATE", Code::TryCreate),
+        ("AUTHENTICATIONFAILED", Code::AuthenticationFailed),
+        ("AUTHORIZATIONFAILED", Code::AuthorizationFailed),
+        ("EXPIRED", Code::Expired),
+        ("UNAVAILABLE", Code::Unavailable),
+        ("INUSE", Code::InUse),
+        ("LIMIT", Code::Limit),
+        ("OVERQUOTA", Code::OverQuota),
+        ("SERVERBUG", Code::ServerBug),
+        ("THROTTLED", Code::Throttled),
+        ("CONTACTADMIN", Code::ContactAdmin),
+        ("NOPERM", Code::NoPerm),
+        ("PRIVACYREQUIRED", Code::PrivacyRequired),
+        ("CORRUPTION", Code::Corruption),
+        ("NONEXISTENT", Code::NonExistent),
+        ("EXPUNGEISSUED", Code::ExpungeIssued),
+    ];
+    plain
+        .iter()
+        .find(|(name, _)| known(name))
+        .map_or(Code::Other, |&(_, code)| code)
+}

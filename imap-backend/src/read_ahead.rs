@@ -1,0 +1,64 @@
+//! Guesses which messages the client will want next, so that they come in the same flight.
+//!
+//! Owns the guess alone: a wrong one costs traffic, and never changes what the client sees.
+
+use core::ops::Range;
+
+use crate::table::Table;
+
+/// The most messages that are asked for ahead at once.
+const COUNT: u32 = 256;
+
+#[derive(Debug, Default)]
+pub(crate) struct ReadAhead {
+    budget: u64,
+    /// The last message that was asked for whole.
+    last: Option<u32>,
+    sequential: bool,
+}
+
+impl ReadAhead {
+    pub(crate) const fn new(budget: u64) -> Self {
+        Self {
+            budget,
+            last: None,
+            sequential: false,
+        }
+    }
+
+    /// The client wants this message whole.
+    pub(crate) fn wanted(&mut self, index: u32) {
+        self.sequential = self
+            .last
+            .is_some_and(|last| last.checked_add(1) == Some(index));
+        self.last = Some(index);
+    }
+
+    /// The client did something else.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::new(self.budget);
+    }
+
+    /// Which messages from `from` on are worth asking for, when those of `ahead` are on their way.
+    /// Empty while the guess is not worth a command.
+    pub(crate) fn guess(&self, table: &Table, from: u32, ahead: Range<u32>) -> Range<u32> {
+        let nothing = from..from;
+        if !self.sequential {
+            return nothing;
+        }
+        let on_the_way: u64 = ahead.filter_map(|index| table.size(index)).sum();
+        if on_the_way > self.budget / 2 {
+            return nothing;
+        }
+        let mut left = self.budget - on_the_way;
+        let mut to = from;
+        while to - from < COUNT {
+            match table.size(to) {
+                Some(size) if size <= left => left -= size,
+                Some(_) | None => break,
+            }
+            to += 1;
+        }
+        from..to
+    }
+}

@@ -1,0 +1,74 @@
+//! Keeps the dialogue with the upstream as lines that an operator may read.
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::String;
+
+use pop3_proto::trace::{Direction, Trace};
+
+/// The most lines that wait to be fetched; what comes then is counted only.
+const BOUND: usize = 1024;
+/// How many FETCH lines in a row are shown.
+const FETCHES: u64 = 3;
+
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    on: bool,
+    lines: VecDeque<Trace>,
+    left_out: u64,
+    fetches: u64,
+}
+
+impl Recorder {
+    pub(crate) fn switch_on(&mut self) {
+        self.on = true;
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Trace> {
+        self.lines.pop_front()
+    }
+
+    pub(crate) fn sent(&mut self, text: impl FnOnce() -> String) {
+        if self.on {
+            self.end_fetches();
+            self.push(Direction::Sent, text());
+        }
+    }
+
+    pub(crate) fn received(&mut self, text: impl FnOnce() -> String) {
+        if self.on {
+            self.end_fetches();
+            self.push(Direction::Received, text());
+        }
+    }
+
+    /// A FETCH without a body, of which there may be very many in a row.
+    pub(crate) fn fetch(&mut self, text: impl FnOnce() -> String) {
+        if self.on {
+            self.fetches += 1;
+            if self.fetches <= FETCHES {
+                self.push(Direction::Received, text());
+            }
+        }
+    }
+
+    fn end_fetches(&mut self) {
+        let hidden = core::mem::take(&mut self.fetches).saturating_sub(FETCHES);
+        if hidden > 0 {
+            self.push(Direction::Received, format!("<{hidden} more FETCH lines>"));
+        }
+    }
+
+    fn push(&mut self, direction: Direction, text: String) {
+        if self.lines.len() >= BOUND {
+            self.left_out += 1;
+            return;
+        }
+        let left_out = core::mem::take(&mut self.left_out);
+        if left_out > 0 {
+            let text = format!("<{left_out} lines not recorded>");
+            self.lines.push_back(Trace { direction, text });
+        }
+        self.lines.push_back(Trace { direction, text });
+    }
+}

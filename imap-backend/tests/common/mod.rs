@@ -1,0 +1,411 @@
+//! A scripted upstream and a session without a POP3 side, joined to the backend in memory.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "tests")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use imap_backend::{Config, ImapBackend, Security};
+use pop3_proto::backend::{
+    Access, Backend, Effect, Failure, Index, Login, Open, Outcome, Part, Reply, Request, Ticket,
+};
+use pop3_proto::secret::Secret;
+use pop3_proto::time::Time;
+
+/// Capabilities as a full server announces them.
+pub const FULL: &str =
+    "IMAP4rev1 LITERAL+ SASL-IR UIDPLUS MOVE SPECIAL-USE LIST-EXTENDED ENABLE ID AUTH=PLAIN";
+
+pub fn config() -> Config {
+    Config::new("imap.example.org", 143, Security::Clear)
+}
+
+pub fn password_open() -> Open {
+    open_with("alice", "secret")
+}
+
+pub fn open_with(user: &str, password: &str) -> Open {
+    let password = Secret::new(password.as_bytes().to_vec());
+    let login = Login::Password {
+        user: user.into(),
+        password,
+    };
+    Open {
+        login,
+        access: Access::ReadWrite,
+        utf8: false,
+    }
+}
+
+/// The backend with its surroundings.
+pub struct World {
+    pub backend: ImapBackend,
+    pub now: Time,
+    /// What lies in the socket towards the backend.
+    pub socket: VecDeque<u8>,
+    /// What the backend sent and nobody expected yet.
+    pub sent: Vec<u8>,
+    /// Everything that was ever sent.
+    pub all_sent: Vec<u8>,
+    /// Replies in words; bodies are in `bodies`.
+    pub replies: Vec<String>,
+    pub bodies: BTreeMap<u32, Vec<u8>>,
+    pub effects: Vec<String>,
+    /// Whether connections succeed by themselves.
+    pub connects: bool,
+    /// How many bytes a read gives, in turn.
+    pub chunks: Vec<usize>,
+    chunk: usize,
+    /// Room for bodies.
+    pub room: usize,
+    pub largest_room: usize,
+    /// Requests that have no final reply yet.
+    pub open_requests: i64,
+    challenged: bool,
+}
+
+impl World {
+    pub fn new(config: Config) -> Self {
+        Self::with_user(config, None)
+    }
+
+    pub fn with_user(config: Config, user: Option<&str>) -> Self {
+        let mut backend = ImapBackend::new(Arc::new(config), user.map(String::from));
+        backend.record();
+        Self {
+            backend,
+            now: Time::ZERO,
+            socket: VecDeque::new(),
+            sent: Vec::new(),
+            all_sent: Vec::new(),
+            replies: Vec::new(),
+            bodies: BTreeMap::new(),
+            effects: Vec::new(),
+            connects: true,
+            chunks: vec![usize::MAX],
+            chunk: 0,
+            room: 16 * 1024,
+            largest_room: 0,
+            open_requests: 0,
+            challenged: false,
+        }
+    }
+
+    /// A maildrop that is open: a greeting with `capabilities`, messages as UID and size.
+    pub fn opened(config: Config, capabilities: &str, messages: &[(u32, u64)]) -> Self {
+        let mut world = Self::new(config);
+        world.open(password_open());
+        world.serve(&format!("* OK [CAPABILITY {capabilities}] ready\r\n"));
+        world.answer_open(messages);
+        world
+    }
+
+    /// Answers LOGIN, SELECT and scan in one flight.
+    pub fn answer_open(&mut self, messages: &[(u32, u64)]) {
+        let sent = self.take_sent();
+        let tags = tags(&sent);
+        assert!(sent.contains(" LOGIN "), "{sent}");
+        assert!(sent.contains(" SELECT "), "{sent}");
+        self.serve(&format!("{} OK logged in\r\n", tags[0]));
+        self.serve(&format!(
+            "* {} EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n",
+            messages.len()
+        ));
+        self.serve(&format!("{} OK [READ-WRITE] selected\r\n", tags[1]));
+        for (place, (uid, size)) in messages.iter().enumerate() {
+            let number = place + 1;
+            self.serve(&format!(
+                "* {number} FETCH (UID {uid} RFC822.SIZE {size} FLAGS ())\r\n"
+            ));
+        }
+        self.serve(&format!("{} OK fetched\r\n", tags[2]));
+        let last = self.replies.last().cloned().unwrap_or_default();
+        assert_eq!(last, "Opened ReadWrite", "{:?}", self.replies);
+        self.replies.clear();
+    }
+
+    /// Answers a quiet reconnect: greeting, LOGIN and SELECT.
+    pub fn answer_reopen(&mut self, uid_validity: u32) {
+        self.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
+        let sent = self.take_sent();
+        let tags = tags(&sent);
+        assert_eq!(tags.len(), 2, "{sent}");
+        self.serve(&format!("{} OK logged in\r\n", tags[0]));
+        self.serve(&format!(
+            "* 1 EXISTS\r\n* OK [UIDVALIDITY {uid_validity}] ok\r\n"
+        ));
+        self.serve(&format!("{} OK [READ-WRITE] selected\r\n", tags[1]));
+    }
+
+    pub fn open(&mut self, open: Open) {
+        self.request(Request::Open(open));
+    }
+
+    pub fn retrieve(&mut self, ticket: u32, index: u32) {
+        let part = Part::Whole;
+        self.request(Request::Retrieve {
+            ticket: Ticket(ticket),
+            index: Index(index),
+            part,
+        });
+    }
+
+    pub fn top(&mut self, ticket: u32, index: u32, lines: u64) {
+        let part = Part::Top { lines };
+        self.request(Request::Retrieve {
+            ticket: Ticket(ticket),
+            index: Index(index),
+            part,
+        });
+    }
+
+    pub fn update(&mut self, deleted: &[u32], retrieved: &[u32]) {
+        let indexes = |list: &[u32]| list.iter().copied().map(Index).collect();
+        let (deleted, retrieved) = (indexes(deleted), indexes(retrieved));
+        self.request(Request::Update { deleted, retrieved });
+    }
+
+    pub fn request(&mut self, request: Request) {
+        match &request {
+            Request::Open(_) | Request::Retrieve { .. } | Request::Update { .. } => {
+                self.open_requests += 1;
+            }
+            Request::Cancel(_) => self.open_requests -= 1,
+            Request::Abandon => self.open_requests = 0,
+            Request::Answer(_) => self.challenged = false,
+        }
+        self.backend.handle_request(self.now, request);
+        self.run();
+    }
+
+    /// The upstream says this.
+    pub fn serve(&mut self, text: &str) {
+        self.serve_bytes(text.as_bytes());
+    }
+
+    pub fn serve_bytes(&mut self, bytes: &[u8]) {
+        self.socket.extend(bytes);
+        self.run();
+    }
+
+    /// The upstream closes.
+    pub fn hang_up(&mut self) {
+        self.run();
+        self.backend
+            .handle_outcome(self.now, Outcome::Lost(Failure::temporary("closed")));
+        self.socket.clear();
+        self.run();
+    }
+
+    pub fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(at) = self.backend.poll_timeout().filter(|&at| at <= until) {
+            self.now = self.now.max(at);
+            self.backend.handle_timeout(self.now);
+            let next = self.backend.poll_timeout();
+            assert!(
+                next.is_none_or(|next| next > at),
+                "the deadline {at:?} does not go away"
+            );
+            self.run();
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// Moves everything that can move.
+    pub fn run(&mut self) {
+        loop {
+            let mut moved = self.take_replies();
+            while let Some(effect) = self.backend.poll_effect() {
+                moved = true;
+                self.effect(effect);
+            }
+            let out = self.backend.transmit().to_vec();
+            if !out.is_empty() {
+                moved = true;
+                let n = out.len().min(self.next_chunk());
+                self.sent.extend_from_slice(&out[..n]);
+                self.all_sent.extend_from_slice(&out[..n]);
+                self.backend.transmitted(self.now, n);
+            }
+            let chunk = self.next_chunk();
+            let buf = self.backend.recv_buf();
+            self.largest_room = self.largest_room.max(buf.len());
+            let n = buf.len().min(self.socket.len()).min(chunk);
+            if n > 0 {
+                moved = true;
+                for (place, byte) in buf.iter_mut().zip(self.socket.drain(..n)) {
+                    *place = byte;
+                }
+                self.backend.received(self.now, n);
+            }
+            if !moved {
+                break;
+            }
+        }
+        self.check();
+    }
+
+    fn next_chunk(&mut self) -> usize {
+        self.chunk = (self.chunk + 1) % self.chunks.len();
+        self.chunks[self.chunk].max(1)
+    }
+
+    fn take_replies(&mut self) -> bool {
+        let mut any = false;
+        while let Some(reply) = self.backend.poll_reply(self.room) {
+            any = true;
+            let (words, is_final) = match reply {
+                Reply::Challenge(bytes) => {
+                    self.challenged = true;
+                    (
+                        format!("Challenge {}", String::from_utf8_lossy(bytes)),
+                        false,
+                    )
+                }
+                Reply::Authenticated => ("Authenticated".into(), false),
+                Reply::Entry { size, unique_id } => (
+                    format!("Entry {} {size}", String::from_utf8_lossy(unique_id)),
+                    false,
+                ),
+                Reply::Opened { access } => (format!("Opened {access:?}"), true),
+                Reply::Refused(refusal) => (format!("Refused {refusal:?}"), true),
+                Reply::BodyStart { ticket, size } => {
+                    self.bodies.insert(ticket.0, Vec::new());
+                    (format!("BodyStart {} {size:?}", ticket.0), false)
+                }
+                Reply::Body { ticket, bytes } => {
+                    assert!(!bytes.is_empty() && bytes.len() <= self.room);
+                    self.bodies
+                        .get_mut(&ticket.0)
+                        .unwrap()
+                        .extend_from_slice(bytes);
+                    continue;
+                }
+                Reply::BodyEnd { ticket } => (format!("BodyEnd {}", ticket.0), true),
+                Reply::BodyFailed { ticket, failure } => (
+                    format!(
+                        "BodyFailed {} {:?} {}",
+                        ticket.0, failure.kind, failure.detail
+                    ),
+                    true,
+                ),
+                Reply::Updated => ("Updated".into(), true),
+                Reply::Failed(failure) => (
+                    format!("Failed {:?} {}", failure.kind, failure.detail),
+                    true,
+                ),
+            };
+            if is_final {
+                self.open_requests -= 1;
+            }
+            self.replies.push(words);
+        }
+        any
+    }
+
+    fn effect(&mut self, effect: Effect<()>) {
+        self.effects.push(format!("{effect:?}"));
+        match effect {
+            Effect::Connect(_) if self.connects => {
+                self.socket.clear();
+                self.backend.handle_outcome(self.now, Outcome::Connected);
+            }
+            Effect::StartTls { .. } if self.connects => {
+                self.backend.handle_outcome(self.now, Outcome::TlsReady);
+            }
+            Effect::Disconnect => self.socket.clear(),
+            Effect::Connect(_) | Effect::StartTls { .. } | Effect::Run(_) => {}
+        }
+    }
+
+    /// What holds after everything has moved.
+    fn check(&self) {
+        if self.open_requests > 0 && !self.challenged && self.room > 0 {
+            assert!(
+                self.backend.poll_timeout().is_some(),
+                "something is awaited for ever: {:?} {:?}",
+                self.backend,
+                self.replies,
+            );
+        }
+        assert!(self.largest_room <= 64 * 1024);
+    }
+
+    /// What was sent since the last time.
+    pub fn take_sent(&mut self) -> String {
+        String::from_utf8_lossy(&std::mem::take(&mut self.sent)).into_owned()
+    }
+
+    /// Expects the next command, without its tag, and returns the tag.
+    pub fn expect(&mut self, command: &str) -> String {
+        let end = self.sent.windows(2).position(|pair| pair == b"\r\n");
+        let end = end.unwrap_or_else(|| panic!("nothing was sent instead of {command}"));
+        let line: Vec<u8> = self.sent.drain(..end + 2).take(end).collect();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let (tag, rest) = line.split_once(' ').unwrap_or((&line, ""));
+        assert_eq!(rest, command);
+        tag.to_owned()
+    }
+
+    pub fn expect_nothing(&mut self) {
+        assert_eq!(self.take_sent(), "");
+    }
+
+    /// Expects a command and says OK to it.
+    pub fn expect_ok(&mut self, command: &str) {
+        let tag = self.expect(command);
+        self.serve(&format!("{tag} OK done\r\n"));
+    }
+
+    pub fn expect_no(&mut self, command: &str) {
+        let tag = self.expect(command);
+        self.serve(&format!("{tag} NO cannot\r\n"));
+    }
+
+    pub fn take_replies_said(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.replies)
+    }
+
+    pub fn expect_replies(&mut self, expected: &[&str]) {
+        assert_eq!(self.take_replies_said(), expected);
+    }
+
+    /// Expects one reply that begins like this.
+    pub fn expect_reply(&mut self, start: &str) {
+        let replies = self.take_replies_said();
+        assert_eq!(replies.len(), 1, "{replies:?}");
+        assert!(
+            replies[0].starts_with(start),
+            "{replies:?} instead of {start}"
+        );
+    }
+
+    pub fn trace(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.backend.poll_trace())
+            .map(|line| line.text)
+            .collect()
+    }
+
+    /// Everything that was ever sent, as text.
+    pub fn everything_sent(&self) -> String {
+        String::from_utf8_lossy(&self.all_sent).into_owned()
+    }
+}
+
+/// The tags of the commands in a text.
+pub fn tags(sent: &str) -> Vec<String> {
+    let tag = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    sent.lines()
+        .filter(|line| line.starts_with('A'))
+        .map(tag)
+        .collect()
+}
+
+/// A FETCH response with a body literal.
+pub fn body(number: u32, uid: u32, body: &str) -> String {
+    format!(
+        "* {number} FETCH (UID {uid} BODY[] {{{}}}\r\n{body})\r\n",
+        body.len()
+    )
+}
