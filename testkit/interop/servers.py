@@ -125,7 +125,7 @@ class Dovecot(MaildirUpstream):
     """Dovecot 2.3 with IMAP, and its own POP3 server, which the harness is validated against."""
 
     name = "dovecot"
-    awkward_user = 'jane \\ doe'
+    awkward_user = "jane doe"
     awkward_password = 'two  words "quoted" \\ gr\u00fc\u00df'
 
     def __init__(self, options=""):
