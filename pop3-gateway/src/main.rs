@@ -1,2 +1,10 @@
-//! Under construction.
-fn main() {}
+//! `pop3-gateway`: see the library of the same name.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use pop3_gateway::cli::Cli;
+
+fn main() -> ExitCode {
+    pop3_gateway::run(Cli::parse())
+}

@@ -1,0 +1,270 @@
+//! `check`: says what a configuration would run, or what is wrong with it.
+//!
+//! Loads what the configuration names, but opens no socket and makes no file.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use pop3_proto::server::{ReadOnly, TlsOffer};
+use pop3_server::config::{
+    Config, ConfigError, Listener, LogFormat, LogLevel, Routing, RuntimeKind, Upstream,
+};
+use serde_json::{Value, json};
+
+use crate::wiring::{self, SelfSigned, Surroundings};
+use crate::{Failure, cli, print, serve};
+
+/// Runs `check`.
+pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
+    let found = Config::load(&arguments.config);
+    if arguments.json
+        && let Err(error) = &found
+    {
+        return refuse(position(error), error.to_string());
+    }
+    let config = found?;
+    let runtime = match verify(&config) {
+        Ok(runtime) => runtime,
+        Err(failure) if arguments.json => return refuse(json!({}), failure.message),
+        Err(failure) => return Err(failure),
+    };
+    if arguments.json {
+        return print(format!("{:#}\n", as_json(&config, runtime)).as_bytes());
+    }
+    let file = arguments.config.display();
+    print(
+        format!(
+            "{file} is good. It would run:\n\n{}",
+            as_text(&config, runtime)
+        )
+        .as_bytes(),
+    )
+}
+
+/// Loads certificates, keys and authorities.
+fn verify(config: &Config) -> Result<RuntimeKind, Failure> {
+    wiring::settings(config, &Surroundings::default(), SelfSigned::Leave)?;
+    serve::runtime(config.runtime)
+}
+
+/// The refusal in JSON on standard output, the sentence on standard error.
+fn refuse(mut place: Value, message: String) -> Result<(), Failure> {
+    if let Some(place) = place.as_object_mut() {
+        place.insert("message".into(), json!(message));
+    }
+    let answer = json!({ "ok": false, "error": place });
+    // the exit code and standard error say the same, should nobody read this
+    let _ = writeln!(io::stdout(), "{answer:#}");
+    Err(Failure::configuration(message))
+}
+
+fn position(error: &ConfigError) -> Value {
+    json!({
+        "file": error.file,
+        "line": error.position.map(|(line, _)| line),
+        "column": error.position.map(|(_, column)| column),
+        "key": error.key,
+        "what": error.what,
+        "remedy": error.remedy,
+    })
+}
+
+fn as_text(config: &Config, runtime: RuntimeKind) -> String {
+    let mut rows: Vec<(&str, String)> = vec![("runtime", runtime_name(runtime).into())];
+    rows.extend(
+        config
+            .listeners
+            .iter()
+            .map(|listener| ("listener", listener_text(listener))),
+    );
+    rows.extend(
+        config
+            .upstreams
+            .iter()
+            .map(|upstream| ("upstream", upstream_text(upstream))),
+    );
+    rows.extend(
+        routes(&config.routing)
+            .into_iter()
+            .map(|(who, to)| ("route", format!("{who} -> {to}"))),
+    );
+    let (limits, timers) = (&config.limits, &config.timers);
+    rows.push((
+        "limits",
+        format!(
+            "{} connections, {} an address, {} a user; cut after {} failed logins",
+            limits.connections,
+            limits.connections_per_address,
+            limits.connections_per_user,
+            limits.failed_logins,
+        ),
+    ));
+    let seconds = |span: std::time::Duration| humantime::format_duration(span).to_string();
+    rows.push((
+        "timers",
+        format!(
+            "login within {}, autologout after {}, stalled readers cut after {}",
+            seconds(timers.login_grace),
+            seconds(timers.autologout),
+            seconds(timers.stalled_reader),
+        ),
+    ));
+    rows.push((
+        "log",
+        format!(
+            "{}, {}",
+            format_name(config.log.format),
+            config.log.level.as_str()
+        ),
+    ));
+    if let Some(dir) = &config.transcript {
+        rows.push(("transcript", dir.display().to_string()));
+    }
+    let mut text = String::new();
+    let mut last = "";
+    for (name, value) in rows {
+        // writing to a string cannot fail
+        let _ = writeln!(text, "{:<12}{value}", if name == last { "" } else { name });
+        last = name;
+    }
+    text
+}
+
+fn listener_text(listener: &Listener) -> String {
+    let addresses: Vec<_> = listener.addresses.iter().map(ToString::to_string).collect();
+    let addresses = addresses.join(", ");
+    let tls = match listener.tls {
+        TlsOffer::None => "no TLS",
+        TlsOffer::Stls => "STLS",
+        TlsOffer::Implicit => "TLS from the first byte",
+    };
+    let clear = match (listener.tls, listener.allow_clear_login) {
+        (TlsOffer::Implicit, _) => "",
+        (TlsOffer::None | TlsOffer::Stls, true) => ", logins in the clear allowed",
+        (TlsOffer::None | TlsOffer::Stls, false) => ", no login before TLS",
+    };
+    let certificate = match (&listener.self_signed, listener.certificates.len()) {
+        (Some(folder), _) if folder.exists() => ", self-signed certificate".to_owned(),
+        (Some(folder), _) => {
+            format!(
+                ", self-signed certificate to be made in {}",
+                folder.display()
+            )
+        }
+        (None, 0) => String::new(),
+        (None, 1) => ", one certificate".to_owned(),
+        (None, several) => format!(", {several} certificates"),
+    };
+    let read_only = match listener.read_only {
+        ReadOnly::Always => ", read-only",
+        ReadOnly::OnRequest | ReadOnly::Refused => "",
+    };
+    let name = &listener.name;
+    if *name == addresses {
+        format!("{addresses}: {tls}{clear}{certificate}{read_only}")
+    } else {
+        format!("{name} at {addresses}: {tls}{clear}{certificate}{read_only}")
+    }
+}
+
+fn upstream_text(upstream: &Upstream) -> String {
+    let trust = match &upstream.ca_file {
+        Some(file) => format!(", trusting {}", file.display()),
+        None => String::new(),
+    };
+    format!(
+        "{} at {}{trust}: folder {}, delete = {}",
+        upstream.name, upstream.url, upstream.folder, upstream.delete
+    )
+}
+
+fn routes(routing: &Routing) -> Vec<(String, String)> {
+    let user = |(name, route): (&String, &pop3_server::config::UserRoute)| {
+        let to = match &route.user {
+            Some(user) => format!("{} as {user}", route.upstream),
+            None => route.upstream.clone(),
+        };
+        (name.clone(), to)
+    };
+    let domain = |(domain, to): (&String, &String)| (format!("*@{domain}"), to.clone());
+    let default = match &routing.default {
+        Some(to) => ("everybody else".to_owned(), to.clone()),
+        None => (
+            "everybody else".to_owned(),
+            "nowhere: refused like a wrong password".to_owned(),
+        ),
+    };
+    let named = routing
+        .users
+        .iter()
+        .map(user)
+        .chain(routing.domains.iter().map(domain));
+    named.chain([default]).collect()
+}
+
+fn as_json(config: &Config, runtime: RuntimeKind) -> Value {
+    let listener = |listener: &Listener| {
+        json!({
+            "name": listener.name,
+            "addresses": listener.addresses,
+            "tls": match listener.tls {
+                TlsOffer::None => "none",
+                TlsOffer::Stls => "stls",
+                TlsOffer::Implicit => "implicit",
+            },
+            "allow_clear_login": listener.allow_clear_login,
+            "sasl": listener.sasl.iter().map(|mechanism| mechanism.as_str()).collect::<Vec<_>>(),
+            "certificates": listener.certificates.iter().map(|files| &files.cert).collect::<Vec<_>>(),
+            "self_signed": listener.self_signed,
+        })
+    };
+    let upstream = |upstream: &Upstream| {
+        json!({
+            "name": upstream.name,
+            "url": upstream.url.to_string(),
+            "ca_file": upstream.ca_file,
+            "server_name": upstream.server_name,
+            "folder": upstream.folder,
+            "delete": upstream.delete.to_string(),
+            "mark_seen": upstream.mark_seen,
+            "read_ahead": upstream.read_ahead,
+        })
+    };
+    let route = |(who, to): (String, String)| json!({ "who": who, "to": to });
+    let seconds = std::time::Duration::as_secs_f64;
+    json!({
+        "ok": true,
+        "runtime": runtime_name(runtime),
+        "listeners": config.listeners.iter().map(listener).collect::<Vec<_>>(),
+        "upstreams": config.upstreams.iter().map(upstream).collect::<Vec<_>>(),
+        "routes": routes(&config.routing).into_iter().map(route).collect::<Vec<_>>(),
+        "limits": {
+            "connections": config.limits.connections,
+            "connections_per_address": config.limits.connections_per_address,
+            "connections_per_user": config.limits.connections_per_user,
+            "failed_logins": config.limits.failed_logins,
+        },
+        "timers": {
+            "login_grace": seconds(&config.timers.login_grace),
+            "autologout": seconds(&config.timers.autologout),
+            "stalled_reader": seconds(&config.timers.stalled_reader),
+            "shutdown_grace": seconds(&config.timers.shutdown_grace),
+        },
+        "log": { "format": format_name(config.log.format), "level": LogLevel::as_str(config.log.level) },
+        "transcript": config.transcript,
+    })
+}
+
+fn runtime_name(runtime: RuntimeKind) -> &'static str {
+    match runtime {
+        RuntimeKind::Tokio => "tokio",
+        RuntimeKind::Smol => "smol",
+    }
+}
+
+fn format_name(format: LogFormat) -> &'static str {
+    match format {
+        LogFormat::Human => "human",
+        LogFormat::Json => "json",
+    }
+}

@@ -1,0 +1,266 @@
+//! The command line: names, help, and nothing that acts.
+//!
+//! Help, completions and man pages all come from the definitions here.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
+use pop3_server::config::Flags;
+
+/// `pop3-gateway`
+#[derive(Debug, Parser)]
+#[command(
+    name = "pop3-gateway",
+    version,
+    about = "A POP3 server in front of IMAP mailboxes",
+    long_about = "A POP3 server in front of IMAP mailboxes: whatever speaks only POP3 (a ticket system, \
+                  a scanner, an old mail client) reads a mailbox that an IMAP server keeps. Clients log \
+                  in with their name and password of the IMAP server; the gateway keeps nothing.",
+    after_help = "\
+Examples:
+  Try it out; needs no server and no configuration:
+    pop3-gateway demo
+  Put it in front of an IMAP server, for programs on this machine:
+    pop3-gateway serve --upstream imaps://imap.example.org
+  The same for other machines, with TLS:
+    pop3-gateway serve --upstream imaps://imap.example.org --listen 0.0.0.0:995 \\
+        --tls implicit --tls-cert fullchain.pem --tls-key privkey.pem
+  With a configuration file, for everything else:
+    pop3-gateway check --config pop3-gateway.toml
+    pop3-gateway serve --config pop3-gateway.toml
+
+Exit codes: 0 all went well; 1 something failed while running; 2 the command line or the
+configuration is wrong.",
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway
+    Serve(Box<Serve>),
+    /// Say what a configuration would run, or what is wrong with it
+    Check(Check),
+    /// Try it out: a small IMAP server with sample mail and the gateway in front of it
+    Demo(Demo),
+    /// Print completions for a shell
+    #[command(after_help = "\
+Example:
+  pop3-gateway completions bash > ~/.local/share/bash-completion/completions/pop3-gateway")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write all of them into a folder
+    Man {
+        /// Write pop3-gateway.1 and a page for every command here
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// `serve`
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "\
+Examples:
+  pop3-gateway serve --upstream imaps://imap.example.org --listen 127.0.0.1:1100
+  pop3-gateway serve --upstream imap+starttls://mail.example.org --tls-self-signed tls --listen [::]:110
+  pop3-gateway serve --config pop3-gateway.toml --runtime smol
+
+Signals: SIGTERM and SIGINT finish the responses that run, refuse the next command and end without
+deleting anything that no QUIT confirmed; a second one ends at once. SIGHUP reads the configuration
+and the certificates again; sessions go on.
+
+RUST_LOG=debug (or RUST_LOG=pop3_server=trace, ...) goes before --log-level.",
+    group = clap::ArgGroup::new("what").required(true).args(["config", "upstream"])
+)]
+pub struct Serve {
+    /// Read everything from a file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+
+    /// The IMAP server: imaps://HOST, imap+starttls://HOST or imap://HOST, where HOST may be HOST:PORT
+    #[arg(long, value_name = "URL")]
+    pub upstream: Option<String>,
+
+    /// What drives the sockets
+    #[arg(long, value_parser = ["tokio", "smol"])]
+    pub runtime: Option<String>,
+
+    /// Where clients connect; may be repeated [default: 127.0.0.1:1100]
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        conflicts_with = "config",
+        help_heading = "Clients"
+    )]
+    pub listen: Vec<String>,
+
+    /// How clients get TLS [default: stls if there is a certificate, else none]
+    #[arg(long, value_parser = ["none", "stls", "implicit"], conflicts_with = "config", help_heading = "Clients")]
+    pub tls: Option<String>,
+
+    /// The certificate chain as PEM, the server's own first
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "config", help_heading = "Clients")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The private key as PEM
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "config", help_heading = "Clients")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Use a self-signed certificate from this folder, made at the first start
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "config", help_heading = "Clients")]
+    pub tls_self_signed: Option<PathBuf>,
+
+    /// Let clients of other machines log in without TLS: everybody on the way can read the passwords
+    #[arg(long, conflicts_with = "config", help_heading = "Clients")]
+    pub allow_clear_login: bool,
+
+    /// Trust these authorities (PEM) instead of the system's
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "config", help_heading = "IMAP server")]
+    pub ca_file: Option<PathBuf>,
+
+    /// The name that its certificate must prove [default: the host of the URL]
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "config",
+        help_heading = "IMAP server"
+    )]
+    pub server_name: Option<String>,
+
+    /// Let imap:// go to another machine: everybody on the way can read the passwords
+    #[arg(long, conflicts_with = "config", help_heading = "IMAP server")]
+    pub allow_clear_upstream: bool,
+
+    /// The folder that is shown [default: INBOX]
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "config",
+        help_heading = "IMAP server"
+    )]
+    pub folder: Option<String>,
+
+    /// What becomes of deleted messages at QUIT: expunge, trash, move:FOLDER, seen, keyword:WORD or keep [default: expunge]
+    #[arg(
+        long,
+        value_name = "POLICY",
+        conflicts_with = "config",
+        help_heading = "IMAP server"
+    )]
+    pub delete: Option<String>,
+
+    /// Mark retrieved messages \Seen at QUIT
+    #[arg(long, conflicts_with = "config", help_heading = "IMAP server")]
+    pub mark_seen: bool,
+
+    /// How much may be fetched ahead of a client [default: "256 KiB"]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        conflicts_with = "config",
+        help_heading = "IMAP server"
+    )]
+    pub read_ahead: Option<String>,
+
+    /// Log for people or for programs [default: human]
+    #[arg(long, value_parser = ["human", "json"], help_heading = "Logs")]
+    pub log: Option<String>,
+
+    /// How much is logged [default: info]
+    #[arg(long, value_parser = ["error", "warn", "info", "debug", "trace"], help_heading = "Logs")]
+    pub log_level: Option<String>,
+
+    /// Write both dialogues of every session, POP3 and IMAP, into a file of this folder; secrets and
+    /// messages are left out
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Logs")]
+    pub transcript: Option<PathBuf>,
+}
+
+impl Serve {
+    /// The flags as the configuration understands them.
+    pub fn flags(&self) -> Flags {
+        Flags {
+            upstream: self.upstream.clone().unwrap_or_default(),
+            listen: self.listen.clone(),
+            tls: self.tls.clone(),
+            tls_cert: self.tls_cert.clone(),
+            tls_key: self.tls_key.clone(),
+            tls_self_signed: self.tls_self_signed.clone(),
+            allow_clear_login: self.allow_clear_login,
+            ca_file: self.ca_file.clone(),
+            server_name: self.server_name.clone(),
+            allow_clear_upstream: self.allow_clear_upstream,
+            folder: self.folder.clone(),
+            delete: self.delete.clone(),
+            mark_seen: self.mark_seen,
+            read_ahead: self.read_ahead.clone(),
+            runtime: self.runtime.clone(),
+            log: self.log.clone(),
+            log_level: self.log_level.clone(),
+            transcript: self.transcript.clone(),
+        }
+    }
+}
+
+/// `check`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads the configuration, the certificates and the files of authorities that it names. Opens no
+connection and listens nowhere. Exit code 0: it would run; 2: it would not, and the message says why.")]
+pub struct Check {
+    /// The configuration
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+
+    /// Answer in JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Everything stays on this machine and is gone at the end. Shows what the client and the gateway say to
+each other beside what the gateway and the IMAP server say to each other. Ctrl-C ends it.")]
+pub struct Demo {
+    /// The port for POP3; if it is taken, a free one
+    #[arg(long, value_name = "PORT", default_value_t = 1110)]
+    pub port: u16,
+
+    /// What drives the sockets [default: tokio]
+    #[arg(long, value_parser = ["tokio", "smol"])]
+    pub runtime: Option<String>,
+
+    /// Run one POP3 session by itself, show it, and end
+    #[arg(long, visible_alias = "self-test")]
+    pub once: bool,
+}
+
+/// The completions for a shell.
+pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "pop3-gateway", &mut script);
+    script
+}
+
+/// The main manual page.
+pub fn man_page() -> std::io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    Ok(page)
+}
+
+/// Writes the manual pages of all commands into a folder.
+pub fn man_pages(dir: &std::path::Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    clap_mangen::generate_to(Cli::command(), dir)
+}

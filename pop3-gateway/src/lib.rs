@@ -1,0 +1,113 @@
+//! The program `pop3-gateway`: a POP3 server in front of IMAP mailboxes.
+//!
+//! It owns what no library of the project may know: the command line, the log, the choice of a runtime
+//! and the wiring of everything else. The protocol, the loop and the sockets lie in the crates below.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`cli`] | the command line |
+//! | [`serve`] | `serve`: bind, run, reload |
+//! | [`check`] | `check`: what would run |
+//! | [`demo`] | `demo`: everything in one process |
+//! | [`wiring`] | from the configuration to what runs |
+//! | [`service`], [`hosted`], [`budget`] | the backend of a login |
+//! | [`transcript`], [`logging`] | what is written down |
+
+#[cfg(not(any(feature = "tokio", feature = "smol")))]
+compile_error!(
+    "pop3-gateway needs something to drive its sockets: build it with the feature `tokio`, `smol` or both"
+);
+
+pub mod budget;
+pub mod check;
+pub mod cli;
+pub mod demo;
+pub mod hosted;
+pub mod logging;
+pub mod serve;
+pub mod service;
+pub mod transcript;
+pub mod wiring;
+
+/// The examples of the README are compiled and run with the tests.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use pop3_server::config::ConfigError;
+
+use cli::{Cli, Command};
+use wiring::WiringError;
+
+/// Why the program ends without having done what it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code: 1 if something failed, 2 if the command line or the configuration is wrong.
+    pub code: u8,
+    /// What to tell the operator.
+    pub message: String,
+}
+
+impl Failure {
+    /// Something failed that may work another time.
+    pub fn running(message: impl fmt::Display) -> Self {
+        Self {
+            code: 1,
+            message: message.to_string(),
+        }
+    }
+
+    /// The operator has to change something.
+    pub fn configuration(message: impl fmt::Display) -> Self {
+        Self {
+            code: 2,
+            message: message.to_string(),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::configuration(error)
+    }
+}
+
+impl From<WiringError> for Failure {
+    fn from(error: WiringError) -> Self {
+        Self::configuration(error)
+    }
+}
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Serve(serve) => serve::run(&serve),
+        Command::Check(check) => check::run(&check),
+        Command::Demo(demo) => demo::run(&demo),
+        Command::Completions { shell } => print(&cli::completions(shell)),
+        Command::Man { dir: None } => cli::man_page()
+            .map_err(Failure::running)
+            .and_then(|page| print(&page)),
+        Command::Man { dir: Some(dir) } => cli::man_pages(&dir).map_err(Failure::running),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // nobody is left to tell if this fails
+            let _ = writeln!(io::stderr(), "pop3-gateway: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// To standard output; a reader that has seen enough, such as `head`, is no failure.
+fn print(octets: &[u8]) -> Result<(), Failure> {
+    match io::stdout().write_all(octets) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::running(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

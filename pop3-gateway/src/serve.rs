@@ -1,0 +1,241 @@
+//! `serve`: binds, runs until it is told to stop, and reads the configuration again on SIGHUP.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use pop3_server::config::{Config, RuntimeKind};
+use pop3_server::listen::listen;
+use pop3_server::server::{Options, Reload, Reloadable, Server};
+use pop3_server::settings::Settings;
+use pop3_server::transcript::TranscriptSink;
+
+use crate::service::Gateway;
+use crate::transcript::{Folder, Recorder};
+use crate::wiring::{self, SelfSigned, Surroundings};
+use crate::{Failure, cli, logging};
+
+/// A gateway whose sockets listen, but that accepts nobody yet.
+#[derive(Debug)]
+pub struct Bound {
+    places: Vec<Place>,
+    runtime: RuntimeKind,
+    options: Options,
+}
+
+/// A socket, and what its connections start with.
+#[derive(Debug)]
+struct Place {
+    /// The address of the configuration; its port may be 0.
+    configured: SocketAddr,
+    socket: TcpListener,
+    settings: Reloadable<Gateway>,
+}
+
+/// Runs `serve`.
+pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
+    let config = configuration(arguments)?;
+    logging::start(config.log).map_err(|error| {
+        Failure::configuration(format!(
+            "RUST_LOG: {error}; write for example RUST_LOG=debug"
+        ))
+    })?;
+    let recorder = config.transcript.clone().map(record).transpose()?;
+    let surroundings = Surroundings {
+        transcript: recorder
+            .clone()
+            .map(|recorder| recorder as Arc<dyn TranscriptSink>),
+        ..Surroundings::default()
+    };
+    let bound = Bound::new(&config, &surroundings)?;
+    let reload = bound.reload(arguments.clone(), config, surroundings);
+    let done = bound.serve(Server::new(), reload);
+    if let Some(recorder) = recorder {
+        recorder.flush();
+    }
+    done
+}
+
+/// The configuration that the command line names or is.
+fn configuration(arguments: &cli::Serve) -> Result<Config, Failure> {
+    let flags = arguments.flags();
+    let Some(file) = &arguments.config else {
+        return Ok(Config::from_flags(flags)?);
+    };
+    let mut config = Config::load(file)?;
+    config.override_with(&flags)?;
+    Ok(config)
+}
+
+fn record(dir: PathBuf) -> Result<Arc<Recorder>, Failure> {
+    let failed = |error| {
+        Failure::configuration(format!(
+            "transcripts cannot be written to {}: {error}",
+            dir.display()
+        ))
+    };
+    let folder = Folder::open(dir.clone()).map_err(failed)?;
+    Recorder::start(folder).map(Arc::new).map_err(failed)
+}
+
+impl Bound {
+    /// Loads what the configuration names, and listens.
+    pub fn new(config: &Config, surroundings: &Surroundings) -> Result<Self, Failure> {
+        let runtime = runtime(config.runtime)?;
+        let settings = wiring::settings(config, surroundings, SelfSigned::Make)?;
+        let mut places = Vec::new();
+        for (listener, settings) in config.listeners.iter().zip(settings) {
+            let settings = Arc::new(settings);
+            for &configured in &listener.addresses {
+                let socket = listen(configured).map_err(Failure::running)?;
+                let settings = Arc::new(ArcSwap::new(Arc::clone(&settings)));
+                places.push(Place {
+                    configured,
+                    socket,
+                    settings,
+                });
+            }
+        }
+        let options = Options {
+            grace: config.timers.shutdown_grace,
+            ..Options::default()
+        };
+        Ok(Self {
+            places,
+            runtime,
+            options,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
+        let local = |place: &Place| place.socket.local_addr().map_err(Failure::running);
+        self.places.iter().map(local).collect()
+    }
+
+    /// Accepts and serves connections until the server is told to stop.
+    pub fn serve(self, server: Server, reload: Reload) -> Result<(), Failure> {
+        for (place, address) in self.places.iter().zip(self.addresses()?) {
+            let settings = place.settings.load();
+            let (listener, tls) = (&settings.name, settings.policy.tls);
+            tracing::info!(%address, listener, ?tls, runtime = ?self.runtime, "listening");
+        }
+        let sockets: Vec<_> = self
+            .places
+            .into_iter()
+            .map(|place| (place.socket, place.settings))
+            .collect();
+        let done: std::io::Result<()> = match self.runtime {
+            #[cfg(feature = "tokio")]
+            RuntimeKind::Tokio => pop3_server_tokio::run(server, sockets, reload, &self.options),
+            #[cfg(feature = "smol")]
+            RuntimeKind::Smol => pop3_server_smol::run(server, sockets, reload, &self.options),
+            #[cfg(not(all(feature = "tokio", feature = "smol")))]
+            left_out => return Err(not_built(left_out)),
+        };
+        done.map_err(Failure::running)
+    }
+
+    /// What SIGHUP does: everything is read again, and new connections start with it. Whatever is
+    /// wrong with it, the old configuration stays.
+    fn reload(&self, arguments: cli::Serve, config: Config, surroundings: Surroundings) -> Reload {
+        let places: Vec<_> = self
+            .places
+            .iter()
+            .map(|place| (place.configured, Arc::clone(&place.settings)))
+            .collect();
+        let current = Mutex::new(config);
+        Arc::new(move || {
+            let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+            let read = configuration(&arguments).and_then(|config| {
+                let settings = wiring::settings(&config, &surroundings, SelfSigned::Make)?;
+                Ok((config, settings))
+            });
+            match read {
+                Ok((config, settings)) => {
+                    replace(&places, &config, settings);
+                    warn_of_restart(&current, &config);
+                    *current = config;
+                }
+                Err(failure) => {
+                    tracing::error!(
+                        error = failure.message,
+                        "not reloaded; the old configuration stays"
+                    );
+                }
+            }
+        })
+    }
+}
+
+fn replace(
+    places: &[(SocketAddr, Reloadable<Gateway>)],
+    config: &Config,
+    settings: Vec<Settings<Gateway>>,
+) {
+    let settings: Vec<_> = settings.into_iter().map(Arc::new).collect();
+    for (address, place) in places {
+        let own = config.listeners.iter().zip(&settings);
+        let mut own = own.filter(|(listener, _)| listener.addresses.contains(address));
+        match own.next() {
+            Some((_, settings)) => place.store(Arc::clone(settings)),
+            None => tracing::warn!(%address, "no longer configured; it stays until a restart"),
+        }
+    }
+    for address in config
+        .listeners
+        .iter()
+        .flat_map(|listener| &listener.addresses)
+    {
+        if !places.iter().any(|(place, _)| place == address) {
+            tracing::warn!(%address, "new; listening there needs a restart");
+        }
+    }
+    tracing::info!("configuration and certificates reloaded");
+}
+
+fn warn_of_restart(old: &Config, new: &Config) {
+    for (what, changed) in [
+        ("runtime", old.runtime != new.runtime),
+        ("log", old.log != new.log),
+        ("transcript", old.transcript != new.transcript),
+        (
+            "timers.shutdown_grace",
+            old.timers.shutdown_grace != new.timers.shutdown_grace,
+        ),
+    ] {
+        if changed {
+            tracing::warn!(what, "changed; this needs a restart");
+        }
+    }
+}
+
+/// What drives the sockets, unless it was left out of this build.
+pub fn runtime(chosen: Option<RuntimeKind>) -> Result<RuntimeKind, Failure> {
+    let built = |kind| match kind {
+        RuntimeKind::Tokio => cfg!(feature = "tokio"),
+        RuntimeKind::Smol => cfg!(feature = "smol"),
+    };
+    let default = if cfg!(feature = "tokio") {
+        RuntimeKind::Tokio
+    } else {
+        RuntimeKind::Smol
+    };
+    let kind = chosen.unwrap_or(default);
+    if built(kind) {
+        Ok(kind)
+    } else {
+        Err(not_built(kind))
+    }
+}
+
+fn not_built(kind: RuntimeKind) -> Failure {
+    let name = match kind {
+        RuntimeKind::Tokio => "tokio",
+        RuntimeKind::Smol => "smol",
+    };
+    Failure::configuration(format!(
+        "this pop3-gateway was built without {name}; choose the other runtime"
+    ))
+}

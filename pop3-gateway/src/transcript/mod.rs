@@ -1,0 +1,222 @@
+//! Transcripts: both dialogues of every session, taken down beside the sessions.
+//!
+//! A [`Recorder`] takes lines without ever blocking a session and hands them to a [`Scribe`] on a
+//! thread of its own. What comes too fast for the scribe is left out, and that is said.
+
+mod folder;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, SystemTime};
+use std::{io, thread};
+
+use pop3_proto::time::Time;
+use pop3_proto::trace::{Direction, Trace};
+use pop3_server::transcript::{Dialogue, TranscriptSink};
+
+pub use folder::Folder;
+
+/// Lines that may wait for the scribe.
+const QUEUE: usize = 16 * 1024;
+
+/// Who says a line, as in the examples of the RFCs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// The client of the dialogue: in the one with the upstream, that is the gateway.
+    Client,
+    /// The server of the dialogue.
+    Server,
+}
+
+/// One line of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The session.
+    pub session: u64,
+    /// When it was said, on the clock of the process.
+    pub at: Time,
+    /// When it was said, on the wall clock.
+    pub clock: SystemTime,
+    /// In which dialogue.
+    pub dialogue: Dialogue,
+    /// By whom.
+    pub speaker: Speaker,
+    /// What was said, without control characters.
+    pub text: String,
+}
+
+/// Writes lines down. Runs on a thread of its own and may block.
+pub trait Scribe: Send + 'static {
+    /// Writes a line down.
+    fn write(&mut self, line: &Line) -> io::Result<()>;
+
+    /// So many lines came too fast and are lost.
+    fn lost(&mut self, lines: u64);
+}
+
+/// Takes lines down for a [`Scribe`].
+#[derive(Debug)]
+pub struct Recorder {
+    queue: SyncSender<Job>,
+    lost: AtomicU64,
+}
+
+enum Job {
+    Write(Line),
+    Lost(u64),
+    Flush(SyncSender<()>),
+}
+
+impl Recorder {
+    /// Starts the scribe's thread. It ends with the recorder.
+    pub fn start(scribe: impl Scribe) -> io::Result<Self> {
+        let (queue, jobs) = sync_channel(QUEUE);
+        thread::Builder::new()
+            .name("transcript".into())
+            .spawn(move || work(scribe, &jobs))?;
+        Ok(Self {
+            queue,
+            lost: AtomicU64::new(0),
+        })
+    }
+
+    /// Waits until everything that was taken down is written, but not for long.
+    pub fn flush(&self) {
+        let (done, wait) = sync_channel(1);
+        // a scribe that is gone or stuck must not hold up the end of the process
+        if self.queue.try_send(Job::Flush(done)).is_ok() {
+            let _ = wait.recv_timeout(Duration::from_secs(2));
+        }
+    }
+}
+
+impl TranscriptSink for Recorder {
+    fn line(&self, session: u64, at: Time, dialogue: Dialogue, line: &Trace) {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 && self.queue.try_send(Job::Lost(lost)).is_err() {
+            self.lost.fetch_add(lost + 1, Ordering::Relaxed);
+            return;
+        }
+        let clock = SystemTime::now();
+        let speaker = speaker(dialogue, line.direction);
+        let text = printable(&line.text);
+        let line = Line {
+            session,
+            at,
+            clock,
+            dialogue,
+            speaker,
+            text,
+        };
+        if self.queue.try_send(Job::Write(line)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn work(mut scribe: impl Scribe, jobs: &Receiver<Job>) {
+    let mut failing = false;
+    for job in jobs {
+        match job {
+            Job::Write(line) => {
+                let written = scribe.write(&line);
+                if let Err(error) = &written
+                    && !failing
+                {
+                    tracing::error!(%error, "transcripts cannot be written");
+                }
+                failing = written.is_err();
+            }
+            Job::Lost(lines) => scribe.lost(lines),
+            Job::Flush(done) => {
+                let _ = done.try_send(());
+            }
+        }
+    }
+}
+
+fn speaker(dialogue: Dialogue, direction: Direction) -> Speaker {
+    match (dialogue, direction) {
+        (Dialogue::Client, Direction::Received) | (Dialogue::Upstream, Direction::Sent) => {
+            Speaker::Client
+        }
+        (Dialogue::Client, Direction::Sent) | (Dialogue::Upstream, Direction::Received) => {
+            Speaker::Server
+        }
+    }
+}
+
+/// Control characters as escapes, so that no peer can steer a terminal.
+fn printable(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            clean.extend(c.escape_default())
+        } else {
+            clean.push(c)
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<String>>>);
+
+    impl Scribe for Memory {
+        fn write(&mut self, line: &Line) -> io::Result<()> {
+            let said = format!("{:?} {:?} {}", line.dialogue, line.speaker, line.text);
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(said);
+            Ok(())
+        }
+
+        fn lost(&mut self, _: u64) {}
+    }
+
+    #[test]
+    fn lines_arrive_in_order_with_their_speakers_and_without_control_characters() {
+        let memory = Memory::default();
+        let Ok(recorder) = Recorder::start(memory.clone()) else {
+            panic!("no thread")
+        };
+        for (dialogue, direction, text) in [
+            (Dialogue::Client, Direction::Received, "USER \u{1b}[31mtim"),
+            (Dialogue::Client, Direction::Sent, "+OK"),
+            (Dialogue::Upstream, Direction::Sent, "A1 NOOP"),
+            (Dialogue::Upstream, Direction::Received, "* OK\u{7}"),
+        ] {
+            recorder.line(
+                1,
+                Time::ZERO,
+                dialogue,
+                &Trace {
+                    direction,
+                    text: text.into(),
+                },
+            );
+        }
+        recorder.flush();
+        let written = memory
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        assert_eq!(
+            written,
+            [
+                "Client Client USER \\u{1b}[31mtim",
+                "Client Server +OK",
+                "Upstream Client A1 NOOP",
+                "Upstream Server * OK\\u{7}",
+            ]
+        );
+    }
+}

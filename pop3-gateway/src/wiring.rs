@@ -1,0 +1,269 @@
+//! From the configuration to what runs: the only place that knows all crates.
+//!
+//! Reads certificates, keys and authorities; opens no socket.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use pop3_proto::backend::Endpoint;
+use pop3_proto::server::Policy;
+use pop3_server::config::{
+    Config, DeletePolicy, Limits, Listener, LoginCommand, Routing, Security, Timers,
+    Upstream as UpstreamConfig,
+};
+use pop3_server::delay::Delay;
+use pop3_server::route::Routes;
+use pop3_server::settings::Settings;
+use pop3_server::tls::{Identity, ServerTls, TlsError, Trust, UpstreamTls, ensure_self_signed};
+use pop3_server::transcript::TranscriptSink;
+
+use crate::budget::Budget;
+use crate::service::{Gateway, Target, Upstream};
+
+/// What a folder called `\Trash` is called by servers that do not say which one it is.
+const TRASH: &str = "Trash";
+
+/// A file that the configuration names cannot be used.
+#[derive(Debug)]
+pub struct WiringError {
+    /// Whose file: `listener "public"`, `upstream "main"`.
+    pub what: String,
+    /// What is wrong with it.
+    pub cause: TlsError,
+}
+
+impl fmt::Display for WiringError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.cause)
+    }
+}
+
+impl std::error::Error for WiringError {}
+
+/// What outlives a reload of the configuration.
+#[derive(Clone, Default)]
+pub struct Surroundings {
+    /// Where dialogues are recorded, if anywhere.
+    pub transcript: Option<Arc<dyn TranscriptSink>>,
+    /// What is fetched ahead for all sessions.
+    pub budget: Budget,
+}
+
+/// Whether files that the configuration allows to be made are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelfSigned {
+    /// A self-signed certificate that is not there is made.
+    Make,
+    /// It is left to the first start.
+    Leave,
+}
+
+/// What each listener of the configuration starts its connections with, in its order.
+pub fn settings(
+    config: &Config,
+    surroundings: &Surroundings,
+    self_signed: SelfSigned,
+) -> Result<Vec<Settings<Gateway>>, WiringError> {
+    let gateway = Arc::new(Gateway {
+        routes: routes(&config.routing, &upstreams(config)?),
+        budget: surroundings.budget.clone(),
+        read_ahead_total: config.limits.read_ahead_total,
+    });
+    let listener = |listener: &Listener| {
+        let tls = server_tls(listener, self_signed).map_err(|cause| WiringError {
+            what: format!("listener {:?}", listener.name),
+            cause,
+        })?;
+        Ok(Settings {
+            name: listener.name.clone(),
+            policy: Arc::new(policy(listener, &config.limits, &config.timers)),
+            tls,
+            limits: limits(&config.limits),
+            delay: Delay {
+                first: config.limits.failed_login_delay,
+                most: config.limits.failed_login_delay_max,
+                ..Delay::default()
+            },
+            transcript: surroundings.transcript.clone(),
+            ..Settings::new(Arc::clone(&gateway))
+        })
+    };
+    config.listeners.iter().map(listener).collect()
+}
+
+fn policy(listener: &Listener, limits: &Limits, timers: &Timers) -> Policy {
+    let implementation = &listener.implementation;
+    Policy {
+        greeting: listener.greeting.clone(),
+        implementation: (!implementation.is_empty()).then(|| implementation.clone()),
+        tls: listener.tls,
+        clear_login: listener.allow_clear_login,
+        user_pass: listener.user_pass,
+        mechanisms: listener.sasl.clone(),
+        utf8: listener.utf8,
+        read_only: listener.read_only,
+        login_grace: timers.login_grace,
+        autologout: timers.autologout,
+        stalled_reader: timers.stalled_reader,
+        failed_logins: limits.failed_logins,
+        bad_commands_before_login: limits.bad_commands_before_login,
+        bad_commands: limits.bad_commands,
+        ..Policy::default()
+    }
+}
+
+fn limits(limits: &Limits) -> pop3_server::limit::Limits {
+    let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    pop3_server::limit::Limits {
+        total: count(limits.connections),
+        per_address: count(limits.connections_per_address),
+        per_user: count(limits.connections_per_user),
+    }
+}
+
+fn server_tls(listener: &Listener, self_signed: SelfSigned) -> Result<Option<ServerTls>, TlsError> {
+    let mut identities: Vec<_> = listener
+        .certificates
+        .iter()
+        .map(|files| Identity {
+            chain: files.cert.clone(),
+            key: files.key.clone(),
+        })
+        .collect();
+    if let Some(folder) = &listener.self_signed {
+        if self_signed == SelfSigned::Leave && !folder.exists() {
+            return Ok(None);
+        }
+        let (identity, made) = ensure_self_signed(folder, &names(&listener.addresses))?;
+        if made {
+            let certificate = identity.chain.display();
+            tracing::info!(listener = listener.name, %certificate, "self-signed certificate made");
+        }
+        identities.push(identity);
+    }
+    if identities.is_empty() {
+        Ok(None)
+    } else {
+        ServerTls::load(&identities).map(Some)
+    }
+}
+
+/// The names in a self-signed certificate: this machine's, by which its clients may know it.
+fn names(addresses: &[SocketAddr]) -> Vec<String> {
+    let mut names: Vec<_> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
+    if let Ok(host) = std::fs::read_to_string("/proc/sys/kernel/hostname") {
+        names.push(host.trim().to_owned());
+    }
+    let bound = addresses
+        .iter()
+        .map(SocketAddr::ip)
+        .filter(|ip| !ip.is_unspecified());
+    names.extend(bound.map(|ip| ip.to_string()));
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn upstreams(config: &Config) -> Result<HashMap<&str, Arc<Upstream>>, WiringError> {
+    let upstream = |upstream: &UpstreamConfig| {
+        let tls = upstream_tls(upstream).map_err(|cause| WiringError {
+            what: format!("upstream {:?}", upstream.name),
+            cause,
+        })?;
+        Ok(Arc::new(Upstream {
+            name: upstream.name.clone(),
+            imap: imap(upstream),
+            tls,
+        }))
+    };
+    config
+        .upstreams
+        .iter()
+        .map(|own| Ok((own.name.as_str(), upstream(own)?)))
+        .collect()
+}
+
+fn upstream_tls(upstream: &UpstreamConfig) -> Result<Option<Arc<UpstreamTls>>, TlsError> {
+    let trust = match (upstream.url.security, &upstream.ca_file) {
+        (Security::Clear, _) => return Ok(None),
+        (Security::Tls | Security::StartTls, Some(file)) => Trust::File(file.clone()),
+        (Security::Tls | Security::StartTls, None) => Trust::System,
+    };
+    UpstreamTls::load(&trust).map(|tls| Some(Arc::new(tls)))
+}
+
+fn imap(upstream: &UpstreamConfig) -> imap_backend::Config {
+    let security = match upstream.url.security {
+        Security::Tls => imap_backend::Security::Implicit,
+        Security::StartTls => imap_backend::Security::StartTls,
+        Security::Clear => imap_backend::Security::Clear,
+    };
+    let auth = match upstream.login {
+        LoginCommand::Auto => imap_backend::AuthPreference::Auto,
+        LoginCommand::Login => imap_backend::AuthPreference::Login,
+        LoginCommand::Plain => imap_backend::AuthPreference::Plain,
+    };
+    imap_backend::Config {
+        endpoint: Endpoint {
+            host: upstream.url.host.clone(),
+            port: upstream.url.port,
+        },
+        server_name: upstream.server_name.clone(),
+        folder: upstream.folder.clone(),
+        delete: delete(&upstream.delete),
+        mark_seen: upstream.mark_seen,
+        read_ahead: u64::try_from(upstream.read_ahead).unwrap_or(u64::MAX),
+        connect_timeout: upstream.connect_timeout,
+        response_timeout: upstream.reply_timeout,
+        keep_alive: upstream.keep_alive,
+        auth,
+        quirks: imap_backend::Quirks {
+            masked_capabilities: upstream.without.clone(),
+            pipeline_login: upstream.pipeline_login,
+            send_id: upstream.send_id,
+        },
+        ..imap_backend::Config::new(&upstream.url.host, upstream.url.port, security)
+    }
+}
+
+fn delete(policy: &DeletePolicy) -> imap_backend::DeletePolicy {
+    match policy {
+        DeletePolicy::Expunge => imap_backend::DeletePolicy::Expunge,
+        DeletePolicy::Trash => imap_backend::DeletePolicy::Trash {
+            fallback: TRASH.into(),
+        },
+        DeletePolicy::Move(folder) => imap_backend::DeletePolicy::Move(folder.clone()),
+        DeletePolicy::Seen => imap_backend::DeletePolicy::Seen,
+        DeletePolicy::Keyword(keyword) => imap_backend::DeletePolicy::Keyword(keyword.clone()),
+        DeletePolicy::Keep => imap_backend::DeletePolicy::Keep,
+    }
+}
+
+/// The configuration names only upstreams that exist; a route to another would lead nowhere.
+fn routes(routing: &Routing, upstreams: &HashMap<&str, Arc<Upstream>>) -> Routes<Target> {
+    let target = |name: &String, user: Option<&String>| {
+        let upstream = Arc::clone(upstreams.get(name.as_str())?);
+        Some(Target {
+            upstream,
+            user: user.cloned(),
+        })
+    };
+    let mut routes = Routes::new();
+    if let Some(target) = routing.default.as_ref().and_then(|name| target(name, None)) {
+        routes.set_default(target);
+    }
+    for (domain, name) in &routing.domains {
+        if let Some(target) = target(name, None) {
+            routes.set_domain(domain, target);
+        }
+    }
+    for (user, route) in &routing.users {
+        if let Some(target) = target(&route.upstream, route.user.as_ref()) {
+            routes.set_user(user.clone(), target);
+        }
+    }
+    routes
+}

@@ -1,0 +1,239 @@
+//! The gateway as a process in front of the testkit's IMAP server, and a client that remembers every
+//! octet it received.
+
+#![allow(unreachable_pub, reason = "a module of test crates")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testkit::imap_server::{Options, Server, Store};
+use testkit::tcp::TcpHost;
+
+/// Nothing takes longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the tests run on.
+pub const RUNTIMES: [&str; 2] = ["tokio", "smol"];
+
+/// An IMAP server with these users, whose passwords are their names.
+pub fn imap(users: &[&str]) -> (Store, SocketAddr) {
+    imap_with(users, Options::default())
+}
+
+/// The same with options. It runs for as long as the test does.
+pub fn imap_with(users: &[&str], options: Options) -> (Store, SocketAddr) {
+    let store = Store::new();
+    for user in users {
+        store.add_user(user, user);
+    }
+    let server = Server::new(store.clone(), options);
+    let host = Box::leak(Box::new(TcpHost::start("127.0.0.1:0", server).unwrap()));
+    (store, host.address())
+}
+
+/// A gateway that runs. Killed when dropped.
+pub struct Gateway {
+    child: Child,
+    log: Receiver<serde_json::Value>,
+    /// Where it listens, in the order of the configuration.
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Gateway {
+    /// In front of this server, on a free port.
+    pub fn serve(runtime: &str, imap: SocketAddr, more: &[&str]) -> Self {
+        let upstream = format!("imap://{imap}");
+        let mut arguments = vec!["--upstream", &upstream, "--listen", "127.0.0.1:0"];
+        arguments.extend_from_slice(more);
+        Self::start(runtime, 1, &arguments)
+    }
+
+    /// With these arguments, listening on so many sockets.
+    pub fn start(runtime: &str, listeners: usize, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pop3-gateway"))
+            .args(["serve", "--log", "json", "--runtime", runtime])
+            .args(arguments)
+            .env_remove("RUST_LOG")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (said, log) = channel();
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let entry = serde_json::from_str(&line).unwrap_or(serde_json::Value::String(line));
+                if said.send(entry).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut gateway = Self {
+            child,
+            log,
+            addresses: Vec::new(),
+        };
+        for _ in 0..listeners {
+            let entry = gateway.wait_for("listening");
+            gateway
+                .addresses
+                .push(entry["address"].as_str().unwrap().parse().unwrap());
+        }
+        gateway
+    }
+
+    /// The next line of the log with this message.
+    pub fn wait_for(&mut self, message: &str) -> serde_json::Value {
+        let mut seen = Vec::new();
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.log.recv_timeout(left) {
+                Ok(entry) if entry["message"] == message => return entry,
+                Ok(entry) => seen.push(entry),
+                Err(_) => panic!("the log never said {message:?}, but {seen:#?}"),
+            }
+        }
+    }
+
+    /// Connects and takes the greeting.
+    pub fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.addresses[0]).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut client = Client {
+            stream: BufReader::new(stream),
+            received: Vec::new(),
+        };
+        client.line();
+        client
+    }
+
+    /// Connects and logs in; the user's name is the password.
+    pub fn log_in(&self, user: &str) -> Client {
+        let mut client = self.connect();
+        assert_eq!(
+            client.say(&format!("USER {user}")).split(' ').next(),
+            Some("+OK")
+        );
+        let answer = client.say(&format!("PASS {user}"));
+        assert!(answer.starts_with("+OK"), "{answer}");
+        client
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for its end.
+    pub fn ended(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "the gateway does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A POP3 client on a clear connection.
+pub struct Client {
+    stream: BufReader<TcpStream>,
+    /// Every octet so far.
+    pub received: Vec<u8>,
+}
+
+impl Client {
+    /// Sends octets and waits for nothing.
+    pub fn send(&mut self, octets: &[u8]) {
+        self.stream.get_mut().write_all(octets).unwrap();
+    }
+
+    /// Sends a command and takes its status line.
+    pub fn say(&mut self, command: &str) -> String {
+        self.send(format!("{command}\r\n").as_bytes());
+        self.line()
+    }
+
+    /// Sends a command and takes the lines behind its good status line, unstuffed.
+    pub fn ask(&mut self, command: &str) -> Vec<u8> {
+        let status = self.say(command);
+        assert!(status.starts_with("+OK"), "{command}: {status}");
+        let mut octets = Vec::new();
+        loop {
+            let line = self.read();
+            if line == b".\r\n" {
+                return octets;
+            }
+            octets.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+        }
+    }
+
+    /// A status line.
+    pub fn line(&mut self) -> String {
+        String::from_utf8(self.read())
+            .unwrap()
+            .trim_end()
+            .to_owned()
+    }
+
+    /// Everything up to the end of the connection.
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // a reset is an end too
+        let _ = self.stream.read_to_end(&mut rest);
+        self.received.extend_from_slice(&rest);
+        rest
+    }
+
+    fn read(&mut self) -> Vec<u8> {
+        let mut line = Vec::new();
+        self.stream.read_until(b'\n', &mut line).unwrap();
+        assert!(
+            line.ends_with(b"\r\n"),
+            "the connection ended: {}",
+            String::from_utf8_lossy(&line)
+        );
+        self.received.extend_from_slice(&line);
+        line
+    }
+}
+
+/// A message as POP3 sends it: every line end is CRLF, and the last line has one.
+pub fn sent_form(stored: &[u8]) -> Vec<u8> {
+    let mut sent = Vec::with_capacity(stored.len());
+    let mut octets = stored.iter().copied().peekable();
+    while let Some(octet) = octets.next() {
+        match octet {
+            b'\r' => {
+                octets.next_if_eq(&b'\n');
+                sent.extend_from_slice(b"\r\n");
+            }
+            b'\n' => sent.extend_from_slice(b"\r\n"),
+            other => sent.push(other),
+        }
+    }
+    if !sent.is_empty() && !sent.ends_with(b"\r\n") {
+        sent.extend_from_slice(b"\r\n");
+    }
+    sent
+}
