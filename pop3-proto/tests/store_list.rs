@@ -1,0 +1,268 @@
+//! The list store, and what authors of stores are given.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod store_common;
+
+use std::io;
+use std::sync::Arc;
+
+use pop3_proto::backend::blocking::{Blocking, Mailbox, Store};
+use pop3_proto::backend::list::ListStore;
+use pop3_proto::backend::store::{Entry, StoreError, message_size};
+use pop3_proto::backend::{Index, Login, Mechanism, Open};
+use pop3_proto::secret::Secret;
+use pop3_proto::stuffing::Stuffer;
+use pop3_proto::{apop, unique_id};
+use proptest::prelude::*;
+
+use store_common::world::World;
+use store_common::{login, policy};
+
+fn secret(text: &str) -> Secret {
+    Secret::from(text.as_bytes())
+}
+
+fn store(messages: &[&str]) -> Arc<ListStore> {
+    let mut store = ListStore::default();
+    store.add_account("u", secret("p w"));
+    store.add_account("other", secret("other"));
+    for message in messages {
+        assert!(store.deliver("u", message.to_string()));
+    }
+    assert!(!store.deliver("nobody", "x"));
+    Arc::new(store)
+}
+
+fn world(store: &Arc<ListStore>) -> World<Blocking<ListStore>> {
+    let store = Arc::clone(store);
+    World::new(policy(), move || Blocking::new(Arc::clone(&store)))
+}
+
+fn ids(store: &ListStore) -> Vec<String> {
+    let mut mailbox = store.open(&login()).unwrap();
+    let entries = mailbox.list().unwrap();
+    entries.into_iter().map(|entry| entry.unique_id).collect()
+}
+
+#[test]
+fn a_session_with_a_list() {
+    let store = store(&["Subject: a\n\none\n.two", "", "Subject: a\n\none\n.two"]);
+    let mut world = world(&store);
+    let heard = world.say("USER u\r\nPASS p w\r\nLIST\r\nRETR 1\r\nDELE 1\r\nDELE 2\r\n");
+    assert!(
+        heard.contains("\r\n1 25\r\n2 0\r\n3 25\r\n.\r\n"),
+        "{heard}"
+    );
+    assert!(heard.contains("\r\nSubject: a\r\n\r\none\r\n..two\r\n.\r\n"));
+    // what comes meanwhile is for the next session, and stays
+    assert!(store.deliver("u", "new"));
+    assert!(world.say("STAT\r\n").starts_with("+OK 1 25\r\n"));
+    assert!(world.say("QUIT\r\n").starts_with("+OK"));
+    assert_eq!(
+        store.messages("u"),
+        [&b"Subject: a\n\none\n.two"[..], b"new"]
+    );
+    assert!(store.messages("other").is_empty());
+    assert!(store.messages("nobody").is_empty());
+}
+
+#[test]
+fn p049_p050_ids_are_unique_and_stay() {
+    let one = store(&["a", "b", "a", "a"]);
+    let two = store(&["a", "b", "a", "a"]);
+    let all = ids(&one);
+    assert_eq!(all, ids(&two));
+    assert!(all.iter().all(|id| unique_id::is_valid(id.as_bytes())));
+    let mut sorted = all.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(sorted.len(), 4);
+    let mut world = world(&one);
+    world.say("USER u\r\nPASS p w\r\nDELE 3\r\nQUIT\r\n");
+    one.deliver("u", "a");
+    let after = ids(&one);
+    assert_eq!(after[..3], [&all[..2], &all[3..]].concat());
+    assert!(!all.contains(&after[3]), "an id that was in use came again");
+}
+
+#[test]
+fn many_messages_that_are_alike() {
+    let store = store(&["x"; 20_000]);
+    let mut world = world(&store);
+    assert!(
+        world
+            .say("USER u\r\nPASS p w\r\nUIDL\r\n")
+            .contains("20000 ")
+    );
+    assert!(world.say("QUIT\r\n").starts_with("+OK"));
+}
+
+#[test]
+fn one_user_never_sees_the_messages_of_another() {
+    let store = store(&["x"]);
+    let heard = world(&store).say("USER other\r\nPASS other\r\nSTAT\r\nQUIT\r\n");
+    assert!(heard.contains("+OK 0 0\r\n"));
+    for (user, password) in [
+        ("other", "p w"),
+        ("u", "other"),
+        ("nobody", "nobody"),
+        ("nobody", "p w"),
+    ] {
+        let heard = world(&store).say(&format!("USER {user}\r\nPASS {password}\r\n"));
+        assert!(heard.contains("-ERR [AUTH]"), "{user} {heard}");
+    }
+}
+
+#[test]
+fn p059_c002_logins_are_proven_by_what_they_carry() {
+    let known = secret("tanstaaf");
+    let wrong = secret("tanstaa");
+    let user = || "mrose".to_string();
+    let timestamp = "<1896.697170952@dbc.mtview.ca.us>";
+    let logins = [
+        Login::Password {
+            user: user(),
+            password: known.clone(),
+        },
+        Login::Apop {
+            user: user(),
+            timestamp: timestamp.into(),
+            digest: apop::from_hex(b"c4c9334bac560ecc979e58001b3e22fb").unwrap(),
+        },
+        Login::CramMd5 {
+            user: user(),
+            challenge: "<1896.697170952@postoffice.reston.mci.net>".into(),
+            // of tanstaaf, not of the RFC's secret
+            digest: apop::from_hex(b"36ea53ae0e5316b40a9e91c51e62dc57").unwrap(),
+        },
+    ];
+    assert!(logins[..2].iter().all(|login| login.proves(&known)));
+    assert!(logins.iter().all(|login| !login.proves(&wrong)));
+    let Login::CramMd5 { challenge, .. } = &logins[2] else {
+        unreachable!()
+    };
+    let rfc = Login::CramMd5 {
+        user: "tim".into(),
+        challenge: challenge.clone(),
+        digest: apop::from_hex(b"b913a602c7eda7a495b4e6e7334d3890").unwrap(),
+    };
+    assert!(rfc.proves(&secret("tanstaaftanstaaf")) && !rfc.proves(&known));
+}
+
+#[test]
+fn an_empty_secret_proves_nothing() {
+    let empty = Secret::default();
+    let timestamp = "<1@h>".to_string();
+    let digest = apop::digest(&timestamp, &empty);
+    let user = "u".to_string();
+    let apop = Login::Apop {
+        user: user.clone(),
+        timestamp,
+        digest,
+    };
+    let password = Login::Password {
+        user: user.clone(),
+        password: Secret::default(),
+    };
+    let bearer = Login::Bearer {
+        mechanism: Mechanism::new("XOAUTH2").unwrap(),
+        user,
+        token: secret("p"),
+    };
+    assert!(!apop.proves(&empty) && !password.proves(&empty) && !bearer.proves(&secret("p")));
+}
+
+#[test]
+fn p059_apop_over_a_list() {
+    let store = store(&["x"]);
+    let make = Arc::clone(&store);
+    let policy = pop3_proto::server::Policy {
+        apop: true,
+        ..policy()
+    };
+    let mut world = World::new(policy, move || Blocking::new(Arc::clone(&make)));
+    let digest = apop::to_hex(&apop::digest("<1.2@host>", &secret("p w")));
+    let heard = world.say(&format!("APOP u {digest}\r\nSTAT\r\nQUIT\r\n"));
+    assert!(heard.contains("+OK 1 3\r\n"), "{heard}");
+}
+
+proptest! {
+    #[test]
+    fn p063_the_size_is_what_is_sent(
+        message in proptest::collection::vec(
+            prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'.'), Just(b'a')], 0..60),
+        times in 1usize..400,
+    ) {
+        let message = message.repeat(times);
+        let mut stuffer = Stuffer::whole();
+        let mut sent = bytes::BytesMut::new();
+        stuffer.stuff(&message, &mut sent);
+        stuffer.finish(&mut sent);
+        prop_assert_eq!(message_size(&message[..]).unwrap(), stuffer.octets());
+    }
+}
+
+/// A store with the least that one can write: everything else is provided.
+struct Least(Vec<&'static str>);
+
+impl Store for Least {
+    type Mailbox = Self;
+
+    fn open(&self, _: &Open) -> Result<Self, StoreError> {
+        Ok(Self(self.0.clone()))
+    }
+}
+
+impl Mailbox for Least {
+    fn list(&mut self) -> Result<Vec<Entry>, StoreError> {
+        let entries = self.0.iter().map(|id| Entry {
+            size: 1,
+            unique_id: id.to_string(),
+        });
+        Ok(entries.collect())
+    }
+
+    fn message(&mut self, index: Index) -> Result<Box<dyn io::Read + Send>, StoreError> {
+        Ok(Box::new(self.0[index.0 as usize].as_bytes()))
+    }
+
+    fn remove(&mut self, indexes: &[Index]) -> Result<(), StoreError> {
+        assert!(!indexes.is_empty(), "nothing to remove");
+        Err(StoreError::Temporary("not today".into()))
+    }
+}
+
+fn least(ids: &[&'static str]) -> World<Blocking<Least>> {
+    let ids = ids.to_vec();
+    World::new(policy(), move || {
+        Blocking::new(Arc::new(Least(ids.clone())))
+    })
+}
+
+#[test]
+fn what_is_provided_does_what_it_says() {
+    let login = "USER u\r\nPASS p\r\n";
+    let mut world = least(&["a", "b"]);
+    let heard = world.say(&format!("{login}TOP 2 0\r\nQUIT\r\n"));
+    assert!(heard.contains("\r\nb\r\n.\r\n+OK bye"), "{heard}");
+    let heard = least(&["a"]).say(&format!("{login}DELE 1\r\nQUIT\r\n"));
+    assert!(heard.contains("-ERR [SYS/TEMP]"), "{heard}");
+}
+
+#[test]
+fn p049_qa7_repeated_ids_are_told_and_not_sent() {
+    let heard = least(&["a", "b", "a"]).say("USER u\r\nPASS p\r\n");
+    assert!(heard.contains("-ERR [SYS/PERM]"), "{heard}");
+}
+
+#[test]
+fn errors_of_files_keep_their_class() {
+    let class = |kind| StoreError::from(io::Error::from(kind));
+    assert_eq!(class(io::ErrorKind::NotFound), StoreError::Missing);
+    for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::InvalidData] {
+        assert!(matches!(class(kind), StoreError::Permanent(_)));
+    }
+    for kind in [io::ErrorKind::TimedOut, io::ErrorKind::StorageFull] {
+        assert!(matches!(class(kind), StoreError::Temporary(_)));
+    }
+}
