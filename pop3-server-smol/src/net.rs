@@ -12,7 +12,7 @@ use std::time::Instant;
 use async_executor::Executor;
 use async_io::Async;
 use blocking::unblock;
-use futures_lite::{AsyncRead, AsyncWrite};
+use futures_lite::{AsyncRead, AsyncWrite, FutureExt};
 use pop3_proto::time::Time;
 use pop3_server::runtime::{Accepted, Boxed, Listener, Runtime, Stream, Timer};
 
@@ -77,7 +77,9 @@ impl Runtime for Smol {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.executor.spawn(task).detach();
+        // A task's panic is its own: it must not take a thread of the executor with it.
+        let task = AssertUnwindSafe(task).catch_unwind();
+        self.executor.spawn(async { drop(task.await) }).detach();
     }
 }
 

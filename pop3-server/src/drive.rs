@@ -11,6 +11,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use pop3_proto::backend::{Backend, Endpoint, Failure, Job, Outcome};
 use pop3_proto::time::Time;
@@ -31,6 +32,9 @@ const CLIENT_READ: usize = 2 * 1024;
 /// record of the largest size and a bit.
 const UPSTREAM_READ: usize = 17 * 1024;
 
+/// The least time between two deadlines of a connection.
+const PATIENCE: Duration = Duration::from_millis(5);
+
 type Done<S> = <<S as Service>::Backend as Backend>::Done;
 
 /// One connection from accept to close. Yields when all is done.
@@ -46,6 +50,8 @@ pub struct Drive<S: Service, R: Runtime> {
     /// What the timer is set to. It is left alone when the deadline moves away: it then fires once for
     /// nothing, which is cheaper than setting it anew with each command.
     armed: Option<Time>,
+    /// No deadline is served before: one that stays where it is must not keep a processor busy.
+    patience: Time,
     member: Member,
 }
 
@@ -77,6 +83,7 @@ impl<S: Service, R: Runtime> Drive<S, R> {
             dialling: None,
             job: None,
             armed: None,
+            patience: Time::ZERO,
             member,
         }
     }
@@ -227,8 +234,10 @@ impl<S: Service, R: Runtime> Drive<S, R> {
         let Some((deadline, _)) = self.connection.poll_timeout() else {
             return false;
         };
+        let deadline = deadline.max(self.patience);
         if deadline <= now {
             self.connection.handle_timeout(now);
+            self.patience = now + PATIENCE;
             return true;
         }
         let at = self.armed.map_or(deadline, |armed| armed.min(deadline));

@@ -74,12 +74,30 @@ impl Report {
         }
     }
 
+    pub(crate) fn logged_in(&self, summary: &Summary) {
+        let tls = summary.tls.as_ref();
+        tracing::debug!(
+            target: "pop3_server::login",
+            session = self.session,
+            peer = %self.peer,
+            user = name(summary.user.as_deref()),
+            method = summary.method.as_deref(),
+            tls = tls.map(|tls| tls.protocol),
+            cipher = tls.map(|tls| tls.cipher.as_str()),
+            upstream = self.upstream.as_deref(),
+            "logged in"
+        );
+    }
+
     pub(crate) fn refused(&self, refusal: &Refusal, summary: &Summary) {
         tracing::info!(
             target: "pop3_server::login",
             session = self.session,
             peer = %self.peer,
             user = name(summary.user.as_deref()),
+            method = summary.method.as_deref(),
+            tls = summary.tls.as_ref().map(|tls| tls.protocol),
+            cipher = summary.tls.as_ref().map(|tls| tls.cipher.as_str()),
             upstream = self.upstream.as_deref(),
             kind = ?refusal.kind,
             detail = clean(&refusal.detail),
@@ -130,6 +148,7 @@ impl Report {
             session = self.session,
             user = name(summary.user.as_deref()),
             logged_in = summary.logged_in,
+            method = summary.method.as_deref(),
             peer = %self.peer,
             listener = &*self.listener,
             tls = tls.map(|tls| tls.protocol),

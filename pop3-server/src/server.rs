@@ -5,9 +5,9 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, TcpListener};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -50,6 +50,7 @@ struct Shared {
     users: Slots<Arc<str>>,
     sessions: AtomicU64,
     shutdown: Shutdown,
+    reloading: Mutex<()>,
 }
 
 /// How a server is run.
@@ -127,6 +128,7 @@ impl Server {
             listeners: listeners?,
             timer: runtime.timer(),
             pause: None,
+            turned_away: TurnedAway::default(),
             server: self.clone(),
             runtime: runtime.clone(),
         };
@@ -176,8 +178,12 @@ impl Server {
         match signal {
             Signal::Stop => self.shutdown().advance(),
             Signal::Reload => {
-                let reload = Arc::clone(reload);
-                let job = runtime.block(move || reload());
+                let (reload, server) = (Arc::clone(reload), self.clone());
+                let job = runtime.block(move || {
+                    // One after the other, so that the last one read is the last one in force.
+                    let _turn = server.0.reloading.lock();
+                    reload();
+                });
                 runtime.spawn(async {
                     if let Err(error) = job.await {
                         tracing::error!(%error, "reload failed");
@@ -193,8 +199,33 @@ struct Accepting<S: Service, R: Runtime> {
     listeners: Vec<(R::Listener, Reloadable<S>)>,
     timer: R::Timer,
     pause: Option<Time>,
+    turned_away: TurnedAway,
     server: Server,
     runtime: R,
+}
+
+/// Connections over a limit since the log said so last, and when that was: a flood of them must not
+/// become a flood of lines.
+#[derive(Default)]
+struct TurnedAway {
+    count: u64,
+    told: Option<Time>,
+}
+
+impl TurnedAway {
+    fn note(&mut self, now: Time, peer: SocketAddr) {
+        self.count += 1;
+        if self
+            .told
+            .is_none_or(|told| now.since(told) >= Duration::from_secs(1))
+        {
+            tracing::warn!(%peer, count = self.count, "too many connections, turned away");
+            *self = Self {
+                count: 0,
+                told: Some(now),
+            };
+        }
+    }
 }
 
 impl<S: Service, R: Runtime> Accepting<S, R> {
@@ -216,7 +247,11 @@ impl<S: Service, R: Runtime> Accepting<S, R> {
                 turns += 1;
                 match listener.poll_accept(cx) {
                     Poll::Ready(Ok(accepted)) => {
-                        begin(&self.server, &self.runtime, settings, accepted, cx);
+                        if let Some(peer) =
+                            begin(&self.server, &self.runtime, settings, accepted, cx)
+                        {
+                            self.turned_away.note(self.runtime.now(), peer);
+                        }
                     }
                     Poll::Ready(Err(error)) if concerns_one(&error) => {}
                     Poll::Ready(Err(error)) => {
@@ -250,13 +285,14 @@ fn concerns_one(error: &io::Error) -> bool {
     .contains(&kind)
 }
 
+/// Starts a connection. Returns who it was if there are too many.
 fn begin<S: Service, R: Runtime>(
     server: &Server,
     runtime: &R,
     settings: &Reloadable<S>,
     accepted: Accepted<R::Stream>,
     cx: &mut Context<'_>,
-) {
+) -> Option<SocketAddr> {
     let Accepted {
         mut stream,
         peer,
@@ -264,25 +300,21 @@ fn begin<S: Service, R: Runtime>(
     } = accepted;
     let settings = settings.load_full();
     let implicit = settings.policy.tls == TlsOffer::Implicit;
-    let peer = Peer {
+    let side = Peer {
         address: peer,
         local,
         encrypted: false,
     };
-    let address = peer.address;
-    match Connection::new(settings, server, peer, runtime.now()) {
-        Some(connection) => {
-            let member = server.shutdown().join();
-            runtime.spawn(Drive::new(runtime.clone(), connection, stream, member));
-        }
-        None => {
-            tracing::warn!(peer = %address, "too many connections, one turned away");
-            // A fresh socket takes these few bytes at once or never; nobody waits for it. With TLS from
-            // the start there is no way to say it.
-            if !implicit {
-                let _ = stream.poll_write(cx, b"-ERR [SYS/TEMP] too many connections\r\n");
-            }
-            let _ = stream.shut_down();
-        }
+    if let Some(connection) = Connection::new(settings, server, side, runtime.now()) {
+        let member = server.shutdown().join();
+        runtime.spawn(Drive::new(runtime.clone(), connection, stream, member));
+        return None;
     }
+    // A fresh socket takes these few bytes at once or never; nobody waits for it. With TLS from the
+    // start there is no way to say it.
+    if !implicit {
+        let _ = stream.poll_write(cx, b"-ERR [SYS/TEMP] too many connections\r\n");
+    }
+    let _ = stream.shut_down();
+    Some(peer)
 }

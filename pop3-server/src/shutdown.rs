@@ -3,6 +3,7 @@
 //! Owns who is to be told: every live member. Never waits for anybody itself.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -20,11 +21,18 @@ pub enum Phase {
 
 /// The shutdown of one server. Clones are the same one.
 #[derive(Clone, Debug, Default)]
-pub struct Shutdown(Arc<Mutex<State>>);
+pub struct Shutdown(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Changed under the lock only, so that who registers under the lock misses no change; read
+    /// without it, because every connection asks at every turn.
+    phase: AtomicU8,
+    state: Mutex<State>,
+}
 
 #[derive(Debug, Default)]
 struct State {
-    phase: Phase,
     next: u64,
     members: HashMap<u64, Option<Waker>>,
     waiting: Option<Waker>,
@@ -47,15 +55,19 @@ impl Shutdown {
 
     /// How far it is.
     pub fn phase(&self) -> Phase {
-        self.state().phase
+        match self.0.phase.load(Ordering::Acquire) {
+            0 => Phase::Running,
+            1 => Phase::Finishing,
+            _ => Phase::Ending,
+        }
     }
 
     pub(crate) fn advance_to(&self, phase: Phase) {
         let mut state = self.state();
-        if phase <= state.phase {
+        if phase <= self.phase() {
             return;
         }
-        state.phase = phase;
+        self.0.phase.store(phase as u8, Ordering::Release);
         let waiting = state.waiting.take();
         let wakers: Vec<Waker> = state
             .members
@@ -89,12 +101,14 @@ impl Shutdown {
 
     /// Wakes the task at the next change: another phase, or a member less. One task at a time.
     pub(crate) fn watch(&self, cx: &Context<'_>) {
-        self.state().waiting = Some(cx.waker().clone());
+        let before = self.state().waiting.replace(cx.waker().clone());
+        // Not under the lock: a waker may own a task that owns a member.
+        drop(before);
     }
 
     /// The state is consistent after every statement, so a panic elsewhere cannot have spoilt it.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,24 +125,22 @@ pub(crate) struct Member {
 impl Member {
     /// The phase, once it is further than the last time.
     pub(crate) fn poll_phase(&mut self, cx: &Context<'_>) -> Poll<Phase> {
-        if self
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
-            && { self.shutdown.state().phase == self.told }
-        {
+        let registered = |waker: &Waker| waker.will_wake(cx.waker());
+        if !self.waker.as_ref().is_some_and(registered) {
+            self.waker = Some(cx.waker().clone());
+            let mut state = self.shutdown.state();
+            let before = state.members.insert(self.id, self.waker.clone());
+            drop(state);
+            drop(before);
+        }
+        let phase = self.shutdown.phase();
+        if phase == self.told {
             return Poll::Pending;
         }
-        let mut state = self.shutdown.state();
-        if state.phase > self.told {
-            self.told = state.phase;
-            self.waker = None;
-            return Poll::Ready(self.told);
-        }
-        state.members.insert(self.id, Some(cx.waker().clone()));
-        drop(state);
-        self.waker = Some(cx.waker().clone());
-        Poll::Pending
+        // The change took the waker out of the table.
+        self.waker = None;
+        self.told = phase;
+        Poll::Ready(phase)
     }
 }
 

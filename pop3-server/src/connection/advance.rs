@@ -288,6 +288,9 @@ impl<S: Service> Connection<S> {
         }
         let reply = opened.map_or(Reply::Authenticated, |access| Reply::Opened { access });
         self.session.handle_reply(now, reply);
+        if opened.is_some() {
+            self.report.logged_in(self.session.summary());
+        }
     }
 
     /// A wrong password costs time; any other refusal is told at once.

@@ -189,6 +189,7 @@ pub fn clear<S: Service>(service: S) -> Settings<S> {
         shutdown_grace: Duration::from_millis(100),
         ..Policy::default()
     });
+    settings.timers.linger = Duration::from_millis(100);
     settings
 }
 
