@@ -214,6 +214,18 @@ pub(crate) fn base64(message: &Secret) -> Zeroizing<String> {
     }
 }
 
+/// What stands between the quotes of a quoted string.
+pub(crate) fn escaped(octets: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut escaped = Zeroizing::new(Vec::with_capacity(2 * octets.len()));
+    for &octet in octets {
+        if matches!(octet, b'"' | b'\\') {
+            escaped.push(b'\\');
+        }
+        escaped.push(octet);
+    }
+    escaped
+}
+
 struct Writer<'c> {
     capabilities: &'c Capabilities,
     utf8: bool,
@@ -258,12 +270,7 @@ impl Writer<'_> {
         let clean = |&b: &u8| matches!(b, b' '..=b'~') || self.utf8 && b >= 0x80;
         if octets.len() <= 512 && octets.iter().all(clean) {
             self.raw(b"\"");
-            for &octet in octets {
-                if matches!(octet, b'"' | b'\\') {
-                    self.raw(b"\\");
-                }
-                self.raw(&[octet]);
-            }
+            self.raw(&escaped(octets));
             self.raw(b"\"");
         } else if self.capabilities.takes_literal(octets.len()) {
             self.raw(format!("{{{}+}}\r\n", octets.len()).as_bytes());

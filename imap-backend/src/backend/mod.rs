@@ -120,10 +120,10 @@ impl ImapBackend {
             }
             self.issue();
             self.work();
-            self.skip_known();
             if self.client.head().is_some() && !self.judge() {
                 break;
             }
+            self.skip_known();
             if self.reading.is_serving() {
                 break;
             }

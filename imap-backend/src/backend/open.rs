@@ -288,6 +288,11 @@ impl ImapBackend {
         match chosen {
             Err(refusal) => self.deny(Denial::Refused(refusal)),
             Ok(Method::Login { user, password }) => {
+                // a server that repeats a command repeats it as it was written
+                let written = command::escaped(password.expose());
+                self.client
+                    .mask
+                    .add(written.as_slice().into(), "<password>");
                 self.client.mask.add(password.clone(), "<password>");
                 let login = Command::Login {
                     user: &user,

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imap_backend::{Config, ImapBackend, Security};
+use imap_codec::CommandCodec;
+use imap_codec::decode::{CommandDecodeError, Decoder};
 use pop3_proto::backend::{
     Access, Backend, Effect, Failure, Index, Login, Open, Outcome, Part, Reply, Request, Ticket,
 };
@@ -59,6 +61,8 @@ pub struct World {
     /// Room for bodies.
     pub room: usize,
     pub largest_room: usize,
+    /// How often something was read.
+    pub reads: usize,
     /// Requests that have no final reply yet.
     pub open_requests: i64,
     challenged: bool,
@@ -86,6 +90,7 @@ impl World {
             chunk: 0,
             room: 16 * 1024,
             largest_room: 0,
+            reads: 0,
             open_requests: 0,
             challenged: false,
         }
@@ -238,6 +243,7 @@ impl World {
                     *place = byte;
                 }
                 self.backend.received(self.now, n);
+                self.reads += 1;
             }
             if !moved {
                 break;
@@ -381,6 +387,11 @@ impl World {
         );
     }
 
+    /// Nothing will happen any more.
+    pub fn backend_is_quiet(&mut self) -> bool {
+        self.backend.poll_timeout().is_none() && self.backend.recv_buf().is_empty()
+    }
+
     pub fn trace(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.backend.poll_trace())
             .map(|line| line.text)
@@ -390,6 +401,44 @@ impl World {
     /// Everything that was ever sent, as text.
     pub fn everything_sent(&self) -> String {
         String::from_utf8_lossy(&self.all_sent).into_owned()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            check_commands(&self.all_sent);
+        }
+    }
+}
+
+/// Every command that was sent is one for an independent decoder, too.
+pub fn check_commands(mut sent: &[u8]) {
+    let is_tag = |line: &[u8]| line.len() > 1 && line[0] == b'A' && line[1].is_ascii_digit();
+    while !sent.is_empty() {
+        let line_end = sent
+            .windows(2)
+            .position(|pair| pair == b"\r\n")
+            .map_or(sent.len(), |n| n + 2);
+        // the answer to a challenge, or a special use that the decoder does not know
+        let line = String::from_utf8_lossy(&sent[..line_end]).into_owned();
+        // and a literal that the server may have refused
+        let unknown =
+            line.contains("(SPECIAL-USE)") || line.ends_with("}\r\n") && !line.contains('+');
+        if !is_tag(sent) || unknown {
+            sent = &sent[line_end..];
+            continue;
+        }
+        sent = match CommandCodec::default().decode(sent) {
+            Ok((rest, _)) => rest,
+            Err(CommandDecodeError::Incomplete | CommandDecodeError::LiteralFound { .. }) => return,
+            Err(CommandDecodeError::Failed) => {
+                panic!(
+                    "not a command: {}",
+                    String::from_utf8_lossy(&sent[..line_end])
+                )
+            }
+        };
     }
 }
 

@@ -1,0 +1,277 @@
+//! Connections that go, and come back without the client noticing.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{FULL, World, body, config, tags};
+use pop3_proto::backend::{Backend, Failure, Outcome, Request};
+
+fn opened() -> World {
+    World::opened(config(), FULL, &[(4, 5), (5, 5), (6, 500_000)])
+}
+
+fn connects(world: &World) -> usize {
+    world
+        .effects
+        .iter()
+        .filter(|effect| effect.starts_with("Connect"))
+        .count()
+}
+
+#[test]
+fn g05_a_loss_while_idle_is_made_good_when_there_is_need() {
+    let ways: [fn(&mut World); 3] = [
+        World::hang_up,
+        |world| world.serve("* BYE autologout\r\n"),
+        |world| {
+            world.serve("* BYE autologout\r\n");
+            world.hang_up();
+        },
+    ];
+    for way in ways {
+        let mut world = opened();
+        way(&mut world);
+        assert_eq!(connects(&world), 1, "not before it is needed");
+        assert_eq!(world.backend.poll_timeout(), None);
+        world.pass(Duration::from_secs(3600));
+        world.retrieve(1, 0);
+        assert_eq!(connects(&world), 2);
+        world.answer_reopen(7);
+        let tag = world.expect("UID FETCH 4 (UID BODY.PEEK[])");
+        world.serve(&format!("{}{tag} OK\r\n", body(1, 4, "hello")));
+        world.expect_replies(&["BodyStart 1 Some(5)", "BodyEnd 1"]);
+    }
+}
+
+#[test]
+fn g07_a_loss_before_the_message_began_is_made_good_once() {
+    let mut world = opened();
+    world.retrieve(1, 0);
+    world.expect("UID FETCH 4 (UID BODY.PEEK[])");
+    world.hang_up();
+    world.answer_reopen(7);
+    world.expect("UID FETCH 4 (UID BODY.PEEK[])");
+    world.expect_replies(&[]);
+    world.hang_up();
+    world.expect_reply("BodyFailed 1 Temporary");
+    // the next request may try again
+    world.retrieve(2, 0);
+    world.answer_reopen(7);
+    world.expect("UID FETCH 4 (UID BODY.PEEK[])");
+}
+
+#[test]
+fn g06_a_loss_within_a_message_is_told() {
+    let mut world = opened();
+    world.retrieve(1, 0);
+    world.expect("UID FETCH 4 (UID BODY.PEEK[])");
+    world.serve("* 1 FETCH (UID 4 BODY[] {5}\r\nhel");
+    world.hang_up();
+    let replies = world.take_replies_said();
+    assert_eq!(replies[0], "BodyStart 1 Some(5)");
+    assert!(
+        replies[1].starts_with("BodyFailed 1 Temporary"),
+        "{replies:?}"
+    );
+    assert_eq!(replies.len(), 2);
+}
+
+#[test]
+fn what_came_before_the_loss_is_not_lost() {
+    let mut world = opened();
+    world.room = 0;
+    world.retrieve(1, 0);
+    let tag = world.expect("UID FETCH 4 (UID BODY.PEEK[])");
+    world.serve(&format!("{}{tag} OK\r\n", body(1, 4, "hello")));
+    world.hang_up();
+    world.room = 2;
+    world.run();
+    world.expect_replies(&["BodyStart 1 Some(5)", "BodyEnd 1"]);
+    assert_eq!(world.bodies[&1], b"hello");
+    assert_eq!(connects(&world), 1);
+}
+
+#[test]
+fn a_loss_behind_a_slow_client_is_told_when_it_gets_there() {
+    let mut world = opened();
+    world.room = 0;
+    world.retrieve(1, 0);
+    world.expect("UID FETCH 4 (UID BODY.PEEK[])");
+    world.serve("* 1 FETCH (UID 4 BODY[] {5}\r\nhel");
+    world.hang_up();
+    world.expect_replies(&["BodyStart 1 Some(5)"]);
+    world.room = 100;
+    world.run();
+    world.expect_reply("BodyFailed 1 Temporary");
+    assert_eq!(world.bodies[&1], b"hel");
+}
+
+#[test]
+fn g04_i008_another_uidvalidity_ends_all_reading() {
+    let mut world = opened();
+    world.hang_up();
+    world.retrieve(1, 0);
+    world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
+    let tags = tags(&world.take_sent());
+    world.serve(&format!(
+        "{} OK\r\n* OK [UIDVALIDITY 8]\r\n{} OK\r\n",
+        tags[0], tags[1]
+    ));
+    world.expect_reply("BodyFailed 1 Temporary UIDVALIDITY");
+    world.expect_nothing();
+    world.pass(Duration::from_secs(600));
+    world.retrieve(2, 1);
+    world.expect_reply("BodyFailed 2 Temporary UIDVALIDITY");
+    assert_eq!(connects(&world), 2, "there is no use in a third");
+    world.update(&[], &[]);
+    world.expect_replies(&["Updated"]);
+}
+
+#[test]
+fn a_login_that_is_refused_now_is_not_tried_again() {
+    let mut world = opened();
+    world.hang_up();
+    world.retrieve(1, 0);
+    world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
+    let tags = tags(&world.take_sent());
+    world.serve(&format!(
+        "{} NO [AUTHENTICATIONFAILED] changed\r\n",
+        tags[0]
+    ));
+    world.expect_reply("BodyFailed 1 Temporary");
+    world.pass(Duration::from_secs(600));
+    world.retrieve(2, 1);
+    world.expect_reply("BodyFailed 2 Temporary");
+    assert_eq!(connects(&world), 2);
+}
+
+#[test]
+fn an_upstream_that_is_away_is_not_hammered() {
+    let mut world = opened();
+    world.hang_up();
+    world.connects = false;
+    world.retrieve(1, 0);
+    let failure = Failure::temporary("refused");
+    world
+        .backend
+        .handle_outcome(world.now, Outcome::Lost(failure));
+    world.run();
+    world.expect_reply("BodyFailed 1 Temporary refused");
+    world.retrieve(2, 0);
+    world.expect_reply("BodyFailed 2 Temporary");
+    assert_eq!(connects(&world), 2);
+    world.pass(Duration::from_secs(6));
+    world.retrieve(3, 0);
+    assert_eq!(connects(&world), 3);
+}
+
+#[test]
+fn two_messages_wait_for_the_same_connection() {
+    let mut world = opened();
+    world.retrieve(1, 1);
+    world.retrieve(2, 0);
+    world.hang_up();
+    world.take_sent();
+    world.answer_reopen(7);
+    let sent = world.take_sent();
+    for (tag, uid) in tags(&sent).iter().zip([5, 4]) {
+        world.serve(&format!("{}{tag} OK\r\n", body(1, uid, "hello")));
+    }
+    world.expect_replies(&[
+        "BodyStart 1 Some(5)",
+        "BodyEnd 1",
+        "BodyStart 2 Some(5)",
+        "BodyEnd 2",
+    ]);
+}
+
+#[test]
+fn a_connection_that_comes_too_late_is_of_no_use() {
+    let mut world = opened();
+    world.hang_up();
+    world.connects = false;
+    world.retrieve(1, 0);
+    world.pass(Duration::from_secs(31));
+    world.expect_reply("BodyFailed 1 Temporary");
+    world.backend.handle_outcome(world.now, Outcome::Connected);
+    world.serve("* OK hi\r\n");
+    world.expect_nothing();
+    assert_eq!(world.backend.poll_timeout(), None);
+}
+
+#[test]
+fn i028_a_noop_keeps_an_idle_connection() {
+    let mut world = opened();
+    world.take_sent();
+    world.pass(Duration::from_secs(539));
+    world.expect_nothing();
+    // what the server says by itself does not keep it
+    world.serve("* 4 EXISTS\r\n");
+    world.pass(Duration::from_secs(2));
+    world.expect_ok("NOOP");
+    world.pass(Duration::from_secs(541));
+    let tag = world.expect("NOOP");
+    // a message may be wanted meanwhile
+    world.retrieve(1, 0);
+    let fetch = world.expect("UID FETCH 4 (UID BODY.PEEK[])");
+    world.serve(&format!(
+        "{tag} OK\r\n{}{fetch} OK\r\n",
+        body(1, 4, "hello")
+    ));
+    world.expect_replies(&["BodyStart 1 Some(5)", "BodyEnd 1"]);
+    // and a NOOP that nobody answers ends the connection, not the session
+    world.pass(Duration::from_secs(541 + 61));
+    assert_eq!(world.effects.last().unwrap(), "Disconnect");
+    assert!(!world.replies.iter().any(|reply| reply.contains("Fail")));
+
+    let mut config = config();
+    config.keep_alive = Duration::ZERO;
+    let world = World::opened(config, FULL, &[(4, 5)]);
+    assert_eq!(world.backend.poll_timeout(), None);
+}
+
+#[test]
+fn garbage_from_the_upstream_ends_the_connection_with_its_beginning_told() {
+    let mut world = opened();
+    world.retrieve(1, 0);
+    world.serve("HTTP/1.1 502 Bad\x07Gateway\r\n");
+    world.take_sent();
+    world.answer_reopen(7);
+    world.serve("A999 OK who asked\r\n");
+    let replies = world.take_replies_said();
+    assert!(
+        replies[0].starts_with("BodyFailed 1 Temporary"),
+        "{replies:?}"
+    );
+    assert!(replies[0].contains("A999 OK who asked"), "{replies:?}");
+}
+
+#[test]
+fn v20_a_line_without_an_end_is_cut() {
+    let mut world = opened();
+    world.retrieve(1, 0);
+    for _ in 0..2 {
+        world.serve("* 1 FETCH (UID 4 FLAGS (");
+        world.serve(&"x ".repeat(100_000));
+        if connects(&world) == 2 && world.replies.is_empty() {
+            world.take_sent();
+            world.answer_reopen(7);
+        }
+    }
+    let replies = world.take_replies_said();
+    assert!(replies[0].contains("overlong line"), "{replies:?}");
+    assert!(replies[0].len() < 400);
+}
+
+#[test]
+fn abandon_while_reconnecting() {
+    let mut world = opened();
+    world.hang_up();
+    world.retrieve(1, 0);
+    world.request(Request::Abandon);
+    assert_eq!(world.effects.last().unwrap(), "Disconnect");
+    assert!(world.backend_is_quiet());
+    world.expect_replies(&[]);
+}
