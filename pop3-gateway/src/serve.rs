@@ -49,6 +49,10 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
         ..Surroundings::default()
     };
     let bound = Bound::new(&config, &surroundings)?;
+    for upstream in &config.upstreams {
+        let (name, url, delete) = (&upstream.name, &upstream.url, &upstream.delete);
+        tracing::info!(upstream = name, %url, folder = upstream.folder, %delete, "serving");
+    }
     let reload = bound.reload(arguments.clone(), config, surroundings);
     let done = bound.serve(Server::new(), reload);
     if let Some(recorder) = recorder {

@@ -219,6 +219,58 @@ fn t005_v01_bytes_behind_stls_close_the_connection() {
     }
 }
 
+/// T007: no login before TLS where that is not allowed. T012: TLS from the first byte. A new
+/// certificate is shown after SIGHUP, and who came before keeps the session.
+#[test]
+fn t007_t012_tls_is_offered_and_its_certificate_reloaded() {
+    for runtime in RUNTIMES {
+        let (_, imap) = imap(&["tim"]);
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("g.toml");
+        let text = format!(
+            "[[listener]]\nlisten = \"127.0.0.1:0\"\ntls = \"stls\"\nself_signed = \"tls\"\n\
+             allow_clear_login = false\n\
+             [[listener]]\nlisten = \"[::1]:0\"\ntls = \"implicit\"\nself_signed = \"tls\"\n\
+             [[upstream]]\nname = \"main\"\nurl = \"imap://{imap}\"\n"
+        );
+        fs::write(&file, text).unwrap();
+        let mut gateway = Gateway::start(runtime, 2, &["--config", file.to_str().unwrap()]);
+        let certificate = dir.path().join("tls/self-signed.crt");
+        let before = dir.path().join("before.crt");
+        fs::copy(&certificate, &before).unwrap();
+
+        let mut clear = gateway.connect();
+        assert!(clear.say("USER tim").starts_with("-ERR"), "{runtime}");
+        let capabilities = String::from_utf8(clear.ask("CAPA")).unwrap();
+        assert!(
+            capabilities.contains("STLS") && !capabilities.contains("PLAIN"),
+            "{capabilities}"
+        );
+
+        let mut client = gateway.connect_stls(&before).unwrap();
+        assert!(client.say("USER tim").starts_with("+OK"), "{runtime}");
+        assert!(client.say("PASS tim").starts_with("+OK"), "{runtime}");
+        let mut other = gateway.connect_tls(1, &before).unwrap();
+        assert!(other.say("USER tim").starts_with("+OK"), "{runtime}");
+
+        fs::remove_dir_all(dir.path().join("tls")).unwrap();
+        gateway.signal("HUP");
+        gateway.wait_for("configuration and certificates reloaded");
+        assert!(
+            gateway.connect_stls(&before).is_err(),
+            "{runtime}: the old certificate is shown"
+        );
+        for mut new in [
+            gateway.connect_stls(&certificate).unwrap(),
+            gateway.connect_tls(1, &certificate).unwrap(),
+        ] {
+            assert!(new.say("QUIT").starts_with("+OK"), "{runtime}");
+        }
+        assert!(client.say("QUIT").starts_with("+OK"), "{runtime}");
+        assert!(other.say("QUIT").starts_with("+OK"), "{runtime}");
+    }
+}
+
 #[test]
 fn routes_lead_to_their_upstreams_under_their_names() {
     for runtime in RUNTIMES {

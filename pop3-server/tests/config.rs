@@ -279,8 +279,10 @@ fn what_is_not_toml_is_refused_with_its_place() {
     );
 }
 
+/// T015: no TLS without a certificate. X004: a greeting that clients would misread. C004: CRAM-MD5 needs
+/// the password.
 #[test]
-fn mistakes_in_listeners() {
+fn t015_x004_c004_mistakes_in_listeners() {
     let public = |rest: &str| {
         error(&format!(
             "[[listener]]\nlisten = \"0.0.0.0:110\"\n{rest}\n{UPSTREAM}"

@@ -3,13 +3,19 @@
 
 #![allow(unreachable_pub, reason = "a module of test crates")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use testkit::imap_server::{Options, Server, Store};
 use testkit::tcp::TcpHost;
 
@@ -101,14 +107,29 @@ impl Gateway {
 
     /// Connects and takes the greeting.
     pub fn connect(&self) -> Client {
-        let stream = TcpStream::connect(self.addresses[0]).unwrap();
+        Client::greeted(self.open(0))
+    }
+
+    /// Connects to another listener through TLS, trusting this certificate alone.
+    pub fn connect_tls(&self, listener: usize, certificate: &Path) -> io::Result<Client> {
+        let stream = secured(self.open(listener), certificate)?;
+        Ok(Client::greeted(stream))
+    }
+
+    /// Connects and starts TLS with STLS.
+    pub fn connect_stls(&self, certificate: &Path) -> io::Result<Client> {
+        let mut stream = self.open(0);
+        stream.write_all(b"STLS\r\n")?;
+        let mut answers = BufReader::new(&stream).lines();
+        assert!(answers.next().unwrap()?.starts_with("+OK"), "the greeting");
+        assert!(answers.next().unwrap()?.starts_with("+OK"), "STLS");
+        Ok(Client::on(secured(stream, certificate)?))
+    }
+
+    fn open(&self, listener: usize) -> TcpStream {
+        let stream = TcpStream::connect(self.addresses[listener]).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut client = Client {
-            stream: BufReader::new(stream),
-            received: Vec::new(),
-        };
-        client.line();
-        client
+        stream
     }
 
     /// Connects and logs in; the user's name is the password.
@@ -155,17 +176,36 @@ impl Drop for Gateway {
     }
 }
 
-/// A POP3 client on a clear connection.
+/// A connection, clear or not.
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
+/// A POP3 client.
 pub struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
     /// Every octet so far.
     pub received: Vec<u8>,
 }
 
 impl Client {
+    fn on(stream: impl Stream + 'static) -> Self {
+        Self {
+            stream: BufReader::new(Box::new(stream)),
+            received: Vec::new(),
+        }
+    }
+
+    fn greeted(stream: impl Stream + 'static) -> Self {
+        let mut client = Self::on(stream);
+        client.line();
+        client
+    }
+
     /// Sends octets and waits for nothing.
     pub fn send(&mut self, octets: &[u8]) {
         self.stream.get_mut().write_all(octets).unwrap();
+        self.stream.get_mut().flush().unwrap();
     }
 
     /// Sends a command and takes its status line.
@@ -216,6 +256,30 @@ impl Client {
         self.received.extend_from_slice(&line);
         line
     }
+}
+
+/// The connection through TLS, with its handshake done.
+fn secured(
+    mut stream: TcpStream,
+    certificate: &Path,
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_file(certificate).unwrap())
+        .unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"pop3".to_vec()];
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream)?;
+    }
+    assert_eq!(connection.alpn_protocol(), Some(&b"pop3"[..]));
+    Ok(StreamOwned::new(connection, stream))
 }
 
 /// A message as POP3 sends it: every line end is CRLF, and the last line has one.

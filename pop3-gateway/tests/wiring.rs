@@ -1,0 +1,172 @@
+//! What a configuration becomes: policies, routes, locks.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use pop3_gateway::service::Gateway;
+use pop3_gateway::wiring::{SelfSigned, Surroundings, settings};
+use pop3_proto::backend::{Login, Mechanism, RefusalKind};
+use pop3_proto::secret::Secret;
+use pop3_server::config::Config;
+use pop3_server::service::{Denied, Peer, Service as _};
+use pop3_server::settings::Settings;
+
+const LISTENER: &str = "[[listener]]\nlisten = \"127.0.0.1:0\"\n";
+const UPSTREAM: &str = "[[upstream]]\nname = \"main\"\nurl = \"imaps://imap.example.org\"\n";
+
+fn wire(text: &str) -> Settings<Gateway> {
+    let config = Config::parse(text, Path::new("g.toml")).unwrap();
+    let mut all = settings(&config, &Surroundings::default(), SelfSigned::Leave).unwrap();
+    all.remove(0)
+}
+
+/// The lock and the upstream of a login with this name.
+fn route(settings: &Settings<Gateway>, user: &str) -> Result<(String, String), Denied> {
+    let login = Login::Password {
+        user: user.into(),
+        password: Secret::default(),
+    };
+    let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    let peer = Peer {
+        address,
+        local: address,
+        encrypted: false,
+    };
+    settings
+        .service
+        .route(&login, &peer)
+        .map(|routed| (routed.maildrop, routed.upstream))
+}
+
+#[test]
+fn what_the_operator_decides_reaches_the_session() {
+    let settings = wire(&format!(
+        "{LISTENER}greeting = \"hello\"\nutf8 = false\nsasl = [\"PLAIN\"]\n{UPSTREAM}\
+         [limits]\nconnections = 7\nfailed_logins = 2\nbad_commands = 9\nfailed_login_delay = \"1s\"\n\
+         [timers]\nlogin_grace = \"1m\"\nautologout = \"20m\"\nstalled_reader = \"30m\"\n"
+    ));
+    let policy = &settings.policy;
+    assert_eq!(policy.greeting, "hello");
+    assert!(policy.clear_login && policy.user_pass && !policy.utf8);
+    assert_eq!(policy.mechanisms, [Mechanism::new("PLAIN").unwrap()]);
+    assert_eq!((policy.failed_logins, policy.bad_commands), (2, 9));
+    assert_eq!(policy.login_grace, Duration::from_secs(60));
+    assert_eq!(policy.autologout, Duration::from_secs(20 * 60));
+    assert_eq!(policy.stalled_reader, Duration::from_secs(30 * 60));
+    assert_eq!(settings.limits.total, 7);
+    assert_eq!(settings.delay.first, Duration::from_secs(1));
+    assert!(settings.tls.is_none() && settings.transcript.is_none());
+}
+
+/// X019: what the server is can be hidden.
+#[test]
+fn x019_the_implementation_can_be_hidden() {
+    let shown = wire(&format!("{LISTENER}{UPSTREAM}"));
+    assert_eq!(shown.policy.implementation.as_deref(), Some("pop3-gateway"));
+    let hidden = wire(&format!("{LISTENER}implementation = \"\"\n{UPSTREAM}"));
+    assert_eq!(hidden.policy.implementation, None);
+}
+
+/// P064, C004: APOP and CRAM-MD5 need the password, which lies upstream: neither is ever offered, so
+/// that no name can use both APOP and PASS.
+#[test]
+fn p064_c004_what_needs_the_password_is_not_offered() {
+    let settings = wire(&format!("{LISTENER}{UPSTREAM}"));
+    assert!(!settings.policy.apop);
+    let cram = Mechanism::new("CRAM-MD5").unwrap();
+    assert!(!settings.policy.mechanisms.contains(&cram));
+}
+
+/// G25: names that lead to one mailbox share its lock, and no others do.
+#[test]
+fn g25_the_lock_is_of_the_mailbox_and_not_of_the_name() {
+    let settings = wire(&format!(
+        "{LISTENER}{UPSTREAM}[[upstream]]\nname = \"again\"\nurl = \"imaps://IMAP.example.org:993\"\n\
+         [[upstream]]\nname = \"archive\"\nurl = \"imaps://imap.example.org\"\nfolder = \"Archive\"\n\
+         [routing]\ndefault = \"main\"\n\
+         [routing.user]\nscanner = {{ upstream = \"again\", user = \"tim\" }}\n\
+         fax = {{ upstream = \"archive\", user = \"tim\" }}\n"
+    ));
+    let lock = |user: &str| route(&settings, user).unwrap().0;
+    assert_eq!(lock("tim"), lock("scanner"), "two routes to one place");
+    assert_eq!(
+        lock("tim"),
+        lock("TIM"),
+        "servers compare names without case"
+    );
+    assert_ne!(lock("tim"), lock("fax"), "another folder");
+    assert_ne!(lock("tim"), lock("tom"));
+    // a name cannot be built that passes for another user's in another folder
+    assert_ne!(lock("tim"), lock("INBOX\ntim"));
+}
+
+/// Whose name is unknown shares no lock with anybody, not even with another unknown.
+#[test]
+fn sessions_without_a_name_have_locks_of_their_own() {
+    let settings = wire(&format!("{LISTENER}{UPSTREAM}"));
+    let lock = |user| route(&settings, user).unwrap().0;
+    assert_ne!(lock(""), lock(""));
+}
+
+/// G22: names are only compared. A user without a route is refused like one with a wrong password.
+#[test]
+fn g22_names_are_compared_and_never_expanded() {
+    let settings = wire(&format!(
+        "{LISTENER}{UPSTREAM}[routing.domain]\n\"example.org\" = \"main\"\n\
+         [routing.user]\n\"dom\\\\tim\" = \"main\"\n\"a%b\" = \"main\"\n"
+    ));
+    for user in [
+        "tim@example.org",
+        "tim@EXAMPLE.ORG",
+        "a@b@example.org",
+        "tim+INBOX@example.org",
+        "dom\\tim",
+        "a%b",
+    ] {
+        assert!(route(&settings, user).is_ok(), "{user}");
+    }
+    for user in [
+        "tim",
+        "tim@example.net",
+        "example.org",
+        "tim@",
+        "*",
+        "%u@example.net",
+        "aXb",
+        "A%B",
+        "\"tim\"",
+        "dom\\tom",
+    ] {
+        let Err(Denied::Refused(refusal)) = route(&settings, user) else {
+            panic!("{user} has a route")
+        };
+        assert_eq!(refusal.kind, RefusalKind::Credentials, "{user}");
+    }
+}
+
+/// What is fetched ahead for all sessions together is bounded; a session that is gone gives it back.
+#[test]
+fn read_ahead_has_a_bound_for_all_sessions() {
+    let settings = wire(&format!(
+        "{LISTENER}{UPSTREAM}[limits]\nread_ahead_total = \"300 KiB\"\n"
+    ));
+    let login = Login::Password {
+        user: "tim".into(),
+        password: Secret::default(),
+    };
+    let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    let peer = Peer {
+        address,
+        local: address,
+        encrypted: false,
+    };
+    let share = || settings.service.route(&login, &peer).unwrap().backend;
+    let (first, second, third) = (share(), share(), share());
+    let octets = [&first, &second, &third].map(|backend| backend.share.octets() >> 10);
+    assert_eq!(octets, [256, 44, 0]);
+    drop(first);
+    assert_eq!(share().share.octets() >> 10, 256);
+}
