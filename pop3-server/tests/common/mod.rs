@@ -10,6 +10,7 @@ pub mod jobs;
 pub mod list;
 pub mod peer;
 pub mod rig;
+pub mod sim;
 pub mod wire;
 
 use std::net::SocketAddr;
