@@ -21,6 +21,9 @@
 //!
 //! After `Refused` or `Failed` to an `Open` the backend is finished: a new login gets a new backend.
 //! A finished backend says good-bye to its upstream, if it has one, and emits [`Effect::Disconnect`].
+//!
+//! Whoever has messages to offer and no wish to write a state machine writes a store: the module `store`
+//! (with the feature `std`) shows how.
 
 #[cfg(feature = "std")]
 mod adapter;

@@ -185,9 +185,6 @@ impl<W: Worker> Adapter<W> {
         let Phase::Updating(Some(update)) = &self.phase else {
             return;
         };
-        if self.in_flight.is_some() {
-            return;
-        }
         let last = match (&self.lost, self.access) {
             (None, Access::ReadWrite) => return,
             (Some(_), _) | (_, Access::ReadOnly) if update.deleted.is_empty() => Last::Updated,
