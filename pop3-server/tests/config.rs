@@ -93,6 +93,8 @@ fn everything_that_is_said_is_heard() {
         name = "two"
         url = "imap://10.0.0.1"
         allow_clear = true
+        [routing]
+        default = "one"
         [routing.domain]
         "Example.ORG" = "one"
         [routing.user]
@@ -159,7 +161,7 @@ fn everything_that_is_said_is_heard() {
     assert_eq!(upstream.connect_timeout, Duration::from_secs(5));
     assert_eq!(upstream.reply_timeout, Duration::from_secs(60));
     assert_eq!(upstream.keep_alive, Duration::from_secs(120));
-    assert_eq!(config.routing.default, None);
+    assert_eq!(config.routing.default.as_deref(), Some("one"));
     assert_eq!(config.routing.domains["example.org"], "one");
     assert_eq!(config.routing.users["bob"].upstream, "two");
     assert_eq!(
@@ -317,6 +319,10 @@ fn t015_x004_c004_mistakes_in_listeners() {
         (
             with("user_pass = false\nsasl = []"),
             "listener[1].user_pass: nobody could log in: USER is off",
+        ),
+        (
+            with("sasl = [\"PLAIN\", \"LOGIN\", \"plain\"]"),
+            "listener[1].sasl: PLAIN is named twice; name each mechanism once",
         ),
         (
             with("sasl = [\"CRAM-MD5\"]"),

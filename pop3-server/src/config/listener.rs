@@ -13,6 +13,9 @@ use super::value::{BadValue, Value, Word};
 /// The mechanisms of a listener that names none: what works with every upstream.
 const USUAL: &[&str] = &["PLAIN", "LOGIN"];
 
+/// The mechanisms that the gateway knows itself.
+const KNOWN: &[&str] = &["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"];
+
 /// One `[[listener]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
@@ -192,7 +195,20 @@ impl Listener {
         }
     }
 
+    /// The first mechanism that is handed through to the upstream, if there is one.
+    pub(super) fn relayed(&self) -> Option<&Mechanism> {
+        self.sasl
+            .iter()
+            .find(|mechanism| !KNOWN.contains(&mechanism.as_str()))
+    }
+
     fn check_login(&self, origin: Origin) -> Result<(), Problem> {
+        let mut names: Vec<_> = self.sasl.iter().map(Mechanism::as_str).collect();
+        names.sort_unstable();
+        if let Some([twice, _]) = names.array_windows().find(|[one, next]| one == next) {
+            let what = format!("{twice} is named twice");
+            return Err(Problem::new("sasl", what, "name each mechanism once"));
+        }
         if !self.user_pass && self.sasl.is_empty() {
             return Err(Problem::new(
                 "user_pass",

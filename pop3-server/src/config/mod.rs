@@ -161,6 +161,7 @@ impl Config {
                 return Err(root.fault(Problem::new("routing", what, remedy)));
             }
         };
+        check_relays(&root, &listeners, &routing)?;
         Ok(Self {
             runtime,
             listeners,
@@ -206,4 +207,18 @@ fn read_upstreams(root: &Table<'_>, tables: Vec<Table<'_>>) -> Result<Vec<Upstre
         upstreams.push(upstream);
     }
     Ok(upstreams)
+}
+
+/// A mechanism that is handed through hides the user's name: only the default route can serve it.
+fn check_relays(root: &Table<'_>, listeners: &[Listener], routing: &Routing) -> Result<(), Fault> {
+    let relayed = listeners.iter().find_map(Listener::relayed);
+    let (Some(mechanism), None) = (relayed, &routing.default) else {
+        return Ok(());
+    };
+    let what = format!(
+        "{} hides the user's name, and there is no default route",
+        mechanism.as_str()
+    );
+    let remedy = "add default = \"NAME\", or leave the mechanism out of sasl";
+    Err(root.fault(Problem::new("routing", what, remedy)))
 }
