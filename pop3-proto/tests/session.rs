@@ -35,6 +35,16 @@ fn p014_x004_the_greeting_is_ok_and_free_of_brackets() {
 }
 
 #[test]
+fn the_greeting_is_recorded() {
+    use pop3_proto::{server::Session, time::Time};
+    let mut session = Session::new(clear().into(), "", Time::ZERO);
+    session.record();
+    let line = session.poll_trace().map(|trace| trace.text);
+    assert_eq!(line.as_deref(), Some("+OK POP3 server ready"));
+    assert!(session.poll_trace().is_none());
+}
+
+#[test]
 fn p010_p034_p053_commands_in_the_wrong_state() {
     for verb in [
         "STAT", "LIST", "UIDL", "RETR 1", "TOP 1 0", "DELE 1", "NOOP", "RSET",

@@ -251,9 +251,17 @@ impl Session {
         self.deadline().map(|(at, due)| (at, due.as_str()))
     }
 
-    /// Switches the recording of the dialogue on.
+    /// Switches the recording of the dialogue on, best before anything else: what waits to be sent,
+    /// such as the greeting, is still recorded.
     pub fn record(&mut self) {
-        self.trace.get_or_insert_default();
+        if self.trace.is_some() {
+            return;
+        }
+        let waiting = String::from_utf8_lossy(&self.output).into_owned();
+        self.trace = Some(VecDeque::new());
+        for line in waiting.lines() {
+            self.note(Direction::Sent, format_args!("{line}"));
+        }
     }
 
     /// The next recorded line.
