@@ -1,0 +1,75 @@
+//! Getting in: connect, fetch the secret, log in, and ask again if the password was wrong.
+
+use pop3_proto::secret::Secret;
+
+use super::{Account, Source};
+use crate::session::{Error, Session, Transcript};
+
+/// How often a password is asked for.
+const TRIES: u32 = 3;
+
+/// The way into a mailbox, as often as it is needed.
+pub struct Access {
+    account: Account,
+    transcript: Transcript,
+    /// What the person typed, once it proved right: nobody types it twice.
+    remembered: Option<Secret>,
+}
+
+impl Access {
+    /// Nothing is done before [`open`](Self::open).
+    pub const fn new(account: Account, transcript: Transcript) -> Self {
+        Self {
+            account,
+            transcript,
+            remembered: None,
+        }
+    }
+
+    /// Whose mailbox.
+    pub const fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Connects and logs in. `complain` hears that a password was wrong before it is asked for again.
+    pub fn open(&mut self, complain: &mut dyn FnMut(&str)) -> Result<Session, Error> {
+        let mut tries = 0;
+        // one session as long as it lives: a server may count connections
+        let mut session = None;
+        loop {
+            let secret = self.secret()?;
+            let mut open = match session.take() {
+                Some(open) => open,
+                None => Session::connect(&self.account.endpoint, self.transcript.clone())?,
+            };
+            match open.log_in(&self.account.identity(secret.clone())) {
+                Ok(_) => {
+                    if self.account.source == Source::Prompt {
+                        self.remembered = Some(secret);
+                    }
+                    return Ok(open);
+                }
+                Err(error) => {
+                    tries += 1;
+                    let ask = self.account.source == Source::Prompt && error.is_bad_login();
+                    if !ask || tries == TRIES {
+                        return Err(error);
+                    }
+                    self.remembered = None;
+                    complain(&error.to_string());
+                    session = (!open.is_over()).then_some(open);
+                }
+            }
+        }
+    }
+
+    fn secret(&self) -> Result<Secret, Error> {
+        match &self.remembered {
+            Some(secret) => Ok(secret.clone()),
+            None => self
+                .account
+                .secret()
+                .map_err(|error| Error::NoLogin(error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The command line: what may be said there, and where it leads.
+//!
+//! Exit codes: 0 all went well, 1 something failed, 2 the command line or the configuration is wrong,
+//! 3 the login was refused, 4 `check` found faults.
+
+mod output;
+mod progress;
+mod scripted;
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::account::{ConfigError, ConfigFile, Settings};
+use crate::download::DownloadError;
+use crate::session::{Error, Transcript};
+use output::Output;
+
+/// A POP3 client for people and for scripts
+///
+/// Without a command it opens a console. Accounts can be named in the configuration file
+/// (~/.config/pop3-client/config.toml); options on the command line win over it. Passwords are never
+/// given on the command line, see --password-from.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// The account of the configuration file
+    #[arg(long, short, global = true, value_name = "NAME")]
+    pub account: Option<String>,
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Write the dialogue with the server to this file, or to the error output (-), without secrets
+    #[arg(long, global = true, value_name = "FILE|-")]
+    pub transcript: Option<PathBuf>,
+    /// Write JSON instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(flatten, next_help_heading = "Server and login")]
+    #[allow(missing_docs, reason = "its fields say it")]
+    pub settings: Settings,
+    #[command(subcommand)]
+    #[allow(missing_docs, reason = "its variants say it")]
+    pub command: Option<Command>,
+}
+
+const AFTER_HELP: &str = "Exit codes: 0 all went well, 1 something failed, 2 the command line or the \
+configuration is wrong, 3 the login was refused, 4 'check' found faults.";
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Open the console (as without a command)
+    Console,
+    /// List messages: number, size, date, sender, subject
+    List {
+        /// Numbers and ranges like 1-5,9 or 7-; all of them if left out
+        messages: Vec<String>,
+    },
+    /// Show a message: the header lines that matter, and the text
+    Show {
+        /// Its number
+        message: u32,
+        /// The whole header as it came, without the text
+        #[arg(long, conflicts_with = "source")]
+        headers: bool,
+        /// The message as it came, octet for octet
+        #[arg(long)]
+        source: bool,
+    },
+    /// Fetch what is new into a Maildir, an mbox or files
+    Download(DownloadArgs),
+    /// Delete messages
+    Delete {
+        /// Numbers and ranges like 1-5,9 or 7-
+        #[arg(required = true)]
+        messages: Vec<String>,
+    },
+    /// Say how many messages there are, and how large they are together
+    Stat,
+    /// List unique-ids
+    Uidl {
+        /// Numbers and ranges; all of them if left out
+        messages: Vec<String>,
+    },
+    /// Say what the server announces, without logging in
+    Capa,
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How to download.
+#[derive(Debug, clap::Args)]
+pub struct DownloadArgs {
+    /// Where to: maildir:PATH, mbox:PATH or files:PATH
+    #[arg(long, value_name = "DESTINATION")]
+    pub to: Option<String>,
+    /// The file that says what was fetched before [default: beside the mail]
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+    /// Remove from the server what was fetched
+    #[arg(long, conflicts_with = "keep_days")]
+    pub delete_after: bool,
+    /// Remove from the server what was fetched so many days ago
+    #[arg(long, value_name = "DAYS")]
+    pub keep_days: Option<u32>,
+    /// How often to try again when the connection breaks
+    #[arg(long, default_value_t = 3, value_name = "TIMES")]
+    pub retries: u32,
+}
+
+/// Why the program ends without having done everything.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("{0}")]
+    Usage(String),
+    #[error(transparent)]
+    Session(#[from] Error),
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    #[error("{0}")]
+    Partly(String),
+    #[error("cannot write: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// Does what the command line says.
+pub fn run(cli: &Cli) -> ExitCode {
+    let mut output = Output::new(cli.json);
+    match dispatch(cli, &mut output) {
+        Ok(()) => ExitCode::SUCCESS,
+        // whoever read has seen enough
+        Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            output.failure(&failure.to_string());
+            failure.code()
+        }
+    }
+}
+
+impl Failure {
+    fn code(&self) -> ExitCode {
+        let session = match self {
+            Self::Config(_) | Self::Usage(_) => return ExitCode::from(2),
+            Self::Session(error) | Self::Download(DownloadError::Session(error)) => error,
+            Self::Download(_) | Self::Partly(_) | Self::Write(_) => return ExitCode::FAILURE,
+        };
+        ExitCode::from(if session.is_bad_login() { 3 } else { 1 })
+    }
+}
+
+fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
+    if let Some(Command::Completions { shell }) = &cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(*shell, &mut Cli::command(), "pop3-client", &mut script);
+        return Ok(io::stdout().write_all(&script)?);
+    }
+    let file = ConfigFile::load(cli.config.as_deref())?;
+    let settings = file.settings(cli.account.as_deref(), &cli.settings)?;
+    let transcript = transcript(cli)?;
+    scripted::run(cli, &settings, transcript, output)
+}
+
+fn transcript(cli: &Cli) -> Result<Transcript, Failure> {
+    match &cli.transcript {
+        None => Ok(Transcript::default()),
+        Some(path) if path.as_os_str() == "-" => Ok(Transcript::to(io::stderr())),
+        Some(path) => {
+            let file = OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .open(path)
+                .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+            Ok(Transcript::to(file))
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A folder with a file for each message, named after its unique-id, octet for octet.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::target::{Target, Work, move_all, private, sweep, sync_folder};
+use crate::mail::file_name;
+
+pub(super) struct Files {
+    folder: PathBuf,
+    mark: String,
+    count: u64,
+    writing: Option<(Names, BufWriter<File>)>,
+    ready: Vec<Names>,
+    /// The names that are given away and may not exist yet.
+    taken: HashSet<String>,
+}
+
+/// The name while it is collected, and the name it gets.
+type Names = (String, String);
+
+impl Files {
+    pub(super) fn new(folder: &Path, mark: &str) -> Self {
+        Self {
+            folder: folder.into(),
+            mark: mark.into(),
+            count: 0,
+            writing: None,
+            ready: Vec::new(),
+            taken: HashSet::new(),
+        }
+    }
+
+    fn free_name(&self, id: &str) -> String {
+        let stem = Some(file_name(id)).filter(|stem| !stem.is_empty());
+        let stem = stem.unwrap_or_else(|| "message".into());
+        let is_free =
+            |name: &String| !self.taken.contains(name) && !self.folder.join(name).exists();
+        let first = format!("{stem}.eml");
+        if is_free(&first) {
+            return first;
+        }
+        let mut number: u64 = 2;
+        loop {
+            let name = format!("{stem}-{number}.eml");
+            if is_free(&name) {
+                return name;
+            }
+            number += 1;
+        }
+    }
+}
+
+impl Target for Files {
+    fn begin(&mut self, id: &str) -> io::Result<()> {
+        self.count += 1;
+        let collected = format!(".{}-{}-{}", self.mark, std::process::id(), self.count);
+        let name = self.free_name(id);
+        let file = private()
+            .write(true)
+            .create_new(true)
+            .open(self.folder.join(&collected))?;
+        self.writing = Some(((collected, name), BufWriter::new(file)));
+        Ok(())
+    }
+
+    fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        match &mut self.writing {
+            Some((_, file)) => file.write_all(octets),
+            None => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        let Some((names, file)) = self.writing.take() else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        file.into_inner()?.sync_all()?;
+        self.taken.insert(names.1.clone());
+        self.ready.push(names);
+        Ok(())
+    }
+
+    fn discard(&mut self) {
+        if let Some(((collected, _), _)) = self.writing.take() {
+            // what stays is swept by the next run
+            let _ = std::fs::remove_file(self.folder.join(collected));
+        }
+    }
+
+    fn seal(&mut self) -> io::Result<Option<Work>> {
+        if self.ready.is_empty() {
+            return Ok(None);
+        }
+        sync_folder(&self.folder)?;
+        Ok(Some(Work::Moves(std::mem::take(&mut self.ready))))
+    }
+
+    fn carry_out(&mut self, work: &Work) -> io::Result<()> {
+        move_all(&self.folder, work, false)?;
+        sync_folder(&self.folder)
+    }
+
+    fn recover(&mut self, work: &Work) -> io::Result<()> {
+        move_all(&self.folder, work, true)?;
+        sync_folder(&self.folder)
+    }
+
+    fn clean(&mut self) -> io::Result<()> {
+        let mark = format!(".{}-", self.mark);
+        sweep(&self.folder, &|name| name.starts_with(&mark))
+    }
+}

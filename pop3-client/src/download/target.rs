@@ -1,0 +1,210 @@
+//! What the destinations have in common: collect, decide, carry out.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::{files, maildir, mbox};
+
+/// Where mail goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A Maildir; line ends become LF.
+    Maildir(PathBuf),
+    /// An mbox file (mboxrd); line ends become LF.
+    Mbox(PathBuf),
+    /// A folder with a file for each message, octet for octet.
+    Files(PathBuf),
+}
+
+/// How messages get from where they were collected to where they belong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Work {
+    /// These files get these names, in the destination's folder.
+    Moves(Vec<(String, String)>),
+    /// This file's octets go behind the first `offset` octets of the mbox.
+    Append { staged: String, offset: u64 },
+}
+
+/// A destination that is written to.
+pub(super) trait Target {
+    /// A message begins.
+    fn begin(&mut self, id: &str) -> io::Result<()>;
+    /// More of it.
+    fn write(&mut self, octets: &[u8]) -> io::Result<()>;
+    /// It is whole.
+    fn end(&mut self) -> io::Result<()>;
+    /// It was cut; nothing of it stays.
+    fn discard(&mut self);
+    /// Makes what was collected durable and says what is to become of it. Not empty only if messages
+    /// ended since the last time.
+    fn seal(&mut self) -> io::Result<Option<Work>>;
+    /// Does that, right after.
+    fn carry_out(&mut self, work: &Work) -> io::Result<()>;
+    /// Does what is left to do of it, in a later run.
+    fn recover(&mut self, work: &Work) -> io::Result<()>;
+    /// Removes what runs that were cut left behind.
+    fn clean(&mut self) -> io::Result<()>;
+}
+
+impl Destination {
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Maildir(path) | Self::Mbox(path) | Self::Files(path) => path,
+        }
+    }
+
+    /// Creates the folders that are missing.
+    pub(super) fn prepare(&self) -> io::Result<()> {
+        match self {
+            Self::Maildir(path) => ["tmp", "new", "cur"]
+                .iter()
+                .try_for_each(|part| create(&path.join(part))),
+            Self::Files(path) => create(path),
+            Self::Mbox(path) => path.parent().map_or(Ok(()), |folder| {
+                if folder.as_os_str().is_empty() {
+                    Ok(())
+                } else {
+                    create(folder)
+                }
+            }),
+        }
+    }
+
+    pub(super) fn default_state(&self, account: &str) -> PathBuf {
+        let account = crate::mail::file_name(account);
+        match self {
+            Self::Maildir(path) | Self::Files(path) => path.join(format!(".pop3-client.{account}")),
+            Self::Mbox(path) => {
+                let mut name = path.as_os_str().to_owned();
+                name.push(format!(".pop3-client.{account}"));
+                name.into()
+            }
+        }
+    }
+
+    pub(super) fn open(&self, mark: &str) -> io::Result<Box<dyn Target>> {
+        Ok(match self {
+            Self::Maildir(path) => Box::new(maildir::Maildir::new(path, mark)),
+            Self::Mbox(path) => Box::new(mbox::Mbox::new(path, mark)),
+            Self::Files(path) => Box::new(files::Files::new(path, mark)),
+        })
+    }
+}
+
+impl FromStr for Destination {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some((kind, path)) if !path.is_empty() => {
+                let path = crate::account::home(Path::new(path));
+                match kind {
+                    "maildir" => Ok(Self::Maildir(path)),
+                    "mbox" => Ok(Self::Mbox(path)),
+                    "files" => Ok(Self::Files(path)),
+                    _ => Err(format!("'{kind}' is none of maildir, mbox, files")),
+                }
+            }
+            Some(_) | None => Err("a destination is maildir:PATH, mbox:PATH or files:PATH".into()),
+        }
+    }
+}
+
+/// What tells the files of one account from those of another that downloads to the same place.
+pub(super) fn mark(account: &str) -> String {
+    let digest = Sha256::digest(account.as_bytes());
+    let digits: String = digest
+        .iter()
+        .take(6)
+        .map(|octet| format!("{octet:02x}"))
+        .collect();
+    format!("pop3-client-{digits}")
+}
+
+/// How files are opened: what is created is for its owner alone.
+pub(super) fn private() -> OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+/// Makes the names in a folder durable.
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Makes the name of a file durable.
+pub(super) fn sync_folder_of(file: &Path) -> io::Result<()> {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => sync_folder(folder),
+        Some(_) | None => sync_folder(Path::new(".")),
+    }
+}
+
+/// Renames these files of a folder.
+pub(super) fn move_all(folder: &Path, work: &Work, again: bool) -> io::Result<()> {
+    let Work::Moves(moves) = work else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
+    for (from, to) in moves {
+        match std::fs::rename(folder.join(from), folder.join(to)) {
+            // the file was durable before its plan, so it was moved; its reader may have moved it on
+            Err(error) if again && error.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Removes the files of a folder whose names hold this mark.
+pub(super) fn sweep(folder: &Path, is_ours: &dyn Fn(&str) -> bool) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(is_ours) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// CRLF becomes LF; the state is whether a CR is held back.
+#[derive(Debug, Default)]
+pub(super) struct LineEnds {
+    held: bool,
+}
+
+impl LineEnds {
+    /// Adds to `out` what is sure.
+    pub(super) fn convert(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        for &octet in octets {
+            if std::mem::take(&mut self.held) && octet != b'\n' {
+                out.push(b'\r');
+            }
+            if octet == b'\r' {
+                self.held = true;
+            } else {
+                out.push(octet);
+            }
+        }
+    }
+
+    /// Nothing more comes.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.held) {
+            out.push(b'\r');
+        }
+    }
+}
+
+fn create(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder)
+}

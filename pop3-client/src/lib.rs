@@ -1,0 +1,26 @@
+//! A POP3 client for people and for scripts, and a probe for POP3 servers.
+//!
+//! The binary `pop3-client` is a command line over this library:
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`cli`] | the command line |
+//! | [`account`] | whose mailbox, on which server, with which secret: configuration |
+//! | [`net`] | TCP and TLS, blocking |
+//! | [`session`] | a POP3 session: the machine of `pop3-proto` over such a connection |
+//! | [`mail`] | a mail as people read it |
+//! | [`download`] | fetching a mailbox so that nothing is lost and nothing comes twice |
+//! | [`listing`], [`numbers`] | what a mailbox holds, and which of it is meant |
+//! | [`terminal`] | the terminal's size |
+//! | [`text`] | strangers' text made harmless for a terminal |
+
+pub mod account;
+pub mod cli;
+pub mod download;
+pub mod listing;
+pub mod mail;
+pub mod net;
+pub mod numbers;
+pub mod session;
+pub mod terminal;
+pub mod text;

@@ -1,0 +1,50 @@
+//! The text of a mail.
+
+use mail_parser::decoders::html::html_to_text;
+use mail_parser::{MessagePart, MimeHeaders as _, PartType};
+
+use super::Mail;
+use crate::text;
+
+impl Mail<'_> {
+    /// What there is to read: the plain text, or what the HTML says; other parts are named.
+    pub fn text(&self) -> String {
+        let Some(message) = &self.parsed else {
+            return text::lines(&String::from_utf8_lossy(self.raw));
+        };
+        let mut shown = String::new();
+        for part in message.text_bodies() {
+            if !shown.is_empty() && !shown.ends_with("\n\n") {
+                shown.push('\n');
+            }
+            shown.push_str(&readable(part));
+        }
+        if shown.is_empty() {
+            for part in message.html_bodies() {
+                shown.push_str(&readable(part));
+            }
+        }
+        shown
+    }
+}
+
+fn readable(part: &MessagePart<'_>) -> String {
+    match &part.body {
+        PartType::Text(plain) => text::lines(plain),
+        PartType::Html(html) => text::lines(&html_to_text(html)),
+        PartType::Binary(octets) | PartType::InlineBinary(octets) => {
+            let kind = part.content_type().map_or_else(
+                || "application/octet-stream".into(),
+                |kind| format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or("*")),
+            );
+            let name = part.attachment_name().unwrap_or("without a name");
+            let size = text::size(octets.len() as u64);
+            format!(
+                "[{} {}, {size}]\n",
+                text::one_line(&kind),
+                text::one_line(name)
+            )
+        }
+        PartType::Message(_) | PartType::Multipart(_) => String::new(),
+    }
+}

@@ -1,0 +1,140 @@
+//! Why a session could not do something.
+
+use std::fmt;
+use std::io;
+
+use pop3_proto::client::{Close, SendError};
+use pop3_proto::response::ResponseCode;
+
+use crate::net::{DialError, TlsError};
+
+/// What went wrong, in words for the person in front of the terminal.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No connection.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// No TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// TLS is wanted and the server has none.
+    #[error(
+        "the server does not offer STLS{0}, and a login in clear is not allowed; --tls implicit or --tls none say otherwise"
+    )]
+    NoStls(String),
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(#[source] io::Error),
+    /// The session ended.
+    #[error("{}", Ended(.0))]
+    Closed(Close),
+    /// The server refused something.
+    #[error("the server refuses {what}: {refusal}")]
+    Refused {
+        /// What was asked.
+        what: String,
+        /// What it says.
+        refusal: Refusal,
+    },
+    /// The server's answer makes no sense.
+    #[error("the server's answer to {what} makes no sense: {line:?}")]
+    Nonsense {
+        /// What was asked.
+        what: String,
+        /// The line.
+        line: String,
+    },
+    /// It cannot be sent.
+    #[error("{what} cannot be sent: {cause}")]
+    Unsendable {
+        /// What.
+        what: String,
+        /// Why.
+        #[source]
+        cause: SendError,
+    },
+    /// There is no way to log in that the account allows.
+    #[error("{0}")]
+    NoLogin(String),
+    /// What came could not be put where it belongs.
+    #[error("{0}")]
+    Local(#[source] io::Error),
+}
+
+/// What a server says when it refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The code, if it is one we know.
+    pub code: Option<ResponseCode>,
+    /// The text.
+    pub text: String,
+}
+
+impl Error {
+    /// Whether a new connection may do better.
+    pub const fn is_loss(&self) -> bool {
+        match self {
+            Self::Broken(_) | Self::Dial(_) | Self::Closed(Close::Eof | Close::Timeout(_)) => true,
+            Self::Refused { refusal, .. } => refusal.is_passing(),
+            Self::Closed(Close::Rejected { code, .. }) => is_passing(*code),
+            Self::Closed(_)
+            | Self::Tls(_)
+            | Self::NoStls(_)
+            | Self::Nonsense { .. }
+            | Self::Unsendable { .. }
+            | Self::NoLogin(_)
+            | Self::Local(_) => false,
+        }
+    }
+
+    /// Whether it is the name or the password.
+    pub const fn is_bad_login(&self) -> bool {
+        matches!(self, Self::Refused { refusal, .. } if !refusal.is_passing())
+    }
+}
+
+impl Refusal {
+    const fn is_passing(&self) -> bool {
+        is_passing(self.code)
+    }
+}
+
+const fn is_passing(code: Option<ResponseCode>) -> bool {
+    matches!(
+        code,
+        Some(ResponseCode::InUse | ResponseCode::SysTemp | ResponseCode::LoginDelay)
+    )
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => write!(f, "{code} {}", self.text),
+            None if self.text.is_empty() => f.write_str("it does not say why"),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
+/// The end of a session in words.
+struct Ended<'a>(&'a Close);
+
+impl fmt::Display for Ended<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Close::Quit => f.write_str("the session is over"),
+            Close::Rejected { code, text } => {
+                let refusal = Refusal {
+                    code: *code,
+                    text: text.clone(),
+                };
+                write!(f, "the server turns us away: {refusal}")
+            }
+            Close::Eof => f.write_str("the server closed the connection"),
+            Close::Timeout(what) => write!(f, "the server took too long ({what})"),
+            Close::Server(fault) => write!(f, "the server does not keep to the protocol: {fault}"),
+            _ => f.write_str("the session ended"),
+        }
+    }
+}
