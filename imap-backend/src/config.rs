@@ -116,17 +116,44 @@ pub struct Quirks {
     /// Capabilities that the server announces and that are not used, in any case (`SASL-IR`, `MOVE`).
     pub masked_capabilities: Vec<String>,
     /// Whether SELECT and the scan go out behind LOGIN without waiting for its answer. Only done where
-    /// the capabilities are known. Off for servers that lose what comes behind LOGIN.
-    pub pipeline_login: bool,
+    /// the capabilities are known.
+    pub pipeline_login: PipelineLogin,
     /// Whether ID is sent behind the login where it is offered; some servers refuse SELECT without it.
     pub send_id: bool,
+}
+
+/// Whether commands go out behind LOGIN in the same flight.
+///
+/// IMAP allows it, but servers that check the login in one program and hand the connection over to
+/// another (Courier, some proxies) lose what they have read by then, and both sides wait for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PipelineLogin {
+    /// Where the greeting names a server that is known to keep what it has read: Dovecot or Cyrus.
+    #[default]
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl PipelineLogin {
+    /// Whether to do it with the server that greets so.
+    pub(crate) fn suits(self, greeting: &str) -> bool {
+        let greeting = greeting.to_ascii_lowercase();
+        match self {
+            Self::Auto => greeting.contains("dovecot") || greeting.contains("cyrus"),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
 }
 
 impl Default for Quirks {
     fn default() -> Self {
         Self {
             masked_capabilities: Vec::new(),
-            pipeline_login: true,
+            pipeline_login: PipelineLogin::Auto,
             send_id: false,
         }
     }

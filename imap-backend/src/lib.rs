@@ -43,4 +43,4 @@ mod text;
 mod uid_set;
 
 pub use backend::ImapBackend;
-pub use config::{AuthPreference, Config, DeletePolicy, Quirks, Security};
+pub use config::{AuthPreference, Config, DeletePolicy, PipelineLogin, Quirks, Security};

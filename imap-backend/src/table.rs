@@ -71,12 +71,18 @@ impl Scan {
         }
     }
 
-    /// Sorts, and leaves out what came twice or is hidden.
-    pub(crate) fn finish(mut self) -> Table {
-        self.hidden.sort_unstable();
+    /// Sorts, and drops what came twice; says how many messages there are.
+    pub(crate) fn settle(&mut self) -> usize {
         self.rows
             .sort_unstable_by_key(|row| (row.uid, core::cmp::Reverse(row.size)));
         self.rows.dedup_by_key(|row| row.uid);
+        self.rows.len()
+    }
+
+    /// The messages that are to be seen.
+    pub(crate) fn finish(mut self) -> Table {
+        self.settle();
+        self.hidden.sort_unstable();
         if !self.hidden.is_empty() {
             self.rows
                 .retain(|row| self.hidden.binary_search(&row.uid).is_err());

@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::{FULL, World, config, open_with, password_open, tags};
-use imap_backend::{AuthPreference, Config, DeletePolicy, Security};
+use imap_backend::{AuthPreference, Config, DeletePolicy, PipelineLogin, Security};
 use pop3_proto::backend::{Access, Login, Mechanism, Open, Request};
 use pop3_proto::secret::Secret;
 
@@ -69,13 +69,40 @@ fn capabilities_are_asked_for_where_the_greeting_has_none() {
 #[test]
 fn pipelining_behind_login_can_be_switched_off() {
     let mut world = greeted(
-        with(|c| c.quirks.pipeline_login = false),
+        with(|c| c.quirks.pipeline_login = PipelineLogin::Never),
         password_open(),
         BARE,
     );
     world.expect_ok("LOGIN \"alice\" \"secret\"");
     world.expect("SELECT \"INBOX\"");
     world.expect("UID FETCH 1:* (UID RFC822.SIZE)");
+}
+
+/// Courier's program for logins reads on, hands over to another program, and what it read is lost.
+#[test]
+fn pipelining_behind_login_is_for_servers_that_are_known_to_bear_it() {
+    let greetings = [
+        ("Dovecot (Debian) ready.", true),
+        ("mail.example.org Cyrus IMAP 3.6.1 server ready", true),
+        (
+            "Courier-IMAP ready. Copyright 1998-2021 Double Precision, Inc.",
+            false,
+        ),
+        ("IMAP4 ready", false),
+        ("", false),
+    ];
+    for (greeting, pipelines) in greetings {
+        let mut world = World::new(with(|c| c.quirks.pipeline_login = PipelineLogin::Auto));
+        world.open(password_open());
+        world.serve(&format!("* OK [CAPABILITY {BARE}] {greeting}\r\n"));
+        let login = world.expect("LOGIN \"alice\" \"secret\"");
+        if !pipelines {
+            world.expect_nothing();
+            world.serve(&format!("{login} OK done\r\n"));
+        }
+        world.expect("SELECT \"INBOX\"");
+        world.expect("UID FETCH 1:* (UID RFC822.SIZE)");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use pop3_proto::backend::Endpoint;
 use pop3_proto::server::Policy;
 use pop3_server::config::{
-    Config, DeletePolicy, Limits, Listener, LoginCommand, Routing, Security, Timers,
+    Config, DeletePolicy, Limits, Listener, LoginCommand, PipelineLogin, Routing, Security, Timers,
     Upstream as UpstreamConfig,
 };
 use pop3_server::delay::Delay;
@@ -201,6 +201,11 @@ fn imap(upstream: &UpstreamConfig) -> imap_backend::Config {
         Security::StartTls => imap_backend::Security::StartTls,
         Security::Clear => imap_backend::Security::Clear,
     };
+    let pipeline_login = match upstream.pipeline_login {
+        PipelineLogin::Auto => imap_backend::PipelineLogin::Auto,
+        PipelineLogin::Always => imap_backend::PipelineLogin::Always,
+        PipelineLogin::Never => imap_backend::PipelineLogin::Never,
+    };
     let auth = match upstream.login {
         LoginCommand::Auto => imap_backend::AuthPreference::Auto,
         LoginCommand::Login => imap_backend::AuthPreference::Login,
@@ -222,7 +227,7 @@ fn imap(upstream: &UpstreamConfig) -> imap_backend::Config {
         auth,
         quirks: imap_backend::Quirks {
             masked_capabilities: upstream.without.clone(),
-            pipeline_login: upstream.pipeline_login,
+            pipeline_login,
             send_id: upstream.send_id,
         },
         ..imap_backend::Config::new(&upstream.url.host, upstream.url.port, security)

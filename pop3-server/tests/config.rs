@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use pop3_proto::server::{ReadOnly, TlsOffer};
 use pop3_server::config::{
-    Config, DeletePolicy, Flags, LogFormat, LogLevel, LoginCommand, RuntimeKind, Security,
+    Config, DeletePolicy, Flags, LogFormat, LogLevel, LoginCommand, PipelineLogin, RuntimeKind,
+    Security,
 };
 use proptest::prelude::*;
 
@@ -83,7 +84,7 @@ fn everything_that_is_said_is_heard() {
         mark_seen = true
         read_ahead = "1 MiB"
         login = "plain"
-        pipeline_login = false
+        pipeline_login = "never"
         send_id = true
         without = "literal+"
         connect_timeout = "5s"
@@ -156,7 +157,7 @@ fn everything_that_is_said_is_heard() {
     assert!(upstream.mark_seen);
     assert_eq!(upstream.read_ahead, 1 << 20);
     assert_eq!(upstream.login, LoginCommand::Plain);
-    assert!(!upstream.pipeline_login && upstream.send_id);
+    assert!(upstream.pipeline_login == PipelineLogin::Never && upstream.send_id);
     assert_eq!(upstream.without, ["LITERAL+"]);
     assert_eq!(upstream.connect_timeout, Duration::from_secs(5));
     assert_eq!(upstream.reply_timeout, Duration::from_secs(60));

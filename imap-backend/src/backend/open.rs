@@ -50,6 +50,8 @@ pub(super) struct Opening {
     exchange: Option<Exchange>,
     /// A challenge waits for the client's answer.
     asks: bool,
+    /// Whether the server is one to which SELECT may be said behind LOGIN.
+    suits_pipelining: bool,
     /// Whether SELECT went out behind LOGIN.
     pipelined: bool,
     capabilities_before: u32,
@@ -59,6 +61,7 @@ pub(super) struct Opening {
     selected: bool,
     scan: Scan,
     scan_to: Option<u32>,
+    scanned_again: bool,
 }
 
 impl Opening {
@@ -76,6 +79,7 @@ impl Opening {
             secure: false,
             exchange: None,
             asks: false,
+            suits_pipelining: false,
             pipelined: false,
             capabilities_before: 0,
             exists: 0,
@@ -84,6 +88,7 @@ impl Opening {
             selected: false,
             scan: Scan::default(),
             scan_to: None,
+            scanned_again: false,
         }
     }
 
@@ -184,6 +189,10 @@ impl ImapBackend {
     }
 
     fn greeted(&mut self, notice: &Notice) {
+        if let Some(opening) = &mut self.opening {
+            let quirks = &self.config.quirks;
+            opening.suits_pipelining = quirks.pipeline_login.suits(&notice.text);
+        }
         match notice.kind {
             Kind::Ok if self.config.security == Security::StartTls => {
                 self.proceed(Step::StartTls, Command::StartTls, Purpose::StartTls);
@@ -298,8 +307,9 @@ impl ImapBackend {
                     user: &user,
                     password: &password,
                 };
+                let suits_pipelining = opening.suits_pipelining;
                 self.put(login, Purpose::Login);
-                if self.config.quirks.pipeline_login
+                if suits_pipelining
                     && utf8_is_settled
                     && self.client.between_commands()
                     && self.link == Link::Opening
@@ -495,10 +505,22 @@ impl ImapBackend {
                 Purpose::Scan,
             );
         }
+        let short = (opening.scan.settle() as u64) < u64::from(opening.exists);
         // an empty folder has nothing that `1:*` could mean, and some servers say so
-        if notice.kind != Kind::Ok && (opening.scan.len() as u64) < u64::from(opening.exists) {
+        if notice.kind != Kind::Ok && short {
             let failure = error::command("listing", notice);
             return self.deny(Denial::Failed(failure));
+        }
+        if short && !mem::replace(&mut opening.scanned_again, true) {
+            // messages may have gone meanwhile: a NOOP makes the server say so
+            self.put(Command::Noop, Purpose::Keep);
+            let flags = self.client.watch.is_some();
+            return self.put(Command::Scan { to: None, flags }, Purpose::Scan);
+        }
+        // a few that cannot be listed must not hide the others
+        if short && opening.scan.len() == 0 {
+            let detail = format!("upstream lists none of {} messages", opening.exists);
+            return self.deny(Denial::Failed(Failure::temporary(detail)));
         }
         let Some(validity) = opening.validity else {
             let detail = "upstream gives no UIDVALIDITY: messages could not be told apart";

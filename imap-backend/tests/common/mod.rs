@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use imap_backend::{Config, ImapBackend, Security};
+use imap_backend::{Config, ImapBackend, PipelineLogin, Security};
 use imap_codec::CommandCodec;
 use imap_codec::decode::{CommandDecodeError, Decoder};
 use pop3_proto::backend::{
@@ -18,8 +18,11 @@ use pop3_proto::time::Time;
 pub const FULL: &str =
     "IMAP4rev1 LITERAL+ SASL-IR UIDPLUS MOVE SPECIAL-USE LIST-EXTENDED ENABLE ID AUTH=PLAIN";
 
+/// An upstream that takes everything in one flight, whatever it greets with.
 pub fn config() -> Config {
-    Config::new("imap.example.org", 143, Security::Clear)
+    let mut config = Config::new("imap.example.org", 143, Security::Clear);
+    config.quirks.pipeline_login = PipelineLogin::Always;
+    config
 }
 
 pub fn password_open() -> Open {

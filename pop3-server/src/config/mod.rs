@@ -49,7 +49,7 @@ pub use limits::{Limits, Timers};
 pub use listener::{CertificateFiles, Listener};
 pub use log::{Log, LogFormat, LogLevel};
 pub use routing::{Routing, UserRoute};
-pub use upstream::{DeletePolicy, LoginCommand, Upstream};
+pub use upstream::{DeletePolicy, LoginCommand, PipelineLogin, Upstream};
 pub use url::{Security, UpstreamUrl, UrlError};
 
 use document::Table;

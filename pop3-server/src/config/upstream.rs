@@ -32,7 +32,7 @@ pub struct Upstream {
     /// How users are logged in.
     pub login: LoginCommand,
     /// Whether the gateway says what to select along with the login, without waiting for its answer.
-    pub pipeline_login: bool,
+    pub pipeline_login: PipelineLogin,
     /// Whether the gateway tells the server who it is (RFC 2971); some want that.
     pub send_id: bool,
     /// Capabilities not to use though the server announces them, in upper case.
@@ -62,6 +62,26 @@ impl Word for LoginCommand {
         ("auto", Self::Auto),
         ("login", Self::Login),
         ("plain", Self::Plain),
+    ];
+}
+
+/// Whether the gateway says what to select along with LOGIN, in one flight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PipelineLogin {
+    /// With servers that are known to bear it.
+    #[default]
+    Auto,
+    /// With every server.
+    Always,
+    /// With none.
+    Never,
+}
+
+impl Word for PipelineLogin {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("auto", Self::Auto),
+        ("always", Self::Always),
+        ("never", Self::Never),
     ];
 }
 
@@ -154,7 +174,7 @@ impl Upstream {
             mark_seen: false,
             read_ahead: 256 << 10,
             login: LoginCommand::Auto,
-            pipeline_login: true,
+            pipeline_login: PipelineLogin::Auto,
             send_id: false,
             without: Vec::new(),
             connect_timeout: Duration::from_secs(30),
