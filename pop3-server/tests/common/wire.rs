@@ -66,6 +66,10 @@ pub struct WireBackend {
     replies: VecDeque<Out>,
     lent: Option<String>,
     waiting: Waiting,
+    /// The message that is coming is not wanted any more.
+    cancelled: bool,
+    /// What was asked for while a message was still coming.
+    queued: VecDeque<Request>,
     output: Vec<u8>,
     input: Box<[u8]>,
     start: usize,
@@ -81,6 +85,8 @@ impl WireBackend {
             replies: VecDeque::new(),
             lent: None,
             waiting: Waiting::Nothing,
+            cancelled: false,
+            queued: VecDeque::new(),
             output: Vec::new(),
             input: vec![0; 8192].into(),
             start: 0,
@@ -102,6 +108,14 @@ impl WireBackend {
     }
 
     fn advance(&mut self) {
+        if let (true, Waiting::Body(ticket, left)) = (self.cancelled, self.waiting) {
+            let n = (self.end - self.start).min(usize::try_from(left).unwrap());
+            self.start += n;
+            self.waiting = Waiting::Body(ticket, left - n as u64);
+            if left == n as u64 {
+                self.message_done();
+            }
+        }
         while !matches!(self.waiting, Waiting::Body(..) | Waiting::Nothing) {
             let pending = &self.input[self.start..self.end];
             let Some(length) = pending.iter().position(|&b| b == b'\n') else {
@@ -113,6 +127,14 @@ impl WireBackend {
         }
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
+        }
+    }
+
+    fn message_done(&mut self) {
+        self.waiting = Waiting::Nothing;
+        self.cancelled = false;
+        if let Some(request) = self.queued.pop_front() {
+            self.handle_request(Time::ZERO, request);
         }
     }
 
@@ -129,8 +151,11 @@ impl WireBackend {
                 self.deadline = None;
             }
             (Waiting::Message(ticket), "DATA") => {
-                self.replies.push_back(Out::Start(ticket, number));
                 self.waiting = Waiting::Body(ticket, number);
+                if self.cancelled {
+                    return self.advance();
+                }
+                self.replies.push_back(Out::Start(ticket, number));
             }
             (Waiting::Update, "DONE") => {
                 self.replies.push_back(Out::Updated);
@@ -157,7 +182,11 @@ impl Backend for WireBackend {
     type Done = ();
 
     fn handle_request(&mut self, now: Time, request: Request) {
+        let busy = matches!(self.waiting, Waiting::Message(_) | Waiting::Body(..));
         match request {
+            Request::Retrieve { .. } | Request::Update { .. } if busy => {
+                self.queued.push_back(request);
+            }
             Request::Open(_) => {
                 self.waiting = Waiting::Hello;
                 self.deadline = Some(now + PATIENCE);
@@ -174,7 +203,17 @@ impl Backend for WireBackend {
                 self.say(&format!("REMOVE {}", numbers.join(" ")));
             }
             Request::Abandon => self.leave(),
-            Request::Cancel(_) | Request::Answer(_) => {}
+            Request::Cancel(cancelled) => {
+                let coming = match self.waiting {
+                    Waiting::Message(ticket) | Waiting::Body(ticket, _) => ticket == cancelled,
+                    Waiting::Nothing | Waiting::Hello | Waiting::Update => false,
+                };
+                if coming {
+                    self.cancelled = true;
+                    self.advance();
+                }
+            }
+            Request::Answer(_) => {}
         }
     }
 

@@ -1,0 +1,188 @@
+//! What the log says, and what it never says.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::list::ListService;
+use common::peer::TlsPeer;
+use common::rig::Rig;
+use common::{PASSWORD, identity, peer_at, server_tls};
+use pop3_proto::server::{Policy, TlsOffer};
+use pop3_server::server::Server;
+use pop3_server::settings::Settings;
+use tracing_subscriber::fmt::MakeWriter;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// Everything that is logged while `run` runs.
+fn logged(run: impl FnOnce()) -> String {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(log.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, run);
+    let bytes = log.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+fn settings() -> Settings<ListService> {
+    let mut settings = Settings::new(Arc::new(ListService::new(&[b"x\r\n"])));
+    settings.policy = Arc::new(Policy {
+        clear_login: true,
+        ..Policy::default()
+    });
+    settings.name = "office".into();
+    settings
+}
+
+#[test]
+fn a_session_is_one_line() {
+    let log = logged(|| {
+        let mut rig = Rig::new(&Arc::new(settings()), &Server::new());
+        rig.log_in();
+        rig.ask("RETR 1");
+        rig.ask("DELE 1");
+        rig.wait(Duration::from_secs(3));
+        rig.ask("QUIT");
+    });
+    let lines: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("session ended"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    for part in [
+        "INFO pop3_server::session",
+        "user=\"joe\"",
+        "peer=192.0.2.1:4711",
+        "listener=\"office\"",
+        "messages=1",
+        "retrieved=1",
+        "octets=3",
+        "deleted=1",
+        "upstream=\"list\"",
+        "seconds=3",
+        "reason=\"quit\"",
+    ] {
+        assert!(lines[0].contains(part), "{part} is not in {}", lines[0]);
+    }
+}
+
+/// T016.
+#[test]
+fn t016_tls_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = logged(|| {
+        let mut settings = settings();
+        settings.policy = Arc::new(Policy {
+            tls: TlsOffer::Implicit,
+            ..Policy::default()
+        });
+        settings.tls = Some(server_tls(folder.path(), &["mail.example.org"]));
+        let mut rig = Rig::new(&Arc::new(settings), &Server::new());
+        let identity = identity(folder.path(), &["mail.example.org"]);
+        let mut client = TlsPeer::client(&identity, "mail.example.org", &[]);
+        client.send(format!("USER joe\r\nPASS {PASSWORD}\r\nQUIT\r\n").as_bytes());
+        for _ in 0..5 {
+            rig.say(client.wire());
+            client.receive(&std::mem::take(&mut rig.client.outbound));
+        }
+    });
+    for text in ["logged in", "session ended"] {
+        let line = log.lines().find(|line| line.contains(text)).unwrap();
+        assert!(
+            line.contains("tls=\"TLSv1.3\"") && line.contains("cipher=\"TLS13_"),
+            "{line}"
+        );
+    }
+    assert!(!log.contains("CLEAR"));
+}
+
+/// V41.
+#[test]
+fn v41_a_login_in_the_clear_is_loud() {
+    for (peer, loud) in [
+        ("192.0.2.1:1", true),
+        ("127.0.0.1:1", false),
+        ("[::1]:1", false),
+    ] {
+        let log = logged(|| {
+            let server = Server::new();
+            Rig::at(&Arc::new(settings()), &server, peer_at(peer))
+                .unwrap()
+                .log_in();
+        });
+        let warned = log
+            .lines()
+            .any(|line| line.contains("WARN") && line.contains("CLEAR"));
+        assert_eq!(warned, loud, "{log}");
+    }
+}
+
+#[test]
+fn v37_a_refusal_has_its_detail_in_the_log_alone() {
+    let log = logged(|| {
+        let mut rig = Rig::new(&Arc::new(settings()), &Server::new());
+        rig.ask("USER joe");
+        rig.ask("PASS nope");
+        rig.wait(Duration::from_secs(2));
+        assert!(!rig.heard().contains("wrong password"));
+    });
+    let line = log
+        .lines()
+        .find(|line| line.contains("login refused"))
+        .unwrap();
+    assert!(
+        line.contains("wrong password") && line.contains("Credentials"),
+        "{line}"
+    );
+}
+
+/// V33, V34: nothing that a client proves itself with, in whatever form it came, and no control
+/// character that a terminal would obey.
+#[test]
+fn v33_no_secret_is_logged() {
+    let log = logged(|| {
+        let mut rig = Rig::new(&Arc::new(settings()), &Server::new());
+        for lines in [
+            "USER \u{85}joe\r\nPASS hush-hush\r\n",
+            "USER joe\r\nPASS hush-hush\r\nPASS hush-hush\r\n",
+            "PASS hush-hush\r\nhush-hush\r\n",
+            "AUTH PLAIN AGpvZQBodXNoLWh1c2g=\r\n",
+            "AUTH LOGIN\r\nam9l\r\naHVzaC1odXNo\r\n",
+            "AUTH PLAIN\r\nhush-hush\r\n",
+        ] {
+            rig.say(lines);
+            rig.wait(Duration::from_secs(60));
+        }
+        rig.end_of_stream();
+    });
+    assert!(log.contains("login refused"));
+    for secret in ["hush", "AGpvZQBodXNoLWh1c2g", "aHVzaC1odXNo", "\u{85}"] {
+        assert!(!log.contains(secret), "{secret:?} is in {log}");
+    }
+}
