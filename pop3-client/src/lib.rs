@@ -9,6 +9,7 @@
 //! | [`net`] | TCP and TLS, blocking |
 //! | [`session`] | a POP3 session: the machine of `pop3-proto` over such a connection |
 //! | [`mail`] | a mail as people read it |
+//! | [`console`] | the console, over anything that reads and shows lines |
 //! | [`download`] | fetching a mailbox so that nothing is lost and nothing comes twice |
 //! | [`listing`], [`numbers`] | what a mailbox holds, and which of it is meant |
 //! | [`terminal`] | the terminal's size |
@@ -16,6 +17,7 @@
 
 pub mod account;
 pub mod cli;
+pub mod console;
 pub mod download;
 pub mod listing;
 pub mod mail;

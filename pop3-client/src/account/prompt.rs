@@ -12,9 +12,9 @@ pub fn prompt_secret(question: &str) -> io::Result<Secret> {
     let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
     let mut reader = BufReader::new(terminal.try_clone()?);
     let mut writer = terminal.try_clone()?;
-    write!(writer, "{}", crate::text::one_line(question))?;
-    write!(writer, " ")?;
+    // first of all: what is typed ahead must not show either
     let silence = Silence::on(terminal)?;
+    write!(writer, "{} ", crate::text::one_line(question))?;
     // the whole length at once: growing would leave copies behind
     let mut line = Zeroizing::new(Vec::with_capacity(4096));
     reader.read_until(b'\n', &mut line)?;

@@ -1,17 +1,16 @@
 //! The commands that do one thing and end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
-
-use pop3_proto::command::{Command as Wire, MessageNumber};
 
 use super::output::Output;
 use super::progress::Bar;
 use super::{Cli, Command, DownloadArgs, Failure};
 use crate::account::{Access, Account, ConfigError, Settings, endpoint};
+use crate::console::{self, Editor, Manners};
 use crate::download::{Destination, Order, Removal, Report, download};
 use crate::mail::Mail;
-use crate::session::{Part, Session, Transcript};
+use crate::session::{Session, Transcript};
 use crate::{listing, numbers, text};
 
 pub(super) fn run(
@@ -57,8 +56,16 @@ pub(super) fn run(
             uidl(&mut session, messages, output)?;
             leave(session)
         }
-        Some(Command::Completions { .. }) | Some(Command::Console) | None => Ok(()),
+        Some(Command::Console) | None => console(settings, transcript),
+        // it needs no account
+        Some(Command::Completions { .. }) => Ok(()),
     }
+}
+
+fn console(settings: &Settings, transcript: Transcript) -> Result<(), Failure> {
+    let access = Access::new(Account::new(settings)?, transcript);
+    let mut editor = Editor::new()?;
+    Ok(console::run(access, &mut editor, Manners::default())?)
 }
 
 /// Nothing was marked, so nothing depends on how the session ends.
@@ -138,7 +145,7 @@ fn show(
 fn delete(mut session: Session, messages: &[String], output: &Output) -> Result<(), Failure> {
     let sizes = session.sizes()?;
     let chosen = chosen(messages, &sizes.keys().copied().collect())?;
-    let refused = mark(&mut session, &chosen)?;
+    let refused = session.delete(&chosen)?;
     session.quit()?;
     let deleted: Vec<_> = chosen
         .into_iter()
@@ -152,24 +159,6 @@ fn delete(mut session: Session, messages: &[String], output: &Output) -> Result<
         None => Ok(()),
         Some((number, why)) => Err(Failure::Partly(format!("message {number} stays: {why}"))),
     }
-}
-
-/// Marks messages as deleted and says which the server refuses.
-pub(crate) fn mark(
-    session: &mut Session,
-    chosen: &[u32],
-) -> Result<BTreeMap<u32, String>, crate::session::Error> {
-    let mut refused = BTreeMap::new();
-    let commands = chosen
-        .iter()
-        .map(|number| Wire::Dele(MessageNumber(*number)));
-    session.run_all(commands, &mut |position, part| {
-        if let (Part::Refused(refusal), Some(number)) = (part, chosen.get(position)) {
-            refused.insert(*number, refusal.to_string());
-        }
-        Ok(())
-    })?;
-    Ok(refused)
 }
 
 fn uidl(session: &mut Session, messages: &[String], output: &Output) -> Result<(), Failure> {

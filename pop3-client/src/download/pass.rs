@@ -45,10 +45,10 @@ impl Pass<'_> {
         }
         let fetched = self.fetch(&mut session, &new)?;
         let doomed = self.doomed(&listed, &fetched);
-        self.mark(&mut session, &doomed)?;
+        let marked = self.mark(&mut session, &doomed)?;
         match session.quit() {
             Ok(_) => {
-                self.report.removed += doomed.len() as u64;
+                self.report.removed += marked;
                 Ok(())
             }
             Err(Error::Refused { refusal, .. }) => {
@@ -239,18 +239,13 @@ impl Pass<'_> {
             .collect()
     }
 
-    fn mark(&mut self, session: &mut Session, doomed: &[u32]) -> Result<(), DownloadError> {
-        let commands = doomed
-            .iter()
-            .map(|number| Command::Dele(MessageNumber(*number)));
-        let warnings = &mut self.report.warnings;
-        session.run_all(commands, &mut |_, part| {
-            if let Part::Refused(refusal) = part {
-                warnings.insert(format!("the server does not delete: {refusal}"));
-            }
-            Ok(())
-        })?;
-        Ok(())
+    fn mark(&mut self, session: &mut Session, doomed: &[u32]) -> Result<u64, DownloadError> {
+        let refused = session.delete(doomed)?;
+        if let Some((number, why)) = refused.first_key_value() {
+            let warning = format!("the server does not delete message {number}: {why}");
+            self.report.warnings.insert(warning);
+        }
+        Ok((doomed.len() - refused.len()) as u64)
     }
 
     fn place_failed(&self, cause: io::Error) -> DownloadError {

@@ -279,6 +279,21 @@ impl Session {
         }
     }
 
+    /// Marks messages as deleted and says which of them the server refuses, and why. QUIT deletes.
+    pub fn delete(&mut self, numbers: &[u32]) -> Result<BTreeMap<u32, String>, Error> {
+        let mut refused = BTreeMap::new();
+        let commands = numbers
+            .iter()
+            .map(|number| Command::Dele(MessageNumber(*number)));
+        self.run_all(commands, &mut |position, part| {
+            if let (Part::Refused(refusal), Some(number)) = (part, numbers.get(position)) {
+                refused.insert(*number, refusal.to_string());
+            }
+            Ok(())
+        })?;
+        Ok(refused)
+    }
+
     /// Ends the session; the server removes what was marked, and says whether it did.
     pub fn quit(&mut self) -> Result<String, Error> {
         let tag = self.send(&Command::Quit)?;

@@ -1,0 +1,225 @@
+//! The console: one mailbox, one line at a time.
+//!
+//! It owns the session and what the user has marked; it speaks to a [`Terminal`], which a test can be
+//! as well. What comes from the server is harmless before it is printed.
+
+mod act;
+mod command;
+mod editor;
+mod keeper;
+mod page;
+mod read;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::time::Duration;
+
+pub use command::NAMES;
+pub use editor::Editor;
+
+use crate::account::Access;
+use crate::listing::Line;
+use crate::session::{Error, Session};
+use crate::text;
+use command::Command;
+use keeper::Keeper;
+
+/// Whoever types and reads.
+pub trait Terminal {
+    /// Asks for a line; `words` are what may be completed.
+    fn read_line(&mut self, prompt: &str, words: &Words) -> io::Result<Input>;
+    /// Asks a question that is no command.
+    fn ask(&mut self, question: &str) -> io::Result<Input>;
+    /// Shows something that is harmless already.
+    fn print(&mut self, text: &str) -> io::Result<()>;
+    /// Columns and rows; `None` if nobody turns pages.
+    fn size(&self) -> Option<(usize, usize)>;
+}
+
+/// What was typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A line.
+    Line(String),
+    /// The user gave the line up (Ctrl-C).
+    Interrupted,
+    /// Nothing more comes (Ctrl-D).
+    End,
+}
+
+/// What may be completed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// The messages there are.
+    pub numbers: Vec<u32>,
+}
+
+/// How the console behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manners {
+    /// How long the session may lie idle before the server is told that we are still there.
+    pub keep_alive: Duration,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self {
+            // some servers log out after five minutes, below what RFC 1939 allows them
+            keep_alive: Duration::from_secs(4 * 60),
+        }
+    }
+}
+
+/// Runs the console until the user leaves.
+pub fn run(access: Access, terminal: &mut dyn Terminal, manners: Manners) -> Result<(), Error> {
+    let mut console = Console {
+        access,
+        terminal,
+        keeper: Keeper::new(manners.keep_alive),
+        sizes: BTreeMap::new(),
+        known: BTreeMap::new(),
+        marked: BTreeSet::new(),
+        words: Words::default(),
+    };
+    console.open()?;
+    console.converse()
+}
+
+struct Console<'a> {
+    access: Access,
+    terminal: &'a mut dyn Terminal,
+    keeper: Keeper,
+    /// Of all messages, those marked as well.
+    sizes: BTreeMap<u32, u64>,
+    /// What is known of them from earlier lists.
+    known: BTreeMap<u32, Line>,
+    marked: BTreeSet<u32>,
+    words: Words,
+}
+
+/// Whether there is another line.
+enum Then {
+    GoOn,
+    Leave,
+}
+
+impl Console<'_> {
+    fn open(&mut self) -> Result<(), Error> {
+        let terminal = &mut *self.terminal;
+        let mut session = self.access.open(&mut |complaint| {
+            let _ = terminal.print(&format!("{complaint}\n"));
+        })?;
+        self.marked.clear();
+        self.known.clear();
+        self.sizes = session.sizes()?;
+        self.words.numbers = self.sizes.keys().copied().collect();
+        let way = session.tls().map_or("in clear", |facts| facts.protocol);
+        self.say(&format!(
+            "{}: {}, {} ({way}). 'help' says what can be done.",
+            text::one_line(&self.access.account().label()),
+            text::count(self.sizes.len() as u64, "message"),
+            text::size(self.sizes.values().sum()),
+        ))?;
+        self.keeper.give(session);
+        Ok(())
+    }
+
+    fn converse(&mut self) -> Result<(), Error> {
+        let prompt = format!("{}> ", text::one_line(&self.access.account().user));
+        loop {
+            let input = self.terminal.read_line(&prompt, &self.words);
+            let then = match input.map_err(Error::Local)? {
+                Input::Interrupted => Then::GoOn,
+                Input::End => self.end_of_input()?,
+                Input::Line(line) => match Command::parse(&line) {
+                    Ok(None) => Then::GoOn,
+                    Ok(Some(command)) => self.obey(&command)?,
+                    Err(complaint) => {
+                        self.say(&complaint)?;
+                        Then::GoOn
+                    }
+                },
+            };
+            if matches!(then, Then::Leave) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Does what the line says. What goes wrong is told; only a terminal that fails ends the console.
+    fn obey(&mut self, command: &Command<'_>) -> Result<Then, Error> {
+        let outcome = match command {
+            Command::Help => self.say(command::HELP),
+            Command::List(numbers) => self.list(numbers),
+            Command::Stat => self.stat(),
+            Command::Show(number) => self.show(*number),
+            Command::Headers(number) => self.headers(*number),
+            Command::Source(number) => self.source(*number),
+            Command::Save(number, file) => self.save(*number, *file),
+            Command::Attachments(number, folder) => self.attachments(*number, *folder),
+            Command::Delete(numbers) => self.delete(numbers),
+            Command::Rollback => self.rollback(),
+            Command::Uidl(numbers) => self.uidl(numbers),
+            Command::Capa => self.capa(),
+            Command::Noop => self.noop(),
+            Command::Reconnect => self.reconnect(),
+            Command::Quit => return self.quit(),
+            Command::Abort => return self.abort(),
+        };
+        match outcome {
+            Ok(()) => {}
+            // the user went away, or the terminal did
+            Err(Error::Local(error)) if is_terminal_gone(&error) => {
+                return Err(Error::Local(error));
+            }
+            Err(error) => self.complain(&error)?,
+        }
+        Ok(Then::GoOn)
+    }
+
+    fn end_of_input(&mut self) -> Result<Then, Error> {
+        if self.marked.is_empty() {
+            return self.quit();
+        }
+        let question = format!(
+            "{} marked. Delete for good? [y/N] ",
+            text::count(self.marked.len() as u64, "message")
+        );
+        let answer = self.terminal.ask(&question);
+        match answer.map_err(Error::Local)? {
+            Input::Line(answer) if matches!(answer.trim(), "y" | "Y" | "yes") => self.quit(),
+            Input::Line(_) | Input::Interrupted | Input::End => self.abort(),
+        }
+    }
+
+    /// Uses the session.
+    fn with<T>(
+        &mut self,
+        action: impl FnOnce(&mut Session) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.keeper.with(action)
+    }
+
+    fn complain(&mut self, error: &Error) -> Result<(), Error> {
+        self.say(&text::one_line(&error.to_string()))?;
+        if !self.keeper.is_alive() {
+            let lost = if self.marked.is_empty() {
+                "'reconnect' opens a new session."
+            } else {
+                "Nothing was deleted. 'reconnect' opens a new session, without the marks."
+            };
+            self.say(lost)?;
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, line: &str) -> Result<(), Error> {
+        self.terminal
+            .print(&format!("{line}\n"))
+            .map_err(Error::Local)
+    }
+}
+
+fn is_terminal_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
