@@ -53,20 +53,20 @@ class Gateway:
 name = "pop3"
 listen = "{HOST}:{self.port}"
 tls = "stls"
-{settings.get("listener", "")}
+{settings.get("listener_lines", "")}
 [[listener.certificate]]
 {certificate}
 [[listener]]
 name = "pop3s"
 listen = "{HOST}:{self.port_tls}"
 tls = "implicit"
-{settings.get("listener", "")}
+{settings.get("listener_lines", "")}
 [[listener.certificate]]
 {certificate}
 [[upstream]]
 name = {quoted(self.upstream.name)}
 url = "{SCHEMES[self.security]}://{HOST}:{port}"
-{settings.get("upstream", "")}
+{settings.get("upstream_lines", "")}
 """
         if self.security != "plain":
             text += f"ca_file = {quoted(ca)}\n"

@@ -5,16 +5,17 @@ users, `create_user` and `deliver`. Nothing below /etc is read for settings or w
 started. They drop their rights to `nobody`, so they want root (or a container's root) to begin with.
 """
 
+import contextlib
 import json
 import os
 import pwd
-import shutil
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from base import HERE, HOST, Certificates, Daemon, Failure, Missing, Scratch, check, free_port, program, run, unpacked
+from base import HERE, HOST, Certificates, Daemon, Failure, Missing, Scratch, check, free_port, program, unpacked
 from base import UNPACKED, wait_until
 from mailbox import Imap
 
@@ -60,7 +61,7 @@ class Upstream:
 
     def stop(self):
         for daemon in reversed(self.daemons):
-            daemon.stop()
+            daemon.stop(seconds=2)
         self.scratch.remove()
 
     def logs(self):
@@ -178,6 +179,10 @@ namespace inbox {{
 }}
 service anvil {{
   chroot =
+  # no delays of its own for wrong passwords: the gateway's are looked at
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service imap-login {{
   chroot =
@@ -215,7 +220,15 @@ protocol pop3 {{
 
     def restart(self):
         self.daemons.clear()
-        self.daemon([self.binary, "-F", "-c", self.config], "stdout.log").wait_port(self.port)
+        daemon = self.daemon([self.binary, "-F", "-c", self.config], "stdout.log")
+        daemon.wait_port(self.port)
+        wait_until(self.greets, "Dovecot's greeting")
+
+    def greets(self):
+        """The port is open before the server can answer."""
+        with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), 5.0) as link:
+            return link.recv(100).startswith(b"* OK")
+        return False
 
     def kill(self):
         # the master is in our process group, its children are in it as well

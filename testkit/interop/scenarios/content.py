@@ -15,10 +15,12 @@ def bytes_on_the_wire(bench):
     before = bench.deliver([mail.body for mail in mails])
     with bench.gateway() as gateway, bench.logged_in(gateway) as pop:
         sent = [normalised(message.body) for message in before]
+        # line ends are repaired on the way: until then the size is the upstream's (G09)
+        sizes = [len(message.body) for message in before]
         answer = pop.ok("STAT")
-        check(answer == f"+OK {len(sent)} {sum(map(len, sent))}\r\n".encode(), f"STAT: {answer!r}")
+        check(answer == f"+OK {len(sent)} {sum(sizes)}\r\n".encode(), f"STAT: {answer!r}")
         _, listed = pop.multi("LIST")
-        wanted = [f"{number} {len(body)}".encode() for number, body in enumerate(sent, 1)]
+        wanted = [f"{number} {size}".encode() for number, size in enumerate(sizes, 1)]
         check(listed == wanted, lambda: f"LIST: {[pair for pair in zip(listed, wanted) if pair[0] != pair[1]][:5]}")
         for number, (mail, body) in enumerate(zip(mails, sent), 1):
             pop.ok(f"RETR {number}")
