@@ -18,17 +18,28 @@ impl<S: Service> Connection<S> {
     pub(super) fn advance(&mut self, now: Time) {
         self.report.at(now);
         loop {
-            let moved = self.events(now)
-                | self.client_input(now)
-                | self.upstream(now)
-                | self.replies(now)
-                | self.release(now);
+            self.transcribe(now);
+            let moved = self.transcribed(now, Self::events)
+                | self.transcribed(now, Self::client_input)
+                | self.transcribed(now, Self::upstream)
+                | self.transcribed(now, Self::replies)
+                | self.transcribed(now, Self::release);
             // Output goes out when all else stands still, so that small responses share a record.
             if !moved && !self.client_output(now) && !self.close_on(now) {
                 break;
             }
         }
         self.transcribe(now);
+    }
+
+    /// One step, and what was said in it: so that the two dialogues stand side by side in the order in
+    /// which one caused the other.
+    fn transcribed(&mut self, now: Time, step: impl FnOnce(&mut Self, Time) -> bool) -> bool {
+        let moved = step(self, now);
+        if moved {
+            self.transcribe(now);
+        }
+        moved
     }
 
     /// What is due by now, each for itself.
