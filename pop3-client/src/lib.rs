@@ -4,6 +4,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`check`] | probing a server |
 //! | [`cli`] | the command line |
 //! | [`account`] | whose mailbox, on which server, with which secret: configuration |
 //! | [`net`] | TCP and TLS, blocking |
@@ -16,6 +17,7 @@
 //! | [`text`] | strangers' text made harmless for a terminal |
 
 pub mod account;
+pub mod check;
 pub mod cli;
 pub mod console;
 pub mod download;

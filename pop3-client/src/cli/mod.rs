@@ -89,6 +89,12 @@ pub enum Command {
     },
     /// Say what the server announces, without logging in
     Capa,
+    /// Probe a server and report what it does well and what it does not
+    ///
+    /// Nothing is deleted. A few messages are fetched. Without a user only what comes before the login
+    /// is probed. With STLS (--tls starttls) the border to TLS is probed as well: the user's name goes
+    /// over it in clear, as it does with every client that sends USER too early.
+    Check(CheckArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -116,6 +122,20 @@ pub struct DownloadArgs {
     pub retries: u32,
 }
 
+/// What to probe.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// The server's name or address (as --host)
+    #[arg(value_name = "HOST")]
+    pub server: Option<String>,
+    /// Also mark a message as deleted and take the mark back, and log in with wrong passwords
+    #[arg(long)]
+    pub intrusive: bool,
+    /// How many messages to fetch to compare sizes
+    #[arg(long, default_value_t = 8, value_name = "COUNT")]
+    pub sample: usize,
+}
+
 /// Why the program ends without having done everything.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -129,6 +149,9 @@ pub(crate) enum Failure {
     Download(#[from] DownloadError),
     #[error("{0}")]
     Partly(String),
+    /// The report says it already.
+    #[error("the server has faults")]
+    Faults,
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
 }
@@ -142,6 +165,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }
+        Err(failure @ Failure::Faults) => failure.code(),
         Err(failure) => {
             output.failure(&failure.to_string());
             failure.code()
@@ -154,6 +178,7 @@ impl Failure {
         let session = match self {
             Self::Config(_) | Self::Usage(_) => return ExitCode::from(2),
             Self::Session(error) | Self::Download(DownloadError::Session(error)) => error,
+            Self::Faults => return ExitCode::from(4),
             Self::Download(_) | Self::Partly(_) | Self::Write(_) => return ExitCode::FAILURE,
         };
         ExitCode::from(if session.is_bad_login() { 3 } else { 1 })
@@ -167,7 +192,11 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
         return Ok(io::stdout().write_all(&script)?);
     }
     let file = ConfigFile::load(cli.config.as_deref())?;
-    let settings = file.settings(cli.account.as_deref(), &cli.settings)?;
+    let mut given = cli.settings.clone();
+    if let Some(Command::Check(args)) = &cli.command {
+        given.host = args.server.clone().or(given.host);
+    }
+    let settings = file.settings(cli.account.as_deref(), &given)?;
     let transcript = transcript(cli)?;
     scripted::run(cli, &settings, transcript, output)
 }

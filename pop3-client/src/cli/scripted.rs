@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::output::Output;
 use super::progress::Bar;
-use super::{Cli, Command, DownloadArgs, Failure};
+use super::{CheckArgs, Cli, Command, DownloadArgs, Failure};
 use crate::account::{Access, Account, ConfigError, Settings, endpoint};
+use crate::check::{Plan, check};
 use crate::console::{self, Editor, Manners};
 use crate::download::{Destination, Order, Removal, Report, download};
 use crate::mail::Mail;
@@ -25,6 +26,7 @@ pub(super) fn run(
     };
     match &cli.command {
         Some(Command::Capa) => capa(settings, transcript, output),
+        Some(Command::Check(args)) => probe(args, settings, &transcript, output),
         Some(Command::Download(args)) => fetch(args, settings, transcript, output),
         Some(Command::List { messages }) => {
             let mut session = enter()?;
@@ -202,6 +204,36 @@ fn capa(settings: &Settings, transcript: Transcript, output: &Output) -> Result<
         }
     })?;
     let _ = session.quit();
+    Ok(())
+}
+
+fn probe(
+    args: &CheckArgs,
+    settings: &Settings,
+    transcript: &Transcript,
+    output: &Output,
+) -> Result<(), Failure> {
+    let host = settings.host.clone().ok_or(ConfigError::NoHost)?;
+    let identity = match &settings.user {
+        None => None,
+        Some(_) => {
+            let account = Account::new(settings)?;
+            let secret = account.secret();
+            let secret = secret.map_err(|error| Failure::Usage(error.to_string()))?;
+            Some(account.identity(secret))
+        }
+    };
+    let plan = Plan {
+        endpoint: endpoint(host, settings)?,
+        identity,
+        intrusive: args.intrusive,
+        sample: args.sample,
+    };
+    let report = check(&plan, transcript)?;
+    output.result(&report, || report.show())?;
+    if report.faults() > 0 {
+        return Err(Failure::Faults);
+    }
     Ok(())
 }
 

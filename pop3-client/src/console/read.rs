@@ -30,11 +30,15 @@ impl Console<'_> {
             self.learn(numbers)?;
             for number in numbers {
                 let marked = self.marked.contains(number);
-                let line = self.known.get(number).cloned().unwrap_or(listing::Line {
-                    number: *number,
-                    size: self.sizes.get(number).copied().unwrap_or(0),
-                    summary: None,
-                });
+                let line = self
+                    .known
+                    .get(number)
+                    .cloned()
+                    .unwrap_or_else(|| listing::Line {
+                        number: *number,
+                        size: self.sizes.get(number).copied().unwrap_or(0),
+                        summary: None,
+                    });
                 self.say(&line.show(columns, marked))?;
             }
             let asks = self.terminal.size().is_some() && pages.peek().is_some();

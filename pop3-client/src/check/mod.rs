@@ -1,0 +1,137 @@
+//! What does this POP3 server do? Probes that are safe on a live mailbox, and a report.
+//!
+//! It speaks to the server octet by octet instead of through the client machine, which forgives too
+//! much. Nothing is deleted. What a bad server could take amiss (a mark that is taken back, a wrong
+//! password) is tried only when asked for.
+//!
+//! Findings carry the numbers of the project's list of requirements: P is RFC 1939, X RFC 2449 and 3206,
+//! T TLS, S SASL, U RFC 6856.
+
+mod before_login;
+mod book;
+mod deletion;
+mod mailbox;
+mod messages;
+mod passwords;
+mod stls;
+mod wire;
+
+use std::io;
+
+pub use book::{Announced, Finding, Report, Verdict};
+
+use pop3_proto::capability::Capability;
+
+use crate::session::{Endpoint, Error, Identity, Session, TlsMode, Transcript};
+use book::Book;
+use wire::Wire;
+
+/// What to probe.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The server.
+    pub endpoint: Endpoint,
+    /// Whose mailbox; without it only what comes before the login is probed.
+    pub identity: Option<Identity>,
+    /// Whether to try what a bad server could take amiss.
+    pub intrusive: bool,
+    /// How many messages are fetched to compare sizes.
+    pub sample: usize,
+}
+
+/// Probes a server.
+pub fn check(plan: &Plan, transcript: &Transcript) -> Result<Report, Error> {
+    let probe = Probe { plan, transcript };
+    let session = Session::connect(&plan.endpoint, transcript.clone())?;
+    let mut book = Book::new(&session, &plan.endpoint);
+    let before = words(session.capabilities());
+    drop(session);
+
+    before_login::probe(&probe, &before, &mut book);
+    stls::probe(&probe, &mut book);
+    if let Some(identity) = &plan.identity {
+        let session = probe.log_in(identity)?;
+        let after = words(session.capabilities());
+        book.report.capabilities.after_login = after.clone();
+        let wire = Wire::over(session.into_stream(), transcript, plan.endpoint.patience);
+        mailbox::probe(&probe, identity, wire, &before, &after, &mut book);
+        if plan.intrusive {
+            deletion::probe(&probe, identity, &mut book);
+            passwords::probe(&probe, identity, &before, &mut book);
+        } else {
+            book.untried(
+                &["P032", "P035", "P037"],
+                "deletion marks",
+                "only with --intrusive",
+            );
+            book.untried(
+                &["P056", "X027"],
+                "wrong passwords",
+                "only with --intrusive",
+            );
+        }
+    } else {
+        book.untried(
+            &["P019"],
+            "everything behind the login",
+            "no user was named",
+        );
+    }
+    Ok(book.report)
+}
+
+/// What every probe has at hand.
+struct Probe<'a> {
+    plan: &'a Plan,
+    transcript: &'a Transcript,
+}
+
+impl Probe<'_> {
+    /// A fresh connection as it is before the login, behind TLS if TLS is wanted.
+    fn connect(&self) -> Result<Wire, Error> {
+        let session = Session::connect(&self.plan.endpoint, self.transcript.clone())?;
+        Ok(self.bare(session))
+    }
+
+    /// A fresh connection that has said nothing, behind TLS only if it begins at once.
+    fn connect_bare(&self) -> io::Result<(Wire, wire::Reply)> {
+        Wire::open(&self.plan.endpoint, self.transcript)
+    }
+
+    fn log_in(&self, identity: &Identity) -> Result<Session, Error> {
+        let mut session = Session::connect(&self.plan.endpoint, self.transcript.clone())?;
+        session.log_in(identity)?;
+        Ok(session)
+    }
+
+    /// A fresh connection behind the login.
+    fn enter(&self, identity: &Identity) -> Result<Wire, Error> {
+        Ok(self.bare(self.log_in(identity)?))
+    }
+
+    fn bare(&self, session: Session) -> Wire {
+        Wire::over(
+            session.into_stream(),
+            self.transcript,
+            self.plan.endpoint.patience,
+        )
+    }
+
+    fn is_implicit(&self) -> bool {
+        self.plan.endpoint.tls == TlsMode::Implicit
+    }
+}
+
+fn words(capabilities: &[Capability]) -> Vec<String> {
+    capabilities
+        .iter()
+        .map(|capability| crate::text::one_line(&capability.to_string()))
+        .collect()
+}
+
+/// Whether a capability is announced, whatever stands behind it.
+fn has(capabilities: &[String], tag: &str) -> bool {
+    capabilities
+        .iter()
+        .any(|line| line.split(' ').next() == Some(tag))
+}

@@ -1,0 +1,113 @@
+//! The border between clear text and TLS, where everything said before must be forgotten.
+
+use std::io;
+use std::time::Duration;
+
+use super::Probe;
+use super::book::Book;
+use super::wire::trouble;
+use crate::session::{SecretKind, TlsMode};
+
+pub(super) fn probe(probe: &Probe<'_>, book: &mut Book) {
+    match probe.plan.endpoint.tls {
+        TlsMode::Implicit => return,
+        TlsMode::None => {
+            let why = "not wanted (--tls none)";
+            return book.untried(&["T005", "T006"], "what crosses STLS", why);
+        }
+        TlsMode::Starttls | TlsMode::IfOffered => {}
+    }
+    // it was used already if it is there
+    if book.report.tls.is_none() {
+        return book.remark(&["T001"], "STLS", "the server has none".into());
+    }
+    let outcomes = [
+        whole_command(probe, book),
+        half_command(probe, book),
+        user_name(probe, book),
+    ];
+    for outcome in outcomes {
+        if let Err(error) = outcome {
+            book.fault(&["T003"], "STLS", trouble(&error));
+        }
+    }
+}
+
+/// A command in clear behind STLS: dropped with the connection, never carried out.
+fn whole_command(probe: &Probe<'_>, book: &mut Book) -> io::Result<()> {
+    let title = "a command sent in clear behind STLS is not carried out";
+    let (mut wire, _) = probe.connect_bare()?;
+    wire.send(b"STLS\r\nCAPA\r\n", "STLS, CAPA in one write")?;
+    if !wire.status()?.is_ok() {
+        book.judge(&["T005"], title, true, String::new);
+        return Ok(());
+    }
+    // what fails here is safe: no command was carried out
+    let carried_out = wire
+        .start_tls(&probe.plan.endpoint)
+        .and_then(|()| wire.overhear(Duration::from_secs(1)));
+    let answer = carried_out.ok().flatten();
+    book.judge(&["T005"], title, answer.is_none(), || {
+        format!(
+            "its answer comes through TLS: {}",
+            answer.unwrap_or_default()
+        )
+    });
+    Ok(())
+}
+
+/// Half a command in clear must not join what comes through TLS.
+fn half_command(probe: &Probe<'_>, book: &mut Book) -> io::Result<()> {
+    let title = "half a line sent in clear does not join the first line behind STLS";
+    let (mut wire, _) = probe.connect_bare()?;
+    wire.send(b"STLS\r\nCA", "STLS, half a CAPA in one write")?;
+    if !wire.status()?.is_ok() {
+        book.judge(&["T005"], title, true, String::new);
+        return Ok(());
+    }
+    let joined = wire
+        .start_tls(&probe.plan.endpoint)
+        .and_then(|()| wire.ask("PA"))
+        .is_ok_and(|reply| reply.is_ok());
+    book.judge(&["T005"], title, !joined, || "it does".into());
+    Ok(())
+}
+
+/// A name given in clear must not be that of a password given through TLS.
+fn user_name(probe: &Probe<'_>, book: &mut Book) -> io::Result<()> {
+    let title = "USER before STLS is forgotten";
+    let password = probe
+        .plan
+        .identity
+        .as_ref()
+        .filter(|identity| identity.kind == SecretKind::Password);
+    let Some(identity) = password else {
+        book.untried(&["T006"], title, "it takes a user and a password");
+        return Ok(());
+    };
+    let (mut wire, _) = probe.connect_bare()?;
+    let reply = wire.ask(&format!("USER {}", identity.user))?;
+    if !reply.is_ok() {
+        book.judge(&["T007"], "USER in clear is refused", true, String::new);
+        return Ok(());
+    }
+    let reply = wire.ask("STLS")?;
+    if !reply.is_ok() {
+        book.remark(
+            &["T006"],
+            title,
+            format!("STLS behind USER: {}", reply.line),
+        );
+        return Ok(());
+    }
+    wire.start_tls(&probe.plan.endpoint)?;
+    let reply = wire.ask_secretly("PASS", identity.secret.expose())?;
+    book.judge(&["T006"], title, !reply.is_ok(), || {
+        "PASS alone logs in".into()
+    });
+    if reply.is_ok() {
+        // leave the mailbox to the next probe
+        let _ = wire.ask("QUIT");
+    }
+    Ok(())
+}
