@@ -78,8 +78,22 @@ fn transcript(dir: &Path) -> BTreeMap<String, String> {
         .map(|file| file.unwrap().path())
         .collect();
     assert_eq!(files.len(), 1, "one session, one file");
+    let written = fs::read_to_string(&files[0]).unwrap();
+    // what is said on one side stands behind what it follows from on the other
+    let mut rest = written.as_str();
+    for step in [
+        "POP3 C: PASS",
+        "IMAP C: A1 LOGIN",
+        "IMAP S: A1 OK",
+        "POP3 S: +OK 7 messages",
+    ] {
+        let at = rest
+            .find(step)
+            .unwrap_or_else(|| panic!("{step} in its place:\n{written}"));
+        rest = &rest[at..];
+    }
     let mut said: BTreeMap<String, String> = BTreeMap::new();
-    for line in fs::read_to_string(&files[0]).unwrap().lines() {
+    for line in written.lines() {
         let (_, line) = line.split_once(' ').unwrap();
         let (speaker, text) = line.split_once(": ").unwrap();
         *said.entry(speaker.into()).or_default() += &format!("{text}\n");
