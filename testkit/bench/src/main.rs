@@ -1,0 +1,143 @@
+//! The gateway measured against Dovecot's own POP3 over IMAP, against Dovecot's POP3 on the Maildir, against
+//! haproxy and against a bare IMAP client, all on this machine, all in one run.
+//!
+//! `cargo run --release -p bench` needs Debian's dovecot-imapd, dovecot-pop3d and haproxy, and nothing
+//! of the system's configuration. The load is made here; it decides nothing but what is asked for.
+
+mod delay;
+mod imap;
+mod limits;
+mod machine;
+mod mail;
+mod place;
+mod pop;
+mod process;
+mod report;
+mod servers;
+mod table;
+mod wire;
+mod work;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use clap::Parser;
+
+use place::Place;
+use servers::{Servers, Who};
+use table::Samples;
+use work::{Scale, Work};
+
+/// A result whose error is text for the person who runs this.
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Measures the gateway against its peers and prints a table.
+#[derive(Debug, Parser)]
+struct Cli {
+    /// How often everything is measured; the table shows medians.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// One round with little of everything, to see whether it works.
+    #[arg(long)]
+    quick: bool,
+    /// The gateway's binary. Left out: it is built.
+    #[arg(long)]
+    gateway: Option<PathBuf>,
+    /// Only rows whose title holds this text; may be repeated.
+    #[arg(long)]
+    only: Vec<String>,
+    /// Only these servers: imapc, native, relay, bare, tokio, smol; may be repeated.
+    #[arg(long)]
+    server: Vec<String>,
+    /// Writes the figures into docs/performance.md.
+    #[arg(long)]
+    write: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Outcome {
+    let gateway = match &cli.gateway {
+        Some(path) => path.clone(),
+        None => build()?,
+    };
+    let works: Vec<Work> = Work::ALL
+        .into_iter()
+        .filter(|work| wanted(*work, &cli.only))
+        .collect();
+    let everybody: Vec<Who> = Who::ALL
+        .into_iter()
+        .filter(|who| cli.server.is_empty() || cli.server.iter().any(|name| name == who.name()))
+        .collect();
+    let (rounds, scale) = if cli.quick {
+        (1, Scale::QUICK)
+    } else {
+        (cli.rounds, Scale::FULL)
+    };
+
+    let place = Place::new()?;
+    let needed = mail::Needed {
+        giant: works.contains(&Work::MemoryGiant),
+        huge: works.contains(&Work::Huge),
+    };
+    eprintln!("preparing the mailboxes");
+    let mail = mail::prepare(&place, needed)?;
+    let mut servers = Servers::start(&place, &mail, &gateway)?;
+    mail::index(servers.imap, needed)?;
+
+    let (begin, load) = (Instant::now(), machine::load());
+    let mut samples = Samples::default();
+    for round in 0..rounds {
+        for work in &works {
+            // everybody comes first once, in case that matters
+            for turn in 0..everybody.len() {
+                let who = everybody[(turn + round) % everybody.len()];
+                if work.concerns(who) {
+                    eprintln!("round {} of {rounds}: {work:?}, {}", round + 1, who.name());
+                    work.run(&mut servers, who, &scale, &mut samples)
+                        .map_err(|error| format!("{work:?}, {}: {error}", who.name()))?;
+                }
+            }
+        }
+    }
+    let figures = report::Figures {
+        command: std::env::args().skip(1).collect(),
+        rounds,
+        minutes: begin.elapsed().as_secs_f64() / 60.0,
+        load,
+        samples,
+        limits: limits::measure()?,
+    };
+    print!("{}", figures.markdown());
+    if cli.write {
+        figures.write()?;
+    }
+    Ok(())
+}
+
+fn wanted(work: Work, only: &[String]) -> bool {
+    let mut titles = work.rows().iter().map(|row| row.title());
+    only.is_empty() || titles.any(|title| only.iter().any(|part| title.contains(part.as_str())))
+}
+
+/// Builds the gateway beside this program.
+fn build() -> Outcome<PathBuf> {
+    let cargo = std::env::var_os("CARGO").ok_or("run this with cargo, or say --gateway")?;
+    let status = Command::new(cargo)
+        .args(["build", "--release", "-p", "pop3-gateway"])
+        .status()?;
+    if !status.success() {
+        return Err("the gateway does not build".into());
+    }
+    Ok(std::env::current_exe()?.with_file_name("pop3-gateway"))
+}

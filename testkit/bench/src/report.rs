@@ -1,0 +1,155 @@
+//! The figures as Markdown, and their place in docs/performance.md.
+//!
+//! The document is written by hand except for what stands between its markers.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use crate::Outcome;
+use crate::limits::Limits;
+use crate::machine;
+use crate::servers::Who;
+use crate::table::{Row, Samples, digits};
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/performance.md");
+
+pub(crate) struct Figures {
+    pub(crate) command: Vec<String>,
+    pub(crate) rounds: usize,
+    pub(crate) minutes: f64,
+    /// Of the machine, before.
+    pub(crate) load: String,
+    pub(crate) samples: Samples,
+    pub(crate) limits: Limits,
+}
+
+impl Figures {
+    /// Everything.
+    pub(crate) fn markdown(&self) -> String {
+        format!("{}\n{}\n{}", self.machine(), self.table(), self.limits())
+    }
+
+    /// Puts them between the document's markers.
+    pub(crate) fn write(&self) -> Outcome {
+        let path = Path::new(DOCUMENT);
+        let mut text = fs::read_to_string(path)?;
+        for (name, figures) in [
+            ("machine", self.machine()),
+            ("table", self.table()),
+            ("limits", self.limits()),
+        ] {
+            text = replaced(&text, name, &figures)
+                .ok_or_else(|| format!("{DOCUMENT} has no place for {name}"))?;
+        }
+        Ok(fs::write(path, text)?)
+    }
+
+    fn machine(&self) -> String {
+        let mut text = String::new();
+        for line in machine::describe() {
+            let _ = writeln!(text, "* {line}");
+        }
+        let command: Vec<&str> = ["cargo run --release -p bench"]
+            .into_iter()
+            .chain((!self.command.is_empty()).then_some("--"))
+            .chain(self.command.iter().map(String::as_str))
+            .collect();
+        let _ = writeln!(
+            text,
+            "* `{}`: {} rounds in {:.0} minutes; load of the machine before: {}",
+            command.join(" "),
+            self.rounds,
+            self.minutes,
+            self.load,
+        );
+        text
+    }
+
+    fn table(&self) -> String {
+        let mut text = self.samples.markdown();
+        for who in [Who::Tokio, Who::Smol] {
+            let (met, all) = self.samples.met(who);
+            let _ = write!(text, "\n{}: {met} of {all} goals met.", who.name());
+        }
+        text.push('\n');
+        text
+    }
+
+    fn limits(&self) -> String {
+        let Limits {
+            copy,
+            stuff,
+            cipher,
+            hop,
+            exchange,
+            connection,
+        } = self.limits;
+        let per = |seconds: f64| digits(seconds * 1e6);
+        let mut text = format!(
+            "| the least that it takes | processor time |
+|---|---|
+| memcpy, 64 KiB at a time | {} µs per MB |
+| dot-stuffing while copying | {} µs per MB |
+| AES-256-GCM, 16 KiB records, one way | {} µs per MB |
+| a hop: read from a socket, write to another, 64 KiB at a time | {} µs per MB |
+| a hop for one command and 4 KiB of answer | {} µs |
+| a hop for one connection with greeting and three commands | {} µs |
+
+| path | limit | tokio | smol |
+|---|---|---|---|
+",
+            per(copy),
+            per(stuff),
+            per(cipher),
+            per(hop),
+            per(exchange),
+            per(connection),
+        );
+        for (row, what, limit) in [
+            (Row::CpuPerMb, "hop + stuffing", hop + stuff),
+            (
+                Row::CpuPerMbTls,
+                "hop + stuffing + cipher",
+                hop + stuff + cipher,
+            ),
+            (Row::CpuPerLogin, "hop for one connection", connection),
+        ] {
+            let _ = write!(text, "| {} | {what}: {} |", row.title(), row.show(limit));
+            for who in [Who::Tokio, Who::Smol] {
+                let distance = self.samples.median(row, who).map(|value| {
+                    format!("{}, {} × the limit", row.show(value), digits(value / limit))
+                });
+                let _ = write!(text, " {} |", distance.as_deref().unwrap_or("-"));
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// The text with something else between the markers of this name.
+fn replaced(text: &str, name: &str, figures: &str) -> Option<String> {
+    let (begin, end) = (
+        format!("<!-- {name}: begin -->\n"),
+        format!("<!-- {name}: end -->"),
+    );
+    let (before, rest) = text.split_once(&begin)?;
+    let (_, after) = rest.split_once(&end)?;
+    Some(format!("{before}{begin}\n{figures}\n{end}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_markers_changes() {
+        let text = "a\n<!-- x: begin -->\nold\n<!-- x: end -->\nb\n";
+        let new = replaced(text, "x", "new\n").unwrap();
+        assert_eq!(new, "a\n<!-- x: begin -->\n\nnew\n\n<!-- x: end -->\nb\n");
+        assert_eq!(replaced(&new, "x", "new\n").unwrap(), new);
+        assert!(replaced(text, "y", "new").is_none());
+    }
+}

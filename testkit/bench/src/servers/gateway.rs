@@ -1,0 +1,64 @@
+//! The gateway, with its defaults except for the limits that would stop a benchmark.
+
+use std::fs;
+use std::path::Path;
+
+use super::Ports;
+use crate::Outcome;
+use crate::place::Place;
+use crate::process::Served;
+
+pub(super) fn start(
+    place: &Place,
+    binary: &Path,
+    runtime: &str,
+    name: &str,
+    ports: Ports,
+    upstream: u16,
+) -> Outcome<Served> {
+    let folder = place.path(name);
+    fs::create_dir_all(&folder)?;
+    let config = folder.join("pop3-gateway.toml");
+    let text = format!(
+        "runtime = \"{runtime}\"
+
+[[listener]]
+name = \"plain\"
+listen = \"127.0.0.1:{plain}\"
+
+[[listener]]
+name = \"tls\"
+listen = \"127.0.0.1:{tls}\"
+tls = \"implicit\"
+[[listener.certificate]]
+cert = \"{certificate}\"
+key = \"{key}\"
+
+[[upstream]]
+name = \"dovecot\"
+url = \"imap://127.0.0.1:{upstream}\"
+
+[limits]
+connections = 9000
+connections_per_address = 9000
+connections_per_user = 1000
+",
+        plain = ports.plain,
+        tls = ports.tls,
+        certificate = place.certificate.display(),
+        key = place.key.display(),
+    );
+    fs::write(&config, text)?;
+    let argv = [
+        binary.as_os_str(),
+        "serve".as_ref(),
+        "--config".as_ref(),
+        config.as_os_str(),
+    ];
+    Served::start(
+        name,
+        argv.map(ToOwned::to_owned).into(),
+        folder.join("output.log"),
+        vec![ports.plain, ports.tls],
+    )
+}

@@ -1,0 +1,63 @@
+//! haproxy, passing bytes on: the least that a hop costs.
+
+use std::fs;
+
+use super::Ports;
+use crate::Outcome;
+use crate::place::{Place, program};
+use crate::process::Served;
+
+/// What it passes on to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Relayed {
+    pub(super) near: u16,
+    pub(super) far: u16,
+}
+
+pub(super) fn start(place: &Place, ports: Ports, far: u16, to: Relayed) -> Outcome<Served> {
+    let binary = program("haproxy", "haproxy")?;
+    let folder = place.path("relay");
+    fs::create_dir_all(&folder)?;
+    let config = folder.join("haproxy.cfg");
+    let text = format!(
+        "global
+  maxconn 5000
+
+defaults
+  mode tcp
+  timeout connect 30s
+  timeout client 1h
+  timeout server 1h
+
+listen plain
+  bind 127.0.0.1:{plain}
+  server native 127.0.0.1:{near}
+
+listen tls
+  bind 127.0.0.1:{tls} ssl crt {pem}
+  server native 127.0.0.1:{near}
+
+listen far
+  bind 127.0.0.1:{far}
+  server native 127.0.0.1:{behind}
+",
+        plain = ports.plain,
+        tls = ports.tls,
+        near = to.near,
+        behind = to.far,
+        pem = place.pem.display(),
+    );
+    fs::write(&config, text)?;
+    let argv = [
+        binary.as_os_str(),
+        "-db".as_ref(),
+        "-f".as_ref(),
+        config.as_os_str(),
+    ];
+    Served::start(
+        "relay",
+        argv.map(ToOwned::to_owned).into(),
+        folder.join("output.log"),
+        vec![ports.plain, ports.tls, far],
+    )
+}
