@@ -99,6 +99,31 @@ fn an_idle_connection_is_not_polled() {
     assert!(client.dropped());
 }
 
+/// A client that sends no more, but reads on, gets its response without the loop's spinning meanwhile.
+#[test]
+fn an_ended_client_that_reads_on_is_waited_for() {
+    let sim = Sim::new(Shape {
+        buffer: 100,
+        chunk: 100,
+    });
+    let (_server, _) = serve(&sim, settings(mail()));
+    let mut client = sim.client();
+    client.say(format!("USER joe\r\nPASS {PASSWORD}\r\nRETR 2\r\nQUIT\r\n"));
+    sim.run();
+    client.turn(usize::MAX);
+    client.end();
+    let before = sim.polls();
+    sim.run();
+    assert!(sim.polls() - before < 10, "{} polls", sim.polls() - before);
+    settle(&sim, &mut client, usize::MAX);
+    assert!(
+        client.text().ends_with("\r\n.\r\n+OK bye, 0 deleted\r\n"),
+        "{}",
+        client.text()
+    );
+    assert!(client.dropped());
+}
+
 /// F13: a client that says nothing keeps nobody else waiting.
 #[test]
 fn f13_clients_do_not_wait_for_each_other() {

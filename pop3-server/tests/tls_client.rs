@@ -206,6 +206,27 @@ fn t009_a_cut_connection_does_not_count_what_came_last() {
     );
 }
 
+/// T009: a QUIT that still waits when the connection is cut is not carried out.
+#[test]
+fn t009_a_cut_connection_takes_back_what_waits() {
+    let world = World::new(TlsOffer::Implicit);
+    let (mut rig, mut client) = (world.rig(), world.client());
+    settle(&mut rig, &mut client);
+    ask(&mut rig, &mut client, "USER joe");
+    ask(&mut rig, &mut client, &format!("PASS {PASSWORD}"));
+    rig.client.window = Some(0);
+    client.send(b"DELE 1\r\nRETR 2\r\nQUIT\r\n");
+    rig.say(client.wire());
+    rig.end_of_stream();
+    rig.client.window = None;
+    rig.run();
+    assert!(rig.connection.is_finished());
+    assert_eq!(
+        (world.service.removed(), world.server.locks().held()),
+        (vec![], 0)
+    );
+}
+
 /// V32: who names protocols must name ours; who names none is welcome.
 #[test]
 fn v32_a_client_of_another_protocol_is_refused() {

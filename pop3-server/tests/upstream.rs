@@ -247,6 +247,35 @@ fn g06_an_upstream_lost_within_a_message_closes_without_the_dot() {
     }
 }
 
+/// What an upstream said before it closed is delivered, however long the client takes to read it.
+#[test]
+fn an_upstream_that_closes_behind_a_message_cuts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = vec![b'z'; 70_000];
+    for mut world in worlds(folder.path()) {
+        world.log_in();
+        world.rig.client.window = Some(0);
+        world.rig.say("RETR 2\r\n");
+        let socket = world.rig.upstream.as_mut().unwrap();
+        let request = std::mem::take(&mut socket.outbound);
+        let all = [b"DATA 70000\n".as_slice(), &message].concat();
+        match &mut world.tls {
+            None => socket.inbound.extend(all),
+            Some(tls) => {
+                tls.receive(&request);
+                tls.send(&all);
+                tls.connection.send_close_notify();
+                socket.inbound.extend(tls.wire());
+            }
+        }
+        world.upstream_eof();
+        world.rig.client.window = None;
+        world.rig.run();
+        let heard = world.rig.heard();
+        assert!(heard.len() > message.len() && heard.ends_with("\r\n.\r\n"));
+    }
+}
+
 #[test]
 fn an_upstream_that_cannot_be_reached_is_a_passing_trouble() {
     let mut world = World::new(&plain(), messages());

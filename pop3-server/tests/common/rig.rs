@@ -172,7 +172,8 @@ impl<S: Service> Rig<S> {
             if socket.closed {
                 continue;
             }
-            let mut scratch = [0; 4096];
+            // More than the largest TLS record, so that several come at once.
+            let mut scratch = [0; 60_000];
             let buf = self.connection.recv_buf(side, &mut scratch);
             if buf.is_empty() {
                 continue;

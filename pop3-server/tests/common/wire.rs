@@ -166,6 +166,12 @@ impl WireBackend {
     }
 
     fn fail(&mut self, failure: Failure) {
+        if let Waiting::Body(_, left) = self.waiting
+            && left <= (self.end - self.start) as u64
+        {
+            // The rest of the message is here already.
+            return;
+        }
         let waiting = std::mem::replace(&mut self.waiting, Waiting::Nothing);
         self.deadline = None;
         match waiting {
