@@ -250,6 +250,11 @@ fn folders_copy_and_move() {
         say(&mut session, "c UID COPY 1 Nowhere"),
         "c NO [TRYCREATE] no such folder\r\n"
     );
+    assert_eq!(say(&mut session, "c CREATE Nowhere"), "c OK created\r\n");
+    assert_eq!(
+        say(&mut session, "c CREATE Nowhere"),
+        "c NO [ALREADYEXISTS] it is there\r\n"
+    );
     assert_eq!(
         say(&mut session, "c STATUS Papierkorb (MESSAGES SIZE)"),
         "* STATUS \"Papierkorb\" (MESSAGES 3 SIZE 53)\r\nc OK done\r\n"

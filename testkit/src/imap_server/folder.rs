@@ -190,6 +190,19 @@ impl ServerSession {
         "OK closed".to_owned()
     }
 
+    pub(super) fn create(&mut self, arguments: &[Word]) -> String {
+        let (Some(name), Some(user)) = (arguments.first().and_then(Word::text), self.user.clone())
+        else {
+            return "BAD folder wanted".to_owned();
+        };
+        let store = self.server.store();
+        if store.edit(&user, &name, |_| ()).is_some() {
+            return "NO [ALREADYEXISTS] it is there".to_owned();
+        }
+        store.add_folder(&user, &name, None);
+        "OK created".to_owned()
+    }
+
     pub(super) fn list(&mut self, name: &str, arguments: &[Word]) -> String {
         let special = matches!(arguments.first(), Some(Word::List(_)));
         let arguments = if special {

@@ -89,6 +89,7 @@ impl ServerSession {
             (false, "EXAMINE") => self.select(arguments, true),
             (false, "LIST" | "LSUB") => self.list(name, arguments),
             (false, "STATUS") => self.status(arguments),
+            (false, "CREATE") => self.create(arguments),
             (false, "ENABLE") if self.offers("ENABLE") => {
                 self.untagged("ENABLED");
                 "OK done".to_owned()
