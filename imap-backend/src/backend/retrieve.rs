@@ -374,19 +374,20 @@ impl ImapBackend {
         let Reading {
             wanted, fetches, ..
         } = &mut self.reading;
-        let wanted = wanted.front();
-        for fetch in fetches {
+        let mut wanted = wanted.front_mut();
+        for (place, fetch) in fetches.iter_mut().enumerate() {
+            // where the server leaves the UID out, only one message may be meant
+            let is_next = place == 0;
             match &mut fetch.what {
                 What::Whole { next, end, alone } if head.origin.unwrap_or(0) == 0 => {
                     let index = match head.uid {
                         Some(uid) => self.table.find(uid),
-                        // the server left it out, and only one can be meant
-                        None => alone.then_some(*next),
+                        None => (*alone && is_next).then_some(*next),
                     };
                     let Some(index) = index.filter(|index| (*next..*end).contains(index)) else {
                         continue;
                     };
-                    let Some(wanted) = wanted else {
+                    let Some(wanted) = &mut wanted else {
                         return Verdict::Park;
                     };
                     let Plan::Whole { skip } = wanted.plan else {
@@ -403,6 +404,10 @@ impl ImapBackend {
                             then: Then::End,
                         });
                     }
+                    if (*next..index).contains(&wanted.index) {
+                        // out of order or left out: what is asked for alone is sure to be seen
+                        wanted.alone = true;
+                    }
                     // passed over by the client, or the guess was wrong altogether
                     let passed_over = (index + 1..*end).contains(&wanted.index);
                     *next = if passed_over { index + 1 } else { *end };
@@ -415,10 +420,14 @@ impl ImapBackend {
                 } => {
                     let uid = self.table.uid(*index).unwrap_or_default();
                     let (index, offset, length) = (*index, *offset, *length);
-                    let mine = head.uid.is_none_or(|named| named == uid)
+                    let mine = head.uid.map_or(is_next, |named| named == uid)
                         && head.origin.is_none_or(|origin| origin == offset);
                     let plan = Plan::Window { offset, length };
-                    if !mine || !wanted.is_some_and(|w| w.index == index && w.plan == plan) {
+                    if !mine
+                        || !wanted
+                            .as_ref()
+                            .is_some_and(|w| w.index == index && w.plan == plan)
+                    {
                         continue;
                     }
                     let (skip, then) = window(head, offset, length);

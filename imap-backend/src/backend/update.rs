@@ -94,11 +94,13 @@ struct Look {
 
 impl ImapBackend {
     pub(super) fn start_update(&mut self, deleted: &[Index], retrieved: &[Index]) {
+        if self.update.is_some() {
+            // a session updates once
+            return;
+        }
         self.end_reading();
         if self.link == Link::Finished || self.opening.as_ref().is_some_and(|o| o.first) {
-            self.answers
-                .push_back(Answer::Failed(Failure::temporary("no maildrop is open")));
-            return;
+            return self.conclude_update(Err(Failure::temporary("no maildrop is open")));
         }
         let uids = |indexes: &[Index]| -> Option<Vec<u32>> {
             let mut uids: Vec<u32> = indexes

@@ -52,6 +52,8 @@ pub struct World {
     pub sent: Vec<u8>,
     /// Everything that was ever sent.
     pub all_sent: Vec<u8>,
+    /// Where in it connections begin.
+    connections: Vec<usize>,
     /// Replies in words; bodies are in `bodies`.
     pub replies: Vec<String>,
     pub bodies: BTreeMap<u32, Vec<u8>>,
@@ -68,7 +70,10 @@ pub struct World {
     pub reads: usize,
     /// Requests that have no final reply yet.
     pub open_requests: i64,
-    challenged: bool,
+    pub challenged: bool,
+    /// Tickets that were asked for, and those that came to their end.
+    pub asked: Vec<u32>,
+    pub ended: Vec<u32>,
 }
 
 impl World {
@@ -85,6 +90,7 @@ impl World {
             socket: VecDeque::new(),
             sent: Vec::new(),
             all_sent: Vec::new(),
+            connections: Vec::new(),
             replies: Vec::new(),
             bodies: BTreeMap::new(),
             effects: Vec::new(),
@@ -96,6 +102,8 @@ impl World {
             reads: 0,
             open_requests: 0,
             challenged: false,
+            asked: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -175,10 +183,17 @@ impl World {
 
     pub fn request(&mut self, request: Request) {
         match &request {
-            Request::Open(_) | Request::Retrieve { .. } | Request::Update { .. } => {
+            Request::Open(_) => self.open_requests += 1,
+            Request::Retrieve { ticket, .. } => {
+                self.asked.push(ticket.0);
                 self.open_requests += 1;
             }
-            Request::Cancel(_) => self.open_requests -= 1,
+            // what was being read is not waited for any more
+            Request::Update { .. } => self.open_requests = 1,
+            Request::Cancel(ticket) => {
+                self.ended.push(ticket.0);
+                self.open_requests -= 1;
+            }
             Request::Abandon => self.open_requests = 0,
             Request::Answer(_) => self.challenged = false,
         }
@@ -222,7 +237,8 @@ impl World {
 
     /// Moves everything that can move.
     pub fn run(&mut self) {
-        loop {
+        for step in 0.. {
+            assert!(step < 1_000_000, "it never ends");
             let mut moved = self.take_replies();
             while let Some(effect) = self.backend.poll_effect() {
                 moved = true;
@@ -291,14 +307,15 @@ impl World {
                         .extend_from_slice(bytes);
                     continue;
                 }
-                Reply::BodyEnd { ticket } => (format!("BodyEnd {}", ticket.0), true),
-                Reply::BodyFailed { ticket, failure } => (
-                    format!(
-                        "BodyFailed {} {:?} {}",
-                        ticket.0, failure.kind, failure.detail
-                    ),
-                    true,
-                ),
+                Reply::BodyEnd { ticket } => {
+                    self.ended.push(ticket.0);
+                    (format!("BodyEnd {}", ticket.0), true)
+                }
+                Reply::BodyFailed { ticket, failure } => {
+                    self.ended.push(ticket.0);
+                    let Failure { kind, detail } = failure;
+                    (format!("BodyFailed {} {kind:?} {detail}", ticket.0), true)
+                }
                 Reply::Updated => ("Updated".into(), true),
                 Reply::Failed(failure) => (
                     format!("Failed {:?} {}", failure.kind, failure.detail),
@@ -317,6 +334,7 @@ impl World {
         self.effects.push(format!("{effect:?}"));
         match effect {
             Effect::Connect(_) if self.connects => {
+                self.connections.push(self.all_sent.len());
                 self.socket.clear();
                 self.backend.handle_outcome(self.now, Outcome::Connected);
             }
@@ -410,7 +428,11 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            check_commands(&self.all_sent);
+            let ends = self.connections.iter().skip(1).copied();
+            let ends = ends.chain([self.all_sent.len()]);
+            for (start, end) in self.connections.iter().zip(ends) {
+                check_commands(&self.all_sent[*start..end]);
+            }
         }
     }
 }
