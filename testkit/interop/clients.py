@@ -41,6 +41,7 @@ EXCEPTIONS = (
         "it inserts up to 4 octets of junk behind every 8191st octet of such a line and takes a dot there as stuffed",
     ),
     ("fetchmail", "a mail that begins with a line `From ...`", "it takes that line away, as one of a mbox file"),
+    ("fetchmail", "NUL in a header", "it takes it away; in a body it stays"),
     ("fetchmail", "a header line with a leading dot", "it takes the stuffed dot away from the body only"),
     ("fetchmail", "a mail without header", "it puts From, To and Subject of its own in front"),
     ("fetchmail", "a header without a blank line behind it", "it adds the blank line"),
@@ -254,7 +255,7 @@ class Fetchmail(Client):
         if body.startswith(b"\r\n"):
             return body
         header, blank, rest = body.partition(b"\r\n\r\n")
-        first, *others = header.split(b"\r\n")
+        first, *others = header.replace(b"\0", b"").split(b"\r\n")
         # a stuffed dot stays in the header; a header without its end gets one
         header = b"\r\n".join([first, *(b"." + line if line.startswith(b".") else line for line in others)])
         return header + (blank or b"\r\n") + rest

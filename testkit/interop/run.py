@@ -18,6 +18,7 @@ from pathlib import Path
 
 import corpus
 import matrix
+import scenarios
 import servers
 from base import Failure, Scratch
 from clients import CLIENTS, EXCEPTIONS
@@ -78,9 +79,15 @@ def main():
             for name in arguments.upstream:
                 report.run(f"start {name}", lambda name=name: started.update({name: servers.start(name)}))
             run_matrix(arguments, report, started, mails, binary)
+        if binary and not arguments.matrix_only:
+            for name in arguments.upstream:
+                if name not in started:
+                    report.run(f"start {name}", lambda name=name: started.update({name: servers.start(name)}))
+            for upstream in started.values():
+                for title, work in scenarios.play_policies(upstream, binary):
+                    if arguments.only is None or arguments.only in title:
+                        report.run(title, work)
         if binary and "dovecot" in arguments.upstream and not arguments.matrix_only:
-            import scenarios
-
             for runtime in arguments.runtime:
                 for scenario in scenarios.ALL:
                     if arguments.only is None or arguments.only in scenario.__name__:

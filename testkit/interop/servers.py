@@ -176,6 +176,10 @@ userdb {{
 }}
 namespace inbox {{
   inbox = yes
+  mailbox Trash {{
+    special_use = \\Trash
+    auto = create
+  }}
 }}
 service anvil {{
   chroot =

@@ -7,7 +7,6 @@ import time
 
 from base import Certificates, check, wait_until
 from gateway import RUNTIMES, Gateway
-from mailbox import Imap
 from pop import Pop
 from servers import Dovecot
 
@@ -18,13 +17,14 @@ MAILS = [f"Subject: mail {n}\r\nFrom: a@example.org\r\n\r\ntext {n}\r\n.dot\r\n"
 class Bench:
     """An upstream with one user, and gateways in front of it."""
 
-    def __init__(self, binary, runtime, upstream):
+    def __init__(self, binary, runtime, upstream, user="alice"):
         self.binary = binary
         self.runtime = runtime
         self.upstream = upstream
-        self.user = "alice"
+        self.user = user
         self.password = upstream.password
-        self.certificates = Certificates(upstream.folder / "gateway-tls", "gateway")
+        self.folder = upstream.folder / "benches" / f"{runtime}-{user}"
+        self.certificates = Certificates(self.folder / "tls", "gateway")
         self.gateways = 0
         upstream.create_user(self.user)
 
@@ -34,7 +34,7 @@ class Bench:
 
     def gateway(self, security="tls", **settings):
         self.gateways += 1
-        folder = self.upstream.folder / f"gateway{self.gateways}"
+        folder = self.folder / f"gateway{self.gateways}"
         return Gateway(self.binary, folder, self.certificates, self.upstream, security, self.runtime, **settings)
 
     def logged_in(self, gateway, **options):
@@ -75,6 +75,16 @@ def play(scenario, binary, runtime):
         return scenario(Bench(binary, runtime, upstream))
 
 
+def play_policies(upstream, binary):
+    """(title, work) of every delete policy on this server, on one runtime or the other by turns."""
+    steps = [(f"delete={policy} without [{without}]", policies.apply, policy, without) for policy, without in policies.policies(upstream.name)]
+    steps.append(("foreign marks without UIDPLUS", policies.foreign_marks_without_uidplus))
+    for number, (title, work, *arguments) in enumerate(steps):
+        runtime = RUNTIMES[number % len(RUNTIMES)]
+        user = f"policy{number}"
+        yield f"{upstream.name:8}{runtime:6}{title}", lambda: work(Bench(binary, runtime, upstream, user), *arguments)
+
+
 def same_transcript(binary):
     """The same session, byte for byte, on both runtimes."""
     with Dovecot() as upstream:
@@ -92,7 +102,6 @@ def same_transcript(binary):
         return f"{sum(map(len, first)):,} octets in {len(first)} answers"
 
 
-from scenarios import content, cuts, hostile, operation, upstreams  # noqa: E402
+from scenarios import content, cuts, hostile, operation, policies, upstreams  # noqa: E402
 
 ALL = [*content.ALL, *cuts.ALL, *upstreams.ALL, *operation.ALL, *hostile.ALL]
-__all__ = ["ALL", "Imap", "play", "same_transcript"]
