@@ -59,6 +59,7 @@ noop                     say hello to the server
 reconnect                open a new session
 quit                     delete what is marked, and leave
 abort                    leave without deleting anything
+help                     this
 N... are numbers and ranges like 3 or 1-5,9 or 7- or all.
 The beginning of a command will do where no other begins so.";
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -181,11 +181,15 @@ fn lock(path: &Path) -> Result<File, DownloadError> {
         .create(true)
         .open(name)
         .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(DownloadError::Busy(path.into())),
-        Err(TryLockError::Error(cause)) => Err(failed(cause)),
+    // a process that is just being started by this one holds the lock for a moment, too
+    for _ in 0..20 {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+        }
     }
+    Err(DownloadError::Busy(path.into()))
 }
 
 #[cfg(test)]

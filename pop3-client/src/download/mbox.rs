@@ -6,15 +6,12 @@
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use mail_parser::DateTime;
 
+use super::dot_lock::Lock;
 use super::journal::now;
 use super::target::{LineEnds, Target, Work, private, sync_folder_of};
-
-/// How long another program may hold the mbox.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Mbox {
     path: PathBuf,
@@ -92,7 +89,7 @@ impl Mbox {
             .create(true)
             .truncate(false)
             .open(&self.path)?;
-        let lock = Lock::take(&self.path, &mbox)?;
+        let lock = Lock::take(&self.path, &mbox, &self.prefix())?;
         Ok((mbox, lock))
     }
 
@@ -341,50 +338,6 @@ impl Quoter {
         }
         out.push(b'\n');
         *self = Self::default();
-    }
-}
-
-/// The mbox is ours.
-struct Lock {
-    dot: PathBuf,
-}
-
-impl Lock {
-    fn take(path: &Path, mbox: &File) -> io::Result<Self> {
-        let mut dot = path.as_os_str().to_owned();
-        dot.push(".lock");
-        let dot = PathBuf::from(dot);
-        let start = Instant::now();
-        let wait = |error: io::Error| {
-            if start.elapsed() > PATIENCE {
-                return Err(error);
-            }
-            std::thread::sleep(Duration::from_millis(200));
-            Ok(())
-        };
-        loop {
-            match private().write(true).create_new(true).open(&dot) {
-                Ok(_) => break,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    wait(io::Error::other(format!("{} stays there", dot.display())))?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let lock = Self { dot };
-        loop {
-            let operation = rustix::fs::FlockOperation::NonBlockingLockExclusive;
-            match rustix::fs::fcntl_lock(mbox, operation) {
-                Ok(()) => return Ok(lock),
-                Err(error) => wait(error.into())?,
-            }
-        }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.dot);
     }
 }
 

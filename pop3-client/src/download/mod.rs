@@ -12,6 +12,7 @@
 //! A run that was cut before 2 left nothing but rubbish, which the next one removes. One cut after 2
 //! left a plan, which the next one carries out first: every plan can be carried out twice without harm.
 
+mod dot_lock;
 mod files;
 mod journal;
 mod maildir;

@@ -24,6 +24,19 @@ impl Mail<'_> {
                 shown.push_str(&readable(part));
             }
         }
+        // a multipart that could not be taken apart is no attachment
+        let broken = |part: &MessagePart<'_>| {
+            part.content_type()
+                .is_some_and(|kind| kind.ctype().eq_ignore_ascii_case("multipart"))
+        };
+        if shown.trim().is_empty() && message.attachments().all(broken) {
+            // better as it is than not at all
+            let left = match message.headers() {
+                [] => self.raw,
+                _ => self.body_octets(),
+            };
+            return text::lines(&String::from_utf8_lossy(left));
+        }
         shown
     }
 }

@@ -88,15 +88,25 @@ impl Mail<'_> {
         text::lines(&String::from_utf8_lossy(self.head_octets()))
     }
 
+    /// What stands behind the header.
+    pub(super) fn body_octets(&self) -> &[u8] {
+        &self.raw[self.head_length()..]
+    }
+
     fn head_octets(&self) -> &[u8] {
-        let mut start = 0;
+        &self.raw[..self.head_length()]
+    }
+
+    /// The header ends before the first empty line.
+    fn head_length(&self) -> usize {
+        let mut length = 0;
         for line in self.raw.split_inclusive(|octet| *octet == b'\n') {
             if matches!(line, b"\n" | b"\r\n") {
-                return &self.raw[..start];
+                return length;
             }
-            start += line.len();
+            length += line.len();
         }
-        self.raw
+        self.raw.len()
     }
 
     /// Some writers put 8-bit text into a header without saying in which charset: then it is, most

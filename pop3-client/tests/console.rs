@@ -1,0 +1,241 @@
+//! The console, driven through the terminal's place by a script.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use common::{Behaviour, PASSWORD, Server, USER, message, messages};
+use pop3_client::account::{Access, Account, Settings, Source};
+use pop3_client::console::{self, Input, Manners, Terminal, Words};
+use pop3_client::net::Trust;
+use pop3_client::session::{TlsMode, Transcript};
+
+/// A user who knows beforehand what he will type.
+struct Script {
+    lines: VecDeque<String>,
+    shown: String,
+    size: Option<(usize, usize)>,
+    pause: Duration,
+}
+
+impl Terminal for Script {
+    fn read_line(&mut self, prompt: &str, _: &Words) -> io::Result<Input> {
+        self.shown.push_str(prompt);
+        std::thread::sleep(self.pause);
+        Ok(self.lines.pop_front().map_or(Input::End, Input::Line))
+    }
+
+    fn ask(&mut self, question: &str) -> io::Result<Input> {
+        self.read_line(question, &Words::default())
+    }
+
+    fn print(&mut self, text: &str) -> io::Result<()> {
+        assert!(
+            text.chars().all(|c| c == '\n' || !c.is_control()),
+            "{text:?}"
+        );
+        self.shown.push_str(text);
+        Ok(())
+    }
+
+    fn size(&self) -> Option<(usize, usize)> {
+        self.size
+    }
+}
+
+fn script(lines: &[&str]) -> Script {
+    Script {
+        lines: lines.iter().map(ToString::to_string).collect(),
+        shown: String::new(),
+        size: None,
+        pause: Duration::ZERO,
+    }
+}
+
+fn access(server: &Server) -> Access {
+    // the secret comes as it would: from a file that only its owner may read
+    let file = server
+        .shared
+        .certificate
+        .file
+        .path()
+        .with_extension("secret");
+    std::fs::write(&file, PASSWORD).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&file, mode).unwrap();
+    let settings = Settings {
+        host: Some("localhost".into()),
+        port: Some(server.address.port()),
+        tls: Some(TlsMode::Starttls),
+        user: Some(USER.into()),
+        password_from: Some(Source::File(file)),
+        ..Settings::default()
+    };
+    let mut account = Account::new(&settings).unwrap();
+    account.endpoint.trust = Trust::File(server.shared.certificate.file.path().into());
+    Access::new(account, Transcript::default())
+}
+
+fn run(server: &Server, script: &mut Script) {
+    console::run(access(server), script, Manners::default()).unwrap();
+}
+
+fn shown(server: &Server, lines: &[&str]) -> String {
+    let mut script = script(lines);
+    run(server, &mut script);
+    script.shown
+}
+
+#[test]
+fn a_session_from_list_to_quit() {
+    let server = Server::start(Behaviour::default(), messages(5));
+    let shown = shown(
+        &server,
+        &[
+            "list",
+            "show 2",
+            "headers 1",
+            "delete 2-3",
+            "list 1-3",
+            "stat",
+            "uidl",
+            "rollback",
+            "delete 5",
+            "quit",
+        ],
+    );
+    for part in [
+        "alice@localhost: 5 messages",
+        "mail 4",
+        "Subject: mail 1\n\n.dot 1\nFrom me\n",
+        "From: Bob <bob@example.org>\nSubject: mail 0\n",
+        "2 messages marked",
+        "D    2",
+        "3 messages, ",
+        "    1 id0\n    4 id3\n    5 id4\n",
+        "2 marks taken back",
+        "1 message marked",
+        "1 message deleted",
+    ] {
+        assert!(shown.contains(part), "{part:?} not in\n{shown}");
+    }
+    assert_eq!(server.ids().len(), 4);
+    assert!(!server.ids().contains("id4"));
+}
+
+#[test]
+fn p037_abort_and_the_end_of_input_delete_nothing() {
+    for lines in [
+        &["delete all", "abort"][..],
+        &["delete all"],
+        &["delete all", "\u{4}"],
+    ] {
+        let server = Server::start(Behaviour::default(), messages(3));
+        let shown = shown(&server, lines);
+        assert!(shown.contains("nothing was deleted"), "{shown}");
+        assert_eq!(server.ids().len(), 3);
+    }
+}
+
+#[test]
+fn a_list_is_shown_page_by_page_and_fetched_so() {
+    let server = Server::start(Behaviour::default(), messages(50));
+    let mut script = script(&["list", "", "q", "quit"]);
+    script.size = Some((80, 11));
+    run(&server, &mut script);
+    assert_eq!(script.shown.matches("-- more").count(), 2);
+    let tops = server
+        .heard()
+        .iter()
+        .filter(|line| line.starts_with("TOP"))
+        .count();
+    assert_eq!(tops, 20);
+    assert!(
+        script
+            .shown
+            .lines()
+            .all(|line| line.chars().count() <= 80 + 30)
+    );
+}
+
+#[test]
+fn what_is_wrong_is_said_and_the_session_goes_on() {
+    let server = Server::start(Behaviour::default(), messages(2));
+    let shown = shown(
+        &server,
+        &[
+            "foo", "show", "show 9", "delete 7", "s", "", "help", "noop", "quit",
+        ],
+    );
+    for part in [
+        "no command 'foo'",
+        "which message?",
+        "the server refuses RETR 9",
+        "there is no message 7",
+        "which: save, show",
+        "rollback",
+        "the server is there",
+    ] {
+        assert!(shown.contains(part), "{part:?} not in\n{shown}");
+    }
+}
+
+#[test]
+fn save_and_attachments_write_files_and_overwrite_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let multipart = "Subject: a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\nContent-Type: image/png\r\nContent-Disposition: attachment; filename=\"../x.png\"\r\nContent-Transfer-Encoding: base64\r\n\r\niVBO\r\n--b--\r\n";
+    let server = Server::start(
+        Behaviour::default(),
+        vec![("a".into(), multipart.as_bytes().to_vec())],
+    );
+    let file = folder.path().join("my mail.eml");
+    let save = format!("save 1 \"{}\"", file.display());
+    let attachments = format!("attachments 1 {}", folder.path().display());
+    let shown = shown(&server, &[&save, &save, &attachments, &attachments, "quit"]);
+    assert_eq!(std::fs::read(&file).unwrap(), multipart.as_bytes());
+    assert_eq!(
+        std::fs::read(folder.path().join("_x.png")).unwrap(),
+        b"\x89PN"
+    );
+    assert!(folder.path().join("2-_x.png").exists(), "{shown}");
+    assert!(shown.contains("File exists"), "{shown}");
+}
+
+#[test]
+fn an_idle_session_is_kept_alive() {
+    let server = Server::start(Behaviour::default(), messages(1));
+    let mut script = script(&["stat", "quit"]);
+    script.pause = Duration::from_millis(200);
+    let manners = Manners {
+        keep_alive: Duration::from_millis(50),
+    };
+    console::run(access(&server), &mut script, manners).unwrap();
+    assert!(server.heard().iter().filter(|line| *line == "NOOP").count() >= 2);
+}
+
+#[test]
+fn a_lost_session_is_told_of_and_opened_again() {
+    // the first connection breaks in the middle of the big one
+    let behaviour = Behaviour {
+        cuts: Box::new(|nth| (nth == 0).then_some(20_000)),
+        ..Behaviour::default()
+    };
+    let big = message("big", &"x\r\n".repeat(20_000));
+    let server = Server::start(
+        behaviour,
+        vec![("a".into(), message("a", "")), ("b".into(), big)],
+    );
+    let shown = shown(
+        &server,
+        &["delete 1", "show 2", "stat", "reconnect", "stat", "quit"],
+    );
+    assert!(
+        shown.contains("Nothing was deleted. 'reconnect'"),
+        "{shown}"
+    );
+    assert!(shown.contains("2 messages, "), "{shown}");
+    assert_eq!(server.ids().len(), 2);
+}
