@@ -3,7 +3,7 @@
 use mail_parser::decoders::html::html_to_text;
 use mail_parser::{MessagePart, MimeHeaders as _, PartType};
 
-use super::Mail;
+use super::{Mail, Summary};
 use crate::text;
 
 impl Mail<'_> {
@@ -31,9 +31,11 @@ impl Mail<'_> {
         };
         if shown.trim().is_empty() && message.attachments().all(broken) {
             // better as it is than not at all
-            let left = match message.headers() {
-                [] => self.raw,
-                _ => self.body_octets(),
+            let no_head = self.summary() == Summary::default();
+            let left = if no_head {
+                self.raw
+            } else {
+                self.body_octets()
             };
             return text::lines(&String::from_utf8_lossy(left));
         }

@@ -37,6 +37,16 @@ pub enum Error {
         /// What it says.
         refusal: Refusal,
     },
+    /// The server refused the login.
+    #[error("the server refuses the login of '{user}' by {method}: {refusal}")]
+    Login {
+        /// Whose.
+        user: String,
+        /// How it was tried.
+        method: &'static str,
+        /// What it says.
+        refusal: Refusal,
+    },
     /// The server's answer makes no sense.
     #[error("the server's answer to {what} makes no sense: {line:?}")]
     Nonsense {
@@ -76,7 +86,7 @@ impl Error {
     pub const fn is_loss(&self) -> bool {
         match self {
             Self::Broken(_) | Self::Dial(_) | Self::Closed(Close::Eof | Close::Timeout(_)) => true,
-            Self::Refused { refusal, .. } => refusal.is_passing(),
+            Self::Refused { refusal, .. } | Self::Login { refusal, .. } => refusal.is_passing(),
             Self::Closed(Close::Rejected { code, .. }) => is_passing(*code),
             Self::Closed(_)
             | Self::Tls(_)
@@ -90,7 +100,7 @@ impl Error {
 
     /// Whether it is the name or the password.
     pub const fn is_bad_login(&self) -> bool {
-        matches!(self, Self::Refused { refusal, .. } if !refusal.is_passing())
+        matches!(self, Self::Login { refusal, .. } if !refusal.is_passing())
     }
 }
 

@@ -87,8 +87,9 @@ impl Session {
             }
         }
         match refused {
-            Some((method, refusal)) => Err(Error::Refused {
-                what: format!("the login of '{}' by {}", identity.user, name(method)),
+            Some((method, refusal)) => Err(Error::Login {
+                user: identity.user.clone(),
+                method: name(method),
                 refusal,
             }),
             None => Err(Error::NoLogin("there is no way to log in".into())),
@@ -136,38 +137,53 @@ impl Session {
 
     /// The ways that the server offers and the account allows, strongest first.
     fn methods(&self, identity: &Identity) -> Result<Vec<Method>, Error> {
-        let safe = self.tls().is_some() || self.stream.peer().ip().is_loopback();
-        let may_tell = safe || identity.allow_clear;
         let offer = Offer::of(self.capabilities(), self.timestamp.is_some());
-        let wanted = match identity.preference {
-            Preference::Auto => offer.strongest_first(identity.kind, self.tls().is_some()),
-            Preference::User => vec![Method::UserPass],
-            Preference::Apop => vec![Method::Apop],
-            Preference::Plain => vec![Method::Plain],
-            Preference::Login => vec![Method::Login],
-            Preference::CramMd5 => vec![Method::CramMd5],
-            Preference::Xoauth2 => vec![Method::XOauth2],
-            Preference::Oauthbearer => vec![Method::OauthBearer],
+        let line = Line {
+            secure: self.tls().is_some(),
+            loopback: self.stream.peer().ip().is_loopback(),
         };
-        if wanted.is_empty() {
-            return Err(Error::NoLogin(
-                "the server offers no way to log in that this client knows".into(),
-            ));
-        }
-        let is_quiet = |method: &Method| matches!(method, Method::Apop | Method::CramMd5);
-        let allowed: Vec<_> = wanted
-            .into_iter()
-            .filter(|method| may_tell || is_quiet(method))
-            .collect();
-        if allowed.is_empty() {
-            return Err(Error::NoLogin(
-                "without TLS the password would go over the network in clear; use --tls implicit or \
-                 --tls starttls, or allow it with --allow-clear-password"
-                    .into(),
-            ));
-        }
-        Ok(allowed)
+        choose(&offer, identity, line)
     }
+}
+
+/// Who could listen.
+#[derive(Clone, Copy)]
+struct Line {
+    secure: bool,
+    /// It does not leave this machine.
+    loopback: bool,
+}
+
+fn choose(offer: &Offer<'_>, identity: &Identity, line: Line) -> Result<Vec<Method>, Error> {
+    let wanted = match identity.preference {
+        Preference::Auto => offer.strongest_first(identity.kind, line.secure),
+        Preference::User => vec![Method::UserPass],
+        Preference::Apop => vec![Method::Apop],
+        Preference::Plain => vec![Method::Plain],
+        Preference::Login => vec![Method::Login],
+        Preference::CramMd5 => vec![Method::CramMd5],
+        Preference::Xoauth2 => vec![Method::XOauth2],
+        Preference::Oauthbearer => vec![Method::OauthBearer],
+    };
+    if wanted.is_empty() {
+        return Err(Error::NoLogin(
+            "the server offers no way to log in that this client knows".into(),
+        ));
+    }
+    let may_tell = line.secure || line.loopback || identity.allow_clear;
+    let is_quiet = |method: &Method| matches!(method, Method::Apop | Method::CramMd5);
+    let allowed: Vec<_> = wanted
+        .into_iter()
+        .filter(|method| may_tell || is_quiet(method))
+        .collect();
+    if allowed.is_empty() {
+        return Err(Error::NoLogin(
+            "without TLS the password would go over the network in clear; use --tls implicit or \
+             --tls starttls, or allow it with --allow-clear-password"
+                .into(),
+        ));
+    }
+    Ok(allowed)
 }
 
 /// What the server offers.
@@ -241,5 +257,107 @@ pub(crate) const fn name(method: Method) -> &'static str {
         Method::XOauth2 => "XOAUTH2",
         Method::OauthBearer => "OAUTHBEARER",
         _ => "another way",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    const FAR: Line = Line {
+        secure: false,
+        loopback: false,
+    };
+
+    fn identity() -> Identity {
+        Identity {
+            user: "u".into(),
+            secret: Secret::from(&b"p"[..]),
+            kind: SecretKind::Password,
+            preference: Preference::Auto,
+            allow_clear: false,
+            initial_response: true,
+        }
+    }
+
+    fn capabilities() -> Vec<Capability> {
+        ["SASL LOGIN PLAIN CRAM-MD5 XOAUTH2 OAUTHBEARER", "USER"]
+            .iter()
+            .map(|line| line.parse().unwrap_or_else(|never| match never {}))
+            .collect()
+    }
+
+    #[test]
+    fn no_password_goes_in_clear_unless_told() {
+        let capabilities = capabilities();
+        let all = Offer::of(&capabilities, true);
+        assert_eq!(
+            choose(&all, &identity(), FAR).unwrap(),
+            [Method::CramMd5, Method::Apop]
+        );
+        let user = [Capability::User];
+        let bare = Offer::of(&user, false);
+        assert!(matches!(
+            choose(&bare, &identity(), FAR),
+            Err(Error::NoLogin(_))
+        ));
+        let told = Identity {
+            allow_clear: true,
+            ..identity()
+        };
+        assert_eq!(choose(&bare, &told, FAR).unwrap(), [Method::UserPass]);
+        let stubborn = Identity {
+            preference: Preference::Plain,
+            ..identity()
+        };
+        assert!(choose(&all, &stubborn, FAR).is_err());
+        let token = Identity {
+            kind: SecretKind::Token,
+            ..identity()
+        };
+        assert!(choose(&all, &token, FAR).is_err());
+        let near = Line {
+            loopback: true,
+            ..FAR
+        };
+        assert_eq!(
+            choose(&bare, &identity(), near).unwrap(),
+            [Method::UserPass]
+        );
+    }
+
+    #[test]
+    fn the_strongest_is_first() {
+        let capabilities = capabilities();
+        let secure = Line {
+            secure: true,
+            ..FAR
+        };
+        let all = Offer::of(&capabilities, true);
+        assert_eq!(
+            choose(&all, &identity(), secure).unwrap(),
+            [
+                Method::CramMd5,
+                Method::Plain,
+                Method::Login,
+                Method::UserPass,
+                Method::Apop
+            ]
+        );
+        let token = Identity {
+            kind: SecretKind::Token,
+            ..identity()
+        };
+        assert_eq!(
+            choose(&all, &token, secure).unwrap(),
+            [Method::OauthBearer, Method::XOauth2]
+        );
+        let nothing = Offer::of(&[], false);
+        assert_eq!(
+            choose(&nothing, &identity(), secure).unwrap(),
+            [Method::UserPass]
+        );
+        assert_eq!(choose(&nothing, &token, secure).unwrap(), [Method::XOauth2]);
     }
 }

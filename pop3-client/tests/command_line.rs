@@ -1,0 +1,215 @@
+//! The program as scripts see it: JSON, exit codes, the configuration file, and where secrets are not.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::process::{Command, Output};
+
+use common::{Behaviour, PASSWORD, Server, USER, message, messages};
+use serde_json::{Value, json};
+
+struct Program<'a> {
+    server: &'a Server,
+    folder: tempfile::TempDir,
+}
+
+impl<'a> Program<'a> {
+    fn new(server: &'a Server) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            "default = 'test'\n[account.test]\nhost = 'localhost'\nport = {}\ntls = 'starttls'\n\
+             ca-file = '{}'\nuser = '{USER}'\npassword-from = 'env:TEST_PASSWORD'\n\
+             [account.test.download]\nto = 'maildir:{}'\n",
+            server.address.port(),
+            server.shared.certificate.file.path().display(),
+            folder.path().join("mail").display(),
+        );
+        std::fs::create_dir(folder.path().join("pop3-client")).unwrap();
+        std::fs::write(folder.path().join("pop3-client/config.toml"), config).unwrap();
+        Self { server, folder }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, PASSWORD)
+    }
+
+    fn run_with(&self, arguments: &[&str], password: &str) -> Output {
+        let output = Command::new(env!("CARGO_BIN_EXE_pop3-client"))
+            .args(arguments)
+            .env("XDG_CONFIG_HOME", self.folder.path())
+            .env("XDG_STATE_HOME", self.folder.path())
+            .env("TEST_PASSWORD", password)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        for stream in [&output.stdout, &output.stderr] {
+            assert!(!String::from_utf8_lossy(stream).contains(PASSWORD));
+        }
+        output
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[&["--json"], arguments].concat());
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn code(&self, arguments: &[&str]) -> i32 {
+        self.run(arguments).status.code().unwrap()
+    }
+}
+
+#[test]
+fn everything_as_json() {
+    let server = Server::start(Behaviour::default(), messages(3));
+    let program = Program::new(&server);
+    let size = server.shared.mailbox.lock().unwrap()[1].1.len();
+    assert_eq!(program.json(&["stat"])["messages"], 3);
+    let list = program.json(&["list", "2-"]);
+    assert_eq!(list.as_array().unwrap().len(), 2);
+    assert_eq!(
+        list[0],
+        json!({"number": 2, "size": size, "date": null, "from": "Bob", "from_address": "bob@example.org", "to": "", "subject": "mail 1"})
+    );
+    let mail = program.json(&["show", "2"]);
+    assert_eq!(mail["summary"]["subject"], "mail 1");
+    assert!(
+        mail["text"]
+            .as_str()
+            .unwrap()
+            .starts_with(".dot 1\nFrom me\n")
+    );
+    assert_eq!(mail["attachments"], json!([]));
+    assert_eq!(
+        program.json(&["uidl", "3"]),
+        json!([{"number": 3, "id": "id2"}])
+    );
+    let capa = program.json(&["capa"]);
+    assert_eq!(capa["tls"]["protocol"], "TLSv1.3");
+    assert!(
+        capa["capabilities"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("UIDL"))
+    );
+    let download = program.json(&["download"]);
+    assert_eq!(
+        (&download["fetched"], &download["known"]),
+        (&json!(3), &json!(0))
+    );
+    assert_eq!(
+        std::fs::read_dir(program.folder.path().join("mail/new"))
+            .unwrap()
+            .count(),
+        3
+    );
+    assert_eq!(
+        program.json(&["delete", "1,3"]),
+        json!({"deleted": [1, 3], "refused": {}})
+    );
+    assert_eq!(server.ids(), ["id1".to_string()].into());
+    let check = program.json(&["check"]);
+    assert_eq!(check["tls"]["protocol"], "TLSv1.3");
+    assert!(check["findings"].as_array().unwrap().len() > 20);
+}
+
+#[test]
+fn source_is_octet_for_octet() {
+    let server = Server::start(Behaviour::default(), messages(1));
+    let program = Program::new(&server);
+    let source = program.run(&["show", "--source", "1"]).stdout;
+    assert_eq!(source, server.shared.mailbox.lock().unwrap()[0].1);
+    let headers = program.run(&["show", "--headers", "1"]).stdout;
+    assert_eq!(headers, b"From: Bob <bob@example.org>\nSubject: mail 0\n");
+}
+
+#[test]
+fn text_for_people() {
+    let mut mailbox = messages(1);
+    mailbox.push(("evil".into(), message("\x1b]0;x\x07evil", "y\r\n")));
+    let server = Server::start(Behaviour::default(), mailbox);
+    let program = Program::new(&server);
+    let list = String::from_utf8(program.run(&["list"]).stdout).unwrap();
+    assert_eq!(list.lines().count(), 2);
+    assert!(list.contains("Bob") && list.contains("mail 0") && !list.contains('\x1b'));
+    let stat = program.run(&["stat"]).stdout;
+    assert!(stat.starts_with(b"2 messages, "));
+}
+
+#[test]
+fn exit_codes() {
+    let server = Server::start(Behaviour::default(), messages(1));
+    let program = Program::new(&server);
+    assert_eq!(program.code(&["stat"]), 0);
+    assert_eq!(program.code(&["show", "7"]), 1);
+    assert_eq!(program.code(&["list", "x"]), 1);
+    assert_eq!(program.code(&["--account", "nobody", "stat"]), 2);
+    assert_eq!(program.code(&["nonsense"]), 2);
+    assert_eq!(program.run_with(&["stat"], "wrong").status.code(), Some(3));
+    let failed = program.run_with(&["--json", "stat"], "wrong");
+    let value: Value = serde_json::from_slice(&failed.stdout).unwrap();
+    assert!(value["error"].as_str().unwrap().contains("[AUTH]"));
+    let faulty = Server::start(
+        Behaviour {
+            fault: Some(common::Fault::F14),
+            ..Behaviour::default()
+        },
+        messages(2),
+    );
+    let program = Program::new(&faulty);
+    assert_eq!(program.code(&["check"]), 4);
+    assert_eq!(program.server.ids().len(), 2);
+}
+
+#[test]
+fn a_missing_host_and_a_password_on_the_command_line_are_clear_errors() {
+    let server = Server::start(Behaviour::default(), Vec::new());
+    let program = Program::new(&server);
+    let empty = program.folder.path().join("empty.toml");
+    std::fs::write(&empty, "").unwrap();
+    let output = program.run(&["--config", empty.to_str().unwrap(), "stat"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--host"));
+    let output = program.run(&["--password-from", "hunter2", "stat"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_transcript_has_times_both_directions_and_no_secret() {
+    let server = Server::start(Behaviour::default(), messages(1));
+    let program = Program::new(&server);
+    let file = program.folder.path().join("log");
+    let path = file.to_str().unwrap();
+    assert_eq!(
+        program.code(&["--transcript", path, "--auth", "user", "show", "1"]),
+        0
+    );
+    let log = std::fs::read_to_string(&file).unwrap();
+    assert!(!log.contains(PASSWORD));
+    for part in ["Z C: PASS <password>", "Z S: +OK in", "Z C: RETR 1"] {
+        assert!(log.contains(part), "{log}");
+    }
+    assert_eq!(program.code(&["--transcript", path, "check"]), 0);
+    assert!(!std::fs::read_to_string(&file).unwrap().contains(PASSWORD));
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn the_console_takes_a_script_from_standard_input() {
+    let server = Server::start(Behaviour::default(), messages(3));
+    let program = Program::new(&server);
+    let input = program.folder.path().join("input");
+    std::fs::write(&input, "stat\ndelete 2\nquit\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_pop3-client"))
+        .env("XDG_CONFIG_HOME", program.folder.path())
+        .env("XDG_STATE_HOME", program.folder.path())
+        .env("TEST_PASSWORD", PASSWORD)
+        .stdin(std::fs::File::open(&input).unwrap())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 message deleted"));
+    assert_eq!(server.ids(), ["id0".to_string(), "id2".to_string()].into());
+}
