@@ -124,6 +124,24 @@ fn an_ended_client_that_reads_on_is_waited_for() {
     assert!(client.dropped());
 }
 
+/// The same while a store is at work.
+#[test]
+fn an_ended_client_is_not_spun_on_during_an_update() {
+    let mut service = mail();
+    service.mood = Mood::SilentUpdate;
+    let sim = Sim::new(ROOMY);
+    let (_server, _) = serve(&sim, settings(service));
+    let mut client = sim.client();
+    client.say(format!("USER joe\r\nPASS {PASSWORD}\r\nDELE 1\r\nQUIT\r\n"));
+    settle(&sim, &mut client, usize::MAX);
+    client.end();
+    let before = sim.polls();
+    sim.wait(Duration::from_secs(300));
+    assert!(sim.polls() - before < 10, "{} polls", sim.polls() - before);
+    sim.wait(Duration::from_secs(310));
+    assert!(client.dropped());
+}
+
 /// F13: a client that says nothing keeps nobody else waiting.
 #[test]
 fn f13_clients_do_not_wait_for_each_other() {
