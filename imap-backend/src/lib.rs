@@ -36,6 +36,8 @@ mod error;
 mod framer;
 mod grammar;
 mod mailbox_name;
+#[cfg(test)]
+mod oracle;
 mod read_ahead;
 mod recorder;
 mod table;

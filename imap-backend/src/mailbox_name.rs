@@ -36,3 +36,25 @@ fn unshift(encoded: &mut String, shifted: &mut Vec<u8>) {
         shifted.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::encode;
+
+    #[test]
+    fn names_are_encoded_as_rfc_3501_says() {
+        for (name, encoded) in [
+            ("INBOX", "INBOX"),
+            ("Gel\u{f6}scht", "Gel&APY-scht"),
+            ("a&b", "a&-b"),
+            (
+                "~peter/mail/\u{53f0}\u{5317}/\u{65e5}\u{672c}\u{8a9e}",
+                "~peter/mail/&U,BTFw-/&ZeVnLIqe-",
+            ),
+            ("\u{1f4e7}", "&2D3c5w-"),
+            ("tab\there", "tab&AAk-here"),
+        ] {
+            assert_eq!(encode(name), encoded);
+        }
+    }
+}

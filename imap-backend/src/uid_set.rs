@@ -37,3 +37,61 @@ pub(crate) fn piece(uids: impl Iterator<Item = u32>) -> (String, usize) {
     }
     (set, taken)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use alloc::collections::BTreeSet;
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::piece;
+
+    fn members(set: &str) -> Vec<u32> {
+        let number = |text: &str| text.parse::<u32>().unwrap();
+        set.split(',')
+            .flat_map(|range| {
+                let (first, last) = range.split_once(':').unwrap_or((range, range));
+                number(first)..=number(last)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn ranges_have_no_gaps() {
+        let cases: [(&[u32], &str); 5] = [
+            (&[], ""),
+            (&[7], "7"),
+            (&[1, 2, 3, 5, 7, 8], "1:3,5,7:8"),
+            (&[1, 3, 5], "1,3,5"),
+            (&[u32::MAX - 1, u32::MAX], "4294967294:4294967295"),
+        ];
+        for (uids, expected) in cases {
+            let (set, count) = piece(uids.iter().copied());
+            assert_eq!((set.as_str(), count), (expected, uids.len()));
+        }
+    }
+
+    proptest! {
+        /// P039, I031: the pieces name exactly the members, in short lines.
+        #[test]
+        fn pieces_name_the_members_and_nothing_else(
+            uids in proptest::collection::btree_set(
+                prop_oneof![1..400_u32, any::<u32>().prop_map(|n| n.max(1))], 0..600,
+            ),
+        ) {
+            let uids: Vec<u32> = BTreeSet::into_iter(uids).collect();
+            let mut named = Vec::new();
+            let mut rest = &uids[..];
+            while !rest.is_empty() {
+                let (set, count) = piece(rest.iter().copied());
+                prop_assert!(set.len() <= 930 && count > 0);
+                named.extend(members(&set));
+                rest = &rest[count..];
+            }
+            prop_assert_eq!(named, uids);
+        }
+    }
+}

@@ -496,7 +496,11 @@ proptest! {
         if let DeletePolicy::Trash { .. } | DeletePolicy::Move(_) = policy {
             let folder = match &policy {
                 DeletePolicy::Move(name) => name.as_str(),
-                _ => "Trash",
+                DeletePolicy::Trash { .. }
+                | DeletePolicy::Expunge
+                | DeletePolicy::Seen
+                | DeletePolicy::Keyword(_)
+                | DeletePolicy::Keep => "Trash",
             };
             let kept = store.uids(USER, folder).len();
             prop_assert!(kept >= gone.len(), "{} in {} of {}", kept, folder, gone.len());

@@ -7,6 +7,8 @@
 mod data;
 mod fetch;
 mod status;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use nom::branch::alt;

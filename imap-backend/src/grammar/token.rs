@@ -104,18 +104,23 @@ fn literal(input: &[u8]) -> IResult<&[u8], &[u8]> {
     take(size).parse(input)
 }
 
-/// `[...]` with what is between, quoted strings in it taken as one.
+/// `[...]` with what is between; strings in it are taken as one.
 pub(super) fn bracketed(input: &[u8]) -> IResult<&[u8], &[u8]> {
-    let (input, _) = tag("[").parse(input)?;
-    let mut in_quotes = false;
-    for (at, &byte) in input.iter().enumerate() {
-        match byte {
-            b'"' => in_quotes = !in_quotes,
-            b']' if !in_quotes => return Ok((&input[at + 1..], &input[..at])),
-            _ => {}
-        }
+    let (inside, _) = tag("[").parse(input)?;
+    let mut rest = inside;
+    loop {
+        rest = match rest.first() {
+            Some(b']') => {
+                let length = inside.len() - rest.len();
+                return Ok((&rest[1..], &inside[..length]));
+            }
+            // one that does not end makes the whole unreadable: looking on would take for ever
+            Some(b'"') => string(rest)?.0,
+            Some(b'{') => string(rest).map_or(&rest[1..], |(rest, _)| rest),
+            Some(_) => &rest[1..],
+            None => return Err(nom::Err::Error(Error::new(input, ErrorKind::Tag))),
+        };
     }
-    Err(nom::Err::Error(Error::new(input, ErrorKind::Tag)))
 }
 
 /// `(...)` with what is between, however it nests.
@@ -137,10 +142,9 @@ pub(super) fn list(input: &[u8]) -> IResult<&[u8], &[u8]> {
                 depth += 1;
                 &rest[1..]
             }
-            Some(b'"' | b'{') => {
-                let stepped = string(rest);
-                stepped.map_or(&rest[1..], |(rest, _)| rest)
-            }
+            // one that does not end makes the whole unreadable: looking on would take for ever
+            Some(b'"') => string(rest)?.0,
+            Some(b'{') => string(rest).map_or(&rest[1..], |(rest, _)| rest),
             Some(b'(') | None => return Err(nom::Err::Error(Error::new(input, ErrorKind::Tag))),
             Some(_) => &rest[1..],
         };

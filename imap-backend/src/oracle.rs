@@ -1,0 +1,213 @@
+//! imap-codec as the oracle: every response that it can write is read alike here.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+use arbitrary::{Arbitrary, Unstructured};
+use imap_codec::ResponseCodec;
+use imap_codec::encode::Encoder;
+use imap_codec::imap_types::core::{IString, NString, Tag, Vec1};
+use imap_codec::imap_types::fetch::MessageDataItem;
+use imap_codec::imap_types::flag::{FlagFetch, FlagNameAttribute};
+use imap_codec::imap_types::response::{Data, Response, Status, StatusKind};
+use proptest::prelude::*;
+
+use crate::client::{Client, Event, Message, Purpose};
+use crate::command::Command;
+use crate::config::{Config, Security};
+use crate::grammar::Kind;
+
+/// A client that has a greeting behind it and awaits one answer.
+fn client() -> Client {
+    let config = Config::new("imap.example.org", 143, Security::Clear);
+    let mut client = Client::new(Arc::new(config));
+    client.watch = Some("\\Deleted".into());
+    feed(&mut client, b"* OK hello\r\n");
+    assert!(matches!(client.next(), Ok(Some(Event::Status(_)))));
+    client.send(Command::Noop, Purpose::Keep).unwrap();
+    client
+}
+
+fn feed(client: &mut Client, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let room = client.room(true);
+        let n = room.len().min(bytes.len());
+        assert!(n > 0, "no room for {} bytes", bytes.len());
+        room[..n].copy_from_slice(&bytes[..n]);
+        client.filled(n);
+        bytes = &bytes[n..];
+    }
+}
+
+/// What the client makes of some bytes; literals are thrown away.
+fn events(bytes: &[u8]) -> Vec<Event> {
+    let mut client = client();
+    feed(&mut client, bytes);
+    let mut events = Vec::new();
+    while let Some(event) = client.next().unwrap() {
+        events.push(event);
+        if client.head().is_some() {
+            client.discard();
+        }
+    }
+    assert_eq!(
+        client.pending(),
+        0,
+        "left over: {}",
+        String::from_utf8_lossy(bytes)
+    );
+    events
+}
+
+/// The value of an item that is the whole message.
+fn whole<'a>(item: &'a MessageDataItem<'_>) -> Option<Option<&'a [u8]>> {
+    let value = match item {
+        MessageDataItem::BodyExt {
+            section: None,
+            data,
+            ..
+        } => data,
+        MessageDataItem::Rfc822(data) => data,
+        _ => return None,
+    };
+    Some(match &value.0 {
+        Some(IString::Literal(literal)) => Some(literal.as_ref()),
+        Some(IString::Quoted(_) | IString::QuotedUtf8(_)) | None => None,
+    })
+}
+
+fn is_binary(item: &MessageDataItem<'_>) -> bool {
+    matches!(item, MessageDataItem::Binary { section, .. } if section.is_empty())
+}
+
+fn is_inline(item: &MessageDataItem<'_>) -> bool {
+    let inline = |value: &NString<'_>| !matches!(value.0, Some(IString::Literal(_)));
+    match item {
+        MessageDataItem::BodyExt {
+            section: None,
+            data,
+            ..
+        }
+        | MessageDataItem::Rfc822(data) => inline(data),
+        _ => false,
+    }
+}
+
+fn same_fetch(items: &[MessageDataItem<'_>], events: &[Event]) {
+    if items.iter().any(is_binary) {
+        // quoted, literal, literal8: read or passed over, but never an error
+        return;
+    }
+    let uid = |items: &[MessageDataItem<'_>]| {
+        items.iter().rev().find_map(|item| match item {
+            MessageDataItem::Uid(uid) => Some(uid.get()),
+            _ => None,
+        })
+    };
+    let literal = items
+        .iter()
+        .enumerate()
+        .find_map(|(at, item)| Some((at, whole(item)??)));
+    if let Some((at, _)) = literal {
+        assert_eq!(events.len(), 2, "{events:?} {items:?}");
+        assert_eq!(events[0], Event::Ahead);
+        assert_eq!(events[1], Event::Tail(uid(&items[at..])));
+        return;
+    }
+    assert_eq!(events.len(), 1, "{events:?}");
+    if items.iter().any(is_inline) {
+        let Event::Inline(head, _) = &events[0] else {
+            panic!("{events:?}")
+        };
+        assert_eq!(head.uid, uid(items));
+        return;
+    }
+    let size = items.iter().rev().find_map(|item| match item {
+        MessageDataItem::Rfc822Size(size) => Some(u64::from(*size)),
+        _ => None,
+    });
+    let watched = items.iter().rev().find_map(|item| match item {
+        MessageDataItem::Flags(flags) => Some(
+            flags.iter().any(|flag| {
+                matches!(flag, FlagFetch::Flag(flag) if flag.to_string().eq_ignore_ascii_case("\\Deleted"))
+            }),
+        ),
+        _ => None,
+    });
+    assert_eq!(
+        events[0],
+        Event::Message(Message {
+            uid: uid(items),
+            size,
+            watched
+        })
+    );
+}
+
+fn same(response: &Response<'_>, bytes: &[u8]) {
+    let events = events(bytes);
+    let kind = |kind: &StatusKind| match kind {
+        StatusKind::Ok => Kind::Ok,
+        StatusKind::No => Kind::No,
+        StatusKind::Bad => Kind::Bad,
+    };
+    match response {
+        Response::CommandContinuationRequest(_) => {
+            assert!(matches!(events[..], [Event::Continue(_)]), "{events:?}");
+        }
+        Response::Status(status) => match (status, &events[..]) {
+            (Status::Untagged(body), [Event::Status(notice)]) => {
+                assert_eq!(notice.kind, kind(&body.kind));
+            }
+            (Status::Tagged(tagged), [Event::Done { notice, .. }]) => {
+                assert_eq!(notice.kind, kind(&tagged.body.kind));
+            }
+            (Status::Bye(_), [Event::Status(notice)]) => assert_eq!(notice.kind, Kind::Bye),
+            (_, events) => panic!("{status:?} {events:?}"),
+        },
+        Response::Data(Data::Exists(count)) => assert_eq!(events, [Event::Exists(*count)]),
+        Response::Data(Data::Expunge(_)) => assert_eq!(events, [Event::Expunge]),
+        Response::Data(Data::Fetch { items, .. }) => same_fetch(items.as_ref(), &events),
+        Response::Data(Data::List { items, .. }) => {
+            let is_trash =
+                |item: &FlagNameAttribute<'_>| item.to_string().eq_ignore_ascii_case("\\Trash");
+            let [Event::Folder { trash, .. }] = &events[..] else {
+                panic!("{events:?}")
+            };
+            assert_eq!(*trash, items.iter().any(is_trash));
+        }
+        Response::Data(_) => assert_eq!(events, [Event::Other]),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn what_imap_codec_writes_is_read_alike(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        let mut source = Unstructured::new(&bytes);
+        let Ok(mut response) = Response::arbitrary(&mut source) else { return Ok(()) };
+        if let Response::Status(Status::Tagged(tagged)) = &mut response {
+            tagged.tag = Tag::try_from("A1").unwrap();
+        }
+        let written = ResponseCodec::default().encode(&response).dump();
+        same(&response, &written);
+    }
+
+    #[test]
+    fn fetches_of_imap_codec_are_read_alike(
+        bytes in proptest::collection::vec(any::<u8>(), 0..600),
+        count in 1..5_usize,
+    ) {
+        let mut source = Unstructured::new(&bytes);
+        let items: Vec<_> =
+            (0..count).filter_map(|_| MessageDataItem::arbitrary(&mut source).ok()).collect();
+        let Ok(items) = Vec1::try_from(items) else { return Ok(()) };
+        let response = Response::Data(Data::Fetch { seq: NonZeroU32::MIN, items });
+        let written = ResponseCodec::default().encode(&response).dump();
+        same(&response, &written);
+    }
+}
