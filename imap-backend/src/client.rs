@@ -366,6 +366,11 @@ impl Client {
             let mask = &self.mask;
             if tail {
                 self.recorder.received(|| mask.clean(bytes));
+                // else the literal was not as long as announced, and what was lent is not the message
+                let begins = bytes.starts_with(b" ") || bytes.starts_with(b")");
+                if !begins || !bytes.trim_ascii_end().ends_with(b")") {
+                    return Err(unreadable(mask, bytes));
+                }
                 return Ok(Some(Event::Tail(grammar::tail(bytes).uid)));
             }
             let Some(response) = grammar::response(bytes) else {
