@@ -68,7 +68,7 @@ impl<S> fmt::Debug for Settings<S> {
 pub struct Timers {
     /// A TLS handshake with a client.
     pub handshake: Duration,
-    /// Sending what is left when a session ends.
+    /// How long the client may take none of what is left when a session ends.
     pub flush: Duration,
     /// Waiting for the client to close its side, so that it sees our last words and no reset.
     pub linger: Duration,

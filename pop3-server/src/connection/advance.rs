@@ -165,7 +165,7 @@ impl<S: Service> Connection<S> {
         if reason == Reason::StalledReader {
             self.close_client();
         } else {
-            self.client.flush(now + self.settings.timers.flush);
+            self.client.flush(now, self.settings.timers.flush);
         }
     }
 

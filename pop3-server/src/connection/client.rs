@@ -3,6 +3,8 @@
 //! Closing takes steps, so that the client sees our last words: send what is left, say good-bye in TLS,
 //! end the sending direction, wait a moment for the client to close its own. Each step has a deadline.
 
+use std::time::Duration;
+
 use pop3_proto::server::Session;
 use pop3_proto::time::Time;
 
@@ -20,7 +22,7 @@ pub(super) struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
-    Flushing { until: Time },
+    Flushing { until: Time, patience: Duration },
     Lingering { until: Time },
     Gone,
 }
@@ -89,6 +91,10 @@ impl Client {
             Pipe::Plain => session.transmitted(now, n),
             Pipe::Tls(tls) => tls.sent(n),
         }
+        // a client on a slow line is not one that does not read
+        if let Phase::Flushing { until, patience } = &mut self.phase {
+            *until = now + *patience;
+        }
     }
 
     /// Returns whether that was all that was waited for.
@@ -106,16 +112,20 @@ impl Client {
     pub(super) fn deadline(&self) -> Option<(Time, &'static str)> {
         match self.phase {
             Phase::Open => self.handshake.map(|at| (at, "TLS handshake")),
-            Phase::Flushing { until } => Some((until, "last words")),
+            Phase::Flushing { until, .. } => Some((until, "last words")),
             Phase::Lingering { until } => Some((until, "client closing")),
             Phase::Gone => None,
         }
     }
 
-    /// The session is over; what is left is still sent.
-    pub(super) fn flush(&mut self, until: Time) {
+    /// The session is over; what is left is still sent, as long as the client takes some of it now and
+    /// then.
+    pub(super) fn flush(&mut self, now: Time, patience: Duration) {
         if self.phase == Phase::Open {
-            self.phase = Phase::Flushing { until };
+            self.phase = Phase::Flushing {
+                until: now + patience,
+                patience,
+            };
         }
     }
 
