@@ -1,0 +1,174 @@
+//! Sessions that proptest makes up: any mails, any commands, any network, any trouble.
+
+use std::time::Duration;
+
+use imap_backend::DeletePolicy;
+use proptest::prelude::*;
+use testkit::generate::{self, Source};
+use testkit::imap_server::{Fault, Options, Trouble};
+use testkit::world::{Conditions, Route};
+
+use crate::judge::{Tolerance, judge};
+use crate::rig::{LONG, Pace, Setup, login};
+
+/// What is decided by octets.
+struct Case {
+    setup: Setup,
+    commands: Vec<Vec<u8>>,
+    quits: bool,
+    pace: Pace,
+    client: Route,
+}
+
+fn case(source: &mut Source<'_>) -> Case {
+    let mut setup = Setup::new(generate::maildrop(source));
+    setup.imap.read_ahead = source.pick(&[0, 50, 300, 256 * 1024]);
+    setup.imap.delete = match source.below(6) {
+        0 => DeletePolicy::Move("Away".into()),
+        1 => DeletePolicy::Trash {
+            fallback: "Away".into(),
+        },
+        _ => DeletePolicy::Expunge,
+    };
+    setup.options = match source.below(5) {
+        0 => Options::plain(),
+        1 => Options::default().without("UIDPLUS"),
+        2 => Options::default().without("MOVE").without("LITERAL+"),
+        3 => Options::default().without("SASL-IR").with("LOGINDISABLED"),
+        _ => Options::default(),
+    };
+    setup.upstream = (0..source.below(3)).map(|_| route(source)).collect();
+    let client = route(source);
+    let pace = source.pick(&[Pace::AtOnce, Pace::OneByOne]);
+    let quits = source.below(4) > 0;
+    let mut commands: Vec<Vec<u8>> = login().into_iter().map(String::into_bytes).collect();
+    let mails = setup.mails.len();
+    commands.extend(generate::commands(source, mails));
+    let quit = |command: &Vec<u8>| command.trim_ascii().eq_ignore_ascii_case(b"QUIT");
+    commands.retain(|command| !quit(command));
+    if quits {
+        commands.push(b"QUIT".to_vec());
+    }
+    Case {
+        setup,
+        commands,
+        quits,
+        pace,
+        client,
+    }
+}
+
+fn route(source: &mut Source<'_>) -> Route {
+    let there = conditions(source);
+    let back = conditions(source);
+    Route { there, back }
+}
+
+fn conditions(source: &mut Source<'_>) -> Conditions {
+    let sizes = match source.below(3) {
+        0 => vec![],
+        1 => vec![0],
+        _ => source.take(4).to_vec(),
+    };
+    Conditions {
+        delay: Duration::from_millis(source.pick(&[0, 0, 3, 40])),
+        window: source.pick(&[64 * 1024, 64 * 1024, 1, 30]),
+        sizes,
+        cut: None,
+    }
+}
+
+/// Troubles in which a server says nothing that is not true.
+fn honest_fault(source: &mut Source<'_>) -> Option<Fault> {
+    let fault = generate::fault(source);
+    let honest = match &fault.trouble {
+        Trouble::Answer(text) => text.starts_with("NO") || text.starts_with("BAD"),
+        Trouble::Hang
+        | Trouble::Drop
+        | Trouble::Bye(_)
+        | Trouble::ExtraSpaces
+        | Trouble::NoText
+        | Trouble::EightBitText
+        | Trouble::CutBody(_)
+        | Trouble::CutOutput(_) => true,
+        _ => false,
+    };
+    honest.then_some(fault)
+}
+
+fn octets() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 0..1200)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
+
+    /// Agreement with the reference maildrop, whatever the network, the server's abilities and the
+    /// guesses of the read-ahead.
+    #[test]
+    fn any_session_is_as_the_model_says(octets in octets()) {
+        let mut source = Source::new(&octets);
+        let Case { setup, commands, quits, pace, client: route } = case(&mut source);
+        let mut rig = setup.start();
+        let model = rig.model();
+        let mut reference = rig.model();
+        let before = rig.uids();
+        let client = rig.client_by(route);
+        rig.say_all(&client, &commands, pace);
+        let heard = judge(&client.heard(), client.has_ended(), &commands, model, Tolerance::Nothing);
+        // fifty bad commands in a row are not made up here
+        let heard = heard.map_err(|fault| TestCaseError::fail(format!("{fault}\n{:#?}", rig.imap.commands())))?;
+        prop_assert_eq!(heard.quit, quits.then_some(true));
+        for command in &commands[2..] {
+            reference.execute(command);
+        }
+        client.vanish();
+        rig.world.settle();
+        let gone = |uid: &u32| {
+            let number = before.iter().position(|own| own == uid).unwrap() + 1;
+            quits && reference.deleted().contains(&number)
+        };
+        let left: Vec<u32> = before.iter().copied().filter(|uid| !gone(uid)).collect();
+        prop_assert_eq!(rig.uids(), left);
+        prop_assert_eq!(rig.locks(), 0);
+    }
+
+    /// The same in trouble: what is heard is right as far as it goes, and it comes to an end.
+    #[test]
+    fn any_session_in_trouble_is_safe(octets in octets()) {
+        let mut source = Source::new(&octets);
+        let faults: Vec<Fault> = (0..1 + source.below(3)).filter_map(|_| honest_fault(&mut source)).collect();
+        let Case { mut setup, commands, pace, client: route, .. } = case(&mut source);
+        setup.options.faults.extend(faults);
+        let faults = format!("{:?}", setup.options.faults);
+        let mut rig = setup.start();
+        let model = rig.model();
+        let mut reference = rig.model();
+        for command in &commands[2..] {
+            reference.execute(command);
+        }
+        let before = rig.uids();
+        let client = rig.client_by(route);
+        rig.say_all(&client, &commands, pace);
+        rig.world.advance(LONG);
+        let heard = judge(&client.heard(), client.has_ended(), &commands, model, Tolerance::Upstream);
+        let heard = heard.map_err(|fault| TestCaseError::fail(format!("{fault} {faults}\n{:#?}", rig.imap.commands())))?;
+        prop_assert!(client.has_ended());
+        prop_assert_eq!(rig.locks(), 0);
+        let marked: Vec<u32> = reference.deleted().iter().map(|&number| before[number - 1]).collect();
+        let left = rig.uids();
+        for uid in &before {
+            prop_assert!(left.contains(uid) || marked.contains(uid), "{} is gone {}", uid, faults);
+        }
+        match heard.quit {
+            Some(true) if heard.logged_in => {
+                prop_assert!(left.iter().all(|uid| !marked.contains(uid)), "{:?} {}", left, faults);
+            }
+            Some(false) => {}
+            Some(true) | None => {
+                prop_assert_eq!(left, before);
+                prop_assert!(!rig.was_changed());
+            }
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The upstream goes away or falls silent: at every octet of what it says and of what it is told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use testkit::imap_server::{Fault, Options, Trouble};
+use testkit::world::{Ending, Route};
+
+use crate::judge::{Heard, Tolerance, judge};
+use crate::rig::{LONG, Pace, Rig, Setup, cut, session};
+
+const MAILS: [&str; 4] = [
+    "Subject: one\r\n\r\n.\r\nbody\r\n",
+    "Subject: two\r\n\r\nshort\r\n",
+    "Subject: three\r\n\r\nthird\r\n",
+    "Subject: four\r\n\r\nlast\r\n",
+];
+const COMMANDS: [&str; 9] = [
+    "STAT", "LIST", "RETR 1", "RETR 2", "DELE 2", "TOP 3 0", "RETR 3", "DELE 1", "RETR 4",
+];
+
+/// Which side of the upstream's line is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Said,
+    Told,
+}
+
+/// How many connections are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lasting {
+    First,
+    All,
+}
+
+struct Case {
+    way: Way,
+    after: u64,
+    ending: Ending,
+    lasting: Lasting,
+    pace: Pace,
+}
+
+/// A setup in which everything can be cut.
+fn setup(options: Options) -> Setup {
+    let mut setup = Setup::new(MAILS);
+    setup.options = options;
+    setup
+}
+
+fn run(setup: &Setup, case: &Case) -> (Rig, Heard) {
+    let conditions = cut(case.after, case.ending);
+    let route = match case.way {
+        Way::Said => Route {
+            back: conditions,
+            ..Route::default()
+        },
+        Way::Told => Route {
+            there: conditions,
+            ..Route::default()
+        },
+    };
+    let mut setup = setup.clone();
+    let times = match case.lasting {
+        Lasting::First => 1,
+        Lasting::All => 20,
+    };
+    setup.upstream = vec![route; times];
+    let mut rig = setup.start();
+    let commands = session(&COMMANDS);
+    let model = rig.model();
+    let client = rig.client();
+    for command in &commands {
+        client.say(format!("{command}\r\n"));
+        if case.pace == Pace::OneByOne {
+            rig.world.settle();
+            let is_login = command.starts_with("USER") || command.starts_with("PASS");
+            // long enough for the connection upstream to be kept alive
+            rig.world
+                .advance(Duration::from_secs(if is_login { 1 } else { 590 }));
+        }
+    }
+    rig.world.settle();
+    rig.world.advance(LONG);
+    let Case {
+        way,
+        after,
+        ending,
+        lasting,
+        pace,
+    } = case;
+    let context = format!("{way:?} {ending:?} behind {after}, {lasting:?}, {pace:?}");
+    let output = client.heard();
+    let heard = judge(
+        &output,
+        client.has_ended(),
+        &commands,
+        model,
+        Tolerance::Upstream,
+    )
+    .unwrap_or_else(|fault| {
+        let log = rig.imap.commands();
+        panic!("{context}: {fault}\n{}\n{log:#?}", output.escape_ascii())
+    });
+    let uids = rig.uids();
+    // deleted ⊆ marked, and only by QUIT; +OK only if all is done
+    assert!(
+        uids.contains(&3) && uids.contains(&4),
+        "{context}: {uids:?}"
+    );
+    match heard.quit {
+        Some(true) if heard.logged_in => assert_eq!(uids, [3, 4], "{context}"),
+        Some(true) => assert_eq!(uids, [1, 2, 3, 4], "{context}"),
+        Some(false) => {}
+        None => {
+            assert_eq!(uids, [1, 2, 3, 4], "{context}");
+            assert!(!rig.was_changed(), "{context}");
+        }
+    }
+    assert!(client.has_ended(), "{context}: never for ever");
+    assert_eq!(rig.locks(), 0, "{context}");
+    (rig, heard)
+}
+
+/// How many octets go either way on a good day.
+fn lengths(setup: &Setup) -> (u64, u64) {
+    let never = Case {
+        way: Way::Said,
+        after: u64::MAX,
+        ending: Ending::End,
+        lasting: Lasting::First,
+        pace: Pace::AtOnce,
+    };
+    let (rig, heard) = run(setup, &never);
+    assert_eq!((heard.quit, heard.failed), (Some(true), 0));
+    let told: u64 = rig
+        .imap
+        .commands()
+        .iter()
+        .map(|line| line.len() as u64 + 10)
+        .sum();
+    (rig.host.octets(), told)
+}
+
+fn every_octet(options: Options, ending: Ending, lasting: Lasting, pace: Pace) {
+    let setup = setup(options);
+    let (said, told) = lengths(&setup);
+    let mut outcomes: BTreeMap<String, u64> = BTreeMap::new();
+    for way in [Way::Said, Way::Told] {
+        let length = if way == Way::Said { said } else { told };
+        for after in 0..=length {
+            let case = Case {
+                way,
+                after,
+                ending,
+                lasting,
+                pace,
+            };
+            let (mut rig, heard) = run(&setup, &case);
+            let outcome = match heard {
+                Heard {
+                    logged_in: false, ..
+                } => "no login",
+                Heard {
+                    broken_off: true, ..
+                } => "a message broke off",
+                Heard {
+                    quit: Some(false), ..
+                } => "an update failed",
+                Heard { failed: 1.., .. } => "a message failed",
+                Heard { quit: None, .. } => "the session ended",
+                Heard { .. } => "nothing was noticed",
+            };
+            *outcomes.entry(outcome.into()).or_default() += 1;
+            if lasting == Lasting::First {
+                rig.is_usable();
+                // G08: an update is tried once more
+                assert_ne!(
+                    heard.quit,
+                    Some(false),
+                    "{ending:?} behind {after}, {way:?}"
+                );
+            }
+        }
+    }
+    println!("{ending:?} {lasting:?} {pace:?}: {outcomes:?}");
+}
+
+/// P038, G05, G06, G07, G08: one connection is lost, the next one is good.
+#[test]
+fn g06_one_connection_is_cut_at_every_octet() {
+    for ending in [Ending::End, Ending::Reset] {
+        every_octet(Options::default(), ending, Lasting::First, Pace::AtOnce);
+    }
+}
+
+/// The same with a client that waits for each reply.
+#[test]
+fn g05_one_connection_is_cut_at_every_octet_of_a_slow_session() {
+    every_octet(
+        Options::default(),
+        Ending::End,
+        Lasting::First,
+        Pace::OneByOne,
+    );
+}
+
+/// The same with a server that knows no extension.
+#[test]
+fn g06_one_connection_to_an_old_server_is_cut_at_every_octet() {
+    every_octet(Options::plain(), Ending::End, Lasting::First, Pace::AtOnce);
+}
+
+/// P038: no connection lasts.
+#[test]
+fn p038_every_connection_is_cut_at_every_octet() {
+    every_octet(Options::default(), Ending::End, Lasting::All, Pace::AtOnce);
+    every_octet(Options::plain(), Ending::Reset, Lasting::All, Pace::AtOnce);
+}
+
+/// Issue "Bad input": never a hang beyond the upstream timeout.
+#[test]
+fn the_upstream_falls_silent_at_every_octet() {
+    every_octet(
+        Options::default(),
+        Ending::Silence,
+        Lasting::First,
+        Pace::AtOnce,
+    );
+    every_octet(
+        Options::default(),
+        Ending::Silence,
+        Lasting::All,
+        Pace::AtOnce,
+    );
+}
+
+/// A server that does not answer one command, whichever it is.
+#[test]
+fn the_upstream_hangs_at_a_command() {
+    for command in ["GREETING", "LOGIN", "SELECT", "FETCH", "STORE", "EXPUNGE"] {
+        for trouble in [Trouble::Hang, Trouble::Drop, Trouble::Bye("now".into())] {
+            let fault = Fault::on_each(command, trouble);
+            let mut rig = setup(Options::default().with_fault(fault)).start();
+            let commands = session(&COMMANDS);
+            let model = rig.model();
+            let client = rig.client();
+            rig.say_all(&client, &commands, Pace::AtOnce);
+            rig.world.advance(Duration::from_secs(15 * 60));
+            let output = client.heard();
+            let heard = judge(
+                &output,
+                client.has_ended(),
+                &commands,
+                model,
+                Tolerance::Upstream,
+            );
+            let heard = heard.unwrap_or_else(|fault| panic!("{command}: {fault}"));
+            assert!(client.has_ended(), "{command}");
+            assert_eq!(rig.locks(), 0, "{command}");
+            let uids = rig.uids();
+            if heard.quit == Some(true) && heard.logged_in {
+                assert_eq!(uids, [3, 4], "{command}");
+            } else if heard.quit.is_none() {
+                assert_eq!(uids, [1, 2, 3, 4], "{command}");
+            }
+            if ["STORE", "EXPUNGE"].contains(&command) {
+                assert_eq!(heard.quit, Some(false), "{command}");
+            }
+        }
+    }
+}
+
+/// G06, I029: the server goes down within a message and says so where the message should go on.
+#[test]
+fn g06_bye_within_a_message() {
+    let mails = ["A: b\r\n\r\n12345678901234567890\r\n", "C: d\r\n"];
+    let commands = session(&["RETR 1"]);
+    for octets in 0..30 {
+        for trouble in [Trouble::ByeInBody(octets), Trouble::CutBody(octets)] {
+            let mut setup = Setup::new(mails);
+            let fault = Fault::on_each("FETCH", trouble.clone());
+            setup.options = setup.options.with_fault(fault);
+            let mut rig = setup.start();
+            let client = rig.client();
+            rig.say_all(&client, &commands, Pace::AtOnce);
+            rig.world.advance(LONG);
+            let output = client.take();
+            // what was announced as a part of the message cannot be told from it, but it has no end
+            let retrieved = output.split_once("+OK 30 octets\r\n").unwrap().1;
+            assert!(!retrieved.contains("\r\n.\r\n"), "{trouble:?}: {retrieved}");
+            assert!(client.has_ended(), "{trouble:?}");
+            assert_eq!(rig.locks(), 0);
+        }
+    }
+}
+
+/// A name that resolves, a host that does not answer: [SYS/TEMP] within the timeout.
+#[test]
+fn the_upstream_cannot_be_reached() {
+    let mut rig = setup(Options::default()).start();
+    rig.meter.set_unreachable(true);
+    let client = rig.client();
+    assert_eq!(rig.log_in(&client), "");
+    rig.world.advance(Duration::from_secs(31));
+    assert!(client.take().starts_with("-ERR [SYS/TEMP] "));
+    rig.meter.set_unreachable(false);
+    assert!(rig.log_in(&client).starts_with("+OK"));
+}
