@@ -476,6 +476,19 @@ fn a_folder_that_is_missing_is_made_once() {
     }
 }
 
+/// Courier keeps all folders below `INBOX.` and will never make another.
+#[test]
+fn a_folder_that_cannot_be_made_needs_a_person() {
+    let mut world = opened(DeletePolicy::Move("Done".into()), "IMAP4rev1 UIDPLUS MOVE");
+    world.update(&[0], &[]);
+    let tag = world.expect("UID MOVE 2 \"Done\"");
+    world.serve(&format!("{tag} NO [TRYCREATE] no such folder\r\n"));
+    let tag = world.expect("CREATE \"Done\"");
+    world.serve(&format!("{tag} NO invalid name\r\n"));
+    world.expect_reply("Failed Permanent");
+    assert!(!world.everything_sent().contains("EXPUNGE"));
+}
+
 #[test]
 fn messages_are_never_moved_to_where_they_are() {
     for folder in ["INBOX", "inbox"] {

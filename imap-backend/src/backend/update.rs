@@ -13,7 +13,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::mem;
 
-use pop3_proto::backend::{Failure, Index};
+use pop3_proto::backend::{Failure, FailureKind, Index};
 
 use super::link::Link;
 use super::{Answer, ImapBackend};
@@ -23,6 +23,7 @@ use crate::command::{Command, Flag};
 use crate::config::DeletePolicy;
 use crate::error;
 use crate::grammar::{Code, Kind};
+use crate::text::printable;
 use crate::uid_set;
 
 /// How many commands may await their answer.
@@ -412,7 +413,18 @@ impl ImapBackend {
             | Step::Move
             | Step::Seen => {
                 if notice.kind != Kind::Ok || partly {
-                    update.fail(error::command("update", notice));
+                    let mut failure = error::command("update", notice);
+                    if matches!(step, Step::Copy | Step::Create | Step::Move) {
+                        let folder = printable(&update.folder);
+                        failure
+                            .detail
+                            .insert_str(0, &format!("deleted mail to {folder}: "));
+                    }
+                    if step == Step::Create && notice.kind == Kind::No {
+                        // it will be refused at every QUIT, until somebody names another folder
+                        failure.kind = FailureKind::Permanent;
+                    }
+                    update.fail(failure);
                 }
             }
         }
