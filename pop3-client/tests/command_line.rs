@@ -175,6 +175,63 @@ fn a_missing_host_and_a_password_on_the_command_line_are_clear_errors() {
 }
 
 #[test]
+fn secrets_come_from_the_password_store_the_keyring_a_file_and_commands() {
+    let server = Server::start(Behaviour::default(), messages(1));
+    let program = Program::new(&server);
+    let tools = program.folder.path().join("bin");
+    std::fs::create_dir(&tools).unwrap();
+    for (name, wanted) in [
+        ("pass", "show -- mail/test".to_string()),
+        (
+            "secret-tool",
+            format!("lookup service pop3 user {USER} server localhost"),
+        ),
+    ] {
+        let script =
+            format!("#!/bin/sh\n[ \"$*\" = '{wanted}' ] && echo '{PASSWORD}' && echo 'login: x'\n");
+        std::fs::write(tools.join(name), script).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(tools.join(name), mode).unwrap();
+    }
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    let file = program.folder.path().join("secret");
+    std::fs::write(&file, format!("{PASSWORD}\n")).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let file = format!("file:{}", file.display());
+    for (source, code) in [
+        ("pass:mail/test", 0),
+        ("pass:mail/other", 1),
+        ("keyring", 0),
+        ("keyring:other", 1),
+        (file.as_str(), 0),
+        ("command:pass show -- mail/test", 0),
+        ("env:NOT_SET_AT_ALL", 1),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_pop3-client"))
+            .args(["--password-from", source, "stat"])
+            .env("XDG_CONFIG_HOME", program.folder.path())
+            .env("PATH", &path)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{source}: {output:?}");
+    }
+}
+
+#[test]
+fn the_example_configuration_is_right() {
+    let server = Server::start(Behaviour::default(), Vec::new());
+    let program = Program::new(&server);
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/pop3-client.example.toml");
+    // it is read, and has no account of this name
+    let output = program.run(&["--config", example, "--account", "nobody", "stat"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains("there are: home, microsoft, work"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_transcript_has_times_both_directions_and_no_secret() {
     let server = Server::start(Behaviour::default(), messages(1));
     let program = Program::new(&server);

@@ -58,7 +58,7 @@ fn until_done(server: &Server, order: &Order) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn cut_anywhere_and_resumed_it_ends_with_exactly_the_mailbox(seed: u64, count in 0usize..130) {

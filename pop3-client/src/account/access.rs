@@ -38,29 +38,35 @@ impl Access {
         let mut session = None;
         loop {
             let secret = self.secret()?;
-            let mut open = match session.take() {
-                Some(open) => open,
-                None => Session::connect(&self.account.endpoint, self.transcript.clone())?,
+            let (mut open, used) = match session.take() {
+                Some(open) => (open, true),
+                None => (self.connect()?, false),
             };
-            match open.log_in(&self.account.identity(secret.clone())) {
-                Ok(_) => {
-                    if self.account.source == Source::Prompt {
-                        self.remembered = Some(secret);
-                    }
-                    return Ok(open);
-                }
-                Err(error) => {
-                    tries += 1;
-                    let ask = self.account.source == Source::Prompt && error.is_bad_login();
-                    if !ask || tries == TRIES {
-                        return Err(error);
-                    }
-                    self.remembered = None;
-                    complain(&error.to_string());
-                    session = (!open.is_over()).then_some(open);
-                }
+            let mut outcome = open.log_in(&self.account.identity(secret.clone()));
+            if used && outcome.as_ref().is_err_and(Error::is_loss) {
+                // it had enough of us after the last attempt
+                open = self.connect()?;
+                outcome = open.log_in(&self.account.identity(secret.clone()));
             }
+            let Err(error) = outcome else {
+                if self.account.source == Source::Prompt {
+                    self.remembered = Some(secret);
+                }
+                return Ok(open);
+            };
+            tries += 1;
+            let ask = self.account.source == Source::Prompt && error.is_bad_login();
+            if !ask || tries == TRIES {
+                return Err(error);
+            }
+            self.remembered = None;
+            complain(&error.to_string());
+            session = (!open.is_over()).then_some(open);
         }
+    }
+
+    fn connect(&self) -> Result<Session, Error> {
+        Session::connect(&self.account.endpoint, self.transcript.clone())
     }
 
     fn secret(&self) -> Result<Secret, Error> {

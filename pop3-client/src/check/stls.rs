@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Probe;
 use super::book::Book;
-use super::wire::trouble;
+use super::wire::{Wire, trouble};
 use crate::session::{SecretKind, TlsMode};
 
 pub(super) fn probe(probe: &Probe<'_>, book: &mut Book) {
@@ -38,7 +38,7 @@ fn whole_command(probe: &Probe<'_>, book: &mut Book) -> io::Result<()> {
     let title = "a command sent in clear behind STLS is not carried out";
     let (mut wire, _) = probe.connect_bare()?;
     wire.send(b"STLS\r\nCAPA\r\n", "STLS, CAPA in one write")?;
-    if !wire.status()?.is_ok() {
+    if !agrees(&mut wire) {
         book.judge(&["T005"], title, true, String::new);
         return Ok(());
     }
@@ -61,7 +61,7 @@ fn half_command(probe: &Probe<'_>, book: &mut Book) -> io::Result<()> {
     let title = "half a line sent in clear does not join the first line behind STLS";
     let (mut wire, _) = probe.connect_bare()?;
     wire.send(b"STLS\r\nCA", "STLS, half a CAPA in one write")?;
-    if !wire.status()?.is_ok() {
+    if !agrees(&mut wire) {
         book.judge(&["T005"], title, true, String::new);
         return Ok(());
     }
@@ -71,6 +71,11 @@ fn half_command(probe: &Probe<'_>, book: &mut Book) -> io::Result<()> {
         .is_ok_and(|reply| reply.is_ok());
     book.judge(&["T005"], title, !joined, || "it does".into());
     Ok(())
+}
+
+/// Whether the server goes on although more came than STLS. That it says no or hangs up is as good.
+fn agrees(wire: &mut Wire) -> bool {
+    wire.status().is_ok_and(|reply| reply.is_ok())
 }
 
 /// A name given in clear must not be that of a password given through TLS.

@@ -13,7 +13,8 @@ pub(super) struct Files {
     mark: String,
     count: u64,
     writing: Option<(Names, BufWriter<File>)>,
-    ready: Vec<Names>,
+    /// Whole, and not yet synced: together it costs less.
+    ready: Vec<(Names, File)>,
     /// The names that are given away and may not exist yet.
     taken: HashSet<String>,
 }
@@ -77,9 +78,8 @@ impl Target for Files {
         let Some((names, file)) = self.writing.take() else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
-        file.into_inner()?.sync_all()?;
         self.taken.insert(names.1.clone());
-        self.ready.push(names);
+        self.ready.push((names, file.into_inner()?));
         Ok(())
     }
 
@@ -94,8 +94,12 @@ impl Target for Files {
         if self.ready.is_empty() {
             return Ok(None);
         }
+        self.ready
+            .iter()
+            .try_for_each(|(_, file)| file.sync_all())?;
         sync_folder(&self.folder)?;
-        Ok(Some(Work::Moves(std::mem::take(&mut self.ready))))
+        let moves = self.ready.drain(..).map(|(names, _)| names);
+        Ok(Some(Work::Moves(moves.collect())))
     }
 
     fn carry_out(&mut self, work: &Work) -> io::Result<()> {

@@ -41,8 +41,8 @@ pub(super) trait Target {
     fn end(&mut self) -> io::Result<()>;
     /// It was cut; nothing of it stays.
     fn discard(&mut self);
-    /// Makes what was collected durable and says what is to become of it. Not empty only if messages
-    /// ended since the last time.
+    /// Makes what was collected durable and says what is to become of it; `None` if no message ended
+    /// since the last time.
     fn seal(&mut self) -> io::Result<Option<Work>>;
     /// Does that, right after.
     fn carry_out(&mut self, work: &Work) -> io::Result<()>;
