@@ -20,7 +20,15 @@
 //! | `client` | one connection: tags, buffers, capabilities |
 //! | `auth`, `error` | how to log in; what a refusal means |
 //! | `table`, `read_ahead` | the messages; what the client will probably want next |
-//! | `backend` | the session's requests, in `open`, `retrieve` and `update` |
+//! | `backend` | the session: `link` (a connection sought and lost), `open`, `login`, `folder` (from the greeting to the table), `retrieve`, `reading`, `deliver` (messages), `update` (QUIT) |
+//! | `text`, `recorder` | what an operator may read of it |
+//!
+//! # Limits
+//!
+//! A server that says `UIDNOTSTICKY` gives its messages other UIDs whenever it likes. It says so in the
+//! dialogue; the unique-ids are made of UIDs all the same, and a client that goes by them downloads
+//! again what got a new one. Nothing is lost by that: within a session a connection is only replaced
+//! where UIDVALIDITY is the same.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 

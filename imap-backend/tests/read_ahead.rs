@@ -312,6 +312,26 @@ fn a_guess_that_is_here_in_full_survives_the_connection() {
 }
 
 #[test]
+fn top_guesses_only_where_it_takes_all() {
+    // a look at the headers, which will be cut short
+    let mut world = opened(1000, &[300; 10]);
+    for index in 0..4 {
+        world.top(index, index, 0);
+        let uid = index + 1;
+        let tag = world.expect(&format!("UID FETCH {uid} (UID BODY.PEEK[])"));
+        world.expect_nothing();
+        world.serve(&format!("{}{tag} OK\r\n", body(uid, uid, "mail")));
+    }
+    // qC7: a TOP that is a RETR
+    let mut world = opened(1000, &[300; 10]);
+    world.top(0, 0, 99_999_999);
+    let tag = world.expect("UID FETCH 1 (UID BODY.PEEK[])");
+    world.serve(&format!("{}{tag} OK\r\n", body(1, 1, "mail")));
+    world.top(1, 1, 99_999_999);
+    world.expect("UID FETCH 2:5 (UID BODY.PEEK[])");
+}
+
+#[test]
 fn command_lines_stay_short() {
     // I031
     let messages: Vec<_> = (0..10_000).map(|n| (1_000_000_000 + 2 * n, 1)).collect();

@@ -242,6 +242,8 @@ fn while_nothing_happens_next_to_nothing_is_held() {
         !world.backend.recv_buf().is_empty(),
         "BYE would not be noticed"
     );
+    let itself = size_of_val(&world.backend);
+    assert!(itself <= 1536, "{itself} octets without what it points to");
 }
 
 // TOP

@@ -9,7 +9,7 @@ use core::time::Duration;
 use pop3_proto::backend::{Effect, Failure, FailureKind, Login};
 use pop3_proto::time::Time;
 
-use super::open::Opening;
+use super::opening::Opening;
 use super::{Answer, ImapBackend};
 use crate::client::{Notice, Purpose};
 use crate::command::Command;

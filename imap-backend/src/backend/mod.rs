@@ -5,21 +5,24 @@
 //! upstream says is in `open`, `retrieve` and `update`; losing and regaining the connection is in
 //! `link`.
 
+mod deliver;
+mod folder;
 mod link;
+mod login;
 mod open;
+mod opening;
+mod reading;
+mod reply;
 mod retrieve;
 mod update;
 
 use alloc::collections::VecDeque;
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use pop3_proto::backend::{
-    Access, Backend, Effect, Failure, Index, Open, Outcome, Refusal, Reply, Request, Ticket,
-};
+use pop3_proto::backend::{Backend, Effect, Failure, Index, Open, Outcome, Reply, Request};
 use pop3_proto::time::Time;
 use pop3_proto::trace::Trace;
 
@@ -29,8 +32,9 @@ use crate::config::Config;
 use crate::table::Table;
 
 use link::{Clock, Link, Reason};
-use open::Opening;
-use retrieve::Reading;
+use opening::Opening;
+use reading::Reading;
+use reply::Answer;
 use update::Update;
 
 /// One POP3 session's view of one IMAP folder.
@@ -65,19 +69,6 @@ pub struct ImapBackend {
     /// What is lent with a challenge or an entry.
     lent: Vec<u8>,
     effects: VecDeque<Effect<()>>,
-}
-
-/// A reply that waits to be fetched; bodies and entries are made when they are.
-#[derive(Debug)]
-enum Answer {
-    Challenge(Vec<u8>),
-    Authenticated,
-    Refused(Refusal),
-    BodyStart(Ticket, Option<u64>),
-    BodyEnd(Ticket),
-    BodyFailed(Ticket, Failure),
-    Updated,
-    Failed(Failure),
 }
 
 impl ImapBackend {
@@ -245,45 +236,6 @@ impl ImapBackend {
             }
         };
         Some(due)
-    }
-
-    fn reply(&mut self, answer: Answer) -> Reply<'_> {
-        match answer {
-            Answer::Challenge(challenge) => {
-                self.lent = challenge;
-                Reply::Challenge(&self.lent)
-            }
-            Answer::Authenticated => Reply::Authenticated,
-            Answer::Refused(refusal) => Reply::Refused(refusal),
-            Answer::BodyStart(ticket, size) => Reply::BodyStart { ticket, size },
-            Answer::BodyEnd(ticket) => Reply::BodyEnd { ticket },
-            Answer::BodyFailed(ticket, failure) => Reply::BodyFailed { ticket, failure },
-            Answer::Updated => Reply::Updated,
-            Answer::Failed(failure) => Reply::Failed(failure),
-        }
-    }
-
-    /// The next entry of the listing, then its end.
-    fn entry(&mut self) -> Option<Reply<'_>> {
-        let index = self.listing?;
-        let Some((uid, size)) = self.table.uid(index).zip(self.table.size(index)) else {
-            self.listing = None;
-            let read_only = self.read_only;
-            let access = if read_only {
-                Access::ReadOnly
-            } else {
-                Access::ReadWrite
-            };
-            return Some(Reply::Opened { access });
-        };
-        self.listing = Some(index + 1);
-        self.lent.clear();
-        self.lent
-            .extend_from_slice(format!("{}.{uid}", self.uid_validity).as_bytes());
-        Some(Reply::Entry {
-            size,
-            unique_id: &self.lent,
-        })
     }
 }
 

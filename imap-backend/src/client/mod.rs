@@ -3,6 +3,8 @@
 //! Owns both buffers, the tags, which command awaits its answer, and the capabilities as last heard.
 //! Knows nothing of POP3, of the order of commands or of time; never decides what to ask.
 
+mod event;
+
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
@@ -17,95 +19,13 @@ use crate::capability::{Capabilities, Capability};
 use crate::command::{self, Command, Unsendable};
 use crate::config::Config;
 use crate::framer::{Frame, Framer, TooLong};
-use crate::grammar::{self, Body, Code, Data, Fetch, Kind, Response, Status, words};
+use crate::grammar::{self, Data, Response, words};
 use crate::recorder::Recorder;
 use crate::text::Mask;
 
-/// What a command was sent for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    Authenticate,
-    Capability,
-    Enable,
-    Fetch,
-    Id,
-    Keep,
-    Login,
-    Logout,
-    Scan,
-    Select,
-    StartTls,
-    Update(Step),
-}
+pub(crate) use event::{Event, Head, Message, Notice, Purpose, Step};
 
-/// Which command of an update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    Capability,
-    Copy,
-    Create,
-    Expunge,
-    Flag,
-    List,
-    Look,
-    Move,
-    Seen,
-    Undo,
-}
-
-/// A status, with the text as a log may hold it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Notice {
-    pub(crate) kind: Kind,
-    pub(crate) code: Code,
-    pub(crate) text: String,
-}
-
-/// What a FETCH without a body said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Message {
-    pub(crate) uid: Option<u32>,
-    pub(crate) size: Option<u64>,
-    /// Whether it has the flag that is watched for, if its flags came along.
-    pub(crate) watched: Option<bool>,
-}
-
-/// What a FETCH with a body says of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) uid: Option<u32>,
-    pub(crate) origin: Option<u64>,
-    pub(crate) size: u64,
-}
-
-/// What the upstream said.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// A status that ends no command.
-    Status(Notice),
-    /// The end of a command.
-    Done {
-        tag: u32,
-        purpose: Purpose,
-        notice: Notice,
-    },
-    /// `+` with its text, when no literal waited for it.
-    Continue(Vec<u8>),
-    Exists(u32),
-    Expunge,
-    Message(Message),
-    /// A body that stood in its line; `None` where the server said NIL.
-    Inline(Head, Option<Vec<u8>>),
-    /// A body literal begins; the caller says what becomes of it.
-    Ahead,
-    /// The response around a body literal is complete; it named this UID behind the body.
-    Tail(Option<u32>),
-    Folder {
-        trash: bool,
-        name: Vec<u8>,
-    },
-    Other,
-}
+use event::{fetched, notice};
 
 /// A piece of a command that waits behind a synchronising literal.
 #[derive(Debug)]
@@ -207,6 +127,9 @@ impl Client {
         self.framer.release();
         if self.outstanding.is_empty() {
             self.outstanding = VecDeque::new();
+        }
+        if self.out.is_empty() {
+            self.out = Vec::new();
         }
     }
 
@@ -450,45 +373,6 @@ impl Client {
         if self.held_back.is_empty() {
             self.held_back = VecDeque::new();
         }
-    }
-}
-
-fn fetched(fetch: Fetch<'_>, watch: Option<&str>) -> Event {
-    let head = Head {
-        uid: fetch.uid,
-        origin: fetch.origin,
-        size: 0,
-    };
-    match fetch.body {
-        Some(Body::Nil) => Event::Inline(head, None),
-        Some(Body::Inline(body)) => {
-            let body = body.octets().into_owned();
-            Event::Inline(
-                Head {
-                    size: body.len() as u64,
-                    ..head
-                },
-                Some(body),
-            )
-        }
-        None => {
-            let is = |flag: &[u8], watch: &str| flag.eq_ignore_ascii_case(watch.as_bytes());
-            let watched = fetch.flags.zip(watch);
-            let watched = watched.map(|(flags, watch)| words(flags).any(|flag| is(flag, watch)));
-            Event::Message(Message {
-                uid: fetch.uid,
-                size: fetch.size,
-                watched,
-            })
-        }
-    }
-}
-
-fn notice(mask: &Mask, status: Status<'_>) -> Notice {
-    Notice {
-        kind: status.kind,
-        code: status.code,
-        text: mask.clean(status.text),
     }
 }
 

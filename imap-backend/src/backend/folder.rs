@@ -1,0 +1,159 @@
+//! The folder: SELECT, the scan, and the table that is made of it.
+//!
+//! At a reconnect there is no scan; then the folder has to be the one that it was.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::mem;
+
+use pop3_proto::backend::{Access, Failure};
+
+use super::ImapBackend;
+use super::link::Link;
+use super::opening::Step;
+use crate::capability::Capability;
+use crate::client::{Notice, Purpose};
+use crate::command::Command;
+use crate::config::DeletePolicy;
+use crate::error::{self, Denial};
+use crate::grammar::{Code, Kind};
+use crate::mailbox_name;
+
+impl ImapBackend {
+    /// Sends what opens the folder, in one flight if possible.
+    pub(super) fn open_folder(&mut self) {
+        if self.config.quirks.send_id && self.client.can(Capability::Id) {
+            self.put(Command::Id, Purpose::Id);
+        }
+        let enable = self.wants_utf8()
+            && self.client.can(Capability::Enable)
+            && self.client.can(Capability::Utf8Accept);
+        if enable {
+            self.put(Command::EnableUtf8, Purpose::Enable);
+        }
+        if enable && !self.config.folder.is_ascii() {
+            // how the name is written depends on the answer
+            if let Some(opening) = &mut self.opening {
+                opening.step = Step::Enable;
+            }
+        } else {
+            self.select();
+        }
+    }
+
+    pub(super) fn select(&mut self) {
+        let Some(opening) = &mut self.opening else {
+            return;
+        };
+        opening.step = Step::Folder;
+        let first = opening.first;
+        let read_only = self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.access == Access::ReadOnly);
+        self.client.watch = match &self.config.delete {
+            DeletePolicy::Seen => Some("\\Seen".into()),
+            DeletePolicy::Keyword(name) => Some(name.clone()),
+            DeletePolicy::Expunge
+            | DeletePolicy::Trash { .. }
+            | DeletePolicy::Move(_)
+            | DeletePolicy::Keep => None,
+        };
+        let flags = self.client.watch.is_some();
+        let folder = self.folder_name(&self.config.folder);
+        self.put(
+            Command::Select {
+                folder: &folder,
+                read_only,
+            },
+            Purpose::Select,
+        );
+        if first {
+            self.put(Command::Scan { to: None, flags }, Purpose::Scan);
+        }
+    }
+
+    /// A configured folder's name as this connection writes names.
+    pub(super) fn folder_name(&self, name: &str) -> Vec<u8> {
+        if self.client.utf8 {
+            name.into()
+        } else {
+            mailbox_name::encode(name).into_bytes()
+        }
+    }
+
+    pub(super) fn scanned(&mut self, notice: &Notice) {
+        let Some(opening) = &mut self.opening else {
+            return;
+        };
+        if let Code::MessageLimit(Some(lowest @ 2..)) = notice.code
+            && opening.scan_to.is_none_or(|last| lowest <= last)
+        {
+            // the server did the messages from this one up; the others are asked for again
+            opening.scan_to = Some(lowest - 1);
+            let flags = self.client.watch.is_some();
+            return self.put(
+                Command::Scan {
+                    to: Some(lowest - 1),
+                    flags,
+                },
+                Purpose::Scan,
+            );
+        }
+        let short = (opening.scan.settle() as u64) < u64::from(opening.exists);
+        // an empty folder has nothing that `1:*` could mean, and some servers say so
+        if notice.kind != Kind::Ok && short {
+            let failure = error::command("listing", notice);
+            return self.deny(Denial::Failed(failure));
+        }
+        if short && !mem::replace(&mut opening.scanned_again, true) {
+            // messages may have gone meanwhile: a NOOP makes the server say so
+            self.put(Command::Noop, Purpose::Keep);
+            let flags = self.client.watch.is_some();
+            return self.put(Command::Scan { to: None, flags }, Purpose::Scan);
+        }
+        // a few that cannot be listed must not hide the others
+        if short && opening.scan.len() == 0 {
+            let detail = format!("upstream lists none of {} messages", opening.exists);
+            return self.deny(Denial::Failed(Failure::temporary(detail)));
+        }
+        let Some(validity) = opening.validity else {
+            let detail = "upstream gives no UIDVALIDITY: messages could not be told apart";
+            return self.deny(Denial::Failed(Failure::permanent(detail)));
+        };
+        let scan = mem::take(&mut opening.scan);
+        self.read_only = opening.read_only || self.asked_read_only();
+        self.table = scan.finish();
+        self.uid_validity = validity;
+        self.listing = Some(0);
+        self.ready();
+    }
+
+    pub(super) fn opened_again(&mut self) {
+        let Some(opening) = &self.opening else { return };
+        if opening.validity == Some(self.uid_validity) {
+            self.read_only |= opening.read_only;
+            self.ready();
+        } else {
+            let detail = format!(
+                "UIDVALIDITY changed from {} to {:?} during the session",
+                self.uid_validity, opening.validity
+            );
+            self.broken = Some(Failure::temporary(detail.clone()));
+            self.deny(Denial::Failed(Failure::temporary(detail)));
+        }
+    }
+
+    pub(super) fn ready(&mut self) {
+        self.exists = self.opening.take().map_or(0, |opening| opening.exists);
+        self.link = Link::Ready;
+        self.client.watch = None;
+        self.client.mask.clear();
+    }
+
+    pub(super) fn asked_read_only(&self) -> bool {
+        self.open
+            .as_ref()
+            .is_some_and(|open| open.access == Access::ReadOnly)
+    }
+}

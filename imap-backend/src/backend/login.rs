@@ -1,0 +1,169 @@
+//! The login: what is sent, what is answered to a challenge, and what a refusal means.
+//!
+//! Never sends credentials before the connection is what the configuration wants.
+
+use pop3_proto::backend::{Failure, Login, Refusal};
+
+use super::link::Link;
+use super::opening::Step;
+use super::{Answer, ImapBackend};
+use crate::auth::{self, Method, Next};
+use crate::capability::{Capabilities, Capability};
+use crate::client::{Notice, Purpose};
+use crate::command::{self, Command};
+use crate::config::Security;
+use crate::error::{self, Denial};
+
+impl ImapBackend {
+    pub(super) fn log_in(&mut self) {
+        let (Some(opening), Some(open)) = (&mut self.opening, &self.open) else {
+            return;
+        };
+        if self.config.security != Security::Clear && !opening.secure {
+            let detail = "the connection is not under TLS";
+            return self.deny(Denial::Failed(Failure::permanent(detail)));
+        }
+        let none = Capabilities::default();
+        let capabilities = self.client.capabilities().unwrap_or(&none);
+        let chosen = auth::choose(
+            &self.config,
+            capabilities,
+            &open.login,
+            self.user.as_deref(),
+        );
+        let utf8_is_settled =
+            !open.utf8 || capabilities.has(Capability::Utf8Accept) && self.config.folder.is_ascii();
+        let initial_response = capabilities.has(Capability::SaslIr);
+        opening.step = Step::Login;
+        opening.capabilities_before = self.client.capabilities_heard();
+        match chosen {
+            Err(refusal) => self.deny(Denial::Refused(refusal)),
+            Ok(Method::Login { user, password }) => {
+                // a server that repeats a command repeats it as it was written
+                let written = command::escaped(password.expose());
+                self.client
+                    .mask
+                    .add(written.as_slice().into(), "<password>");
+                self.client.mask.add(password.clone(), "<password>");
+                let login = Command::Login {
+                    user: &user,
+                    password: &password,
+                };
+                let suits_pipelining = opening.suits_pipelining;
+                self.put(login, Purpose::Login);
+                if suits_pipelining
+                    && utf8_is_settled
+                    && self.client.between_commands()
+                    && self.link == Link::Opening
+                {
+                    self.open_folder();
+                    if let Some(opening) = &mut self.opening {
+                        opening.pipelined = true;
+                        opening.step = Step::Login;
+                    }
+                }
+            }
+            Ok(Method::Sasl(mut exchange)) => {
+                if let Some(message) = &exchange.message {
+                    let encoded = command::base64(message);
+                    self.client.mask.add(message.clone(), "<credentials>");
+                    self.client
+                        .mask
+                        .add(encoded.as_bytes().into(), "<credentials>");
+                }
+                if let Login::Password {
+                    password: secret, ..
+                }
+                | Login::Bearer { token: secret, .. } = &open.login
+                {
+                    self.client.mask.add(secret.clone(), "<password>");
+                }
+                let initial = if initial_response {
+                    exchange.message.take()
+                } else {
+                    None
+                };
+                let mechanism = exchange.mechanism.clone();
+                opening.exchange = Some(exchange);
+                let initial = initial.as_ref();
+                let command = Command::Authenticate {
+                    mechanism: &mechanism,
+                    initial,
+                };
+                self.put(command, Purpose::Authenticate);
+            }
+        }
+    }
+
+    pub(super) fn challenged(&mut self, challenge: &[u8]) {
+        let Some(opening) = &mut self.opening else {
+            return;
+        };
+        let Some(exchange) = &mut opening.exchange else {
+            return;
+        };
+        if opening.asks {
+            return;
+        }
+        match exchange.challenged(challenge) {
+            Next::Answer(message) => self.client.answer(&message),
+            Next::Ask(challenge) => {
+                opening.asks = true;
+                self.answers.push_back(Answer::Challenge(challenge));
+            }
+            Next::Cancel => {
+                self.drop_link(Failure::temporary(
+                    "upstream sends a challenge out of place",
+                ));
+            }
+        }
+    }
+
+    pub(super) fn authenticated(&mut self) {
+        let Some(opening) = &mut self.opening else {
+            return;
+        };
+        if opening.step != Step::Login {
+            return;
+        }
+        opening.exchange = None;
+        opening.asks = false;
+        let pipelined = opening.pipelined;
+        self.capabilities_settled = self.client.capabilities_heard() != opening.capabilities_before;
+        if opening.first {
+            self.answers.push_back(Answer::Authenticated);
+        }
+        if pipelined {
+            opening.step = Step::Folder;
+        } else if self.wants_utf8()
+            && !self.capabilities_settled
+            && !self.client.can(Capability::Utf8Accept)
+        {
+            self.ask_capabilities(Step::CapabilityAgain);
+        } else {
+            self.open_folder();
+        }
+    }
+
+    pub(super) fn not_authenticated(&mut self, notice: &Notice) {
+        let explained = self
+            .opening
+            .as_mut()
+            .and_then(|opening| opening.exchange.take());
+        let explained = explained
+            .map(|exchange| exchange.explained)
+            .unwrap_or_default();
+        let mut denial = error::login(notice);
+        if !explained.is_empty() {
+            let (Denial::Refused(Refusal { detail, .. }) | Denial::Failed(Failure { detail, .. })) =
+                &mut denial;
+            detail.push_str(" after ");
+            detail.push_str(&self.client.mask.clean(&explained));
+        }
+        self.deny(denial);
+    }
+
+    pub(super) fn wants_utf8(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.utf8)
+    }
+}

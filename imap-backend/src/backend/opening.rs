@@ -1,0 +1,97 @@
+//! How far the opening of the folder is, and what was learned on the way.
+
+use crate::auth::Exchange;
+use crate::grammar::Code;
+use crate::table::Scan;
+
+/// How far the opening is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Greeting,
+    StartTls,
+    /// Capabilities before login.
+    Capability,
+    Login,
+    /// Capabilities after login, where they decide about UTF-8.
+    CapabilityAgain,
+    /// UTF-8 has to be on before the folder's name can be said.
+    Enable,
+    Folder,
+}
+
+/// An opening under way.
+#[derive(Debug)]
+pub(super) struct Opening {
+    /// At the client's login, rather than quietly later.
+    pub(super) first: bool,
+    pub(super) step: Step,
+    pub(super) secure: bool,
+    pub(super) exchange: Option<Exchange>,
+    /// A challenge waits for the client's answer.
+    pub(super) asks: bool,
+    /// Whether the server is one to which SELECT may be said behind LOGIN.
+    pub(super) suits_pipelining: bool,
+    /// Whether SELECT went out behind LOGIN.
+    pub(super) pipelined: bool,
+    pub(super) capabilities_before: u32,
+    pub(super) exists: u32,
+    pub(super) validity: Option<u32>,
+    pub(super) read_only: bool,
+    pub(super) selected: bool,
+    pub(super) scan: Scan,
+    pub(super) scan_to: Option<u32>,
+    pub(super) scanned_again: bool,
+}
+
+impl Opening {
+    pub(super) fn first() -> Self {
+        Self {
+            first: true,
+            ..Self::again()
+        }
+    }
+
+    pub(super) fn again() -> Self {
+        Self {
+            first: false,
+            step: Step::Greeting,
+            secure: false,
+            exchange: None,
+            asks: false,
+            suits_pipelining: false,
+            pipelined: false,
+            capabilities_before: 0,
+            exists: 0,
+            validity: None,
+            read_only: false,
+            selected: false,
+            scan: Scan::default(),
+            scan_to: None,
+            scanned_again: false,
+        }
+    }
+
+    /// Whether it is the client's turn.
+    pub(super) fn awaits_client(&self) -> bool {
+        self.asks
+    }
+
+    /// Whether a LOGOUT would be understood.
+    pub(super) fn can_speak(&self) -> bool {
+        !matches!(self.step, Step::Greeting | Step::StartTls) && self.exchange.is_none()
+    }
+
+    /// Whether a listing of the folder is coming.
+    pub(super) fn scans(&self) -> bool {
+        self.first && self.step == Step::Folder
+    }
+
+    /// What a response code says about the folder.
+    pub(super) fn learn(&mut self, code: Code) {
+        if let Code::UidValidity(validity) = code {
+            self.validity = Some(validity);
+        } else if matches!(code, Code::ReadOnly | Code::ReadWrite) {
+            self.read_only = code == Code::ReadOnly;
+        }
+    }
+}

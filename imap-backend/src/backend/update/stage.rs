@@ -1,0 +1,153 @@
+//! How far an update is: its stages, what each goes through, and what a look at the flags found.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::mem;
+
+use pop3_proto::backend::Failure;
+
+/// What an update is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Start,
+    Capability,
+    /// Find the folder that is the trash.
+    List,
+    Create,
+    Move,
+    Copy,
+    /// Flag and expunge by UID.
+    Remove,
+    /// Set the flag that hides.
+    Flag,
+    /// Without UIDPLUS: look for foreign flags, set ours, look again, expunge.
+    LookBefore,
+    Mark,
+    LookAfter,
+    Expunge,
+    /// Take our flags back.
+    Undo,
+    End,
+}
+
+/// An update under way.
+#[derive(Debug)]
+pub(in crate::backend) struct Update {
+    /// The UIDs that the client marked, ascending.
+    pub(super) deleted: Vec<u32>,
+    /// The UIDs to be marked as read, ascending.
+    pub(super) seen: Vec<u32>,
+    /// How many connections were lost over it.
+    pub(super) losses: u32,
+    pub(super) stage: Stage,
+    /// How much of the stage's list was sent; 1 for a stage with one command.
+    pub(super) sent: usize,
+    pub(super) seen_sent: usize,
+    /// Commands of this stage that await their answer.
+    pub(super) pending: u32,
+    pub(super) seen_pending: u32,
+    /// Why it will not succeed.
+    pub(super) failure: Option<Failure>,
+    /// Where the messages go.
+    pub(super) folder: Vec<u8>,
+    /// That folder has to be made, or was.
+    pub(super) create: bool,
+    pub(super) created: bool,
+    pub(super) copied: bool,
+    pub(super) look: Look,
+    /// The UIDs whose `\Deleted` is ours.
+    pub(super) ours: Vec<u32>,
+}
+
+/// What a look at all flags found.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    /// The messages whose flags were told.
+    pub(super) uids: Vec<u32>,
+    /// A message with `\Deleted` that the client did not mark.
+    pub(super) foreign: Option<u32>,
+    /// Marked messages that have `\Deleted` already.
+    pub(super) flagged: Vec<u32>,
+}
+
+impl Update {
+    /// What the stage goes through piece by piece.
+    pub(super) fn list(&self) -> &[u32] {
+        match self.stage {
+            Stage::Move | Stage::Copy | Stage::Remove | Stage::Flag => &self.deleted,
+            Stage::Mark | Stage::Undo => &self.ours,
+            Stage::Start
+            | Stage::Capability
+            | Stage::List
+            | Stage::Create
+            | Stage::LookBefore
+            | Stage::LookAfter
+            | Stage::Expunge
+            | Stage::End => &[],
+        }
+    }
+
+    /// Whether all commands of the stage are sent, or none will be any more.
+    pub(super) fn is_sent(&self) -> bool {
+        match self.stage {
+            Stage::Start => true,
+            // good-bye is said when everything is answered
+            Stage::End => self.seen_sent == self.seen.len() && self.seen_pending == 0,
+            Stage::Move | Stage::Copy | Stage::Remove | Stage::Flag | Stage::Mark => {
+                self.failure.is_some() || self.sent >= self.list().len()
+            }
+            Stage::Undo => self.sent >= self.list().len(),
+            Stage::Capability
+            | Stage::List
+            | Stage::Create
+            | Stage::LookBefore
+            | Stage::LookAfter
+            | Stage::Expunge => self.failure.is_some() || self.sent > 0,
+        }
+    }
+
+    pub(super) fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.sent = 0;
+    }
+
+    /// The first reason counts.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        self.failure.get_or_insert(failure);
+    }
+
+    /// Refuses to go on if a bare EXPUNGE could remove what the client did not mark.
+    pub(super) fn judge_look(&mut self, exists: u32) {
+        let mut uids = mem::take(&mut self.look.uids);
+        uids.sort_unstable();
+        uids.dedup();
+        if let Some(uid) = self.look.foreign {
+            let detail = format!(
+                "upstream has no UIDPLUS, and message {uid} is flagged \\Deleted by somebody else"
+            );
+            self.fail(Failure::permanent(detail));
+        } else if (uids.len() as u64) < u64::from(exists) {
+            let told = uids.len();
+            let detail = format!("upstream told the flags of {told} of {exists} messages");
+            self.fail(Failure::temporary(detail));
+        }
+    }
+
+    /// Notes which flags are going to be ours: those that were not there, or were set by us before
+    /// the connection was lost.
+    pub(super) fn claim_flags(&mut self) {
+        let mut flagged = mem::take(&mut self.look.flagged);
+        flagged.sort_unstable();
+        let before = mem::take(&mut self.ours);
+        let is_ours =
+            |uid: &u32| flagged.binary_search(uid).is_err() || before.binary_search(uid).is_ok();
+        self.ours = self.deleted.iter().copied().filter(is_ours).collect();
+    }
+}
+
+impl Stage {
+    /// Whether flags of ours are left behind if it goes wrong here.
+    pub(super) fn leaves_flags(self) -> bool {
+        matches!(self, Self::Mark | Self::LookAfter | Self::Expunge)
+    }
+}

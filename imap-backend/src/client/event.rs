@@ -1,0 +1,134 @@
+//! What the upstream said, as far as something hangs on it, free of the buffer it was said in.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::grammar::{Body, Code, Fetch, Kind, Status, words};
+use crate::text::Mask;
+
+/// What a command was sent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Authenticate,
+    Capability,
+    Enable,
+    Fetch,
+    Id,
+    Keep,
+    Login,
+    Logout,
+    Scan,
+    Select,
+    StartTls,
+    Update(Step),
+}
+
+/// Which command of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Capability,
+    Copy,
+    Create,
+    Expunge,
+    Flag,
+    List,
+    Look,
+    Move,
+    Seen,
+    Undo,
+}
+
+/// A status, with the text as a log may hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) kind: Kind,
+    pub(crate) code: Code,
+    pub(crate) text: String,
+}
+
+/// What a FETCH without a body said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) uid: Option<u32>,
+    pub(crate) size: Option<u64>,
+    /// Whether it has the flag that is watched for, if its flags came along.
+    pub(crate) watched: Option<bool>,
+}
+
+/// What a FETCH with a body says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) uid: Option<u32>,
+    pub(crate) origin: Option<u64>,
+    pub(crate) size: u64,
+}
+
+/// What the upstream said.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A status that ends no command.
+    Status(Notice),
+    /// The end of a command.
+    Done {
+        tag: u32,
+        purpose: Purpose,
+        notice: Notice,
+    },
+    /// `+` with its text, when no literal waited for it.
+    Continue(Vec<u8>),
+    Exists(u32),
+    Expunge,
+    Message(Message),
+    /// A body that stood in its line; `None` where the server said NIL.
+    Inline(Head, Option<Vec<u8>>),
+    /// A body literal begins; the caller says what becomes of it.
+    Ahead,
+    /// The response around a body literal is complete; it named this UID behind the body.
+    Tail(Option<u32>),
+    Folder {
+        trash: bool,
+        name: Vec<u8>,
+    },
+    Other,
+}
+
+/// The event of a FETCH in one line.
+pub(super) fn fetched(fetch: Fetch<'_>, watch: Option<&str>) -> Event {
+    let head = Head {
+        uid: fetch.uid,
+        origin: fetch.origin,
+        size: 0,
+    };
+    match fetch.body {
+        Some(Body::Nil) => Event::Inline(head, None),
+        Some(Body::Inline(body)) => {
+            let body = body.octets().into_owned();
+            Event::Inline(
+                Head {
+                    size: body.len() as u64,
+                    ..head
+                },
+                Some(body),
+            )
+        }
+        None => {
+            let is = |flag: &[u8], watch: &str| flag.eq_ignore_ascii_case(watch.as_bytes());
+            let watched = fetch.flags.zip(watch);
+            let watched = watched.map(|(flags, watch)| words(flags).any(|flag| is(flag, watch)));
+            Event::Message(Message {
+                uid: fetch.uid,
+                size: fetch.size,
+                watched,
+            })
+        }
+    }
+}
+
+/// A status without what must not be logged.
+pub(super) fn notice(mask: &Mask, status: Status<'_>) -> Notice {
+    Notice {
+        kind: status.kind,
+        code: status.code,
+        text: mask.clean(status.text),
+    }
+}

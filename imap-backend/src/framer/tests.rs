@@ -1,0 +1,147 @@
+//! Lines and literals, however they are cut.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::{Frame, Framer, LIMIT, TooLong};
+
+/// What is done with a literal.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Collect,
+    Skip,
+    Lend,
+    Discard,
+}
+
+/// All frames of some bytes in words, fed in chunks.
+fn frames(bytes: &[u8], chunks: &[usize], fates: &[Fate]) -> Vec<String> {
+    let mut framer = Framer::new();
+    let mut said = Vec::new();
+    let mut fates = fates.iter().cycle();
+    let mut lent = Vec::new();
+    let (mut rest, mut chunks) = (bytes, chunks.iter().cycle());
+    loop {
+        lent.extend_from_slice(framer.lent(usize::MAX));
+        let fate = match framer.next() {
+            Err(TooLong(start)) => {
+                said.push(format!("too long {}", start.len()));
+                return said;
+            }
+            Ok(Some(Frame::Line { bytes, tail })) => {
+                if tail {
+                    said.push(format!("lent {:?}", String::from_utf8_lossy(&lent)));
+                    lent.clear();
+                }
+                said.push(format!("line {:?}", String::from_utf8_lossy(bytes)));
+                continue;
+            }
+            Ok(Some(Frame::Literal { size, .. })) => {
+                said.push(format!("literal {size}"));
+                *fates.next().unwrap()
+            }
+            Ok(None) => {
+                if framer.can_lend() {
+                    continue;
+                }
+                if rest.is_empty() {
+                    return said;
+                }
+                let room = framer.room(false);
+                let n = room.len().min(rest.len()).min(*chunks.next().unwrap());
+                assert!(n > 0, "no room");
+                room[..n].copy_from_slice(&rest[..n]);
+                framer.filled(n);
+                rest = &rest[n..];
+                continue;
+            }
+        };
+        match fate {
+            Fate::Collect => framer.collect(),
+            Fate::Skip => framer.skip(),
+            Fate::Lend => framer.lend(),
+            Fate::Discard => framer.discard(),
+        }
+    }
+}
+
+#[test]
+fn literals_stand_in_data_alone() {
+    for line in [
+        "* OK your quota is {5}",
+        "*  no {5}",
+        "* BYE {5}",
+        "* PREAUTH {5}",
+        "A1 OK {5}",
+        "+ {5}",
+        "* 1 FETCH (FLAGS (a{5}",
+        "* 1 FETCH ({}",
+        "* 1 FETCH {5",
+    ] {
+        let text = format!("{line}\r\nA2 OK\r\n");
+        let expected = [format!("line {line:?}"), "line \"A2 OK\"".into()];
+        assert_eq!(frames(text.as_bytes(), &[3], &[Fate::Skip]), expected);
+    }
+}
+
+#[test]
+fn a_long_literal_becomes_nil_in_its_line() {
+    let long = "x".repeat(100_000);
+    let text = format!("* 1 FETCH (X {{100000}}\r\n{long} UID 4)\r\n* 2 EXISTS\r\n");
+    for chunk in [7, 1000, 100_000] {
+        let frames = frames(text.as_bytes(), &[chunk], &[Fate::Collect]);
+        let line = "line \"* 1 FETCH (X NIL UID 4)\"";
+        assert_eq!(frames, ["literal 100000", line, "line \"* 2 EXISTS\""]);
+    }
+}
+
+#[test]
+fn a_line_without_end_is_too_long_at_the_limit() {
+    let text = "x".repeat(2 * LIMIT);
+    assert_eq!(
+        frames(text.as_bytes(), &[1000], &[Fate::Skip]),
+        [format!("too long {LIMIT}")]
+    );
+    let text = format!("* LIST {}\r\n", "(x ".repeat(20_000));
+    assert_eq!(frames(text.as_bytes(), &[1000], &[Fate::Skip]).len(), 1);
+}
+
+fn part() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("* 1 FETCH (UID 4 BODY[] ".into()),
+        Just("\r\n".into()),
+        Just("\n".into()),
+        Just("* OK x".into()),
+        Just("* LIST () ".into()),
+        (0..40_usize).prop_map(|n| format!(" {{{n}}}\r\n{}", "l".repeat(n))),
+        (8000..9000_usize).prop_map(|n| format!(" ~{{{n}+}}\r\n{}", "\n".repeat(n))),
+        "[a-z {}()0-9\r]{0,20}",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn chunks_do_not_show(
+        parts in proptest::collection::vec(part(), 0..20),
+        chunks in proptest::collection::vec(1..5000_usize, 1..6),
+        fates in proptest::collection::vec(
+            proptest::sample::select(
+                [Fate::Collect, Fate::Skip, Fate::Lend, Fate::Discard].to_vec(),
+            ),
+            1..6,
+        ),
+    ) {
+        let text = parts.concat();
+        let whole = frames(text.as_bytes(), &[usize::MAX], &fates);
+        let cut = frames(text.as_bytes(), &chunks, &fates);
+        let bytewise = frames(text.as_bytes(), &[1], &fates);
+        prop_assert_eq!(&whole, &cut);
+        prop_assert_eq!(&whole, &bytewise);
+    }
+}
