@@ -131,11 +131,5 @@ fn said(what: &str, notice: &Notice) -> String {
         Kind::Bye => "BYE",
         Kind::Preauth => "PREAUTH",
     };
-    let has_code = notice.code != Code::Other;
-    let code = if has_code {
-        format!(" [{:?}]", notice.code)
-    } else {
-        String::new()
-    };
-    format!("{what}: upstream says {kind}{code} {}", notice.text)
+    format!("{what}: upstream says {kind} {}", notice.text)
 }

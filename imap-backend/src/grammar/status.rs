@@ -26,7 +26,7 @@ pub(crate) struct Status<'a> {
     pub(crate) code: Code,
     /// The capabilities that the code carries, parted by spaces.
     pub(crate) capabilities: Option<&'a [u8]>,
-    /// The text without the code.
+    /// Everything behind the kind, the code included: what an operator wants to read.
     pub(crate) text: &'a [u8],
 }
 
@@ -69,8 +69,8 @@ pub(super) fn status(input: &[u8]) -> IResult<&[u8], Status<'_>> {
         value(Kind::Preauth, tag_no_case("PREAUTH")),
     ));
     let (input, kind) = terminated(kind, peek(word_end)).parse(input)?;
-    let (input, code) = preceded(spaces, opt(bracketed)).parse(input)?;
     let (input, text) = preceded(spaces, rest).parse(input)?;
+    let (_, code) = opt(bracketed).parse(text)?;
     let code = code.unwrap_or_default();
     let capabilities = match code.split_at_checked(b"CAPABILITY ".len()) {
         Some((name, list)) if name.eq_ignore_ascii_case(b"CAPABILITY ") => Some(list),

@@ -85,7 +85,8 @@ fn i034_statuses_with_and_without_text() {
     ] {
         let (read_kind, read_code, read_text) = status(line.as_bytes());
         assert_eq!((read_kind, read_code), (kind, code), "{line}");
-        assert_eq!(read_text, text.trim_start().as_bytes(), "{line}");
+        assert!(read_text.ends_with(text.as_bytes()), "{line}");
+        assert!(line.as_bytes().ends_with(&read_text), "{line}");
     }
     // 8-bit text of no known charset
     assert_eq!(status(b"A1 NO d\xe9nied").2, b"d\xe9nied");
