@@ -5,7 +5,8 @@ mod common;
 
 use common::{Behaviour, Fault, Server, identity, message, messages};
 use pop3_client::check::{Plan, Report, Verdict, check};
-use pop3_client::session::{TlsMode, Transcript};
+use pop3_client::session::{Identity, TlsMode, Transcript};
+use pop3_proto::secret::Secret;
 
 fn report(behaviour: Behaviour, tls: TlsMode, mailbox: Vec<common::Message>) -> Report {
     let server = Server::start(behaviour, mailbox);
@@ -100,6 +101,23 @@ fn each_planted_fault_is_found_and_nothing_else() {
             report.show()
         );
     }
+}
+
+#[test]
+fn a_refused_login_leaves_the_front_of_the_report() {
+    let server = Server::start(Behaviour::default(), messages(1));
+    let plan = Plan {
+        endpoint: server.endpoint(TlsMode::Starttls),
+        identity: Some(Identity {
+            secret: Secret::from(&b"wrong"[..]),
+            ..identity()
+        }),
+        intrusive: false,
+        sample: 8,
+    };
+    let report = check(&plan, &Transcript::default()).unwrap();
+    assert_eq!(report.faults(), 0, "{}", report.show());
+    assert!(report.show().contains("[AUTH]"));
 }
 
 #[test]

@@ -138,6 +138,27 @@ fn q_a7_repeated_unique_ids_lose_nothing() {
 }
 
 #[test]
+fn q_b6_a_message_without_an_id_is_left_alone_and_the_others_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut mailbox = messages(3);
+    mailbox[1].0 = String::new();
+    let server = Server::start(Behaviour::default(), mailbox);
+    let order = Order {
+        removal: Removal::AfterDownload,
+        ..order(Destination::Files(folder.path().join("files")))
+    };
+    let report = run(&server, &order).unwrap();
+    assert_eq!((report.fetched, report.removed), (2, 2));
+    assert!(
+        report
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("1 message left alone: no unique-id"))
+    );
+    assert_eq!(server.ids(), [String::new()].into());
+}
+
+#[test]
 fn identical_mails_are_kept_both() {
     let folder = tempfile::tempdir().unwrap();
     let octets = message("twice", "From me\r\n>From you\r\nno end");

@@ -49,35 +49,45 @@ pub fn check(plan: &Plan, transcript: &Transcript) -> Result<Report, Error> {
 
     before_login::probe(&probe, &before, &mut book);
     stls::probe(&probe, &mut book);
-    if let Some(identity) = &plan.identity {
-        let session = probe.log_in(identity)?;
-        let after = words(session.capabilities());
-        book.report.capabilities.after_login = after.clone();
-        let wire = Wire::over(session.into_stream(), transcript, plan.endpoint.patience);
-        mailbox::probe(&probe, identity, wire, &before, &after, &mut book);
-        if plan.intrusive {
-            deletion::probe(&probe, identity, &mut book);
-            passwords::probe(&probe, identity, &before, &mut book);
-        } else {
-            book.untried(
-                &["P032", "P035", "P037"],
-                "deletion marks",
-                "only with --intrusive",
-            );
-            book.untried(
-                &["P056", "X027"],
-                "wrong passwords",
-                "only with --intrusive",
-            );
-        }
-    } else {
-        book.untried(
+    match &plan.identity {
+        Some(identity) => behind_login(&probe, identity, &before, &mut book)?,
+        None => book.untried(
             &["P019"],
             "everything behind the login",
             "no user was named",
-        );
+        ),
     }
     Ok(book.report)
+}
+
+fn behind_login(
+    probe: &Probe<'_>,
+    identity: &Identity,
+    before: &[String],
+    book: &mut Book,
+) -> Result<(), Error> {
+    let session = match probe.log_in(identity) {
+        Ok(session) => session,
+        // what was found before it is worth having
+        Err(error @ (Error::Login { .. } | Error::NoLogin(_))) => {
+            book.untried(&["P019"], "everything behind the login", &error.to_string());
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let after = words(session.capabilities());
+    book.report.capabilities.after_login.clone_from(&after);
+    let wire = probe.bare(session);
+    mailbox::probe(probe, identity, wire, before, &after, book);
+    if probe.plan.intrusive {
+        deletion::probe(probe, identity, book);
+        passwords::probe(probe, identity, before, book);
+    } else {
+        let why = "only with --intrusive";
+        book.untried(&["P032", "P035", "P037"], "deletion marks", why);
+        book.untried(&["P056", "X027"], "wrong passwords", why);
+    }
+    Ok(())
 }
 
 /// What every probe has at hand.

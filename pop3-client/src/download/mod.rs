@@ -17,6 +17,7 @@ mod files;
 mod journal;
 mod maildir;
 mod mbox;
+mod mboxrd;
 mod pass;
 mod target;
 

@@ -80,7 +80,8 @@ impl Pass<'_> {
             .filter(|number| !ids.contains_key(number))
             .count();
         if missing > 0 {
-            let warning = format!("{missing} messages have no unique-id and were left alone");
+            let count = crate::text::count(missing as u64, "message");
+            let warning = format!("{count} left alone: no unique-id tells which");
             self.report.warnings.insert(warning);
         }
         let mut seen: HashMap<&str, u32> = HashMap::new();

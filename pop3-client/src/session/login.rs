@@ -9,7 +9,8 @@ use pop3_proto::client::{Credentials, Event, Method};
 use pop3_proto::response::ResponseCode;
 use pop3_proto::secret::Secret;
 
-use super::{Error, Refusal, Session, Step};
+use super::pump::Step;
+use super::{Error, Refusal, Session};
 
 /// Who we are.
 #[derive(Clone, Debug)]

@@ -4,24 +4,28 @@
 //! mean is the machine's, what they are good for the caller's. A body is handed on as it comes and is
 //! whole only when [`Part::Whole`] says so. A session that failed in the middle of something is over.
 
+mod ask;
 mod error;
 mod login;
+mod pump;
 mod transcript;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, Read as _, Write as _};
 use std::time::{Duration, Instant};
 
+pub use ask::Part;
 pub use error::{Error, Refusal};
 pub use login::{Identity, Preference, SecretKind};
 pub use transcript::Transcript;
 
+pub(crate) use pump::is_wait;
+
 use pop3_proto::capability::Capability;
-use pop3_proto::client::{Client, Close, Config, Event, Tag};
-use pop3_proto::command::{Command, MessageNumber};
+use pop3_proto::client::{Client, Config, Event};
+use pop3_proto::command::Command;
 use pop3_proto::time::Time;
 
 use crate::net::{Stream, TlsFacts, Trust};
+use pump::Step;
 
 /// Where a server is and how it is spoken to.
 #[derive(Clone, Debug)]
@@ -65,25 +69,6 @@ pub struct Session {
     greeting: String,
     window: usize,
     over: bool,
-}
-
-/// What comes in answer to one of several commands.
-#[derive(Debug)]
-pub enum Part<'a> {
-    /// A message begins; the server says that it has so many octets.
-    Start(Option<u64>),
-    /// Octets of it.
-    Octets(&'a [u8]),
-    /// The command succeeded; a message that began is whole.
-    Whole,
-    /// The server refused the command.
-    Refused(Refusal),
-}
-
-/// Whether more is expected.
-enum Step {
-    More,
-    Enough,
 }
 
 impl TlsMode {
@@ -162,152 +147,6 @@ impl Session {
         self.stream.tls()
     }
 
-    /// How many messages there are, and their octets.
-    pub fn stat(&mut self) -> Result<(u64, u64), Error> {
-        let mut found = None;
-        self.ask(&Command::Stat, &mut |event| {
-            if let Event::Stat {
-                messages, octets, ..
-            } = event
-            {
-                found = Some((messages, octets));
-            }
-        })?;
-        found.ok_or_else(|| nonsense(&Command::Stat, b""))
-    }
-
-    /// The messages and their sizes.
-    pub fn sizes(&mut self) -> Result<BTreeMap<u32, u64>, Error> {
-        let mut sizes = BTreeMap::new();
-        self.ask(&Command::List(None), &mut |event| {
-            if let Event::Size { number, octets, .. } = event {
-                sizes.insert(number.0, octets);
-            }
-        })?;
-        Ok(sizes)
-    }
-
-    /// The size of one message.
-    pub fn size(&mut self, number: u32) -> Result<u64, Error> {
-        let mut size = None;
-        let command = Command::List(Some(MessageNumber(number)));
-        self.ask(&command, &mut |event| {
-            if let Event::Size { octets, .. } = event {
-                size = Some(octets);
-            }
-        })?;
-        size.ok_or_else(|| nonsense(&command, b""))
-    }
-
-    /// The messages and their unique-ids; octets that may not stand in one are escaped.
-    pub fn unique_ids(&mut self) -> Result<BTreeMap<u32, String>, Error> {
-        let mut ids = BTreeMap::new();
-        self.ask(&Command::Uidl(None), &mut |event| {
-            if let Event::UniqueId { number, id, .. } = event {
-                ids.insert(number.0, escaped(id));
-            }
-        })?;
-        Ok(ids)
-    }
-
-    /// Sends a command that yields nothing but success.
-    pub fn run(&mut self, command: &Command) -> Result<(), Error> {
-        self.ask(command, &mut |_| {})
-    }
-
-    /// Sends commands whose answers are messages or nothing, several ahead where the server allows it,
-    /// and hands on what comes: `take(position of the command, part)`. An error of `take` ends the
-    /// session.
-    #[allow(
-        clippy::wildcard_enum_match_arm,
-        reason = "of many events a few count here"
-    )]
-    pub fn run_all(
-        &mut self,
-        commands: impl IntoIterator<Item = Command>,
-        take: &mut dyn FnMut(usize, Part<'_>) -> io::Result<()>,
-    ) -> Result<(), Error> {
-        let mut commands = commands.into_iter().enumerate().peekable();
-        let mut waiting: VecDeque<(Tag, usize)> = VecDeque::new();
-        loop {
-            while waiting.len() < self.window {
-                let Some((position, command)) = commands.next() else {
-                    break;
-                };
-                waiting.push_back((self.send(&command)?, position));
-            }
-            let Some(&(tag, position)) = waiting.front() else {
-                return Ok(());
-            };
-            self.pump(&mut |event| {
-                let (part, step) = match event {
-                    Event::BodyStart { size, .. } => (Part::Start(size), Step::More),
-                    Event::Body { bytes, .. } => (Part::Octets(bytes), Step::More),
-                    Event::Done { tag: of, .. } if of == tag => (Part::Whole, Step::Enough),
-                    Event::Refused {
-                        tag: of,
-                        code,
-                        text,
-                    } if of == tag => (Part::Refused(Refusal { code, text }), Step::Enough),
-                    _ => return Ok(Step::More),
-                };
-                take(position, part).map_err(Error::Local)?;
-                Ok(step)
-            })?;
-            waiting.pop_front();
-        }
-    }
-
-    /// Reads a whole message, or its first lines.
-    pub fn message(&mut self, number: u32, lines: Option<u64>) -> Result<Vec<u8>, Error> {
-        let number = MessageNumber(number);
-        let command = lines.map_or(Command::Retr(number), |lines| Command::Top(number, lines));
-        let what = command.to_string();
-        let mut message = Vec::new();
-        let mut refused = None;
-        self.run_all([command], &mut |_, part| {
-            match part {
-                Part::Octets(octets) => message.extend_from_slice(octets),
-                Part::Refused(refusal) => refused = Some(refusal),
-                Part::Start(_) | Part::Whole => {}
-            }
-            Ok(())
-        })?;
-        match refused {
-            Some(refusal) => Err(Error::Refused { what, refusal }),
-            None => Ok(message),
-        }
-    }
-
-    /// Marks messages as deleted and says which of them the server refuses, and why. QUIT deletes.
-    pub fn delete(&mut self, numbers: &[u32]) -> Result<BTreeMap<u32, String>, Error> {
-        let mut refused = BTreeMap::new();
-        let commands = numbers
-            .iter()
-            .map(|number| Command::Dele(MessageNumber(*number)));
-        self.run_all(commands, &mut |position, part| {
-            if let (Part::Refused(refusal), Some(number)) = (part, numbers.get(position)) {
-                refused.insert(*number, refusal.to_string());
-            }
-            Ok(())
-        })?;
-        Ok(refused)
-    }
-
-    /// Ends the session; the server removes what was marked, and says whether it did.
-    pub fn quit(&mut self) -> Result<String, Error> {
-        let tag = self.send(&Command::Quit)?;
-        let mut answer = None;
-        self.until(tag, &Command::Quit, &mut |event| {
-            if let Event::Done { text, .. } = event {
-                answer = Some(text);
-            }
-        })?;
-        self.over = true;
-        self.stream.close();
-        Ok(answer.unwrap_or_default())
-    }
-
     /// Leaves without QUIT, so that the server removes nothing.
     pub fn abort(mut self) {
         self.stream.close();
@@ -316,14 +155,6 @@ impl Session {
     /// The bare connection, for who wants to speak himself.
     pub fn into_stream(self) -> Stream {
         self.stream
-    }
-
-    /// Asks for the capabilities (again); a server without CAPA has none.
-    pub fn ask_capabilities(&mut self) -> Result<(), Error> {
-        match self.run(&Command::Capa) {
-            Err(Error::Refused { .. }) => Ok(()),
-            other => other,
-        }
     }
 
     fn await_greeting(&mut self) -> Result<(), Error> {
@@ -380,172 +211,5 @@ impl Session {
             self.transcript
                 .note(&format!("{protocol}, {cipher}, certificate {certificate}"));
         }
-    }
-
-    fn send(&mut self, command: &Command) -> Result<Tag, Error> {
-        self.client
-            .send(self.now(), command)
-            .map_err(|cause| Error::Unsendable {
-                what: command.to_string(),
-                cause,
-            })
-    }
-
-    /// Sends a command and waits for its end.
-    fn ask(&mut self, command: &Command, take: &mut dyn FnMut(Event<'_>)) -> Result<(), Error> {
-        let tag = self.send(command)?;
-        self.until(tag, command, take)
-    }
-
-    #[allow(
-        clippy::wildcard_enum_match_arm,
-        reason = "of many events a few count here"
-    )]
-    fn until(
-        &mut self,
-        tag: Tag,
-        command: &Command,
-        take: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), Error> {
-        let mut verdict = Ok(());
-        self.pump(&mut |event| {
-            let step = match &event {
-                Event::Done { tag: of, .. } if *of == tag => Step::Enough,
-                Event::Refused {
-                    tag: of,
-                    code,
-                    text,
-                } if *of == tag => {
-                    verdict = Err(Error::Refused {
-                        what: command.to_string(),
-                        refusal: Refusal {
-                            code: *code,
-                            text: text.clone(),
-                        },
-                    });
-                    Step::Enough
-                }
-                Event::Malformed { bytes, .. } => {
-                    verdict = Err(nonsense(command, bytes));
-                    Step::More
-                }
-                _ => Step::More,
-            };
-            take(event);
-            Ok(step)
-        })?;
-        verdict
-    }
-
-    /// Moves octets and events until `take` has enough. Any error is the end of the session.
-    fn pump(
-        &mut self,
-        take: &mut dyn FnMut(Event<'_>) -> Result<Step, Error>,
-    ) -> Result<(), Error> {
-        if self.over {
-            return Err(Error::Closed(Close::Eof));
-        }
-        let outcome = self.exchange(take);
-        self.over |= outcome.is_err();
-        outcome
-    }
-
-    fn exchange(
-        &mut self,
-        take: &mut dyn FnMut(Event<'_>) -> Result<Step, Error>,
-    ) -> Result<(), Error> {
-        let mut buffer = [0; 16 * 1024];
-        loop {
-            let mut enough = false;
-            while let Some(event) = (!enough).then(|| self.client.poll_event()).flatten() {
-                if let Event::Closed(close) = event {
-                    self.log();
-                    return Err(Error::Closed(close));
-                }
-                let step = take(event);
-                self.log();
-                enough = matches!(step?, Step::Enough);
-            }
-            self.log();
-            self.flush()?;
-            if enough {
-                return Ok(());
-            }
-            self.read(&mut buffer)?;
-        }
-    }
-
-    fn flush(&mut self) -> Result<(), Error> {
-        while !self.client.transmit().is_empty() {
-            match self.stream.write(self.client.transmit()) {
-                Ok(0) => return Err(Error::Broken(io::ErrorKind::WriteZero.into())),
-                Ok(n) => self.client.transmitted(self.now(), n),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::Broken(error)),
-            }
-        }
-        self.stream.flush().map_err(Error::Broken)
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> Result<(), Error> {
-        let now = self.now();
-        let wait = match self.client.poll_timeout() {
-            Some((deadline, _)) if deadline <= now => {
-                self.client.handle_timeout(now);
-                return Ok(());
-            }
-            Some((deadline, _)) => deadline.since(now),
-            // nothing is expected: an event is due that lets the loop go on
-            None => Duration::from_secs(1),
-        };
-        self.stream.set_patience(wait).map_err(Error::Broken)?;
-        let room = buffer.len().min(self.client.input_room());
-        match self.stream.read(&mut buffer[..room]) {
-            Ok(0) => self.client.handle_eof(self.now()),
-            Ok(n) => {
-                let now = self.now();
-                self.client.handle_input(now, &buffer[..n]);
-            }
-            Err(error) if is_wait(&error) => {}
-            Err(error) => return Err(Error::Broken(error)),
-        }
-        Ok(())
-    }
-
-    fn log(&mut self) {
-        while let Some(trace) = self.client.poll_trace() {
-            self.transcript.trace(&trace);
-        }
-    }
-
-    fn now(&self) -> Time {
-        Time::from_start(self.clock.elapsed())
-    }
-}
-
-/// A unique-id as text; two ids never give the same text.
-pub(crate) fn escaped(id: &[u8]) -> String {
-    let mut text = String::with_capacity(id.len());
-    for &octet in id {
-        if octet.is_ascii_graphic() && octet != b'%' {
-            text.push(char::from(octet));
-        } else {
-            text.push_str(&format!("%{octet:02X}"));
-        }
-    }
-    text
-}
-
-pub(crate) fn is_wait(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
-    )
-}
-
-fn nonsense(command: &Command, line: &[u8]) -> Error {
-    Error::Nonsense {
-        what: command.to_string(),
-        line: crate::text::one_line(&String::from_utf8_lossy(line)),
     }
 }
