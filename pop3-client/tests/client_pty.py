@@ -15,6 +15,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import struct
 import subprocess
 import sys
@@ -245,6 +246,7 @@ def run(name, case):
         except Exception:  # whatever goes wrong in one case must not hide the others
             failed += 1
             print(f"FAIL  {name} {title}\n{traceback.format_exc()}", flush=True)
+    shutil.rmtree(case.folder)
     return failed
 
 
