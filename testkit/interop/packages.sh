@@ -14,7 +14,7 @@ installed=(
     libcourier-unicode4 libgamin0 libgdbm6 libical3 libicu72 libidn12 libjansson4 libkrb5-3 libldap-2.5-0 libltdl7
     libpcre3 libpq5 libsasl2-2 libsasl2-modules libsasl2-modules-db libsqlite3-0 libwrap0 libxapian30 libxml2 libzephyr4
 )
-unpacked=(cyrus-common cyrus-imapd sasl2-bin courier-base courier-imap courier-authlib)
+unpacked=(cyrus-common cyrus-imapd cyrus-pop3d sasl2-bin courier-base courier-imap courier-authlib)
 
 missing=()
 for package in "${installed[@]}"; do
