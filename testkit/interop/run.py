@@ -88,12 +88,7 @@ def main():
                     if arguments.only is None or arguments.only in title:
                         report.run(title, work)
         if binary and "dovecot" in arguments.upstream and not arguments.matrix_only:
-            for runtime in arguments.runtime:
-                for scenario in scenarios.ALL:
-                    if arguments.only is None or arguments.only in scenario.__name__:
-                        report.run(f"{runtime:6}{scenario.__name__}", scenarios.play, scenario, binary, runtime)
-            if set(arguments.runtime) == set(RUNTIMES) and arguments.only is None:
-                report.run("same transcript on tokio and smol", scenarios.same_transcript, binary)
+            run_scenarios(arguments, report, binary)
     finally:
         for upstream in started.values():
             upstream.stop()
@@ -112,6 +107,20 @@ def run_matrix(arguments, report, started, mails, binary):
     with ThreadPoolExecutor(arguments.jobs) as pool:
         for case in wanted:
             pool.submit(report.run, case.title, matrix.run_case, case, started[case.upstream], mails, binary)
+
+
+def run_scenarios(arguments, report, binary):
+    """One after the other on a runtime, both runtimes at a time."""
+
+    def run_all(runtime):
+        for scenario in scenarios.ALL:
+            if arguments.only is None or arguments.only in scenario.__name__:
+                report.run(f"{runtime:6}{scenario.__name__}", scenarios.play, scenario, binary, runtime)
+
+    with ThreadPoolExecutor(len(arguments.runtime)) as pool:
+        list(pool.map(run_all, arguments.runtime))
+    if set(arguments.runtime) == set(RUNTIMES) and arguments.only is None:
+        report.run("same transcript on tokio and smol", scenarios.same_transcript, binary)
 
 
 def read_corpus(arguments, folder):
