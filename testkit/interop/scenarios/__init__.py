@@ -79,6 +79,8 @@ def play_policies(upstream, binary):
     """(title, work) of every delete policy on this server, on one runtime or the other by turns."""
     steps = [(f"delete={policy} without [{without}]", policies.apply, policy, without) for policy, without in policies.policies(upstream.name)]
     steps.append(("foreign marks without UIDPLUS", policies.foreign_marks_without_uidplus))
+    if upstream.name == "courier":
+        steps.append(("delete=trash where there is none", policies.no_trash))
     for number, (title, work, *arguments) in enumerate(steps):
         runtime = RUNTIMES[number % len(RUNTIMES)]
         user = f"policy{number}"
