@@ -106,7 +106,7 @@ fn x001_v12_garbage_from_the_client() {
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec();
     for garbage in [nul, endless, lines, empty, newlines, octets, http, tls] {
         for logged_in in [false, true] {
-            for sizes in [vec![], vec![0]] {
+            for sizes in [vec![], vec![0, 3, 0, 9]] {
                 let mut rig = Setup::new(["A: b\r\n"]).start();
                 let there = Conditions {
                     sizes,

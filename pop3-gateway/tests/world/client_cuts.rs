@@ -148,7 +148,7 @@ fn g14_a_client_that_stops_reading_is_cut() {
     let large = "x".repeat(70) + "\r\n";
     let large = format!("A: b\r\n\r\n{}", large.repeat(10_000));
     let commands = session(&["DELE 2", "RETR 1"]);
-    for after in (0..400).chain([1000, 100_000, 500_000]) {
+    for after in (0..400).step_by(7).chain([1000, 100_000, 500_000]) {
         let route = Route {
             back: Conditions {
                 window: 1000,
@@ -214,7 +214,63 @@ fn g14_a_slow_client_hears_everything() {
         let model = rig.model();
         let client = rig.client_by(route);
         rig.say_all(&client, &commands, Pace::AtOnce);
-        let heard = judge(&client.heard(), client.has_ended(), &commands, model, Tolerance::Nothing);
+        let heard = judge(
+            &client.heard(),
+            client.has_ended(),
+            &commands,
+            model,
+            Tolerance::Nothing,
+        );
         assert_eq!(heard.map(|heard| heard.quit), Ok(Some(true)), "{offer:?}");
+    }
+}
+
+/// P066: the upstream is slow, and the client goes at any moment, with or without QUIT on its way.
+#[test]
+fn p066_gone_at_any_moment_of_a_slow_session() {
+    for says_quit in [false, true] {
+        let mut commands = session(&COMMANDS);
+        if !says_quit {
+            commands.pop();
+        }
+        for way in ["vanish", "reset", "half-close"] {
+            for moment in 0..80 {
+                let slow = Conditions {
+                    delay: Duration::from_millis(500),
+                    ..Conditions::default()
+                };
+                let mut setup = Setup::new(MAILS).upstream_route(Route {
+                    there: slow.clone(),
+                    back: slow,
+                });
+                setup.imap.read_ahead = 0;
+                let mut rig = setup.start();
+                let client = rig.client();
+                for command in &commands {
+                    client.say(format!("{command}\r\n"));
+                }
+                rig.world.advance(Duration::from_millis(moment * 150));
+                match way {
+                    "vanish" => client.vanish(),
+                    "reset" => client.reset(),
+                    _ => client.hang_up(),
+                }
+                rig.world.advance(Duration::ZERO);
+                let context = format!("{way} at {moment}, {says_quit}");
+                let updating = says_quit && rig.locks() == 1;
+                // an end of the stream may be half a close: what was said before it is still answered
+                assert!(rig.locks() == 0 || updating || way != "reset", "{context}");
+                rig.world.advance(LONG);
+                assert_eq!(rig.locks(), 0, "{context}");
+                assert_eq!(rig.host.open(), 0, "{context}");
+                if !says_quit {
+                    assert!(!rig.was_changed(), "{context}");
+                }
+                assert!([vec![3], vec![1, 2, 3]].contains(&rig.uids()), "{context}");
+                if way == "half-close" && says_quit {
+                    assert_eq!(rig.uids(), [3], "{context}: {}", client.take());
+                }
+            }
+        }
     }
 }

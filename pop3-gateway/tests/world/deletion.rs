@@ -280,7 +280,7 @@ fn g08_cut_at_every_octet_of_an_update() {
     let mut sessions: BTreeMap<&str, u64> = BTreeMap::new();
     for options in servers() {
         for policy in policies() {
-            if policy == DeletePolicy::Keep {
+            if !takes_another_way(&options, &policy) {
                 continue;
             }
             let (from, to) = update_octets(&options, &policy);
@@ -334,6 +334,18 @@ fn g08_cut_at_every_octet_of_an_update() {
         }
     }
     println!("{sessions:?}");
+}
+
+/// Whether the policy is carried out on this server as on no server before it in the list.
+fn takes_another_way(options: &Options, policy: &DeletePolicy) -> bool {
+    let lacks = |what: &str| !options.capabilities.iter().any(|own| own == what);
+    let full = options.capabilities.len() == Options::default().capabilities.len();
+    full || match policy {
+        DeletePolicy::Expunge => lacks("UIDPLUS") && !lacks("MOVE") || lacks("ID"),
+        DeletePolicy::Move(_) => lacks("MOVE"),
+        DeletePolicy::Trash { .. } => lacks("MOVE") || lacks("SPECIAL-USE"),
+        DeletePolicy::Seen | DeletePolicy::Keyword(_) | DeletePolicy::Keep => false,
+    }
 }
 
 /// Between which octets of the server's output the update lies.

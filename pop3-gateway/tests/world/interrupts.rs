@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::judge::{Heard, Tolerance, judge};
-use crate::rig::{Pace, Setup, session};
+use crate::rig::{Pace, Setup, pieces, session};
 
 const MAILS: [&str; 3] = [
     "Subject: one\r\n\r\n.\r\nbody\r\n",
@@ -23,7 +23,7 @@ enum Order {
 
 fn stop(at: Option<u64>, order: Order, pace: Pace) -> (Heard, u64) {
     let commands = session(&COMMANDS);
-    let mut rig = Setup::new(MAILS).start();
+    let mut rig = Setup::new(MAILS).upstream_route(pieces(&[40])).start();
     if let Some(at) = at {
         let shutdown = rig.server.shutdown().clone();
         rig.meter.interrupt(at, move || {
@@ -34,7 +34,7 @@ fn stop(at: Option<u64>, order: Order, pace: Pace) -> (Heard, u64) {
         });
     }
     let model = rig.model();
-    let client = rig.client();
+    let client = rig.client_by(pieces(&[6, 30]));
     rig.say_all(&client, &commands, pace);
     if at.is_some() {
         rig.world.advance(Duration::from_secs(20));

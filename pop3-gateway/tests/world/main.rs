@@ -9,6 +9,7 @@
 mod client;
 mod hosts;
 mod judge;
+mod mail_client;
 mod rig;
 mod runtime;
 mod tls;

@@ -37,6 +37,9 @@ fn case(source: &mut Source<'_>) -> Case {
         3 => Options::default().without("SASL-IR").with("LOGINDISABLED"),
         _ => Options::default(),
     };
+    if source.below(2) == 1 {
+        setup.options.greeting = "Dovecot ready".into();
+    }
     setup.upstream = (0..source.below(3)).map(|_| route(source)).collect();
     let client = route(source);
     let pace = source.pick(&[Pace::AtOnce, Pace::OneByOne]);
@@ -96,12 +99,22 @@ fn honest_fault(source: &mut Source<'_>) -> Option<Fault> {
     honest.then_some(fault)
 }
 
+/// A hundred, or as many as `PROPTEST_CASES` says.
+fn cases() -> ProptestConfig {
+    let wanted = std::env::var("PROPTEST_CASES").ok();
+    ProptestConfig {
+        cases: wanted.and_then(|cases| cases.parse().ok()).unwrap_or(100),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 fn octets() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 0..1200)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
+    #![proptest_config(cases())]
 
     /// Agreement with the reference maildrop, whatever the network, the server's abilities and the
     /// guesses of the read-ahead.

@@ -244,6 +244,13 @@ impl Rig {
     }
 }
 
+impl Drop for Rig {
+    fn drop(&mut self) {
+        // what runs can spawn, and so keeps itself alive
+        self.tasks.cancel();
+    }
+}
+
 /// How commands are said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {

@@ -47,6 +47,7 @@ impl Simulated {
     }
 }
 
+#[allow(dead_code, reason = "not everybody who borrows this file steps in")]
 impl Meter {
     /// How many operations there have been.
     pub(crate) fn operations(&self) -> u64 {
