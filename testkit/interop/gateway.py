@@ -70,7 +70,7 @@ url = "{SCHEMES[self.security]}://{HOST}:{port}"
 """
         if self.security != "plain":
             text += f"ca_file = {quoted(ca)}\n"
-        for table in ("limits", "timers", "log"):
+        for table in ("limits", "timers", "log", "transcript"):
             text += f"\n[{table}]\n{settings[table]}\n" if table in settings else ""
         self.config.write_text(text)
 

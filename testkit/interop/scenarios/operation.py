@@ -1,11 +1,13 @@
 """Signals, reload, credentials that do not fit."""
 
+import base64
+import json
 import shutil
 import signal
 import ssl
 import time
 
-from base import Certificates, check, port_open, run, wait_until
+from base import HOST, Certificates, check, port_open, run, wait_until
 from mailbox import normalised
 from pop import Pop, stuffed
 
@@ -172,6 +174,39 @@ def wrong_password(bench):
         check(len(heard) == 1, f"the answers differ: {heard}")
 
 
+def log_and_transcript(bench):
+    """One summary line a session, with all that it is about; no secret in the log or in a transcript (T016)."""
+    bench.deliver()
+    secrets = [bench.password, "wrong-secret", base64.b64encode(f"\0{bench.user}\0{bench.password}".encode()).decode()]
+    with bench.gateway("tls", log='format = "json"\nlevel = "trace"', transcript='dir = "transcripts"') as gateway:
+        with Pop(gateway.port_tls, tls=gateway.certificates.ca) as pop:
+            pop.greeting()
+            pop.ok(f"AUTH PLAIN {secrets[2]}")
+            pop.ok("RETR 1")
+            pop.body()
+            pop.ok("DELE 2")
+            pop.ok("QUIT")
+        with Pop(gateway.port) as pop:
+            pop.greeting()
+            pop.ok(f"USER {bench.user}")
+            pop.refused(f"PASS {secrets[1]}", b"[AUTH]")
+            pop.ok("QUIT")
+        # a secret where none belongs: a user in a hurry
+        with Pop(gateway.port) as pop:
+            pop.greeting()
+            pop.refused(f"PASS {bench.password}")
+            pop.ok("QUIT")
+    lines = [json.loads(line) for line in gateway.log().splitlines()]
+    ended = [line for line in lines if "session ended" in json.dumps(line) and bench.user in json.dumps(line)]
+    text = json.dumps(ended[0]) if ended else ""
+    for word in ("dovecot", "TLSv1", "quit", '"deleted": 1', '"retrieved": 1', '"octets"', HOST):
+        check(word in text, f"{word!r} is not in the summary line {text}")
+    written = [gateway.log(), *(path.read_text() for path in (gateway.folder / "transcripts").iterdir())]
+    check(len(written) >= 3, "transcripts are missing")
+    for secret in secrets:
+        check(not any(secret in whole for whole in written), "a secret was written down")
+
+
 ALL = [
     stop_gracefully,
     stop_with_idle_sessions,
@@ -180,4 +215,5 @@ ALL = [
     reload_configuration,
     wrong_configuration,
     wrong_password,
+    log_and_transcript,
 ]

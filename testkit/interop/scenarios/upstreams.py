@@ -1,8 +1,12 @@
 """An upstream that is gone, dies, or is not who it should be."""
 
+import contextlib
+import random
+import socket
+import threading
 import time
 
-from base import Certificates, check, free_port
+from base import HOST, Certificates, check, free_port
 from mailbox import normalised
 from pop import Pop, stuffed
 
@@ -109,4 +113,70 @@ def not_who_it_should_be(bench):
     check(len(logins) == 1, f"the upstream saw logins: {logins}")
 
 
-ALL = [killed_within_a_message, restarted_between_commands, gone_between_commands, gone_before_quit, down, not_who_it_should_be]
+def talks_nonsense(bench):
+    """An upstream that is no IMAP server, or a broken one: [SYS/TEMP] within the timeout, the reason in the log."""
+    rng = random.Random(9)
+    greeting = b"* OK [CAPABILITY IMAP4rev1 UIDPLUS] ready\r\n"
+    nonsense = {
+        "silence": [],
+        "closes at once": None,
+        "random bytes": [rng.randbytes(5000) + b"\r\n"],
+        "a line without end": [b"* OK " + b"x" * MIB],
+        "NULs": [b"\0" * 1000 + b"\r\n"],
+        "says goodbye": [b"* BYE too busy\r\n"],
+        "POP3": [b"+OK POP3 ready\r\n", b"-ERR what\r\n"],
+        "HTTP": [b"HTTP/1.1 400 Bad Request\r\n\r\n<html>"],
+        "nonsense for an answer": [greeting, b"* 1 FETCH (((((\r\nA1 MAYBE\r\n"],
+        "an endless literal": [greeting, b"* 1 FETCH (BODY[] {99999999999}\r\n" + b"y" * MIB],
+        "silence behind the greeting": [greeting],
+        "deep nesting": [greeting, b"* 1 FETCH " + b"(" * 50_000 + b"\r\n"],
+    }
+    for what, says in nonsense.items():
+        with Nonsense(says) as upstream:
+            lines = 'reply_timeout = "2s"\nconnect_timeout = "2s"'
+            with bench.gateway("plain", upstream_port=upstream.port, upstream_lines=lines) as gateway:
+                with Pop(gateway.port) as pop:
+                    pop.greeting()
+                    pop.ok(f"USER {bench.user}")
+                    begin = time.monotonic()
+                    answer = pop.command(f"PASS {bench.password}")
+                    seconds = time.monotonic() - begin
+                    check(answer.startswith(b"-ERR [SYS/TEMP]"), f"{what}: the login heard {answer!r}")
+                    check(seconds < 8, f"{what}: it took {seconds:.0f} s")
+                check("login failed" in gateway.log(), f"{what}: nothing in the log")
+                check(gateway.memory()[1] < 64 * 1024, f"{what}: {gateway.memory()[1]} KiB")
+
+
+class Nonsense:
+    """A TCP server that says the same to everybody, a piece for each thing it hears."""
+
+    def __init__(self, says):
+        self.says = says
+        self.socket = socket.create_server((HOST, 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                link, _ = self.socket.accept()
+                threading.Thread(target=self.talk, args=(link,), daemon=True).start()
+
+    def talk(self, link):
+        with link, contextlib.suppress(OSError):
+            for piece in self.says or ():
+                link.sendall(piece)
+                if not link.recv(4096):
+                    return
+            if self.says is not None:
+                while link.recv(4096):
+                    pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+ALL = [killed_within_a_message, restarted_between_commands, gone_between_commands, gone_before_quit, down, not_who_it_should_be, talks_nonsense]
