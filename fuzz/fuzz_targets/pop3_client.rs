@@ -12,7 +12,10 @@ use pop3_proto::time::Time;
 fuzz_target!(|bytes: &[u8]| {
     let mut decisions = Decisions::new(bytes);
     let now = Time::ZERO;
-    let config = Config { clear_login: decisions.octet() & 1 == 0, ..Config::default() };
+    let config = Config {
+        clear_login: decisions.octet() & 1 == 0,
+        ..Config::default()
+    };
     let mut client = Client::new(config, now);
     let (mut begun, mut ended) = (Vec::new(), Vec::new());
     let number = MessageNumber(1);
@@ -26,11 +29,22 @@ fuzz_target!(|bytes: &[u8]| {
             5 => client.send(now, &Command::Top(number, 3)),
             6 => client.send(now, &Command::Stls),
             7 => {
-                let methods = [Method::UserPass, Method::Apop, Method::Plain, Method::CramMd5, Method::XOauth2];
+                let methods = [
+                    Method::UserPass,
+                    Method::Apop,
+                    Method::Plain,
+                    Method::CramMd5,
+                    Method::XOauth2,
+                ];
                 let method = methods[usize::from(decisions.octet()) % methods.len()];
                 let secret = Secret::from(&b"p"[..]);
                 let initial_response = decisions.octet() & 1 == 0;
-                let login = Credentials { user: "u".into(), secret, method, initial_response };
+                let login = Credentials {
+                    user: "u".into(),
+                    secret,
+                    method,
+                    initial_response,
+                };
                 client.log_in(now, &login)
             }
             8 => client.send(now, &Command::Quit),
@@ -65,7 +79,9 @@ fn drain(client: &mut Client, ended: &mut Vec<pop3_proto::client::Tag>) -> bool 
     while let Some(event) = client.poll_event() {
         any = true;
         match event {
-            Event::Done { tag, .. } | Event::Refused { tag, .. } | Event::Lost { tag } => ended.push(tag),
+            Event::Done { tag, .. } | Event::Refused { tag, .. } | Event::Lost { tag } => {
+                ended.push(tag)
+            }
             Event::StartTls { .. } => tls = true,
             _ => {}
         }

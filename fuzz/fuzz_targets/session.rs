@@ -19,9 +19,17 @@ fuzz_target!(|bytes: &[u8]| {
     let mut decisions = Decisions::new(bytes);
     let flags = decisions.octet();
     let policy = Policy {
-        tls: if flags & 1 == 0 { TlsOffer::Stls } else { TlsOffer::None },
+        tls: if flags & 1 == 0 {
+            TlsOffer::Stls
+        } else {
+            TlsOffer::None
+        },
         clear_login: flags & 2 == 0,
-        read_only: if flags & 4 == 0 { ReadOnly::Refused } else { ReadOnly::OnRequest },
+        read_only: if flags & 4 == 0 {
+            ReadOnly::Refused
+        } else {
+            ReadOnly::OnRequest
+        },
         apop: flags & 8 != 0,
         mechanisms: ["PLAIN", "LOGIN", "XOAUTH2", "CRAM-MD5", "X-RELAY"]
             .into_iter()
@@ -44,16 +52,39 @@ fuzz_target!(|bytes: &[u8]| {
             8 => session.handle_reply(now, Reply::Challenge(b"x")),
             9 => {
                 listed += 1;
-                session.handle_reply(now, Reply::Entry { size: 1 << 40, unique_id: b"id" });
+                session.handle_reply(
+                    now,
+                    Reply::Entry {
+                        size: 1 << 40,
+                        unique_id: b"id",
+                    },
+                );
             }
-            10 => session.handle_reply(now, Reply::Opened { access: Access::ReadWrite }),
+            10 => session.handle_reply(
+                now,
+                Reply::Opened {
+                    access: Access::ReadWrite,
+                },
+            ),
             11 => {
                 let refusal = Refusal::new(RefusalKind::Credentials, "");
                 session.handle_reply(now, Reply::Refused(refusal));
             }
-            12 => session.handle_reply(now, Reply::BodyStart { ticket, size: Some(3) }),
+            12 => session.handle_reply(
+                now,
+                Reply::BodyStart {
+                    ticket,
+                    size: Some(3),
+                },
+            ),
             13 if session.body_room() > 3 => {
-                session.handle_reply(now, Reply::Body { ticket, bytes: &body });
+                session.handle_reply(
+                    now,
+                    Reply::Body {
+                        ticket,
+                        bytes: &body,
+                    },
+                );
             }
             14 => session.handle_reply(now, Reply::BodyEnd { ticket }),
             15 => {
@@ -64,7 +95,10 @@ fuzz_target!(|bytes: &[u8]| {
             17 => session.handle_eof(now),
             18 => session.shut_down(now),
             _ => {
-                let taken = session.transmit().len().min(usize::from(decisions.octet()) * 64);
+                let taken = session
+                    .transmit()
+                    .len()
+                    .min(usize::from(decisions.octet()) * 64);
                 now = now + Duration::from_secs(1);
                 session.transmitted(now, taken);
             }
@@ -88,7 +122,9 @@ fn drain(session: &mut Session, now: Time, ticket: &mut Ticket, said: &[u8], lis
     let mut closed = false;
     while let Some(event) = session.poll_event() {
         match event {
-            Event::Request(Request::Retrieve { ticket: new, index, .. }) => {
+            Event::Request(Request::Retrieve {
+                ticket: new, index, ..
+            }) => {
                 assert!(index < Index(listed));
                 *ticket = new;
             }
@@ -101,7 +137,13 @@ fn drain(session: &mut Session, now: Time, ticket: &mut Ticket, said: &[u8], lis
             }
             Event::Request(_) => {}
             Event::StartTls => {
-                session.handle_tls(now, TlsInfo { protocol: "TLSv1.3", cipher: String::new() });
+                session.handle_tls(
+                    now,
+                    TlsInfo {
+                        protocol: "TLSv1.3",
+                        cipher: String::new(),
+                    },
+                );
             }
             Event::Close(_) => closed = true,
         }

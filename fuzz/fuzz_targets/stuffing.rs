@@ -24,6 +24,10 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(pieces, whole);
     assert_eq!(stuffer.octets(), at_once.octets());
     let end = whole.windows(5).position(|five| five == b"\r\n.\r\n");
-    let expected = if whole.len() == 3 { None } else { Some(whole.len() - 5) };
+    let expected = if whole.len() == 3 {
+        None
+    } else {
+        Some(whole.len() - 5)
+    };
     assert_eq!(end, expected);
 });
