@@ -1,6 +1,8 @@
 //! Guesses which messages the client will want next, so that they come in the same flight.
 //!
-//! Owns the guess alone: a wrong one costs traffic, and never changes what the client sees.
+//! Owns the guess alone: a wrong one costs traffic, and never changes what the client sees. How far it goes
+//! grows with what the client has taken in order, so that a wrong one never costs much more than the
+//! right ones have brought.
 
 use core::ops::Range;
 
@@ -8,6 +10,8 @@ use crate::table::Table;
 
 /// The most messages that are asked for ahead at once.
 const COUNT: u32 = 256;
+/// How many octets are worth a first guess.
+const START: u64 = 256 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct ReadAhead {
@@ -15,6 +19,8 @@ pub(crate) struct ReadAhead {
     /// The last message that was asked for whole.
     last: Option<u32>,
     sequential: bool,
+    /// The octets of the messages that were asked for in order.
+    taken: u64,
 }
 
 impl ReadAhead {
@@ -23,15 +29,19 @@ impl ReadAhead {
             budget,
             last: None,
             sequential: false,
+            taken: 0,
         }
     }
 
     /// The client wants this message whole.
-    pub(crate) fn wanted(&mut self, index: u32) {
+    pub(crate) fn wanted(&mut self, table: &Table, index: u32) {
         self.sequential = self
             .last
             .is_some_and(|last| last.checked_add(1) == Some(index));
         self.last = Some(index);
+        let before = if self.sequential { self.taken } else { 0 };
+        let size = table.size(index).unwrap_or_default();
+        self.taken = before.saturating_add(size);
     }
 
     /// The client did something else.
@@ -46,11 +56,12 @@ impl ReadAhead {
         if !self.sequential {
             return nothing;
         }
+        let window = self.budget.min(START.saturating_add(self.taken));
         let on_the_way: u64 = ahead.filter_map(|index| table.size(index)).sum();
-        if on_the_way > self.budget / 2 {
+        if on_the_way > window / 2 {
             return nothing;
         }
-        let mut left = self.budget - on_the_way;
+        let mut left = window - on_the_way;
         let mut to = from;
         while to - from < COUNT {
             match table.size(to) {

@@ -27,7 +27,7 @@ impl ImapBackend {
             return;
         }
         if size.is_some_and(|size| takes_all(part, size)) {
-            self.reading.read_ahead.wanted(index);
+            self.reading.read_ahead.wanted(&self.table, index);
         } else {
             self.reading.read_ahead.forget();
         }
