@@ -113,8 +113,9 @@ pub fn run<S: Service>(
                 .spawn_scoped(scope, work)?;
         }
         let driver = Smol::new(Arc::clone(&executor));
-        let served =
-            block_on(executor.run(server.serve(driver, sockets, signals, reload, options.grace)));
+        // As a task: what this thread runs by itself is asked again whenever the thread wakes.
+        let served = server.serve(driver, sockets, signals, reload, options.grace);
+        let served = block_on(executor.run(executor.spawn(served)));
         drop(running);
         served
     })
