@@ -8,8 +8,9 @@ use testkit::generate::{self, Source};
 use testkit::imap_server::{Fault, Options, Trouble};
 use testkit::world::{Conditions, Route};
 
+use crate::client::Client;
 use crate::judge::{Tolerance, judge};
-use crate::rig::{LONG, Pace, Setup, login};
+use crate::rig::{LONG, Pace, Rig, Setup, login};
 
 /// What is decided by octets.
 struct Case {
@@ -17,6 +18,8 @@ struct Case {
     commands: Vec<Vec<u8>>,
     quits: bool,
     pace: Pace,
+    /// What passes between commands that are said one by one.
+    pause: Duration,
     client: Route,
 }
 
@@ -43,6 +46,7 @@ fn case(source: &mut Source<'_>) -> Case {
     setup.upstream = (0..source.below(3)).map(|_| route(source)).collect();
     let client = route(source);
     let pace = source.pick(&[Pace::AtOnce, Pace::OneByOne]);
+    let pause = Duration::from_secs(source.pick(&[0, 0, 6, 100]));
     let quits = source.below(4) > 0;
     let mut commands: Vec<Vec<u8>> = login().into_iter().map(String::into_bytes).collect();
     let mails = setup.mails.len();
@@ -57,6 +61,7 @@ fn case(source: &mut Source<'_>) -> Case {
         commands,
         quits,
         pace,
+        pause,
         client,
     }
 }
@@ -99,6 +104,19 @@ fn honest_fault(source: &mut Source<'_>) -> Option<Fault> {
     honest.then_some(fault)
 }
 
+fn say(rig: &mut Rig, client: &Client, commands: &[Vec<u8>], pace: Pace, pause: Duration) {
+    if pace == Pace::AtOnce || pause.is_zero() {
+        return rig.say_all(client, commands, pace);
+    }
+    for (place, command) in commands.iter().enumerate() {
+        rig.say_all(client, &[command], pace);
+        // the login is in a hurry
+        if place > 1 {
+            rig.world.advance(pause);
+        }
+    }
+}
+
 /// A hundred, or as many as `PROPTEST_CASES` says.
 fn cases() -> ProptestConfig {
     let wanted = std::env::var("PROPTEST_CASES").ok();
@@ -121,13 +139,13 @@ proptest! {
     #[test]
     fn any_session_is_as_the_model_says(octets in octets()) {
         let mut source = Source::new(&octets);
-        let Case { setup, commands, quits, pace, client: route } = case(&mut source);
+        let Case { setup, commands, quits, pace, pause, client: route } = case(&mut source);
         let mut rig = setup.start();
         let model = rig.model();
         let mut reference = rig.model();
         let before = rig.uids();
         let client = rig.client_by(route);
-        rig.say_all(&client, &commands, pace);
+        say(&mut rig, &client, &commands, pace, pause);
         let heard = judge(&client.heard(), client.has_ended(), &commands, model, Tolerance::Nothing);
         // fifty bad commands in a row are not made up here
         let heard = heard.map_err(|fault| TestCaseError::fail(format!("{fault}\n{:#?}", rig.imap.commands())))?;
@@ -151,7 +169,7 @@ proptest! {
     fn any_session_in_trouble_is_safe(octets in octets()) {
         let mut source = Source::new(&octets);
         let faults: Vec<Fault> = (0..1 + source.below(3)).filter_map(|_| honest_fault(&mut source)).collect();
-        let Case { mut setup, commands, pace, client: route, .. } = case(&mut source);
+        let Case { mut setup, commands, pace, pause, client: route, .. } = case(&mut source);
         setup.options.faults.extend(faults);
         let faults = format!("{:?}", setup.options.faults);
         let mut rig = setup.start();
@@ -162,7 +180,7 @@ proptest! {
         }
         let before = rig.uids();
         let client = rig.client_by(route);
-        rig.say_all(&client, &commands, pace);
+        say(&mut rig, &client, &commands, pace, pause);
         rig.world.advance(LONG);
         let heard = judge(&client.heard(), client.has_ended(), &commands, model, Tolerance::Upstream);
         let heard = heard.map_err(|fault| TestCaseError::fail(format!("{fault} {faults}\n{:#?}", rig.imap.commands())))?;

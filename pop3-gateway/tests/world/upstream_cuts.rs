@@ -317,6 +317,47 @@ fn g06_bye_within_a_message() {
     }
 }
 
+/// G06, I011: TOP of a large message comes in windows; the connection is lost in and between them, or
+/// the message goes away.
+#[test]
+fn g06_cut_within_the_windows_of_a_top() {
+    let line = "0123456789".repeat(5) + "\r\n";
+    let mail = format!("A: b\r\n\r\n{}", line.repeat(20_000));
+    let commands = session(&["TOP 1 10000", "TOP 1 1", "NOOP"]);
+    let mut broken_off = 0;
+    for after in (500..900)
+        .step_by(37)
+        .chain((1000..540_000).step_by(29_989))
+    {
+        for times in [1, 2] {
+            let mut setup = Setup::new([mail.clone().into_bytes()]);
+            let route = Route {
+                back: cut(after, Ending::End),
+                ..Route::default()
+            };
+            setup.upstream = vec![route; times];
+            let mut rig = setup.start();
+            let model = rig.model();
+            let client = rig.client();
+            rig.say_all(&client, &commands, Pace::AtOnce);
+            rig.world.advance(LONG);
+            let output = client.heard();
+            let heard = judge(
+                &output,
+                client.has_ended(),
+                &commands,
+                model,
+                Tolerance::Upstream,
+            );
+            let heard = heard.unwrap_or_else(|fault| panic!("{after} {times}: {fault}"));
+            broken_off += u32::from(heard.broken_off);
+            assert!(client.has_ended());
+            assert_eq!(rig.locks(), 0);
+        }
+    }
+    assert!(broken_off > 15, "{broken_off}");
+}
+
 /// Issue "Bad input": garbage from the upstream, instead of any answer.
 #[test]
 fn garbage_from_the_upstream() {
