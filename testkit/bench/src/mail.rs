@@ -87,7 +87,7 @@ fn mailbox(place: &Place, folder: &Path, count: usize, size: usize) -> Outcome {
     let stored = head.len() + lines * line.len();
     let wire = on_the_wire(head) + lines * on_the_wire(line);
     for number in 0..count {
-        let name = format!("1700000000.M{number:06}P1.bench,S={stored},W={wire}:2,S");
+        let name = format!("1700000000.M{number:06}P1.bench,S={stored},W={wire}:2,");
         let path = folder.join("cur").join(name);
         let mut file = BufWriter::new(File::create(&path)?);
         file.write_all(head.as_bytes())?;
