@@ -322,3 +322,39 @@ fn g15_a_client_that_ends_tls_behind_quit_still_hears_the_answer() {
         assert_eq!(rig.uids(), [3]);
     }
 }
+
+/// T009: a TLS connection that ends without a good-bye may have been cut by anybody: commands that still
+/// wait, QUIT among them, do not count. With a good-bye they do.
+#[test]
+fn t009_an_end_without_a_good_bye() {
+    for says_good_bye in [false, true] {
+        let mut setup = Setup::new(MAILS).with_tls(TlsOffer::Implicit, Security::Clear);
+        let slow = Conditions {
+            delay: Duration::from_secs(1),
+            ..Conditions::default()
+        };
+        setup = setup.upstream_route(Route {
+            there: slow.clone(),
+            back: slow,
+        });
+        let mut rig = setup.start();
+        let client = rig.client();
+        rig.world.settle();
+        for command in session(&COMMANDS) {
+            client.say(format!("{command}\r\n"));
+        }
+        if says_good_bye {
+            client.close_tls();
+        }
+        client.hang_up();
+        rig.world.advance(LONG);
+        let left = if says_good_bye {
+            vec![3]
+        } else {
+            vec![1, 2, 3]
+        };
+        assert_eq!(rig.uids(), left);
+        assert_eq!(rig.was_changed(), says_good_bye);
+        assert_eq!(rig.locks(), 0);
+    }
+}
