@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -54,10 +55,19 @@ def unpacked(path, package):
     return found
 
 
+_given = set()
+_giving = threading.Lock()
+
+
 def free_port():
-    """A free loopback port below the range the kernel takes client ports from."""
+    """A free loopback port below the range the kernel takes client ports from; never the same one twice."""
     for _ in range(2000):
         port = random.randint(15000, 32000)
+        # a port stays free until its server is up, and cases run at the same time
+        with _giving:
+            if port in _given:
+                continue
+            _given.add(port)
         with socket.socket() as probe:
             try:
                 probe.bind((HOST, port))
