@@ -113,9 +113,8 @@ pub fn run<S: Service>(
                 .spawn_scoped(scope, work)?;
         }
         let driver = Smol::new(Arc::clone(&executor));
-        // As a task: what this thread runs by itself is asked again whenever the thread wakes.
-        let served = server.serve(driver, sockets, signals, reload, options.grace);
-        let served = block_on(executor.run(executor.spawn(served)));
+        let served =
+            block_on(executor.run(server.serve(driver, sockets, signals, reload, options.grace)));
         drop(running);
         served
     })

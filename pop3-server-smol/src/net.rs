@@ -1,7 +1,7 @@
 //! Sockets, timer and tasks of smol's parts.
 
 use std::future::Future;
-use std::io::{self, Read};
+use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use std::time::Instant;
 use async_executor::Executor;
 use async_io::Async;
 use blocking::unblock;
-use futures_lite::{AsyncWrite, FutureExt};
+use futures_lite::{AsyncRead, AsyncWrite, FutureExt};
 use pop3_proto::time::Time;
 use pop3_server::runtime::{Accepted, Boxed, Listener, Runtime, Stream, Timer};
 
@@ -60,7 +60,7 @@ impl Runtime for Smol {
         Box::pin(async move {
             let stream = Async::<TcpStream>::connect(address).await?;
             stream.get_ref().set_nodelay(true)?;
-            Ok(Tcp::new(stream))
+            Ok(Tcp(stream))
         })
     }
 
@@ -85,41 +85,19 @@ impl Runtime for Smol {
 
 /// A TCP connection.
 #[derive(Debug)]
-pub struct Tcp {
-    socket: Async<TcpStream>,
-    /// The last read found nothing: the reactor says when it is worth another one.
-    drained: bool,
-}
-
-impl Tcp {
-    fn new(socket: Async<TcpStream>) -> Self {
-        Self {
-            socket,
-            drained: false,
-        }
-    }
-}
+pub struct Tcp(Async<TcpStream>);
 
 impl Stream for Tcp {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        loop {
-            if self.drained {
-                ready!(self.socket.poll_readable(cx))?;
-                self.drained = false;
-            }
-            match self.socket.get_ref().read(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.drained = true,
-                read => return Poll::Ready(read),
-            }
-        }
+        Pin::new(&mut self.0).poll_read(cx, buf)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
+        Pin::new(&mut self.0).poll_write(cx, bytes)
     }
 
     fn shut_down(&mut self) -> io::Result<()> {
-        self.socket.get_ref().shutdown(Shutdown::Write)
+        self.0.get_ref().shutdown(Shutdown::Write)
     }
 }
 
@@ -146,7 +124,7 @@ impl Listener for Accepting {
         let _ = stream.set_nodelay(true);
         let local = stream.local_addr().unwrap_or(self.local);
         Poll::Ready(Ok(Accepted {
-            stream: Tcp::new(Async::new(stream)?),
+            stream: Tcp(Async::new(stream)?),
             peer,
             local,
         }))
