@@ -111,14 +111,17 @@ class Scratch:
 
 
 class Daemon:
-    """One process of ours with its output in a file. Its children die with its process group."""
+    """One process of ours with its output in a file. Its children die with its process group.
+
+    It is told to end if the harness itself is killed (`setpriv` only sets that and becomes the program).
+    """
 
     def __init__(self, argv, log, env=None, cwd=None):
         self.log = Path(log)
         self.argv = [str(item) for item in argv]
         with open(self.log, "ab") as out:
             self.process = subprocess.Popen(
-                self.argv,
+                [program("setpriv", "util-linux"), "--pdeathsig", "TERM", *self.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

@@ -9,6 +9,7 @@ Prints one line for each case and a closing line; the exit status is 0 only if n
 
 import argparse
 import os
+import signal
 import sys
 import threading
 import time
@@ -64,6 +65,8 @@ class Report:
 
 def main():
     arguments = parse()
+    # `finally` is to clean up after SIGTERM too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begin = time.monotonic()
     report = Report()
     scratch = Scratch("corpus")
@@ -104,9 +107,10 @@ def run_matrix(arguments, report, started, mails, binary):
         wanted = matrix.cases(tuple(started), arguments.client, arguments.runtime, arguments.quick)
     # the long ones first, so that none of them is left over at the end
     wanted.sort(key=lambda case: not case.large)
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        for case in wanted:
-            pool.submit(report.run, case.title, matrix.run_case, case, started[case.upstream], mails, binary)
+    in_threads(
+        arguments.jobs,
+        [(report.run, case.title, matrix.run_case, case, started[case.upstream], mails, binary) for case in wanted],
+    )
 
 
 def run_scenarios(arguments, report, binary):
@@ -117,10 +121,19 @@ def run_scenarios(arguments, report, binary):
             if arguments.only is None or arguments.only in scenario.__name__:
                 report.run(f"{runtime:6}{scenario.__name__}", scenarios.play, scenario, binary, runtime)
 
-    with ThreadPoolExecutor(len(arguments.runtime)) as pool:
-        list(pool.map(run_all, arguments.runtime))
+    in_threads(len(arguments.runtime), [(run_all, runtime) for runtime in arguments.runtime])
     if set(arguments.runtime) == set(RUNTIMES) and arguments.only is None:
         report.run("same transcript on tokio and smol", scenarios.same_transcript, binary)
+
+
+def in_threads(count, calls):
+    """Runs the calls; when the harness is told to end, what waits is dropped and what runs is finished."""
+    pool = ThreadPoolExecutor(count)
+    try:
+        for future in [pool.submit(*call) for call in calls]:
+            future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def read_corpus(arguments, folder):

@@ -260,6 +260,7 @@ class Cyrus(Upstream):
         binaries = master.parent
         unpacked("usr/lib/cyrus/bin/imapd", "cyrus-imapd")
         self.saslpasswd = unpacked("usr/sbin/saslpasswd2", "sasl2-bin")
+        os.chown(self.folder, self.uid, self.gid)
         for part in ("conf", "conf/db", "conf/log", "conf/msg", "conf/socket", "conf/proc", "conf/lock", "spool", "sasl"):
             self.own(self.folder / part)
         self.config = self.folder / "imapd.conf"
@@ -313,7 +314,9 @@ EVENTS {{
         )
         self.add_password(self.admin)
         self.daemon(
-            [master, "-C", self.config, "-M", services, "-p", self.folder / "master.pid"],
+            # it would drop its rights itself, but then forget that it is to end with the harness
+            ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups", "--pdeathsig=TERM"]
+            + [master, "-C", self.config, "-M", services, "-p", self.folder / "master.pid"],
             "stdout.log",
             env=self.environment,
         ).wait_port(self.port)
