@@ -254,6 +254,18 @@ pub fn message_size(mut message: impl io::Read) -> io::Result<u64> {
     Ok(stuffer.octets())
 }
 
+/// Who may log in, for stores that hold mail and no accounts. One per store, shared by all sessions.
+pub trait Accounts: Send + Sync + 'static {
+    /// The name of the account that the login proves: the one under which its maildrop lies, whatever
+    /// case or alias the client wrote. May block for as long as hashing a password takes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Credentials`] for a wrong secret and for an unknown user alike, and after the same
+    /// time.
+    fn check(&self, login: &Login) -> Result<String, StoreError>;
+}
+
 /// What a job of a store's adapter brings back. Only the adapter that handed the job out can read it.
 pub struct Done<M, R, C>(pub(super) Yield<M, R, C>);
 

@@ -1,0 +1,1 @@
+//! Accounts for mail stores that have none of their own: password hashes and shared secrets.

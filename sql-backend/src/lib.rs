@@ -1,0 +1,1 @@
+//! SQL tables as POP3 maildrops: SQLite, MariaDB and MySQL, PostgreSQL.
