@@ -393,9 +393,18 @@ fn conditions(source: &mut Source<'_>, day: Day) -> Conditions {
         after: source.below(2000) as u64,
         ending: source.pick(&[Ending::End, Ending::Reset, Ending::Silence]),
     });
+    // one that is both slow and narrow only takes time without end
+    let (delay, window) = source.pick(&[
+        (0, 64 * 1024),
+        (0, 64 * 1024),
+        (40, 64 * 1024),
+        (40, 500),
+        (0, 7),
+        (0, 1),
+    ]);
     Conditions {
-        delay: Duration::from_millis(source.pick(&[0, 0, 0, 40])),
-        window: source.pick(&[64 * 1024, 64 * 1024, 7, 1]),
+        delay: Duration::from_millis(delay),
+        window,
         sizes,
         cut,
     }

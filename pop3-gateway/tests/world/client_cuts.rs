@@ -274,3 +274,31 @@ fn p066_gone_at_any_moment_of_a_slow_session() {
         }
     }
 }
+
+/// P066: the upstream takes no more octets, not even LOGOUT. The lock does not wait for it.
+#[test]
+fn p066_the_lock_does_not_wait_for_the_upstream() {
+    for after in 0..300 {
+        let silent = Conditions {
+            window: 5,
+            ..cut(after, Ending::Silence)
+        };
+        let mut rig = Setup::new(MAILS)
+            .upstream_route(Route {
+                there: silent,
+                ..Route::default()
+            })
+            .start();
+        let client = rig.client();
+        rig.log_in(&client);
+        client.say("DELE 1\r\nRETR 1\r\n");
+        rig.world.settle();
+        client.reset();
+        rig.world.settle();
+        assert_eq!(rig.locks(), 0, "{after}");
+        assert!(!rig.was_changed(), "{after}");
+        rig.world.advance(LONG);
+        assert_eq!(rig.host.open(), 0, "{after}: the connection is given up");
+        rig.is_usable();
+    }
+}

@@ -78,9 +78,18 @@ fn conditions(source: &mut Source<'_>) -> Conditions {
         1 => vec![0],
         _ => source.take(4).to_vec(),
     };
+    // one that is both slow and narrow only takes time without end
+    let (delay, window) = source.pick(&[
+        (0, 64 * 1024),
+        (0, 64 * 1024),
+        (40, 64 * 1024),
+        (3, 500),
+        (0, 30),
+        (0, 1),
+    ]);
     Conditions {
-        delay: Duration::from_millis(source.pick(&[0, 0, 3, 40])),
-        window: source.pick(&[64 * 1024, 64 * 1024, 1, 30]),
+        delay: Duration::from_millis(delay),
+        window,
         sizes,
         cut: None,
     }

@@ -14,8 +14,9 @@ use pop3_proto::time::Time;
 use pop3_server::runtime::{Accepted, Boxed, Listener, Runtime, Stream, Timer};
 use testkit::world::{Acceptor, Network, Socket, Tasks};
 
-/// More operations than this mean that two ends keep each other busy for ever.
-const ENDLESS: u64 = 2_000_000;
+/// More operations than this mean that two ends keep each other busy for ever. A few dozen mails of
+/// 40 KiB, octet by octet, take a tenth of it.
+const ENDLESS: u64 = 20_000_000;
 
 /// A runtime in a world.
 #[derive(Clone)]
