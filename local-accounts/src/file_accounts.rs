@@ -1,0 +1,198 @@
+//! The accounts of a passwd-file, as a store asks for them: always as the file is now.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pop3_proto::backend::Login;
+use pop3_proto::backend::store::{Accounts, StoreError};
+
+use crate::credential::Credential;
+use crate::passwd::{PasswdEntry, PasswdError, PasswdFile, failed, folded};
+use crate::verifier::Verifier;
+
+type Report = Box<dyn Fn(&PasswdError) + Send + Sync>;
+
+/// A passwd-file as the [`Accounts`] of a store.
+///
+/// At each login it is looked at again: an account that a tool adds or removes is there or gone at once,
+/// without a signal. If somebody leaves a file behind that cannot be read, the accounts stay as they were,
+/// and whoever was given to [`on_problem`](Self::on_problem) hears of it, once for each such file.
+pub struct FileAccounts {
+    path: PathBuf,
+    verifier: Arc<Verifier>,
+    report: Option<Report>,
+    seen: Mutex<Seen>,
+}
+
+/// What was read last.
+struct Seen {
+    /// Of the file that was looked at last; nothing if there was none.
+    stamp: Option<Stamp>,
+    table: Arc<Table>,
+}
+
+type Table = HashMap<String, PasswdEntry>;
+
+/// Differs when the file does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    mode: u32,
+}
+
+impl FileAccounts {
+    /// Reads the file.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or a line of it is wrong.
+    pub fn open(path: impl Into<PathBuf>, verifier: Arc<Verifier>) -> Result<Self, PasswdError> {
+        let path = path.into();
+        let (stamp, table) = load(&path)?;
+        let accounts = Self {
+            path,
+            verifier,
+            report: None,
+            seen: Mutex::new(Seen {
+                stamp: Some(stamp),
+                table: Arc::default(),
+            }),
+        };
+        accounts.take(
+            &mut accounts.seen.lock().unwrap_or_else(PoisonError::into_inner),
+            table,
+        );
+        Ok(accounts)
+    }
+
+    /// Who is told that the file has become unreadable.
+    #[must_use]
+    pub fn on_problem(mut self, report: impl Fn(&PasswdError) + Send + Sync + 'static) -> Self {
+        self.report = Some(Box::new(report));
+        self
+    }
+
+    /// How many accounts there are.
+    pub fn count(&self) -> usize {
+        self.table().len()
+    }
+
+    /// Whether everybody on the machine may read the file: its hashes are then anybody's to try out.
+    pub fn is_exposed(&self) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.stamp.is_some_and(|stamp| stamp.mode & 0o004 != 0)
+    }
+
+    /// The accounts as the file has them now.
+    fn table(&self) -> Arc<Table> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = std::fs::metadata(&self.path).ok().map(|m| Stamp::of(&m));
+        if now.is_none() || now != seen.stamp {
+            self.refresh(&mut seen);
+        }
+        Arc::clone(&seen.table)
+    }
+
+    fn refresh(&self, seen: &mut Seen) {
+        match load(&self.path) {
+            Ok((stamp, table)) => {
+                seen.stamp = Some(stamp);
+                self.take(seen, table);
+            }
+            Err(error) => {
+                let stamp = std::fs::metadata(&self.path).ok().map(|m| Stamp::of(&m));
+                let is_news = seen.stamp.is_some() || stamp.is_some();
+                seen.stamp = stamp;
+                if let Some(report) = self.report.as_ref().filter(|_| is_news) {
+                    report(&error);
+                }
+            }
+        }
+    }
+
+    fn take(&self, seen: &mut Seen, table: Table) {
+        if let Some(prevailing) = prevailing(&table) {
+            self.verifier.set_prevailing(prevailing);
+        }
+        seen.table = Arc::new(table);
+    }
+}
+
+impl Accounts for FileAccounts {
+    fn check(&self, login: &Login) -> Result<String, StoreError> {
+        let table = self.table();
+        let user = login.user().unwrap_or_default();
+        let entry = table.get(&folded(user));
+        let name = entry.map_or(user, PasswdEntry::name);
+        self.verifier
+            .check(login, name, entry.map(PasswdEntry::credential))?;
+        entry
+            .map(|entry| entry.maildrop().to_owned())
+            .ok_or(StoreError::Credentials)
+    }
+}
+
+impl fmt::Debug for FileAccounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileAccounts")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stamp {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            mode: metadata.mode(),
+        }
+    }
+}
+
+/// The stamp is taken before the content: what changes in between is seen at the next look.
+fn load(path: &Path) -> Result<(Stamp, Table), PasswdError> {
+    let io = |source| failed(path, "cannot read it", source);
+    let mut file = File::open(path).map_err(io)?;
+    let stamp = Stamp::of(&file.metadata().map_err(io)?);
+    let mut octets = Vec::new();
+    file.read_to_end(&mut octets).map_err(io)?;
+    let passwd = PasswdFile::parse(path, &octets)?;
+    let table = passwd
+        .entries()
+        .map(|entry| (folded(entry.name()), entry.clone()))
+        .collect();
+    Ok((stamp, table))
+}
+
+/// A hash of the kind that most accounts have.
+fn prevailing(table: &Table) -> Option<&Credential> {
+    let mut classes: HashMap<String, (usize, &Credential)> = HashMap::new();
+    let hashes = table
+        .values()
+        .map(PasswdEntry::credential)
+        .filter(|c| c.is_hash());
+    for credential in hashes {
+        classes
+            .entry(credential.class())
+            .or_insert((0, credential))
+            .0 += 1;
+    }
+    let most = classes
+        .into_iter()
+        // the name decides between two that are equally many, not the order of the table
+        .max_by(|(a, (n, _)), (b, (m, _))| n.cmp(m).then_with(|| a.cmp(b)));
+    most.map(|(_, (_, credential))| credential)
+}

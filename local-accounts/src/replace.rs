@@ -1,0 +1,85 @@
+//! Replacing a file in one step, one writer at a time.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+use std::process;
+
+/// How often a file may be replaced under our hands.
+const TRIES: usize = 1000;
+
+/// A file that nobody else replaces as long as this lives.
+pub(crate) struct Locked {
+    path: PathBuf,
+    file: File,
+}
+
+/// Opens the file, or makes an empty one for its owner alone, and locks it.
+pub(crate) fn lock(path: &Path) -> io::Result<Locked> {
+    // behind a symbolic link lies what is to be replaced
+    let path = match fs::canonicalize(path) {
+        Ok(path) => path,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(error),
+    };
+    for _ in 0..TRIES {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)?;
+        file.lock()?;
+        let (ours, theirs) = (file.metadata()?, fs::metadata(&path));
+        // whoever held the lock before has put another file in its place
+        if theirs.is_ok_and(|theirs| (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())) {
+            return Ok(Locked { path, file });
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
+}
+
+impl Locked {
+    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+        let mut octets = Vec::new();
+        (&self.file).read_to_end(&mut octets)?;
+        Ok(octets)
+    }
+
+    /// Puts a file with this content in the other's place, with its owner and its mode.
+    pub(crate) fn replace(self, content: &[u8]) -> io::Result<()> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = self
+            .path
+            .with_file_name(format!(".{name}.{}.new", process::id()));
+        let written = self.write(&temporary, content);
+        if written.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    fn write(&self, temporary: &Path, content: &[u8]) -> io::Result<()> {
+        let before = self.file.metadata()?;
+        let mut new = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(temporary)?;
+        let now = new.metadata()?;
+        if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
+            fchown(&new, Some(before.uid()), Some(before.gid()))?;
+        }
+        new.set_permissions(fs::Permissions::from_mode(before.mode() & 0o7777))?;
+        new.write_all(content)?;
+        new.sync_all()?;
+        fs::rename(temporary, &self.path)?;
+        let folder = match self.path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            Some(_) | None => Path::new("."),
+        };
+        File::open(folder)?.sync_all()
+    }
+}

@@ -1,0 +1,253 @@
+//! Checking a login against a credential, at a bounded price.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pop3_proto::backend::Login;
+use pop3_proto::backend::store::StoreError;
+use pop3_proto::secret::Secret;
+
+use crate::MAX_PASSWORD;
+use crate::cache::Cache;
+use crate::credential::{Credential, CredentialError};
+use crate::gate::Gate;
+
+/// Stands in for the credential of a user that does not exist, until a better one is known.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5LWxvZ3MtaW4$mS0lU5yYjHq0kqFoIn4oyhs0Tgpgq1fW7Y5iVqBVg1k";
+
+/// The bounds of a [`Verifier`].
+#[derive(Clone, Debug)]
+pub struct VerifierConfig {
+    /// How many hashes are computed at once; 0 for as many as there are cores.
+    pub parallel: usize,
+    /// How many logins may wait for that. More are refused with [`StoreError::Temporary`].
+    pub waiting: usize,
+    /// How long one waits.
+    pub patience: Duration,
+    /// How long a right password is remembered, as a keyed digest. Zero: not at all.
+    pub remembered: Duration,
+    /// What a login as a user that does not exist is checked against: a credential like most of the
+    /// others. Without it the first hash that is met, and argon2id until then.
+    pub prevailing: Option<Credential>,
+}
+
+impl Default for VerifierConfig {
+    fn default() -> Self {
+        Self {
+            parallel: 0,
+            waiting: 64,
+            patience: Duration::from_secs(20),
+            remembered: Duration::from_secs(15 * 60),
+            prevailing: None,
+        }
+    }
+}
+
+/// Why there is no [`Verifier`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifierError {
+    /// The system has no random octets.
+    #[error("no random octets from the system")]
+    Random,
+    /// The built-in stand-in cannot be read.
+    #[error(transparent)]
+    StandIn(#[from] CredentialError),
+}
+
+/// Checks logins against credentials. One for all sessions, and best one for all stores: its bounds are
+/// then those of the process.
+///
+/// # What an outsider can measure
+///
+/// A wrong password costs one hash, whether the user exists or not: for a user that does not exist (or
+/// is locked, or has a stored secret) a hash of the [prevailing](VerifierConfig::prevailing) kind is
+/// computed and thrown away. Where accounts with hashes of different cost are mixed, those that are not of
+/// the prevailing kind can be told from names that do not exist by the time that a wrong password takes;
+/// rehash them if that matters. An account whose credential cannot be read answers `[SYS/PERM]`, which
+/// tells that it exists: it is the operator's mistake, and a client that is told "wrong password" would
+/// have its user type it for ever. Right passwords are answered from memory for a while, which is faster.
+pub struct Verifier {
+    gate: Gate,
+    cache: Cache,
+    remembered: bool,
+    prevailing: Mutex<Prevailing>,
+    hashes: AtomicU64,
+}
+
+struct Prevailing {
+    credential: Arc<Credential>,
+    /// Nobody chose it: the first that is met takes its place.
+    provisional: bool,
+}
+
+impl Verifier {
+    /// A verifier with an empty memory.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no random octets for its key.
+    pub fn new(config: VerifierConfig) -> Result<Self, VerifierError> {
+        let mut key = [0; 64];
+        getrandom::fill(&mut key).map_err(|_| VerifierError::Random)?;
+        let parallel = match config.parallel {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        };
+        let prevailing = config.prevailing.filter(Credential::is_hash);
+        let provisional = prevailing.is_none();
+        let credential = match prevailing {
+            Some(credential) => credential,
+            None => Credential::parse(NOBODY)?,
+        };
+        Ok(Self {
+            gate: Gate::new(parallel, config.waiting, config.patience),
+            cache: Cache::new(&key, config.remembered, 100_000),
+            remembered: !config.remembered.is_zero(),
+            prevailing: Mutex::new(Prevailing {
+                credential: Arc::new(credential),
+                provisional,
+            }),
+            hashes: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether the login proves the credential; `user` is the account's own name, and `credential` is
+    /// `None` if there is no such account. Blocks for as long as a hash takes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Credentials`] if it does not, or if there is no credential;
+    /// [`StoreError::Policy`] for a token or a relayed mechanism;
+    /// [`StoreError::Temporary`] if too many passwords are being checked.
+    pub fn check(
+        &self,
+        login: &Login,
+        user: &str,
+        credential: Option<&Credential>,
+    ) -> Result<(), StoreError> {
+        match login {
+            Login::Password { password, .. } => self.check_password(user, password, credential),
+            Login::Apop { .. } | Login::CramMd5 { .. } => {
+                // nobody can prove an empty secret, and trying takes as long
+                let nobody = Secret::default();
+                let secret = credential.and_then(Credential::stored_secret);
+                prove(login.proves(secret.unwrap_or(&nobody)))
+            }
+            Login::Bearer { .. } | Login::Relay { .. } => Err(StoreError::Policy(
+                "local accounts know passwords alone, no tokens".into(),
+            )),
+            _ => Err(StoreError::Policy(
+                "no local account logs in like this".into(),
+            )),
+        }
+    }
+
+    /// Whether this is the account's password, as [`check`](Self::check) does it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`check`](Self::check).
+    pub fn check_password(
+        &self,
+        user: &str,
+        password: &Secret,
+        credential: Option<&Credential>,
+    ) -> Result<(), StoreError> {
+        // depends on nothing but what the client sent
+        if password.is_empty() || password.expose().len() > MAX_PASSWORD {
+            return Err(StoreError::Credentials);
+        }
+        let Some(credential) = credential else {
+            return self.refuse_after_work(password);
+        };
+        if !credential.is_hash() {
+            if credential.matches(password) {
+                return Ok(());
+            }
+            return self.refuse_after_work(password);
+        }
+        self.adopt(credential);
+        let now = Instant::now();
+        let key = self.cache.key(user, credential.text(), password);
+        if self.remembered && self.cache.holds(&key, now) {
+            return Ok(());
+        }
+        prove(self.compute(credential, password)?)?;
+        if self.remembered {
+            self.cache.insert(key, now);
+        }
+        Ok(())
+    }
+
+    /// What logins as users that do not exist are checked against from now on; nothing changes if it is
+    /// no hash.
+    pub fn set_prevailing(&self, credential: &Credential) {
+        if credential.is_hash() {
+            let mut prevailing = self
+                .prevailing
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *prevailing = Prevailing {
+                credential: Arc::new(credential.clone()),
+                provisional: false,
+            };
+        }
+    }
+
+    /// How many hashes were computed so far.
+    pub fn hashes_computed(&self) -> u64 {
+        self.hashes.load(Ordering::Relaxed)
+    }
+
+    fn refuse_after_work(&self, password: &Secret) -> Result<(), StoreError> {
+        let stand_in = {
+            let prevailing = self
+                .prevailing
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(&prevailing.credential)
+        };
+        // it is somebody's own: whether it matches is nobody's business
+        let _ = self.compute(&stand_in, password)?;
+        Err(StoreError::Credentials)
+    }
+
+    fn compute(&self, credential: &Credential, password: &Secret) -> Result<bool, StoreError> {
+        let _permit = self
+            .gate
+            .enter()
+            .map_err(|_| StoreError::Temporary("too many passwords are being checked".into()))?;
+        self.hashes.fetch_add(1, Ordering::Relaxed);
+        Ok(credential.matches(password))
+    }
+
+    fn adopt(&self, credential: &Credential) {
+        let mut prevailing = self
+            .prevailing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if prevailing.provisional {
+            *prevailing = Prevailing {
+                credential: Arc::new(credential.clone()),
+                provisional: false,
+            };
+        }
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").finish_non_exhaustive()
+    }
+}
+
+fn prove(proven: bool) -> Result<(), StoreError> {
+    if proven {
+        Ok(())
+    } else {
+        Err(StoreError::Credentials)
+    }
+}

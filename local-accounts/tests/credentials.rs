@@ -1,0 +1,306 @@
+//! Credentials that other programs made, and those made here.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use local_accounts::{
+    Algorithm, Credential, CredentialError, HashError, MAX_PASSWORD, Verifier, VerifierConfig,
+    hash, stored_secret,
+};
+use pop3_proto::backend::Login;
+use pop3_proto::backend::store::StoreError;
+use pop3_proto::secret::Secret;
+use pop3_proto::{apop, backend::Mechanism};
+use proptest::prelude::*;
+
+const CORRECT_HORSE: &[&str] = &[
+    // doveadm pw -s ... -p 'correct horse'
+    "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$E7Bj7jSTd+DiXSyz7vXYKg$FQomzzdzyol9ZWkCNS/YiqhnZkkKobJ5EklLZAu5Xxo",
+    "{ARGON2I}$argon2i$v=19$m=32768,t=4,p=1$Q04H3mFrf3zfLyKw55GGjA$fS0DKA7iTFy2p/0o5BU+MYuJf4fm/dguxOCJ9F8K9I4",
+    "{BLF-CRYPT}$2y$05$4Na66ONUGy3lCf/Fcy0a3uOnnq1VDzUuVytGtvxvP1O/FT7jA.FUG",
+    "{CRYPT}$2y$05$Fhe3ZR2mhEcXmBziExNXQOyEdhQ8tBtBGqYDmalOVewGaMSpW4BRW",
+    "{SHA512-CRYPT}$6$61FD2XAuHLxv1zXs$tNJ7wLr92FhRQfNH2rX6ShWDwnW0FlICbk.vzb0Rib9OZ.VIz5z3CSEH/H38e.i/1jnrbP1O0qJhfxHaZFGyG.",
+    "{SHA256-CRYPT}$5$GFq3rwgW0UYooKJC$hd7U3spxSovbqd5RhOwqVIISv6gPhyosOCe/49e.t52",
+    "{PLAIN}correct horse",
+    "{PLAIN.B64}Y29ycmVjdCBob3JzZQ==",
+    "{plain.b64}Y29ycmVjdCBob3JzZQ==",
+    // Python's hashlib.scrypt
+    "$scrypt$ln=14,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$0LupyHkzAIgDr9UDsriAAf87vMbCbcaUfDvFOAHk0D0",
+];
+
+const PASSWORD: &[&str] = &[
+    // crypt(3)
+    "$6$rounds=5000$saltstring$adDbXsJjcDlq2662QPgd.tkSOVmnG9Tt3oXl4HR60SusC3AGjirnDenVZp3DGwLwqy6iYKCzannhaX9DR72nN1",
+    "$5$saltstring$OH4IDuTlsuTYPdED1gsuiRMyTAwNlRWyA6Xr3I4/dQ5",
+    "$2a$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu",
+    "$2b$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu",
+    "$2y$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu",
+    // openssl passwd -6 -salt abcdef password
+    "$6$abcdef$2yYFwtar3.rlLovG0bXbxXMjZe7Z/1EhQ0gEs0nXalsCW04p2iy6unkvbrBFH1SXexabbdNXXOO11F7sdyurk/",
+    // passlib's documentation
+    "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E",
+];
+
+fn secret(text: &str) -> Secret {
+    Secret::from(text.as_bytes())
+}
+
+fn verifier() -> Verifier {
+    Verifier::new(VerifierConfig::default()).unwrap()
+}
+
+fn password(password: &str) -> Login {
+    Login::Password {
+        user: "tim".into(),
+        password: secret(password),
+    }
+}
+
+fn is_right(verifier: &Verifier, text: &str, candidate: &str) -> bool {
+    let credential = Credential::parse(text).unwrap();
+    match verifier.check(&password(candidate), "tim", Some(&credential)) {
+        Ok(()) => true,
+        Err(error) => {
+            assert_eq!(error, StoreError::Credentials);
+            false
+        }
+    }
+}
+
+#[test]
+fn hashes_of_other_programs_are_understood() {
+    let verifier = verifier();
+    let all = [(CORRECT_HORSE, "correct horse"), (PASSWORD, "password")];
+    for (texts, right) in all {
+        for text in texts {
+            assert!(is_right(&verifier, text, right), "{text}");
+            for wrong in [
+                "",
+                "Password",
+                "correct horse ",
+                "correct horse battery staple",
+            ] {
+                assert!(!is_right(&verifier, text, wrong), "{text} with {wrong:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_made_here_is_understood_here() {
+    let verifier = verifier();
+    for algorithm in Algorithm::ALL {
+        let made = hash(&secret("pä ss:word"), algorithm).unwrap();
+        assert!(is_right(&verifier, &made, "pä ss:word"), "{algorithm}");
+        assert!(!is_right(&verifier, &made, "pä ss:worD"), "{algorithm}");
+        assert_ne!(
+            made,
+            hash(&secret("pä ss:word"), algorithm).unwrap(),
+            "salted"
+        );
+        assert_eq!(algorithm.name().parse(), Ok(algorithm));
+        assert!(
+            Credential::parse(&made)
+                .unwrap()
+                .scheme()
+                .starts_with(algorithm.name())
+        );
+        assert!(!made.contains(':'), "fits into a passwd-file");
+    }
+    assert_eq!("md5".parse::<Algorithm>(), Err(HashError::UnknownAlgorithm));
+}
+
+#[test]
+fn what_no_client_could_send_is_not_hashed() {
+    let error = |octets: &[u8], algorithm| hash(&Secret::from(octets), algorithm).unwrap_err();
+    assert_eq!(error(b"", Algorithm::Argon2id), HashError::Empty);
+    for unsendable in [&b"a\nb"[..], b"a\rb", b"a\0b", b"\xff"] {
+        assert_eq!(
+            error(unsendable, Algorithm::Argon2id),
+            HashError::Unsendable
+        );
+        assert_eq!(
+            stored_secret(&unsendable.into()),
+            Err(HashError::Unsendable)
+        );
+    }
+    let long = vec![b'x'; MAX_PASSWORD + 1];
+    assert_eq!(error(&long, Algorithm::Argon2id), HashError::TooLong);
+    assert_eq!(
+        error(&long[..73], Algorithm::Bcrypt),
+        HashError::TooLongForBcrypt
+    );
+    assert!(hash(&Secret::from(&long[..72]), Algorithm::Bcrypt).is_ok());
+}
+
+#[test]
+fn nonsense_is_told_apart_from_hashes() {
+    use CredentialError::{Empty, Malformed, TooDear, UnknownKind, UnknownScheme, WrongScheme};
+    let error = |text: &str| Credential::parse(text).unwrap_err();
+    assert_eq!(error(""), Empty);
+    assert_eq!(error("{PLAIN}"), Empty);
+    assert_eq!(error("secret"), UnknownKind);
+    assert_eq!(error("$1$salt$2yYFwtar3"), UnknownKind);
+    assert_eq!(
+        error("{CRAM-MD5}9186d855"),
+        UnknownScheme("CRAM-MD5".into())
+    );
+    assert_eq!(error("{my {} secret}x"), UnknownKind);
+    assert_eq!(error("{BLF-CRYPT}$6$a$b"), Malformed("sha512-crypt"));
+    assert_eq!(
+        error(&format!("{{BLF-CRYPT}}{}", PASSWORD[1])),
+        WrongScheme("BLF-CRYPT".into())
+    );
+    assert_eq!(error("{PLAIN.b64}???"), Malformed("{PLAIN.b64}"));
+    for (text, name) in [
+        ("$2b$12$abc", "bcrypt"),
+        (
+            "$2b$03$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu",
+            "bcrypt",
+        ),
+        ("$argon2id$v=19$m=65536,t=3,p=1$E7Bj7jSTd", "argon2"),
+        (
+            "$argon2id$v=99$m=65536,t=3,p=1$E7Bj7jSTd+DiXSyz7vXYKg$FQomzzdzyol9ZWkCNS/YiqhnZkkKobJ5EklLZAu5Xxo",
+            "argon2",
+        ),
+        ("$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q", "scrypt"),
+        ("$6$abcdef", "sha512-crypt"),
+        (
+            "$6$$2yYFwtar3.rlLovG0bXbxXMjZe7Z/1EhQ0gEs0nXalsCW04p2iy6unkvbrBFH1SXexabbdNXXOO11F7sdyurk/",
+            "sha512-crypt",
+        ),
+        (
+            "$6$rounds=10$salt$2yYFwtar3.rlLovG0bXbxXMjZe7Z/1EhQ0gEs0nXalsCW04p2iy6unkvbrBFH1SXexabbdNXXOO11F7sdyurk/",
+            "sha512-crypt",
+        ),
+        ("$5$saltstring$OH4I", "sha256-crypt"),
+    ] {
+        assert_eq!(error(text), Malformed(name), "{text}");
+    }
+    for (text, name) in [
+        (
+            "$2b$31$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu",
+            "bcrypt",
+        ),
+        (
+            "$argon2id$v=19$m=4194304,t=1,p=1$E7Bj7jSTd+DiXSyz7vXYKg$FQomzzdzyol9ZWkCNS/YiqhnZkkKobJ5EklLZAu5Xxo",
+            "argon2",
+        ),
+        (
+            "$argon2id$v=19$m=1048576,t=900,p=1$E7Bj7jSTd+DiXSyz7vXYKg$FQomzzdzyol9ZWkCNS/YiqhnZkkKobJ5EklLZAu5Xxo",
+            "argon2",
+        ),
+        (
+            "$scrypt$ln=30,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E",
+            "scrypt",
+        ),
+        (
+            "$6$rounds=999999999$salt$2yYFwtar3.rlLovG0bXbxXMjZe7Z/1EhQ0gEs0nXalsCW04p2iy6unkvbrBFH1SXexabbdNXXOO11F7sdyurk/",
+            "sha512-crypt",
+        ),
+    ] {
+        assert!(
+            matches!(error(text), TooDear(found, _) if found == name),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_locked_account_is_nobodys() {
+    let verifier = verifier();
+    for text in [
+        "*",
+        "!",
+        "!$2b$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu",
+    ] {
+        assert!(Credential::parse(text).unwrap().is_locked());
+        for tried in ["*", "!", "password", text] {
+            assert!(!is_right(&verifier, text, tried));
+        }
+    }
+}
+
+#[test]
+fn digests_are_proven_with_stored_secrets_alone() {
+    let verifier = verifier();
+    let stored = Credential::parse("{PLAIN}tanstaaf").unwrap();
+    let hashed =
+        Credential::parse(&hash(&secret("tanstaaf"), Algorithm::Argon2id).unwrap()).unwrap();
+    let stamp = "<1896.697170952@dbc.mtview.ca.us>";
+    let apop = |text: &str| Login::Apop {
+        user: "mrose".into(),
+        timestamp: stamp.into(),
+        digest: apop::digest(stamp, &secret(text)),
+    };
+    let refused = Err(StoreError::Credentials);
+    assert_eq!(
+        verifier.check(&apop("tanstaaf"), "mrose", Some(&stored)),
+        Ok(())
+    );
+    assert_eq!(
+        verifier.check(&apop("wrong"), "mrose", Some(&stored)),
+        refused
+    );
+    assert_eq!(
+        verifier.check(&apop("tanstaaf"), "mrose", Some(&hashed)),
+        refused
+    );
+    assert_eq!(verifier.check(&apop(""), "mrose", None), refused);
+    // RFC 2195's example
+    let cram = Login::CramMd5 {
+        user: "tim".into(),
+        challenge: "<1896.697170952@postoffice.reston.mci.net>".into(),
+        digest: apop::from_hex(b"b913a602c7eda7a495b4e6e7334d3890").unwrap(),
+    };
+    let tim = Credential::parse("{PLAIN}tanstaaftanstaaf").unwrap();
+    assert_eq!(verifier.check(&cram, "tim", Some(&tim)), Ok(()));
+    assert_eq!(verifier.check(&cram, "tim", Some(&stored)), refused);
+    assert_eq!(verifier.check(&cram, "tim", None), refused);
+    let token = Login::Bearer {
+        mechanism: Mechanism::new("XOAUTH2").unwrap(),
+        user: "tim".into(),
+        token: secret("tanstaaftanstaaf"),
+    };
+    assert!(matches!(
+        verifier.check(&token, "tim", Some(&tim)),
+        Err(StoreError::Policy(_))
+    ));
+}
+
+#[test]
+fn nothing_is_printed() {
+    for text in CORRECT_HORSE.iter().chain(PASSWORD) {
+        let shown = format!("{:?}", Credential::parse(text).unwrap());
+        assert_eq!(shown, "Credential(..)");
+    }
+    let error = Credential::parse("{PLAIN secret").unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("secret"));
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "(\\{[A-Z.0-9-]{0,12}\\})?\\PC{0,100}") {
+        let _ = Credential::parse(&text);
+    }
+
+    /// Whatever is done to a hash, it is read as another one or refused: nothing panics when it is checked.
+    #[test]
+    fn damaged_hashes_do_no_harm(
+        which in 0..CORRECT_HORSE.len(),
+        at in 0..150_usize,
+        octet in prop::char::range(' ', '~'),
+        cut in any::<bool>(),
+    ) {
+        let mut text: Vec<char> = CORRECT_HORSE[which].chars().collect();
+        let at = at % text.len();
+        if cut { text.truncate(at) } else { text[at] = octet }
+        let text: String = text.into_iter().collect();
+        let _ = Credential::parse(&text);
+    }
+
+    #[test]
+    fn stored_secrets_survive(text in "\\PC{1,40}") {
+        let made = stored_secret(&secret(&text)).unwrap();
+        prop_assert!(!made.contains(':') && !made.ends_with(' '));
+        prop_assert!(is_right(&verifier(), &made, &text));
+    }
+}

@@ -1,0 +1,175 @@
+//! What checking costs: counted in hashes, never on a clock.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use local_accounts::{Credential, MAX_PASSWORD, Verifier, VerifierConfig};
+use pop3_proto::backend::store::StoreError;
+use pop3_proto::secret::Secret;
+use proptest::prelude::*;
+
+/// bcrypt at its cheapest, of "password".
+const CHEAP: &str = "$2b$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu";
+
+fn secret(text: &str) -> Secret {
+    Secret::from(text.as_bytes())
+}
+
+fn verifier(config: VerifierConfig) -> Verifier {
+    let prevailing = Some(Credential::parse(CHEAP).unwrap());
+    Verifier::new(VerifierConfig {
+        prevailing,
+        ..config
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_right_password_is_remembered_and_a_wrong_one_is_not() {
+    let verifier = verifier(VerifierConfig::default());
+    let credential = Credential::parse(CHEAP).unwrap();
+    let check = |password| verifier.check_password("tim", &secret(password), Some(&credential));
+    for _ in 0..5 {
+        assert_eq!(check("password"), Ok(()));
+    }
+    assert_eq!(verifier.hashes_computed(), 1);
+    for n in 2..5 {
+        assert_eq!(check("passwort"), Err(StoreError::Credentials));
+        assert_eq!(verifier.hashes_computed(), n);
+    }
+    assert_eq!(check("password"), Ok(()));
+    assert_eq!(verifier.hashes_computed(), 4);
+}
+
+#[test]
+fn a_changed_credential_is_checked_anew() {
+    let verifier = verifier(VerifierConfig::default());
+    let old = Credential::parse(CHEAP).unwrap();
+    let new = Credential::parse("{PLAIN}another").unwrap();
+    assert_eq!(
+        verifier.check_password("tim", &secret("password"), Some(&old)),
+        Ok(())
+    );
+    let refused = Err(StoreError::Credentials);
+    assert_eq!(
+        verifier.check_password("tim", &secret("password"), Some(&new)),
+        refused
+    );
+    assert_eq!(
+        verifier.check_password("tim", &secret("password"), None),
+        refused
+    );
+}
+
+/// V16: what was right for one user is nothing for another.
+#[test]
+fn v16_memory_is_per_user() {
+    let verifier = verifier(VerifierConfig::default());
+    let credential = Credential::parse(CHEAP).unwrap();
+    for (user, hashes) in [("tim", 1), ("tom", 2), ("tim", 2)] {
+        assert_eq!(
+            verifier.check_password(user, &secret("password"), Some(&credential)),
+            Ok(())
+        );
+        assert_eq!(verifier.hashes_computed(), hashes);
+    }
+}
+
+#[test]
+fn memory_can_be_switched_off() {
+    let verifier = verifier(VerifierConfig {
+        remembered: Duration::ZERO,
+        ..VerifierConfig::default()
+    });
+    let credential = Credential::parse(CHEAP).unwrap();
+    for hashes in 1..4 {
+        assert_eq!(
+            verifier.check_password("tim", &secret("password"), Some(&credential)),
+            Ok(())
+        );
+        assert_eq!(verifier.hashes_computed(), hashes);
+    }
+}
+
+#[test]
+fn many_at_once_are_let_through_in_turn() {
+    let verifier = Arc::new(verifier(VerifierConfig {
+        parallel: 2,
+        remembered: Duration::ZERO,
+        ..VerifierConfig::default()
+    }));
+    let threads: Vec<_> = (0..16)
+        .map(|_| {
+            let verifier = Arc::clone(&verifier);
+            thread::spawn(move || {
+                let credential = Credential::parse(CHEAP).unwrap();
+                verifier.check_password("tim", &secret("password"), Some(&credential))
+            })
+        })
+        .collect();
+    for thread in threads {
+        assert_eq!(thread.join().unwrap(), Ok(()));
+    }
+    assert_eq!(verifier.hashes_computed(), 16);
+}
+
+#[test]
+fn too_many_at_once_are_told_to_come_back() {
+    let verifier = Arc::new(verifier(VerifierConfig {
+        parallel: 1,
+        waiting: 0,
+        remembered: Duration::ZERO,
+        ..VerifierConfig::default()
+    }));
+    let credential =
+        Credential::parse("$2b$12$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu").unwrap();
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let (verifier, credential) = (Arc::clone(&verifier), credential.clone());
+            thread::spawn(move || verifier.check_password("tim", &secret("x"), Some(&credential)))
+        })
+        .collect();
+    let answers: Vec<_> = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .collect();
+    let temporary = |answer: &&Result<_, _>| matches!(answer, Err(StoreError::Temporary(_)));
+    assert!(answers.contains(&Err(StoreError::Credentials)));
+    assert!(answers.iter().filter(temporary).count() > 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// V18: whether the user exists, is locked or has a stored secret, a wrong password costs one hash.
+    #[test]
+    fn v18_a_wrong_password_costs_the_same_everywhere(
+        password in "\\PC{1,30}",
+        credential in prop::sample::select(vec![None, Some(CHEAP), Some("*"), Some("{PLAIN}a colon : and more, quite long")]),
+    ) {
+        prop_assume!(password != "password");
+        let verifier = verifier(VerifierConfig::default());
+        let credential = credential.map(|text| Credential::parse(text).unwrap());
+        prop_assert_eq!(
+            verifier.check_password("tim", &secret(&password), credential.as_ref()),
+            Err(StoreError::Credentials)
+        );
+        prop_assert_eq!(verifier.hashes_computed(), 1);
+    }
+}
+
+#[test]
+fn what_is_too_long_costs_nothing_for_anybody() {
+    let verifier = verifier(VerifierConfig::default());
+    let credential = Credential::parse(CHEAP).unwrap();
+    let long = "x".repeat(MAX_PASSWORD + 1);
+    for credential in [None, Some(&credential)] {
+        for password in ["", &long] {
+            let answer = verifier.check_password("tim", &secret(password), credential);
+            assert_eq!(answer, Err(StoreError::Credentials));
+        }
+    }
+    assert_eq!(verifier.hashes_computed(), 0);
+}
