@@ -1,1 +1,83 @@
 //! A Maildir, or a directory of message files, as a POP3 maildrop.
+//!
+//! [`MaildirStore`] is a blocking [`Store`](pop3_proto::backend::blocking::Store): wrap it into
+//! [`Blocking`](pop3_proto::backend::blocking::Blocking) and any driver serves it. Who may log in is for
+//! an implementation of [`Accounts`](pop3_proto::backend::store::Accounts) to say; where the messages lie
+//! and what becomes of them is the [`Config`].
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use maildir_backend::{Config, MaildirStore, Users};
+//! use pop3_proto::backend::Login;
+//! use pop3_proto::backend::blocking::Blocking;
+//! use pop3_proto::backend::store::{Accounts, StoreError};
+//! use pop3_proto::secret::Secret;
+//!
+//! struct Tim(Secret);
+//!
+//! impl Accounts for Tim {
+//!     fn check(&self, login: &Login) -> Result<String, StoreError> {
+//!         let proven = login.proves(&self.0) && login.user() == Some("tim");
+//!         if proven { Ok("tim".into()) } else { Err(StoreError::Credentials) }
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // /home/tim/Maildir
+//! let mut config = Config::new("/home");
+//! config.users = Users::Each { subfolder: Some("Maildir".into()) };
+//! let accounts = Tim(Secret::from(&b"tanstaaf"[..]));
+//! let store = Arc::new(MaildirStore::new(config, Arc::new(accounts))?);
+//! let backend = Blocking::new(store);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What others see
+//!
+//! Delivery agents, mail programs and IMAP servers go on as if nobody were here. A session renames nothing
+//! and marks nothing; a message that somebody else renames meanwhile is found again, and one that somebody
+//! else removed is gone here too. Only QUIT changes anything: the marked messages go the way that
+//! [`Deletion`] says, and with [`Config::mark_seen`] what was retrieved becomes seen. Folders within a
+//! Maildir (Maildir++) are not shown.
+//!
+//! # What identifies a message
+//!
+//! In a Maildir its name up to the colon, which the Maildir rules make unique for ever. In a plain
+//! directory the whole file name: give every message a name of its own, for a client will not fetch another
+//! message of the same name. Names that are no unique-ids as they are, are escaped or hashed. So ids stay
+//! when flags change, when `new` becomes `cur`, when a backup is restored and when the server restarts.
+//!
+//! # Sizes
+//!
+//! POP3 counts line ends as CRLF, which the size of a file does not tell. A name's `,W=` does, and is
+//! believed where `,S=` is the size of the file; other messages are read once. What was counted is kept in
+//! the file `pop3-gateway.sizes` of the Maildir (`.pop3-gateway.sizes` of a plain directory), which may be
+//! deleted at any time. Where it cannot be written, it is kept in memory.
+//!
+//! # Locks
+//!
+//! A session that may delete holds `flock` on the folder, against a second process and a second session. It
+//! is no lock against delivery agents, which need none.
+
+mod config;
+mod disk;
+mod folder;
+mod held;
+mod listing;
+mod mailbox;
+mod name;
+mod packed;
+mod quota;
+mod removal;
+mod sizes;
+mod snapshot;
+mod store;
+mod tools;
+mod user;
+
+pub use config::{Config, ConfigError, Deletion, Layout, Missing, Users};
+pub use mailbox::MaildirMailbox;
+pub use store::MaildirStore;
+pub use tools::Listed;

@@ -1,0 +1,149 @@
+//! What an administrator decides about a store. Owns the settings and whether they make sense; never
+//! looks at a disk.
+
+use std::path::{Component, PathBuf};
+use std::time::Duration;
+
+/// Where the messages lie, and what becomes of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// The folder itself, or the one below which each user has a folder. May be a symbolic link.
+    pub root: PathBuf,
+    /// How messages lie in a folder. [`Layout::Maildir`] unless said otherwise.
+    pub layout: Layout,
+    /// Whose folder it is. [`Users::One`] unless said otherwise.
+    pub users: Users,
+    /// What becomes of messages that a client deleted. [`Deletion::Remove`] unless said otherwise.
+    pub deletion: Deletion,
+    /// What a user without a folder gets. [`Missing::Error`] unless said otherwise.
+    pub missing: Missing,
+    /// After QUIT, messages that were retrieved and not deleted become seen: they go from `new` to `cur`
+    /// and get the flag `S`. Off unless said otherwise; of no meaning in a plain directory.
+    pub mark_seen: bool,
+    /// A user's folder, its subfolder, `new` and `cur` may be symbolic links. Off unless said otherwise:
+    /// whoever can write into his own home could point it at somebody else's mail. Messages are never
+    /// symbolic links.
+    pub follow_links: bool,
+    /// Sessions that may delete lock the folder against other processes. On unless said otherwise; a
+    /// network file system that knows no locks is served without.
+    pub lock: bool,
+    /// In a plain directory, only files whose names end like this are messages (`.eml`). All are, unless
+    /// said otherwise.
+    pub suffix: Option<String>,
+    /// In a plain directory, a file that was changed less than this ago is still being written and not
+    /// shown. 2 seconds unless said otherwise. Files that are written elsewhere and renamed into the
+    /// directory do not need it.
+    pub settle: Duration,
+}
+
+/// How messages lie in a folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// A Maildir: `new`, `cur` and `tmp`. In order of the delivery time that the names begin with.
+    #[default]
+    Maildir,
+    /// A plain directory: every regular file is a message. In order of their last change, then by name; a
+    /// file that is touched keeps its unique-id and goes to the end. Names that begin with a dot, and
+    /// those that editors and downloads give to what is unfinished (`~`, `#x#`, `.tmp`, `.temp`, `.part`,
+    /// `.partial`, `.filepart`, `.crdownload`, `.swp`, `.lock`), are none.
+    Directory,
+}
+
+/// Whose folder it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Users {
+    /// The root is the one folder, of whoever may log in.
+    #[default]
+    One,
+    /// Each account has a folder of its name below the root.
+    Each {
+        /// Where in it the messages lie: `Maildir`, or some levels of folders.
+        subfolder: Option<PathBuf>,
+    },
+}
+
+/// What becomes of messages that a client deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Deletion {
+    /// They are removed.
+    #[default]
+    Remove,
+    /// They go to this folder within the user's folder, which is made when it is needed: in a Maildir a
+    /// folder of it (`.Trash`), in a plain directory a directory of any name.
+    Move(String),
+    /// They stay.
+    Keep,
+}
+
+/// What a user without a folder gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Missing {
+    /// An empty maildrop. If a disk is not mounted, clients see their mail vanish and fetch all of it
+    /// again later.
+    Empty,
+    /// An error, which names the folder in the log.
+    #[default]
+    Error,
+}
+
+/// A setting that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The subfolder leads elsewhere.
+    #[error("the subfolder {0:?} is no relative path of plain names")]
+    Subfolder(PathBuf),
+    /// The folder for deleted messages is not one.
+    #[error(
+        "{0:?} cannot be the folder for deleted messages: a name without slash is wanted, not new, cur \
+         or tmp, and beginning with a dot in a Maildir"
+    )]
+    Trash(String),
+}
+
+impl Config {
+    /// A Maildir of one user at this path.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            layout: Layout::default(),
+            users: Users::default(),
+            deletion: Deletion::default(),
+            missing: Missing::default(),
+            mark_seen: false,
+            follow_links: false,
+            lock: true,
+            suffix: None,
+            settle: Duration::from_secs(2),
+        }
+    }
+
+    /// Whether the settings make sense.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if let Users::Each {
+            subfolder: Some(path),
+        } = &self.users
+        {
+            let plain = |part| matches!(part, Component::Normal(_));
+            if !path.components().all(plain) || path.as_os_str().is_empty() {
+                return Err(ConfigError::Subfolder(path.clone()));
+            }
+        }
+        if let Deletion::Move(name) = &self.deletion {
+            let plain = !name.is_empty()
+                && name.len() <= 255
+                && !name.contains(['/', '\0'])
+                && name != "."
+                && name != "..";
+            let own = match self.layout {
+                Layout::Maildir => name.starts_with('.'),
+                Layout::Directory => true,
+            };
+            if !plain || !own {
+                return Err(ConfigError::Trash(name.clone()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,349 @@
+//! Directories and files, always below a directory that is open already: no path is ever walked a second
+//! time, and no symbolic link is followed but where it is said.
+//!
+//! Owns every system call of the crate. Each error says what could not be done to which path and who
+//! tried. Never decides what a file means.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+/// A directory that is open.
+#[derive(Debug)]
+pub(crate) struct Dir {
+    file: File,
+    path: PathBuf,
+}
+
+/// What tells one state of a file from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) inode: u64,
+    pub(crate) size: u64,
+    /// Seconds and nanoseconds since 1970.
+    pub(crate) changed: (i64, u32),
+}
+
+const READ: OFlags = OFlags::RDONLY
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NOCTTY)
+    // a pipe with nobody at its other end must not hold us up
+    .union(OFlags::NONBLOCK);
+
+impl Dir {
+    /// A directory by its path, through any symbolic link.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let flags = READ | OFlags::DIRECTORY;
+        let fd = rustix::fs::open(path, flags, Mode::empty());
+        Ok(Self {
+            file: fd.map_err(|errno| named("open", path, errno))?.into(),
+            path: path.to_owned(),
+        })
+    }
+
+    /// A directory in this one.
+    pub(crate) fn enter(&self, name: &OsStr, follow_links: bool) -> io::Result<Self> {
+        let links = if follow_links {
+            OFlags::empty()
+        } else {
+            OFlags::NOFOLLOW
+        };
+        let flags = READ | OFlags::DIRECTORY | links;
+        let fd = rustix::fs::openat(&self.file, name, flags, Mode::empty());
+        Ok(Self {
+            file: fd.map_err(|errno| self.named("open", name, errno))?.into(),
+            path: self.path.join(name),
+        })
+    }
+
+    /// The same, made if it is not there.
+    pub(crate) fn enter_or_make(&self, name: &OsStr, follow_links: bool) -> io::Result<Self> {
+        match self.enter(name, follow_links) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            entered => return entered,
+        }
+        step("mkdir", name)?;
+        match rustix::fs::mkdirat(&self.file, name, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(self.named("make", name, errno)),
+        }
+        let made = self.enter(name, follow_links)?;
+        made.give_to_owner_of(self)?;
+        self.sync()?;
+        Ok(made)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names of what is no directory and no symbolic link, as far as that costs nothing to know.
+    pub(crate) fn names(&self) -> io::Result<Vec<Box<[u8]>>> {
+        let fail = |errno| named("list", &self.path, errno);
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.file).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            if matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown) {
+                names.push(entry.file_name().to_bytes().into());
+            }
+        }
+        Ok(names)
+    }
+
+    /// Its own state, which changes when names do.
+    pub(crate) fn stamp(&self) -> io::Result<Stamp> {
+        let stat = rustix::fs::fstat(&self.file);
+        Ok(Stamp::of(
+            &stat.map_err(|errno| named("look at", &self.path, errno))?,
+        ))
+    }
+
+    /// Which directory it is, whatever path leads to it.
+    pub(crate) fn identity(&self) -> io::Result<(u64, u64)> {
+        let stat = rustix::fs::fstat(&self.file);
+        let stat = stat.map_err(|errno| named("look at", &self.path, errno))?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+
+    /// The state of a regular file; anything else is not found.
+    pub(crate) fn stat(&self, name: &[u8]) -> io::Result<Stamp> {
+        let name = OsStr::from_bytes(name);
+        let stat = rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| self.named("look at", name, errno))?;
+        if is_file(&stat) {
+            return Ok(Stamp::of(&stat));
+        }
+        Err(self.named("take for a message", name, Errno::NOENT))
+    }
+
+    /// Opens a regular file for reading; anything else is not found.
+    pub(crate) fn read(&self, name: &[u8]) -> io::Result<(File, Stamp)> {
+        let name = OsStr::from_bytes(name);
+        let fail = |errno| self.named("read", name, errno);
+        let fd = rustix::fs::openat(&self.file, name, READ | OFlags::NOFOLLOW, Mode::empty())
+            .map_err(|errno| match errno {
+                // a symbolic link
+                Errno::LOOP => fail(Errno::NOENT),
+                errno => fail(errno),
+            })?;
+        let stat = rustix::fs::fstat(&fd).map_err(fail)?;
+        if is_file(&stat) {
+            return Ok((fd.into(), Stamp::of(&stat)));
+        }
+        Err(fail(Errno::NOENT))
+    }
+
+    /// Makes a file that was not there.
+    pub(crate) fn create(&self, name: &[u8]) -> io::Result<File> {
+        self.open_to_write(name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)
+    }
+
+    /// Makes a file, or empties the one that is there.
+    pub(crate) fn overwrite(&self, name: &[u8]) -> io::Result<File> {
+        self.open_to_write(name, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC)
+    }
+
+    /// Opens a file that is there, to write at its end.
+    pub(crate) fn append(&self, name: &[u8]) -> io::Result<File> {
+        self.open_to_write(name, OFlags::WRONLY | OFlags::APPEND)
+    }
+
+    /// Renames a file in place of whatever has that name.
+    pub(crate) fn replace(&self, from: &[u8], to: &[u8]) -> io::Result<()> {
+        let (from, to) = (OsStr::from_bytes(from), OsStr::from_bytes(to));
+        step("replace", from)?;
+        rustix::fs::renameat(&self.file, from, &self.file, to)
+            .map_err(|errno| self.named("rename", from, errno))
+    }
+
+    /// Moves a file to where no other of that name is.
+    pub(crate) fn rename(&self, from: &[u8], target: &Self, to: &[u8]) -> io::Result<()> {
+        let (from, to) = (OsStr::from_bytes(from), OsStr::from_bytes(to));
+        step("rename", from)?;
+        self.rename_alone(from, target, to).map_err(|errno| {
+            let blamed = match errno {
+                Errno::EXIST => target.path.join(to),
+                _ => self.path.join(from),
+            };
+            named("rename", &blamed, errno)
+        })
+    }
+
+    pub(crate) fn unlink(&self, name: &[u8]) -> io::Result<()> {
+        let name = OsStr::from_bytes(name);
+        step("unlink", name)?;
+        rustix::fs::unlinkat(&self.file, name, AtFlags::empty())
+            .map_err(|errno| self.named("remove", name, errno))
+    }
+
+    /// What was done to the names in it is on the disk when this returns.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        step("sync", self.path.as_os_str())?;
+        match rustix::fs::fsync(&self.file) {
+            // a file system that cannot do this to a directory
+            Ok(()) | Err(Errno::INVAL | Errno::ROFS) => Ok(()),
+            Err(errno) => Err(named("sync", &self.path, errno)),
+        }
+    }
+
+    /// Takes the lock of this directory for as long as the value lives; `None` if another has it.
+    pub(crate) fn lock(&self) -> io::Result<Option<File>> {
+        let file = self.enter(OsStr::new("."), false)?.file;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            // a file system without locks
+            Ok(()) | Err(Errno::NOLCK | Errno::NOSYS | Errno::NOTSUP | Errno::BADF) => {
+                Ok(Some(file))
+            }
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(named("lock", &self.path, errno)),
+        }
+    }
+
+    /// What root makes in somebody's directory is his.
+    pub(crate) fn give_file(&self, file: &File) -> io::Result<()> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        let fail = |errno| named("give away a file in", &self.path, errno);
+        let owner = rustix::fs::fstat(&self.file).map_err(fail)?;
+        let (user, group) = (
+            rustix::fs::Uid::from_raw(owner.st_uid),
+            rustix::fs::Gid::from_raw(owner.st_gid),
+        );
+        rustix::fs::fchown(file, Some(user), Some(group)).map_err(fail)
+    }
+
+    fn give_to_owner_of(&self, parent: &Self) -> io::Result<()> {
+        parent.give_file(&self.file)
+    }
+
+    fn open_to_write(&self, name: &[u8], flags: OFlags) -> io::Result<File> {
+        let name = OsStr::from_bytes(name);
+        step("write", name)?;
+        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let fd = rustix::fs::openat(&self.file, name, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|errno| self.named("write", name, errno))?;
+        Ok(fd.into())
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    fn rename_alone(&self, from: &OsStr, target: &Self, to: &OsStr) -> Result<(), Errno> {
+        let flags = rustix::fs::RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(&self.file, from, &target.file, to, flags) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => self.relink(from, target, to),
+            renamed => renamed,
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+    fn rename_alone(&self, from: &OsStr, target: &Self, to: &OsStr) -> Result<(), Errno> {
+        self.relink(from, target, to)
+    }
+
+    /// Killed in between, it leaves the file under both names.
+    fn relink(&self, from: &OsStr, target: &Self, to: &OsStr) -> Result<(), Errno> {
+        rustix::fs::linkat(&self.file, from, &target.file, to, AtFlags::empty())?;
+        rustix::fs::unlinkat(&self.file, from, AtFlags::empty())
+    }
+
+    fn named(&self, action: &str, name: &OsStr, errno: Errno) -> io::Error {
+        named(action, &self.path.join(name), errno)
+    }
+}
+
+impl Stamp {
+    /// The state of a file that is open.
+    pub(crate) fn of_file(file: &File) -> io::Result<Self> {
+        Ok(Self::of(&rustix::fs::fstat(file)?))
+    }
+
+    #[allow(
+        clippy::unnecessary_cast,
+        clippy::useless_conversion,
+        reason = "other systems have other types here"
+    )]
+    fn of(stat: &Stat) -> Self {
+        Self {
+            inode: stat.st_ino as u64,
+            size: u64::try_from(stat.st_size).unwrap_or_default(),
+            changed: (
+                stat.st_mtime as i64,
+                u32::try_from(stat.st_mtime_nsec).unwrap_or_default(),
+            ),
+        }
+    }
+}
+
+fn is_file(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+}
+
+/// The error of this kind that says what could not be done, and to whom rights are wanting.
+fn named(action: &str, path: &Path, errno: Errno) -> io::Error {
+    let kind = match errno {
+        Errno::LOOP => io::ErrorKind::PermissionDenied,
+        errno => errno.kind(),
+    };
+    let advice = match errno {
+        Errno::ACCESS | Errno::PERM => format!(
+            "; it needs rights for the user {} and the group {}",
+            rustix::process::geteuid().as_raw(),
+            rustix::process::getegid().as_raw()
+        ),
+        Errno::LOOP | Errno::NOTDIR => "; symbolic links are not followed here".to_owned(),
+        _ => String::new(),
+    };
+    let error = io::Error::from(errno);
+    io::Error::new(
+        kind,
+        format!("cannot {action} {}: {error}{advice}", path.display()),
+    )
+}
+
+/// Called before every change.
+#[cfg(not(test))]
+#[expect(clippy::unnecessary_wraps, reason = "tests break in here")]
+fn step(_: &str, _: &OsStr) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) use faults::step;
+
+/// A power cut at any change.
+#[cfg(test)]
+pub(crate) mod faults {
+    use std::cell::{Cell, RefCell};
+    use std::ffi::OsStr;
+    use std::io;
+
+    thread_local! {
+        static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
+        static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// After so many changes no further one is made. Forgets what was done.
+    pub(crate) fn cut_after(changes: usize) {
+        LEFT.set(changes);
+        LOG.take();
+    }
+
+    /// What was done to the disk.
+    pub(crate) fn log() -> Vec<String> {
+        LOG.with_borrow(Clone::clone)
+    }
+
+    pub(crate) fn step(action: &str, name: &OsStr) -> io::Result<()> {
+        if LEFT.get() == 0 {
+            return Err(io::Error::other("the power is cut"));
+        }
+        LEFT.set(LEFT.get() - 1);
+        LOG.with_borrow_mut(|log| log.push(format!("{action} {}", name.display())));
+        Ok(())
+    }
+}

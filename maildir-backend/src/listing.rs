@@ -1,0 +1,180 @@
+//! The messages of a folder, in their order, with sizes and unique-ids.
+//!
+//! Owns which files are the messages of a session and what is known of each. Reads a message only to count
+//! its octets, once. Never changes a file, but for the one with the counts.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io;
+
+use pop3_proto::backend::store::{StoreError, message_size};
+
+use crate::config::{Config, Layout};
+use crate::disk::Stamp;
+use crate::folder::{Folder, Found, failed};
+use crate::name;
+use crate::sizes::{Count, Memory, Sizes};
+use crate::snapshot::Snapshot;
+
+/// A message as it was listed.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(crate) found: Found,
+    pub(crate) stamp: Stamp,
+    /// The base name was there twice; the other file is the same message.
+    pub(crate) twice: bool,
+}
+
+/// A message and what a client is told of it.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) message: Message,
+    pub(crate) unique_id: String,
+    pub(crate) octets: u64,
+}
+
+/// Lists a folder. `may_write`: the counts may be saved in it. `settled`: files that are written to right
+/// now are left out.
+pub(crate) fn list(
+    folder: &Folder,
+    config: &Config,
+    memory: &Memory,
+    may_write: bool,
+    settled: bool,
+) -> Result<Vec<Told>, StoreError> {
+    let mut messages = messages(folder)?;
+    if settled && folder.layout == Layout::Directory {
+        let now = std::time::SystemTime::now();
+        messages.retain(|message| has_settled(message.stamp, now, config.settle));
+    }
+    match folder.layout {
+        Layout::Maildir => messages.sort_by_cached_key(|message| {
+            let base = folder.base(&message.found.name);
+            (name::delivered(base), Box::<[u8]>::from(base))
+        }),
+        Layout::Directory => messages.sort_by(|a, b| {
+            (a.stamp.changed, &a.found.name).cmp(&(b.stamp.changed, &b.found.name))
+        }),
+    }
+    let known = Sizes::load(folder.layout, &folder.home, memory);
+    measured(folder, messages, &known, memory, may_write)
+}
+
+/// The messages in no order, each once.
+fn messages(folder: &Folder) -> Result<Vec<Message>, StoreError> {
+    let mut messages = Vec::new();
+    let mut renamed = Vec::new();
+    for found in once(folder, folder.scan()?) {
+        match folder.place(found.0.place).stat(&found.0.name) {
+            Ok(stamp) => messages.push(Message {
+                found: found.0,
+                stamp,
+                twice: found.1,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => renamed.push(found.0),
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    if !renamed.is_empty() {
+        let now = folder.index()?;
+        let found = renamed
+            .iter()
+            .filter_map(|was| now.get(folder.base(&was.name)));
+        messages.extend(found.filter_map(|found| {
+            let stamp = folder.place(found.place).stat(&found.name).ok()?;
+            Some(Message {
+                found: found.clone(),
+                stamp,
+                twice: false,
+            })
+        }));
+    }
+    Ok(messages)
+}
+
+/// Each base name once, and whether there are two of it. Only names in `cur` can be what another name in
+/// `new` has become.
+fn once(folder: &Folder, found: Vec<Found>) -> Vec<(Found, bool)> {
+    let mut seen: HashMap<Box<[u8]>, usize> = HashMap::new();
+    let mut messages: Vec<(Found, bool)> = Vec::with_capacity(found.len());
+    if folder.layout == Layout::Directory {
+        return found.into_iter().map(|found| (found, false)).collect();
+    }
+    for found in found {
+        match seen.entry(folder.base(&found.name).into()) {
+            Entry::Vacant(entry) => {
+                entry.insert(messages.len());
+                messages.push((found, false));
+            }
+            // the later place is the newer one
+            Entry::Occupied(entry) => messages[*entry.get()] = (found, true),
+        }
+    }
+    messages
+}
+
+fn has_settled(stamp: Stamp, now: std::time::SystemTime, settle: std::time::Duration) -> bool {
+    let since = now.duration_since(std::time::UNIX_EPOCH);
+    let since = since.map_or(0, |since| since.as_nanos());
+    let changed = u128::try_from(stamp.changed.0).map_or(0, |seconds| {
+        seconds * 1_000_000_000 + u128::from(stamp.changed.1)
+    });
+    // a time to come tells nothing
+    changed > since || since - changed >= settle.as_nanos()
+}
+
+fn measured(
+    folder: &Folder,
+    messages: Vec<Message>,
+    known: &Sizes,
+    memory: &Memory,
+    may_write: bool,
+) -> Result<Vec<Told>, StoreError> {
+    let counts = known.counts();
+    let mut counted: Vec<Option<Count>> = Vec::with_capacity(messages.len());
+    let mut told = Vec::with_capacity(messages.len());
+    let mut news = false;
+    for message in messages {
+        let base = folder.base(&message.found.name);
+        let unique_id = name::unique_id(base);
+        let stamp = message.stamp;
+        let declared = match folder.layout {
+            Layout::Maildir => name::declared_octets(base, stamp.size),
+            Layout::Directory => None,
+        };
+        let count = match declared {
+            Some(_) => None,
+            None => match counts.get(unique_id.as_str()) {
+                Some(count) if count.octets(stamp).is_some() => Some(*count),
+                Some(_) | None => {
+                    let count = count(folder, &message.found, stamp);
+                    news |= count.is_some();
+                    count
+                }
+            },
+        };
+        let octets = declared.or_else(|| count.and_then(|count| count.octets(stamp)));
+        counted.push(count);
+        told.push(Told {
+            message,
+            unique_id,
+            // who cannot read it now can neither be told its size nor be sent it
+            octets: octets.unwrap_or(stamp.size),
+        });
+    }
+    let lines = counted.iter().flatten().count();
+    if news || counts.len() > 2 * lines + 100 {
+        let all = told.iter().zip(&counted);
+        let all = all.filter_map(|(told, count)| Some((told.unique_id.as_str(), (*count)?)));
+        Sizes::store(folder.layout, &folder.home, memory, may_write, all);
+    }
+    Ok(told)
+}
+
+/// Reads a message to its end. What cannot be read is not counted: it must not keep its owner from all
+/// the others.
+fn count(folder: &Folder, found: &Found, stamp: Stamp) -> Option<Count> {
+    let opened = folder.place(found.place).read(&found.name).ok()?;
+    let octets = message_size(Snapshot::new(opened)).ok()?;
+    Some(Count::new(stamp, octets))
+}

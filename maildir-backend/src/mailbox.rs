@@ -1,0 +1,196 @@
+//! An open maildrop: one session's view of a folder.
+//!
+//! Owns what was listed, and finds it again when others rename it. Changes nothing before QUIT.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use pop3_proto::backend::blocking::Mailbox;
+use pop3_proto::backend::store::{Entry, StoreError};
+use pop3_proto::backend::{Access, Index};
+
+use crate::config::{Deletion, Layout};
+use crate::disk::Stamp;
+use crate::folder::{Folder, Found};
+use crate::held::Held;
+use crate::listing::{self, Message, Told};
+use crate::snapshot::Snapshot;
+use crate::store::Shared;
+use crate::{name, packed, removal};
+
+/// A session with a folder of a [`MaildirStore`](crate::MaildirStore).
+pub struct MaildirMailbox {
+    shared: Arc<Shared>,
+    /// `None`: there is none, which is the same as empty.
+    folder: Option<Folder>,
+    access: Access,
+    held: Option<Held>,
+    messages: Vec<Message>,
+    /// The state of the directories when all messages were looked for.
+    searched: Vec<Stamp>,
+}
+
+impl MaildirMailbox {
+    pub(crate) fn new(shared: Arc<Shared>, folder: Option<Folder>, access: Access) -> Self {
+        Self {
+            shared,
+            folder,
+            access,
+            held: None,
+            messages: Vec::new(),
+            searched: Vec::new(),
+        }
+    }
+
+    fn open_message(&mut self, index: Index) -> Result<Snapshot, StoreError> {
+        let at = index.0 as usize;
+        match self.try_open(at) {
+            Err(StoreError::Missing) if self.search()? => self.try_open(at),
+            opened => opened,
+        }
+    }
+
+    fn try_open(&self, at: usize) -> Result<Snapshot, StoreError> {
+        let folder = self.folder.as_ref().ok_or(StoreError::Missing)?;
+        let Found { place, name } = &self.messages.get(at).ok_or(StoreError::Missing)?.found;
+        let (file, stamp) = folder.place(*place).read(name)?;
+        if folder.layout == Layout::Maildir {
+            packed::refuse(&file)?;
+        }
+        Ok(Snapshot::new((file, stamp)))
+    }
+
+    /// Finds all messages that were renamed. False if nothing can have been since the last time.
+    fn search(&mut self) -> Result<bool, StoreError> {
+        let Some(folder) = &self.folder else {
+            return Ok(false);
+        };
+        let stamps = folder.stamps()?;
+        if stamps == self.searched {
+            return Ok(false);
+        }
+        let now = folder.index()?;
+        for message in &mut self.messages {
+            if let Some(found) = now.get(folder.base(&message.found.name)) {
+                message.found.clone_from(found);
+            }
+        }
+        self.searched = stamps;
+        Ok(true)
+    }
+
+    fn mark_seen(&mut self, indexes: impl Iterator<Item = Index>) -> Result<(), StoreError> {
+        let mut result = Ok(());
+        for index in indexes {
+            let at = index.0 as usize;
+            let marked = match self.try_mark_seen(at) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.search()?;
+                    match self.try_mark_seen(at) {
+                        // gone
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                        marked => marked,
+                    }
+                }
+                marked => marked,
+            };
+            if let (Ok(()), Err(error)) = (&result, marked) {
+                result = Err(error.into());
+            }
+        }
+        result
+    }
+
+    fn try_mark_seen(&self, at: usize) -> io::Result<()> {
+        let Some((folder, message)) = self.folder.as_ref().zip(self.messages.get(at)) else {
+            return Ok(());
+        };
+        let Found { place, name } = &message.found;
+        match (folder.cur(), name::seen(name)) {
+            (Some(cur), Some(seen)) => folder.place(*place).rename(name, cur, &seen),
+            (None, _) | (_, None) => Ok(()),
+        }
+    }
+}
+
+impl Mailbox for MaildirMailbox {
+    fn access(&self) -> Access {
+        self.access
+    }
+
+    fn list(&mut self) -> Result<Vec<Entry>, StoreError> {
+        let Some(folder) = &self.folder else {
+            return Ok(Vec::new());
+        };
+        let Shared { config, memory } = &*self.shared;
+        let writes = self.access == Access::ReadWrite;
+        if writes && config.lock {
+            self.held = Some(Held::take(&folder.home)?);
+        }
+        let told = listing::list(folder, config, memory, writes, true)?;
+        let (messages, entries) = told
+            .into_iter()
+            .map(|told| {
+                let Told {
+                    message,
+                    unique_id,
+                    octets: size,
+                } = told;
+                (message, Entry { size, unique_id })
+            })
+            .unzip();
+        self.messages = messages;
+        Ok(entries)
+    }
+
+    fn message(&mut self, index: Index) -> Result<Box<dyn Read + Send>, StoreError> {
+        let snapshot = self.open_message(index)?;
+        if let Some(message) = self.messages.get_mut(index.0 as usize) {
+            // what the client has read it may delete
+            message.stamp = snapshot.stamp();
+        }
+        Ok(Box::new(snapshot))
+    }
+
+    fn top(&mut self, index: Index, _: u64) -> Result<Box<dyn Read + Send>, StoreError> {
+        Ok(Box::new(self.open_message(index)?))
+    }
+
+    fn remove(&mut self, indexes: &[Index]) -> Result<(), StoreError> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let messages = indexes
+            .iter()
+            .filter_map(|index| self.messages.get(index.0 as usize));
+        removal::remove(folder, &self.shared.config.deletion, messages)
+    }
+
+    fn update(&mut self, deleted: &[Index], retrieved: &[Index]) -> Result<(), StoreError> {
+        let removed = match deleted {
+            [] => Ok(()),
+            _ => self.remove(deleted),
+        };
+        let config = &self.shared.config;
+        let kept = config.deletion == Deletion::Keep;
+        let marked = if config.mark_seen {
+            let left = |index: &Index| kept || deleted.binary_search(index).is_err();
+            self.mark_seen(retrieved.iter().copied().filter(left))
+        } else {
+            Ok(())
+        };
+        // before the client hears of it: it may come back at once
+        self.held = None;
+        removed.and(marked)
+    }
+}
+
+impl fmt::Debug for MaildirMailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MaildirMailbox")
+            .field("folder", &self.folder.as_ref().map(|f| f.home.path()))
+            .field("messages", &self.messages.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,221 @@
+//! Names of message files: what in them stays, what they say about size and time, and the unique-id that
+//! comes of them. Owns the Maildir naming rules; never looks at a disk.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use pop3_proto::unique_id;
+use sha2::{Digest, Sha256};
+
+use crate::config::Layout;
+
+/// What stays of a name when flags change: in a Maildir all before the colon.
+pub(crate) fn base(layout: Layout, name: &[u8]) -> &[u8] {
+    match layout {
+        Layout::Maildir => name.split(|b| *b == b':').next().unwrap_or(name),
+        Layout::Directory => name,
+    }
+}
+
+/// The unique-id of a base name. Two names have two ids: where the short forms end, SHA-256 goes on.
+pub(crate) fn unique_id(base: &[u8]) -> String {
+    let id = unique_id::from_name(base);
+    if !id.starts_with("%md5.") {
+        return id;
+    }
+    // MD5 would let whoever chooses names make two that collide. No escaped name has an `s` behind its
+    // percent sign.
+    let digest = Sha256::digest(base);
+    let hex = digest.iter().take(31).map(|octet| format!("{octet:02X}"));
+    hex.fold("%sha256.".to_owned(), |id, octet| id + &octet)
+}
+
+/// The octets of the message with CRLF line ends, if the name tells and tells the truth about the file.
+pub(crate) fn declared_octets(base: &[u8], file_size: u64) -> Option<u64> {
+    let octets = field(base, b"W=")?;
+    let plausible = file_size..=octets_limit(file_size);
+    (field(base, b"S=")? == file_size && plausible.contains(&octets)).then_some(octets)
+}
+
+/// The most octets that a file of this size can have with CRLF line ends.
+pub(crate) const fn octets_limit(file_size: u64) -> u64 {
+    file_size.saturating_mul(2).saturating_add(2)
+}
+
+/// When it was delivered: seconds and microseconds. Names that do not tell come first.
+pub(crate) fn delivered(base: &[u8]) -> (u64, u64) {
+    let mut parts = base.splitn(3, |b| *b == b'.');
+    let seconds = parts.next().and_then(number).unwrap_or_default();
+    let unique = parts.next().unwrap_or_default();
+    let at = unique.iter().position(|b| *b == b'M');
+    let micros = at.and_then(|at| {
+        let digits = &unique[at + 1..];
+        let end = digits.iter().position(|b| !b.is_ascii_digit());
+        number(&digits[..end.unwrap_or(digits.len())])
+    });
+    (seconds, micros.unwrap_or_default())
+}
+
+/// The name in `cur` that says that the message was seen; `None` if it says so already, or if its flags
+/// are not ours to change.
+pub(crate) fn seen(name: &[u8]) -> Option<Vec<u8>> {
+    let base = base(Layout::Maildir, name);
+    let info = &name[base.len()..];
+    let flags = match info {
+        [] => &[][..],
+        _ => info.strip_prefix(b":2,")?,
+    };
+    // behind a comma are flags of somebody's own
+    let end = flags.iter().position(|b| *b == b',');
+    let (known, others) = flags.split_at(end.unwrap_or(flags.len()));
+    if known.contains(&b'S') {
+        return None;
+    }
+    let mut known = known.to_vec();
+    known.push(b'S');
+    known.sort_unstable();
+    Some([base, b":2,", &known, others].concat())
+}
+
+/// The name that a message has in `cur` of another folder.
+pub(crate) fn in_cur(name: &[u8]) -> Vec<u8> {
+    if name.contains(&b':') {
+        return name.to_vec();
+    }
+    [name, b":2,"].concat()
+}
+
+/// The name that a message gets where its own is taken: a new unique one, and what tells about it.
+pub(crate) fn another(layout: Layout, unique: &str, name: &[u8]) -> Vec<u8> {
+    match layout {
+        Layout::Maildir => {
+            let info = &name[base(layout, name).len()..];
+            in_cur(&[unique.as_bytes(), info].concat())
+        }
+        Layout::Directory => {
+            let end = &name[name.len().saturating_sub(100)..];
+            [unique.as_bytes(), b".", end].concat()
+        }
+    }
+}
+
+/// A name as part of a path.
+pub(crate) fn display(name: &[u8]) -> &OsStr {
+    OsStr::from_bytes(name)
+}
+
+/// Whether mail programs have marked it as trash, so that no quota counts it.
+pub(crate) fn is_trashed(name: &[u8]) -> bool {
+    let info = &name[base(Layout::Maildir, name).len()..];
+    info.strip_prefix(b":2,").is_some_and(|f| f.contains(&b'T'))
+}
+
+/// Whether a file of this name may be a message.
+pub(crate) fn may_be_message(layout: Layout, suffix: Option<&str>, name: &[u8]) -> bool {
+    const UNFINISHED: [&str; 9] = [
+        "~",
+        ".tmp",
+        ".temp",
+        ".part",
+        ".partial",
+        ".filepart",
+        ".crdownload",
+        ".swp",
+        ".lock",
+    ];
+    if name.starts_with(b".") {
+        return false;
+    }
+    match layout {
+        Layout::Maildir => !base(layout, name).is_empty(),
+        Layout::Directory => {
+            let unfinished = UNFINISHED.iter().any(|end| name.ends_with(end.as_bytes()))
+                || (name.starts_with(b"#") && name.ends_with(b"#"));
+            !unfinished && suffix.is_none_or(|suffix| name.ends_with(suffix.as_bytes()))
+        }
+    }
+}
+
+/// A number behind a comma: `,S=123`.
+fn field(base: &[u8], key: &[u8]) -> Option<u64> {
+    let mut fields = base.split(|b| *b == b',').skip(1);
+    fields.find_map(|field| number(field.strip_prefix(key)?))
+}
+
+/// Decimal digits and nothing else.
+fn number(digits: &[u8]) -> Option<u64> {
+    let clean = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(digits).ok().filter(|_| clean)?;
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_believed_where_they_are_true() {
+        let octets = |name: &str, size| declared_octets(name.as_bytes(), size);
+        assert_eq!(octets("1.a.h,S=10,W=12", 10), Some(12));
+        assert_eq!(octets("1.a.h,W=12,S=10", 10), Some(12));
+        for (name, size) in [
+            ("1.a.h,S=10,W=12", 11),
+            ("1.a.h,S=10", 10),
+            ("1.a.h,W=12", 10),
+            ("1.a.h,S=10,W=9", 10),
+            ("1.a.h,S=10,W=23", 10),
+            ("1.a.h,S=+10,W=12", 10),
+            ("1.a.h,S=10,W=99999999999999999999", 10),
+            ("S=10,W=12", 10),
+        ] {
+            assert_eq!(octets(name, size), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_numbers() {
+        let time = |name: &str| delivered(name.as_bytes());
+        assert_eq!(time("1700000000.M5P3Q1.host"), (1_700_000_000, 5));
+        assert_eq!(time("1700000000.P3Q1M77_2.host"), (1_700_000_000, 77));
+        assert_eq!(time("1700000000.1234_0.host"), (1_700_000_000, 0));
+        assert_eq!(time("msg.M1"), (0, 1));
+        assert_eq!(time(""), (0, 0));
+        assert!(time("9.M9P1.h") < time("9.M10P1.h"));
+    }
+
+    #[test]
+    fn seen_is_added_where_it_belongs() {
+        let name = |name: &str| seen(name.as_bytes()).map(|n| n.escape_ascii().to_string());
+        assert_eq!(name("1.a.h").as_deref(), Some("1.a.h:2,S"));
+        assert_eq!(name("1.a.h:2,").as_deref(), Some("1.a.h:2,S"));
+        assert_eq!(name("1.a.h:2,FT").as_deref(), Some("1.a.h:2,FST"));
+        assert_eq!(name("1.a.h:2,Fab,x").as_deref(), Some("1.a.h:2,FSab,x"));
+        assert_eq!(name("1.a.h:2,RS"), None);
+        assert_eq!(name("1.a.h:1,x"), None);
+    }
+
+    #[test]
+    fn p049_two_names_have_two_ids() {
+        let long = |last: u8| [&[b'x'; 200][..], &[last]].concat();
+        let (one, two) = (unique_id(&long(1)), unique_id(&long(2)));
+        assert_ne!(one, two);
+        assert!(one.len() == 70 && pop3_proto::unique_id::is_valid(one.as_bytes()));
+        assert_eq!(
+            unique_id(b"1700000000.M5P3Q1.host,S=3"),
+            "1700000000.M5P3Q1.host,S=3"
+        );
+        assert_ne!(unique_id(one.as_bytes()), one);
+    }
+
+    #[test]
+    fn what_is_unfinished_is_no_message() {
+        let file = |name: &str| may_be_message(Layout::Directory, None, name.as_bytes());
+        assert!(file("a") && file("a.eml") && file("1:2,S") && file("#a"));
+        for name in [".a", "a~", "#a#", "a.eml.part", "a.tmp", "."] {
+            assert!(!file(name), "{name}");
+        }
+        let eml = |name: &str| may_be_message(Layout::Directory, Some(".eml"), name.as_bytes());
+        assert!(eml("a.eml") && !eml("a.txt"));
+        assert!(!may_be_message(Layout::Maildir, None, b":2,S"));
+    }
+}

@@ -1,0 +1,191 @@
+//! What becomes of deleted messages: removed or moved, each for itself, and on the disk before anybody is
+//! told.
+//!
+//! Owns the order of things at QUIT: every message is tried, whatever befell the others, then the
+//! directories are synced, and then the first error is reported. Cut off at any point, it leaves each
+//! message either where it was or where it belongs. Never touches a message that is not named.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::io;
+
+use pop3_proto::backend::store::StoreError;
+
+use crate::config::{Deletion, Layout};
+use crate::disk::Dir;
+use crate::folder::{Folder, Found, failed};
+use crate::listing::Message;
+use crate::{name, quota, tools};
+
+/// A message that is renamed again and again is given up after so many searches.
+const SEARCHES: usize = 8;
+
+/// A directory that is listed while a name in it changes may show neither the old nor the new one. What
+/// was not found so many times is gone.
+const SURE: usize = 2;
+
+/// Takes these messages out of a folder. One that is gone already is no error.
+pub(crate) fn remove<'a>(
+    folder: &Folder,
+    deletion: &Deletion,
+    messages: impl Iterator<Item = &'a Message>,
+) -> Result<(), StoreError> {
+    let target = match deletion {
+        Deletion::Keep => return Ok(()),
+        Deletion::Remove => None,
+        Deletion::Move(name) => Some(trash(folder, name)?),
+    };
+    let mut removal = Removal {
+        folder,
+        target,
+        changed: BTreeSet::new(),
+        octets: 0,
+        messages: 0,
+        error: None,
+    };
+    let mut missing = HashMap::new();
+    for message in messages {
+        let gone = removal.take(&message.found, message);
+        if !gone || message.twice {
+            missing.insert(folder.base(&message.found.name), message);
+        }
+    }
+    if folder.layout == Layout::Maildir && !missing.is_empty() {
+        removal.search(&missing);
+    }
+    if counts_less(deletion) {
+        quota::note(&folder.home, -removal.octets, -removal.messages);
+    }
+    removal.finish()
+}
+
+struct Removal<'a> {
+    folder: &'a Folder,
+    /// Where messages are moved to.
+    target: Option<Dir>,
+    /// Places whose names changed.
+    changed: BTreeSet<u8>,
+    /// For the quota.
+    octets: i64,
+    messages: i64,
+    error: Option<StoreError>,
+}
+
+impl Removal<'_> {
+    /// Takes a file out. False if it is not there.
+    fn take(&mut self, found: &Found, message: &Message) -> bool {
+        match self.try_take(found, message) {
+            Ok(()) => {
+                self.changed.insert(found.place);
+                if !name::is_trashed(&found.name) {
+                    self.octets = self.octets.saturating_add_unsigned(message.stamp.size);
+                    self.messages += 1;
+                }
+                true
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => {
+                self.fail(failed(error));
+                true
+            }
+        }
+    }
+
+    fn try_take(&self, found: &Found, message: &Message) -> io::Result<()> {
+        let from = self.folder.place(found.place);
+        let name = &*found.name;
+        if self.folder.layout == Layout::Directory && from.stat(name)? != message.stamp {
+            let path = from.path().join(name::display(name));
+            return Err(io::Error::other(format!(
+                "{} changed since it was read, and stays",
+                path.display()
+            )));
+        }
+        let Some(target) = &self.target else {
+            return from.unlink(name);
+        };
+        let to = match self.folder.layout {
+            Layout::Maildir => name::in_cur(name),
+            Layout::Directory => name.to_vec(),
+        };
+        match from.rename(name, target, &to) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let to = name::another(self.folder.layout, &tools::unique_name(), name);
+                from.rename(name, target, &to)
+            }
+            moved => moved,
+        }
+    }
+
+    /// Looks for what was renamed meanwhile, until none of it is there.
+    fn search(&mut self, missing: &HashMap<&[u8], &Message>) {
+        let mut not_found = 0;
+        for _ in 0..SEARCHES {
+            let found = match self.folder.scan() {
+                Ok(found) => found,
+                Err(error) => return self.fail(error),
+            };
+            let mut any = false;
+            for found in found {
+                if let Some(message) = missing.get(self.folder.base(&found.name)) {
+                    any = true;
+                    self.take(&found, message);
+                }
+            }
+            not_found = if any { 0 } else { not_found + 1 };
+            if not_found == SURE {
+                return;
+            }
+        }
+        self.fail(StoreError::Temporary(format!(
+            "messages in {} are renamed again and again, or cannot be removed",
+            self.folder.home.path().display()
+        )));
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.error.get_or_insert(error);
+    }
+
+    fn finish(mut self) -> Result<(), StoreError> {
+        if self.changed.is_empty() {
+            return self.error.map_or(Ok(()), Err);
+        }
+        // where messages went first, so that they are on the disk once at least
+        let places = self.changed.iter().map(|place| self.folder.place(*place));
+        let synced = self.target.iter().chain(places).map(Dir::sync);
+        let synced: Vec<_> = synced.filter_map(Result::err).collect();
+        for error in synced {
+            self.fail(failed(error));
+        }
+        self.error.map_or(Ok(()), Err)
+    }
+}
+
+/// The directory that deleted messages go to, made if it is not there.
+fn trash(folder: &Folder, name: &str) -> Result<Dir, StoreError> {
+    let trash = folder.home.enter_or_make(OsStr::new(name), false);
+    let trash = trash.map_err(failed)?;
+    match folder.layout {
+        Layout::Directory => Ok(trash),
+        Layout::Maildir => {
+            for part in ["tmp", "new"] {
+                trash
+                    .enter_or_make(OsStr::new(part), false)
+                    .map_err(failed)?;
+            }
+            trash
+                .enter_or_make(OsStr::new("cur"), false)
+                .map_err(failed)
+        }
+    }
+}
+
+/// Whether what is deleted leaves the quota.
+fn counts_less(deletion: &Deletion) -> bool {
+    match deletion {
+        Deletion::Remove => true,
+        Deletion::Move(folder) => quota::is_free(folder),
+        Deletion::Keep => false,
+    }
+}

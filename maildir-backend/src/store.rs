@@ -1,0 +1,80 @@
+//! The store: who comes in, and to which folder.
+
+use std::fmt;
+use std::sync::Arc;
+
+use pop3_proto::backend::Open;
+use pop3_proto::backend::blocking::Store;
+use pop3_proto::backend::store::{Accounts, StoreError};
+
+use crate::config::{Config, ConfigError};
+use crate::disk::Dir;
+use crate::folder::{Folder, failed};
+use crate::mailbox::MaildirMailbox;
+use crate::sizes::Memory;
+
+/// Folders of message files, as a store. The [crate](crate) tells what it does with them.
+pub struct MaildirStore {
+    accounts: Arc<dyn Accounts>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What all sessions have in common.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) memory: Memory,
+}
+
+impl MaildirStore {
+    /// A store with these settings and these accounts. Looks at no disk.
+    ///
+    /// # Errors
+    ///
+    /// If settings make no sense.
+    pub fn new(config: Config, accounts: Arc<dyn Accounts>) -> Result<Self, ConfigError> {
+        config.check()?;
+        let memory = Memory::default();
+        Ok(Self {
+            accounts,
+            shared: Arc::new(Shared { config, memory }),
+        })
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// Whether the root is there and can be opened: for a look before serving.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, for the operator.
+    pub fn check_root(&self) -> Result<(), StoreError> {
+        Dir::open(&self.shared.config.root)
+            .map(drop)
+            .map_err(failed)
+    }
+}
+
+impl Store for MaildirStore {
+    type Mailbox = MaildirMailbox;
+
+    fn open(&self, open: &Open) -> Result<MaildirMailbox, StoreError> {
+        let account = self.accounts.check(&open.login)?;
+        let folder = Folder::open(&self.shared.config, &account)?;
+        Ok(MaildirMailbox::new(
+            Arc::clone(&self.shared),
+            folder,
+            open.access,
+        ))
+    }
+}
+
+impl fmt::Debug for MaildirStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MaildirStore")
+            .field("config", &self.shared.config)
+            .finish_non_exhaustive()
+    }
+}

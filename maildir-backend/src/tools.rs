@@ -1,0 +1,223 @@
+//! What command-line tools do to a folder: deliver, list, remove. No login is asked for.
+//!
+//! Owns delivery by the Maildir rules: a message is complete and on the disk before anybody can see it.
+//! Never waits for sessions: they cope with whoever else works on the folder.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::BytesMut;
+use pop3_proto::backend::store::StoreError;
+use pop3_proto::stuffing::Stuffer;
+
+use crate::config::{Deletion, Layout};
+use crate::disk::Dir;
+use crate::folder::{Folder, failed};
+use crate::listing::{self, Told};
+use crate::{name, quota, removal};
+
+/// A message as [`MaildirStore::list`](crate::MaildirStore::list) tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listed {
+    /// The unique-id, as UIDL says it.
+    pub unique_id: String,
+    /// Octets with CRLF line ends, as LIST says it.
+    pub size: u64,
+    /// The file.
+    pub path: PathBuf,
+    /// When the file was last changed.
+    pub changed: SystemTime,
+}
+
+impl crate::MaildirStore {
+    /// Puts a message into a user's folder, which is made if there is none. The user is an account's name;
+    /// of no meaning where there is one folder. Returns the unique-id.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read or written; nothing is left of it then.
+    pub fn deliver(&self, user: &str, mut message: impl Read) -> Result<String, StoreError> {
+        let config = &self.shared.config;
+        let folder = Folder::open_or_make(config, user)?;
+        let (tmp, target) = match folder.layout {
+            Layout::Maildir => (
+                folder.home.enter("tmp".as_ref(), config.follow_links),
+                folder.home.enter("new".as_ref(), config.follow_links),
+            ),
+            Layout::Directory => (
+                folder.home.enter(".".as_ref(), false),
+                folder.home.enter(".".as_ref(), false),
+            ),
+        };
+        let (tmp, target) = (tmp.map_err(failed)?, target.map_err(failed)?);
+        let unique = unique_name();
+        let draft = match folder.layout {
+            Layout::Maildir => unique.clone(),
+            Layout::Directory => format!(".{unique}.tmp"),
+        };
+        let delivered = write(&tmp, draft.as_bytes(), &mut message).and_then(|counted| {
+            let name = match folder.layout {
+                Layout::Maildir => unique + &counted.fields(),
+                Layout::Directory => unique + config.suffix.as_deref().unwrap_or(".eml"),
+            };
+            tmp.rename(draft.as_bytes(), &target, name.as_bytes())?;
+            target.sync()?;
+            Ok((name, counted.size))
+        });
+        match delivered {
+            Ok((name, size)) => {
+                if folder.layout == Layout::Maildir {
+                    quota::note(&folder.home, i64::try_from(size).unwrap_or(i64::MAX), 1);
+                }
+                Ok(name::unique_id(name.as_bytes()))
+            }
+            Err(error) => {
+                // not there if it was renamed
+                let _ = tmp.unlink(draft.as_bytes());
+                Err(failed(error))
+            }
+        }
+    }
+
+    /// The messages of a user in the order of their numbers, those that are still being written too.
+    ///
+    /// # Errors
+    ///
+    /// Those of a login.
+    pub fn list(&self, user: &str) -> Result<Vec<Listed>, StoreError> {
+        let Some(folder) = Folder::open(&self.shared.config, user)? else {
+            return Ok(Vec::new());
+        };
+        let listed = self.told(&folder)?.into_iter().map(|told| {
+            let found = &told.message.found;
+            let dir = folder.place(found.place).path();
+            let (seconds, nanos) = told.message.stamp.changed;
+            let since = Duration::new(u64::try_from(seconds).unwrap_or_default(), nanos);
+            Listed {
+                unique_id: told.unique_id,
+                size: told.octets,
+                path: dir.join(name::display(&found.name)),
+                changed: UNIX_EPOCH + since,
+            }
+        });
+        Ok(listed.collect())
+    }
+
+    /// Removes a message of a user for good, whatever [`Deletion`] says.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Missing`] if there is none of this unique-id.
+    pub fn remove(&self, user: &str, unique_id: &str) -> Result<(), StoreError> {
+        let folder = Folder::open(&self.shared.config, user)?.ok_or(StoreError::Missing)?;
+        let told = self.told(&folder)?;
+        let message = told.iter().find(|told| told.unique_id == unique_id);
+        let message = message.ok_or(StoreError::Missing)?;
+        let messages = std::iter::once(&message.message);
+        removal::remove(&folder, &Deletion::Remove, messages)
+    }
+
+    fn told(&self, folder: &Folder) -> Result<Vec<Told>, StoreError> {
+        let shared = &*self.shared;
+        listing::list(folder, &shared.config, &shared.memory, false, false)
+    }
+}
+
+/// A name that no other message ever has: time, process, count and host.
+pub(crate) fn unique_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default();
+    format!(
+        "{}.M{}P{}Q{}.{}",
+        now.as_secs(),
+        now.subsec_micros(),
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed),
+        host()
+    )
+}
+
+/// The host's name as it may stand in a file's.
+fn host() -> String {
+    let system = rustix::system::uname();
+    let host = system.nodename().to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    let host: String = host.chars().filter(|c| plain(*c)).take(60).collect();
+    if host.is_empty() {
+        return "localhost".to_owned();
+    }
+    host
+}
+
+/// What was written.
+struct Counted {
+    size: u64,
+    octets: u64,
+    /// LF without a CR before it.
+    bare_lf: u64,
+    last: u8,
+}
+
+impl Counted {
+    /// The sizes for the name. Others count a line end for each LF and nothing else, so `W=` is only said
+    /// where that comes to the same.
+    fn fields(&self) -> String {
+        let Self {
+            size,
+            octets,
+            bare_lf,
+            ..
+        } = self;
+        if size + bare_lf == *octets {
+            format!(",S={size},W={octets}")
+        } else {
+            format!(",S={size}")
+        }
+    }
+}
+
+/// Writes a message to a new file, to the disk.
+fn write(dir: &Dir, name: &[u8], message: &mut impl Read) -> io::Result<Counted> {
+    let mut file = dir.create(name)?;
+    dir.give_file(&file)?;
+    let counted = copy(message, &mut file)?;
+    file.sync_all()?;
+    Ok(counted)
+}
+
+fn copy(message: &mut impl Read, file: &mut File) -> io::Result<Counted> {
+    let mut counted = Counted {
+        size: 0,
+        octets: 0,
+        bare_lf: 0,
+        last: 0,
+    };
+    let mut stuffer = Stuffer::whole();
+    let mut sent = BytesMut::new();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let n = match message.read(&mut piece) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let piece = &piece[..n];
+        file.write_all(piece)?;
+        counted.size += n as u64;
+        for byte in piece {
+            counted.bare_lf += u64::from(*byte == b'\n' && counted.last != b'\r');
+            counted.last = *byte;
+        }
+        stuffer.stuff(piece, &mut sent);
+        sent.clear();
+    }
+    stuffer.finish(&mut sent);
+    counted.octets = stuffer.octets();
+    Ok(counted)
+}
