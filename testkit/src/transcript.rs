@@ -53,6 +53,7 @@ mod notation;
 use std::fmt;
 use std::time::Duration;
 
+pub use notation::octets;
 use notation::{Step, matches_glob, read_step};
 
 /// The side that a transcript talks to.

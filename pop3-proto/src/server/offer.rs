@@ -14,11 +14,7 @@ use crate::capability::Capability;
 impl Session {
     pub(super) fn greet(&mut self) {
         let policy = self.policy.clone();
-        let kept = policy
-            .greeting
-            .chars()
-            .filter(|c| !c.is_control() && !matches!(c, '<' | '>'));
-        let text: String = kept.take(200).collect();
+        let text = printable(&policy.greeting.replace(['<', '>'], ""), 200);
         let text = text.trim_start_matches(['[', ' ']);
         if self.offers_apop() {
             let stamp = self.stamp.clone();
@@ -52,7 +48,7 @@ impl Session {
         }
         let mechanisms = self.mechanisms();
         if !mechanisms.is_empty() {
-            list.push(Capability::Sasl(mechanisms));
+            list.push(Capability::Sasl(fitting(mechanisms)));
         }
         if before_login && policy.tls == TlsOffer::Stls && !self.is_protected() {
             list.push(Capability::Stls);
@@ -74,8 +70,8 @@ impl Session {
         list.extend(
             policy
                 .implementation
-                .clone()
-                .map(Capability::Implementation),
+                .as_deref()
+                .map(|text| Capability::Implementation(printable(text, 480))),
         );
         list
     }
@@ -129,4 +125,30 @@ impl Session {
         let safe = matches!(self.policy.tls, TlsOffer::Implicit) || self.policy.clear_login;
         self.policy.apop && safe && !self.stamp.is_empty()
     }
+}
+
+/// The mechanisms whose names fit into a line (X007), the strongest first. The others can be used all the
+/// same, and AUTH alone lists them.
+fn fitting(mut mechanisms: Vec<Mechanism>) -> Vec<Mechanism> {
+    let mut room = 480_usize;
+    let fits = |mechanism: &Mechanism| {
+        let left = room.checked_sub(1 + mechanism.as_str().len());
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    let count = mechanisms.iter().map(fits).take_while(|fits| *fits).count();
+    mechanisms.truncate(count);
+    mechanisms
+}
+
+/// So many octets of a text at most, and nothing that could end its line.
+fn printable(text: &str, octets: usize) -> String {
+    let mut kept = String::new();
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if kept.len() + c.len_utf8() > octets {
+            break;
+        }
+        kept.push(c);
+    }
+    kept
 }

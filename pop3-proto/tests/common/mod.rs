@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pop3_proto::backend::{
-    Access, Failure, Index, Login, Open, Part, Refusal, RefusalKind, Reply, Request, Ticket,
+    Access, Failure, FailureKind, Index, Login, Open, Part, Refusal, RefusalKind, Reply, Request,
+    Ticket,
 };
 use pop3_proto::server::{Event, Policy, Reason, Session, TlsInfo};
 use pop3_proto::time::Time;
@@ -41,6 +42,21 @@ pub struct Store {
     pub fail_update: bool,
     /// Pieces of a body.
     pub piece: usize,
+    /// What goes wrong with a message.
+    pub troubles: Vec<(Index, Trouble)>,
+    /// What is said to be the size of the messages, instead of the truth.
+    pub sizes: Vec<u64>,
+    /// The challenges of a relayed login.
+    pub challenges: VecDeque<Vec<u8>>,
+}
+
+/// What goes wrong with a message.
+#[derive(Clone, Copy, Debug)]
+pub enum Trouble {
+    /// It cannot be had.
+    Fails(FailureKind),
+    /// It breaks off after so many octets.
+    Breaks(usize),
 }
 
 impl Store {
@@ -51,20 +67,15 @@ impl Store {
         }
         match request {
             Request::Open(Open { login, access, .. }) => self.open(&login, access),
-            Request::Answer(_) => self.opened(Access::ReadWrite),
+            Request::Answer(_) => match self.challenges.pop_front() {
+                Some(challenge) => self.answers.push_back(Answer::Challenge(challenge)),
+                None => self.opened(Access::ReadWrite),
+            },
             Request::Retrieve {
                 ticket,
                 index,
                 part: Part::Whole | Part::Top { .. },
-            } => {
-                let message = self.messages[index.0 as usize].clone();
-                self.answers
-                    .push_back(Answer::Start(ticket, message.len() as u64));
-                for piece in message.chunks(self.piece.max(1)) {
-                    self.answers.push_back(Answer::Body(ticket, piece.to_vec()));
-                }
-                self.answers.push_back(Answer::End(ticket));
-            }
+            } => self.retrieve(ticket, index),
             Request::Cancel(_) | Request::Abandon => self.answers.clear(),
             Request::Update { .. } if self.fail_update => {
                 self.answers
@@ -78,12 +89,35 @@ impl Store {
         }
     }
 
+    fn retrieve(&mut self, ticket: Ticket, index: Index) {
+        let message = self.messages[index.0 as usize].clone();
+        let mut troubles = self.troubles.iter();
+        let trouble = troubles.find(|(at, _)| *at == index).map(|(_, what)| *what);
+        let failed = |kind| Answer::BodyFailed(ticket, Failure::new(kind, "words of the store"));
+        let sent = match trouble {
+            Some(Trouble::Fails(kind)) => return self.answers.push_back(failed(kind)),
+            Some(Trouble::Breaks(after)) => &message[..after],
+            None => &message[..],
+        };
+        self.answers
+            .push_back(Answer::Start(ticket, message.len() as u64));
+        for piece in sent.chunks(self.piece.max(1)) {
+            self.answers.push_back(Answer::Body(ticket, piece.to_vec()));
+        }
+        self.answers.push_back(match trouble {
+            Some(_) => failed(FailureKind::Temporary),
+            None => Answer::End(ticket),
+        });
+    }
+
     fn open(&mut self, login: &Login, access: Access) {
         let good = match login {
             Login::Password { user, password } => user == "u" && password.expose() == b"p w",
             Login::Bearer { token, .. } => token.expose() == b"good",
             Login::Relay { .. } => {
-                return self.answers.push_back(Answer::Challenge(b"what?".to_vec()));
+                let first = self.challenges.pop_front();
+                let first = first.unwrap_or_else(|| b"what?".to_vec());
+                return self.answers.push_back(Answer::Challenge(first));
             }
             Login::Apop { .. } | Login::CramMd5 { .. } => true,
             other => panic!("no such login here: {other:?}"),
@@ -102,8 +136,11 @@ impl Store {
     fn opened(&mut self, access: Access) {
         self.answers.push_back(Answer::Authenticated);
         for (n, message) in self.messages.iter().enumerate() {
-            self.answers
-                .push_back(Answer::Entry(message.len() as u64, format!("id{n}").into()));
+            let size = self.sizes.get(n).copied();
+            self.answers.push_back(Answer::Entry(
+                size.unwrap_or(message.len() as u64),
+                format!("id{n}").into(),
+            ));
         }
         self.answers.push_back(Answer::Opened(access));
     }
@@ -123,6 +160,13 @@ pub struct Talk {
 
 impl Talk {
     pub fn new(policy: Policy, messages: &[&[u8]]) -> Self {
+        let mut talk = Self::with_greeting(policy, messages);
+        talk.out.clear();
+        talk
+    }
+
+    /// The greeting is heard.
+    pub fn with_greeting(policy: Policy, messages: &[&[u8]]) -> Self {
         let session = Session::new(Arc::new(policy), "<1.2@host>", Time::ZERO);
         let messages = messages.iter().map(|message| message.to_vec()).collect();
         let store = Store {
@@ -140,7 +184,6 @@ impl Talk {
             out: Vec::new(),
         };
         talk.settle();
-        talk.out.clear();
         talk
     }
 

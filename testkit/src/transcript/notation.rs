@@ -48,7 +48,8 @@ pub(super) fn read_step(text: &str) -> Result<(Step, bool), &'static str> {
     }
 }
 
-fn octets(text: &str) -> Result<Vec<u8>, &'static str> {
+/// The octets that a text with escapes stands for.
+pub fn octets(text: &str) -> Result<Vec<u8>, &'static str> {
     let octet = |glob| match glob {
         Glob::Octet(octet) => octet,
         Glob::Any => b'*',
