@@ -8,6 +8,7 @@
 //! | [`model`] | the reference maildrop: what replies must be |
 //! | [`generate`] | test cases from raw octets, for fuzzers and proptest |
 //! | [`transcript`] | dialogues as text files, and their replay |
+//! | [`stores`] | what every mail store must do, as one suite |
 //! | [`tcp`] | the small IMAP server on a real socket |
 //! | [`world`] | a network and a clock in memory |
 
@@ -16,6 +17,7 @@ pub mod generate;
 pub mod imap_server;
 pub mod mails;
 pub mod model;
+pub mod stores;
 pub mod tcp;
 pub mod transcript;
 pub mod world;
