@@ -189,3 +189,102 @@ fn counts_less(deletion: &Deletion) -> bool {
         Deletion::Keep => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::disk::faults;
+    use crate::listing;
+    use crate::sizes::Memory;
+
+    const MESSAGES: usize = 7;
+
+    fn names(path: &Path) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(path) else {
+            return Vec::new();
+        };
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect()
+    }
+
+    /// Every second message is deleted, and the power is cut after so many changes. Says what went wrong,
+    /// how many messages are gone or in the trash, and what was done to the disk.
+    fn quit(
+        layout: Layout,
+        deletion: &Deletion,
+        changes: usize,
+    ) -> (Result<(), StoreError>, usize, Vec<String>) {
+        let root = tempfile::tempdir().unwrap();
+        let (new, cur) = match layout {
+            Layout::Maildir => ("new", "cur"),
+            Layout::Directory => (".", "."),
+        };
+        for part in ["tmp", "new", "cur"] {
+            fs::create_dir(root.path().join(part)).unwrap();
+        }
+        for n in 0..MESSAGES {
+            let place = if n < 3 { new } else { cur };
+            fs::write(root.path().join(place).join(format!("{n}.M1.h")), [b'x']).unwrap();
+        }
+        let mut config = Config::new(root.path());
+        config.layout = layout;
+        let folder = Folder::open(&config, "").unwrap().unwrap();
+        faults::cut_after(usize::MAX);
+        let told = listing::list(&folder, &config, &Memory::default(), false, false).unwrap();
+        faults::cut_after(changes);
+        let marked = told.iter().map(|told| &told.message).step_by(2);
+        let result = remove(&folder, deletion, marked);
+        let done = faults::log();
+        faults::cut_after(usize::MAX);
+
+        let all: BTreeSet<String> = [new, cur]
+            .iter()
+            .flat_map(|place| names(&root.path().join(place)))
+            .filter(|name| name.ends_with(".h"))
+            .collect();
+        let trash = match layout {
+            Layout::Maildir => root.path().join(".Trash/cur"),
+            Layout::Directory => root.path().join(".Trash"),
+        };
+        let trashed = names(&trash).len();
+        for n in (1..MESSAGES).step_by(2) {
+            assert!(all.contains(&format!("{n}.M1.h")), "{n} was not marked");
+        }
+        let gone = MESSAGES - all.len();
+        match deletion {
+            Deletion::Remove => assert_eq!(trashed, 0),
+            Deletion::Move(_) => assert_eq!(trashed, gone, "each message is in one place"),
+            Deletion::Keep => assert_eq!(gone, 0),
+        }
+        (result, gone, done)
+    }
+
+    #[test]
+    fn f21_cut_at_every_change_what_is_reported_is_so() {
+        for layout in [Layout::Maildir, Layout::Directory] {
+            for deletion in [Deletion::Remove, Deletion::Move(".Trash".to_owned())] {
+                let (result, gone, done) = quit(layout, &deletion, usize::MAX);
+                assert_eq!((result, gone), (Ok(()), 4));
+                let last = done.iter().rposition(|step| !step.starts_with("sync"));
+                let synced = &done[last.unwrap() + 1..];
+                let places = match layout {
+                    Layout::Maildir => 2,
+                    Layout::Directory => 1,
+                };
+                let targets = usize::from(deletion != Deletion::Remove);
+                assert_eq!(synced.len(), places + targets, "{done:?}");
+                for changes in 0..done.len() {
+                    let (result, gone, _) = quit(layout, &deletion, changes);
+                    assert!(result.is_err() && gone <= changes, "{changes} of {done:?}");
+                }
+            }
+        }
+        assert_eq!(quit(Layout::Maildir, &Deletion::Keep, 0).0, Ok(()));
+    }
+}
