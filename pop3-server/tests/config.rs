@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use pop3_proto::server::{ReadOnly, TlsOffer};
 use pop3_server::config::{
-    Config, DeletePolicy, Flags, LogFormat, LogLevel, LoginCommand, PipelineLogin, RuntimeKind,
-    Security,
+    Config, DeletePolicy, FileDeletion, Flags, ListedMessage, LogFormat, LogLevel, LoginCommand,
+    PipelineLogin, RuntimeKind, Security, StoreKind,
 };
 use proptest::prelude::*;
 
@@ -568,6 +568,261 @@ fn mistakes_in_routes() {
     }
 }
 
+const STORE: &str =
+    "[[store]]\nname = \"local\"\nkind = \"maildir\"\npath = \"mail\"\naccounts = \"users\"\n";
+
+#[test]
+fn a_store_is_enough_and_takes_everybody() {
+    let config = parse(&format!("{LISTENER}{STORE}")).unwrap();
+    assert!(config.upstreams.is_empty());
+    assert_eq!(config.routing.default.as_deref(), Some("local"));
+    let store = &config.stores[0];
+    assert_eq!(store.accounts.as_deref(), Some(Path::new("/etc/users")));
+    let StoreKind::Files(files) = &store.kind else {
+        panic!("{store:?}")
+    };
+    assert_eq!(files.path, Path::new("/etc/mail"));
+    assert!(!files.plain && !files.each && files.lock && !files.follow_links && !files.mark_seen);
+    assert_eq!(files.delete, FileDeletion::Remove);
+}
+
+#[test]
+fn every_key_of_a_store_is_heard() {
+    let config = parse(&format!(
+        "{LISTENER}apop = true\nsasl = [\"CRAM-MD5\", \"PLAIN\"]\n{UPSTREAM}{STORE}\
+         users = \"each\"\nsubfolder = \"Maildir\"\ndelete = \"move:.Trash\"\nmissing = \"empty\"\n\
+         mark_seen = true\nfollow_links = true\nlock = false\n\
+         [[store]]\nname = \"scans\"\nkind = \"directory\"\npath = \"/srv/scans\"\naccounts = \"users\"\n\
+         suffix = \".eml\"\nsettle = \"5s\"\ndelete = \"keep\"\n\
+         [[store]]\nname = \"notes\"\nkind = \"list\"\naccounts = \"users\"\n\
+         [[store.message]]\nfile = \"a.eml\"\n\
+         [[store.message]]\nsubject = \"b\"\ntext = \"c\\n\"\ndate = 1970-01-02\n\
+         [[store]]\nname = \"db\"\nkind = \"sql\"\nurl = \"postgres://a:s3cret@h/b\"\n\
+         password_file = \"p\"\nconnections = 3\nacquire_timeout = \"1s\"\nstatement_timeout = \"2s\"\n\
+         max_message = \"1 MiB\"\n\
+         [store.queries]\nlist = \"select 1\"\nbody = \"select 2\"\nbody_piece = \"select 3\"\n\
+         delete = \"delete 4\"\naccount = \"select 5\"\n\
+         [store.template]\nfrom = \"{{host}}\"\nsubject = \"s\"\ndate = \"logged\"\n\
+         [store.template.headers]\n\"X-Level\" = \"{{level}}\"\n\
+         [monitor]\nuser = \"probe\"\nsecret = \"not so easy to guess\"\n\
+         [routing]\ndefault = \"main\"\n[routing.domain]\n\"example.org\" = \"local\"\n\
+         [routing.user]\nscan = \"scans\"\nnote = {{ store = \"notes\", user = \"n\" }}\n"
+    ))
+    .unwrap();
+    let kinds: Vec<_> = config.stores.iter().map(|store| &store.kind).collect();
+    let [
+        StoreKind::Files(local),
+        StoreKind::Files(scans),
+        StoreKind::List(notes),
+        StoreKind::Sql(db),
+    ] = kinds[..]
+    else {
+        panic!("{kinds:?}")
+    };
+    assert!(local.each && local.missing_is_empty && local.mark_seen && local.follow_links);
+    assert_eq!(local.delete, FileDeletion::Move(".Trash".into()));
+    assert!(!local.lock && scans.plain && scans.suffix.as_deref() == Some(".eml"));
+    assert_eq!(scans.settle, Duration::from_secs(5));
+    assert_eq!(notes[0], ListedMessage::File("/etc/a.eml".into()));
+    assert!(matches!(
+        &notes[1],
+        ListedMessage::Text { date: 86_400, .. }
+    ));
+    let queries = db.queries.as_ref().unwrap();
+    assert_eq!(queries.delete, ["delete 4"]);
+    let template = queries.template.as_ref().unwrap();
+    assert_eq!(
+        template.headers,
+        [("X-Level".to_owned(), "{level}".to_owned())]
+    );
+    assert_eq!(config.routing.users["note"].upstream, "notes");
+    assert_eq!(config.routing.users["note"].user.as_deref(), Some("n"));
+    assert!(config.listeners[0].apop);
+    let shown = format!("{config:?}");
+    assert!(
+        !shown.contains("s3cret") && !shown.contains("not so easy"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn mistakes_in_stores() {
+    let with = |lines: &str| error(&format!("{LISTENER}{STORE}{lines}\n"));
+    let other = |lines: &str| {
+        error(&format!(
+            "{LISTENER}[[store]]\nname = \"a\"\naccounts = \"u\"\n{lines}\n"
+        ))
+    };
+    for (message, part) in [
+        (
+            with("pth = \"x\""),
+            "8:1: store[1].pth: unknown key; did you mean \"path\"?",
+        ),
+        (
+            with("delete = \"trash\""),
+            "\"trash\" says not what becomes of deleted messages; write \"remove\"",
+        ),
+        (
+            with("delete = \"move:Trash\""),
+            "\"Trash\" is not a folder for deleted messages; write a folder of the Maildir, such as \"move:.Trash\"",
+        ),
+        (
+            with("subfolder = \"x\""),
+            "store[1].subfolder: there is one folder for all",
+        ),
+        (
+            with("users = \"each\"\nsubfolder = \"../x\""),
+            "this leads out of the account's folder",
+        ),
+        (
+            with("users = \"many\""),
+            "\"many\" is not known here; write \"one\" or \"each\"",
+        ),
+        (with("suffix = \".eml\""), "store[1].suffix: unknown key"),
+        (
+            with(&STORE.replace("\"users\"", "\"u\"")),
+            "store[2].name: there is another store or upstream \"local\"",
+        ),
+        (
+            error_with("", "", &STORE.replace("local", "main")),
+            "store[1].name: there is another store or upstream \"main\"",
+        ),
+        (
+            error_with("", "", STORE),
+            "routing: there are several upstreams or stores, and no route says who goes where",
+        ),
+        (
+            error_with("", "", &format!("{STORE}[routing]\ndefault = \"loacl\"")),
+            "there is no upstream or store \"loacl\"; did you mean \"local\"?",
+        ),
+        (
+            error_with(
+                "",
+                "",
+                &format!(
+                    "{STORE}[routing]\ndefault = \"main\"\n[routing.user]\na = {{ store = \"local\", upstream = \"main\" }}"
+                ),
+            ),
+            "keep one of the two",
+        ),
+        (other("path = \"x\""), "store[1].kind: the kind is missing"),
+        (
+            other("kind = \"mbox\""),
+            "\"mbox\" is not known here; write \"maildir\", \"directory\", \"list\" or \"sql\"",
+        ),
+        (
+            other("kind = \"maildir\""),
+            "store[1].path: the folder is missing",
+        ),
+        (
+            other("kind = \"directory\"\npath = \"x\"\nmark_seen = true"),
+            "store[1].mark_seen: unknown key",
+        ),
+        (
+            other("kind = \"list\"\n[[store.message]]\nsubject = \"x\"\ntext = \"y\""),
+            "the date is missing",
+        ),
+        (
+            other("kind = \"list\"\n[[store.message]]\nsubject = \"x\""),
+            "a message is a file, or a subject with a text and a date",
+        ),
+        (
+            other(
+                "kind = \"list\"\n[[store.message]]\nsubject = \"x\\ny\"\ntext = \"y\"\ndate = 2026-01-01",
+            ),
+            "this is not one line",
+        ),
+        (
+            other("kind = \"sql\""),
+            "store[1].url: the database is missing",
+        ),
+        (
+            other("kind = \"sql\"\nurl = \"x\"\nconnections = 0"),
+            "nobody could be served",
+        ),
+        (
+            other("kind = \"sql\"\nurl = \"x\"\n[store.queries]\nlist = \"x\""),
+            "store[1].queries.body: the query is missing",
+        ),
+        (
+            other(
+                "kind = \"sql\"\nurl = \"x\"\n[store.queries]\nlist = \"x\"\nbody = \"y\"\naccount = \"z\"",
+            ),
+            "there are accounts in a file and in the database",
+        ),
+        (
+            other("kind = \"sql\"\nurl = \"x\"\n[store.template]\nsubject = \"x\""),
+            "the tool's own tables hold messages, not texts",
+        ),
+        (
+            error(&format!(
+                "{LISTENER}[[store]]\nname = \"a\"\nkind = \"sql\"\nurl = \"x\"\n[store.queries]\nlist = \"x\"\nbody = \"y\"\n"
+            )),
+            "nobody could log in",
+        ),
+        (
+            error(&format!(
+                "{LISTENER}{}",
+                STORE.replace("accounts = \"users\"\n", "")
+            )),
+            "store[1].accounts: nobody could log in; write accounts = \"FILE\"",
+        ),
+        (
+            error(&format!("{LISTENER}sasl = [\"SCRAM-SHA-1\"]\n{STORE}")),
+            "SCRAM-SHA-1 hides the user's name, and the default route leads to a store",
+        ),
+        (
+            error_with("apop = true", "", ""),
+            "listener[1].apop: \"APOP\" needs the password, which only the upstream holds",
+        ),
+    ] {
+        assert!(message.contains(part), "{message}\nlacks\n{part}");
+    }
+    // whatever is wrong with it, the address of a database is not repeated
+    let secret = other("kind = \"sql\"\nurl = [\"mysql://a:hush@b/c\"]");
+    assert!(!secret.contains("hush"), "{secret}");
+}
+
+/// V35: there is no monitoring account unless it is configured, and no default secret.
+#[test]
+fn v35_mistakes_in_the_monitoring_account() {
+    assert_eq!(
+        parse(&format!("{LISTENER}{UPSTREAM}")).unwrap().monitor,
+        None
+    );
+    let with = |lines: &str| error_with("", "", &format!("[monitor]\n{lines}"));
+    for (message, part) in [
+        (with(""), "monitor.user: the account needs a name"),
+        (
+            with("user = \"monitor\""),
+            "monitor.secret: the secret is missing; write secret_file",
+        ),
+        (
+            with("user = \"monitor\"\nsecret = \"monitor\""),
+            "this would be guessed; write at least 12 characters",
+        ),
+        (
+            with("user = \"a long name of mine\"\nsecret = \"a long name of mine\""),
+            "this would be guessed",
+        ),
+        (
+            with("user = \"m\"\nsecret = \"long enough, this\"\nsecret_file = \"f\""),
+            "keep secret or secret_file",
+        ),
+        (
+            with("user = \"m\"\nsecret = \"long enough,\\nthis\""),
+            "no client could send this",
+        ),
+        (
+            with("user = \"m\"\nsecret_file = \"f\"\n[routing.user]\nm = \"main\""),
+            "monitor: \"m\" has a route of its own",
+        ),
+    ] {
+        assert!(message.contains(part), "{message}\nlacks\n{part}");
+        assert!(!message.contains("long enough"), "{message}");
+    }
+}
+
 /// P011: an autologout timer below ten minutes is refused.
 #[test]
 fn p011_autologout_has_a_floor_of_ten_minutes() {
@@ -739,6 +994,26 @@ const EXAMPLE: &str = include_str!("../../pop3-gateway.example.toml");
 #[test]
 fn the_example_is_a_good_configuration() {
     parse(EXAMPLE).unwrap();
+    let whole = parse(&example_with_stores()).unwrap();
+    assert_eq!(whole.stores.len(), 4);
+    assert!(whole.monitor.is_some());
+}
+
+/// The example's stores and monitoring account name places that are not there, so that they stand in
+/// comments. Here they are taken out of them.
+fn example_with_stores() -> String {
+    let start = EXAMPLE.find("# Stores: ").unwrap();
+    let end = EXAMPLE.find("# Who goes where: ").unwrap();
+    let is_key = |text: &str| {
+        let key = text.split_once(" = ").map_or("", |(key, _)| key);
+        !key.is_empty() && !key.contains(' ') || text.starts_with('[')
+    };
+    let line = |line: &str| match line.strip_prefix("# ") {
+        Some(text) if is_key(text) => format!("{text}\n"),
+        _ => format!("{line}\n"),
+    };
+    let stores: String = EXAMPLE[start..end].lines().map(line).collect();
+    format!("{}{stores}{}", &EXAMPLE[..start], &EXAMPLE[end..])
 }
 
 /// Each table of the example is given a key that nobody knows; the answer lists the known ones.
@@ -746,24 +1021,31 @@ fn the_example_is_a_good_configuration() {
 fn the_example_shows_every_key() {
     let alien = "qqqqqqqqqqqqqqqqqqqq = 1\n";
     let mut keys = 0;
-    let mut offsets: Vec<_> = EXAMPLE
+    let example = example_with_stores();
+    let mut offsets: Vec<_> = example
         .match_indices("\n[")
-        .map(|(at, _)| at + 1 + EXAMPLE[at + 1..].find('\n').unwrap() + 1)
+        .map(|(at, _)| at + 1 + example[at + 1..].find('\n').unwrap() + 1)
         .collect();
     offsets.push(0);
     for at in offsets {
-        let header = EXAMPLE[..at].lines().last().unwrap_or("the top");
-        if header == "[routing.domain]" || header == "[routing.user]" {
+        let header = example[..at].lines().last().unwrap_or("the top");
+        let own = [
+            "[routing.domain]",
+            "[routing.user]",
+            "[store.template.headers]",
+        ];
+        if own.contains(&header) {
             continue;
         }
-        let message = error(&format!("{}{alien}{}", &EXAMPLE[..at], &EXAMPLE[at..]));
+        let message = error(&format!("{}{alien}{}", &example[..at], &example[at..]));
         let (_, known) = message
             .split_once("known here: ")
             .unwrap_or_else(|| panic!("{message}"));
         for key in known.split(", ") {
-            let shown = EXAMPLE.lines().any(|line| {
+            let shown = example.lines().any(|line| {
                 let line = line.trim_start_matches("# ");
                 line.starts_with(&format!("{key} = "))
+                    || line.contains(&format!(": {key} = "))
                     || line.starts_with(&format!("[{key}]"))
                     || line.starts_with(&format!("[[{key}]]"))
                     || line.starts_with('[') && line.contains(&format!(".{key}]"))

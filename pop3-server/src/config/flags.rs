@@ -61,8 +61,10 @@ impl Flags {
         let mut config = Config {
             runtime: None,
             listeners: vec![listener],
-            routing: Routing::everybody(&upstream),
+            routing: Routing::everybody(&upstream.name),
             upstreams: vec![upstream],
+            stores: Vec::new(),
+            monitor: None,
             limits: Limits::default(),
             timers: Timers::default(),
             log: Log::default(),

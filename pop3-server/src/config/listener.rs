@@ -14,7 +14,7 @@ use super::value::{BadValue, Value, Word};
 const USUAL: &[&str] = &["PLAIN", "LOGIN"];
 
 /// The mechanisms that the gateway knows itself.
-const KNOWN: &[&str] = &["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"];
+const KNOWN: &[&str] = &["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "CRAM-MD5"];
 
 /// One `[[listener]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +36,10 @@ pub struct Listener {
     pub greeting: String,
     /// Whether USER and PASS work.
     pub user_pass: bool,
-    /// The mechanisms of AUTH in the order of CAPA. PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER are known to
-    /// the gateway; the others are handed through to the upstream step by step.
+    /// Whether APOP works, for accounts of stores that have a stored secret.
+    pub apop: bool,
+    /// The mechanisms of AUTH in the order of CAPA. PLAIN, LOGIN, XOAUTH2, OAUTHBEARER and CRAM-MD5 are
+    /// known to the gateway; the others are handed through to the upstream step by step.
     pub sasl: Vec<Mechanism>,
     /// What CAPA says about the implementation; empty says nothing.
     pub implementation: String,
@@ -87,6 +89,7 @@ impl Listener {
             self_signed: None,
             greeting: "POP3 ready".into(),
             user_pass: true,
+            apop: false,
             sasl: USUAL
                 .iter()
                 .filter_map(|name| Mechanism::new(name))
@@ -118,6 +121,7 @@ impl Listener {
         table.set("allow_clear_login", &mut listener.allow_clear_login)?;
         table.set("greeting", &mut listener.greeting)?;
         table.set("user_pass", &mut listener.user_pass)?;
+        table.set("apop", &mut listener.apop)?;
         table.set("sasl", &mut listener.sasl)?;
         table.set("implementation", &mut listener.implementation)?;
         table.set("utf8", &mut listener.utf8)?;
@@ -155,6 +159,11 @@ impl Listener {
             ));
         }
         Ok(())
+    }
+
+    fn is_loopback(&self) -> bool {
+        let loopback = |address: &SocketAddr| address.ip().is_loopback();
+        self.addresses.iter().all(loopback)
     }
 
     fn check_tls(&self, origin: Origin) -> Result<(), Problem> {
@@ -202,6 +211,18 @@ impl Listener {
             .find(|mechanism| !KNOWN.contains(&mechanism.as_str()))
     }
 
+    /// The first way to log in that needs accounts with a stored secret, as its key and its name.
+    pub(super) fn digest(&self) -> Option<(&'static str, &'static str)> {
+        let cram = |mechanism: &Mechanism| mechanism.as_str() == "CRAM-MD5";
+        if self.apop {
+            Some(("apop", "APOP"))
+        } else if self.sasl.iter().any(cram) {
+            Some(("sasl", "CRAM-MD5"))
+        } else {
+            None
+        }
+    }
+
     fn check_login(&self, origin: Origin) -> Result<(), Problem> {
         let mut names: Vec<_> = self.sasl.iter().map(Mechanism::as_str).collect();
         names.sort_unstable();
@@ -209,7 +230,12 @@ impl Listener {
             let what = format!("{twice} is named twice");
             return Err(Problem::new("sasl", what, "name each mechanism once"));
         }
-        if !self.user_pass && self.sasl.is_empty() {
+        if self.apop && self.tls != TlsOffer::Implicit && !self.is_loopback() {
+            let what = "an APOP digest in the clear gives the secret away, bit by bit";
+            let remedy = "write tls = \"implicit\", or leave apop out";
+            return Err(Problem::new("apop", what, remedy));
+        }
+        if !self.user_pass && !self.apop && self.sasl.is_empty() {
             return Err(Problem::new(
                 "user_pass",
                 "nobody could log in: USER is off and there is no mechanism for AUTH",
@@ -249,7 +275,6 @@ impl Value for Mechanism {
         })?;
         let refused = |what: &str| BadValue::new(format!("{name:?} {what}"), "leave it out");
         match mechanism.as_str() {
-            "CRAM-MD5" => Err(refused("needs the password, which only the upstream holds")),
             "EXTERNAL" => Err(refused(
                 "needs client certificates, which are not asked for",
             )),

@@ -36,7 +36,10 @@ mod flags;
 mod limits;
 mod listener;
 mod log;
+mod monitor;
 mod routing;
+mod sql;
+mod store;
 mod upstream;
 mod url;
 mod value;
@@ -48,12 +51,16 @@ pub use flags::Flags;
 pub use limits::{Limits, Timers};
 pub use listener::{CertificateFiles, Listener};
 pub use log::{Log, LogFormat, LogLevel};
+pub use monitor::{Monitor, MonitorSecret};
 pub use routing::{Routing, UserRoute};
+pub use sql::{SqlQueries, SqlStore, SqlTemplate};
+pub use store::{FileDeletion, FileStore, ListedMessage, Store, StoreKind};
 pub use upstream::{DeletePolicy, LoginCommand, PipelineLogin, Upstream};
 pub use url::{Security, UpstreamUrl, UrlError};
 
 use document::Table;
 use error::{Fault, Problem};
+use routing::Targets;
 use value::Word;
 
 /// A file longer than this is not a configuration.
@@ -66,9 +73,13 @@ pub struct Config {
     pub runtime: Option<RuntimeKind>,
     /// `[[listener]]`; not empty.
     pub listeners: Vec<Listener>,
-    /// `[[upstream]]`; not empty, names are unique.
+    /// `[[upstream]]`; names are unique, those of stores included. There is an upstream or a store.
     pub upstreams: Vec<Upstream>,
-    /// `[routing]`; names only upstreams that exist.
+    /// `[[store]]`
+    pub stores: Vec<Store>,
+    /// `[monitor]`; its name has no route of its own.
+    pub monitor: Option<Monitor>,
+    /// `[routing]`; names only upstreams and stores that exist.
     pub routing: Routing,
     /// `[limits]`
     pub limits: Limits,
@@ -142,6 +153,8 @@ impl Config {
         let runtime = root.get("runtime")?;
         let listeners = root.tables("listener")?;
         let upstreams = root.tables("upstream")?;
+        let stores = root.tables("store")?;
+        let monitor = root.table("monitor")?;
         let routing = root.table("routing")?;
         let limits = root.table("limits")?;
         let timers = root.table("timers")?;
@@ -149,23 +162,52 @@ impl Config {
         let transcript = root.table("transcript")?;
         root.finish()?;
 
-        let listeners = read_listeners(&root, listeners)?;
-        let upstreams = read_upstreams(&root, upstreams)?;
-        let routing = match (routing, upstreams.as_slice()) {
-            (Some(table), _) => Routing::read(table, &upstreams)?,
+        let listeners = read_listeners(&root, listeners, !stores.is_empty())?;
+        if upstreams.is_empty() && stores.is_empty() {
+            let what = "there is no upstream";
+            let remedy = "add [[upstream]] with a name and url = \"imaps://imap.example.org\"";
+            return Err(root.fault(Problem::new("upstream", what, remedy)));
+        }
+        let upstreams = read_upstreams(upstreams)?;
+        let stores = read_stores(stores, &upstreams)?;
+        let own = upstreams.iter().map(|upstream| upstream.name.as_str());
+        let names: Vec<_> = own
+            .chain(stores.iter().map(|store| store.name.as_str()))
+            .collect();
+        let targets = Targets {
+            names: &names,
+            stores: !stores.is_empty(),
+        };
+        let routing = match (routing, names.as_slice()) {
+            (Some(table), _) => Routing::read(table, targets)?,
             (None, [only]) => Routing::everybody(only),
             (None, _) => {
-                let what = "there are several upstreams, and no route says who goes where";
+                let what = match targets.stores {
+                    true => {
+                        "there are several upstreams or stores, and no route says who goes where"
+                    }
+                    false => "there are several upstreams, and no route says who goes where",
+                };
                 let remedy =
                     "add [routing] with default = \"NAME\", or routes for domains or users";
                 return Err(root.fault(Problem::new("routing", what, remedy)));
             }
         };
-        check_relays(&root, &listeners, &routing)?;
+        let monitor = monitor.map(Monitor::read).transpose()?;
+        if let Some(monitor) = &monitor
+            && routing.users.contains_key(&monitor.user)
+        {
+            let what = format!("{:?} has a route of its own", monitor.user);
+            let remedy = "give the monitoring account a name that nobody has";
+            return Err(root.fault(Problem::new("monitor", what, remedy)));
+        }
+        check_relays(&root, &listeners, &routing, &stores)?;
         Ok(Self {
             runtime,
             listeners,
             upstreams,
+            stores,
+            monitor,
             routing,
             limits: limits.map(Limits::read).transpose()?.unwrap_or_default(),
             timers: timers.map(Timers::read).transpose()?.unwrap_or_default(),
@@ -175,7 +217,11 @@ impl Config {
     }
 }
 
-fn read_listeners(root: &Table<'_>, tables: Vec<Table<'_>>) -> Result<Vec<Listener>, Fault> {
+fn read_listeners(
+    root: &Table<'_>,
+    tables: Vec<Table<'_>>,
+    has_stores: bool,
+) -> Result<Vec<Listener>, Fault> {
     if tables.is_empty() {
         let remedy = "add [[listener]] with listen = \"127.0.0.1:1110\"";
         return Err(root.fault(Problem::new("listener", "there is no listener", remedy)));
@@ -183,6 +229,10 @@ fn read_listeners(root: &Table<'_>, tables: Vec<Table<'_>>) -> Result<Vec<Listen
     let mut listeners: Vec<Listener> = Vec::new();
     for mut table in tables {
         let listener = Listener::read(&mut table)?;
+        if let (Some((key, name)), false) = (listener.digest(), has_stores) {
+            let what = format!("{name:?} needs the password, which only the upstream holds");
+            return Err(table.fault(Problem::new(key, what, "leave it out")));
+        }
         let taken = listeners.iter().flat_map(|other| other.addresses.iter());
         if let Some(problem) = listener::collision(taken, &listener.addresses) {
             return Err(table.fault(problem));
@@ -192,11 +242,7 @@ fn read_listeners(root: &Table<'_>, tables: Vec<Table<'_>>) -> Result<Vec<Listen
     Ok(listeners)
 }
 
-fn read_upstreams(root: &Table<'_>, tables: Vec<Table<'_>>) -> Result<Vec<Upstream>, Fault> {
-    if tables.is_empty() {
-        let remedy = "add [[upstream]] with a name and url = \"imaps://imap.example.org\"";
-        return Err(root.fault(Problem::new("upstream", "there is no upstream", remedy)));
-    }
+fn read_upstreams(tables: Vec<Table<'_>>) -> Result<Vec<Upstream>, Fault> {
     let mut upstreams: Vec<Upstream> = Vec::new();
     for mut table in tables {
         let upstream = Upstream::read(&mut table)?;
@@ -209,16 +255,42 @@ fn read_upstreams(root: &Table<'_>, tables: Vec<Table<'_>>) -> Result<Vec<Upstre
     Ok(upstreams)
 }
 
-/// A mechanism that is handed through hides the user's name: only the default route can serve it.
-fn check_relays(root: &Table<'_>, listeners: &[Listener], routing: &Routing) -> Result<(), Fault> {
-    let relayed = listeners.iter().find_map(Listener::relayed);
-    let (Some(mechanism), None) = (relayed, &routing.default) else {
+fn read_stores(tables: Vec<Table<'_>>, upstreams: &[Upstream]) -> Result<Vec<Store>, Fault> {
+    let mut stores: Vec<Store> = Vec::new();
+    for mut table in tables {
+        let store = Store::read(&mut table)?;
+        let name = &store.name;
+        if stores.iter().any(|other| other.name == *name)
+            || upstreams.iter().any(|other| other.name == *name)
+        {
+            let what = format!("there is another store or upstream {name:?}");
+            return Err(table.fault(Problem::new("name", what, "give each its own name")));
+        }
+        stores.push(store);
+    }
+    Ok(stores)
+}
+
+/// A mechanism that is handed through hides the user's name: only the default route can serve it, and
+/// only if somebody is there to hand it to.
+fn check_relays(
+    root: &Table<'_>,
+    listeners: &[Listener],
+    routing: &Routing,
+    stores: &[Store],
+) -> Result<(), Fault> {
+    let Some(mechanism) = listeners.iter().find_map(Listener::relayed) else {
         return Ok(());
     };
-    let what = format!(
-        "{} hides the user's name, and there is no default route",
-        mechanism.as_str()
-    );
-    let remedy = "add default = \"NAME\", or leave the mechanism out of sasl";
+    let is_store = |name: &String| stores.iter().any(|store| store.name == *name);
+    let what = match &routing.default {
+        Some(name) if is_store(name) => {
+            "the default route leads to a store, which does not know it"
+        }
+        Some(_) => return Ok(()),
+        None => "there is no default route",
+    };
+    let what = format!("{} hides the user's name, and {what}", mechanism.as_str());
+    let remedy = "add default = \"NAME\" of an upstream, or leave the mechanism out of sasl";
     Err(root.fault(Problem::new("routing", what, remedy)))
 }

@@ -1,4 +1,4 @@
-//! `[routing]`: whose mailbox lies on which upstream.
+//! `[routing]`: whose mailbox lies on which upstream or in which store.
 //!
 //! A user's own entry comes first, then the one of the domain behind the last `@`, then the default.
 //! Users are compared as they are, domains without regard to ASCII case. A user without a route is refused like one with
@@ -8,38 +8,45 @@ use std::collections::BTreeMap;
 
 use super::document::{Entry, Table, nearest};
 use super::error::{Fault, Problem};
-use super::upstream::Upstream;
 
 /// `[routing]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routing {
-    /// The upstream of users without a route of their own.
+    /// The upstream or store of users without a route of their own.
     pub default: Option<String>,
-    /// The upstream of a domain's users, by the domain in lower case.
+    /// The upstream or store of a domain's users, by the domain in lower case.
     pub domains: BTreeMap<String, String>,
     /// The routes of single users.
     pub users: BTreeMap<String, UserRoute>,
 }
 
+/// The names that routes can lead to: those of upstreams and stores.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Targets<'c> {
+    pub(super) names: &'c [&'c str],
+    /// Whether some of them are stores.
+    pub(super) stores: bool,
+}
+
 /// Where one user's mailbox lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserRoute {
-    /// The name of the upstream.
+    /// The name of the upstream or store.
     pub upstream: String,
     /// The user's name there, where it differs.
     pub user: Option<String>,
 }
 
 impl Routing {
-    /// Everybody to this upstream.
-    pub(super) fn everybody(upstream: &Upstream) -> Self {
+    /// Everybody to this upstream or store.
+    pub(super) fn everybody(name: &str) -> Self {
         Self {
-            default: Some(upstream.name.clone()),
+            default: Some(name.into()),
             ..Self::default()
         }
     }
 
-    pub(super) fn read(mut table: Table<'_>, upstreams: &[Upstream]) -> Result<Self, Fault> {
+    pub(super) fn read(mut table: Table<'_>, targets: Targets<'_>) -> Result<Self, Fault> {
         let mut routing = Self {
             default: table.get("default")?,
             ..Self::default()
@@ -47,7 +54,7 @@ impl Routing {
         let (domains, users) = (table.entries("domain")?, table.entries("user")?);
         table.finish()?;
         if let Some(name) = &routing.default {
-            known(name, upstreams)
+            known(name, targets)
                 .map_err(|(what, remedy)| table.fault(Problem::new("default", what, remedy)))?;
         }
         for entry in domains {
@@ -55,7 +62,7 @@ impl Routing {
                 return Err(entry.fault("this is not a domain", "write it without \"@\""));
             }
             let upstream: String = entry.get()?;
-            check_target(&entry, &upstream, upstreams)?;
+            check_target(&entry, &upstream, targets)?;
             let replaced = routing
                 .domains
                 .insert(entry.name.to_ascii_lowercase(), upstream);
@@ -66,7 +73,7 @@ impl Routing {
         }
         for entry in users {
             let route = read_user(&entry)?;
-            check_target(&entry, &route.upstream, upstreams)?;
+            check_target(&entry, &route.upstream, targets)?;
             routing.users.insert(entry.name.into(), route);
         }
         if routing.default.is_none() && routing.domains.is_empty() && routing.users.is_empty() {
@@ -84,9 +91,14 @@ fn read_user(entry: &Entry<'_>) -> Result<UserRoute, Fault> {
             user: None,
         });
     };
-    let (upstream, user): (Option<String>, Option<String>) =
-        (table.get("upstream")?, table.get("user")?);
+    let (upstream, store): (Option<String>, Option<String>) =
+        (table.get("upstream")?, table.get("store")?);
+    let user: Option<String> = table.get("user")?;
     table.finish()?;
+    if upstream.is_some() && store.is_some() {
+        let what = "there is an upstream too";
+        return Err(table.fault(Problem::new("store", what, "keep one of the two")));
+    }
     if user
         .as_deref()
         .is_some_and(|user| user.is_empty() || user.chars().any(char::is_control))
@@ -94,29 +106,30 @@ fn read_user(entry: &Entry<'_>) -> Result<UserRoute, Fault> {
         let problem = Problem::new("user", "this cannot be a user's name", "write one line");
         return Err(table.fault(problem));
     }
-    let Some(upstream) = upstream else {
+    let Some(upstream) = upstream.or(store) else {
         let problem = Problem::new("upstream", "the upstream is missing", "write its name");
         return Err(table.fault(problem));
     };
     Ok(UserRoute { upstream, user })
 }
 
-fn check_target(entry: &Entry<'_>, name: &str, upstreams: &[Upstream]) -> Result<(), Fault> {
-    known(name, upstreams).map_err(|(what, remedy)| entry.fault(what, remedy))
+fn check_target(entry: &Entry<'_>, name: &str, targets: Targets<'_>) -> Result<(), Fault> {
+    known(name, targets).map_err(|(what, remedy)| entry.fault(what, remedy))
 }
 
-/// What is wrong with the name of an upstream, and the remedy.
-fn known(name: &str, upstreams: &[Upstream]) -> Result<(), (String, String)> {
-    let names: Vec<_> = upstreams
-        .iter()
-        .map(|upstream| upstream.name.as_str())
-        .collect();
-    if names.contains(&name) {
+/// What is wrong with the name of an upstream or store, and the remedy.
+fn known(name: &str, targets: Targets<'_>) -> Result<(), (String, String)> {
+    if targets.names.contains(&name) {
         return Ok(());
     }
-    let remedy = nearest(name, &names).map_or_else(
-        || format!("there are: {}", names.join(", ")),
+    let remedy = nearest(name, targets.names).map_or_else(
+        || format!("there are: {}", targets.names.join(", ")),
         |near| format!("did you mean {near:?}?"),
     );
-    Err((format!("there is no upstream {name:?}"), remedy))
+    let kind = if targets.stores {
+        "upstream or store"
+    } else {
+        "upstream"
+    };
+    Err((format!("there is no {kind} {name:?}"), remedy))
 }

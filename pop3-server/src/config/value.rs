@@ -91,6 +91,47 @@ impl Value for Size {
     }
 }
 
+/// A day, or a moment, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Date(pub(super) i64);
+
+impl Value for Date {
+    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+        let DeValue::Datetime(datetime) = value else {
+            return Err(expected(value, "a date without quotes, such as 2026-11-20"));
+        };
+        let Some(date) = datetime.date else {
+            return Err(BadValue::new(
+                "there is no day in it",
+                "write for example 2026-11-20",
+            ));
+        };
+        let time = datetime.time.map_or(0, |time| {
+            i64::from(time.hour) * 3600
+                + i64::from(time.minute) * 60
+                + i64::from(time.second.unwrap_or(0))
+        });
+        let minutes = match datetime.offset {
+            Some(toml::value::Offset::Custom { minutes }) => i64::from(minutes),
+            Some(toml::value::Offset::Z) | None => 0,
+        };
+        let days = days_since_1970(date.year.into(), date.month.into(), date.day.into());
+        Ok(Self(days * 86_400 + time - minutes * 60))
+    }
+}
+
+/// In the Gregorian calendar, counted in years that begin in March, so that leap days come last.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * month + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
 impl Value for SocketAddr {
     fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
         let text = String::read(value)?;
@@ -265,6 +306,15 @@ mod tests {
         ] {
             assert!(parse_duration(bad).is_err(), "{bad:?} was accepted");
         }
+    }
+
+    #[test]
+    fn days_are_counted_as_the_calendar_does() {
+        assert_eq!(days_since_1970(1970, 1, 1), 0);
+        assert_eq!(days_since_1970(2000, 2, 29), 11_016);
+        assert_eq!(days_since_1970(2000, 3, 1), 11_017);
+        assert_eq!(days_since_1970(2026, 11, 20), 20_777);
+        assert_eq!(days_since_1970(1969, 12, 31), -1);
     }
 
     #[test]
