@@ -1,1 +1,61 @@
 //! SQL tables as POP3 maildrops: SQLite, MariaDB and MySQL, PostgreSQL.
+//!
+//! A [`SqlStore`] serves mail out of tables that this crate makes itself ([`SqlStore::migrate`]), or out of
+//! those that somebody already has, by [`Queries`]: a mail table, a ticket system, a log. A plain text
+//! column becomes a proper mail by a [`Template`].
+//!
+//! ```no_run
+//! use pop3_proto::backend::awaiting::Awaiting;
+//! use sql_backend::{Config, DatabaseUrl, SqlStore};
+//!
+//! # async fn example() -> Result<(), sql_backend::SqlError> {
+//! let store = SqlStore::connect(Config::new(DatabaseUrl::new("sqlite:///var/lib/mail/mail.db")))?;
+//! store.migrate().await?;
+//! let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$..."; // local_accounts::hash makes one
+//! store.add_account("tim", hash).await?;
+//! store.add_message("tim", &b"Subject: hello\r\n\r\nWelcome.\r\n"[..]).await?;
+//! let backend = Awaiting::new(store.into());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What holds
+//!
+//! * Values are bound, never pasted into a query; a query's text comes from the configuration alone.
+//! * Messages are deleted at QUIT, all in one transaction. If its end is not known, the client is told that
+//!   it failed: nothing is reported deleted that may be there.
+//! * A message of any size passes in pieces of 64 KiB, and no connection is held while a client takes one.
+//!   With queries of one's own this needs [`Queries::body_piece`]; otherwise
+//!   [`Config::max_message`] is the limit.
+//! * A message that is deleted by somebody else while it is being sent is never taken for a complete one.
+//! * A database that is down makes `[SYS/TEMP]`, and the next answer connects again.
+//!
+//! # Runtimes
+//!
+//! The features `tokio` and `smol` say on which runtimes it can be used; both may be on, and the one that a
+//! call runs in is taken. On smol, connections are tended by smol's global executor, whatever executor the
+//! server uses. A store is used on one runtime only: its connections belong to it.
+
+mod config;
+mod database;
+mod error;
+mod mailbox;
+mod measure;
+mod message;
+mod own;
+mod queries;
+mod schema;
+mod sizes;
+mod statement;
+mod store;
+mod template;
+mod tools;
+
+pub use config::{Config, DatabaseUrl, Logins, Maildrops, PoolLimits, Queries};
+pub use error::SqlError;
+pub use local_accounts::VerifierConfig;
+pub use mailbox::SqlMailbox;
+pub use message::SqlMessage;
+pub use store::SqlStore;
+pub use template::Template;
+pub use tools::{Account, Messages, Stored};

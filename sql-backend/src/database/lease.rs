@@ -1,0 +1,306 @@
+//! A connection that is leased from the pool, for one answer.
+
+use std::time::Duration;
+
+use sqlx::mysql::{MySqlArguments, MySqlRow};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Executor, MySql, Postgres, Sqlite, Statement as _, TypeInfo};
+
+use super::value::{Cell, Column, Kind, Value};
+use super::{mysql, postgres, sqlite, within};
+use crate::error::SqlError;
+use crate::statement::Statement;
+
+/// A connection. Dropped while it works, or within a transaction, it is closed instead of going back.
+pub(crate) struct Lease {
+    live: Option<Live>,
+    timeout: Duration,
+    /// Something was begun and not ended.
+    unsettled: bool,
+    /// A transaction is open.
+    transaction: bool,
+}
+
+enum Live {
+    Sqlite(PoolConnection<Sqlite>),
+    MySql(PoolConnection<MySql>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// A row, while it is being looked at.
+pub(crate) enum Row<'a> {
+    Sqlite(&'a SqliteRow),
+    MySql(&'a MySqlRow),
+    Postgres(&'a PgRow),
+}
+
+impl Row<'_> {
+    pub(crate) fn cell(&self, index: usize) -> Result<Cell, sqlx::Error> {
+        match self {
+            Self::Sqlite(row) => sqlite::cell(row, index),
+            Self::MySql(row) => mysql::cell(row, index),
+            Self::Postgres(row) => postgres::cell(row, index),
+        }
+    }
+
+    /// The columns' names in lower case.
+    pub(crate) fn names(&self) -> Vec<String> {
+        use sqlx::Row;
+        fn lower<C: sqlx::Column>(columns: &[C]) -> Vec<String> {
+            columns.iter().map(|c| c.name().to_lowercase()).collect()
+        }
+        match self {
+            Self::Sqlite(row) => lower(row.columns()),
+            Self::MySql(row) => lower(row.columns()),
+            Self::Postgres(row) => lower(row.columns()),
+        }
+    }
+}
+
+/// A value for each parameter that a statement may use.
+pub(crate) type Values<'a> = [(&'a str, Value<'a>)];
+
+/// A driver's arguments for a statement.
+macro_rules! arguments {
+    ($Arguments:ident, $engine:ident, $statement:expr, $values:expr) => {{
+        let mut arguments = $Arguments::default();
+        for name in $statement.names() {
+            $engine::bind(&mut arguments, value_of(name, $values)?)?;
+        }
+        arguments
+    }};
+}
+
+impl Lease {
+    pub(super) const fn sqlite(live: PoolConnection<Sqlite>, timeout: Duration) -> Self {
+        Self::new(Live::Sqlite(live), timeout)
+    }
+
+    pub(super) const fn mysql(live: PoolConnection<MySql>, timeout: Duration) -> Self {
+        Self::new(Live::MySql(live), timeout)
+    }
+
+    pub(super) const fn postgres(live: PoolConnection<Postgres>, timeout: Duration) -> Self {
+        Self::new(Live::Postgres(live), timeout)
+    }
+
+    const fn new(live: Live, timeout: Duration) -> Self {
+        Self {
+            live: Some(live),
+            timeout,
+            unsettled: false,
+            transaction: false,
+        }
+    }
+
+    /// Shows each row to `look`, one after the other; they are never all in memory.
+    pub(crate) async fn each(
+        &mut self,
+        statement: &Statement,
+        values: &Values<'_>,
+        look: &mut (dyn FnMut(Row<'_>) -> sqlx::Result<()> + Send),
+    ) -> Result<(), SqlError> {
+        let timeout = self.timeout;
+        let sql = statement.sql();
+        let live = self.begin_work()?;
+        let result = within(timeout, async {
+            match live {
+                Live::Sqlite(connection) => {
+                    let arguments = arguments!(SqliteArguments, sqlite, statement, values);
+                    let query = sqlx::query_with(sql, arguments);
+                    let query = query.try_map(|row| look(Row::Sqlite(&row)));
+                    query.fetch_all(&mut **connection).await.map(drop)
+                }
+                Live::MySql(connection) => {
+                    let arguments = arguments!(MySqlArguments, mysql, statement, values);
+                    let query = sqlx::query_with(sql, arguments);
+                    let query = query.try_map(|row| look(Row::MySql(&row)));
+                    query.fetch_all(&mut **connection).await.map(drop)
+                }
+                Live::Postgres(connection) => {
+                    let arguments = arguments!(PgArguments, postgres, statement, values);
+                    let query = sqlx::query_with(sql, arguments);
+                    let query = query.try_map(|row| look(Row::Postgres(&row)));
+                    query.fetch_all(&mut **connection).await.map(drop)
+                }
+            }
+        });
+        let result = result.await;
+        self.end_work(result)
+    }
+
+    /// The first row's cells, if there is one.
+    pub(crate) async fn first(
+        &mut self,
+        statement: &Statement,
+        values: &Values<'_>,
+    ) -> Result<Option<Vec<(String, Cell)>>, SqlError> {
+        let mut first = None;
+        let mut look = |row: Row<'_>| {
+            if first.is_none() {
+                let names = row.names().into_iter().enumerate();
+                let cells = names.map(|(index, name)| Ok((name, row.cell(index)?)));
+                first = Some(cells.collect::<sqlx::Result<_>>()?);
+            }
+            Ok(())
+        };
+        self.each(statement, values, &mut look).await?;
+        Ok(first)
+    }
+
+    /// The first column of the first row.
+    pub(crate) async fn cell(
+        &mut self,
+        statement: &Statement,
+        values: &Values<'_>,
+    ) -> Result<Option<Cell>, SqlError> {
+        let row = self.first(statement, values).await?;
+        Ok(row
+            .and_then(|cells| cells.into_iter().next())
+            .map(|(_, cell)| cell))
+    }
+
+    /// Carries a statement out and says how many rows it changed.
+    pub(crate) async fn execute(
+        &mut self,
+        statement: &Statement,
+        values: &Values<'_>,
+    ) -> Result<u64, SqlError> {
+        let timeout = self.timeout;
+        let sql = statement.sql();
+        let live = self.begin_work()?;
+        let result = within(timeout, async {
+            match live {
+                Live::Sqlite(connection) => {
+                    let arguments = arguments!(SqliteArguments, sqlite, statement, values);
+                    let result = sqlx::query_with(sql, arguments).execute(&mut **connection);
+                    result.await.map(|result| result.rows_affected())
+                }
+                Live::MySql(connection) => {
+                    let arguments = arguments!(MySqlArguments, mysql, statement, values);
+                    let result = sqlx::query_with(sql, arguments).execute(&mut **connection);
+                    result.await.map(|result| result.rows_affected())
+                }
+                Live::Postgres(connection) => {
+                    let arguments = arguments!(PgArguments, postgres, statement, values);
+                    let result = sqlx::query_with(sql, arguments).execute(&mut **connection);
+                    result.await.map(|result| result.rows_affected())
+                }
+            }
+        });
+        let result = result.await;
+        self.end_work(result)
+    }
+
+    /// Begins a transaction that writes.
+    pub(crate) async fn begin(&mut self) -> Result<(), SqlError> {
+        let begin = match &self.live {
+            // a later upgrade from reading to writing could not wait for another writer
+            Some(Live::Sqlite(_)) => "BEGIN IMMEDIATE",
+            Some(Live::MySql(_)) => "START TRANSACTION",
+            Some(Live::Postgres(_)) | None => "BEGIN",
+        };
+        self.transaction = true;
+        self.plain(begin).await
+    }
+
+    /// Ends the transaction. An error means that nobody knows whether it took place.
+    pub(crate) async fn commit(&mut self) -> Result<(), SqlError> {
+        self.plain("COMMIT").await?;
+        self.transaction = false;
+        Ok(())
+    }
+
+    /// A constant statement without parameters, past the prepared ones.
+    pub(crate) async fn plain(&mut self, sql: &'static str) -> Result<(), SqlError> {
+        let timeout = self.timeout;
+        let live = self.begin_work()?;
+        let result = within(timeout, async {
+            match live {
+                Live::Sqlite(connection) => connection.execute(sql).await.map(drop),
+                Live::MySql(connection) => connection.execute(sql).await.map(drop),
+                Live::Postgres(connection) => connection.execute(sql).await.map(drop),
+            }
+        });
+        let result = result.await;
+        self.end_work(result)
+    }
+
+    /// The columns that a statement returns, without running it. `values` tell the parameters' types.
+    pub(crate) async fn columns(
+        &mut self,
+        statement: &Statement,
+        values: &Values<'_>,
+    ) -> Result<Vec<Column>, SqlError> {
+        fn columns<C: sqlx::Column>(columns: &[C], kind: fn(&str) -> Kind) -> Vec<Column> {
+            let column = |column: &C| Column {
+                name: column.name().to_lowercase(),
+                kind: kind(column.type_info().name()),
+                type_name: column.type_info().name().to_owned(),
+            };
+            columns.iter().map(column).collect()
+        }
+        let timeout = self.timeout;
+        let sql = statement.sql();
+        let live = self.begin_work()?;
+        let result = within(timeout, async {
+            match live {
+                Live::Sqlite(connection) => {
+                    let prepared = connection.prepare(sql).await?;
+                    Ok(columns(prepared.columns(), sqlite::kind))
+                }
+                Live::MySql(connection) => {
+                    let prepared = connection.prepare(sql).await?;
+                    Ok(columns(prepared.columns(), mysql::kind))
+                }
+                Live::Postgres(connection) => {
+                    let types = statement.names().map(|name| value_of(name, values));
+                    let types = types.map(|value| value.map(postgres::type_of));
+                    let types = types.collect::<sqlx::Result<Vec<_>>>()?;
+                    let prepared = connection.prepare_with(sql, &types).await?;
+                    Ok(columns(prepared.columns(), postgres::kind))
+                }
+            }
+        });
+        let result = result.await;
+        self.end_work(result)
+    }
+
+    fn begin_work(&mut self) -> Result<&mut Live, SqlError> {
+        let gone = || SqlError::Unavailable("the connection to the database was lost".into());
+        if self.unsettled {
+            return Err(gone());
+        }
+        self.unsettled = true;
+        self.live.as_mut().ok_or_else(gone)
+    }
+
+    /// After an error nobody knows what is still under way: the connection is not used again.
+    fn end_work<T>(&mut self, result: Result<T, SqlError>) -> Result<T, SqlError> {
+        self.unsettled = result.is_err();
+        result
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.unsettled && !self.transaction {
+            return;
+        }
+        match self.live.take() {
+            Some(Live::Sqlite(connection)) => drop(connection.detach()),
+            Some(Live::MySql(connection)) => drop(connection.detach()),
+            Some(Live::Postgres(connection)) => drop(connection.detach()),
+            None => {}
+        }
+    }
+}
+
+fn value_of<'a>(name: &str, values: &Values<'a>) -> sqlx::Result<Value<'a>> {
+    let value = values.iter().find(|(known, _)| *known == name);
+    // the names were checked when the statement was made
+    let missing = || sqlx::Error::InvalidArgument(format!("there is no value for :{name}"));
+    value.map(|(_, value)| *value).ok_or_else(missing)
+}

@@ -1,0 +1,85 @@
+//! MySQL and MariaDB: binding and reading values.
+
+use sqlx::mysql::{MySqlArguments, MySqlRow};
+use sqlx::{Arguments, Decode, MySql, Row, TypeInfo, ValueRef};
+
+use super::value::{Cell, Kind, Value, seconds_of};
+
+pub(super) fn bind(arguments: &mut MySqlArguments, value: Value<'_>) -> sqlx::Result<()> {
+    match value {
+        Value::Int(number) => arguments.add(number),
+        Value::Small(number) => arguments.add(number),
+        Value::Text(text) => arguments.add(text),
+        Value::Bytes(bytes) => arguments.add(bytes),
+    }
+    .map_err(sqlx::Error::Encode)
+}
+
+pub(super) fn cell(row: &MySqlRow, index: usize) -> Result<Cell, sqlx::Error> {
+    let value = row.try_get_raw(index)?;
+    if value.is_null() {
+        return Ok(Cell::Null);
+    }
+    let type_name = value.type_info().name().to_owned();
+    let unsigned = type_name.ends_with("UNSIGNED");
+    match kind(&type_name) {
+        Kind::Int if unsigned => {
+            let number = <u64 as Decode<MySql>>::decode(value).map_err(sqlx::Error::Decode)?;
+            i64::try_from(number)
+                .map(Cell::Int)
+                .map_err(|error| sqlx::Error::Decode(error.into()))
+        }
+        Kind::Int => <i64 as Decode<MySql>>::decode(value)
+            .map(Cell::Int)
+            .map_err(sqlx::Error::Decode),
+        Kind::Other if matches!(type_name.as_str(), "FLOAT" | "DOUBLE") => {
+            <f64 as Decode<MySql>>::decode(value)
+                .map(|number| Cell::Text(number.to_string()))
+                .map_err(sqlx::Error::Decode)
+        }
+        kind @ (Kind::Bytes | Kind::Text | Kind::Moment | Kind::Any | Kind::Other) => {
+            let bytes = <&[u8] as Decode<MySql>>::decode(value).map_err(sqlx::Error::Decode)?;
+            match kind {
+                Kind::Bytes => Ok(Cell::Bytes(bytes.to_vec())),
+                Kind::Moment => Ok(moment(bytes)),
+                Kind::Int | Kind::Text | Kind::Any => Ok(text(bytes)),
+                Kind::Other => Err(sqlx::Error::Decode(super::unreadable(&type_name).into())),
+            }
+        }
+    }
+}
+
+pub(super) fn kind(type_name: &str) -> Kind {
+    match type_name {
+        "BOOLEAN" | "YEAR" => Kind::Int,
+        "TINYBLOB" | "BLOB" | "MEDIUMBLOB" | "LONGBLOB" | "BINARY" | "VARBINARY" => Kind::Bytes,
+        "CHAR" | "VARCHAR" | "TINYTEXT" | "TEXT" | "MEDIUMTEXT" | "LONGTEXT" | "ENUM" | "SET"
+        | "JSON" | "DECIMAL" => Kind::Text,
+        "DATE" | "DATETIME" | "TIMESTAMP" => Kind::Moment,
+        "NULL" => Kind::Any,
+        _ if type_name.contains("INT") => Kind::Int,
+        _ => Kind::Other,
+    }
+}
+
+fn text(bytes: &[u8]) -> Cell {
+    let text = String::from_utf8(bytes.to_vec());
+    text.map_or_else(|error| Cell::Bytes(error.into_bytes()), Cell::Text)
+}
+
+/// Length, year, month, day, hour, minute, second: what is zero at the end may be missing. The session's
+/// time zone is UTC.
+fn moment(bytes: &[u8]) -> Cell {
+    let at = |index: usize| bytes.get(index).copied().unwrap_or_default();
+    let year = u16::from_le_bytes([at(1), at(2)]);
+    let time = i64::from(at(5)) * 3600 + i64::from(at(6)) * 60 + i64::from(at(7));
+    match (at(3), at(4)) {
+        (month @ 1..=12, day @ 1..=31) => Cell::Moment(seconds_of(
+            i64::from(year),
+            u32::from(month),
+            u32::from(day),
+            time,
+        )),
+        _ => Cell::Null,
+    }
+}

@@ -1,0 +1,84 @@
+//! What goes into a database and what comes out, the same for all three.
+
+/// A value that is bound to a parameter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Value<'a> {
+    Int(i64),
+    /// Where a function takes no larger one: PostgreSQL's `substring`.
+    Small(i32),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+/// A column's value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Cell {
+    Null,
+    Int(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+    /// A point in time: seconds since 1970, UTC.
+    Moment(i64),
+}
+
+impl Cell {
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// As text, for names and header fields.
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            Self::Null => String::new(),
+            Self::Int(number) | Self::Moment(number) => number.to_string(),
+            Self::Text(text) => text,
+            Self::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+
+    /// As the octets of a message.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Null | Self::Int(_) | Self::Text(_) | Self::Moment(_) => {
+                self.into_text().into_bytes()
+            }
+        }
+    }
+}
+
+/// The type of a column, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Int,
+    Text,
+    Bytes,
+    Moment,
+    /// It depends on the row (SQLite), or nobody knows.
+    Any,
+    /// Cannot be read here.
+    Other,
+}
+
+/// A column that a statement returns.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    /// In lower case.
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// The database's own name of the type.
+    pub(crate) type_name: String,
+}
+
+/// Seconds since 1970 of a civil date and time, UTC.
+pub(crate) fn seconds_of(year: i64, month: u32, day: u32, seconds_of_day: i64) -> i64 {
+    // days from the civil calendar: years begin in March, eras have 400 years
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let month_of_year = i64::from((month + 9) % 12);
+    let day_of_year = (153 * month_of_year + 2) / 5 + i64::from(day) - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    days * 86_400 + seconds_of_day
+}

@@ -1,0 +1,164 @@
+//! What can go wrong with a database, by who has to do something about it.
+//!
+//! The texts are for the operator: they name the setting and the remedy where there is one. They never hold
+//! the database's password, and a database never sees a mail user's.
+
+use std::fmt;
+
+use pop3_proto::backend::store::StoreError;
+use sqlx::error::DatabaseError;
+
+/// Why a store in a database cannot be used, or not now.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SqlError {
+    /// The database's address is not one.
+    #[error("the database URL: {0}")]
+    Url(String),
+    /// A configured query, or the template, is not one that can be used.
+    #[error("{key}: {problem}")]
+    Config {
+        /// The setting, as it is called in [`Queries`](crate::Queries) and [`Template`](crate::Template).
+        key: String,
+        /// What is wrong, and what to write instead.
+        problem: String,
+    },
+    /// The database has no tables of ours, or those of another version.
+    #[error("{0}")]
+    Schema(String),
+    /// It may work later: the database is not reachable, overloaded, or busy.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The database says no: it needs a person.
+    #[error("{0}")]
+    Refused(String),
+    /// There is an account of this name already.
+    #[error("there is an account {0:?} already")]
+    AccountExists(String),
+    /// There is no such account.
+    #[error("there is no account {0:?}")]
+    NoAccount(String),
+    /// This cannot be an account's name.
+    #[error("{0:?} cannot be an account's name: 1 to 255 octets without control characters")]
+    BadName(String),
+    /// A credential that nobody could ever prove.
+    #[error("the credential: {0}")]
+    Credential(String),
+    /// Accounts and messages are added to the tool's own tables only.
+    #[error("the tables of this store are not the tool's own: use the program that fills them")]
+    NotOwnTables,
+    /// The message that is to be stored could not be read.
+    #[error("reading the message: {0}")]
+    Input(#[from] std::io::Error),
+}
+
+impl SqlError {
+    pub(crate) fn config(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Config {
+            key: key.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+impl From<SqlError> for StoreError {
+    fn from(error: SqlError) -> Self {
+        let text = error.to_string();
+        match error {
+            SqlError::Unavailable(_) | SqlError::Input(_) => Self::Temporary(text),
+            SqlError::Url(_)
+            | SqlError::Config { .. }
+            | SqlError::Schema(_)
+            | SqlError::Refused(_)
+            | SqlError::AccountExists(_)
+            | SqlError::NoAccount(_)
+            | SqlError::BadName(_)
+            | SqlError::Credential(_)
+            | SqlError::NotOwnTables => Self::Permanent(text),
+        }
+    }
+}
+
+impl From<sqlx::Error> for SqlError {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "sqlx::Error is non-exhaustive"
+    )]
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::Error;
+        match error {
+            Error::Database(error) => from_database(&*error),
+            Error::Configuration(text) if text.to_string().contains("RSA") => Self::Refused(
+                "the database wants the password encrypted (caching_sha2_password) on a connection \
+                 without TLS: use its Unix socket (?socket=/path), or TLS (?ssl-mode=VERIFY_IDENTITY)"
+                    .into(),
+            ),
+            Error::Configuration(text) => Self::Refused(format!("the database's settings: {text}")),
+            Error::Tls(text) => Self::Refused(format!("TLS with the database: {text}")),
+            Error::Io(error) => Self::Unavailable(format!("the database: {error}")),
+            error @ (Error::PoolTimedOut
+            | Error::PoolClosed
+            | Error::WorkerCrashed
+            | Error::Protocol(_)
+            | Error::BeginFailed) => Self::Unavailable(format!("the database: {error}")),
+            error => Self::Refused(format!("the database: {error}")),
+        }
+    }
+}
+
+/// What a database says, in its own words, and whether waiting helps.
+fn from_database(error: &dyn DatabaseError) -> SqlError {
+    let code = error.code().unwrap_or_default();
+    let number = error
+        .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+        .map(|error| error.number());
+    let sqlite = error
+        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+        .is_some();
+    let text = format!("the database: {}", Words(error));
+    let temporary = match number {
+        Some(number) => MYSQL_TEMPORARY.contains(&number),
+        None if sqlite => code
+            .parse::<u32>()
+            .is_ok_and(|code| SQLITE_TEMPORARY.contains(&(code & 0xFF))),
+        None => POSTGRES_TEMPORARY
+            .iter()
+            .any(|class| code.starts_with(class)),
+    };
+    let no_table = match number {
+        Some(number) => number == 1146,
+        None if sqlite => error.message().contains("no such table"),
+        None => code == "42P01",
+    };
+    if temporary {
+        SqlError::Unavailable(text)
+    } else if no_table {
+        SqlError::Schema(text)
+    } else {
+        SqlError::Refused(text)
+    }
+}
+
+/// Connection, resources, operator, system; serialization and deadlock; locks.
+const POSTGRES_TEMPORARY: [&str; 7] = ["08", "40", "53", "55P03", "57", "58", "25006"];
+
+/// Too many connections, shutdown, out of memory, disk full, locks, deadlock, killed, interrupted, timeouts.
+const MYSQL_TEMPORARY: [u16; 16] = [
+    1021, 1037, 1040, 1041, 1053, 1077, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1317, 1969, 3024,
+];
+
+/// BUSY, LOCKED, NOMEM, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL.
+const SQLITE_TEMPORARY: [u32; 8] = [5, 6, 7, 9, 10, 13, 14, 15];
+
+/// A database's message and its code.
+struct Words<'a>(&'a dyn DatabaseError);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.message())?;
+        match self.0.code() {
+            Some(code) => write!(f, " ({code})"),
+            None => Ok(()),
+        }
+    }
+}

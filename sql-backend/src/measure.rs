@@ -1,0 +1,31 @@
+//! Counts a message's octets as POP3 does, while it passes.
+
+use bytes::BytesMut;
+use pop3_proto::stuffing::Stuffer;
+
+/// The octets of a message with CRLF for every line end, the last one included.
+pub(crate) struct Measure {
+    stuffer: Stuffer,
+    scratch: BytesMut,
+}
+
+impl Default for Measure {
+    fn default() -> Self {
+        Self {
+            stuffer: Stuffer::whole(),
+            scratch: BytesMut::new(),
+        }
+    }
+}
+
+impl Measure {
+    pub(crate) fn add(&mut self, part: &[u8]) {
+        self.stuffer.stuff(part, &mut self.scratch);
+        self.scratch.clear();
+    }
+
+    pub(crate) fn size(mut self) -> u64 {
+        self.stuffer.finish(&mut self.scratch);
+        self.stuffer.octets()
+    }
+}

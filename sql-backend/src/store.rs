@@ -1,0 +1,229 @@
+//! The store: a database, what is read from it, and who may log in.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use local_accounts::{Credential, Verifier};
+use pop3_proto::backend::awaiting::AsyncStore;
+use pop3_proto::backend::store::{Accounts, StoreError};
+use pop3_proto::backend::{Login, Open};
+
+use crate::config::{Config, DatabaseUrl, Logins, Maildrops};
+use crate::database::{Cell, Database, Options, Value};
+use crate::error::SqlError;
+use crate::mailbox::SqlMailbox;
+use crate::own::Own;
+use crate::queries::{self, Custom};
+use crate::schema;
+use crate::sizes::Sizes;
+use crate::statement::Statement;
+
+/// Maildrops in a database. Cheap to clone; all clones share one pool of connections.
+#[derive(Clone)]
+pub struct SqlStore {
+    pub(crate) shared: Arc<Shared>,
+    doors: Arc<Doors>,
+}
+
+/// What all sessions use.
+pub(crate) struct Shared {
+    pub(crate) database: Database,
+    pub(crate) own: Own,
+    /// None: the tool's own tables.
+    pub(crate) custom: Option<Custom>,
+    pub(crate) sizes: Mutex<Sizes>,
+    pub(crate) max_message: u64,
+    /// How it is called in messages: without user and password.
+    url: DatabaseUrl,
+}
+
+/// Who comes in.
+enum Doors {
+    /// A query that tells the password.
+    Query {
+        statement: Statement,
+        own: bool,
+        verifier: Arc<Verifier>,
+    },
+    Accounts(Arc<dyn Accounts>),
+}
+
+impl SqlStore {
+    /// A store. Nothing is connected yet: a server starts while its database is down.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError::Url`] and [`SqlError::Config`], for what is wrong whatever the database says.
+    pub fn connect(config: Config) -> Result<Self, SqlError> {
+        let options = Options::parse(&config.database)?;
+        let dialect = options.dialect();
+        let custom = match &config.maildrops {
+            Maildrops::Own => None,
+            Maildrops::Queries(queries) => Some(Custom::new(dialect, queries)?),
+        };
+        let own = Own::new(dialect)?;
+        let query = match config.logins {
+            Logins::Own => Ok((own.password.clone(), true)),
+            Logins::Query(text) => Ok((queries::password_query(dialect, &text)?, false)),
+            Logins::Accounts(accounts) => Err(accounts),
+        };
+        let doors = match query {
+            Ok((statement, own)) => Doors::Query {
+                statement,
+                own,
+                verifier: Arc::new(
+                    Verifier::new(config.verifier)
+                        .map_err(|error| SqlError::Credential(error.to_string()))?,
+                ),
+            },
+            Err(accounts) => Doors::Accounts(accounts),
+        };
+        let shared = Shared {
+            database: Database::new(options, config.pool),
+            own,
+            custom,
+            sizes: Mutex::new(Sizes::new(config.cached_sizes)),
+            max_message: config.max_message,
+            url: config.database,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            doors: Arc::new(doors),
+        })
+    }
+
+    /// Whether everything would work: the database answers, the tables are there and of the right version,
+    /// the queries are understood and return what they must.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong, with the setting and the remedy where there is one.
+    pub async fn check(&self) -> Result<(), SqlError> {
+        let database = &self.shared.database;
+        database.probe().await?;
+        let mut lease = database.lease().await?;
+        if let Some(custom) = &self.shared.custom {
+            custom.check(&mut lease).await?;
+        }
+        let own_accounts = match &*self.doors {
+            Doors::Query { own, .. } => *own,
+            Doors::Accounts(_) => false,
+        };
+        if own_accounts || self.shared.custom.is_none() {
+            schema::check(&mut lease, database.dialect()).await?;
+        }
+        match &*self.doors {
+            Doors::Query {
+                statement,
+                own: false,
+                ..
+            } => queries::check_password_query(&mut lease, statement).await,
+            Doors::Query { .. } | Doors::Accounts(_) => Ok(()),
+        }
+    }
+
+    /// Creates the tool's own tables, or brings them to this version. What is there stays. An SQLite file
+    /// that is not there is created, for its owner only.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError::Schema`] if a newer program made the tables; otherwise what the database says.
+    pub async fn migrate(&self) -> Result<(), SqlError> {
+        schema::migrate(&self.shared.database).await
+    }
+
+    /// Closes the connections. Sessions that are open fail from now on.
+    pub async fn close(&self) {
+        self.shared.database.close().await;
+    }
+
+    pub(crate) fn has_own_accounts(&self) -> bool {
+        matches!(&*self.doors, Doors::Query { own: true, .. })
+    }
+
+    /// The account's name, if the login proves it.
+    async fn account(&self, login: &Login) -> Result<String, StoreError> {
+        let (statement, own, verifier) = match &*self.doors {
+            Doors::Accounts(accounts) => {
+                let (accounts, login) = (Arc::clone(accounts), login.clone());
+                return blocking::unblock(move || accounts.check(&login)).await;
+            }
+            Doors::Query {
+                statement,
+                own,
+                verifier,
+            } => (statement, *own, Arc::clone(verifier)),
+        };
+        let user = login.user().ok_or(StoreError::Credentials)?.to_owned();
+        // no database has a name with one
+        let found = if user.contains('\0') {
+            None
+        } else {
+            let mut lease = self.shared.database.lease().await?;
+            let row = lease
+                .first(statement, &[("user", Value::Text(&user))])
+                .await?;
+            row.map(|cells| Found::new(cells, &user))
+        };
+        // a database may find a name in another case, or with spaces behind it
+        let found = found.filter(|found| !own || found.name == user);
+        let name = found
+            .as_ref()
+            .map_or_else(|| user.clone(), |found| found.name.clone());
+        let credential = found
+            .map(|found| Credential::parse(&found.password))
+            .transpose();
+        let credential = credential.map_err(|error| {
+            StoreError::Permanent(format!(
+                "the credential of {user:?} in the database: {error}"
+            ))
+        })?;
+        let login = login.clone();
+        blocking::unblock(move || {
+            verifier
+                .check(&login, &name, credential.as_ref())
+                .map(|()| name)
+        })
+        .await
+    }
+}
+
+/// What a query for a password found.
+struct Found {
+    name: String,
+    password: String,
+}
+
+impl Found {
+    fn new(cells: Vec<(String, Cell)>, user: &str) -> Self {
+        let mut found = Self {
+            name: user.to_owned(),
+            password: String::new(),
+        };
+        for (column, cell) in cells {
+            match column.as_str() {
+                "password" => found.password = cell.into_text(),
+                "user" | "name" if !cell.is_null() => found.name = cell.into_text(),
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+impl AsyncStore for SqlStore {
+    type Mailbox = SqlMailbox;
+
+    async fn open(&self, open: &Open) -> Result<SqlMailbox, StoreError> {
+        let user = self.account(&open.login).await?;
+        Ok(SqlMailbox::new(Arc::clone(&self.shared), user))
+    }
+}
+
+impl fmt::Debug for SqlStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlStore")
+            .field("database", &self.shared.url)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,198 @@
+//! Makes a proper message of a row of a table: a plain text gets a header.
+//!
+//! The same row always gives the same octets, so that sizes, unique-ids and what clients cached stay true.
+//! Nothing out of a row can begin another header field: what goes into the header is stripped of line ends
+//! and control characters and encoded (RFC 2047), addresses are reduced to what an address may hold, and a
+//! value is never searched for further placeholders.
+
+mod body;
+mod date;
+mod header;
+mod pattern;
+
+use crate::database::Cell;
+use crate::error::SqlError;
+use pattern::Pattern;
+
+/// How a message is made of a row: constants, and `{column}` for the row's values. `{user}` is the account
+/// that reads, if no column has that name; `{{` and `}}` are braces.
+///
+/// The text itself is the query's column `body`. It is sent as it is where that is safe, otherwise as
+/// quoted-printable or base64; it is labelled UTF-8, or ISO 8859-1 if it is not valid UTF-8.
+///
+/// ```
+/// use sql_backend::Template;
+///
+/// let template = Template {
+///     from: "{host} <root@{host}.example.org>".into(),
+///     subject: "[{level}] {program}".into(),
+///     date: Some("logged".into()),
+///     ..Template::default()
+/// };
+/// # assert!(template.check().is_ok());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// An address, `Name <address>` or `address`. `nobody@localhost`
+    pub from: String,
+    /// An address, if there is to be a To field.
+    pub to: Option<String>,
+    /// The subject. `{id}` is the message's id. `Message {id}`
+    pub subject: String,
+    /// The column with the date: the database's own type for it, seconds since 1970, or text like
+    /// `2026-11-20 08:30:00` (UTC if it does not say otherwise). Without one, or if the column is NULL, it is
+    /// 1 January 1970: it has to be the same each time.
+    pub date: Option<String>,
+    /// What stands behind the `@` in the Message-ID, whose first part is the unique-id. `localhost`
+    pub message_id_domain: String,
+    /// The media type of the text, without its charset. `text/plain`
+    pub content_type: String,
+    /// Further fields, by name.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Default for Template {
+    fn default() -> Self {
+        Self {
+            from: "nobody@localhost".into(),
+            to: None,
+            subject: "Message {id}".into(),
+            date: None,
+            message_id_domain: "localhost".into(),
+            content_type: "text/plain".into(),
+            headers: Vec::new(),
+        }
+    }
+}
+
+impl Template {
+    /// Whether it can be used, without a database.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError::Config`] names the field and what is wrong with it.
+    pub fn check(&self) -> Result<(), SqlError> {
+        Renderer::new(self).map(drop)
+    }
+}
+
+/// A row's columns by their lower-case names.
+pub(crate) type Fields = Vec<(String, Cell)>;
+
+/// A template that is ready for use.
+#[derive(Clone, Debug)]
+pub(crate) struct Renderer {
+    from: header::Address,
+    to: Option<header::Address>,
+    subject: Pattern,
+    date: Option<String>,
+    domain: String,
+    content_type: String,
+    headers: Vec<(String, Pattern)>,
+}
+
+impl Renderer {
+    pub(crate) fn new(template: &Template) -> Result<Self, SqlError> {
+        let key = |field: &str| format!("template.{field}");
+        let pattern = |field: &str, text: &str| {
+            Pattern::new(text).map_err(|problem| SqlError::config(key(field), problem))
+        };
+        let address = |field: &str, text: &str| {
+            header::Address::new(text).map_err(|problem| SqlError::config(key(field), problem))
+        };
+        for (field, value) in [
+            ("message_id_domain", &template.message_id_domain),
+            ("content_type", &template.content_type),
+        ] {
+            let clean = |octet: u8| octet.is_ascii_alphanumeric() || b"-./+_".contains(&octet);
+            if value.is_empty() || !value.bytes().all(clean) {
+                let problem = "letters, digits and - . / + _ only";
+                return Err(SqlError::config(key(field), problem));
+            }
+        }
+        let header = |(name, value): &(String, String)| {
+            if !header::is_extra_name(name) {
+                let problem = "not a header field's name, or one that the template makes itself";
+                return Err(SqlError::config(key(&format!("headers.{name}")), problem));
+            }
+            Ok((name.clone(), pattern(&format!("headers.{name}"), value)?))
+        };
+        Ok(Self {
+            from: address("from", &template.from)?,
+            to: template
+                .to
+                .as_deref()
+                .map(|to| address("to", to))
+                .transpose()?,
+            subject: pattern("subject", &template.subject)?,
+            date: template.date.as_ref().map(|column| column.to_lowercase()),
+            domain: template.message_id_domain.clone(),
+            content_type: template.content_type.clone(),
+            headers: template
+                .headers
+                .iter()
+                .map(header)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The columns that it needs, apart from `body`, `id` and `user`.
+    pub(crate) fn columns(&self) -> Vec<&str> {
+        let mut columns: Vec<&str> = self.date.iter().map(String::as_str).collect();
+        columns.extend(self.subject.columns());
+        columns.extend(self.from.columns());
+        columns.extend(self.to.iter().flat_map(header::Address::columns));
+        columns.extend(self.headers.iter().flat_map(|(_, value)| value.columns()));
+        columns.retain(|column| !matches!(*column, "id" | "user" | "body"));
+        columns.sort_unstable();
+        columns.dedup();
+        columns
+    }
+
+    /// The message.
+    pub(crate) fn render(&self, fields: Fields, user: &str, id: &str, unique_id: &str) -> Vec<u8> {
+        let mut text = Vec::new();
+        let mut moment = None;
+        let mut values: Vec<(String, String)> = Vec::with_capacity(fields.len() + 2);
+        for (name, cell) in fields {
+            if name == "body" {
+                text = cell.into_bytes();
+                continue;
+            }
+            if Some(&name) == self.date.as_ref() {
+                moment = date::moment(&cell);
+            }
+            values.push((name, cell.into_text()));
+        }
+        values.push(("id".into(), id.into()));
+        values.push(("user".into(), user.into()));
+        let body = body::encode(&text);
+
+        let mut message = Vec::with_capacity(body.text.len() + 512);
+        let mut field = |name: &str, value: &str| {
+            for part in [name, ": ", value, "\r\n"] {
+                message.extend_from_slice(part.as_bytes());
+            }
+        };
+        field("From", &self.from.render(&values, &self.domain));
+        if let Some(to) = &self.to {
+            field("To", &to.render(&values, &self.domain));
+        }
+        let subject = self.subject.expand(&values);
+        field("Subject", &header::unstructured("Subject", &subject));
+        field("Date", &date::rfc5322(moment.unwrap_or_default()));
+        field("Message-ID", &header::message_id(unique_id, &self.domain));
+        for (name, pattern) in &self.headers {
+            field(name, &header::unstructured(name, &pattern.expand(&values)));
+        }
+        field("MIME-Version", "1.0");
+        field(
+            "Content-Type",
+            &format!("{}; charset={}", self.content_type, body.charset),
+        );
+        field("Content-Transfer-Encoding", body.encoding);
+        message.extend_from_slice(b"\r\n");
+        message.extend_from_slice(&body.text);
+        message
+    }
+}
