@@ -112,6 +112,7 @@ fn nothing_goes_behind_a_synchronising_literal() {
     world.expect_nothing();
 }
 
+/// I025: the client announces itself where that is wanted.
 #[test]
 fn id_is_sent_where_it_is_wanted_and_offered() {
     let mut world = greeted(
@@ -667,6 +668,7 @@ fn a_maildrop_has_a_largest_size() {
 
 // refusals
 
+/// G20, I027; G21, qF1, qF2: what Microsoft says when there were too many logins is passing trouble.
 #[test]
 fn g20_i027_refusals_of_a_login_are_told_apart() {
     for (answer, expected) in [
@@ -714,6 +716,7 @@ fn g20_i027_refusals_of_a_login_are_told_apart() {
     }
 }
 
+/// G20, G21; G24: a folder that is missing needs a person.
 #[test]
 fn g20_refusals_of_a_folder_are_told_apart() {
     for (answer, expected) in [

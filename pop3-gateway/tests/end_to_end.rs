@@ -285,6 +285,7 @@ fn t007_t012_tls_is_offered_and_its_certificate_reloaded() {
     }
 }
 
+/// qH2: each user goes to his own upstream, under his own name there.
 #[test]
 fn routes_lead_to_their_upstreams_under_their_names() {
     for runtime in RUNTIMES {

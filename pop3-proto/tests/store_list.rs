@@ -97,6 +97,7 @@ fn many_messages_that_are_alike() {
     assert!(world.say("QUIT\r\n").starts_with("+OK"));
 }
 
+/// F01: sessions share nothing but the store.
 #[test]
 fn one_user_never_sees_the_messages_of_another() {
     let store = store(&["x"]);

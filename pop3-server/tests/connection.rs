@@ -204,6 +204,7 @@ fn qe4_places_are_free_when_the_client_is_gone() {
     assert!(at("192.0.2.1:7").is_some());
 }
 
+/// qF3: a session is one connection to the upstream, so that this limits those too.
 #[test]
 fn the_sessions_of_a_user_are_limited() {
     let service = ListService::new(MESSAGES);
@@ -224,7 +225,7 @@ fn the_sessions_of_a_user_are_limited() {
     let _ = rigs[0].ask("NOOP");
 }
 
-/// P013: no word, no update.
+/// P013: no word, no update. qE1, V38: an idle session holds the lock no longer than autologout.
 #[test]
 fn p013_autologout_says_nothing_and_removes_nothing() {
     let (service, settings, server) = good();

@@ -143,6 +143,7 @@ fn v41_a_login_in_the_clear_is_loud() {
     }
 }
 
+/// V37, qG6: the client hears a fixed text, the operator what the upstream said.
 #[test]
 fn v37_a_refusal_has_its_detail_in_the_log_alone() {
     let log = logged(|| {

@@ -167,7 +167,7 @@ fn leaving_the_upstream_has_a_deadline() {
     }
 }
 
-/// cT021: wrong name, unknown authority: fail closed, with [SYS/PERM].
+/// cT021, qH1: wrong name, unknown authority: fail closed, with [SYS/PERM].
 #[test]
 fn ct021_a_certificate_must_prove_the_configured_name() {
     let folder = tempfile::tempdir().unwrap();

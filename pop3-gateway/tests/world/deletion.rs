@@ -177,7 +177,7 @@ fn all_is_done(rig: &Rig, options: &Options, policy: &DeletePolicy, context: &st
     }
 }
 
-/// qB1, qB5, qA9: every policy does what it says, on every server.
+/// qA8, qA9, qB1, qB5: every policy does what it says, on every server.
 #[test]
 fn p036_every_policy_on_every_server() {
     for options in servers() {

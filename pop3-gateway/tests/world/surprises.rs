@@ -79,7 +79,7 @@ fn g01_expunged_upstream_during_the_session() {
     }
 }
 
-/// G02: new mail stays unseen until the next login.
+/// G02, qD13: new mail stays unseen until the next login.
 #[test]
 fn g02_new_mail_during_the_session() {
     let commands = [
