@@ -36,7 +36,12 @@ struct Seen {
     table: Arc<Table>,
 }
 
-type Table = HashMap<String, PasswdEntry>;
+#[derive(Default)]
+struct Table {
+    entries: HashMap<String, PasswdEntry>,
+    /// A hash of the kind that most accounts have.
+    prevailing: Option<Credential>,
+}
 
 /// Differs when the file does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,20 +63,15 @@ impl FileAccounts {
     pub fn open(path: impl Into<PathBuf>, verifier: Arc<Verifier>) -> Result<Self, PasswdError> {
         let path = path.into();
         let (stamp, table) = load(&path)?;
-        let accounts = Self {
+        Ok(Self {
             path,
             verifier,
             report: None,
             seen: Mutex::new(Seen {
                 stamp: Some(stamp),
-                table: Arc::default(),
+                table: Arc::new(table),
             }),
-        };
-        accounts.take(
-            &mut accounts.seen.lock().unwrap_or_else(PoisonError::into_inner),
-            table,
-        );
-        Ok(accounts)
+        })
     }
 
     /// Who is told that the file has become unreadable.
@@ -81,9 +81,17 @@ impl FileAccounts {
         self
     }
 
+    /// The account whose maildrop a login under this name would open, as far as was read by now: looks at
+    /// no file, and says nothing about whether anybody may log in.
+    pub fn maildrop_of(&self, user: &str) -> Option<String> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = seen.table.entries.get(&folded(user));
+        entry.map(|entry| entry.maildrop().to_owned())
+    }
+
     /// How many accounts there are.
     pub fn count(&self) -> usize {
-        self.table().len()
+        self.table().entries.len()
     }
 
     /// Whether everybody on the machine may read the file: its hashes are then anybody's to try out.
@@ -106,7 +114,7 @@ impl FileAccounts {
         match load(&self.path) {
             Ok((stamp, table)) => {
                 seen.stamp = Some(stamp);
-                self.take(seen, table);
+                seen.table = Arc::new(table);
             }
             Err(error) => {
                 let stamp = std::fs::metadata(&self.path).ok().map(|m| Stamp::of(&m));
@@ -118,23 +126,18 @@ impl FileAccounts {
             }
         }
     }
-
-    fn take(&self, seen: &mut Seen, table: Table) {
-        if let Some(prevailing) = prevailing(&table) {
-            self.verifier.set_prevailing(prevailing);
-        }
-        seen.table = Arc::new(table);
-    }
 }
 
 impl Accounts for FileAccounts {
     fn check(&self, login: &Login) -> Result<String, StoreError> {
         let table = self.table();
         let user = login.user().unwrap_or_default();
-        let entry = table.get(&folded(user));
+        let entry = table.entries.get(&folded(user));
         let name = entry.map_or(user, PasswdEntry::name);
+        let credential = entry.map(PasswdEntry::credential);
+        let stand_in = table.prevailing.as_ref();
         self.verifier
-            .check(login, name, entry.map(PasswdEntry::credential))?;
+            .check_beside(login, name, credential, stand_in)?;
         entry
             .map(|entry| entry.maildrop().to_owned())
             .ok_or(StoreError::Credentials)
@@ -170,17 +173,24 @@ fn load(path: &Path) -> Result<(Stamp, Table), PasswdError> {
     let mut octets = Vec::new();
     file.read_to_end(&mut octets).map_err(io)?;
     let passwd = PasswdFile::parse(path, &octets)?;
-    let table = passwd
+    let entries: HashMap<_, _> = passwd
         .entries()
         .map(|entry| (folded(entry.name()), entry.clone()))
         .collect();
-    Ok((stamp, table))
+    let prevailing = prevailing(&entries).cloned();
+    Ok((
+        stamp,
+        Table {
+            entries,
+            prevailing,
+        },
+    ))
 }
 
 /// A hash of the kind that most accounts have.
-fn prevailing(table: &Table) -> Option<&Credential> {
+fn prevailing(entries: &HashMap<String, PasswdEntry>) -> Option<&Credential> {
     let mut classes: HashMap<String, (usize, &Credential)> = HashMap::new();
-    let hashes = table
+    let hashes = entries
         .values()
         .map(PasswdEntry::credential)
         .filter(|c| c.is_hash());

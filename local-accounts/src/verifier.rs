@@ -128,8 +128,25 @@ impl Verifier {
         user: &str,
         credential: Option<&Credential>,
     ) -> Result<(), StoreError> {
+        self.check_beside(login, user, credential, None)
+    }
+
+    /// The same, where `stand_in` is a credential like most of the others: what a login as a user that does
+    /// not exist is checked against, instead of the [prevailing](VerifierConfig::prevailing) one. For stores
+    /// that know all of theirs.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`check`](Self::check).
+    pub fn check_beside(
+        &self,
+        login: &Login,
+        user: &str,
+        credential: Option<&Credential>,
+        stand_in: Option<&Credential>,
+    ) -> Result<(), StoreError> {
         match login {
-            Login::Password { password, .. } => self.check_password(user, password, credential),
+            Login::Password { password, .. } => self.password(user, password, credential, stand_in),
             Login::Apop { .. } | Login::CramMd5 { .. } => {
                 // nobody can prove an empty secret, and trying takes as long
                 let nobody = Secret::default();
@@ -145,29 +162,25 @@ impl Verifier {
         }
     }
 
-    /// Whether this is the account's password, as [`check`](Self::check) does it.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`check`](Self::check).
-    pub fn check_password(
+    fn password(
         &self,
         user: &str,
         password: &Secret,
         credential: Option<&Credential>,
+        stand_in: Option<&Credential>,
     ) -> Result<(), StoreError> {
         // depends on nothing but what the client sent
         if password.is_empty() || password.expose().len() > MAX_PASSWORD {
             return Err(StoreError::Credentials);
         }
         let Some(credential) = credential else {
-            return self.refuse_after_work(password);
+            return self.refuse_after_work(password, stand_in);
         };
         if !credential.is_hash() {
             if credential.matches(password) {
                 return Ok(());
             }
-            return self.refuse_after_work(password);
+            return self.refuse_after_work(password, stand_in);
         }
         self.adopt(credential);
         let now = Instant::now();
@@ -182,36 +195,29 @@ impl Verifier {
         Ok(())
     }
 
-    /// What logins as users that do not exist are checked against from now on; nothing changes if it is
-    /// no hash.
-    pub fn set_prevailing(&self, credential: &Credential) {
-        if credential.is_hash() {
-            let mut prevailing = self
-                .prevailing
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            *prevailing = Prevailing {
-                credential: Arc::new(credential.clone()),
-                provisional: false,
-            };
-        }
-    }
-
     /// How many hashes were computed so far.
     pub fn hashes_computed(&self) -> u64 {
         self.hashes.load(Ordering::Relaxed)
     }
 
-    fn refuse_after_work(&self, password: &Secret) -> Result<(), StoreError> {
-        let stand_in = {
-            let prevailing = self
-                .prevailing
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(&prevailing.credential)
-        };
+    fn refuse_after_work(
+        &self,
+        password: &Secret,
+        stand_in: Option<&Credential>,
+    ) -> Result<(), StoreError> {
         // it is somebody's own: whether it matches is nobody's business
-        let _ = self.compute(&stand_in, password)?;
+        let _ = match stand_in.filter(|credential| credential.is_hash()) {
+            Some(credential) => self.compute(credential, password)?,
+            None => {
+                let prevailing = self
+                    .prevailing
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                let credential = Arc::clone(&prevailing.credential);
+                drop(prevailing);
+                self.compute(&credential, password)?
+            }
+        };
         Err(StoreError::Credentials)
     }
 

@@ -6,12 +6,26 @@ use std::thread;
 use std::time::Duration;
 
 use local_accounts::{Credential, MAX_PASSWORD, Verifier, VerifierConfig};
+use pop3_proto::backend::Login;
 use pop3_proto::backend::store::StoreError;
 use pop3_proto::secret::Secret;
 use proptest::prelude::*;
 
 /// bcrypt at its cheapest, of "password".
 const CHEAP: &str = "$2b$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu";
+
+fn check(
+    verifier: &Verifier,
+    user: &str,
+    password: &str,
+    credential: Option<&Credential>,
+) -> Result<(), StoreError> {
+    let login = Login::Password {
+        user: user.into(),
+        password: secret(password),
+    };
+    verifier.check(&login, user, credential)
+}
 
 fn secret(text: &str) -> Secret {
     Secret::from(text.as_bytes())
@@ -30,7 +44,7 @@ fn verifier(config: VerifierConfig) -> Verifier {
 fn a_right_password_is_remembered_and_a_wrong_one_is_not() {
     let verifier = verifier(VerifierConfig::default());
     let credential = Credential::parse(CHEAP).unwrap();
-    let check = |password| verifier.check_password("tim", &secret(password), Some(&credential));
+    let check = |password| check(&verifier, "tim", password, Some(&credential));
     for _ in 0..5 {
         assert_eq!(check("password"), Ok(()));
     }
@@ -48,19 +62,10 @@ fn a_changed_credential_is_checked_anew() {
     let verifier = verifier(VerifierConfig::default());
     let old = Credential::parse(CHEAP).unwrap();
     let new = Credential::parse("{PLAIN}another").unwrap();
-    assert_eq!(
-        verifier.check_password("tim", &secret("password"), Some(&old)),
-        Ok(())
-    );
+    assert_eq!(check(&verifier, "tim", "password", Some(&old)), Ok(()));
     let refused = Err(StoreError::Credentials);
-    assert_eq!(
-        verifier.check_password("tim", &secret("password"), Some(&new)),
-        refused
-    );
-    assert_eq!(
-        verifier.check_password("tim", &secret("password"), None),
-        refused
-    );
+    assert_eq!(check(&verifier, "tim", "password", Some(&new)), refused);
+    assert_eq!(check(&verifier, "tim", "password", None), refused);
 }
 
 /// V16: what was right for one user is nothing for another.
@@ -70,7 +75,7 @@ fn v16_memory_is_per_user() {
     let credential = Credential::parse(CHEAP).unwrap();
     for (user, hashes) in [("tim", 1), ("tom", 2), ("tim", 2)] {
         assert_eq!(
-            verifier.check_password(user, &secret("password"), Some(&credential)),
+            check(&verifier, user, "password", Some(&credential)),
             Ok(())
         );
         assert_eq!(verifier.hashes_computed(), hashes);
@@ -86,7 +91,7 @@ fn memory_can_be_switched_off() {
     let credential = Credential::parse(CHEAP).unwrap();
     for hashes in 1..4 {
         assert_eq!(
-            verifier.check_password("tim", &secret("password"), Some(&credential)),
+            check(&verifier, "tim", "password", Some(&credential)),
             Ok(())
         );
         assert_eq!(verifier.hashes_computed(), hashes);
@@ -105,7 +110,7 @@ fn many_at_once_are_let_through_in_turn() {
             let verifier = Arc::clone(&verifier);
             thread::spawn(move || {
                 let credential = Credential::parse(CHEAP).unwrap();
-                verifier.check_password("tim", &secret("password"), Some(&credential))
+                check(&verifier, "tim", "password", Some(&credential))
             })
         })
         .collect();
@@ -128,7 +133,7 @@ fn too_many_at_once_are_told_to_come_back() {
     let threads: Vec<_> = (0..8)
         .map(|_| {
             let (verifier, credential) = (Arc::clone(&verifier), credential.clone());
-            thread::spawn(move || verifier.check_password("tim", &secret("x"), Some(&credential)))
+            thread::spawn(move || check(&verifier, "tim", "x", Some(&credential)))
         })
         .collect();
     let answers: Vec<_> = threads
@@ -153,7 +158,7 @@ proptest! {
         let verifier = verifier(VerifierConfig::default());
         let credential = credential.map(|text| Credential::parse(text).unwrap());
         prop_assert_eq!(
-            verifier.check_password("tim", &secret(&password), credential.as_ref()),
+            check(&verifier, "tim", &password, credential.as_ref()),
             Err(StoreError::Credentials)
         );
         prop_assert_eq!(verifier.hashes_computed(), 1);
@@ -167,7 +172,7 @@ fn what_is_too_long_costs_nothing_for_anybody() {
     let long = "x".repeat(MAX_PASSWORD + 1);
     for credential in [None, Some(&credential)] {
         for password in ["", &long] {
-            let answer = verifier.check_password("tim", &secret(password), credential);
+            let answer = check(&verifier, "tim", password, credential);
             assert_eq!(answer, Err(StoreError::Credentials));
         }
     }
