@@ -1,0 +1,174 @@
+//! Databases and runtimes for the tests, and a store in them as the shared suite's subject.
+#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+
+pub mod server;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use pop3_proto::backend::awaiting::{AsyncMailbox, AsyncMessage, AsyncStore, Awaiting};
+use pop3_proto::backend::store::{Entry, StoreError};
+use pop3_proto::backend::{Access, Backend, Index, Login, Open};
+use pop3_proto::secret::Secret;
+use sql_backend::{Config, DatabaseUrl, SqlMailbox, SqlStore};
+use testkit::Content;
+use testkit::stores::{self, Subject, Waiting};
+
+/// Where futures run.
+pub enum Runtime {
+    Tokio(tokio::runtime::Runtime),
+    Smol,
+}
+
+impl Runtime {
+    pub fn tokio() -> Self {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        Self::Tokio(builder.worker_threads(1).enable_all().build().unwrap())
+    }
+
+    /// Runs a test on each of them.
+    pub fn each(mut test: impl FnMut(&Self)) {
+        for runtime in [Self::tokio(), Self::Smol] {
+            let _entered = runtime.enter();
+            test(&runtime);
+        }
+    }
+
+    /// For what is dropped outside of a future.
+    pub fn enter(&self) -> Option<tokio::runtime::EnterGuard<'_>> {
+        match self {
+            Self::Tokio(runtime) => Some(runtime.enter()),
+            Self::Smol => None,
+        }
+    }
+
+    pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        match self {
+            Self::Tokio(runtime) => runtime.block_on(future),
+            Self::Smol => smol::block_on(future),
+        }
+    }
+}
+
+/// A new SQLite database, in memory where that is to be had: each commit waits for the disk otherwise.
+pub fn sqlite() -> (tempfile::TempDir, DatabaseUrl) {
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let folder = folder.unwrap();
+    let url = format!("sqlite://{}/mail.db", folder.path().display());
+    (folder, DatabaseUrl::new(&url))
+}
+
+/// A store with its own tables there.
+pub async fn own_store(url: &DatabaseUrl) -> SqlStore {
+    store(Config::new(url.clone())).await
+}
+
+pub async fn store(config: Config) -> SqlStore {
+    let store = SqlStore::connect(config).unwrap();
+    store.migrate().await.unwrap();
+    store
+}
+
+pub fn password(user: &str, password: &str) -> Open {
+    Open {
+        login: Login::Password {
+            user: user.into(),
+            password: Secret::from(password.as_bytes()),
+        },
+        access: Access::ReadWrite,
+        utf8: false,
+    }
+}
+
+pub async fn open(store: &SqlStore) -> Result<SqlMailbox, StoreError> {
+    store.open(&password(stores::USER, stores::PASSWORD)).await
+}
+
+pub async fn listed(store: &SqlStore) -> (SqlMailbox, Vec<Entry>) {
+    let mut mailbox = open(store).await.unwrap();
+    let entries = mailbox.list().await.unwrap();
+    (mailbox, entries)
+}
+
+/// All of a message.
+pub async fn read(mailbox: &mut SqlMailbox, index: u32) -> Result<Vec<u8>, StoreError> {
+    let mut message = mailbox.message(Index(index)).await?;
+    let mut all = Vec::new();
+    while let Some(chunk) = message.chunk().await? {
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all)
+}
+
+pub async fn add_accounts(store: &SqlStore) {
+    let plain = |password: &str| format!("{{PLAIN}}{password}");
+    for (user, password) in [
+        (stores::USER, stores::PASSWORD),
+        (stores::OTHER, stores::OTHER_PASSWORD),
+    ] {
+        store.add_account(user, &plain(password)).await.unwrap();
+    }
+}
+
+/// A store in the tool's own tables, as the suite wants it. Made anew, the tables are emptied.
+pub struct OwnTables<'a> {
+    pub runtime: &'a Runtime,
+    pub store: SqlStore,
+}
+
+impl<'a> OwnTables<'a> {
+    pub fn fill(runtime: &'a Runtime, store: &SqlStore, mails: &[Content]) -> Self {
+        runtime.run(async {
+            for account in store.list_accounts().await.unwrap() {
+                let messages = sql_backend::Messages::Delete;
+                store.remove_account(&account.name, messages).await.unwrap();
+            }
+            add_accounts(store).await;
+            for mail in mails {
+                let mail = std::io::Cursor::new(mail.to_vec());
+                store.add_message(stores::USER, mail).await.unwrap();
+            }
+        });
+        Self {
+            runtime,
+            store: store.clone(),
+        }
+    }
+}
+
+impl Subject for OwnTables<'_> {
+    type Backend = Awaiting<SqlStore>;
+
+    fn backend(&self) -> Self::Backend {
+        Awaiting::new(Arc::new(self.store.clone()))
+    }
+
+    fn stored(&self) -> Vec<Vec<u8>> {
+        self.runtime.run(async {
+            let stored = self.store.list_messages(stores::USER).await.unwrap();
+            let (mut mailbox, entries) = listed(&self.store).await;
+            assert_eq!(stored.len(), entries.len());
+            let mut all = Vec::new();
+            for index in 0..entries.len() {
+                all.push(read(&mut mailbox, index as u32).await.unwrap());
+            }
+            all
+        })
+    }
+
+    fn take_away(&self, place: usize) -> bool {
+        self.runtime.run(async {
+            let stored = self.store.list_messages(stores::USER).await.unwrap();
+            let unique_id = &stored[place].unique_id;
+            self.store
+                .remove_message(stores::USER, unique_id)
+                .await
+                .unwrap()
+        })
+    }
+
+    fn wait(&self, future: Waiting<Self::Backend>) -> <Self::Backend as Backend>::Done {
+        self.runtime.run(future)
+    }
+}

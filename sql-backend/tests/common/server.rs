@@ -1,0 +1,300 @@
+//! Real database servers in scratch folders, reached by Unix sockets alone.
+//!
+//! They refuse to be root: started by root, they run as the users of their packages. They die with the test.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sql_backend::DatabaseUrl;
+
+/// What a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    MariaDb,
+    Postgres,
+}
+
+/// A running server with an empty database.
+pub struct Server {
+    pub kind: Kind,
+    folder: tempfile::TempDir,
+    child: Option<Child>,
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Server {
+    pub fn start(kind: Kind) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("sql-")
+            .tempdir_in("/tmp")
+            .unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut server = Self {
+            kind,
+            folder,
+            child: None,
+        };
+        let data = server.data();
+        fs::create_dir(&data).unwrap();
+        if is_root() {
+            let user = server.user();
+            let owner = format!("{user}:{user}");
+            succeed(Command::new("chown").arg(owner).arg(&data));
+        }
+        let mut make = server.command(server.installer());
+        match kind {
+            Kind::Postgres => make
+                .args([
+                    "-A",
+                    "trust",
+                    "-U",
+                    "test",
+                    "-E",
+                    "UTF8",
+                    "--no-locale",
+                    "--no-sync",
+                ])
+                .arg("-D")
+                .arg(&data),
+            Kind::MariaDb => make
+                .args(["--no-defaults", "--auth-root-authentication-method=normal"])
+                .arg("--skip-test-db")
+                .arg(format!("--datadir={}", data.display())),
+        };
+        succeed(&mut make);
+        server.restart();
+        server.create_database();
+        server
+    }
+
+    /// Starts it, if it does not run, and waits until it answers.
+    pub fn restart(&mut self) {
+        if self.child.is_some() {
+            return;
+        }
+        let data = self.data();
+        let log = fs::File::create(self.folder.path().join("log")).unwrap();
+        let mut command = self.command(self.program());
+        match self.kind {
+            Kind::Postgres => command.arg("-D").arg(&data).arg("-k").arg(&data).args([
+                "-c",
+                "listen_addresses=",
+                "-c",
+                "fsync=off",
+            ]),
+            Kind::MariaDb => command
+                .args([
+                    "--no-defaults",
+                    "--skip-networking",
+                    "--innodb-buffer-pool-size=64M",
+                ])
+                .arg(format!("--datadir={}", data.display()))
+                .arg(format!("--socket={}", data.join("socket").display()))
+                .arg(format!("--pid-file={}", data.join("pid").display())),
+        };
+        command.stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        self.child = Some(command.spawn().unwrap());
+        let begun = Instant::now();
+        while !self.answers() {
+            let ended = self
+                .child
+                .as_mut()
+                .and_then(|child| child.try_wait().unwrap());
+            assert!(
+                begun.elapsed() < PATIENCE && ended.is_none(),
+                "{:?} does not start: {}",
+                self.kind,
+                fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// As when its machine is switched off.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        if self.kind == Kind::Postgres {
+            // its workers see that the postmaster died, and hold on to its memory until then
+            let pid = self.data().join("postmaster.pid");
+            let begun = Instant::now();
+            while self.has_workers() {
+                assert!(begun.elapsed() < PATIENCE);
+                thread::sleep(Duration::from_millis(5));
+            }
+            let _ = fs::remove_file(pid);
+        }
+    }
+
+    pub fn url(&self) -> DatabaseUrl {
+        self.url_of("test")
+    }
+
+    fn url_of(&self, database: &str) -> DatabaseUrl {
+        let data = self.data();
+        DatabaseUrl::new(&match self.kind {
+            Kind::Postgres => format!(
+                "postgres://test@localhost/{database}?host={}",
+                data.display()
+            ),
+            Kind::MariaDb => {
+                let socket = data.join("socket");
+                format!(
+                    "mysql://root@localhost/{database}?socket={}",
+                    socket.display()
+                )
+            }
+        })
+    }
+
+    /// Runs SQL behind everybody's back.
+    pub fn sql(&self, database: &str, sql: &str) -> Result<(), sqlx::Error> {
+        use sqlx::{Connection, Executor};
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        let data = self.data();
+        smol::block_on(async {
+            match self.kind {
+                Kind::Postgres => {
+                    let options = sqlx::postgres::PgConnectOptions::new_without_pgpass()
+                        .socket(&data)
+                        .username("test")
+                        .database(database);
+                    let mut connection = sqlx::PgConnection::connect_with(&options).await?;
+                    connection.execute(sqlx::raw_sql(sql)).await?;
+                    connection.close().await
+                }
+                Kind::MariaDb => {
+                    let options = sqlx::mysql::MySqlConnectOptions::new()
+                        .socket(data.join("socket"))
+                        .username("root")
+                        .database(database);
+                    let mut connection = sqlx::MySqlConnection::connect_with(&options).await?;
+                    connection.execute(sqlx::raw_sql(sql)).await?;
+                    connection.close().await
+                }
+            }
+        })
+    }
+
+    fn create_database(&self) {
+        let (first, create) = match self.kind {
+            Kind::Postgres => ("postgres", "CREATE DATABASE test"),
+            Kind::MariaDb => ("mysql", "CREATE DATABASE test CHARACTER SET utf8mb4"),
+        };
+        self.sql(first, create).unwrap();
+    }
+
+    fn answers(&self) -> bool {
+        let first = match self.kind {
+            Kind::Postgres => "postgres",
+            Kind::MariaDb => "mysql",
+        };
+        self.sql(first, "SELECT 1").is_ok()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn user(&self) -> &'static str {
+        match self.kind {
+            Kind::Postgres => "postgres",
+            Kind::MariaDb => "mysql",
+        }
+    }
+
+    fn program(&self) -> PathBuf {
+        self.find(match self.kind {
+            Kind::Postgres => "postgres",
+            Kind::MariaDb => "mariadbd",
+        })
+    }
+
+    fn installer(&self) -> PathBuf {
+        self.find(match self.kind {
+            Kind::Postgres => "initdb",
+            Kind::MariaDb => "mariadb-install-db",
+        })
+    }
+
+    /// Debian keeps PostgreSQL's programs out of the path.
+    fn find(&self, name: &str) -> PathBuf {
+        let mut folders: Vec<PathBuf> = ["/usr/bin", "/usr/sbin", "/usr/local/bin"]
+            .map(PathBuf::from)
+            .into();
+        if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
+            folders.extend(versions.map(|version| version.unwrap().path().join("bin")));
+        }
+        let found = folders
+            .into_iter()
+            .map(|folder| folder.join(name))
+            .find(|path| path.exists());
+        found.unwrap_or_else(|| {
+            panic!("{name} is not installed: apt-get install mariadb-server postgresql, or .ci/run tools")
+        })
+    }
+
+    /// As the package's user, and dead when the test is.
+    fn command(&self, program: PathBuf) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]);
+        if is_root() {
+            let user = self.user();
+            command.args(["--reuid", user, "--regid", user, "--clear-groups"]);
+        }
+        command.arg(program).current_dir(self.folder.path());
+        command
+    }
+
+    fn has_workers(&self) -> bool {
+        let data = self.data();
+        let Ok(processes) = fs::read_dir("/proc") else {
+            return false;
+        };
+        processes.flatten().any(|process| {
+            let cwd = fs::read_link(process.path().join("cwd"));
+            cwd.is_ok_and(|cwd| cwd == data)
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // its own way to go at once; killed, PostgreSQL would leave its children behind
+            let quit = Command::new("kill")
+                .args(["-QUIT", &child.id().to_string()])
+                .status();
+            if self.kind == Kind::MariaDb || quit.is_err() {
+                let _ = child.kill();
+            }
+            let _ = child.wait();
+        }
+    }
+}
+
+fn is_root() -> bool {
+    let uid = fs::metadata("/proc/self").map(|metadata| {
+        use std::os::unix::fs::MetadataExt;
+        metadata.uid()
+    });
+    uid.is_ok_and(|uid| uid == 0)
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
