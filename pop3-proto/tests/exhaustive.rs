@@ -1,0 +1,245 @@
+//! Small scope, all of it: every sequence of acts of a client up to a length, in every state, in the clear
+//! and within TLS, held against a reference that is written for being right by inspection.
+//!
+//! ```text
+//! cargo test -p pop3-proto --test exhaustive -- --nocapture
+//! cargo test --release -p pop3-proto --test exhaustive -- --nocapture --ignored     longer, a minute or two
+//! ```
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+mod reference;
+
+use std::collections::BTreeSet;
+
+use common::{Talk, clear, seconds};
+use pop3_proto::backend::{Index, Mechanism, Request};
+use pop3_proto::server::{Policy, TlsOffer};
+use reference::{Answer, Reference, Standing};
+
+const MAILS: [&[u8]; 2] = [b"A: 1\r\n\r\n.1\r\n2\r\n", b"A: 2"];
+
+/// What a client can do.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Line(&'static str),
+    /// Says nothing for longer than it may.
+    Sleep,
+    /// Ends its half of the connection.
+    Leave,
+}
+
+use Act::{Leave, Line, Sleep};
+
+/// AUTHORIZATION, and the way out of it.
+const BEFORE: [Act; 15] = [
+    Line("USER u"),
+    Line("PASS p w"),
+    Line("PASS wrong"),
+    Line("AUTH PLAIN"),
+    Line("AUTH PLAIN AHUAcCB3"),
+    Line("AHUAcCB3"),
+    Line("AUTH PLAIN AHUAbm8="),
+    Line("*"),
+    Line("STLS"),
+    Line("CAPA"),
+    Line("UTF8"),
+    Line("DELE 1"),
+    Line("QUIT"),
+    Sleep,
+    Leave,
+];
+
+/// TRANSACTION.
+const AFTER: [Act; 20] = [
+    Line("STAT"),
+    Line("LIST"),
+    Line("LIST 1"),
+    Line("UIDL"),
+    Line("UIDL 2"),
+    Line("RETR 1"),
+    Line("RETR 2"),
+    Line("RETR 3"),
+    Line("TOP 1 0"),
+    Line("TOP 1 1"),
+    Line("TOP 2 9"),
+    Line("DELE 1"),
+    Line("DELE 2"),
+    Line("RSET"),
+    Line("NOOP"),
+    Line("CAPA"),
+    Line("USER u"),
+    Line("QUIT"),
+    Sleep,
+    Leave,
+];
+
+fn policies() -> Vec<(&'static str, Policy)> {
+    let policy = |tls, clear_login| Policy {
+        tls,
+        clear_login,
+        mechanisms: Mechanism::new("PLAIN").into_iter().collect(),
+        ..clear()
+    };
+    vec![
+        ("in the clear", policy(TlsOffer::None, true)),
+        ("STLS offered", policy(TlsOffer::Stls, true)),
+        ("STLS needed", policy(TlsOffer::Stls, false)),
+        ("TLS first", policy(TlsOffer::Implicit, false)),
+    ]
+}
+
+/// What was gone through.
+#[derive(Default)]
+struct Visited {
+    sequences: u64,
+    acts: u64,
+    standings: BTreeSet<(&'static str, Standing)>,
+}
+
+/// P010, P013, P032, P035, P036, P037, P055, P057, S007, S013, T002, T004, T006, X005, X006.
+#[test]
+fn every_sequence() {
+    visit("before login", &BEFORE, &[], 4);
+    visit("after login", &AFTER, &["USER u", "PASS p w"], 3);
+}
+
+#[test]
+#[ignore = "long"]
+fn every_longer_sequence() {
+    visit("before login", &BEFORE, &[], 5);
+    visit("after login", &AFTER, &["USER u", "PASS p w"], 5);
+}
+
+/// Goes through all sequences of this length that begin with these lines; each holds all shorter ones.
+fn visit(what: &str, acts: &[Act], start: &[&'static str], length: usize) {
+    let mut visited = Visited::default();
+    for (name, policy) in policies() {
+        let mut digits = vec![0; length];
+        loop {
+            let sequence: Vec<Act> = digits.iter().map(|&digit| acts[digit]).collect();
+            let played = play(name, &policy, start, &sequence, &mut visited);
+            // what begins with an end goes no further
+            digits[played..].fill(0);
+            let Some(place) = digits[..played]
+                .iter()
+                .rposition(|&digit| digit + 1 < acts.len())
+            else {
+                break;
+            };
+            digits[place] += 1;
+            digits[place + 1..].fill(0);
+        }
+    }
+    println!(
+        "{what}: {} sequences of up to {length} acts, {} acts, {} states",
+        visited.sequences,
+        visited.acts,
+        visited.standings.len()
+    );
+}
+
+/// Plays a sequence until it or the session ends; how many acts that took.
+fn play(
+    name: &'static str,
+    policy: &Policy,
+    start: &[&'static str],
+    sequence: &[Act],
+    visited: &mut Visited,
+) -> usize {
+    let mut talk = Talk::new(policy.clone(), &MAILS);
+    let mut reference = Reference::new(policy, &MAILS);
+    let stls: &[&str] = match policy.clear_login || policy.tls == TlsOffer::Implicit {
+        true => &[],
+        false => &["STLS"],
+    };
+    // what needs TLS has it before it logs in
+    let stls = if start.is_empty() { &[] } else { stls };
+    for line in stls.iter().chain(start) {
+        say(&mut talk, &mut reference, line).unwrap();
+    }
+    visited.standings.insert((name, reference.standing()));
+    for (n, act) in sequence.iter().enumerate() {
+        visited.acts += 1;
+        let outcome = match act {
+            Line(line) => say(&mut talk, &mut reference, line),
+            Sleep => {
+                talk.wait(seconds(601));
+                reference.vanish();
+                silent(&mut talk)
+            }
+            Leave => {
+                talk.session.handle_eof(talk.now);
+                talk.settle();
+                reference.vanish();
+                silent(&mut talk)
+            }
+        };
+        let outcome = outcome.and_then(|()| agree(&talk, &reference));
+        assert_eq!(outcome, Ok(()), "{name}: {:?}", &sequence[..=n]);
+        visited.standings.insert((name, reference.standing()));
+        if reference.is_over() {
+            visited.sequences += 1;
+            return n + 1;
+        }
+    }
+    visited.sequences += 1;
+    sequence.len()
+}
+
+fn say(talk: &mut Talk, reference: &mut Reference, line: &str) -> Result<(), String> {
+    let expected = reference.execute(line);
+    let heard = talk.say(&format!("{line}\r\n"));
+    if std::mem::take(&mut talk.tls_wanted) {
+        talk.tls_wanted = true;
+        talk.tls();
+    }
+    match expected {
+        Answer::Challenge if heard == "+ \r\n" => Ok(()),
+        Answer::Challenge => Err(format!("expected a challenge, got {heard}")),
+        Answer::Reply(reply) => match reply.check(heard.as_bytes()) {
+            Ok(Some(length)) if length == heard.len() => Ok(()),
+            other => Err(format!("{other:?}: {heard}")),
+        },
+    }
+}
+
+fn silent(talk: &mut Talk) -> Result<(), String> {
+    let heard = talk.heard();
+    if heard.is_empty() { Ok(()) } else { Err(heard) }
+}
+
+/// What the store was asked, and whether the session is over, is what the reference says.
+fn agree(talk: &Talk, reference: &Reference) -> Result<(), String> {
+    let indexes = |numbers: &[usize]| -> Vec<Index> {
+        numbers
+            .iter()
+            .map(|number| Index(*number as u32 - 1))
+            .collect()
+    };
+    let mut updates = talk
+        .store
+        .requests
+        .iter()
+        .filter_map(|request| match request {
+            Request::Update { deleted, retrieved } => Some((deleted.clone(), retrieved.clone())),
+            Request::Open(_)
+            | Request::Answer(_)
+            | Request::Retrieve { .. }
+            | Request::Cancel(_)
+            | Request::Abandon => None,
+        });
+    let expected = reference
+        .updated()
+        .map(|(deleted, retrieved)| (indexes(deleted), indexes(retrieved)));
+    if updates.next() != expected || updates.next().is_some() {
+        return Err(format!("an update that should be {expected:?}"));
+    }
+    if talk.closed.is_some() != reference.is_over() {
+        return Err(format!("closed: {:?}", talk.closed));
+    }
+    if talk.closed.is_none() && talk.session.poll_timeout().is_none() {
+        return Err("no deadline".into());
+    }
+    Ok(())
+}
