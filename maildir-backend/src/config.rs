@@ -96,10 +96,13 @@ pub enum ConfigError {
     Subfolder(PathBuf),
     /// The folder for deleted messages is not one.
     #[error(
-        "{0:?} cannot be the folder for deleted messages: a name without slash is wanted, not new, cur \
-         or tmp, and beginning with a dot in a Maildir"
+        "{0:?} cannot be the folder for deleted messages: a name without slash is wanted, \
+         which begins with a dot in a Maildir"
     )]
     Trash(String),
+    /// The suffix is none.
+    #[error("{0:?} cannot be the end of a file's name")]
+    Suffix(String),
 }
 
 impl Config {
@@ -143,6 +146,11 @@ impl Config {
             if !plain || !own {
                 return Err(ConfigError::Trash(name.clone()));
             }
+        }
+        if let Some(suffix) = &self.suffix
+            && (suffix.contains(['/', '\0']) || suffix.len() > 64)
+        {
+            return Err(ConfigError::Suffix(suffix.clone()));
         }
         Ok(())
     }

@@ -55,9 +55,13 @@ impl Dir {
         };
         let flags = READ | OFlags::DIRECTORY | links;
         let fd = rustix::fs::openat(&self.file, name, flags, Mode::empty());
+        let path = match name {
+            name if name == "." => self.path.clone(),
+            name => self.path.join(name),
+        };
         Ok(Self {
             file: fd.map_err(|errno| self.named("open", name, errno))?.into(),
-            path: self.path.join(name),
+            path,
         })
     }
 
@@ -143,14 +147,15 @@ impl Dir {
         self.open_to_write(name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)
     }
 
-    /// Makes a file, or empties the one that is there.
-    pub(crate) fn overwrite(&self, name: &[u8]) -> io::Result<File> {
-        self.open_to_write(name, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC)
-    }
-
-    /// Opens a file that is there, to write at its end.
+    /// Opens a file that is there, to write at its end. What has a second name may be somebody else's, and
+    /// is not found.
     pub(crate) fn append(&self, name: &[u8]) -> io::Result<File> {
-        self.open_to_write(name, OFlags::WRONLY | OFlags::APPEND)
+        let file = self.open_to_write(name, OFlags::WRONLY | OFlags::APPEND)?;
+        let stat = rustix::fs::fstat(&file)?;
+        if is_file(&stat) && stat.st_nlink == 1 {
+            return Ok(file);
+        }
+        Err(self.named("write", OsStr::from_bytes(name), Errno::NOENT))
     }
 
     /// Renames a file in place of whatever has that name.

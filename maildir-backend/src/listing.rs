@@ -21,8 +21,6 @@ use crate::snapshot::Snapshot;
 pub(crate) struct Message {
     pub(crate) found: Found,
     pub(crate) stamp: Stamp,
-    /// The base name was there twice; the other file is the same message.
-    pub(crate) twice: bool,
 }
 
 /// A message and what a client is told of it.
@@ -61,17 +59,13 @@ pub(crate) fn list(
 }
 
 /// The messages in no order, each once.
-fn messages(folder: &Folder) -> Result<Vec<Message>, StoreError> {
+pub(crate) fn messages(folder: &Folder) -> Result<Vec<Message>, StoreError> {
     let mut messages = Vec::new();
     let mut renamed = Vec::new();
     for found in once(folder, folder.scan()?) {
-        match folder.place(found.0.place).stat(&found.0.name) {
-            Ok(stamp) => messages.push(Message {
-                found: found.0,
-                stamp,
-                twice: found.1,
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => renamed.push(found.0),
+        match folder.place(found.place).stat(&found.name) {
+            Ok(stamp) => messages.push(Message { found, stamp }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => renamed.push(found),
             Err(error) => return Err(failed(error)),
         }
     }
@@ -85,29 +79,28 @@ fn messages(folder: &Folder) -> Result<Vec<Message>, StoreError> {
             Some(Message {
                 found: found.clone(),
                 stamp,
-                twice: false,
             })
         }));
     }
     Ok(messages)
 }
 
-/// Each base name once, and whether there are two of it. Only names in `cur` can be what another name in
-/// `new` has become.
-fn once(folder: &Folder, found: Vec<Found>) -> Vec<(Found, bool)> {
-    let mut seen: HashMap<Box<[u8]>, usize> = HashMap::new();
-    let mut messages: Vec<(Found, bool)> = Vec::with_capacity(found.len());
+/// Each base name once. Only in a Maildir can two names be one message: killed in between, a program that
+/// moves by linking leaves both.
+fn once(folder: &Folder, found: Vec<Found>) -> Vec<Found> {
     if folder.layout == Layout::Directory {
-        return found.into_iter().map(|found| (found, false)).collect();
+        return found;
     }
+    let mut seen: HashMap<Box<[u8]>, usize> = HashMap::with_capacity(found.len());
+    let mut messages: Vec<Found> = Vec::with_capacity(found.len());
     for found in found {
         match seen.entry(folder.base(&found.name).into()) {
             Entry::Vacant(entry) => {
                 entry.insert(messages.len());
-                messages.push((found, false));
+                messages.push(found);
             }
             // the later place is the newer one
-            Entry::Occupied(entry) => messages[*entry.get()] = (found, true),
+            Entry::Occupied(entry) => messages[*entry.get()] = found,
         }
     }
     messages
@@ -163,7 +156,8 @@ fn measured(
         });
     }
     let lines = counted.iter().flatten().count();
-    if news || counts.len() > 2 * lines + 100 {
+    let unsaved = may_write && known.is_unsaved();
+    if news || unsaved || counts.len() > 2 * lines + 100 {
         let all = told.iter().zip(&counted);
         let all = all.filter_map(|(told, count)| Some((told.unique_id.as_str(), (*count)?)));
         Sizes::store(folder.layout, &folder.home, memory, may_write, all);

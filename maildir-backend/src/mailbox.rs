@@ -5,6 +5,7 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use pop3_proto::backend::blocking::Mailbox;
 use pop3_proto::backend::store::{Entry, StoreError};
@@ -61,13 +62,13 @@ impl MaildirMailbox {
         Ok(Snapshot::new((file, stamp)))
     }
 
-    /// Finds all messages that were renamed. False if nothing can have been since the last time.
+    /// Finds all messages that were renamed. False if none can have been since the last time.
     fn search(&mut self) -> Result<bool, StoreError> {
         let Some(folder) = &self.folder else {
             return Ok(false);
         };
         let stamps = folder.stamps()?;
-        if stamps == self.searched {
+        if stamps == self.searched && stamps.iter().all(is_past) {
             return Ok(false);
         }
         let now = folder.index()?;
@@ -184,6 +185,13 @@ impl Mailbox for MaildirMailbox {
         self.held = None;
         removed.and(marked)
     }
+}
+
+/// Whether a change since then would show: clocks of file systems are coarse.
+fn is_past(stamp: &Stamp) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |now| now.as_secs());
+    i64::try_from(now).is_ok_and(|now| stamp.changed.0 < now.saturating_sub(2))
 }
 
 impl fmt::Debug for MaildirMailbox {

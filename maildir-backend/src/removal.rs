@@ -43,15 +43,14 @@ pub(crate) fn remove<'a>(
         messages: 0,
         error: None,
     };
-    let mut missing = HashMap::new();
+    let mut wanted = HashMap::new();
+    let mut all_found = true;
     for message in messages {
-        let gone = removal.take(&message.found, message);
-        if !gone || message.twice {
-            missing.insert(folder.base(&message.found.name), message);
-        }
+        all_found &= removal.take(&message.found, message);
+        wanted.insert(folder.base(&message.found.name), message);
     }
-    if folder.layout == Layout::Maildir && !missing.is_empty() {
-        removal.search(&missing);
+    if folder.layout == Layout::Maildir {
+        removal.search(&wanted, if all_found { 1 } else { SURE });
     }
     if counts_less(deletion) {
         quota::note(&folder.home, -removal.octets, -removal.messages);
@@ -94,7 +93,9 @@ impl Removal<'_> {
     fn try_take(&self, found: &Found, message: &Message) -> io::Result<()> {
         let from = self.folder.place(found.place);
         let name = &*found.name;
-        if self.folder.layout == Layout::Directory && from.stat(name)? != message.stamp {
+        // neither a folder nor a link goes
+        let stamp = from.stat(name)?;
+        if self.folder.layout == Layout::Directory && stamp != message.stamp {
             let path = from.path().join(name::display(name));
             return Err(io::Error::other(format!(
                 "{} changed since it was read, and stays",
@@ -117,8 +118,9 @@ impl Removal<'_> {
         }
     }
 
-    /// Looks for what was renamed meanwhile, until none of it is there.
-    fn search(&mut self, missing: &HashMap<&[u8], &Message>) {
+    /// Looks for what was renamed meanwhile, or is there under a second name, until none of it was there so
+    /// many times.
+    fn search(&mut self, wanted: &HashMap<&[u8], &Message>, times: usize) {
         let mut not_found = 0;
         for _ in 0..SEARCHES {
             let found = match self.folder.scan() {
@@ -127,18 +129,20 @@ impl Removal<'_> {
             };
             let mut any = false;
             for found in found {
-                if let Some(message) = missing.get(self.folder.base(&found.name)) {
+                if let Some(message) = wanted.get(self.folder.base(&found.name)) {
                     any = true;
                     self.take(&found, message);
                 }
             }
             not_found = if any { 0 } else { not_found + 1 };
-            if not_found == SURE {
+            // what is still there cannot be removed, and that is known already
+            let hopeless = any && self.error.is_some();
+            if not_found == times || hopeless {
                 return;
             }
         }
         self.fail(StoreError::Temporary(format!(
-            "messages in {} are renamed again and again, or cannot be removed",
+            "messages in {} are renamed again and again",
             self.folder.home.path().display()
         )));
     }
@@ -169,6 +173,10 @@ fn trash(folder: &Folder, name: &str) -> Result<Dir, StoreError> {
     match folder.layout {
         Layout::Directory => Ok(trash),
         Layout::Maildir => {
+            // what makes a folder one by the Maildir++ rules; whoever makes it first
+            if let Ok(mark) = trash.create(b"maildirfolder") {
+                trash.give_file(&mark).map_err(failed)?;
+            }
             for part in ["tmp", "new"] {
                 trash
                     .enter_or_make(OsStr::new(part), false)

@@ -30,6 +30,8 @@ pub(crate) struct Memory(Mutex<HashMap<(u64, u64), String>>);
 #[derive(Debug, Default)]
 pub(crate) struct Sizes {
     text: String,
+    /// Some of it is in memory only.
+    unsaved: bool,
 }
 
 /// The counts by unique-id.
@@ -68,6 +70,7 @@ impl Sizes {
             .ok()
             .and_then(|folder| memory.lock().get(&folder).cloned())
             .unwrap_or_default();
+        let unsaved = !text.is_empty();
         let mut bytes = Vec::new();
         if let Ok((file, _)) = home.read(file_name(layout).as_bytes())
             && file.take(MAX_FILE).read_to_end(&mut bytes).is_ok()
@@ -77,7 +80,12 @@ impl Sizes {
             text.insert(0, '\n');
             text.insert_str(0, &String::from_utf8_lossy(&bytes));
         }
-        Self { text }
+        Self { text, unsaved }
+    }
+
+    /// Whether some of it is not on the disk yet.
+    pub(crate) fn is_unsaved(&self) -> bool {
+        self.unsaved
     }
 
     /// The lines that are lines.
@@ -128,7 +136,9 @@ fn file_name(layout: Layout) -> &'static str {
 fn save(layout: Layout, home: &Dir, text: &str) -> io::Result<()> {
     let name = file_name(layout).as_bytes();
     let draft = [name, b".new"].concat();
-    let mut file = home.overwrite(&draft)?;
+    // what a process that was killed has left, or somebody has put there
+    let _ = home.unlink(&draft);
+    let mut file = home.create(&draft)?;
     home.give_file(&file)?;
     file.write_all(text.as_bytes())?;
     home.replace(&draft, name)

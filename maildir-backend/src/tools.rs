@@ -16,7 +16,7 @@ use pop3_proto::stuffing::Stuffer;
 use crate::config::{Deletion, Layout};
 use crate::disk::Dir;
 use crate::folder::{Folder, failed};
-use crate::listing::{self, Told};
+use crate::listing::{self, Message};
 use crate::{name, quota, removal};
 
 /// A message as [`MaildirStore::list`](crate::MaildirStore::list) tells of it.
@@ -92,7 +92,12 @@ impl crate::MaildirStore {
         let Some(folder) = Folder::open(&self.shared.config, user)? else {
             return Ok(Vec::new());
         };
-        let listed = self.told(&folder)?.into_iter().map(|told| {
+        let shared = &*self.shared;
+        // what is counted here is only written down while no session does
+        let lock = folder.home.lock();
+        let writes = matches!(lock, Ok(Some(_)));
+        let told = listing::list(&folder, &shared.config, &shared.memory, writes, false)?;
+        let listed = told.into_iter().map(|told| {
             let found = &told.message.found;
             let dir = folder.place(found.place).path();
             let (seconds, nanos) = told.message.stamp.changed;
@@ -114,16 +119,12 @@ impl crate::MaildirStore {
     /// [`StoreError::Missing`] if there is none of this unique-id.
     pub fn remove(&self, user: &str, unique_id: &str) -> Result<(), StoreError> {
         let folder = Folder::open(&self.shared.config, user)?.ok_or(StoreError::Missing)?;
-        let told = self.told(&folder)?;
-        let message = told.iter().find(|told| told.unique_id == unique_id);
-        let message = message.ok_or(StoreError::Missing)?;
-        let messages = std::iter::once(&message.message);
+        let messages = listing::messages(&folder)?;
+        let is_wanted =
+            |message: &&Message| name::unique_id(folder.base(&message.found.name)) == unique_id;
+        let message = messages.iter().find(is_wanted);
+        let messages = std::iter::once(message.ok_or(StoreError::Missing)?);
         removal::remove(&folder, &Deletion::Remove, messages)
-    }
-
-    fn told(&self, folder: &Folder) -> Result<Vec<Told>, StoreError> {
-        let shared = &*self.shared;
-        listing::list(folder, &shared.config, &shared.memory, false, false)
     }
 }
 

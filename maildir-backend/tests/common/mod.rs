@@ -74,7 +74,7 @@ impl Disk {
         fs::write(self.path().join(name), octets).unwrap();
     }
 
-    /// All files below a folder of the root, by name.
+    /// The files in a folder of the root that are not hidden, by name.
     pub fn files(&self, folder: &str) -> Vec<String> {
         files(&self.path().join(folder))
     }
@@ -114,6 +114,7 @@ pub fn files(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = files
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
+    names.retain(|name| !name.starts_with('.'));
     names.sort();
     names
 }
