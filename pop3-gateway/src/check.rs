@@ -1,16 +1,19 @@
 //! `check`: says what a configuration would run, or what is wrong with it.
 //!
-//! Loads what the configuration names, but opens no socket and makes no file.
+//! Loads what the configuration names and looks whether stores are there, but listens nowhere and makes no
+//! file.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use pop3_proto::server::{ReadOnly, TlsOffer};
 use pop3_server::config::{
-    Config, ConfigError, Listener, LogFormat, LogLevel, Routing, RuntimeKind, Upstream,
+    Config, ConfigError, Listener, LogFormat, LogLevel, Monitor, MonitorSecret, Routing,
+    RuntimeKind, Store, StoreKind, Upstream,
 };
 use serde_json::{Value, json};
 
+use crate::stores;
 use crate::wiring::{self, SelfSigned, Surroundings};
 use crate::{Failure, cli, print, serve};
 
@@ -41,9 +44,13 @@ pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
     )
 }
 
-/// Loads certificates, keys and authorities.
+/// Loads certificates, keys, authorities and accounts, and looks for stores.
 fn verify(config: &Config) -> Result<RuntimeKind, Failure> {
     wiring::settings(config, &Surroundings::default(), SelfSigned::Leave)?;
+    for store in &config.stores {
+        stores::verify(store)
+            .map_err(|error| Failure::configuration(format!("store {:?}: {error}", store.name)))?;
+    }
     serve::runtime(config.runtime)
 }
 
@@ -83,6 +90,15 @@ fn as_text(config: &Config, runtime: RuntimeKind) -> String {
             .iter()
             .map(|upstream| ("upstream", upstream_text(upstream))),
     );
+    rows.extend(
+        config
+            .stores
+            .iter()
+            .map(|store| ("store", store_text(store))),
+    );
+    if let Some(monitor) = &config.monitor {
+        rows.push(("monitor", monitor_text(monitor)));
+    }
     rows.extend(
         routes(&config.routing)
             .into_iter()
@@ -178,6 +194,46 @@ fn upstream_text(upstream: &Upstream) -> String {
     )
 }
 
+fn store_text(store: &Store) -> String {
+    let accounts = match &store.accounts {
+        Some(file) => format!("accounts in {}", file.display()),
+        None => "accounts in the database".into(),
+    };
+    let name = &store.name;
+    match &store.kind {
+        StoreKind::Files(files) => {
+            let kind = if files.plain { "directory" } else { "Maildir" };
+            let each = if files.each {
+                " for each account in"
+            } else {
+                ""
+            };
+            let (path, delete) = (files.path.display(), &files.delete);
+            format!("{name}: {kind}{each} {path}, {accounts}, delete = {delete}")
+        }
+        StoreKind::List(messages) => {
+            format!("{name}: list of {} messages, {accounts}", messages.len())
+        }
+        StoreKind::Sql(sql) => {
+            let tables = match sql.queries {
+                Some(_) => "tables of your own",
+                None => "the tool's own tables",
+            };
+            format!("{name}: database, {tables}, {accounts}")
+        }
+    }
+}
+
+fn monitor_text(monitor: &Monitor) -> String {
+    let secret = match &monitor.secret {
+        MonitorSecret::Here(_) => "secret in the configuration".to_owned(),
+        MonitorSecret::File(file) if file.exists() => format!("secret in {}", file.display()),
+        MonitorSecret::File(file) => format!("secret to be made in {}", file.display()),
+    };
+    let user = &monitor.user;
+    format!("{user}: {secret}; goes before every route, a mailbox of that name is not reached")
+}
+
 fn routes(routing: &Routing) -> Vec<(String, String)> {
     let user = |(name, route): (&String, &pop3_server::config::UserRoute)| {
         let to = match &route.user {
@@ -230,6 +286,20 @@ fn as_json(config: &Config, runtime: RuntimeKind) -> Value {
             "read_ahead": upstream.read_ahead,
         })
     };
+    let store = |store: &Store| {
+        let (kind, path) = match &store.kind {
+            StoreKind::Files(files) if files.plain => ("directory", Some(&files.path)),
+            StoreKind::Files(files) => ("maildir", Some(&files.path)),
+            StoreKind::List(_) => ("list", None),
+            StoreKind::Sql(_) => ("sql", None),
+        };
+        json!({
+            "name": store.name,
+            "kind": kind,
+            "path": path,
+            "accounts": store.accounts,
+        })
+    };
     let route = |(who, to): (String, String)| json!({ "who": who, "to": to });
     let seconds = std::time::Duration::as_secs_f64;
     json!({
@@ -237,6 +307,8 @@ fn as_json(config: &Config, runtime: RuntimeKind) -> Value {
         "runtime": runtime_name(runtime),
         "listeners": config.listeners.iter().map(listener).collect::<Vec<_>>(),
         "upstreams": config.upstreams.iter().map(upstream).collect::<Vec<_>>(),
+        "stores": config.stores.iter().map(store).collect::<Vec<_>>(),
+        "monitor": config.monitor.as_ref().map(|monitor| &monitor.user),
         "routes": routes(&config.routing).into_iter().map(route).collect::<Vec<_>>(),
         "limits": {
             "connections": config.limits.connections,

@@ -10,7 +10,8 @@
 //! | [`check`] | `check`: what would run |
 //! | [`demo`] | `demo`: everything in one process |
 //! | [`wiring`] | from the configuration to what runs |
-//! | [`service`], [`hosted`], [`budget`] | the backend of a login |
+//! | [`service`], [`served`], [`hosted`], [`budget`] | the backend of a login |
+//! | [`stores`], [`listed`], [`monitor`], [`compose`] | mailboxes that are kept here |
 //! | [`transcript`], [`logging`] | what is written down |
 
 #[cfg(not(any(feature = "tokio", feature = "smol")))]
@@ -21,11 +22,16 @@ compile_error!(
 pub mod budget;
 pub mod check;
 pub mod cli;
+pub mod compose;
 pub mod demo;
 pub mod hosted;
+pub mod listed;
 pub mod logging;
+pub mod monitor;
 pub mod serve;
+pub mod served;
 pub mod service;
+pub mod stores;
 pub mod transcript;
 pub mod wiring;
 

@@ -12,6 +12,7 @@ use pop3_server::settings::Settings;
 use pop3_server::transcript::TranscriptSink;
 
 use crate::service::Gateway;
+use crate::stores;
 use crate::transcript::{Folder, Recorder};
 use crate::wiring::{self, SelfSigned, Surroundings};
 use crate::{Failure, cli, logging};
@@ -52,6 +53,14 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     for upstream in &config.upstreams {
         let (name, url, delete) = (&upstream.name, &upstream.url, &upstream.delete);
         tracing::info!(upstream = name, %url, folder = upstream.folder, %delete, "serving");
+    }
+    for store in &config.stores {
+        let name = &store.name;
+        tracing::info!(store = name, "serving");
+        // a disk may be mounted and a database started later
+        if let Err(error) = stores::verify(store) {
+            tracing::error!(store = name, %error, "the store cannot be used now");
+        }
     }
     let reload = bound.reload(arguments.clone(), config, surroundings);
     let done = bound.serve(Server::new(), reload);

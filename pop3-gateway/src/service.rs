@@ -1,9 +1,11 @@
-//! Who serves a login: the route of the user, and an IMAP backend for it.
+//! Who serves a login: the route of the user, and a backend for it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use imap_backend::ImapBackend;
+use local_accounts::FileAccounts;
 use pop3_proto::backend::{Login, Refusal, RefusalKind};
 use pop3_server::route::Routes;
 use pop3_server::service::{Denied, Peer, Routed, Service};
@@ -11,6 +13,8 @@ use pop3_server::tls::UpstreamTls;
 
 use crate::budget::Budget;
 use crate::hosted::Hosted;
+use crate::monitor::Monitor;
+use crate::served::Served;
 
 /// An upstream, ready for use.
 #[derive(Debug)]
@@ -23,11 +27,44 @@ pub struct Upstream {
     pub tls: Option<Arc<UpstreamTls>>,
 }
 
+/// A store, ready for use.
+pub struct Store {
+    /// Its name in logs.
+    pub name: String,
+    /// Whether all accounts share one maildrop.
+    pub shared: bool,
+    /// Its accounts, if they are those of a file.
+    pub accounts: Option<Arc<FileAccounts>>,
+    /// Makes a backend for a session.
+    pub backend: Box<dyn Fn() -> Served + Send + Sync>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.name).finish()
+    }
+}
+
+/// Where mailboxes lie.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// On an IMAP server.
+    Upstream(Arc<Upstream>),
+    /// In a store.
+    Store(Arc<Store>),
+}
+
+impl From<Arc<Upstream>> for Place {
+    fn from(upstream: Arc<Upstream>) -> Self {
+        Self::Upstream(upstream)
+    }
+}
+
 /// Where a login goes.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The upstream.
-    pub upstream: Arc<Upstream>,
+    /// The upstream or store.
+    pub place: Place,
     /// The user's name there, where it differs.
     pub user: Option<String>,
 }
@@ -37,58 +74,93 @@ pub struct Target {
 pub struct Gateway {
     /// Who goes where.
     pub routes: Routes<Target>,
+    /// The monitoring account; it goes before all routes.
+    pub monitor: Option<Arc<Monitor>>,
     /// What is fetched ahead for all sessions.
     pub budget: Budget,
     /// How much that may be.
     pub read_ahead_total: usize,
 }
 
-/// Sessions whose user stays unknown; each has a maildrop of its own, as far as locks go.
+/// Sessions whose user stays unknown, or that share nothing; each has a maildrop of its own, as far as
+/// locks go.
 static UNKNOWN: AtomicU64 = AtomicU64::new(0);
 
 impl Gateway {
-    fn backend(&self, target: &Target) -> Hosted<ImapBackend> {
-        let mut imap = target.upstream.imap.clone();
+    fn imap(&self, upstream: &Upstream, user: Option<String>) -> Hosted<ImapBackend> {
+        let mut imap = upstream.imap.clone();
         let wanted = usize::try_from(imap.read_ahead).unwrap_or(usize::MAX);
         let share = self.budget.take(wanted, self.read_ahead_total);
         imap.read_ahead = u64::try_from(share.octets()).unwrap_or(u64::MAX);
-        let backend = ImapBackend::new(Arc::new(imap), target.user.clone());
+        let backend = ImapBackend::new(Arc::new(imap), user);
         Hosted { backend, share }
     }
 }
 
 impl Service for Gateway {
-    type Backend = Hosted<ImapBackend>;
+    type Backend = Served;
 
-    fn route(&self, login: &Login, _: &Peer) -> Result<Routed<Self::Backend>, Denied> {
+    fn route(&self, login: &Login, _: &Peer) -> Result<Routed<Served>, Denied> {
+        if let Some(monitor) = &self.monitor
+            && login.user() == Some(monitor.user())
+        {
+            return Ok(Routed {
+                backend: monitor.backend(),
+                // many may look at once
+                maildrop: format!("monitor\n{}", unique()),
+                upstream: "monitor".into(),
+                tls: None,
+            });
+        }
         let Some(target) = self.routes.find(login.user()) else {
             let refusal = Refusal::new(RefusalKind::Credentials, "no route for this user");
             return Err(Denied::Refused(refusal));
         };
-        Ok(Routed {
-            backend: self.backend(target),
-            maildrop: maildrop(target, login),
-            upstream: target.upstream.name.clone(),
-            tls: target.upstream.tls.clone(),
+        let user = target.user.as_deref();
+        Ok(match &target.place {
+            Place::Upstream(upstream) => Routed {
+                backend: Served::new(self.imap(upstream, target.user.clone())),
+                maildrop: mailbox(upstream, user.or_else(|| login.user())),
+                upstream: upstream.name.clone(),
+                tls: upstream.tls.clone(),
+            },
+            Place::Store(store) => Routed {
+                backend: (store.backend)().renamed(target.user.clone()),
+                maildrop: maildrop(store, user.or_else(|| login.user())),
+                upstream: store.name.clone(),
+                tls: None,
+            },
         })
     }
 }
 
 /// G25: two names that lead to one mailbox share a lock. The name is compared in lower case: most
 /// servers do that too, and a lock too many does less harm than one too few.
-fn maildrop(target: &Target, login: &Login) -> String {
-    let imap = &target.upstream.imap;
-    let user = target
-        .user
-        .as_deref()
-        .or_else(|| login.user())
-        .filter(|user| !user.is_empty());
-    let user = user.map_or_else(
-        || format!("\n{}", UNKNOWN.fetch_add(1, Ordering::Relaxed)),
-        str::to_lowercase,
-    );
+fn mailbox(upstream: &Upstream, user: Option<&str>) -> String {
+    let imap = &upstream.imap;
+    let user = user.filter(|user| !user.is_empty());
+    let user = user.map_or_else(unique, str::to_lowercase);
     format!(
         "{}:{}\n{}\n{user}",
         imap.endpoint.host, imap.endpoint.port, imap.folder
     )
+}
+
+/// The same for a store, where an alias leads to the account that it stands for.
+fn maildrop(store: &Store, user: Option<&str>) -> String {
+    let name = &store.name;
+    if store.shared {
+        return format!("store\n{name}\n");
+    }
+    let user = user.filter(|user| !user.is_empty());
+    let account = store.accounts.as_ref().zip(user);
+    let account = account.and_then(|(accounts, user)| accounts.maildrop_of(user));
+    let user = account.or_else(|| user.map(str::to_owned));
+    let user = user.map_or_else(unique, |user| user.to_lowercase());
+    format!("store\n{name}\n{user}")
+}
+
+/// No user's name has a line end.
+fn unique() -> String {
+    format!("\n{}", UNKNOWN.fetch_add(1, Ordering::Relaxed))
 }

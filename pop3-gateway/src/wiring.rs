@@ -5,13 +5,15 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use local_accounts::{Verifier, VerifierConfig};
 use pop3_proto::backend::Endpoint;
+use pop3_proto::secret::Secret;
 use pop3_proto::server::Policy;
 use pop3_server::config::{
-    Config, DeletePolicy, Limits, Listener, LoginCommand, PipelineLogin, Routing, Security, Timers,
-    Upstream as UpstreamConfig,
+    Config, DeletePolicy, Limits, Listener, LoginCommand, MonitorSecret, PipelineLogin, Routing,
+    Security, Timers, Upstream as UpstreamConfig,
 };
 use pop3_server::delay::Delay;
 use pop3_server::route::Routes;
@@ -20,18 +22,29 @@ use pop3_server::tls::{Identity, ServerTls, TlsError, Trust, UpstreamTls, ensure
 use pop3_server::transcript::TranscriptSink;
 
 use crate::budget::Budget;
-use crate::service::{Gateway, Target, Upstream};
+use crate::monitor::{self, Monitor};
+use crate::service::{Gateway, Place, Target, Upstream};
+use crate::stores;
 
 /// What a folder called `\Trash` is called by servers that do not say which one it is.
 const TRASH: &str = "Trash";
 
-/// A file that the configuration names cannot be used.
+/// Something that the configuration names cannot be used.
 #[derive(Debug)]
 pub struct WiringError {
-    /// Whose file: `listener "public"`, `upstream "main"`.
+    /// Whose it is: `listener "public"`, `upstream "main"`, `store "local"`.
     pub what: String,
     /// What is wrong with it.
-    pub cause: TlsError,
+    pub cause: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl WiringError {
+    fn new(what: String, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self {
+            what,
+            cause: cause.into(),
+        }
+    }
 }
 
 impl fmt::Display for WiringError {
@@ -49,12 +62,25 @@ pub struct Surroundings {
     pub transcript: Option<Arc<dyn TranscriptSink>>,
     /// What is fetched ahead for all sessions.
     pub budget: Budget,
+    /// What checks the passwords of stores; made when it is needed first.
+    pub verifier: Arc<OnceLock<Arc<Verifier>>>,
 }
 
-/// Whether files that the configuration allows to be made are made.
+impl Surroundings {
+    fn verifier(&self) -> Result<Arc<Verifier>, WiringError> {
+        if let Some(verifier) = self.verifier.get() {
+            return Ok(Arc::clone(verifier));
+        }
+        let made = Verifier::new(VerifierConfig::default())
+            .map_err(|error| WiringError::new("stores".into(), error))?;
+        Ok(Arc::clone(self.verifier.get_or_init(|| Arc::new(made))))
+    }
+}
+
+/// Whether files that the configuration allows to be made are made: certificates and secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SelfSigned {
-    /// A self-signed certificate that is not there is made.
+    /// A self-signed certificate or a secret that is not there is made.
     Make,
     /// It is left to the first start.
     Leave,
@@ -66,16 +92,17 @@ pub fn settings(
     surroundings: &Surroundings,
     self_signed: SelfSigned,
 ) -> Result<Vec<Settings<Gateway>>, WiringError> {
+    let mut places = upstreams(config)?;
+    places.extend(stores(config, surroundings)?);
     let gateway = Arc::new(Gateway {
-        routes: routes(&config.routing, &upstreams(config)?),
+        routes: routes(&config.routing, &places),
+        monitor: monitor(config, self_signed)?,
         budget: surroundings.budget.clone(),
         read_ahead_total: config.limits.read_ahead_total,
     });
     let listener = |listener: &Listener| {
-        let tls = server_tls(listener, self_signed).map_err(|cause| WiringError {
-            what: format!("listener {:?}", listener.name),
-            cause,
-        })?;
+        let tls = server_tls(listener, self_signed)
+            .map_err(|cause| WiringError::new(format!("listener {:?}", listener.name), cause))?;
         Ok(Settings {
             name: listener.name.clone(),
             policy: Arc::new(policy(listener, &config.limits, &config.timers)),
@@ -101,6 +128,7 @@ fn policy(listener: &Listener, limits: &Limits, timers: &Timers) -> Policy {
         tls: listener.tls,
         clear_login: listener.allow_clear_login,
         user_pass: listener.user_pass,
+        apop: listener.apop,
         mechanisms: listener.sasl.clone(),
         utf8: listener.utf8,
         read_only: listener.read_only,
@@ -167,23 +195,51 @@ fn names(addresses: &[SocketAddr]) -> Vec<String> {
     names
 }
 
-fn upstreams(config: &Config) -> Result<HashMap<&str, Arc<Upstream>>, WiringError> {
+fn upstreams(config: &Config) -> Result<HashMap<&str, Place>, WiringError> {
     let upstream = |upstream: &UpstreamConfig| {
-        let tls = upstream_tls(upstream).map_err(|cause| WiringError {
-            what: format!("upstream {:?}", upstream.name),
-            cause,
-        })?;
-        Ok(Arc::new(Upstream {
+        let tls = upstream_tls(upstream)
+            .map_err(|cause| WiringError::new(format!("upstream {:?}", upstream.name), cause))?;
+        Ok(Place::Upstream(Arc::new(Upstream {
             name: upstream.name.clone(),
             imap: imap(upstream),
             tls,
-        }))
+        })))
     };
     config
         .upstreams
         .iter()
         .map(|own| Ok((own.name.as_str(), upstream(own)?)))
         .collect()
+}
+
+fn stores<'c>(
+    config: &'c Config,
+    surroundings: &Surroundings,
+) -> Result<HashMap<&'c str, Place>, WiringError> {
+    let store = |own: &'c pop3_server::config::Store| {
+        let store = stores::store(own, &surroundings.verifier()?)
+            .map_err(|cause| WiringError::new(format!("store {:?}", own.name), cause))?;
+        Ok((own.name.as_str(), Place::Store(Arc::new(store))))
+    };
+    config.stores.iter().map(store).collect()
+}
+
+fn monitor(config: &Config, secret: SelfSigned) -> Result<Option<Arc<Monitor>>, WiringError> {
+    let Some(monitor) = &config.monitor else {
+        return Ok(None);
+    };
+    let secret = match &monitor.secret {
+        MonitorSecret::Here(secret) => secret.clone(),
+        // nobody can prove an empty secret
+        MonitorSecret::File(path) if secret == SelfSigned::Leave && !path.exists() => {
+            Secret::default()
+        }
+        MonitorSecret::File(path) => monitor::secret_file(path).map_err(|error| {
+            let cause = format!("{}: {error}", path.display());
+            WiringError::new("the secret of the monitoring account".into(), cause)
+        })?,
+    };
+    Ok(Some(Arc::new(Monitor::new(monitor.user.clone(), secret))))
 }
 
 fn upstream_tls(upstream: &UpstreamConfig) -> Result<Option<Arc<UpstreamTls>>, TlsError> {
@@ -247,12 +303,11 @@ fn delete(policy: &DeletePolicy) -> imap_backend::DeletePolicy {
     }
 }
 
-/// The configuration names only upstreams that exist; a route to another would lead nowhere.
-fn routes(routing: &Routing, upstreams: &HashMap<&str, Arc<Upstream>>) -> Routes<Target> {
+/// The configuration names only places that exist; a route to another would lead nowhere.
+fn routes(routing: &Routing, places: &HashMap<&str, Place>) -> Routes<Target> {
     let target = |name: &String, user: Option<&String>| {
-        let upstream = Arc::clone(upstreams.get(name.as_str())?);
         Some(Target {
-            upstream,
+            place: places.get(name.as_str())?.clone(),
             user: user.cloned(),
         })
     };

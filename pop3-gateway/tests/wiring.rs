@@ -163,10 +163,14 @@ fn read_ahead_has_a_bound_for_all_sessions() {
         local: address,
         encrypted: false,
     };
-    let share = || settings.service.route(&login, &peer).unwrap().backend;
-    let (first, second, third) = (share(), share(), share());
-    let octets = [&first, &second, &third].map(|backend| backend.share.octets() >> 10);
-    assert_eq!(octets, [256, 44, 0]);
+    let total = 300 << 10;
+    let left = || settings.service.budget.take(total, total).octets() >> 10;
+    let begin = || settings.service.route(&login, &peer).unwrap().backend;
+    assert_eq!(left(), 300);
+    let first = begin();
+    assert_eq!(left(), 44);
+    let (_second, _third) = (begin(), begin());
+    assert_eq!(left(), 0);
     drop(first);
-    assert_eq!(share().share.octets() >> 10, 256);
+    assert_eq!(left(), 256);
 }

@@ -333,9 +333,10 @@ fn settings(imap: Config, policy: Policy) -> Settings<Gateway> {
     });
     let gateway = Gateway {
         routes: Routes::everybody(Target {
-            upstream,
+            place: upstream.into(),
             user: None,
         }),
+        monitor: None,
         budget: Budget::default(),
         read_ahead_total: 64 * 1024 * 1024,
     };

@@ -1,0 +1,169 @@
+//! Making a message of a text: RFC 5322 and MIME, as little of it as mail programs need.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// RFC 5322 section 2.1.1, without the line end.
+const LONGEST_LINE: usize = 998;
+
+/// What stands in a message.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// An address.
+    pub from: String,
+    /// An address.
+    pub to: Option<String>,
+    /// One line.
+    pub subject: String,
+    /// Seconds since 1970.
+    pub date: i64,
+    /// Without its angle brackets.
+    pub message_id: String,
+    /// The text, with any line ends.
+    pub text: String,
+}
+
+impl Mail {
+    /// The message, with CRLF line ends.
+    pub fn octets(&self) -> Vec<u8> {
+        let mut head = String::new();
+        let mut field = |name: &str, value: &str| {
+            // writing to a string cannot fail
+            let _ = write!(head, "{name}: {value}\r\n");
+        };
+        field("From", &words(&self.from));
+        if let Some(to) = &self.to {
+            field("To", &words(to));
+        }
+        field("Subject", &words(&self.subject));
+        field("Date", &date(self.date));
+        field("Message-ID", &format!("<{}>", self.message_id));
+        field("MIME-Version", "1.0");
+        field("Content-Type", "text/plain; charset=utf-8");
+        let body = crlf(&self.text);
+        let plain = |line: &str| {
+            line.is_ascii() && line.len() <= LONGEST_LINE && !line.contains(['\0', '\r'])
+        };
+        if body.split("\r\n").all(plain) {
+            field("Content-Transfer-Encoding", "7bit");
+            return [head.as_bytes(), b"\r\n", body.as_bytes()].concat();
+        }
+        field("Content-Transfer-Encoding", "base64");
+        let mut message = (head + "\r\n").into_bytes();
+        // 57 octets are 76 characters
+        for line in body.as_bytes().chunks(57) {
+            message.extend_from_slice(STANDARD.encode(line).as_bytes());
+            message.extend_from_slice(b"\r\n");
+        }
+        message
+    }
+}
+
+/// A date as in RFC 5322 section 3.3, in UTC.
+pub fn date(seconds: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    // nothing before 1970, and nothing that the calendar below does not know
+    let seconds = u64::try_from(seconds).unwrap_or(0).min(253_402_300_799);
+    let time: SystemTime = UNIX_EPOCH + Duration::from_secs(seconds);
+    // 2026-11-20T08:30:00Z
+    let stamp = humantime::format_rfc3339_seconds(time).to_string();
+    let part = |range| stamp.get(range).unwrap_or_default();
+    let month = part(5..7).parse().unwrap_or(1_usize);
+    let weekday = usize::try_from(seconds / 86_400 % 7).unwrap_or(0);
+    format!(
+        "{}, {} {} {} {} +0000",
+        DAYS[weekday],
+        part(8..10),
+        MONTHS[(month - 1).min(11)],
+        part(0..4),
+        part(11..19)
+    )
+}
+
+/// A value of a header field: encoded words (RFC 2047) if it is not plain, a few to a line.
+fn words(value: &str) -> String {
+    let value: String = value
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if value.is_ascii() && value.len() <= 900 && !value.contains("=?") {
+        return value;
+    }
+    let mut encoded = Vec::new();
+    let mut rest = value.as_str();
+    while !rest.is_empty() {
+        // 45 octets are 60 characters, and 75 are allowed
+        let cut = rest.floor_char_boundary(45);
+        let (word, behind) = rest.split_at(cut);
+        encoded.push(format!("=?UTF-8?B?{}?=", STANDARD.encode(word)));
+        rest = behind;
+    }
+    encoded.join("\r\n ")
+}
+
+/// Every line end as CRLF, and one at the end.
+fn crlf(text: &str) -> String {
+    let mut lines = text.replace("\r\n", "\n");
+    if !lines.ends_with('\n') {
+        lines.push('\n');
+    }
+    lines.replace('\n', "\r\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail(subject: &str, text: &str) -> String {
+        let octets = Mail {
+            from: "a@example.org".into(),
+            to: None,
+            subject: subject.into(),
+            date: 1_792_313_400,
+            message_id: "1@localhost".into(),
+            text: text.into(),
+        }
+        .octets();
+        String::from_utf8_lossy(&octets).into_owned()
+    }
+
+    #[test]
+    fn a_plain_text_stays_plain() {
+        assert_eq!(
+            mail("hello", "one\ntwo\r\n.\nthree"),
+            "From: a@example.org\r\nSubject: hello\r\nDate: Sun, 18 Oct 2026 08:50:00 +0000\r\n\
+             Message-ID: <1@localhost>\r\nMIME-Version: 1.0\r\n\
+             Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n\
+             one\r\ntwo\r\n.\r\nthree\r\n"
+        );
+    }
+
+    #[test]
+    fn what_is_not_plain_is_encoded() {
+        let text = mail("grüße\r\nBcc: x", "ä\n");
+        assert!(
+            text.contains("Subject: =?UTF-8?B?Z3LDvMOfZSAgQmNjOiB4?=\r\nDate"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("Content-Transfer-Encoding: base64\r\n\r\nw6QNCg==\r\n"),
+            "{text}"
+        );
+        let long = mail(&"ö".repeat(200), &"x".repeat(2000));
+        assert!(long.lines().all(|line| line.len() <= 90), "{long}");
+    }
+
+    #[test]
+    fn dates() {
+        assert_eq!(date(0), "Thu, 01 Jan 1970 00:00:00 +0000");
+        assert_eq!(date(951_782_400), "Tue, 29 Feb 2000 00:00:00 +0000");
+        assert_eq!(date(-1), "Thu, 01 Jan 1970 00:00:00 +0000");
+        assert_eq!(date(i64::MAX), "Fri, 31 Dec 9999 23:59:59 +0000");
+    }
+}

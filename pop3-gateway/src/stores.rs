@@ -1,0 +1,240 @@
+//! From the configuration of a store to what serves it.
+//!
+//! Reads accounts and messages of lists; looks at no folder and connects to no database, unless it is asked
+//! to [`verify`].
+
+use std::sync::Arc;
+
+use local_accounts::{FileAccounts, Verifier};
+use pop3_proto::backend::blocking::{self, Blocking};
+use pop3_proto::backend::store::Accounts;
+#[cfg(feature = "maildir")]
+use pop3_proto::backend::store::StoreError;
+use pop3_server::config::{self, ListedMessage, StoreKind};
+
+use crate::compose::Mail;
+use crate::listed::Listed;
+use crate::served::Served;
+use crate::service::Store;
+
+/// Why a store cannot be used: what to tell the operator.
+pub type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+/// Makes a store ready.
+pub fn store(config: &config::Store, verifier: &Arc<Verifier>) -> Result<Store, Problem> {
+    let accounts = accounts(config, verifier)?;
+    let backend: Box<dyn Fn() -> Served + Send + Sync> = match &config.kind {
+        StoreKind::Files(files) => {
+            let accounts = named(&accounts)?;
+            blocking(files::store(files, accounts)?)
+        }
+        StoreKind::List(messages) => {
+            let messages = messages.iter().enumerate();
+            let messages: Result<_, _> = messages
+                .map(|(number, message)| listed(&config.name, number, message))
+                .collect();
+            blocking(Listed::new(messages?, named(&accounts)?))
+        }
+        StoreKind::Sql(sql) => sql::backend(sql, accounts.clone())?,
+    };
+    let shared = match &config.kind {
+        StoreKind::Files(files) => !files.each,
+        StoreKind::List(_) | StoreKind::Sql(_) => false,
+    };
+    Ok(Store {
+        name: config.name.clone(),
+        shared,
+        accounts,
+        backend,
+    })
+}
+
+/// Looks whether the folder is there and the database answers.
+pub fn verify(config: &config::Store) -> Result<(), Problem> {
+    match &config.kind {
+        StoreKind::Files(files) => files::verify(files),
+        StoreKind::List(_) => Ok(()),
+        StoreKind::Sql(sql) => sql::verify(sql),
+    }
+}
+
+/// The accounts of the file, if there is one.
+pub(crate) fn accounts(
+    config: &config::Store,
+    verifier: &Arc<Verifier>,
+) -> Result<Option<Arc<FileAccounts>>, Problem> {
+    let Some(path) = &config.accounts else {
+        return Ok(None);
+    };
+    let store = config.name.clone();
+    let report = {
+        let store = store.clone();
+        move |error: &local_accounts::PasswdError| {
+            tracing::error!(store, %error, "accounts cannot be read; those that were read before stay");
+        }
+    };
+    if !path.exists() {
+        return Err(format!(
+            "{}: there is no such file of accounts; make it with \"pop3-gateway account add --config \
+             FILE --store {store} USER\"",
+            path.display()
+        )
+        .into());
+    }
+    let accounts = FileAccounts::open(path, Arc::clone(verifier))?.on_problem(report);
+    if accounts.is_exposed() {
+        let file = path.display();
+        tracing::warn!(store, %file, "everybody on this machine may read the hashes of the accounts");
+    }
+    Ok(Some(Arc::new(accounts)))
+}
+
+fn named(accounts: &Option<Arc<FileAccounts>>) -> Result<Arc<dyn Accounts>, Problem> {
+    match accounts {
+        Some(accounts) => Ok(Arc::clone(accounts) as Arc<dyn Accounts>),
+        None => Err("the store has no accounts".into()),
+    }
+}
+
+fn blocking<S: blocking::Store>(store: S) -> Box<dyn Fn() -> Served + Send + Sync> {
+    let store = Arc::new(store);
+    Box::new(move || Served::new(Blocking::new(Arc::clone(&store))))
+}
+
+fn listed(store: &str, number: usize, message: &ListedMessage) -> Result<Vec<u8>, Problem> {
+    match message {
+        ListedMessage::File(path) => {
+            std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()).into())
+        }
+        ListedMessage::Text {
+            subject,
+            text,
+            date,
+        } => {
+            let store: String = store.chars().filter(char::is_ascii_alphanumeric).collect();
+            let mail = Mail {
+                from: "pop3-gateway@localhost".into(),
+                to: None,
+                subject: subject.clone(),
+                date: *date,
+                message_id: format!("{store}.{number}.{date}@localhost"),
+                text: text.clone(),
+            };
+            Ok(mail.octets())
+        }
+    }
+}
+
+/// The operator's words for what a store says.
+#[cfg(feature = "maildir")]
+pub(crate) fn told(error: StoreError) -> Problem {
+    error.to_string().into()
+}
+
+#[cfg(feature = "maildir")]
+pub(crate) mod files {
+    use std::sync::Arc;
+
+    use maildir_backend::{Config, Deletion, Layout, MaildirStore, Missing, Users};
+    use pop3_proto::backend::Login;
+    use pop3_proto::backend::store::{Accounts, StoreError};
+    use pop3_server::config::{FileDeletion, FileStore};
+
+    use super::{Problem, told};
+
+    pub(crate) fn store(
+        files: &FileStore,
+        accounts: Arc<dyn Accounts>,
+    ) -> Result<MaildirStore, Problem> {
+        let mut config = Config::new(&files.path);
+        config.layout = match files.plain {
+            true => Layout::Directory,
+            false => Layout::Maildir,
+        };
+        config.users = match files.each {
+            true => Users::Each {
+                subfolder: files.subfolder.clone(),
+            },
+            false => Users::One,
+        };
+        config.deletion = match &files.delete {
+            FileDeletion::Remove => Deletion::Remove,
+            FileDeletion::Move(folder) => Deletion::Move(folder.clone()),
+            FileDeletion::Keep => Deletion::Keep,
+        };
+        config.missing = match files.missing_is_empty {
+            true => Missing::Empty,
+            false => Missing::Error,
+        };
+        config.mark_seen = files.mark_seen;
+        config.follow_links = files.follow_links;
+        config.lock = files.lock;
+        config.suffix = files.suffix.clone();
+        config.settle = files.settle;
+        Ok(MaildirStore::new(config, accounts)?)
+    }
+
+    pub(crate) fn verify(files: &FileStore) -> Result<(), Problem> {
+        store(files, Arc::new(Nobody))?
+            .check_root()
+            .map_err(told)
+            .map_err(|error| format!("{}: {error}", files.path.display()).into())
+    }
+
+    /// For tools, which ask for no login.
+    pub(crate) struct Nobody;
+
+    impl Accounts for Nobody {
+        fn check(&self, _: &Login) -> Result<String, StoreError> {
+            Err(StoreError::Credentials)
+        }
+    }
+}
+
+#[cfg(not(feature = "maildir"))]
+pub(crate) mod files {
+    use std::sync::Arc;
+
+    use pop3_proto::backend::store::Accounts;
+    use pop3_server::config::FileStore;
+
+    use super::{Listed, Problem};
+
+    pub(crate) fn store(_: &FileStore, _: Arc<dyn Accounts>) -> Result<Listed, Problem> {
+        Err(missing())
+    }
+
+    pub(crate) fn verify(_: &FileStore) -> Result<(), Problem> {
+        Err(missing())
+    }
+
+    fn missing() -> Problem {
+        "this pop3-gateway was built without stores of files; build it with --features maildir"
+            .into()
+    }
+}
+
+#[cfg(not(feature = "sql"))]
+pub(crate) mod sql {
+    use std::sync::Arc;
+
+    use local_accounts::FileAccounts;
+    use pop3_server::config::SqlStore;
+
+    use super::{Problem, Served};
+
+    pub(crate) fn backend(
+        _: &SqlStore,
+        _: Option<Arc<FileAccounts>>,
+    ) -> Result<Box<dyn Fn() -> Served + Send + Sync>, Problem> {
+        Err(missing())
+    }
+
+    pub(crate) fn verify(_: &SqlStore) -> Result<(), Problem> {
+        Err(missing())
+    }
+
+    pub(crate) fn missing() -> Problem {
+        "this pop3-gateway was built without databases; build it with --features sql".into()
+    }
+}

@@ -1,0 +1,339 @@
+//! Mailboxes that are kept here, over real sockets, on both runtimes.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+#![cfg(feature = "maildir")]
+
+#[allow(dead_code, reason = "other tests use the rest")]
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{Gateway, RUNTIMES, imap, sent_form};
+use testkit::mails;
+
+const LISTENER: &str = "[[listener]]\nlisten = \"127.0.0.1:0\"\n";
+
+/// Accounts whose passwords are their names; bcrypt, scrypt and argon2id are tested elsewhere.
+const USERS: &str = "tim:{PLAIN}tim\ntom:{PLAIN}tom\nphone:{PLAIN}phone::::::user=tim\n";
+
+/// A configuration in a folder of its own, with these files beside it.
+struct Place {
+    dir: tempfile::TempDir,
+    config: String,
+}
+
+impl Place {
+    fn new(config: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("users"), USERS).unwrap();
+        let file = dir.path().join("g.toml");
+        fs::write(&file, format!("{LISTENER}{config}")).unwrap();
+        let config = file.to_str().unwrap().to_owned();
+        Self { dir, config }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn serve(&self, runtime: &str) -> Gateway {
+        Gateway::start(runtime, 1, &["--config", &self.config])
+    }
+}
+
+fn maildir(path: &Path) {
+    for part in ["new", "cur", "tmp"] {
+        fs::create_dir_all(path.join(part)).unwrap();
+    }
+}
+
+/// The corpus in the folder, in this order, and what clients are to receive.
+fn fill(folder: &Path) -> Vec<Vec<u8>> {
+    let mails = mails::corpus().into_iter().filter(|mail| !mail.is_large());
+    let mut sent = Vec::new();
+    for (number, mail) in mails.enumerate() {
+        let content: Vec<u8> = mail.content.to_vec();
+        fs::write(
+            folder.join(format!("{}.M1P1.host", 1_700_000_000 + number)),
+            &content,
+        )
+        .unwrap();
+        sent.push(sent_form(&content));
+    }
+    sent
+}
+
+fn left(folder: &Path) -> usize {
+    fs::read_dir(folder).unwrap().count()
+}
+
+const MAILDIR: &str = "[[store]]\nname = \"local\"\nkind = \"maildir\"\npath = \"mail\"\nusers = \"each\"\n\
+                       subfolder = \"Maildir\"\naccounts = \"users\"\n";
+
+#[test]
+fn a_maildir_is_served_byte_for_byte_and_deleted_from_at_quit_alone() {
+    for runtime in RUNTIMES {
+        let place = Place::new(MAILDIR);
+        let home = place.path("mail/tim/Maildir");
+        maildir(&home);
+        let new = home.join("new");
+        let mails = fill(&new);
+        let gateway = place.serve(runtime);
+        let mut client = gateway.log_in("tim");
+        assert!(
+            client
+                .say("STAT")
+                .starts_with(&format!("+OK {} ", mails.len()))
+        );
+        for (number, mail) in (1..).zip(&mails) {
+            let received = client.ask(&format!("RETR {number}"));
+            assert!(received == *mail, "message {number}");
+        }
+        assert!(client.say("DELE 1").starts_with("+OK"));
+        drop(client);
+        assert_eq!(left(&new), mails.len(), "nobody said QUIT");
+        let mut client = gateway.log_in("tim");
+        assert!(client.say("DELE 2").starts_with("+OK"));
+        assert!(client.say("QUIT").starts_with("+OK"));
+        assert_eq!(left(&new), mails.len() - 1);
+        let mut client = gateway.log_in("tim");
+        assert_eq!(client.ask("RETR 1"), mails[0]);
+        assert_eq!(client.ask("RETR 2"), mails[2]);
+    }
+}
+
+#[test]
+fn accounts_have_their_own_folders_and_aliases_share_one() {
+    for runtime in RUNTIMES {
+        let place = Place::new(MAILDIR);
+        for (user, mails) in [("tim", 1), ("tom", 2)] {
+            let home = place.path(&format!("mail/{user}/Maildir"));
+            maildir(&home);
+            for number in 0..mails {
+                fs::write(home.join(format!("new/{number}.x")), "Subject: x\n\nx\n").unwrap();
+            }
+        }
+        let gateway = place.serve(runtime);
+        let mut client = gateway.log_in("phone");
+        assert!(client.say("STAT").starts_with("+OK 1 "));
+        // G25: the alias and the account share the lock
+        let mut second = gateway.connect();
+        second.say("USER TIM");
+        let answer = second.say("PASS tim");
+        assert!(answer.starts_with("-ERR [IN-USE]"), "{answer}");
+        assert!(client.say("QUIT").starts_with("+OK"));
+        assert!(gateway.log_in("tim").say("STAT").starts_with("+OK 1 "));
+        assert!(gateway.log_in("tom").say("STAT").starts_with("+OK 2 "));
+        let mut stranger = gateway.connect();
+        stranger.say("USER ../tom");
+        assert!(stranger.say("PASS tom").starts_with("-ERR [AUTH]"));
+    }
+}
+
+#[test]
+fn a_directory_of_files_is_a_maildrop() {
+    for runtime in RUNTIMES {
+        let place = Place::new(
+            "[[store]]\nname = \"scans\"\nkind = \"directory\"\npath = \"scans\"\naccounts = \"users\"\n\
+             suffix = \".eml\"\nsettle = \"0s\"\ndelete = \"move:done\"\n",
+        );
+        let scans = place.path("scans");
+        fs::create_dir(&scans).unwrap();
+        fs::write(scans.join("one.eml"), "Subject: scan\n\n.\n").unwrap();
+        fs::write(scans.join("notes.txt"), "no mail").unwrap();
+        let gateway = place.serve(runtime);
+        let mut client = gateway.log_in("tim");
+        assert_eq!(client.ask("LIST"), b"1 20\r\n");
+        assert_eq!(client.ask("UIDL"), b"1 one.eml\r\n");
+        assert_eq!(client.ask("RETR 1"), b"Subject: scan\r\n\r\n.\r\n");
+        // everybody shares the folder, and one at a time may delete
+        let mut second = gateway.connect();
+        second.say("USER tom");
+        assert!(second.say("PASS tom").starts_with("-ERR [IN-USE]"));
+        client.say("DELE 1");
+        assert!(client.say("QUIT").starts_with("+OK"));
+        assert!(scans.join("done/one.eml").exists() && scans.join("notes.txt").exists());
+    }
+}
+
+#[test]
+fn a_list_is_the_same_for_everybody_until_it_is_deleted() {
+    for runtime in RUNTIMES {
+        let place = Place::new(
+            "[[store]]\nname = \"notes\"\nkind = \"list\"\naccounts = \"users\"\n\
+             [[store.message]]\nsubject = \"Welcome\"\ntext = \"Grüße\\n\"\ndate = 2026-11-20\n\
+             [[store.message]]\nfile = \"second.eml\"\n",
+        );
+        fs::write(place.path("second.eml"), "Subject: two\n\n2\n").unwrap();
+        let gateway = place.serve(runtime);
+        let mut client = gateway.log_in("tim");
+        let ids = client.ask("UIDL");
+        let first = String::from_utf8(client.ask("RETR 1")).unwrap();
+        for part in [
+            "Subject: Welcome\r\n",
+            "Date: Fri, 20 Nov 2026 00:00:00 +0000\r\n",
+            "\r\n\r\nR3LDvMOfZQ0K\r\n",
+        ] {
+            assert!(first.contains(part), "{first}");
+        }
+        assert_eq!(client.ask("RETR 2"), b"Subject: two\r\n\r\n2\r\n");
+        client.say("DELE 1");
+        assert!(client.say("QUIT").starts_with("+OK"));
+        assert!(gateway.log_in("tim").say("STAT").starts_with("+OK 1 "));
+        assert!(gateway.log_in("tom").say("STAT").starts_with("+OK 2 "));
+        drop(gateway);
+        // P050: the ids are the same after a restart
+        let gateway = place.serve(runtime);
+        assert_eq!(gateway.log_in("tim").ask("UIDL"), ids);
+    }
+}
+
+#[test]
+fn some_users_have_imap_and_others_a_store() {
+    for runtime in RUNTIMES {
+        let (store, imap) = imap(&["alice"]);
+        store.deliver("alice", b"Subject: imap\r\n\r\n1\r\n".to_vec());
+        let place = Place::new(&format!(
+            "[[upstream]]\nname = \"main\"\nurl = \"imap://{imap}\"\n{MAILDIR}\
+             [routing]\ndefault = \"main\"\n[routing.user]\ntim = \"local\"\n\
+             office = {{ store = \"local\", user = \"tom\" }}\n"
+        ));
+        for user in ["tim", "tom"] {
+            maildir(&place.path(&format!("mail/{user}/Maildir")));
+        }
+        fs::write(
+            place.path("mail/tim/Maildir/new/1.x"),
+            "Subject: store\n\n1\n",
+        )
+        .unwrap();
+        let mut gateway = place.serve(runtime);
+        assert_eq!(
+            gateway.log_in("alice").ask("RETR 1"),
+            b"Subject: imap\r\n\r\n1\r\n"
+        );
+        assert_eq!(
+            gateway.log_in("tim").ask("RETR 1"),
+            b"Subject: store\r\n\r\n1\r\n"
+        );
+        let mut office = gateway.connect();
+        office.say("USER office");
+        assert!(office.say("PASS tom").starts_with("+OK"));
+        assert!(office.say("STAT").starts_with("+OK 0 "));
+        drop(office);
+        // the upstream does not know him, and the store is not asked
+        let mut tom = gateway.connect();
+        tom.say("USER tom");
+        assert!(tom.say("PASS tom").starts_with("-ERR [AUTH]"));
+
+        // SIGHUP: another route, and the session that stands goes on
+        let mut before = gateway.log_in("tim");
+        let config = fs::read_to_string(&place.config).unwrap();
+        fs::write(
+            &place.config,
+            config.replace("default = \"main\"", "default = \"local\""),
+        )
+        .unwrap();
+        gateway.signal("HUP");
+        gateway.wait_for("configuration and certificates reloaded");
+        assert!(gateway.log_in("tom").say("STAT").starts_with("+OK 0 "));
+        assert!(before.say("DELE 1").starts_with("+OK"));
+        assert!(before.say("QUIT").starts_with("+OK"));
+        assert!(gateway.log_in("tim").say("STAT").starts_with("+OK 0 "));
+    }
+}
+
+/// APOP and CRAM-MD5 work for accounts with a stored secret, and for no others.
+#[test]
+fn s_digests_work_where_the_secret_is_stored() {
+    for runtime in RUNTIMES {
+        let place = Place::new(MAILDIR);
+        let config = fs::read_to_string(&place.config).unwrap();
+        let with = "[[listener]]\napop = true\nsasl = [\"CRAM-MD5\", \"PLAIN\"]\n";
+        fs::write(&place.config, config.replace("[[listener]]\n", with)).unwrap();
+        maildir(&place.path("mail/tim/Maildir"));
+        let gateway = place.serve(runtime);
+        let mut client = gateway.connect();
+        let greeting = String::from_utf8(client.received.clone()).unwrap();
+        let stamp = pop3_proto::apop::find_timestamp(greeting.as_bytes()).unwrap();
+        let digest = pop3_proto::apop::digest(stamp, &b"tim"[..].into());
+        let apop = format!("APOP tim {}", pop3_proto::apop::to_hex(&digest));
+        assert!(client.say(&apop).starts_with("+OK"));
+    }
+}
+
+/// V35: the monitoring account is there only if it is configured, with a secret of its own.
+#[test]
+fn v35_the_monitoring_account_has_a_message_at_each_login() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for runtime in RUNTIMES {
+        // nobody is there behind the upstream
+        let place = Place::new(
+            "[[upstream]]\nname = \"main\"\nurl = \"imap://127.0.0.1:9\"\n\
+             [monitor]\nuser = \"probe\"\nsecret_file = \"probe.secret\"\n",
+        );
+        let gateway = place.serve(runtime);
+        let file = place.path("probe.secret");
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        let secret = fs::read_to_string(&file).unwrap();
+        assert!(secret.trim().len() >= 20);
+        let mut seen = Vec::new();
+        let log_in = || {
+            let mut client = gateway.connect();
+            client.say("USER probe");
+            assert!(
+                client
+                    .say(&format!("PASS {}", secret.trim()))
+                    .starts_with("+OK")
+            );
+            client
+        };
+        let _other = log_in();
+        for login in 2..4 {
+            let mut client = log_in();
+            assert!(client.say("STAT").starts_with("+OK 1 "));
+            seen.push(client.ask("UIDL"));
+            let message = String::from_utf8(client.ask("RETR 1")).unwrap();
+            assert!(
+                message.contains(&format!("login {login}\r\nDate: ")),
+                "{message}"
+            );
+            assert!(client.say("DELE 1").starts_with("+OK"));
+            assert!(client.say("QUIT").starts_with("+OK"));
+        }
+        seen.dedup();
+        assert_eq!(seen.len(), 2, "another id each time");
+        let mut wrong = gateway.connect();
+        wrong.say("USER probe");
+        assert!(wrong.say("PASS monitor").starts_with("-ERR [AUTH]"));
+        drop(gateway);
+        let gateway = place.serve(runtime);
+        let mut client = gateway.connect();
+        client.say("USER probe");
+        assert!(
+            client
+                .say(&format!("PASS {}", secret.trim()))
+                .starts_with("+OK"),
+            "the secret stays"
+        );
+    }
+}
+
+#[test]
+fn a_store_that_is_not_there_is_told_and_tried_again() {
+    for runtime in RUNTIMES {
+        let place = Place::new(MAILDIR);
+        let mut gateway = place.serve(runtime);
+        let mut client = gateway.connect();
+        client.say("USER tim");
+        let answer = client.say("PASS tim");
+        assert!(answer.starts_with("-ERR [SYS/"), "{answer}");
+        drop(client);
+        gateway.wait_for("session ended");
+        maildir(&place.path("mail/tim/Maildir"));
+        assert!(gateway.log_in("tim").say("STAT").starts_with("+OK 0 "));
+    }
+}
