@@ -148,6 +148,8 @@ fn i001_a_synchronising_literal_waits_and_may_be_refused() {
     world.expect_reply("Refused");
     let said = world.take_sent();
     assert!(!said.contains("jos"), "{said}");
+    // the command is over, and what was left of it is forgotten
+    assert!(said.contains(" LOGOUT\r\n"), "{said}");
 }
 
 #[test]
@@ -184,6 +186,33 @@ fn i003_nul_cr_and_lf_never_reach_the_wire() {
             assert!(world.effects.is_empty(), "connected for nothing");
             assert!(world.all_sent.is_empty());
         }
+    }
+}
+
+#[test]
+fn i003_the_refusal_says_what_is_wrong_with_the_credentials() {
+    let token = |user: &str, token: &[u8]| {
+        login_open(Login::Bearer {
+            mechanism: Mechanism::new("XOAUTH2").unwrap(),
+            user: user.into(),
+            token: Secret::from(token),
+        })
+    };
+    for open in [
+        open_with("u", "a\nb"),
+        open_with("u\x7f", "p"),
+        token("u", b"to\x01ken"),
+        token("u", b"to\xe9ken"),
+        token("u\x01auth=", b"token"),
+    ] {
+        let mut world = World::new(config());
+        world.open(open);
+        let replies = world.take_replies_said();
+        assert!(
+            replies[0].contains("control characters in credentials"),
+            "{replies:?}"
+        );
+        assert!(world.effects.is_empty(), "connected for nothing");
     }
 }
 
@@ -281,6 +310,26 @@ fn o005_bearer_tokens_go_in_the_form_that_is_offered() {
     );
     let mut world = greeted(config(), bearer("XOAUTH2", "a"), "IMAP4rev1 AUTH=PLAIN");
     world.expect_reply("Refused Refusal { kind: Policy");
+    // where both are offered, the one that the client spoke
+    let both = "IMAP4rev1 AUTH=XOAUTH2 AUTH=OAUTHBEARER";
+    for mechanism in ["XOAUTH2", "OAUTHBEARER"] {
+        let mut world = greeted(config(), bearer(mechanism, "a"), both);
+        world.expect(&format!("AUTHENTICATE {mechanism}"));
+    }
+}
+
+#[test]
+fn a_second_challenge_to_a_token_ends_the_login() {
+    let capabilities = "IMAP4rev1 SASL-IR AUTH=XOAUTH2";
+    for explanation in ["eyJzdGF0dXMiOiI0MDEifQ==", "", "%"] {
+        let mut world = greeted(config(), bearer("XOAUTH2", "a"), capabilities);
+        world.take_sent();
+        world.serve(&format!("+ {explanation}\r\n"));
+        assert_eq!(world.take_sent(), "\r\n");
+        world.serve("+ eyJzdGF0dXMiOiI0MDEifQ==\r\n");
+        world.expect_reply("Failed Temporary");
+        assert_eq!(world.take_sent(), "");
+    }
 }
 
 #[test]
@@ -365,7 +414,9 @@ fn digests_are_refused_without_a_connection() {
     for login in [apop, cram] {
         let mut world = World::new(config());
         world.open(login_open(login));
-        world.expect_reply("Refused Refusal { kind: Policy");
+        let replies = world.take_replies_said();
+        assert!(replies[0].contains("kind: Policy"), "{replies:?}");
+        assert!(replies[0].contains("digest"), "{replies:?}");
         assert!(world.effects.is_empty());
     }
 }
@@ -397,6 +448,17 @@ fn ct022_starttls_forgets_what_was_heard_in_the_clear() {
     ));
     world.expect_reply("Refused Refusal { kind: Policy");
     assert!(!world.everything_sent().contains("secret"));
+}
+
+#[test]
+fn ct022_what_was_heard_in_the_clear_stays_forgotten_where_nothing_is_said_under_tls() {
+    let mut world = World::new(with(|c| c.security = Security::StartTls));
+    world.open(password_open());
+    world.serve("* OK [CAPABILITY IMAP4rev1 LOGINDISABLED AUTH=PLAIN SASL-IR] trust me\r\n");
+    let tag = world.expect("STARTTLS");
+    world.serve(&format!("{tag} OK begin\r\n"));
+    world.expect_ok("CAPABILITY");
+    assert!(!world.everything_sent().contains("AUTHENTICATE"));
 }
 
 #[test]
@@ -450,6 +512,40 @@ fn qf06_capabilities_can_be_masked() {
     let offered = "IMAP4rev1 SASL-IR AUTH=XOAUTH2 AUTH=OAUTHBEARER";
     let mut world = greeted(config, bearer("XOAUTH2", "a"), offered);
     world.expect("AUTHENTICATE OAUTHBEARER");
+}
+
+/// RFC 9051 appendix E: what IMAP4rev2 has built in need not be named, and can be masked all the same.
+#[test]
+fn i005_rev2_implies_what_it_has_built_in() {
+    for (offered, masked, expected) in [
+        ("IMAP4rev2", "", "UID EXPUNGE 1"),
+        ("IMAP4rev2", "uidplus", "UID FETCH 1:* (UID FLAGS)"),
+        ("IMAP4rev2", "IMAP4rev1", "UID EXPUNGE 1"),
+        ("IMAP4rev1 IMAP4rev2", "", "UID FETCH 1:* (UID FLAGS)"),
+        ("IMAP4rev1", "", "UID FETCH 1:* (UID FLAGS)"),
+    ] {
+        let config = with(|c| c.quirks.masked_capabilities = vec![masked.into()]);
+        let mut world = World::opened(config, offered, &[(1, 1)]);
+        world.update(&[0], &[]);
+        if world.sent.windows(10).any(|w| w == b"CAPABILITY") {
+            let tag = world.expect("CAPABILITY");
+            world.serve(&format!("* CAPABILITY {offered}\r\n{tag} OK\r\n"));
+        }
+        let sent = world.take_sent();
+        assert!(sent.contains(expected), "{offered} {masked}: {sent}");
+    }
+}
+
+#[test]
+fn the_names_of_mechanisms_are_bounded() {
+    let name = "X".repeat(18);
+    let many: Vec<String> = (0..60).map(|n| format!("AUTH={name}{n}")).collect();
+    let offered = format!("IMAP4rev1 {}", many.join(" "));
+    let mut world = greeted(config(), relay(&format!("{name}0"), None), &offered);
+    world.expect(&format!("AUTHENTICATE {name}0"));
+    // what is beyond half a KiB is not taken in
+    let mut world = greeted(config(), relay(&format!("{name}59"), None), &offered);
+    world.expect_reply("Refused Refusal { kind: Policy");
 }
 
 #[test]

@@ -343,3 +343,67 @@ fn command_lines_stay_short() {
     let sent = world.take_sent();
     assert!(sent.len() > 500 && sent.len() <= 1000, "{}", sent.len());
 }
+
+/// Where several messages are asked for, one without a UID may be any of them: it is nobody's.
+#[test]
+fn a_body_without_a_uid_is_taken_only_where_one_was_asked_for() {
+    let mut world = World::opened(config(), FULL, &[(4, 5), (5, 5), (6, 5)]);
+    world.retrieve(1, 0);
+    let tag = world.expect("UID FETCH 4 (UID BODY.PEEK[])");
+    world.serve(&format!(
+        "* 1 FETCH (BODY[] {{5}}\r\nfirst)\r\n{tag} OK\r\n"
+    ));
+    world.expect_replies(&["BodyStart 1 Some(5)", "BodyEnd 1"]);
+    world.retrieve(2, 1);
+    let tag = world.expect("UID FETCH 5:6 (UID BODY.PEEK[])");
+    world.serve(&format!(
+        "* 3 FETCH (BODY[] {{5}}\r\nother)\r\n* 2 FETCH (BODY[] {{5}}\r\nhello)\r\n{tag} OK\r\n"
+    ));
+    // asked for alone, it is sure to be the one
+    world.expect_replies(&[]);
+    let tag = world.expect("UID FETCH 5 (UID BODY.PEEK[])");
+    world.serve(&format!(
+        "* 2 FETCH (BODY[] {{5}}\r\nhello)\r\n{tag} OK\r\n"
+    ));
+    world.expect_replies(&["BodyStart 2 Some(5)", "BodyEnd 2"]);
+    assert_eq!(world.bodies[&2], b"hello");
+}
+
+/// The answer to a guess says nothing about a message that was not in it.
+#[test]
+fn the_end_of_a_guess_fails_nobody_else() {
+    let sizes: Vec<(u32, u64)> = (1..=6).map(|uid| (uid, 5)).collect();
+    let mut world = World::opened(config(), FULL, &sizes);
+    world.retrieve(1, 0);
+    let tag = world.expect("UID FETCH 1 (UID BODY.PEEK[])");
+    world.serve(&format!("{}{tag} OK\r\n", body(1, 1, "first")));
+    world.retrieve(2, 1);
+    let guess = world.expect("UID FETCH 2:6 (UID BODY.PEEK[])");
+    world.serve(&body(2, 2, "hello"));
+    world.take_replies_said();
+    // back to the first one, while the others are still to come
+    world.retrieve(3, 0);
+    world.serve(&body(3, 3, "ahead"));
+    world.serve(&format!("{guess} OK\r\n"));
+    world.expect_replies(&[]);
+    let tag = world.expect("UID FETCH 1 (UID BODY.PEEK[])");
+    world.serve(&format!("{}{tag} OK\r\n", body(1, 1, "first")));
+    world.expect_replies(&["BodyStart 3 Some(5)", "BodyEnd 3"]);
+}
+
+/// The same message again, while those behind it are on their way.
+#[test]
+fn the_same_message_twice() {
+    let mut world = World::opened(config(), FULL, &[(1, 5), (2, 5), (3, 5)]);
+    world.retrieve(1, 0);
+    let tag = world.expect("UID FETCH 1 (UID BODY.PEEK[])");
+    world.serve(&format!("{}{tag} OK\r\n", body(1, 1, "first")));
+    world.retrieve(2, 1);
+    world.expect("UID FETCH 2:3 (UID BODY.PEEK[])");
+    world.serve(&body(2, 2, "hello"));
+    world.retrieve(3, 1);
+    let tag = world.expect("UID FETCH 2 (UID BODY.PEEK[])");
+    world.serve(&body(3, 3, "ahead"));
+    world.serve(&format!("{}{tag} OK\r\n", body(2, 2, "hello")));
+    assert_eq!(world.bodies[&3], b"hello");
+}

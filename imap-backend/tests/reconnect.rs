@@ -275,3 +275,121 @@ fn abandon_while_reconnecting() {
     assert!(world.backend_is_quiet());
     world.expect_replies(&[]);
 }
+
+/// Tags go on: an answer that belongs to the connection before cannot be taken for one of this.
+#[test]
+fn tags_are_not_used_again() {
+    let mut world = opened();
+    world.retrieve(1, 0);
+    let before = world.expect("UID FETCH 4 (UID BODY.PEEK[])");
+    world.hang_up();
+    world.answer_reopen(7);
+    let after = world.expect("UID FETCH 4 (UID BODY.PEEK[])");
+    let sent = world.everything_sent();
+    let all = common::tags(&sent);
+    let mut once = all.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), all.len(), "{before} {after}: {sent}");
+}
+
+/// The record of a dialogue goes on over connections.
+#[test]
+fn the_trace_outlives_a_connection() {
+    let mut world = opened();
+    world.trace();
+    world.retrieve(1, 0);
+    world.expect("UID FETCH 4 (UID BODY.PEEK[])");
+    world.hang_up();
+    world.answer_reopen(7);
+    let trace = world.trace();
+    let said = |what: &str| trace.iter().any(|line| line.contains(what));
+    assert!(said("UID FETCH 4") && said("SELECT"), "{trace:?}");
+    // what was recorded before the end can be read behind it
+    world.serve("* 4 EXISTS\r\n");
+    world.request(Request::Abandon);
+    let trace = world.trace();
+    assert!(
+        trace.iter().any(|line| line.contains("4 EXISTS")),
+        "{trace:?}"
+    );
+}
+
+/// A message that was read ahead is here in part when the connection goes: it is asked for again, as the
+/// client has heard nothing of it. One that is here as a whole is handed out.
+#[test]
+fn g07_a_guess_that_was_cut_is_asked_for_again() {
+    for (here, whole) in [("hel", false), ("hello", true)] {
+        let mut world = World::opened(config(), FULL, &[(4, 5), (5, 5), (6, 5)]);
+        world.retrieve(1, 0);
+        let tag = world.expect("UID FETCH 4 (UID BODY.PEEK[])");
+        world.serve(&format!("{}{tag} OK\r\n", body(1, 4, "first")));
+        world.retrieve(2, 1);
+        world.expect("UID FETCH 5:6 (UID BODY.PEEK[])");
+        world.serve(&body(2, 5, "again"));
+        let end = if whole { ")\r\n" } else { "" };
+        world.serve(&format!("* 3 FETCH (UID 6 BODY[] {{5}}\r\n{here}{end}"));
+        world.take_replies_said();
+        world.hang_up();
+        world.retrieve(3, 2);
+        if !whole {
+            world.expect_replies(&[]);
+            world.answer_reopen(7);
+            let tag = world.expect("UID FETCH 6 (UID BODY.PEEK[])");
+            world.serve(&format!("{}{tag} OK\r\n", body(3, 6, "hello")));
+        }
+        world.expect_replies(&["BodyStart 3 Some(5)", "BodyEnd 3"]);
+        assert_eq!(world.bodies[&3], b"hello");
+        assert_eq!(connects(&world), 1 + usize::from(!whole));
+    }
+}
+
+/// G23: the folder became read-only between two connections.
+#[test]
+fn g23_a_folder_that_is_read_only_now_takes_no_marks() {
+    let mut world = opened();
+    world.hang_up();
+    world.update(&[0], &[]);
+    world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
+    let sent = world.take_sent();
+    let tags = common::tags(&sent);
+    world.serve(&format!("{} OK logged in\r\n", tags[0]));
+    world.serve("* 3 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n");
+    world.serve(&format!("{} OK [READ-ONLY] selected\r\n", tags[1]));
+    let replies = world.take_replies_said();
+    assert!(replies[0].starts_with("Failed"), "{replies:?}");
+    assert!(!world.everything_sent().contains("STORE"));
+}
+
+/// What cannot get better is not tried again in this session; what can is.
+#[test]
+fn a_reconnect_that_fails_for_good_is_the_last() {
+    for (greeting, last) in [
+        ("* PREAUTH who are you\r\n", true),
+        ("* BYE [UNAVAILABLE] later\r\n", false),
+    ] {
+        let mut world = opened();
+        world.hang_up();
+        world.retrieve(1, 0);
+        world.serve(greeting);
+        world.expect_reply("BodyFailed 1 Temporary");
+        world.pass(Duration::from_secs(60));
+        world.retrieve(2, 0);
+        assert_eq!(connects(&world), if last { 2 } else { 3 }, "{greeting}");
+    }
+}
+
+#[test]
+fn a_session_opens_once() {
+    let mut world = opened();
+    world.open(common::password_open());
+    world.expect_reply("Failed Permanent opened twice");
+    // nor while the connection is away, nor behind the end
+    world.hang_up();
+    world.open(common::password_open());
+    world.expect_reply("Failed Permanent opened twice");
+    world.request(Request::Abandon);
+    world.open(common::password_open());
+    world.expect_reply("Failed Permanent opened twice");
+    assert_eq!(connects(&world), 1);
+}

@@ -340,6 +340,176 @@ fn top_ends_at_nil_only_where_the_message_ends() {
 }
 
 #[test]
+fn top_ends_at_nil_behind_the_last_octet() {
+    let size = 8192 + 32768;
+    let mut world = opened(&[(4, size)]);
+    world.top(1, 0, 0);
+    for (offset, length) in [(0, 8192), (8192, 32768)] {
+        let tag = world.expect(&format!("UID FETCH 4 (UID BODY.PEEK[]<{offset}.{length}>)"));
+        let piece = "x".repeat(length);
+        world.serve(&format!(
+            "* 1 FETCH (UID 4 BODY[]<{offset}> {{{length}}}\r\n{piece})\r\n{tag} OK\r\n"
+        ));
+    }
+    world.expect("UID FETCH 4 (UID BODY.PEEK[]<40960.131072>)");
+    world.serve("* 1 FETCH (UID 4 BODY[]<40960> NIL)\r\n");
+    world.expect_replies(&["BodyStart 1 None", "BodyEnd 1"]);
+}
+
+/// NIL for the first window is a message that is not there, even one of no octets.
+#[test]
+fn g11_top_of_nothing_is_missing() {
+    let mut world = opened(&[(4, 0)]);
+    world.top(1, 0, 0);
+    world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.8192>)");
+    world.serve("* 1 FETCH (UID 4 BODY[]<0> NIL)\r\n");
+    world.expect_reply("BodyFailed 1 Missing");
+}
+
+/// G11: OK without the message, for a window as for the whole.
+#[test]
+fn g11_top_without_an_answer_is_missing() {
+    let mut world = opened(&[(4, 100_000), (5, 5)]);
+    world.top(1, 0, 0);
+    let tag = world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.8192>)");
+    world.serve(&format!("{tag} OK\r\n"));
+    world.expect_reply("BodyFailed 1 Missing");
+    // and NO is told as what it is
+    world.top(2, 0, 0);
+    let tag = world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.8192>)");
+    world.serve(&format!("{tag} NO [UNAVAILABLE] later\r\n"));
+    world.expect_reply("BodyFailed 2 Temporary");
+    // once it has begun, what is missing is the rest of it
+    world.top(3, 0, 0);
+    let tag = world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.8192>)");
+    let piece = "x".repeat(8192);
+    world.serve(&format!(
+        "* 1 FETCH (UID 4 BODY[]<0> {{8192}}\r\n{piece})\r\n{tag} OK\r\n"
+    ));
+    let tag = world.expect("UID FETCH 4 (UID BODY.PEEK[]<8192.32768>)");
+    world.serve(&format!("{tag} OK\r\n"));
+    let replies = world.take_replies_said();
+    assert!(
+        replies[1].starts_with("BodyFailed 3 Temporary"),
+        "{replies:?}"
+    );
+}
+
+/// A window of another place, or of another message, is not what was asked for.
+#[test]
+fn a_foreign_window_is_passed_over() {
+    let mut world = opened(&[(4, 100_000), (5, 100_000)]);
+    world.top(1, 0, 0);
+    let tag = world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.8192>)");
+    let piece = "x".repeat(100);
+    for (uid, origin) in [
+        (" UID 5", "<0>"),
+        ("", "<8192>"),
+        (" UID 4", "<1>"),
+        (" UID 5", ""),
+    ] {
+        world.serve(&format!(
+            "* 1 FETCH (FLAGS (){uid} BODY[]{origin} {{100}}\r\n{piece})\r\n"
+        ));
+        world.expect_replies(&[]);
+    }
+    // without a UID it can only be the one
+    world.serve(&format!(
+        "* 1 FETCH (BODY[]<0> {{5}}\r\nhello)\r\n{tag} OK\r\n"
+    ));
+    world.expect_replies(&["BodyStart 1 None", "BodyEnd 1"]);
+    assert_eq!(world.bodies[&1], b"hello");
+}
+
+/// What goes on behind the literal shows whether it was as long as announced.
+#[test]
+fn g06_what_follows_a_literal_must_end_its_response() {
+    for (tail, good) in [
+        (")", true),
+        (" FLAGS (\\Seen))", true),
+        (" UID 4) ", true),
+        ("x)", false),
+        (" FLAGS (", false),
+        (" and more of the mail", false),
+        ("", false),
+    ] {
+        let mut world = opened(&[(4, 5)]);
+        asked(&mut world);
+        world.serve(&format!("* 1 FETCH (UID 4 BODY[] {{5}}\r\nhello{tail}\r\n"));
+        let replies = world.take_replies_said();
+        assert_eq!(replies[1] == "BodyEnd 1", good, "{tail:?}: {replies:?}");
+        assert_eq!(replies[1].starts_with("BodyFailed"), !good, "{tail:?}");
+    }
+}
+
+#[test]
+fn a_literal_of_the_largest_size_is_taken() {
+    let mut config = config();
+    config.max_literal = 5;
+    let mut world = World::opened(config, FULL, &[(4, 5)]);
+    let tag = asked(&mut world);
+    world.serve(&format!("{}{tag} OK\r\n", body(1, 4, "hello")));
+    world.expect_replies(&["BodyStart 1 Some(5)", "BodyEnd 1"]);
+}
+
+/// Nothing is handed out where there is no room, not even nothing.
+#[test]
+fn without_room_there_is_no_piece_of_a_body() {
+    let mut world = opened(&[(4, 5)]);
+    asked(&mut world);
+    world.room = 0;
+    world.serve("* 1 FETCH (UID 4 BODY[] {5}\r\nhello)\r\n");
+    world.expect_replies(&["BodyStart 1 Some(5)"]);
+    assert!(world.backend.poll_reply(0).is_none());
+    // the same for one that stood in its line
+    let mut world = opened(&[(4, 5)]);
+    asked(&mut world);
+    world.room = 0;
+    world.serve("* 1 FETCH (UID 4 BODY[] \"hello\")\r\n");
+    world.expect_replies(&["BodyStart 1 Some(5)"]);
+    assert!(world.backend.poll_reply(0).is_none());
+    world.room = 2;
+    world.run();
+    world.expect_replies(&["BodyEnd 1"]);
+    assert_eq!(world.bodies[&1], b"hello");
+}
+
+/// Reads and writes of nothing are no sign of life.
+#[test]
+fn nothing_is_no_progress() {
+    let mut world = opened(&[(4, 5)]);
+    asked(&mut world);
+    let due = world.backend.poll_timeout();
+    let later = world.now + std::time::Duration::from_secs(30);
+    world.backend.received(later, 0);
+    world.backend.transmitted(later, 0);
+    assert_eq!(world.backend.poll_timeout(), due);
+}
+
+/// What was not sent when the session went is not sent any more, and nobody waits for it.
+#[test]
+fn abandon_takes_back_what_is_not_on_its_way() {
+    let mut world = World::new(config());
+    world.open(common::open_with("jos\u{e9}", "secret"));
+    let greeting = b"* OK [CAPABILITY IMAP4rev1] ready\r\n";
+    world.backend.recv_buf()[..greeting.len()].copy_from_slice(greeting);
+    world.backend.received(world.now, greeting.len());
+    assert_eq!(world.backend.transmit(), b"A1 LOGIN {5}\r\n");
+    let now = world.now;
+    world.backend.handle_request(now, Request::Abandon);
+    assert_eq!(world.backend.transmit(), b"");
+}
+
+#[test]
+fn what_is_shown_of_a_backend_is_not_what_is_secret() {
+    let world = opened(&[(4, 5), (7, 5)]);
+    let shown = format!("{:?}", world.backend);
+    assert!(shown.contains("imap.example.org"), "{shown}");
+    assert!(shown.contains("messages: 2"), "{shown}");
+    assert!(!shown.contains("secret"), "{shown}");
+}
+
+#[test]
 fn top_is_right_even_where_windows_are_not_understood() {
     let message = "0123456789".repeat(2000);
     // the server sends all of it, without a label

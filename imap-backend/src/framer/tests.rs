@@ -100,6 +100,65 @@ fn a_long_literal_becomes_nil_in_its_line() {
 }
 
 #[test]
+fn a_short_literal_stays_in_its_line() {
+    for (size, stays) in [(0, true), (8 * 1024, true), (8 * 1024 + 1, false)] {
+        let literal = "x".repeat(size);
+        // a line in front, so that this one does not begin where the buffer does
+        let front = "y".repeat(40_000);
+        let text = format!("* {front}\r\n* 1 FETCH (X {{{size}}}\r\n{literal} UID 4)\r\n");
+        let expected = if stays {
+            format!(
+                "line {:?}",
+                format!("* 1 FETCH (X {{{size}}}\r\n{literal} UID 4)")
+            )
+        } else {
+            "line \"* 1 FETCH (X NIL UID 4)\"".into()
+        };
+        for chunk in [1, 1000, 100_000] {
+            let frames = frames(text.as_bytes(), &[chunk], &[Fate::Collect]);
+            assert_eq!(frames[1..], [format!("literal {size}"), expected.clone()]);
+        }
+    }
+}
+
+/// Literals that are short one by one cannot make a line too long.
+#[test]
+fn a_line_of_short_literals_keeps_within_the_limit() {
+    let start = "* 1 FETCH (X ";
+    for last in 0..40 {
+        // where the last one begins moves over the place where it just fits
+        let pad = "p".repeat(LIMIT - 7 * 8020 - 8000 - 60 + last);
+        let mut text = format!("{start}{pad}");
+        let mut expected = text.clone();
+        for _ in 0..7 {
+            let literal = format!(" {{8000}}\r\n{}", "l".repeat(8000));
+            text.push_str(&literal);
+            expected.push_str(&literal);
+        }
+        let literal = format!(" {{8000}}\r\n{}", "l".repeat(8000));
+        let room = LIMIT - expected.len();
+        text.push_str(&literal);
+        text.push_str(")\r\n");
+        let all = frames(text.as_bytes(), &[5000], &[Fate::Collect]);
+        let line = all.last().unwrap();
+        if literal.len() < room {
+            // it stays, and there is room for it, though perhaps none for what follows
+            assert!(
+                line.starts_with("too long") || line.ends_with("l)\""),
+                "{last}"
+            );
+            assert!(literal.len() + 3 > room || line.ends_with("l)\""), "{last}");
+        } else {
+            assert!(
+                line.ends_with("l NIL)\""),
+                "{last}: {}",
+                &line[line.len() - 40..]
+            );
+        }
+    }
+}
+
+#[test]
 fn a_line_without_end_is_too_long_at_the_limit() {
     let text = "x".repeat(2 * LIMIT);
     assert_eq!(

@@ -142,6 +142,14 @@ fn i034_fetch_lines_of_many_servers() {
             of(2, 3),
         ),
         (
+            "* 1 FETCH (BODY[1.HEADER.FIELDS (] X)]<0> NIL UID 2 RFC822.SIZE 3)",
+            of(2, 3),
+        ),
+        (
+            "* 1 FETCH (BODY[HEADER.FIELDS (X] NIL UID 2 RFC822.SIZE 3)",
+            of(2, 3),
+        ),
+        (
             "* 1 FETCH (EMAILID (M1) THREADID NIL UID 2 RFC822.SIZE 3)",
             of(2, 3),
         ),
@@ -216,6 +224,18 @@ fn v19_nesting_and_quotes_cost_no_more_than_their_length() {
             let _ = body_ahead(line.as_bytes());
             let _ = tail(line.as_bytes());
         }
+    }
+}
+
+#[test]
+fn v19_nesting_ends_at_a_depth() {
+    for (depth, read) in [(1, true), (64, true), (65, false), (1000, false)] {
+        let line = format!(
+            "* 1 FETCH (X {}{} UID 2)",
+            "(".repeat(depth),
+            ")".repeat(depth)
+        );
+        assert_eq!(fetch(&line).uid.is_some(), read, "{depth}");
     }
 }
 

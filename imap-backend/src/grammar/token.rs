@@ -104,21 +104,35 @@ fn literal(input: &[u8]) -> IResult<&[u8], &[u8]> {
     take(size).parse(input)
 }
 
-/// `[...]` with what is between; strings in it are taken as one.
+/// `[...]` with what is between; strings in it are taken as one, and so are lists: a `]` in one may be a
+/// part of a name. Where parentheses do not match they mean nothing.
 pub(super) fn bracketed(input: &[u8]) -> IResult<&[u8], &[u8]> {
     let (inside, _) = tag("[").parse(input)?;
+    let end = closing(inside, true).or_else(|| closing(inside, false));
+    let Some(end) = end else {
+        return Err(nom::Err::Error(Error::new(input, ErrorKind::Tag)));
+    };
+    Ok((&inside[end + 1..], &inside[..end]))
+}
+
+/// Where the bracket closes.
+fn closing(inside: &[u8], lists: bool) -> Option<usize> {
+    let mut depth = 0_usize;
     let mut rest = inside;
     loop {
-        rest = match rest.first() {
-            Some(b']') => {
-                let length = inside.len() - rest.len();
-                return Ok((&rest[1..], &inside[..length]));
-            }
+        rest = match rest.first()? {
+            b']' if depth == 0 => return Some(inside.len() - rest.len()),
             // one that does not end makes the whole unreadable: looking on would take for ever
-            Some(b'"') => string(rest)?.0,
-            Some(b'{') => string(rest).map_or(&rest[1..], |(rest, _)| rest),
-            Some(_) => &rest[1..],
-            None => return Err(nom::Err::Error(Error::new(input, ErrorKind::Tag))),
+            b'"' => string(rest).ok()?.0,
+            b'{' => string(rest).map_or(&rest[1..], |(rest, _)| rest),
+            byte => {
+                match byte {
+                    b'(' if lists => depth += 1,
+                    b')' => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                &rest[1..]
+            }
         };
     }
 }
