@@ -11,6 +11,7 @@
 //! | [`server`] | what all connections share, and the accept loop |
 //! | [`runtime`] | the traits that a driver crate implements |
 //! | [`service`], [`route`] | who serves a login: the seam to whoever configures the server |
+//! | [`stored`] | one store for every login |
 //! | [`settings`] | what a new connection starts with |
 //! | [`lock`], [`limit`], [`delay`] | maildrop locks, counts of connections, failed logins |
 //! | [`tls`] | certificates that are shown and certificates that are believed |
@@ -35,5 +36,6 @@ pub mod server;
 pub mod service;
 pub mod settings;
 pub mod shutdown;
+pub mod stored;
 pub mod tls;
 pub mod transcript;

@@ -17,6 +17,8 @@ pub struct Client<'a, S: Subject> {
     backend: S::Backend,
     job: Option<Job<<S::Backend as Backend>::Done>>,
     heard: Vec<u8>,
+    /// Octets are counted instead of kept.
+    counted: Option<u64>,
     /// Octets taken at once.
     window: usize,
     closed: Option<Reason>,
@@ -36,6 +38,7 @@ impl<'a, S: Subject> Client<'a, S> {
             backend: subject.backend(),
             job: None,
             heard: Vec::new(),
+            counted: None,
             window: usize::MAX,
             closed: None,
         };
@@ -67,6 +70,13 @@ impl<'a, S: Subject> Client<'a, S> {
     pub fn say(&mut self, text: &str) -> Vec<u8> {
         self.say_octets(text.as_bytes());
         std::mem::take(&mut self.heard)
+    }
+
+    /// Says it, keeps nothing of what comes, and says how many octets that were.
+    pub fn count(&mut self, text: &str) -> u64 {
+        self.counted = Some(0);
+        self.say_octets(text.as_bytes());
+        self.counted.take().unwrap_or_default()
     }
 
     /// Says a command of the TRANSACTION state and compares what comes with what must come.
@@ -161,7 +171,10 @@ impl<'a, S: Subject> Client<'a, S> {
         let waiting = self.session.transmit();
         assert!(waiting.len() <= MOST_WAITING, "{} waiting", waiting.len());
         let n = waiting.len().min(self.window);
-        self.heard.extend_from_slice(&waiting[..n]);
+        match &mut self.counted {
+            Some(counted) => *counted += n as u64,
+            None => self.heard.extend_from_slice(&waiting[..n]),
+        }
         self.session.transmitted(Time::ZERO, n);
         n > 0 || self.run_job()
     }
