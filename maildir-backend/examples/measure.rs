@@ -93,14 +93,14 @@ fn many(folder: &Path, count: usize) -> Result<(), Box<dyn Error>> {
             client.count("LIST\r\nUIDL\r\n");
             let all = start.elapsed();
             println!(
-                "{kind}, {run}: login {login:.0?}, with LIST and UIDL {all:.0?}, memory {} KiB",
+                "{kind}, {run}: login {login:.2?}, with LIST and UIDL {all:.2?}, memory {} KiB",
                 memory().saturating_sub(before)
             );
             client.say("DELE 1\r\n");
             let start = Instant::now();
             client.quit();
             println!(
-                "{kind}, {run}: QUIT with one deletion {:.0?}",
+                "{kind}, {run}: QUIT with one deletion {:.2?}",
                 start.elapsed()
             );
         }
@@ -125,10 +125,10 @@ fn large(folder: &Path, mebibytes: usize) -> Result<(), Box<dyn Error>> {
     for run in ["first", "again"] {
         let start = Instant::now();
         let mut client = Client::log_in(&disk);
-        println!("{run}: login {:.0?}", start.elapsed());
+        println!("{run}: login {:.2?}", start.elapsed());
         let start = Instant::now();
         let octets = client.count("RETR 1\r\n");
-        println!("{run}: RETR of {octets} octets {:.0?}", start.elapsed());
+        println!("{run}: RETR of {octets} octets {:.2?}", start.elapsed());
         client.quit();
     }
     println!("peak {} KiB", field("VmHWM:"));
