@@ -3,6 +3,20 @@
 //! MD5 is broken enough that a false server can work out a secret from many digests, so APOP belongs
 //! inside TLS and the timestamp is read strictly: the known attack needs octets in it that no message-id
 //! has.
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_proto::apop;
+//! use pop3_proto::secret::Secret;
+//!
+//! let greeting = b"+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>";
+//! let stamp = apop::find_timestamp(greeting).ok_or("no APOP here")?;
+//! let digest = apop::digest(stamp, &Secret::from(&b"tanstaaf"[..]));
+//! assert_eq!(apop::to_hex(&digest), "c4c9334bac560ecc979e58001b3e22fb");
+//! assert!(apop::verify(stamp, &Secret::from(&b"tanstaaf"[..]), &digest));
+//! # Ok::<(), &str>(())
+//! ```
 
 use alloc::format;
 use alloc::string::String;

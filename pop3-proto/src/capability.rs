@@ -1,6 +1,17 @@
 //! What a server says it can (CAPA, RFC 2449 section 5): one capability a line, written and read.
 //!
 //! It knows the words. What is true at which moment of a session is decided in `server`.
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_proto::capability::Capability;
+//!
+//! let capability: Capability = "expire 30 USER".parse()?;
+//! assert_eq!(capability, Capability::Expire { days: Some(30), per_user: true });
+//! assert_eq!(capability.to_string(), "EXPIRE 30 USER");
+//! # Ok::<(), core::convert::Infallible>(())
+//! ```
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -3,6 +3,18 @@
 //! It knows the shape of every command (RFC 1939, 2449, 2595, 5034, 6856) and nothing of states. It
 //! never echoes a client's octets and never lets a control character through: what comes out of here
 //! can be handed to an upstream's command builder.
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_proto::command::{Command, CommandError, MessageNumber, Verb};
+//!
+//! assert_eq!(Command::parse(b"retr 3"), Ok(Command::Retr(MessageNumber(3))));
+//! assert_eq!(Command::parse(b"RETR 0"), Err(CommandError::Arguments(Verb::Retr)));
+//! let login = Command::parse(b"PASS two words")?;
+//! assert_eq!(login.to_string(), "PASS <password>");
+//! # Ok::<(), CommandError>(())
+//! ```
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;

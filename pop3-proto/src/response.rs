@@ -3,6 +3,15 @@
 //!
 //! What is written here is made of our own words and of numbers only, never of a client's or an
 //! upstream's octets: that keeps a first line within 512 octets and free of surprises (P005, V37).
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_proto::response::ResponseCode;
+//!
+//! assert_eq!(ResponseCode::read("sys/temp"), Some(ResponseCode::SysTemp));
+//! assert_eq!(ResponseCode::InUse.to_string(), "[IN-USE]");
+//! ```
 
 use alloc::format;
 use alloc::string::String;

@@ -1,4 +1,14 @@
 //! Bytes that do not print and are cleared when they go.
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_proto::secret::Secret;
+//!
+//! let secret = Secret::from(&b"tanstaaf"[..]);
+//! assert!(!format!("{secret:?}").contains("tanstaaf"));
+//! assert_eq!(secret.expose(), b"tanstaaf");
+//! ```
 
 use alloc::vec::Vec;
 use core::fmt;

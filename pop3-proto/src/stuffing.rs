@@ -14,6 +14,31 @@
 //!   end a body early, which would turn the rest of a message into responses.
 //!
 //! NUL and 8-bit octets pass unchanged. Neither side ever looks at what a message means.
+//!
+//! # Examples
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use pop3_proto::stuffing::{Stuffer, Unstuffer};
+//!
+//! let (mut stuffer, mut wire) = (Stuffer::whole(), BytesMut::new());
+//! for piece in ["one\n", ".", "two"] {
+//!     stuffer.stuff(piece.as_bytes(), &mut wire);
+//! }
+//! stuffer.finish(&mut wire);
+//! assert_eq!(wire, "one\r\n..two\r\n.\r\n");
+//!
+//! let (mut unstuffer, mut rest, mut message) = (Unstuffer::new(), &wire[..], Vec::new());
+//! loop {
+//!     let unstuffed = unstuffer.unstuff(rest);
+//!     message.extend_from_slice(unstuffed.bytes);
+//!     rest = &rest[unstuffed.consumed..];
+//!     if unstuffed.end {
+//!         break;
+//!     }
+//! }
+//! assert_eq!(message, b"one\r\n.two\r\n");
+//! ```
 
 use bytes::{BufMut, BytesMut};
 use memchr::{memchr_iter, memchr2, memmem};

@@ -2,6 +2,17 @@
 //!
 //! The machines never read a clock: whoever drives them says what time it is. A [`Time`] is counted
 //! from any fixed start the driver likes, so that tests and fuzzers can invent moments.
+//!
+//! # Examples
+//!
+//! ```
+//! use core::time::Duration;
+//! use pop3_proto::time::Time;
+//!
+//! let start = Time::ZERO;
+//! let later = start + Duration::from_secs(600);
+//! assert_eq!(later.since(start), Duration::from_secs(600));
+//! ```
 
 use core::ops::Add;
 use core::time::Duration;

@@ -1,4 +1,19 @@
 //! One line of a dialogue as an operator may read it.
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_proto::server::{Policy, Session};
+//! use pop3_proto::time::Time;
+//! use pop3_proto::trace::Direction;
+//!
+//! let mut session = Session::new(Policy::default().into(), "", Time::ZERO);
+//! session.record();
+//! session.handle_input(Time::ZERO, b"USER tim\r\n");
+//! let lines: Vec<_> = std::iter::from_fn(|| session.poll_trace()).collect();
+//! assert_eq!(lines[1].direction, Direction::Received);
+//! assert_eq!(lines[1].text, "USER tim");
+//! ```
 
 use alloc::string::String;
 

@@ -3,6 +3,17 @@
 //!
 //! Two names of one store always give two ids, except where [`from_name`] has to fall back to a digest;
 //! whether the ids of a maildrop are unique is for its owner to check.
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_proto::unique_id;
+//!
+//! assert!(unique_id::is_valid(b"1700000000.17"));
+//! assert!(!unique_id::is_valid(b"two words"));
+//! let name = unique_id::from_name("1700000000.M1P2.host:2,S \u{e4}".as_bytes());
+//! assert!(unique_id::is_valid(name.as_bytes()));
+//! ```
 
 use alloc::string::String;
 use core::fmt::Write;

@@ -3,6 +3,20 @@
 //! Owns a bounded table of addresses that failed lately. Never refuses anything and never reads a
 //! clock; a login that succeeds is not delayed, whatever the table says, so that nobody can lock a
 //! neighbour out.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::time::Duration;
+//! use pop3_proto::time::Time;
+//! use pop3_server::delay::{Delay, Failures};
+//!
+//! let (failures, delay) = (Failures::default(), Delay::default());
+//! let address = "192.0.2.1".parse()?;
+//! assert_eq!(failures.note(&delay, address, Time::ZERO), Duration::from_secs(2));
+//! assert_eq!(failures.note(&delay, address, Time::ZERO), Duration::from_secs(4));
+//! # Ok::<(), std::net::AddrParseError>(())
+//! ```
 
 use std::collections::HashMap;
 use std::net::IpAddr;

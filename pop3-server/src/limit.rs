@@ -2,6 +2,21 @@
 //!
 //! Owns the counts of what is taken right now; a [`Slot`] gives its place back when it is dropped.
 //! Never waits and never closes anything itself.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::net::IpAddr;
+//! use pop3_server::limit::{Origin, Slots};
+//!
+//! let slots: Slots<Origin> = Slots::default();
+//! let address: IpAddr = "192.0.2.1".parse()?;
+//! let first = slots.take(address.into(), 1);
+//! assert!(first.is_some() && slots.take(address.into(), 1).is_none());
+//! drop(first);
+//! assert!(slots.take(address.into(), 1).is_some());
+//! # Ok::<(), std::net::AddrParseError>(())
+//! ```
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -2,6 +2,16 @@
 //!
 //! Both address families can have the same port side by side. Never falls back to another address than
 //! the one that was asked for.
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_server::listen::listen;
+//!
+//! let socket = listen("127.0.0.1:0".parse()?)?;
+//! assert_ne!(socket.local_addr()?.port(), 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -3,6 +3,18 @@
 //! Owns the table of maildrops that are held right now; an entry exists only while somebody holds it.
 //! A [`Guard`] frees its lock when it is dropped, so that no way out of a session can forget it.
 //! Never waits: a lock is had at once or not at all. Never outlives the process.
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_server::lock::{Locks, Mode};
+//!
+//! let locks = Locks::new();
+//! let writer = locks.take("tim", Mode::Exclusive);
+//! assert!(writer.is_some() && locks.take("tim", Mode::Shared).is_none());
+//! drop(writer);
+//! assert!(locks.take("tim", Mode::Shared).is_some());
+//! ```
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -2,6 +2,19 @@
 //!
 //! Owns a table that somebody configured. Never builds a name out of what a client sent: client text is
 //! only ever compared (V14).
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_server::route::Routes;
+//!
+//! let mut routes = Routes::everybody("mail.example.org");
+//! routes.set_domain("example.net", "imap.example.net");
+//! routes.set_user("scanner", "localhost");
+//! assert_eq!(routes.find(Some("scanner")), Some(&"localhost"));
+//! assert_eq!(routes.find(Some("tim@EXAMPLE.net")), Some(&"imap.example.net"));
+//! assert_eq!(routes.find(None), Some(&"mail.example.org"));
+//! ```
 
 use std::collections::HashMap;
 

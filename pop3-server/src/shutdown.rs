@@ -1,6 +1,18 @@
 //! Telling every connection that the server goes down, and knowing when all are gone.
 //!
 //! Owns who is to be told: every live member. Never waits for anybody itself.
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_server::shutdown::{Phase, Shutdown};
+//!
+//! let shutdown = Shutdown::new();
+//! shutdown.advance();
+//! assert_eq!(shutdown.phase(), Phase::Finishing);
+//! shutdown.advance();
+//! assert_eq!(shutdown.phase(), Phase::Ending);
+//! ```
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};

@@ -24,6 +24,38 @@
 //!
 //! Whoever has messages to offer and no wish to write a state machine writes a store: the module `store`
 //! (with the feature `std`) shows how.
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_proto::backend::blocking::Blocking;
+//! use pop3_proto::backend::list::ListStore;
+//! use pop3_proto::backend::{Access, Backend, Effect, Job, Login, Open, Outcome, Request};
+//! use pop3_proto::secret::Secret;
+//! use pop3_proto::time::Time;
+//!
+//! // what a session asks, and what a store in memory answers
+//! let mut store = ListStore::default();
+//! store.add_account("tim", Secret::from(&b"tanstaaf"[..]));
+//! store.deliver("tim", "Subject: hello\r\n");
+//! let mut backend = Blocking::new(store.into());
+//!
+//! let login = Login::Password { user: "tim".into(), password: Secret::from(&b"tanstaaf"[..]) };
+//! let open = Open { login, access: Access::ReadWrite, utf8: false };
+//! backend.handle_request(Time::ZERO, Request::Open(open));
+//! let mut replies = Vec::new();
+//! loop {
+//!     if let Some(reply) = backend.poll_reply(usize::MAX) {
+//!         replies.push(format!("{reply:?}"));
+//!     } else if let Some(Effect::Run(Job::Block(job))) = backend.poll_effect() {
+//!         backend.handle_outcome(Time::ZERO, Outcome::Done(job()));
+//!     } else {
+//!         break;
+//!     }
+//! }
+//! assert!(replies[1].starts_with("Entry { size: 16"));
+//! assert_eq!(replies[2], "Opened { access: ReadWrite }");
+//! ```
 
 #[cfg(feature = "std")]
 mod adapter;

@@ -3,6 +3,21 @@
 //! An [`Exchange`] takes the client's decoded answers and says what comes next: a challenge, a
 //! [`Login`] for the backend, or that the answer makes no sense. It never checks a secret: only a
 //! backend does that. Base64, `*` and the line limits are the session's.
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_proto::backend::{Login, Mechanism};
+//! use pop3_proto::sasl::{Exchange, Step};
+//! use pop3_proto::secret::Secret;
+//!
+//! let mechanism = Mechanism::new("PLAIN").ok_or("no name")?;
+//! let mut exchange = Exchange::new(&mechanism, "");
+//! assert_eq!(exchange.start(None), Step::Challenge(Vec::new()));
+//! let answer = Secret::from(&b"\0tim\0tanstaaf"[..]);
+//! assert!(matches!(exchange.answer(&answer), Step::Login(Login::Password { .. })));
+//! # Ok::<(), &str>(())
+//! ```
 
 mod bearer;
 mod cram_md5;
