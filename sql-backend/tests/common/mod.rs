@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+pub mod admin;
 pub mod server;
 
 use std::future::Future;

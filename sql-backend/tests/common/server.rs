@@ -159,29 +159,36 @@ impl Server {
     pub fn sql(&self, database: &str, sql: &str) -> Result<(), sqlx::Error> {
         use sqlx::{Connection, Executor};
         let sql = sqlx::AssertSqlSafe(sql.to_owned());
-        let data = self.data();
         smol::block_on(async {
             match self.kind {
                 Kind::Postgres => {
-                    let options = sqlx::postgres::PgConnectOptions::new_without_pgpass()
-                        .socket(&data)
-                        .username("test")
-                        .database(database);
-                    let mut connection = sqlx::PgConnection::connect_with(&options).await?;
+                    let mut connection = self.postgres(database).await?;
                     connection.execute(sqlx::raw_sql(sql)).await?;
                     connection.close().await
                 }
                 Kind::MariaDb => {
-                    let options = sqlx::mysql::MySqlConnectOptions::new()
-                        .socket(data.join("socket"))
-                        .username("root")
-                        .database(database);
-                    let mut connection = sqlx::MySqlConnection::connect_with(&options).await?;
+                    let mut connection = self.mysql(database).await?;
                     connection.execute(sqlx::raw_sql(sql)).await?;
                     connection.close().await
                 }
             }
         })
+    }
+
+    pub async fn postgres(&self, database: &str) -> Result<sqlx::PgConnection, sqlx::Error> {
+        let options = sqlx::postgres::PgConnectOptions::new_without_pgpass()
+            .socket(self.data())
+            .username("test")
+            .database(database);
+        <sqlx::PgConnection as sqlx::Connection>::connect_with(&options).await
+    }
+
+    pub async fn mysql(&self, database: &str) -> Result<sqlx::MySqlConnection, sqlx::Error> {
+        let options = sqlx::mysql::MySqlConnectOptions::new()
+            .socket(self.data().join("socket"))
+            .username("root")
+            .database(database);
+        <sqlx::MySqlConnection as sqlx::Connection>::connect_with(&options).await
     }
 
     fn create_database(&self) {
