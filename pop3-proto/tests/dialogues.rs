@@ -5,6 +5,7 @@
 //! behind STLS. The notation of the steps is that of `testkit::transcript`; what stands in front of them
 //! is described in `dialogue/scene.rs`.
 #![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::disallowed_methods, reason = "the dialogues are files")]
 
 mod common;
 mod dialogue;
