@@ -125,6 +125,9 @@ impl PasswdFile {
             column,
             what,
         };
+        if octets.is_empty() {
+            return Ok(Self::default());
+        }
         let text = octets.strip_suffix(b"\n").unwrap_or(octets);
         for (number, line) in (1..).zip(text.split(|octet| *octet == b'\n')) {
             let line = str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line))

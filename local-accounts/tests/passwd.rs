@@ -54,6 +54,9 @@ fn a_file_of_dovecots_is_read_and_written_as_it_is() {
     assert_eq!(names, expected);
     assert_eq!(file.to_string(), FILE);
     assert!(!format!("{file:?}").contains("tanstaaf"));
+    for text in ["", "\n", "# x\n", "\n\na:*\n"] {
+        assert_eq!(parse(text).unwrap().to_string(), text);
+    }
 }
 
 #[test]

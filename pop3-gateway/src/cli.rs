@@ -2,6 +2,8 @@
 //!
 //! Help, completions and man pages all come from the definitions here.
 
+pub mod tools;
+
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
@@ -12,10 +14,11 @@ use pop3_server::config::Flags;
 #[command(
     name = "pop3-gateway",
     version,
-    about = "A POP3 server in front of IMAP mailboxes",
+    about = "A POP3 server in front of IMAP mailboxes, files and databases",
     long_about = "A POP3 server in front of IMAP mailboxes: whatever speaks only POP3 (a ticket system, \
                   a scanner, an old mail client) reads a mailbox that an IMAP server keeps. Clients log \
-                  in with their name and password of the IMAP server; the gateway keeps nothing.",
+                  in with their name and password of the IMAP server; the gateway keeps nothing. Mailboxes \
+                  can also be kept here: in Maildirs, directories of message files and databases.",
     after_help = "\
 Examples:
   Try it out; needs no server and no configuration:
@@ -28,9 +31,12 @@ Examples:
   With a configuration file, for everything else:
     pop3-gateway check --config pop3-gateway.toml
     pop3-gateway serve --config pop3-gateway.toml
+  A mailbox of its own, in a store that the configuration names:
+    pop3-gateway account add --config pop3-gateway.toml --store local tim
+    pop3-gateway message add --config pop3-gateway.toml --store local --user tim mail.eml
 
 Exit codes: 0 all went well; 1 something failed while running; 2 the command line or the
-configuration is wrong.",
+configuration is wrong; 3 (tools for stores) there is no such thing, or it is there already.",
     disable_help_subcommand = true,
     arg_required_else_help = true
 )]
@@ -49,6 +55,17 @@ pub enum Command {
     Check(Check),
     /// Try it out: a small IMAP server with sample mail and the gateway in front of it
     Demo(Demo),
+    /// Add, change, list and remove the accounts of a store
+    #[command(subcommand, after_help = TOOLS)]
+    Account(tools::Account),
+    /// Add, list and remove the messages of a store
+    #[command(subcommand, after_help = TOOLS)]
+    Message(tools::Message),
+    /// Prepare a store
+    #[command(subcommand, after_help = TOOLS)]
+    Store(tools::Store),
+    /// Make a hash of a password, for a file or a table of accounts
+    HashPassword(tools::HashPassword),
     /// Print completions for a shell
     #[command(after_help = "\
 Example:
@@ -64,6 +81,11 @@ Example:
         dir: Option<PathBuf>,
     },
 }
+
+/// What the tools for stores have in common.
+const TOOLS: &str = "\
+Exit codes: 0 done; 1 something failed; 2 the command line or the configuration is wrong; 3 there is no
+such account or message, or it is there already.";
 
 /// `serve`
 #[derive(Clone, Debug, Args)]
@@ -214,8 +236,9 @@ impl Serve {
 /// `check`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads the configuration, the certificates and the files of authorities that it names. Opens no
-connection and listens nowhere. Exit code 0: it would run; 2: it would not, and the message says why.")]
+Reads the configuration, and the certificates, authorities and accounts that it names; looks whether the
+folders of stores are there and asks their databases. Connects to no IMAP server and listens nowhere. Exit
+code 0: it would run; 2: it would not, and the message says why.")]
 pub struct Check {
     /// The configuration
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -12,6 +12,7 @@
 //! | [`wiring`] | from the configuration to what runs |
 //! | [`service`], [`served`], [`hosted`], [`budget`] | the backend of a login |
 //! | [`stores`], [`listed`], [`monitor`], [`compose`] | mailboxes that are kept here |
+//! | [`tools`] | accounts and messages of stores |
 //! | [`transcript`], [`logging`] | what is written down |
 
 #[cfg(not(any(feature = "tokio", feature = "smol")))]
@@ -32,6 +33,7 @@ pub mod serve;
 pub mod served;
 pub mod service;
 pub mod stores;
+pub mod tools;
 pub mod transcript;
 pub mod wiring;
 
@@ -52,7 +54,8 @@ use wiring::WiringError;
 /// Why the program ends without having done what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The exit code: 1 if something failed, 2 if the command line or the configuration is wrong.
+    /// The exit code: 1 if something failed, 2 if the command line or the configuration is wrong, 3 if
+    /// something is not there, or there already.
     pub code: u8,
     /// What to tell the operator.
     pub message: String,
@@ -76,6 +79,16 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// What is to be worked on is not there, or it is there already.
+    pub fn presence(message: impl fmt::Display) -> Self {
+        Self {
+            code: 3,
+            message: message.to_string(),
+        }
+    }
+}
+
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::configuration(error)
@@ -94,6 +107,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(serve) => serve::run(&serve),
         Command::Check(check) => check::run(&check),
         Command::Demo(demo) => demo::run(&demo),
+        Command::Account(account) => tools::account(&account),
+        Command::Message(message) => tools::message(message),
+        Command::Store(store) => tools::store(&store),
+        Command::HashPassword(hash) => tools::hash_password(&hash),
         Command::Completions { shell } => print(&cli::completions(shell)),
         Command::Man { dir: None } => cli::man_page()
             .map_err(Failure::running)

@@ -3,6 +3,17 @@
 //! Reads accounts and messages of lists; looks at no folder and connects to no database, unless it is asked
 //! to [`verify`].
 
+#[cfg(feature = "maildir")]
+pub(crate) mod files;
+#[cfg(not(feature = "maildir"))]
+#[path = "no_files.rs"]
+mod files;
+#[cfg(not(feature = "sql"))]
+#[path = "no_sql.rs"]
+mod sql;
+#[cfg(feature = "sql")]
+pub(crate) mod sql;
+
 use std::sync::Arc;
 
 use local_accounts::{FileAccounts, Verifier};
@@ -129,112 +140,4 @@ fn listed(store: &str, number: usize, message: &ListedMessage) -> Result<Vec<u8>
 #[cfg(feature = "maildir")]
 pub(crate) fn told(error: StoreError) -> Problem {
     error.to_string().into()
-}
-
-#[cfg(feature = "maildir")]
-pub(crate) mod files {
-    use std::sync::Arc;
-
-    use maildir_backend::{Config, Deletion, Layout, MaildirStore, Missing, Users};
-    use pop3_proto::backend::Login;
-    use pop3_proto::backend::store::{Accounts, StoreError};
-    use pop3_server::config::{FileDeletion, FileStore};
-
-    use super::{Problem, told};
-
-    pub(crate) fn store(
-        files: &FileStore,
-        accounts: Arc<dyn Accounts>,
-    ) -> Result<MaildirStore, Problem> {
-        let mut config = Config::new(&files.path);
-        config.layout = match files.plain {
-            true => Layout::Directory,
-            false => Layout::Maildir,
-        };
-        config.users = match files.each {
-            true => Users::Each {
-                subfolder: files.subfolder.clone(),
-            },
-            false => Users::One,
-        };
-        config.deletion = match &files.delete {
-            FileDeletion::Remove => Deletion::Remove,
-            FileDeletion::Move(folder) => Deletion::Move(folder.clone()),
-            FileDeletion::Keep => Deletion::Keep,
-        };
-        config.missing = match files.missing_is_empty {
-            true => Missing::Empty,
-            false => Missing::Error,
-        };
-        config.mark_seen = files.mark_seen;
-        config.follow_links = files.follow_links;
-        config.lock = files.lock;
-        config.suffix = files.suffix.clone();
-        config.settle = files.settle;
-        Ok(MaildirStore::new(config, accounts)?)
-    }
-
-    pub(crate) fn verify(files: &FileStore) -> Result<(), Problem> {
-        store(files, Arc::new(Nobody))?
-            .check_root()
-            .map_err(told)
-            .map_err(|error| format!("{}: {error}", files.path.display()).into())
-    }
-
-    /// For tools, which ask for no login.
-    pub(crate) struct Nobody;
-
-    impl Accounts for Nobody {
-        fn check(&self, _: &Login) -> Result<String, StoreError> {
-            Err(StoreError::Credentials)
-        }
-    }
-}
-
-#[cfg(not(feature = "maildir"))]
-pub(crate) mod files {
-    use std::sync::Arc;
-
-    use pop3_proto::backend::store::Accounts;
-    use pop3_server::config::FileStore;
-
-    use super::{Listed, Problem};
-
-    pub(crate) fn store(_: &FileStore, _: Arc<dyn Accounts>) -> Result<Listed, Problem> {
-        Err(missing())
-    }
-
-    pub(crate) fn verify(_: &FileStore) -> Result<(), Problem> {
-        Err(missing())
-    }
-
-    fn missing() -> Problem {
-        "this pop3-gateway was built without stores of files; build it with --features maildir"
-            .into()
-    }
-}
-
-#[cfg(not(feature = "sql"))]
-pub(crate) mod sql {
-    use std::sync::Arc;
-
-    use local_accounts::FileAccounts;
-    use pop3_server::config::SqlStore;
-
-    use super::{Problem, Served};
-
-    pub(crate) fn backend(
-        _: &SqlStore,
-        _: Option<Arc<FileAccounts>>,
-    ) -> Result<Box<dyn Fn() -> Served + Send + Sync>, Problem> {
-        Err(missing())
-    }
-
-    pub(crate) fn verify(_: &SqlStore) -> Result<(), Problem> {
-        Err(missing())
-    }
-
-    pub(crate) fn missing() -> Problem {
-        "this pop3-gateway was built without databases; build it with --features sql".into()
-    }
 }

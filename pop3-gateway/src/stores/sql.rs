@@ -1,0 +1,135 @@
+//! Tables of a database: from the configuration to the store.
+
+use std::fs;
+use std::future::Future;
+use std::sync::Arc;
+
+use local_accounts::FileAccounts;
+use pop3_proto::backend::awaiting::Awaiting;
+use pop3_proto::secret::Secret;
+use pop3_server::config::{SqlQueries, SqlTemplate};
+use sql_backend::{Config, DatabaseUrl, Logins, Maildrops, Queries, SqlError, SqlStore, Template};
+
+use super::{Problem, Served};
+
+/// Connects to nothing.
+pub(crate) fn backend(
+    sql: &pop3_server::config::SqlStore,
+    accounts: Option<Arc<FileAccounts>>,
+) -> Result<Box<dyn Fn() -> Served + Send + Sync>, Problem> {
+    let store = Arc::new(store(sql, accounts)?);
+    Ok(Box::new(move || {
+        Served::new(Awaiting::new(Arc::clone(&store)))
+    }))
+}
+
+/// Asks the database.
+pub(crate) fn verify(sql: &pop3_server::config::SqlStore) -> Result<(), Problem> {
+    ask(sql, async |store: &SqlStore| store.check().await)?
+        .map_err(|error| format!("{error}{}", remedy(sql, &error)).into())
+}
+
+/// Asks the database something, where no server runs. `Err` is the configuration's, and `Ok(Err)` the
+/// database's.
+pub(crate) fn ask<T>(
+    sql: &pop3_server::config::SqlStore,
+    question: impl AsyncFnOnce(&SqlStore) -> Result<T, SqlError>,
+) -> Result<Result<T, SqlError>, Problem> {
+    let store = store(sql, None)?;
+    block_on(async {
+        let answer = question(&store).await;
+        store.close().await;
+        Ok(answer)
+    })
+}
+
+/// What to do about tables that are not there.
+fn remedy(sql: &pop3_server::config::SqlStore, error: &SqlError) -> &'static str {
+    match (error, &sql.queries) {
+        (SqlError::Schema(_), None) => {
+            "; \"pop3-gateway store migrate --config FILE\" makes the tables"
+        }
+        _ => "",
+    }
+}
+
+fn store(
+    sql: &pop3_server::config::SqlStore,
+    accounts: Option<Arc<FileAccounts>>,
+) -> Result<SqlStore, Problem> {
+    // made of a text
+    let url = str::from_utf8(sql.url.expose()).unwrap_or_default();
+    let mut database = DatabaseUrl::new(url);
+    if let Some(file) = &sql.password_file {
+        let text =
+            fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let line = text.lines().next().unwrap_or_default();
+        database = database.with_password(Secret::from(line.as_bytes()));
+    }
+    let mut config = Config::new(database);
+    if let Some(connections) = sql.connections {
+        config.pool.max_connections = connections;
+    }
+    if let Some(timeout) = sql.acquire_timeout {
+        config.pool.acquire_timeout = timeout;
+    }
+    if let Some(timeout) = sql.statement_timeout {
+        config.pool.statement_timeout = timeout;
+    }
+    if let Some(octets) = sql.max_message {
+        config.max_message = u64::try_from(octets).unwrap_or(u64::MAX);
+    }
+    if let Some(own) = &sql.queries {
+        config.maildrops = Maildrops::Queries(Box::new(queries(own)));
+        if let Some(query) = &own.account {
+            config.logins = Logins::Query(query.clone());
+        }
+    }
+    if let Some(accounts) = accounts {
+        config.logins = Logins::Accounts(accounts);
+    }
+    Ok(SqlStore::connect(config)?)
+}
+
+fn queries(own: &SqlQueries) -> Queries {
+    Queries {
+        list: own.list.clone(),
+        body: own.body.clone(),
+        body_piece: own.body_piece.clone(),
+        delete: own.delete.clone(),
+        template: own.template.as_ref().map(template),
+    }
+}
+
+fn template(own: &SqlTemplate) -> Template {
+    let mut template = Template {
+        to: own.to.clone(),
+        date: own.date.clone(),
+        headers: own.headers.clone(),
+        ..Template::default()
+    };
+    for (said, place) in [
+        (&own.from, &mut template.from),
+        (&own.subject, &mut template.subject),
+        (&own.message_id_domain, &mut template.message_id_domain),
+        (&own.content_type, &mut template.content_type),
+    ] {
+        if let Some(text) = said {
+            place.clone_from(text);
+        }
+    }
+    template
+}
+
+#[cfg(feature = "tokio")]
+fn block_on<T>(future: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(future)
+}
+
+#[cfg(not(feature = "tokio"))]
+fn block_on<T>(future: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    futures_lite::future::block_on(future)
+}

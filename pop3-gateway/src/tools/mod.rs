@@ -1,0 +1,196 @@
+//! The tools for stores: what an administrator does to accounts and messages while the gateway runs, or
+//! before.
+//!
+//! Each works on one store of a configuration. They take no login and wait for no session.
+
+mod accounts;
+mod messages;
+mod password;
+
+use pop3_server::config::{Config, Store, StoreKind};
+use serde_json::json;
+
+use crate::cli::tools::{Account, HashPassword, Message, Store as StoreCommand, StoreName};
+use crate::{Failure, print};
+
+/// Runs `account`.
+pub fn account(command: &Account) -> Result<(), Failure> {
+    match command {
+        Account::Add {
+            store,
+            password,
+            user,
+        } => {
+            let found = find(store)?;
+            accounts::add(&found, user, &password::credential(password, user)?)?;
+            done(store, user)
+        }
+        Account::Passwd {
+            store,
+            password,
+            user,
+        } => {
+            let found = find(store)?;
+            accounts::set(&found, user, &password::credential(password, user)?)?;
+            done(store, user)
+        }
+        Account::List { store } => accounts::list(&find(store)?, store.json),
+        Account::Remove {
+            store,
+            with_messages,
+            user,
+        } => {
+            accounts::remove(&find(store)?, user, *with_messages)?;
+            done(store, user)
+        }
+    }
+}
+
+/// Runs `message`.
+pub fn message(command: Message) -> Result<(), Failure> {
+    match command {
+        Message::Add {
+            store,
+            user,
+            subject,
+            from,
+            to,
+            file,
+        } => {
+            let found = find(&store)?;
+            let user = messages::user(&found, user)?;
+            let input = messages::input(file.as_deref(), subject, from, to)?;
+            let unique_id = messages::add(&found, &user, input)?;
+            match store.json {
+                true => print(format!("{}\n", json!({ "unique_id": unique_id })).as_bytes()),
+                false => print(format!("{unique_id}\n").as_bytes()),
+            }
+        }
+        Message::List { store, user } => {
+            let found = find(&store)?;
+            let user = messages::user(&found, user)?;
+            messages::list(&found, &user, store.json)
+        }
+        Message::Remove {
+            store,
+            user,
+            unique_id,
+        } => {
+            let found = find(&store)?;
+            let user = messages::user(&found, user)?;
+            messages::remove(&found, &user, &unique_id)?;
+            match store.json {
+                true => print(format!("{}\n", json!({ "unique_id": unique_id })).as_bytes()),
+                false => Ok(()),
+            }
+        }
+    }
+}
+
+/// Runs `store`.
+pub fn store(command: &StoreCommand) -> Result<(), Failure> {
+    let StoreCommand::Migrate { store } = command;
+    let found = find(store)?;
+    let StoreKind::Sql(sql) = &found.kind else {
+        let name = &found.name;
+        return Err(Failure::configuration(format!(
+            "store {name:?} is no database"
+        )));
+    };
+    sql::migrate(sql)?;
+    match store.json {
+        true => print(format!("{}\n", json!({ "store": found.name })).as_bytes()),
+        false => Ok(()),
+    }
+}
+
+/// Runs `hash-password`.
+pub fn hash_password(arguments: &HashPassword) -> Result<(), Failure> {
+    let credential = password::credential(&arguments.password, "")?;
+    match arguments.json {
+        true => print(format!("{}\n", json!({ "credential": credential })).as_bytes()),
+        false => print(format!("{credential}\n").as_bytes()),
+    }
+}
+
+/// The store that the command line names.
+fn find(name: &StoreName) -> Result<Store, Failure> {
+    let mut stores = Config::load(&name.config)?.stores;
+    let names: Vec<_> = stores.iter().map(|store| store.name.clone()).collect();
+    let at = match (&name.store, names.as_slice()) {
+        (_, []) => return Err(Failure::configuration("the configuration has no store")),
+        (Some(wanted), _) => names.iter().position(|name| name == wanted),
+        (None, [_]) => Some(0),
+        (None, _) => {
+            let what = format!(
+                "there are several stores; choose one with --store: {}",
+                names.join(", ")
+            );
+            return Err(Failure::configuration(what));
+        }
+    };
+    match at {
+        Some(at) => Ok(stores.swap_remove(at)),
+        None => Err(Failure::configuration(format!(
+            "no such store; there are: {}",
+            names.join(", ")
+        ))),
+    }
+}
+
+fn done(store: &StoreName, user: &str) -> Result<(), Failure> {
+    match store.json {
+        true => print(format!("{}\n", json!({ "account": user })).as_bytes()),
+        false => Ok(()),
+    }
+}
+
+#[cfg(feature = "sql")]
+mod sql {
+    use pop3_server::config::SqlStore;
+    use sql_backend::{SqlError, SqlStore as Database};
+
+    use crate::Failure;
+
+    pub(super) fn migrate(sql: &SqlStore) -> Result<(), Failure> {
+        ask(sql, async |store: &Database| store.migrate().await)
+    }
+
+    /// Asks the database, and tells failures apart by their exit codes.
+    pub(super) fn ask<T>(
+        sql: &SqlStore,
+        question: impl AsyncFnOnce(&Database) -> Result<T, SqlError>,
+    ) -> Result<T, Failure> {
+        let answer = crate::stores::sql::ask(sql, question).map_err(Failure::configuration)?;
+        answer.map_err(|error| match error {
+            SqlError::AccountExists(_) | SqlError::NoAccount(_) => Failure::presence(error),
+            SqlError::Url(_)
+            | SqlError::Config { .. }
+            | SqlError::BadName(_)
+            | SqlError::NotOwnTables => Failure::configuration(error),
+            SqlError::Schema(_)
+            | SqlError::Unavailable(_)
+            | SqlError::Refused(_)
+            | SqlError::Credential(_)
+            | SqlError::Input(_)
+            | _ => Failure::running(error),
+        })
+    }
+}
+
+#[cfg(not(feature = "sql"))]
+mod sql {
+    use pop3_server::config::SqlStore;
+
+    use crate::Failure;
+
+    pub(super) fn migrate(_: &SqlStore) -> Result<(), Failure> {
+        Err(missing())
+    }
+
+    pub(super) fn missing() -> Failure {
+        Failure::configuration(
+            "this pop3-gateway was built without databases; build it with --features sql",
+        )
+    }
+}

@@ -1,0 +1,91 @@
+//! Asking for a new password, and what is stored of it.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+
+use local_accounts::{Algorithm, HashError, MAX_PASSWORD, hash, stored_secret};
+use pop3_proto::secret::Secret;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
+use crate::Failure;
+use crate::cli::tools::NewPassword;
+
+/// The credential of a new password; for messages, whose it is.
+pub(super) fn credential(arguments: &NewPassword, user: &str) -> Result<String, Failure> {
+    let password = match arguments.password_stdin {
+        true => first_line(io::stdin())
+            .map_err(|error| Failure::running(format!("standard input: {error}")))?,
+        false => asked(user)?,
+    };
+    let made = match arguments.stored_secret {
+        true => stored_secret(&password),
+        false => arguments
+            .algorithm
+            .parse::<Algorithm>()
+            .and_then(|algorithm| hash(&password, algorithm)),
+    };
+    made.map_err(|error| match error {
+        HashError::Random | HashError::Failed => Failure::running(error),
+        HashError::Empty
+        | HashError::Unsendable
+        | HashError::TooLong
+        | HashError::TooLongForBcrypt
+        | HashError::UnknownAlgorithm => Failure::configuration(error),
+    })
+}
+
+fn asked(user: &str) -> Result<Secret, Failure> {
+    let whose = if user.is_empty() {
+        String::new()
+    } else {
+        format!(" for {user}")
+    };
+    let failed = |error: io::Error| {
+        Failure::running(format!(
+            "cannot ask for a password at the terminal: {error}; --password-stdin reads it from standard input"
+        ))
+    };
+    let password = prompt(&format!("New password{whose}:")).map_err(failed)?;
+    if prompt("Once more:").map_err(failed)? != password {
+        return Err(Failure::configuration("the two passwords differ"));
+    }
+    Ok(password)
+}
+
+/// Asks at the terminal itself, whatever standard input and output are, without showing what is typed.
+fn prompt(question: &str) -> io::Result<Secret> {
+    let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
+    let before = tcgetattr(&terminal)?;
+    let mut quiet = before.clone();
+    // Ctrl-C would leave the terminal mute, so that it is a key like others as long as this lasts
+    quiet
+        .local_modes
+        .remove(LocalModes::ECHO | LocalModes::ISIG);
+    tcsetattr(&terminal, OptionalActions::Flush, &quiet)?;
+    let printable = question.chars().filter(|c| !c.is_control());
+    let answer = write!(terminal, "{} ", printable.collect::<String>())
+        .and_then(|()| first_line(terminal.try_clone()?));
+    let _ = tcsetattr(&terminal, OptionalActions::Flush, &before);
+    writeln!(terminal)?;
+    match answer {
+        Ok(secret) if secret.expose().contains(&3) => Err(io::ErrorKind::Interrupted.into()),
+        answer => answer,
+    }
+}
+
+/// The first line without its end; what is longer than any password is cut where that shows.
+fn first_line(input: impl io::Read) -> io::Result<Secret> {
+    // the whole length at once: growing would leave copies behind
+    let mut line = Vec::with_capacity(MAX_PASSWORD + 3);
+    let limit = u64::try_from(MAX_PASSWORD + 2).unwrap_or(u64::MAX);
+    BufReader::new(input)
+        .take(limit)
+        .read_until(b'\n', &mut line)?;
+    if line.ends_with(b"\n") {
+        line.pop();
+        if line.ends_with(b"\r") {
+            line.pop();
+        }
+    }
+    Ok(Secret::new(line))
+}
