@@ -394,6 +394,22 @@ mod tests {
     }
 
     #[test]
+    fn p054_names_and_languages() {
+        assert_eq!(parse("USER a b "), Ok(Command::User("a b".into())));
+        for line in ["USER", "USER ", "USER   ", "USER a\tb", "USER \t"] {
+            assert!(parse(line).is_err(), "{line:?}");
+        }
+        assert_eq!(parse("LANG"), Ok(Command::Lang(None)));
+        for tag in ["*", "en", "de-CH-1996", "i-default"] {
+            let line = alloc::format!("LANG {tag}");
+            assert_eq!(parse(&line), Ok(Command::Lang(Some(tag.into()))));
+        }
+        for line in ["LANG e_n", "LANG **", "LANG de ch", "LANG \"de\""] {
+            assert!(parse(line).is_err(), "{line:?}");
+        }
+    }
+
+    #[test]
     fn p042_top_takes_two_numbers() {
         for line in [
             "TOP 1",

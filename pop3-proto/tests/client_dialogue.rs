@@ -1030,3 +1030,142 @@ fn faults_are_words() {
         "a response that nothing asked for: \"x\""
     );
 }
+
+/// Reads and writes of nothing are no sign of life.
+#[test]
+fn nothing_is_no_progress() {
+    let at = |seconds| Time::from_start(Duration::from_secs(seconds));
+    let mut client = Client::new(Config::default(), NOW);
+    client.handle_input(NOW, b"+OK\r\n");
+    assert!(client.poll_event().is_some());
+    client.send(NOW, &Command::Noop).unwrap();
+    let due = client.poll_timeout();
+    client.handle_input(at(10), b"");
+    client.transmitted(at(10), 0);
+    assert_eq!(client.poll_timeout(), due);
+    // nor is a command behind one that is not answered
+    client.send(at(10), &Command::Noop).unwrap();
+    assert_eq!(client.poll_timeout(), due);
+}
+
+/// A handshake is due: nothing may come before it, and nothing is not something.
+#[test]
+fn ct024_nothing_behind_stls_is_nothing() {
+    let mut script = Script::new("+OK\r\n");
+    script.send(&Command::Stls);
+    script.hear(b"+OK\r\n");
+    assert_eq!(script.0.handle_input(NOW, b""), 0);
+    script.0.handle_tls(NOW);
+    assert!(!script.events().iter().any(|event| event.contains("Closed")));
+    script.send(&Command::Capa);
+    let events = script.hear(b"+OK\r\nUIDL\r\n.\r\n");
+    assert!(
+        events.iter().any(|event| event.starts_with("Done")),
+        "{events:?}"
+    );
+}
+
+/// Asking which mechanisms there are tells nobody's secret.
+#[test]
+fn auth_alone_may_be_said_in_the_clear() {
+    let mut script = Script::with(Config::default(), "+OK\r\n");
+    assert_eq!(script.send(&Command::AuthList).1, "AUTH\r\n");
+    let plain = Command::Auth {
+        mechanism: Mechanism::new("PLAIN").unwrap(),
+        initial: None,
+    };
+    assert_eq!(script.0.send(NOW, &plain), Err(SendError::ClearText));
+}
+
+/// What is sent by hand is checked like the rest.
+#[test]
+fn commands_by_hand_with_nothing_in_them() {
+    let mut script = Script::new("+OK\r\n");
+    let nobody = Command::Apop {
+        user: String::new(),
+        digest: [0; 16],
+    };
+    assert_eq!(script.0.send(NOW, &nobody), Err(SendError::Empty));
+    let mechanism = Mechanism::new("PLAIN").unwrap();
+    for (initial, expected) in [("", None), ("dGVzdA==", Some("AUTH PLAIN dGVzdA==\r\n"))] {
+        let auth = Command::Auth {
+            mechanism: mechanism.clone(),
+            initial: Some(Secret::from(initial.as_bytes())),
+        };
+        match expected {
+            None => assert_eq!(script.0.send(NOW, &auth), Err(SendError::Empty)),
+            Some(line) => assert_eq!(script.send(&auth).1, line),
+        }
+    }
+}
+
+#[test]
+fn the_longest_line_is_sent() {
+    // USER, the space and the line end
+    let longest = 64 * 1024 - 7;
+    let mut script = Script::new("+OK\r\n");
+    let (_, said) = script.send(&Command::User("x".repeat(longest)));
+    assert_eq!(said.len(), 64 * 1024);
+    let mut script = Script::new("+OK\r\n");
+    let user = Command::User("x".repeat(longest + 1));
+    assert_eq!(script.0.send(NOW, &user), Err(SendError::TooLong));
+}
+
+/// CRAM-MD5 has one challenge.
+#[test]
+fn c001_a_second_challenge_gets_no_digest() {
+    let mut script = Script::new("+OK\r\n");
+    script.log_in(Method::CramMd5);
+    script.reply(b"+ PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+\r\n");
+    assert_eq!(script.reply(b"+ PDFAYT4=\r\n"), "*\r\n");
+}
+
+/// V33: what is shown of a client has none of what it will say.
+#[test]
+fn v33_a_client_shows_no_secret() {
+    let mut script = Script::new("+OK\r\n");
+    for method in [Method::UserPass, Method::Plain, Method::CramMd5] {
+        script.0.log_in(NOW, &credentials(method)).unwrap();
+    }
+    let shown = format!("{:?} {:?}", script.0, credentials(Method::Plain));
+    assert!(
+        shown.contains("reading") && shown.contains("queued: 2"),
+        "{shown}"
+    );
+    assert!(!shown.contains("tanstaaf"), "{shown}");
+    assert!(!shown.contains("AG1yb3NlAHRhbnN0YWFm"), "{shown}");
+}
+
+/// Octets that were sent are not sent again, however many the driver takes, and what comes behind them
+/// goes out as it is.
+#[test]
+fn output_of_any_length_in_any_pieces() {
+    for step in [1, 7, 1000] {
+        let mut script = Script::pipelined();
+        let (mut expected, mut sent) = (String::new(), Vec::new());
+        for n in 0..200 {
+            let name = "n".repeat(n * 3 + 1);
+            let (_, line) = (
+                script
+                    .0
+                    .send(NOW, &Command::Lang(Some(name.clone())))
+                    .unwrap(),
+                format!("LANG {name}\r\n"),
+            );
+            expected.push_str(&line);
+            let n = script.0.transmit().len().min(step);
+            sent.extend_from_slice(&script.0.transmit()[..n]);
+            script.0.transmitted(NOW, n);
+            if n % 2 == 0 {
+                script.hear(b"+OK\r\n");
+            }
+        }
+        while sent.len() < expected.len() {
+            let n = script.0.transmit().len();
+            sent.extend_from_slice(script.0.transmit());
+            script.0.transmitted(NOW, n);
+            script.hear(b"+OK\r\n");
+        }
+        assert_eq!(String::from_utf8(sent).unwrap(), expected);
+    }
+}

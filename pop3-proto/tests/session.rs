@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Answer, Talk, clear, seconds};
-use pop3_proto::backend::{Access, Failure, FailureKind, Mechanism, RefusalKind, Request};
+use common::{Answer, Talk, Trouble, clear, seconds};
+use pop3_proto::backend::{Access, Failure, FailureKind, Index, Mechanism, RefusalKind, Request};
 use pop3_proto::server::{Expire, Policy, ReadOnly, Reason, TlsOffer};
 
 const MAIL: &[u8] = b"Subject: a\r\n\r\none\r\n.two\r\nthree\r\n";
@@ -894,4 +894,234 @@ fn v33_v34_the_record_shows_no_secret() {
         "{all}"
     );
     assert!(!all.contains("hunter2") && !all.contains("aHVudGVyMg") && !all.contains("p w"));
+}
+
+/// What was read and what was deleted is told apart: RETR counts as read, TOP does not, and RSET takes
+/// back marks alone.
+#[test]
+fn qb2_quit_tells_what_was_read_and_what_was_deleted() {
+    let mut talk = Talk::logged_in(&[MAIL; 5]);
+    talk.say("RETR 4\r\nRETR 2\r\nTOP 1 9\r\nDELE 5\r\nRSET\r\nDELE 2\r\nDELE 3\r\nQUIT\r\n");
+    let update = talk.store.requests.last().cloned();
+    let expected = Request::Update {
+        deleted: vec![Index(1), Index(2)],
+        retrieved: vec![Index(1), Index(3)],
+    };
+    assert_eq!(update, Some(expected));
+}
+
+#[test]
+fn the_summary_counts() {
+    let mut talk = Talk::logged_in(&[MAIL, b"x\r\n", b"gone"]);
+    talk.store.troubles = vec![(Index(2), Trouble::Fails(FailureKind::Missing))];
+    talk.say("RETR 1\r\nRETR 1\r\nRETR 2\r\nRETR 3\r\nTOP 1 0\r\nTOP 2 0\r\nDELE 1\r\nQUIT\r\n");
+    let summary = talk.session.summary();
+    assert_eq!((summary.retrieved, summary.tops), (3, 2));
+    let whole = MAIL.len() as u64;
+    // a header, and a mail without one
+    let parts = b"Subject: a\r\n\r\n".len() as u64 + 3;
+    assert_eq!(summary.octets, 2 * whole + 3 + parts);
+    assert_eq!(
+        (summary.messages, summary.deleted, summary.not_deleted),
+        (3, 1, 0)
+    );
+    assert_eq!(summary.user.as_deref(), Some("u"));
+    assert!(summary.logged_in);
+}
+
+#[test]
+fn the_record_counts_lines_and_octets() {
+    let mut talk = Talk::new(clear(), &[MAIL, MAIL, MAIL]);
+    talk.session.record();
+    talk.say("USER u\r\nPASS p w\r\nLIST\r\nRETR 1\r\n");
+    let mut lines = Vec::new();
+    while let Some(trace) = talk.session.poll_trace() {
+        lines.push(trace.text);
+    }
+    let has = |line: &str| lines.iter().any(|own| own == line);
+    assert!(has("<3 lines>"), "{lines:?}");
+    assert!(has(&format!("<{} octets>", MAIL.len())), "{lines:?}");
+}
+
+/// P055: PASS may follow USER alone; what is no command comes between them like one.
+#[test]
+fn p055_nonsense_between_user_and_pass() {
+    let long = "x".repeat(2000);
+    for nonsense in ["XYZZY", "USER", "LIST x", "caf\u{e9}", "\x01", &long] {
+        let mut talk = Talk::new(clear(), &[]);
+        let said = talk.say(&format!("USER u\r\n{nonsense}\r\nPASS p w\r\n"));
+        let replies: Vec<&str> = said.lines().map(|line| &line[..3]).collect();
+        assert_eq!(replies, ["+OK", "-ER", "-ER"], "{nonsense}: {said}");
+        assert!(talk.store.requests.is_empty());
+    }
+}
+
+/// G15: the client is gone while a STLS is being answered, or while its login is looked at.
+#[test]
+fn g15_an_end_before_the_end_of_a_step() {
+    let mut talk = Talk::new(stls(), &[]);
+    talk.window = Some(0);
+    talk.feed(b"STLS\r\n");
+    talk.session.handle_eof(talk.now);
+    talk.settle();
+    assert_eq!(talk.closed, Some(Reason::ClientGone));
+    assert!(!talk.tls_wanted);
+
+    let mut talk = Talk::new(clear(), &[]);
+    talk.store.silent = true;
+    talk.feed(b"USER u\r\nPASS p w\r\n");
+    talk.session.handle_eof(talk.now);
+    talk.settle();
+    assert_eq!(talk.closed, Some(Reason::ClientGone));
+
+    // what was said behind the login is still to be answered
+    for behind in ["QUIT\r\n", "STAT\r\nQUIT\r\n"] {
+        let mut talk = Talk::new(clear(), &[]);
+        talk.store.silent = true;
+        talk.feed(format!("USER u\r\nPASS p w\r\n{behind}").as_bytes());
+        talk.session.handle_eof(talk.now);
+        talk.settle();
+        assert_eq!(talk.closed, None);
+        for answer in [Answer::Authenticated, Answer::Opened(Access::ReadWrite)] {
+            talk.store.answers.push_back(answer);
+        }
+        talk.store.silent = false;
+        talk.settle();
+        let heard = talk.heard();
+        assert!(
+            heard.contains("+OK bye"),
+            "{heard} {:?} {:?}",
+            talk.closed,
+            talk.store.requests
+        );
+    }
+}
+
+/// Input behind STLS is never a command, not even where the greeting's `+OK` still waits.
+#[test]
+fn handing_in_nothing_is_nothing() {
+    let mut talk = Talk::new(stls(), &[]);
+    talk.feed(b"STLS\r\n");
+    assert_eq!(talk.session.handle_input(talk.now, b""), 0);
+    talk.settle();
+    assert_eq!(talk.closed, None);
+    let mut talk = Talk::logged_in(&[]);
+    talk.say("QUIT\r\n");
+    assert!(talk.closed.is_some());
+    assert_eq!(talk.session.handle_input(talk.now, b"NOOP\r\n"), 6);
+    assert_eq!(talk.heard(), "");
+}
+
+/// S010: an answer of the very length that is allowed has room with its line end.
+#[test]
+fn s010_the_longest_answer_is_read() {
+    let policy = Policy {
+        sasl_line: 4000,
+        command_line: 300,
+        tls: TlsOffer::Implicit,
+        ..Policy::default()
+    };
+    for (length, read) in [(4000, true), (4001, false)] {
+        for end in ["\r\n", "\n"] {
+            let mut talk = Talk::new(policy.clone(), &[]);
+            assert_eq!(talk.say("AUTH PLAIN\r\n"), "+ \r\n");
+            let said = talk.say(&format!("{}{end}", "A".repeat(length)));
+            let expected = if read {
+                "-ERR that is no answer"
+            } else {
+                "-ERR line too long"
+            };
+            assert!(said.starts_with(expected), "{length}: {said}");
+            assert!(talk.say("CAPA\r\n").starts_with("+OK"));
+        }
+    }
+}
+
+/// X001: who goes on with a line that is too long is cut behind four times the longest line.
+#[test]
+fn x001_a_line_without_end_is_cut_at_four_times_the_limit() {
+    let policy = Policy {
+        sasl_line: 1000,
+        command_line: 300,
+        ..clear()
+    };
+    let mut talk = Talk::new(policy, &[]);
+    let mut fed = 0;
+    while talk.closed.is_none() {
+        talk.feed(&[b'x'; 10]);
+        fed += 10;
+        assert!(fed < 10_000);
+    }
+    assert!((4000..=4020).contains(&fed), "{fed}");
+    assert_eq!(talk.closed, Some(Reason::BadCommands));
+}
+
+/// The earlier of two deadlines before login is the one that counts.
+#[test]
+fn p013_before_login_too_the_earlier_deadline_counts() {
+    for (grace, autologout, expected) in [(180, 600, 180), (3600, 600, 600)] {
+        let policy = Policy {
+            login_grace: seconds(grace),
+            autologout: seconds(autologout),
+            ..clear()
+        };
+        let mut talk = Talk::new(policy, &[]);
+        talk.wait(seconds(expected - 1));
+        assert_eq!(talk.closed, None);
+        talk.wait(seconds(1));
+        assert!(talk.closed.is_some());
+    }
+}
+
+/// V33: what is shown of a session has none of what was said in it.
+#[test]
+fn v33_a_session_shows_no_secret() {
+    let mut talk = Talk::new(clear(), &[MAIL]);
+    talk.store.silent = true;
+    talk.feed(b"USER mrose\r\nPASS tanstaaf\r\nPASS tans");
+    let shown = format!("{:?}", talk.session);
+    assert!(
+        shown.contains("state") && shown.contains("input: 9"),
+        "{shown}"
+    );
+    assert!(!shown.contains("tans"), "{shown}");
+    let shown = format!("{:?}", talk.store.requests);
+    assert!(
+        shown.contains("mrose") && !shown.contains("tans"),
+        "{shown}"
+    );
+}
+
+/// S010: an answer that is too long ends the exchange, as its `-ERR` says: what comes next is a command
+/// again, and never an answer.
+#[test]
+fn s010_an_answer_that_is_too_long_ends_the_exchange() {
+    let policy = Policy {
+        sasl_line: 4000,
+        mechanisms: mechanisms(&["LOGIN", "PLAIN", "XOAUTH2", "X-RELAY"]),
+        tls: TlsOffer::Implicit,
+        ..Policy::default()
+    };
+    let long = "A".repeat(4001);
+    for mechanism in ["LOGIN", "PLAIN", "X-RELAY"] {
+        let mut talk = Talk::new(policy.clone(), &[]);
+        assert!(talk.say(&format!("AUTH {mechanism}\r\n")).starts_with("+ "));
+        assert_eq!(talk.say(&format!("{long}\r\n")), "-ERR line too long\r\n");
+        let abandoned = talk.store.requests.last() == Some(&Request::Abandon);
+        assert_eq!(abandoned, mechanism == "X-RELAY");
+        assert_eq!(talk.say("QUIT\r\n"), "+OK bye\r\n");
+    }
+    // one `-ERR` for a token that was refused, whatever the client says to the explanation
+    let mut talk = Talk::new(policy, &[]);
+    let token = "dXNlcj1hAWF1dGg9QmVhcmVyIGJhZAEB";
+    assert!(
+        talk.say(&format!("AUTH XOAUTH2 {token}\r\n"))
+            .starts_with("+ ")
+    );
+    let said = talk.say(&format!("{long}\r\n"));
+    assert!(
+        said.starts_with("-ERR [AUTH]") && said.lines().count() == 1,
+        "{said}"
+    );
+    assert_eq!(talk.say("QUIT\r\n"), "+OK bye\r\n");
 }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use pop3_proto::backend::blocking::{Blocking, Mailbox, Store};
 use pop3_proto::backend::list::ListStore;
 use pop3_proto::backend::store::{Entry, StoreError, message_size};
-use pop3_proto::backend::{Index, Login, Mechanism, Open};
+use pop3_proto::backend::{Backend, Effect, Endpoint, Index, Job, Login, Mechanism, Open, Request};
 use pop3_proto::secret::Secret;
 use pop3_proto::stuffing::Stuffer;
+use pop3_proto::time::Time;
 use pop3_proto::{apop, unique_id};
 use proptest::prelude::*;
 
@@ -72,6 +73,10 @@ fn p049_p050_ids_are_unique_and_stay() {
     let two = store(&["a", "b", "a", "a"]);
     let all = ids(&one);
     assert_eq!(all, ids(&two));
+    // P047: what a client remembers must be what later versions say
+    let digest = "0cc175b9c0f1b6a831c399e269772661";
+    assert_eq!(all[0], digest);
+    assert_eq!(all[2..], [format!("{digest}.1"), format!("{digest}.2")]);
     assert!(all.iter().all(|id| unique_id::is_valid(id.as_bytes())));
     let mut sorted = all.clone();
     sorted.sort();
@@ -203,6 +208,32 @@ proptest! {
     }
 }
 
+/// A message that is interrupted now and then, or breaks.
+struct Interrupted(Vec<Result<&'static [u8], io::ErrorKind>>);
+
+impl io::Read for Interrupted {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.0.pop() {
+            None => Ok(0),
+            Some(Err(kind)) => Err(kind.into()),
+            Some(Ok(octets)) => {
+                buf[..octets.len()].copy_from_slice(octets);
+                Ok(octets.len())
+            }
+        }
+    }
+}
+
+#[test]
+fn p063_an_interrupted_read_is_no_error() {
+    let interrupted = || Err(io::ErrorKind::Interrupted);
+    let pieces = vec![interrupted(), Ok(&b"c\n"[..]), interrupted(), Ok(b"ab")];
+    assert_eq!(message_size(Interrupted(pieces)).unwrap(), 5);
+    let broken = vec![Ok(&b"c\n"[..]), Err(io::ErrorKind::TimedOut), Ok(b"ab")];
+    let error = message_size(Interrupted(broken)).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+}
+
 /// A store with the least that one can write: everything else is provided.
 struct Least(Vec<&'static str>);
 
@@ -266,4 +297,84 @@ fn errors_of_files_keep_their_class() {
     for kind in [io::ErrorKind::TimedOut, io::ErrorKind::StorageFull] {
         assert!(matches!(class(kind), StoreError::Temporary(_)));
     }
+}
+
+/// V33: what is shown of stores, sessions with them and what goes between has no mail and no secret.
+#[test]
+fn v33_what_is_shown_names_no_secret() {
+    let store = store(&["this is a private mail"]);
+    let mut backend = Blocking::new(Arc::clone(&store));
+    assert_eq!(backend.poll_timeout(), None);
+    backend.handle_request(Time::ZERO, Request::Open(login()));
+    let effect = backend.poll_effect().unwrap();
+    let mut shown = format!("{store:?} {backend:?} {effect:?}");
+    if let Effect::Run(Job::Block(job)) = effect {
+        let done = job();
+        shown.push_str(&format!("{done:?}"));
+    }
+    let connect = Effect::<()>::Connect(Endpoint {
+        host: "mail.example.org".into(),
+        port: 143,
+    });
+    let shake = Effect::<()>::StartTls {
+        server_name: "mail.example.org".into(),
+    };
+    shown.push_str(&format!(
+        "{connect:?} {shake:?} {:?}",
+        Effect::<()>::Disconnect
+    ));
+    for word in [
+        "\"other\"",
+        "Blocking",
+        "Run",
+        "Done",
+        "Connect",
+        "StartTls",
+        "Disconnect",
+    ] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
+    assert!(
+        !shown.contains("p w") && !shown.contains("private"),
+        "{shown}"
+    );
+    let logins = [
+        Login::Apop {
+            user: "mrose".into(),
+            timestamp: "<1@x>".into(),
+            digest: [7; 16],
+        },
+        Login::Relay {
+            mechanism: Mechanism::new("SCRAM-SHA-256").unwrap(),
+            initial: Some(secret("hidden")),
+        },
+        Login::Password {
+            user: "mrose".into(),
+            password: secret("hidden"),
+        },
+    ];
+    let shown = format!("{logins:?} {:?}", secret("hidden"));
+    for word in [
+        "Apop(\"mrose\"",
+        "Relay(\"SCRAM-SHA-256\"",
+        "Password(\"mrose\"",
+        "<secret>",
+    ] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
+    assert!(
+        !shown.contains("hidden") && !shown.contains("07"),
+        "{shown}"
+    );
+}
+
+/// A backend without a connection of its own needs to say nothing about octets.
+#[test]
+fn a_backend_without_octets() {
+    let mut backend = Blocking::new(store(&[]));
+    assert!(backend.recv_buf().is_empty());
+    backend.received(Time::ZERO, 7);
+    assert!(backend.transmit().is_empty());
+    backend.transmitted(Time::ZERO, 7);
+    assert!(backend.poll_effect().is_none());
 }

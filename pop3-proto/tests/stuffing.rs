@@ -208,7 +208,11 @@ fn unstuffer_ends_at_crlf_dot_crlf_only() {
         b"a\r\n..\r\n",
         b"a\r\n. \r\n",
     ] {
-        assert_eq!(unstuff(open, &[]).1, None, "{:?}", open.escape_ascii());
+        for cuts in [&[][..], &[1], &[2], &[1, 2, 3]] {
+            let cuts: Vec<usize> = cuts.iter().copied().cycle().take(20).collect();
+            let end = unstuff(open, &cuts).1;
+            assert_eq!(end, None, "{:?} {cuts:?}", open.escape_ascii());
+        }
     }
 }
 

@@ -155,6 +155,8 @@ pub struct Talk {
     pub tls_wanted: bool,
     /// Octets the client takes; unlimited if `None`.
     pub window: Option<usize>,
+    /// Answers that the store may still give; unlimited if `None`.
+    pub answers: Option<usize>,
     pub out: Vec<u8>,
 }
 
@@ -181,6 +183,7 @@ impl Talk {
             closed: None,
             tls_wanted: false,
             window: None,
+            answers: None,
             out: Vec::new(),
         };
         talk.settle();
@@ -255,9 +258,13 @@ impl Talk {
         {
             return false;
         }
+        if self.answers == Some(0) {
+            return false;
+        }
         let Some(answer) = self.store.answers.pop_front() else {
             return false;
         };
+        self.answers = self.answers.map(|left| left - 1);
         let reply = match &answer {
             Answer::Challenge(bytes) => Reply::Challenge(bytes),
             Answer::Authenticated => Reply::Authenticated,

@@ -1,6 +1,7 @@
 //! A session done in the most obvious way: AUTHORIZATION here, the maildrop in `testkit::model`.
 //!
-//! The user is `u`, the password `p w`, the mechanism PLAIN.
+//! The user is `u`, the password `p w`. The mechanisms are PLAIN, LOGIN, XOAUTH2 with the token `good`, and
+//! X-RELAY, which asks one question and takes every answer.
 #![allow(unreachable_pub, reason = "a module of a test")]
 
 use pop3_proto::server::{Policy, TlsOffer};
@@ -11,15 +12,29 @@ use testkit::model::{Maildrop, Message, Reply};
 #[derive(Debug)]
 pub enum Answer {
     Reply(Reply),
-    /// An empty challenge.
-    Challenge,
+    /// A challenge that begins like this.
+    Challenge(&'static str),
 }
+
+/// What the next line answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Exchange {
+    Plain,
+    LoginName,
+    LoginPassword { right_name: bool },
+    Relay,
+    RefusedToken,
+}
+
+/// `user=u^Aauth=Bearer good^A^A`, and the same with `bad`.
+pub const GOOD_TOKEN: &str = "dXNlcj11AWF1dGg9QmVhcmVyIGdvb2QBAQ==";
+pub const BAD_TOKEN: &str = "dXNlcj11AWF1dGg9QmVhcmVyIGJhZAEB";
 
 /// All that decides about what comes next.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Standing {
     user: bool,
-    challenged: bool,
+    exchange: Option<Exchange>,
     encrypted: bool,
     utf8: bool,
     failures: u32,
@@ -33,9 +48,11 @@ pub struct Standing {
 pub struct Reference {
     offer: TlsOffer,
     clear_login: bool,
+    /// All mechanisms are there, not PLAIN alone.
+    relays: bool,
     maildrop: Maildrop,
     user: bool,
-    challenged: bool,
+    exchange: Option<Exchange>,
     encrypted: bool,
     utf8: bool,
     failures: u32,
@@ -52,9 +69,10 @@ impl Reference {
         Self {
             offer: policy.tls,
             clear_login: policy.clear_login,
+            relays: policy.mechanisms.len() > 1,
             maildrop: Maildrop::new(messages),
             user: false,
-            challenged: false,
+            exchange: None,
             encrypted: policy.tls == TlsOffer::Implicit,
             utf8: false,
             failures: 0,
@@ -82,7 +100,7 @@ impl Reference {
     pub fn standing(&self) -> Standing {
         Standing {
             user: self.user,
-            challenged: self.challenged,
+            exchange: self.exchange,
             encrypted: self.encrypted,
             utf8: self.utf8,
             failures: self.failures,
@@ -94,15 +112,15 @@ impl Reference {
     }
 
     pub fn execute(&mut self, line: &str) -> Answer {
-        if self.challenged {
-            self.challenged = false;
+        if let Some(exchange) = self.exchange.take() {
             // whatever it looks like, it is an answer and no command
-            return Answer::Reply(self.plain(line));
+            return self.answered(exchange, line);
         }
-        if line == "AUTH PLAIN" && !self.logged_in && self.may_log_in() {
+        if !self.logged_in
+            && let Some(answer) = self.exchange_begins(line)
+        {
             self.user = false;
-            self.challenged = true;
-            return Answer::Challenge;
+            return answer;
         }
         Answer::Reply(match line {
             "CAPA" => Reply::Listing(self.capabilities()),
@@ -127,10 +145,6 @@ impl Reference {
             }
             ("PASS", "p w") if had_user => self.log_in(true),
             ("PASS", _) if had_user => self.log_in(false),
-            ("AUTH", initial) if self.may_log_in() => match initial.strip_prefix("PLAIN ") {
-                Some(initial) => self.plain(initial),
-                None => Reply::Err,
-            },
             ("STLS", "") if self.offer == TlsOffer::Stls && !self.encrypted && !self.utf8 => {
                 self.encrypted = true;
                 Reply::Ok
@@ -143,12 +157,55 @@ impl Reference {
         }
     }
 
-    fn plain(&mut self, response: &str) -> Reply {
-        match response {
-            "AHUAcCB3" => self.log_in(true),
-            "AHUAbm8=" => self.log_in(false),
-            _ => Reply::Err,
-        }
+    fn exchange_begins(&mut self, line: &str) -> Option<Answer> {
+        let (exchange, challenge) = match line {
+            "AUTH PLAIN" if self.may_log_in() => (Exchange::Plain, "+ \r\n"),
+            "AUTH LOGIN" if self.may_log_in() => (Exchange::LoginName, "+ VXNlcm5hbWU6\r\n"),
+            "AUTH X-RELAY" if self.relays => (Exchange::Relay, "+ d2hhdD8=\r\n"),
+            "AUTH XOAUTH2" => return None,
+            _ => {
+                let (mechanism, initial) = line.strip_prefix("AUTH ")?.split_once(' ')?;
+                return match (mechanism, initial) {
+                    ("PLAIN", _) if self.may_log_in() => {
+                        Some(self.answered(Exchange::Plain, initial))
+                    }
+                    ("XOAUTH2", GOOD_TOKEN) if self.relays && self.encrypted => {
+                        Some(Answer::Reply(self.log_in(true)))
+                    }
+                    ("XOAUTH2", BAD_TOKEN) if self.relays && self.encrypted => {
+                        self.exchange = Some(Exchange::RefusedToken);
+                        Some(Answer::Challenge("+ eyJ"))
+                    }
+                    _ => None,
+                };
+            }
+        };
+        self.exchange = Some(exchange);
+        Some(Answer::Challenge(challenge))
+    }
+
+    fn answered(&mut self, exchange: Exchange, line: &str) -> Answer {
+        let is_base64 = !line.contains([' ', '*']);
+        Answer::Reply(match exchange {
+            // the client has nothing to say to it
+            Exchange::RefusedToken => self.log_in(false),
+            Exchange::Relay if is_base64 => self.log_in(true),
+            Exchange::Plain if line == "AHUAcCB3" => self.log_in(true),
+            Exchange::Plain if line == "AHUAbm8=" => self.log_in(false),
+            // only these two are text within base64
+            Exchange::LoginName if line == "dQ==" || line == "cCB3" => {
+                let right_name = line == "dQ==";
+                self.exchange = Some(Exchange::LoginPassword { right_name });
+                return Answer::Challenge("+ UGFzc3dvcmQ6\r\n");
+            }
+            Exchange::LoginPassword { right_name } if line == "dQ==" || line == "cCB3" => {
+                self.log_in(right_name && line == "cCB3")
+            }
+            Exchange::Relay
+            | Exchange::Plain
+            | Exchange::LoginName
+            | Exchange::LoginPassword { .. } => Reply::Err,
+        })
     }
 
     fn log_in(&mut self, right: bool) -> Reply {
@@ -167,6 +224,11 @@ impl Reference {
 
     fn capabilities(&self) -> Vec<String> {
         let stls = self.offer == TlsOffer::Stls && !self.encrypted && !self.logged_in;
+        let all = match (self.may_log_in(), self.encrypted) {
+            (_, true) => "SASL PLAIN LOGIN XOAUTH2 X-RELAY",
+            (true, false) => "SASL PLAIN LOGIN X-RELAY",
+            (false, false) => "SASL X-RELAY",
+        };
         let lines = [
             ("TOP", true),
             ("UIDL", true),
@@ -174,7 +236,8 @@ impl Reference {
             ("AUTH-RESP-CODE", true),
             ("PIPELINING", true),
             ("USER", self.may_log_in()),
-            ("SASL PLAIN", self.may_log_in()),
+            ("SASL PLAIN", self.may_log_in() && !self.relays),
+            (all, self.relays),
             ("STLS", stls),
             ("UTF8 USER", true),
             ("LANG", true),

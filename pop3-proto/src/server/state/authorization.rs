@@ -223,12 +223,24 @@ impl Session {
     pub(in crate::server) fn relay_answered(&mut self, line: &[u8]) {
         match self.sasl_answer(line) {
             Some(answer) => self.request(Request::Answer(answer)),
-            None => {
-                if self.has_backend() {
-                    self.request(Request::Abandon);
-                    self.state = State::Authorization { user: None };
-                }
+            None => self.end_exchange(),
+        }
+    }
+
+    /// Goes back to before USER or AUTH, if the login is not past them.
+    pub(in crate::server) fn end_exchange(&mut self) {
+        match &self.state {
+            State::Authorization { .. } | State::Challenged(_) | State::TokenRefused => {
+                self.state = State::Authorization { user: None };
             }
+            State::Opening(_) => {
+                self.request(Request::Abandon);
+                self.state = State::Authorization { user: None };
+            }
+            State::StartingTls { .. }
+            | State::Transaction(..)
+            | State::Updating
+            | State::Closed => {}
         }
     }
 

@@ -128,10 +128,7 @@ impl Session {
             }
             match self.input.next_line(self.line_limit()) {
                 Some(Line::Complete(line)) => self.line(line),
-                Some(Line::TooLong) => {
-                    self.note(Direction::Received, format_args!("<line too long>"));
-                    self.bad("line too long");
-                }
+                Some(Line::TooLong) => self.line_too_long(),
                 None if self.input.discarded() > 4 * self.policy.sasl_line => {
                     self.close(Reason::BadCommands);
                 }
@@ -301,6 +298,17 @@ impl Session {
             | State::Updating
             | State::Closed => self.command_line(&line),
         }
+    }
+
+    /// What was too long is not looked at. An exchange ends with its `-ERR`: what comes next is a command.
+    fn line_too_long(&mut self) {
+        self.note(Direction::Received, format_args!("<line too long>"));
+        if matches!(self.state, State::TokenRefused) {
+            self.state = State::Authorization { user: None };
+            return self.login_failed();
+        }
+        self.bad("line too long");
+        self.end_exchange();
     }
 
     fn command_line(&mut self, line: &[u8]) {
