@@ -101,14 +101,20 @@ impl DatabaseUrl {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.expose();
-        let url = url.split_once(['?', '#']).map_or(url, |(url, _)| url);
-        let Some((scheme, rest)) = url.split_once(':') else {
+        let Some((scheme, rest)) = self.expose().split_once(':') else {
             return f.write_str("<no URL>");
         };
-        let rest = rest.strip_prefix("//").unwrap_or(rest);
+        // first the password, which may have anything in it
         let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-        write!(f, "{scheme}://{rest}")
+        let rest = rest.split_once(['?', '#']).map_or(rest, |(rest, _)| rest);
+        let rest = rest.strip_prefix("//").unwrap_or(rest);
+        let (host, _) = rest.split_once('/').unwrap_or((rest, ""));
+        let port = host.rsplit_once([':', ']']).map_or("", |(_, port)| port);
+        if port.bytes().all(|octet| octet.is_ascii_digit()) {
+            write!(f, "{scheme}://{rest}")
+        } else {
+            write!(f, "{scheme}:")
+        }
     }
 }
 

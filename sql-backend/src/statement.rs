@@ -244,7 +244,7 @@ impl Scanner<'_> {
                 b'-' if self.is_dash_comment() => self.line_comment(),
                 b'#' if self.dialect == Dialect::MySql => self.line_comment(),
                 b'/' if self.peek(1) == Some(b'*') => self.block_comment()?,
-                octet if octet.is_ascii_whitespace() => self.at += 1,
+                octet if octet.is_ascii_whitespace() => self.copy(1),
                 _ => return Err("there must be one statement only; `delete` takes a list".into()),
             }
         }
@@ -259,3 +259,6 @@ fn is_word(octet: u8) -> bool {
 fn foreign(sign: &str) -> String {
     format!("{sign} is no parameter here: parameters have names, like :user")
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,6 +88,16 @@ impl Database {
     /// One connection past the pool, to learn why there is none: the pool waits for a server that does not
     /// answer, and then only says that it waited.
     pub(crate) async fn probe(&self) -> Result<(), SqlError> {
+        if let Options::Sqlite(options) = &self.0.options {
+            let file = options.get_filename().to_owned();
+            let there = file.clone();
+            if !blocking::unblock(move || there.exists()).await {
+                return Err(SqlError::Schema(format!(
+                    "there is no file {}: migrate creates it, with the tool's own tables",
+                    file.display()
+                )));
+            }
+        }
         let connected = within(self.0.limits.acquire_timeout, async {
             match &self.0.options {
                 Options::Sqlite(options) => {

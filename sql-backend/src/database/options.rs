@@ -51,8 +51,12 @@ impl Options {
     pub(crate) fn parse(url: &DatabaseUrl) -> Result<Self, SqlError> {
         let text = url.expose();
         let keys = keys(text);
-        if let Some(key) = keys.iter().find(|key| !KEYS.contains(&base(key))) {
-            return Err(SqlError::Url(format!("the parameter {key:?} is not known")));
+        // not named: it may be a part of a password with a question mark in it
+        if !keys.iter().all(|key| KEYS.contains(&base(key))) {
+            return Err(SqlError::Url(
+                "a parameter behind the question mark is not known; one in a password is written %3F"
+                    .into(),
+            ));
         }
         let chose_tls = keys
             .iter()

@@ -196,3 +196,6 @@ impl Renderer {
         message
     }
 }
+
+#[cfg(test)]
+mod tests;

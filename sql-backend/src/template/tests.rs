@@ -1,0 +1,192 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use proptest::prelude::*;
+
+use super::{Renderer, Template, date};
+use crate::database::Cell;
+
+fn fields(values: &[(&str, &str)]) -> Vec<(String, Cell)> {
+    let field = |(name, value): &(&str, &str)| ((*name).into(), Cell::Text((*value).into()));
+    values.iter().map(field).collect()
+}
+
+fn template() -> Template {
+    Template {
+        from: "{host} daemon <{program}@{host}.example.org>".into(),
+        to: Some("{user}@example.org".into()),
+        subject: "[{level}] {title}".into(),
+        date: Some("Logged".into()),
+        message_id_domain: "log.example.org".into(),
+        headers: vec![("X-Level".into(), "{level}".into())],
+        ..Template::default()
+    }
+}
+
+fn render(template: &Template, values: &[(&str, &str)]) -> String {
+    let renderer = Renderer::new(template).unwrap();
+    String::from_utf8(renderer.render(fields(values), "tim", "7", "7")).unwrap()
+}
+
+#[test]
+fn a_row_becomes_a_message() {
+    let message = render(
+        &template(),
+        &[
+            ("host", "alpha"),
+            ("program", "cron"),
+            ("level", "warn"),
+            ("title", "disk nearly full"),
+            ("logged", "2026-11-20 08:30:00"),
+            ("body", "91 %\nof /var\n"),
+        ],
+    );
+    assert_eq!(
+        message,
+        "From: alpha daemon\r\n <cron@alpha.example.org>\r\n\
+         To: tim@example.org\r\n\
+         Subject: [warn] disk nearly full\r\n\
+         Date: Fri, 20 Nov 2026 08:30:00 +0000\r\n\
+         Message-ID: <7@log.example.org>\r\n\
+         X-Level: warn\r\n\
+         MIME-Version: 1.0\r\n\
+         Content-Type: text/plain; charset=us-ascii\r\n\
+         Content-Transfer-Encoding: 7bit\r\n\
+         \r\n91 %\r\nof /var\r\n"
+    );
+}
+
+#[test]
+fn a_value_is_not_expanded_again() {
+    let message = render(&template(), &[("title", "{host} {user}"), ("host", "x")]);
+    assert!(
+        message.contains("Subject: [] {host} {user}\r\n"),
+        "{message}"
+    );
+}
+
+#[test]
+fn bodies_are_encoded_where_it_is_needed() {
+    let long = format!("{}=\t\n{}", "x".repeat(2000), "y ".repeat(3));
+    let message = render(&Template::default(), &[("body", &long)]);
+    assert!(message.contains("quoted-printable"));
+    assert!(message.lines().all(|line| line.len() <= 76), "{message}");
+    assert!(message.contains("=3D=09\r\n") && message.ends_with("y y y=20\r\n"));
+
+    let message = render(&Template::default(), &[("body", "Größe\r\n")]);
+    assert!(
+        message.contains("utf-8") && message.contains("8bit") && message.ends_with("Größe\r\n")
+    );
+
+    let renderer = Renderer::new(&Template::default()).unwrap();
+    let body = vec![(
+        "body".to_owned(),
+        Cell::Bytes(b"Gr\xF6\xDFe\0\x01\x02".to_vec()),
+    )];
+    let message = String::from_utf8(renderer.render(body, "", "1", "1")).unwrap();
+    assert!(message.contains("iso-8859-1") && message.contains("base64"));
+}
+
+#[test]
+fn dates_are_read_as_they_come() {
+    let moment = |text: &str| date::moment(&Cell::Text(text.into()));
+    let at = 1_795_163_400;
+    for text in [
+        "2026-11-20 08:30:00",
+        "2026-11-20T08:30:00Z",
+        "2026-11-20 08:30",
+        "2026-11-20 10:30:00.25+02:00",
+        "2026-11-20T07:30:00-0100",
+        "1795163400",
+    ] {
+        assert_eq!(moment(text), Some(at), "{text}");
+    }
+    assert_eq!(moment("2026-11-20"), Some(at - 30_600));
+    for text in [
+        "",
+        "yesterday",
+        "2026-13-01",
+        "2026-11-20 25:00",
+        "20-11",
+        "-",
+        "2026-11-20 1+",
+    ] {
+        assert_eq!(moment(text), None, "{text}");
+    }
+    assert_eq!(date::rfc5322(at), "Fri, 20 Nov 2026 08:30:00 +0000");
+    assert_eq!(
+        date::rfc5322(951_782_400),
+        "Tue, 29 Feb 2000 00:00:00 +0000"
+    );
+    assert_eq!(date::rfc5322(-1), "Wed, 31 Dec 1969 23:59:59 +0000");
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let wrong = |change: &dyn Fn(&mut Template)| {
+        let mut template = Template::default();
+        change(&mut template);
+        template.check().unwrap_err().to_string()
+    };
+    assert!(wrong(&|t| t.subject = "{".into()).starts_with("template.subject"));
+    assert!(wrong(&|t| t.subject = "a } b".into()).contains("}}"));
+    assert!(wrong(&|t| t.from = String::new()).starts_with("template.from"));
+    assert!(wrong(&|t| t.from = "a> b>".into()).contains("Name <address>"));
+    assert!(wrong(&|t| t.content_type = "text/plain\r\nX: y".into()).contains("content_type"));
+    assert!(
+        wrong(&|t| t.headers = vec![("Subject".into(), String::new())]).contains("headers.Subject")
+    );
+    assert!(wrong(&|t| t.headers = vec![("X\n".into(), String::new())]).contains("headers."));
+}
+
+proptest! {
+    /// Whatever is in a row: the header has the fields it must have, each line is short enough and ASCII,
+    /// and the body begins where it must.
+    #[test]
+    fn nothing_in_a_row_makes_a_header_field(
+        title in any::<String>(), host in "\\PC{0,40}|[\r\n:<>@\", a]{0,30}", program in any::<String>(),
+        level in "[\r\n\u{2028}\u{85} \tX:a-]{0,20}", logged in any::<String>(), body in any::<String>(),
+        id in any::<String>(),
+    ) {
+        let values = [
+            ("title", title.as_str()), ("host", &host), ("program", &program), ("level", &level),
+            ("logged", &logged), ("body", &body),
+        ];
+        let renderer = Renderer::new(&template()).unwrap();
+        let unique_id = pop3_proto::unique_id::from_name(id.as_bytes());
+        let message = renderer.render(fields(&values), &title, &id, &unique_id);
+        let again = renderer.render(fields(&values), &title, &id, &unique_id);
+        prop_assert_eq!(&message, &again);
+
+        let end = message.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+        let header = std::str::from_utf8(&message[..end]).unwrap();
+        prop_assert!(header.is_ascii());
+        let mut names = Vec::new();
+        for line in header.split("\r\n") {
+            prop_assert!(line.len() <= 998 && !line.contains(['\r', '\n', '\0']), "{line:?}");
+            if line.starts_with(' ') {
+                prop_assert!(!line.trim().is_empty(), "{header}");
+            } else {
+                names.push(line.split(':').next().unwrap());
+            }
+        }
+        prop_assert_eq!(names, [
+            "From", "To", "Subject", "Date", "Message-ID", "X-Level", "MIME-Version", "Content-Type",
+            "Content-Transfer-Encoding",
+        ]);
+        for line in message[end + 4..].split(|octet| *octet == b'\n') {
+            prop_assert!(line.len() <= 999 && !line.contains(&0));
+        }
+    }
+
+    /// An address stays one, whatever is in it.
+    #[test]
+    fn an_address_is_one(text in "\\PC{0,40}") {
+        let template = Template { from: "{a}".into(), ..Template::default() };
+        let message = render(&template, &[("a", &text)]);
+        let address = message.split("\r\n").next().unwrap().strip_prefix("From: ").unwrap().to_owned();
+        let (local, host) = address.rsplit_once('@').unwrap();
+        prop_assert!(!local.is_empty() && !host.is_empty());
+        let clean = |c: char| c.is_ascii_graphic() && !"()<>[]:;,\\\"".contains(c);
+        prop_assert!(address.chars().all(clean), "{address}");
+    }
+}

@@ -1,0 +1,353 @@
+//! The administrator's own tables: logs as mails, mistakes in queries, and hostile values.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::admin::Admin;
+use common::server::Kind;
+use common::{Runtime, listed, read};
+use pop3_proto::backend::awaiting::{AsyncMailbox, AsyncStore};
+use pop3_proto::backend::store::{StoreError, message_size};
+use pop3_proto::backend::{Access, Index};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use sql_backend::{DatabaseUrl, Logins, Maildrops, Queries, SqlError, SqlStore};
+use testkit::stores::{PASSWORD, USER};
+
+/// A log table, as programs write it.
+fn create_log(admin: &Admin) {
+    let (text, time) = match admin.kind() {
+        None => ("TEXT", "TEXT"),
+        Some(Kind::MariaDb) => ("VARCHAR(500)", "DATETIME"),
+        Some(Kind::Postgres) => ("TEXT", "TIMESTAMP"),
+    };
+    admin.sql(&format!(
+        "CREATE TABLE log (id BIGINT NOT NULL PRIMARY KEY, logged {time}, program {text}, level {text},
+            title {text}, line {text});
+         INSERT INTO log VALUES
+            (1, '2026-11-20 08:30:00', 'cron', 'info', 'started', 'all is well'),
+            (2, '2026-11-20 08:31:00', 'disk', 'warn', 'Größe', 'zu klein: ä'),
+            (3, NULL, NULL, NULL, NULL, NULL)"
+    ));
+}
+
+const ROW: &str = "select id, logged, program, level, title, line as body from log";
+
+fn log_queries(whole_list: bool) -> Queries {
+    Queries {
+        list: if whole_list {
+            format!("{ROW} order by id")
+        } else {
+            "select id from log order by id".into()
+        },
+        body: format!("{ROW} where id = :id"),
+        template: Some(Admin::template()),
+        ..Queries::default()
+    }
+}
+
+fn log_as_mailbox(admin: &Admin) {
+    admin.create();
+    create_log(admin);
+    Runtime::each(|runtime| {
+        runtime.run(async {
+            let mut seen = Vec::new();
+            for whole_list in [false, true] {
+                let store = SqlStore::connect(admin.config(log_queries(whole_list))).unwrap();
+                store.check().await.unwrap();
+                for _ in 0..2 {
+                    let (mut mailbox, entries) = listed(&store).await;
+                    assert_eq!(mailbox.access(), Access::ReadOnly);
+                    let refused = mailbox.remove(&[Index(0)]).await.unwrap_err();
+                    assert!(matches!(refused, StoreError::Permanent(_)), "{refused:?}");
+                    let mut mails = Vec::new();
+                    for (index, entry) in (0..).zip(&entries) {
+                        let mail = read(&mut mailbox, index).await.unwrap();
+                        assert_eq!(entry.size, message_size(&mail[..]).unwrap());
+                        mails.push((entry.clone(), String::from_utf8(mail).unwrap()));
+                    }
+                    seen.push(mails);
+                }
+                store.close().await;
+            }
+            assert!(seen.windows(2).all(|pair| pair[0] == pair[1]));
+            let mails = &seen[0];
+            assert_eq!(mails.len(), 3);
+            assert_eq!(mails[0].0.unique_id, "1");
+            assert!(
+                mails[0].1.starts_with(
+                    "From: cron\r\n <cron@example.org>\r\nSubject: [info] cron: started\r\n\
+                 Date: Fri, 20 Nov 2026 08:30:00 +0000\r\nMessage-ID: <1@localhost>\r\n"
+                ),
+                "{}",
+                mails[0].1
+            );
+            assert!(mails[1].1.contains("Subject: =?utf-8?B?"));
+            assert!(mails[1].1.ends_with("\r\n\r\nzu klein: ä\r\n"));
+            assert!(
+                mails[2]
+                    .1
+                    .contains("Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n")
+            );
+        });
+    });
+}
+
+#[test]
+fn sqlite_log_as_mailbox() {
+    log_as_mailbox(&Admin::sqlite());
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_log_as_mailbox() {
+    log_as_mailbox(&Admin::server(Kind::MariaDb));
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_log_as_mailbox() {
+    log_as_mailbox(&Admin::server(Kind::Postgres));
+}
+
+/// What the operator reads when a query is not right, and which setting it names.
+fn mistakes(admin: &Admin) {
+    admin.create();
+    create_log(admin);
+    let runtime = Runtime::Smol;
+    let problem = |change: &dyn Fn(&mut Queries)| {
+        let mut queries = admin.plain_queries();
+        change(&mut queries);
+        let error = SqlStore::connect(admin.config(queries))
+            .and_then(|store| runtime.run(store.check()))
+            .unwrap_err();
+        assert!(matches!(error, SqlError::Config { .. }), "{error:?}");
+        error.to_string()
+    };
+    let has = |text: String, parts: &[&str]| {
+        for part in parts {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    };
+    has(
+        problem(&|q| q.list = "select id from nowhere".into()),
+        &["queries.list", "nowhere"],
+    );
+    has(problem(&|q| q.list = "selct".into()), &["queries.list"]);
+    has(
+        problem(&|q| q.list = "select name from mails".into()),
+        &["queries.list", "`id`", "`name`"],
+    );
+    has(
+        problem(&|q| q.list = "select id from mails where login = :id".into()),
+        &[":id", ":user"],
+    );
+    has(
+        problem(&|q| q.body = "select mail from mails where id = :id".into()),
+        &["as body"],
+    );
+    has(
+        problem(&|q| q.body = "select mail as body from mails".into()),
+        &["queries.body", ":id"],
+    );
+    has(problem(&|q| q.body = String::new()), &["queries.body"]);
+    has(
+        problem(&|q| q.delete = vec!["delete from mails".into()]),
+        &["queries.delete", ":id"],
+    );
+    has(
+        problem(&|q| q.delete = vec!["delete from mail where id = :id".into()]),
+        &["queries.delete"],
+    );
+    has(
+        problem(&|q| q.body_piece = Some("select mail as body from mails where id = :id".into())),
+        &["queries.body_piece", ":from"],
+    );
+    has(
+        problem(&|q| q.template = Some(Admin::template())),
+        &["queries.body", "`level`", "as level"],
+    );
+    if admin.kind() == Some(Kind::Postgres) {
+        has(
+            problem(&|q| q.list = "select id::numeric as id from mails".into()),
+            &["queries.list", "NUMERIC", "cast"],
+        );
+    }
+
+    let mut config = admin.config(admin.plain_queries());
+    config.logins = Logins::Query("select secret from logins where login = :user".into());
+    let error = runtime
+        .run(SqlStore::connect(config).unwrap().check())
+        .unwrap_err();
+    has(error.to_string(), &["logins.query", "as password"]);
+
+    let mut config = admin.config(admin.plain_queries());
+    config.maildrops = Maildrops::Own;
+    let store = SqlStore::connect(config).unwrap();
+    let error = runtime.run(store.check()).unwrap_err();
+    has(error.to_string(), &["migrate"]);
+    let error = runtime.run(async { common::open(&store).await.unwrap().list().await });
+    assert!(matches!(error, Err(StoreError::Permanent(_))), "{error:?}");
+}
+
+#[test]
+fn sqlite_mistakes() {
+    mistakes(&Admin::sqlite());
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_mistakes() {
+    mistakes(&Admin::server(Kind::MariaDb));
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_mistakes() {
+    mistakes(&Admin::server(Kind::Postgres));
+}
+
+/// Names and ids that would like to be SQL: each is only itself (V15).
+fn values_stay_values(admin: &Admin) {
+    admin.create();
+    let name = match admin.kind() {
+        Some(Kind::MariaDb) => "VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        None | Some(Kind::Postgres) => "TEXT",
+    };
+    admin.sql(&format!(
+        "CREATE TABLE notes (id {name}, login {name}, mail {name})"
+    ));
+    let runtime = Runtime::Smol;
+    let mut config = admin.config(Queries {
+        list: "select id from notes where login = :user".into(),
+        body: "select mail as body from notes where id = :id and login = :user".into(),
+        delete: vec!["delete from notes where id = :id".into()],
+        ..Queries::default()
+    });
+    config.logins = Logins::Accounts(std::sync::Arc::new(Anybody));
+    let store = SqlStore::connect(config).unwrap();
+    runtime.run(store.check()).unwrap();
+    let nasty = prop_oneof![
+        "['\";:$?%_\\\\\\-/*(){} a=1é]{1,30}",
+        Just("' OR '1'='1".to_owned()),
+        Just("'; DROP TABLE notes; --".to_owned()),
+        Just("\\' OR 1=1 #".to_owned()),
+        Just(":id".to_owned()),
+        Just("{user}".to_owned()),
+        Just("$1".to_owned()),
+        Just("%".to_owned()),
+    ];
+    let mut cases = TestRunner::new(ProptestConfig {
+        cases: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let result = cases.run(&(nasty.clone(), nasty), |(user, id)| {
+        let literal = |text: &str| match admin.kind() {
+            Some(Kind::MariaDb) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''")),
+            None | Some(Kind::Postgres) => format!("'{}'", text.replace('\'', "''")),
+        };
+        // an end that MySQL does not see would be another user's to it
+        let (user, id) = (user.trim_end().to_owned() + ".", id + ".");
+        admin.sql(&format!(
+            "DELETE FROM notes;
+             INSERT INTO notes VALUES ({}, {}, 'mine'), ('other', 'other', 'theirs')",
+            literal(&id),
+            literal(&user)
+        ));
+        runtime.run(async {
+            let mut mailbox = store.open(&common::password(&user, "")).await.unwrap();
+            let entries = mailbox.list().await.unwrap();
+            assert_eq!(entries.len(), 1, "{user}");
+            assert_eq!(read(&mut mailbox, 0).await.unwrap(), b"mine");
+            mailbox.remove(&[Index(0)]).await.unwrap();
+            let mut nobody = store
+                .open(&common::password(&format!("{user}x"), ""))
+                .await
+                .unwrap();
+            assert!(nobody.list().await.unwrap().is_empty());
+        });
+        assert_eq!(admin.number("select count(*) from notes"), 1);
+        Ok(())
+    });
+    result.unwrap();
+}
+
+/// Lets everybody in under the name that he gives.
+struct Anybody;
+
+impl pop3_proto::backend::store::Accounts for Anybody {
+    fn check(&self, login: &pop3_proto::backend::Login) -> Result<String, StoreError> {
+        Ok(login.user().unwrap_or_default().to_owned())
+    }
+}
+
+#[test]
+fn sqlite_values_stay_values() {
+    values_stay_values(&Admin::sqlite());
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_values_stay_values() {
+    values_stay_values(&Admin::server(Kind::MariaDb));
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_values_stay_values() {
+    values_stay_values(&Admin::server(Kind::Postgres));
+}
+
+/// One that is too large to be read as a whole is refused, and the way out is named.
+#[test]
+fn a_message_over_the_limit_is_refused() {
+    let admin = Admin::sqlite();
+    admin.create();
+    admin.fill(&[testkit::Content::from("Subject: x\r\n\r\n0123456789\r\n")]);
+    let mut config = admin.config(admin.plain_queries());
+    config.max_message = 20;
+    Runtime::Smol.run(async {
+        let store = SqlStore::connect(config).unwrap();
+        let (mut mailbox, _) = listed(&store).await;
+        let error = read(&mut mailbox, 0).await.unwrap_err();
+        assert!(error.to_string().contains("queries.body_piece"), "{error}");
+    });
+}
+
+/// Whatever is wrong, user, password and what stands behind the question mark are not told.
+#[test]
+fn passwords_stay_secret() {
+    for url in [
+        "postgres://tim:hunter2@localhost:1/test",
+        "mysql://tim:hunter2@127.0.0.1:1/test",
+        "postgres://tim:hunter2@[::1]:1/test?sslmode=disable",
+        "mysql://tim:hunter2@localhost:99999/test",
+        "postgres://tim:hunter2@local host/test",
+        "oracle://tim:hunter2@localhost/test",
+        "postgres://tim@localhost/test?password=hunter2",
+        "postgres://tim@localhost/test?pasword=hunter2",
+        "tim:hunter2@localhost",
+        "postgres://tim:hun?hunter2@localhost/test",
+        "postgres://tim:hunter2?@localhost/test",
+        "postgres://tim:hunter2#@localhost/test",
+        "postgres://tim:hunter2",
+        "mysql://tim:@hunter2@localhost/test",
+        "mysql://hunter2:hunter2@localhost:1/test?socket=/nowhere",
+        "sqlite:///nowhere/at/all.db?mode=ro&password=hunter2",
+    ] {
+        let url = DatabaseUrl::new(url);
+        let mut config = sql_backend::Config::new(url.clone());
+        config.pool.acquire_timeout = std::time::Duration::from_millis(200);
+        let told = format!("{url} {url:?} {config:?}");
+        let told = match SqlStore::connect(config) {
+            Err(error) => format!("{told} {error} {error:?}"),
+            Ok(store) => Runtime::Smol.run(async {
+                let open = store.open(&common::password(USER, PASSWORD)).await;
+                let error = store.check().await.unwrap_err();
+                format!("{told} {store:?} {open:?} {error} {error:?}")
+            }),
+        };
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
