@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use maildir_backend::{Config, Deletion, Layout, MaildirStore, Missing, Users};
-use pop3_proto::backend::Login;
-use pop3_proto::backend::store::{Accounts, StoreError};
+use pop3_proto::backend::store::Accounts;
 use pop3_server::config::{FileDeletion, FileStore};
 
-use super::{Problem, told};
+use super::{Nobody, Problem, told};
 
 pub(crate) fn store(
     files: &FileStore,
@@ -46,13 +45,4 @@ pub(crate) fn verify(files: &FileStore) -> Result<(), Problem> {
         .check_root()
         .map_err(told)
         .map_err(|error| format!("{}: {error}", files.path.display()).into())
-}
-
-/// For tools, which ask for no login.
-pub(crate) struct Nobody;
-
-impl Accounts for Nobody {
-    fn check(&self, _: &Login) -> Result<String, StoreError> {
-        Err(StoreError::Credentials)
-    }
 }

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use local_accounts::{FileAccounts, Verifier};
 use pop3_proto::backend::blocking::{self, Blocking};
 use pop3_proto::backend::store::Accounts;
-#[cfg(feature = "maildir")]
-use pop3_proto::backend::store::StoreError;
+#[cfg(any(feature = "maildir", feature = "sql"))]
+use pop3_proto::backend::{Login, store::StoreError};
 use pop3_server::config::{self, ListedMessage, StoreKind};
 
 use crate::compose::Mail;
@@ -46,7 +46,12 @@ pub fn store(config: &config::Store, verifier: &Arc<Verifier>) -> Result<Store, 
                 .collect();
             blocking(Listed::new(messages?, named(&accounts)?))
         }
-        StoreKind::Sql(sql) => sql::backend(sql, accounts.clone())?,
+        StoreKind::Sql(sql) => {
+            let accounts = accounts
+                .clone()
+                .map(|accounts| accounts as Arc<dyn Accounts>);
+            sql::backend(sql, accounts)?
+        }
     };
     let shared = match &config.kind {
         StoreKind::Files(files) => !files.each,
@@ -65,7 +70,7 @@ pub fn verify(config: &config::Store) -> Result<(), Problem> {
     match &config.kind {
         StoreKind::Files(files) => files::verify(files),
         StoreKind::List(_) => Ok(()),
-        StoreKind::Sql(sql) => sql::verify(sql),
+        StoreKind::Sql(sql) => sql::verify(config, sql),
     }
 }
 
@@ -140,4 +145,15 @@ fn listed(store: &str, number: usize, message: &ListedMessage) -> Result<Vec<u8>
 #[cfg(feature = "maildir")]
 pub(crate) fn told(error: StoreError) -> Problem {
     error.to_string().into()
+}
+
+/// The accounts of a store that is looked at and managed, where nobody logs in.
+#[cfg(any(feature = "maildir", feature = "sql"))]
+pub(crate) struct Nobody;
+
+#[cfg(any(feature = "maildir", feature = "sql"))]
+impl Accounts for Nobody {
+    fn check(&self, _: &Login) -> Result<String, StoreError> {
+        Err(StoreError::Credentials)
+    }
 }

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use local_accounts::FileAccounts;
-use pop3_server::config::SqlStore;
+use pop3_proto::backend::store::Accounts;
+use pop3_server::config::{SqlStore, Store};
 
 use super::{Problem, Served};
 
 pub(crate) fn backend(
     _: &SqlStore,
-    _: Option<Arc<FileAccounts>>,
+    _: Option<Arc<dyn Accounts>>,
 ) -> Result<Box<dyn Fn() -> Served + Send + Sync>, Problem> {
     Err(missing())
 }
 
-pub(crate) fn verify(_: &SqlStore) -> Result<(), Problem> {
+pub(crate) fn verify(_: &Store, _: &SqlStore) -> Result<(), Problem> {
     Err(missing())
 }
 

@@ -4,18 +4,18 @@ use std::fs;
 use std::future::Future;
 use std::sync::Arc;
 
-use local_accounts::FileAccounts;
 use pop3_proto::backend::awaiting::Awaiting;
+use pop3_proto::backend::store::Accounts;
 use pop3_proto::secret::Secret;
-use pop3_server::config::{SqlQueries, SqlTemplate};
+use pop3_server::config::{self, SqlQueries, SqlTemplate};
 use sql_backend::{Config, DatabaseUrl, Logins, Maildrops, Queries, SqlError, SqlStore, Template};
 
-use super::{Problem, Served};
+use super::{Nobody, Problem, Served};
 
 /// Connects to nothing.
 pub(crate) fn backend(
-    sql: &pop3_server::config::SqlStore,
-    accounts: Option<Arc<FileAccounts>>,
+    sql: &config::SqlStore,
+    accounts: Option<Arc<dyn Accounts>>,
 ) -> Result<Box<dyn Fn() -> Served + Send + Sync>, Problem> {
     let store = Arc::new(store(sql, accounts)?);
     Ok(Box::new(move || {
@@ -24,18 +24,21 @@ pub(crate) fn backend(
 }
 
 /// Asks the database.
-pub(crate) fn verify(sql: &pop3_server::config::SqlStore) -> Result<(), Problem> {
-    ask(sql, async |store: &SqlStore| store.check().await)?
+pub(crate) fn verify(own: &config::Store, sql: &config::SqlStore) -> Result<(), Problem> {
+    ask(own, sql, async |store: &SqlStore| store.check().await)?
         .map_err(|error| format!("{error}{}", remedy(sql, &error)).into())
 }
 
 /// Asks the database something, where no server runs. `Err` is the configuration's, and `Ok(Err)` the
 /// database's.
 pub(crate) fn ask<T>(
-    sql: &pop3_server::config::SqlStore,
+    own: &config::Store,
+    sql: &config::SqlStore,
     question: impl AsyncFnOnce(&SqlStore) -> Result<T, SqlError>,
 ) -> Result<Result<T, SqlError>, Problem> {
-    let store = store(sql, None)?;
+    let elsewhere = own.accounts.as_ref();
+    let accounts = elsewhere.map(|_| Arc::new(Nobody) as Arc<dyn Accounts>);
+    let store = store(sql, accounts)?;
     block_on(async {
         let answer = question(&store).await;
         store.close().await;
@@ -44,7 +47,7 @@ pub(crate) fn ask<T>(
 }
 
 /// What to do about tables that are not there.
-fn remedy(sql: &pop3_server::config::SqlStore, error: &SqlError) -> &'static str {
+fn remedy(sql: &config::SqlStore, error: &SqlError) -> &'static str {
     match (error, &sql.queries) {
         (SqlError::Schema(_), None) => {
             "; \"pop3-gateway store migrate --config FILE\" makes the tables"
@@ -53,10 +56,7 @@ fn remedy(sql: &pop3_server::config::SqlStore, error: &SqlError) -> &'static str
     }
 }
 
-fn store(
-    sql: &pop3_server::config::SqlStore,
-    accounts: Option<Arc<FileAccounts>>,
-) -> Result<SqlStore, Problem> {
+fn store(sql: &config::SqlStore, accounts: Option<Arc<dyn Accounts>>) -> Result<SqlStore, Problem> {
     // made of a text
     let url = str::from_utf8(sql.url.expose()).unwrap_or_default();
     let mut database = DatabaseUrl::new(url);

@@ -31,14 +31,14 @@ pub(super) fn place(store: &Store) -> Result<Place<'_>, Failure> {
 pub(super) fn add(store: &Store, user: &str, credential: &str) -> Result<(), Failure> {
     match place(store)? {
         Place::File(path) => edit(path, |file| file.add(user, credential)),
-        Place::Database(sql) => database::add(sql, user, credential),
+        Place::Database(sql) => database::add(store, sql, user, credential),
     }
 }
 
 pub(super) fn set(store: &Store, user: &str, credential: &str) -> Result<(), Failure> {
     match place(store)? {
         Place::File(path) => edit(path, |file| file.set_credential(user, credential)),
-        Place::Database(sql) => database::set(sql, user, credential),
+        Place::Database(sql) => database::set(store, sql, user, credential),
     }
 }
 
@@ -49,7 +49,7 @@ pub(super) fn remove(store: &Store, user: &str, with_messages: bool) -> Result<(
             Err(Failure::configuration(what))
         }
         Place::File(path) => edit(path, |file| file.remove(user)),
-        Place::Database(sql) => database::remove(sql, user, with_messages),
+        Place::Database(sql) => database::remove(store, sql, user, with_messages),
     }
 }
 
@@ -59,7 +59,7 @@ pub(super) fn list(store: &Store, as_json: bool) -> Result<(), Failure> {
             let file = PasswdFile::read(path).map_err(failure)?;
             file.entries().map(row).collect()
         }
-        Place::Database(sql) => database::list(sql)?,
+        Place::Database(sql) => database::list(store, sql)?,
     };
     if as_json {
         return print(format!("{:#}\n", Value::Array(rows)).as_bytes());
@@ -106,37 +106,54 @@ pub(super) fn failure(error: PasswdError) -> Failure {
 
 #[cfg(feature = "sql")]
 mod database {
-    use pop3_server::config::SqlStore;
+    use pop3_server::config::{SqlStore, Store};
     use serde_json::{Value, json};
     use sql_backend::{Messages, SqlStore as Database};
 
     use crate::Failure;
     use crate::tools::sql::ask;
 
-    pub(super) fn add(sql: &SqlStore, user: &str, credential: &str) -> Result<(), Failure> {
-        ask(sql, async |store: &Database| {
+    pub(super) fn add(
+        own: &Store,
+        sql: &SqlStore,
+        user: &str,
+        credential: &str,
+    ) -> Result<(), Failure> {
+        ask(own, sql, async |store: &Database| {
             store.add_account(user, credential).await
         })
     }
 
-    pub(super) fn set(sql: &SqlStore, user: &str, credential: &str) -> Result<(), Failure> {
-        ask(sql, async |store: &Database| {
+    pub(super) fn set(
+        own: &Store,
+        sql: &SqlStore,
+        user: &str,
+        credential: &str,
+    ) -> Result<(), Failure> {
+        ask(own, sql, async |store: &Database| {
             store.set_password(user, credential).await
         })
     }
 
-    pub(super) fn remove(sql: &SqlStore, user: &str, with_messages: bool) -> Result<(), Failure> {
+    pub(super) fn remove(
+        own: &Store,
+        sql: &SqlStore,
+        user: &str,
+        with_messages: bool,
+    ) -> Result<(), Failure> {
         let messages = match with_messages {
             true => Messages::Delete,
             false => Messages::Keep,
         };
-        ask(sql, async |store: &Database| {
+        ask(own, sql, async |store: &Database| {
             store.remove_account(user, messages).await
         })
     }
 
-    pub(super) fn list(sql: &SqlStore) -> Result<Vec<Value>, Failure> {
-        let accounts = ask(sql, async |store: &Database| store.list_accounts().await)?;
+    pub(super) fn list(own: &Store, sql: &SqlStore) -> Result<Vec<Value>, Failure> {
+        let accounts = ask(own, sql, async |store: &Database| {
+            store.list_accounts().await
+        })?;
         let row = |account: sql_backend::Account| {
             json!({
                 "account": account.name,
@@ -150,25 +167,25 @@ mod database {
 
 #[cfg(not(feature = "sql"))]
 mod database {
-    use pop3_server::config::SqlStore;
+    use pop3_server::config::{SqlStore, Store};
     use serde_json::Value;
 
     use crate::Failure;
     use crate::tools::sql::missing;
 
-    pub(super) fn add(_: &SqlStore, _: &str, _: &str) -> Result<(), Failure> {
+    pub(super) fn add(_: &Store, _: &SqlStore, _: &str, _: &str) -> Result<(), Failure> {
         Err(missing())
     }
 
-    pub(super) fn set(_: &SqlStore, _: &str, _: &str) -> Result<(), Failure> {
+    pub(super) fn set(_: &Store, _: &SqlStore, _: &str, _: &str) -> Result<(), Failure> {
         Err(missing())
     }
 
-    pub(super) fn remove(_: &SqlStore, _: &str, _: bool) -> Result<(), Failure> {
+    pub(super) fn remove(_: &Store, _: &SqlStore, _: &str, _: bool) -> Result<(), Failure> {
         Err(missing())
     }
 
-    pub(super) fn list(_: &SqlStore) -> Result<Vec<Value>, Failure> {
+    pub(super) fn list(_: &Store, _: &SqlStore) -> Result<Vec<Value>, Failure> {
         Err(missing())
     }
 }

@@ -112,7 +112,7 @@ fn is_message(start: &[u8]) -> bool {
 pub(super) fn add(store: &Store, user: &str, message: Input) -> Result<String, Failure> {
     match &store.kind {
         StoreKind::Files(files) => files::add(files, user, message),
-        StoreKind::Sql(sql) => database::add(sql, user, message),
+        StoreKind::Sql(sql) => database::add(store, sql, user, message),
         StoreKind::List(_) => Err(listed()),
     }
 }
@@ -120,7 +120,7 @@ pub(super) fn add(store: &Store, user: &str, message: Input) -> Result<String, F
 pub(super) fn list(store: &Store, user: &str, as_json: bool) -> Result<(), Failure> {
     let rows = match &store.kind {
         StoreKind::Files(files) => files::list(files, user)?,
-        StoreKind::Sql(sql) => database::list(sql, user)?,
+        StoreKind::Sql(sql) => database::list(store, sql, user)?,
         StoreKind::List(_) => return Err(listed()),
     };
     if as_json {
@@ -141,7 +141,7 @@ pub(super) fn list(store: &Store, user: &str, as_json: bool) -> Result<(), Failu
 pub(super) fn remove(store: &Store, user: &str, unique_id: &str) -> Result<(), Failure> {
     match &store.kind {
         StoreKind::Files(files) => files::remove(files, user, unique_id),
-        StoreKind::Sql(sql) => database::remove(sql, user, unique_id),
+        StoreKind::Sql(sql) => database::remove(store, sql, user, unique_id),
         StoreKind::List(_) => Err(listed()),
     }
 }
@@ -175,7 +175,7 @@ mod files {
 
     use super::{Input, Row, gone};
     use crate::Failure;
-    use crate::stores::files;
+    use crate::stores::{Nobody, files};
 
     pub(super) fn add(own: &FileStore, user: &str, message: Input) -> Result<String, Failure> {
         open(own)?.deliver(user, message).map_err(Failure::running)
@@ -203,7 +203,7 @@ mod files {
     }
 
     fn open(own: &FileStore) -> Result<MaildirStore, Failure> {
-        files::store(own, Arc::new(files::Nobody)).map_err(Failure::configuration)
+        files::store(own, Arc::new(Nobody)).map_err(Failure::configuration)
     }
 }
 
@@ -235,22 +235,27 @@ mod files {
 
 #[cfg(feature = "sql")]
 mod database {
-    use pop3_server::config::SqlStore;
+    use pop3_server::config::{SqlStore, Store};
     use sql_backend::{SqlStore as Database, Stored};
 
     use super::{Input, Row, gone};
     use crate::Failure;
     use crate::tools::sql::ask;
 
-    pub(super) fn add(sql: &SqlStore, user: &str, message: Input) -> Result<String, Failure> {
-        let stored = ask(sql, async |store: &Database| {
+    pub(super) fn add(
+        own: &Store,
+        sql: &SqlStore,
+        user: &str,
+        message: Input,
+    ) -> Result<String, Failure> {
+        let stored = ask(own, sql, async |store: &Database| {
             store.add_message(user, message).await
         })?;
         Ok(stored.unique_id)
     }
 
-    pub(super) fn list(sql: &SqlStore, user: &str) -> Result<Vec<Row>, Failure> {
-        let stored = ask(sql, async |store: &Database| {
+    pub(super) fn list(own: &Store, sql: &SqlStore, user: &str) -> Result<Vec<Row>, Failure> {
+        let stored = ask(own, sql, async |store: &Database| {
             store.list_messages(user).await
         })?;
         let row = |stored: Stored| Row {
@@ -262,8 +267,13 @@ mod database {
         Ok(stored.into_iter().map(row).collect())
     }
 
-    pub(super) fn remove(sql: &SqlStore, user: &str, unique_id: &str) -> Result<(), Failure> {
-        let removed = ask(sql, async |store: &Database| {
+    pub(super) fn remove(
+        own: &Store,
+        sql: &SqlStore,
+        user: &str,
+        unique_id: &str,
+    ) -> Result<(), Failure> {
+        let removed = ask(own, sql, async |store: &Database| {
             store.remove_message(user, unique_id).await
         })?;
         match removed {
@@ -275,21 +285,21 @@ mod database {
 
 #[cfg(not(feature = "sql"))]
 mod database {
-    use pop3_server::config::SqlStore;
+    use pop3_server::config::{SqlStore, Store};
 
     use super::{Input, Row};
     use crate::Failure;
     use crate::tools::sql::missing;
 
-    pub(super) fn add(_: &SqlStore, _: &str, _: Input) -> Result<String, Failure> {
+    pub(super) fn add(_: &Store, _: &SqlStore, _: &str, _: Input) -> Result<String, Failure> {
         Err(missing())
     }
 
-    pub(super) fn list(_: &SqlStore, _: &str) -> Result<Vec<Row>, Failure> {
+    pub(super) fn list(_: &Store, _: &SqlStore, _: &str) -> Result<Vec<Row>, Failure> {
         Err(missing())
     }
 
-    pub(super) fn remove(_: &SqlStore, _: &str, _: &str) -> Result<(), Failure> {
+    pub(super) fn remove(_: &Store, _: &SqlStore, _: &str, _: &str) -> Result<(), Failure> {
         Err(missing())
     }
 }

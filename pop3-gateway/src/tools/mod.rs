@@ -97,7 +97,7 @@ pub fn store(command: &StoreCommand) -> Result<(), Failure> {
             "store {name:?} is no database"
         )));
     };
-    sql::migrate(sql)?;
+    sql::migrate(&found, sql)?;
     match store.json {
         true => print(format!("{}\n", json!({ "store": found.name })).as_bytes()),
         false => Ok(()),
@@ -147,21 +147,22 @@ fn done(store: &StoreName, user: &str) -> Result<(), Failure> {
 
 #[cfg(feature = "sql")]
 mod sql {
-    use pop3_server::config::SqlStore;
+    use pop3_server::config::{SqlStore, Store};
     use sql_backend::{SqlError, SqlStore as Database};
 
     use crate::Failure;
 
-    pub(super) fn migrate(sql: &SqlStore) -> Result<(), Failure> {
-        ask(sql, async |store: &Database| store.migrate().await)
+    pub(super) fn migrate(own: &Store, sql: &SqlStore) -> Result<(), Failure> {
+        ask(own, sql, async |store: &Database| store.migrate().await)
     }
 
     /// Asks the database, and tells failures apart by their exit codes.
     pub(super) fn ask<T>(
+        own: &Store,
         sql: &SqlStore,
         question: impl AsyncFnOnce(&Database) -> Result<T, SqlError>,
     ) -> Result<T, Failure> {
-        let answer = crate::stores::sql::ask(sql, question).map_err(Failure::configuration)?;
+        let answer = crate::stores::sql::ask(own, sql, question).map_err(Failure::configuration)?;
         answer.map_err(|error| match error {
             SqlError::AccountExists(_) | SqlError::NoAccount(_) => Failure::presence(error),
             SqlError::Url(_)
@@ -180,11 +181,11 @@ mod sql {
 
 #[cfg(not(feature = "sql"))]
 mod sql {
-    use pop3_server::config::SqlStore;
+    use pop3_server::config::{SqlStore, Store};
 
     use crate::Failure;
 
-    pub(super) fn migrate(_: &SqlStore) -> Result<(), Failure> {
+    pub(super) fn migrate(_: &Store, _: &SqlStore) -> Result<(), Failure> {
         Err(missing())
     }
 

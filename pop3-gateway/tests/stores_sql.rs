@@ -1,0 +1,221 @@
+//! A database behind the whole gateway, on both runtimes: here SQLite; the other databases are in the suite of
+//! `sql-backend` and in the interop run.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+#![cfg(feature = "sql")]
+
+#[allow(dead_code, reason = "other tests use the rest")]
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use common::{Gateway, RUNTIMES, sent_form};
+use serde_json::{Value, json};
+use testkit::mails;
+
+struct Place {
+    dir: tempfile::TempDir,
+    config: String,
+}
+
+impl Place {
+    /// `DB` in the configuration is the database's address.
+    fn new(store: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let database = format!("sqlite://{}", dir.path().join("mail.db").display());
+        let file = dir.path().join("g.toml");
+        let text =
+            format!("[[listener]]\nlisten = \"127.0.0.1:0\"\n{store}").replace("DB", &database);
+        fs::write(&file, text).unwrap();
+        let config = file.to_str().unwrap().to_owned();
+        Self { dir, config }
+    }
+
+    fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn tool(&self, command: &str, arguments: &[&str], input: &str) -> Output {
+        let input = self.file("input", input.as_bytes());
+        Command::new(env!("CARGO_BIN_EXE_pop3-gateway"))
+            .args(command.split(' '))
+            .args(["--config", &self.config])
+            .args(arguments)
+            .env_remove("RUST_LOG")
+            .stdin(fs::File::open(input).unwrap())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap()
+    }
+
+    fn good(&self, command: &str, arguments: &[&str], input: &str) -> String {
+        let output = self.tool(command, arguments, input);
+        assert!(
+            output.status.success(),
+            "{command}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn sql(&self, text: &str) {
+        let status = Command::new("python3")
+            .args([
+                "-c",
+                "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])",
+            ])
+            .arg(self.dir.path().join("mail.db"))
+            .arg(text)
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+}
+
+const OWN: &str = "[[store]]\nname = \"db\"\nkind = \"sql\"\nurl = \"DB\"\n";
+
+#[test]
+fn a_database_is_served_byte_for_byte_and_managed_by_the_tools() {
+    for runtime in RUNTIMES {
+        let place = Place::new(OWN);
+        let early = place.tool("check", &[], "");
+        assert_eq!(early.status.code(), Some(2));
+        let said = String::from_utf8(early.stderr).unwrap();
+        assert!(said.starts_with("pop3-gateway: store \"db\": "), "{said}");
+        place.good("store migrate", &[], "");
+        place.good("check", &[], "");
+        place.good(
+            "account add",
+            &["--password-stdin", "--stored-secret", "tim"],
+            "tim\n",
+        );
+        assert_eq!(
+            place
+                .tool("account add", &["--password-stdin", "tim"], "x")
+                .status
+                .code(),
+            Some(3)
+        );
+        assert_eq!(
+            place.tool("account remove", &["tom"], "").status.code(),
+            Some(3)
+        );
+        let mut sent = Vec::new();
+        for mail in mails::sample() {
+            let content: Vec<u8> = mail.content.to_vec();
+            let file = place.file("mail.eml", &content);
+            place.good(
+                "message add",
+                &["--user", "tim", file.to_str().unwrap()],
+                "",
+            );
+            sent.push(sent_form(&content));
+        }
+        let gateway = Gateway::start(runtime, 1, &["--config", &place.config]);
+        let mut client = gateway.log_in("tim");
+        for (number, mail) in (1..).zip(&sent) {
+            assert!(
+                client.ask(&format!("RETR {number}")) == *mail,
+                "message {number}"
+            );
+        }
+        client.say("DELE 1");
+        drop(client);
+        let mut client = gateway.log_in("tim");
+        assert!(
+            client
+                .say("STAT")
+                .starts_with(&format!("+OK {} ", sent.len()))
+        );
+        client.say("DELE 2");
+        assert!(client.say("QUIT").starts_with("+OK"));
+        let mut client = gateway.log_in("tim");
+        assert_eq!(client.ask("RETR 2"), sent[2]);
+        let listed: Value =
+            serde_json::from_str(&place.good("account list", &["--json"], "")).unwrap();
+        assert_eq!(listed[0]["account"], "tim");
+        assert_eq!(listed[0]["messages"], json!(sent.len() - 1));
+        // G25: one session at a time may delete
+        let mut second = gateway.connect();
+        second.say("USER tim");
+        let answer = second.say("PASS tim");
+        assert!(answer.starts_with("-ERR [IN-USE]"), "{answer}");
+        let mut wrong = gateway.connect();
+        wrong.say("USER nobody");
+        assert!(wrong.say("PASS tim").starts_with("-ERR [AUTH]"));
+    }
+}
+
+#[test]
+fn a_table_of_somebody_elses_becomes_mail() {
+    for runtime in RUNTIMES {
+        let place = Place::new(&format!(
+            "{OWN}accounts = \"users\"\n[store.queries]\n\
+             list = \"select id, logged, level from log where owner = :user order by id\"\n\
+             body = \"select text as body, logged, level from log where owner = :user and id = :id\"\n\
+             delete = \"delete from log where owner = :user and id = :id\"\n\
+             [store.template]\nfrom = \"log@example.org\"\nsubject = \"[{{level}}] entry {{id}}\"\ndate = \"logged\"\n\
+             [store.template.headers]\n\"X-Level\" = \"{{level}}\"\n"
+        ));
+        place.file("users", b"tim:{PLAIN}tim\n");
+        place.sql(
+            "create table log (id integer primary key, owner text, logged text, level text, text text);\
+             insert into log values (7, 'tim', '2026-11-20 08:30:00', 'warn', 'disk 97 %'),\
+             (8, 'tom', '2026-11-20 08:31:00', 'warn', 'of tom'),\
+             (9, 'tim', '2026-11-20 08:32:00', 'info', '.');",
+        );
+        place.good("check", &[], "");
+        let gateway = Gateway::start(runtime, 1, &["--config", &place.config]);
+        let mut client = gateway.log_in("tim");
+        assert!(client.say("STAT").starts_with("+OK 2 "));
+        let mail = String::from_utf8(client.ask("RETR 1")).unwrap();
+        for part in [
+            "From: log@example.org\r\n",
+            "Subject: [warn] entry 7\r\n",
+            "Date: Fri, 20 Nov 2026 08:30:00 +0000\r\n",
+            "X-Level: warn\r\n",
+            "disk 97 %",
+        ] {
+            assert!(mail.contains(part), "{mail}\nlacks {part}");
+        }
+        client.say("DELE 1");
+        assert!(client.say("QUIT").starts_with("+OK"));
+        let mut client = gateway.log_in("tim");
+        assert!(client.say("STAT").starts_with("+OK 1 "));
+        // the tables are not the tool's
+        assert_eq!(
+            place
+                .tool("message list", &["--user", "tim"], "")
+                .status
+                .code(),
+            Some(2)
+        );
+    }
+}
+
+#[test]
+fn a_database_that_is_not_there_is_sys_temp_and_no_obstacle_to_a_start() {
+    for runtime in RUNTIMES {
+        let place = Place::new(
+            "[[store]]\nname = \"db\"\nkind = \"sql\"\nurl = \"postgres://a:s3cret@127.0.0.1:9/b?sslmode=disable\"\nacquire_timeout = \"1s\"\n",
+        );
+        let mut gateway = Gateway::start(runtime, 1, &["--config", &place.config]);
+        let mut client = gateway.connect();
+        client.say("USER tim");
+        let answer = client.say("PASS tim");
+        assert!(answer.starts_with("-ERR [SYS/TEMP]"), "{answer}");
+        drop(client);
+        let ended = gateway.wait_for("session ended").to_string();
+        assert!(!ended.contains("s3cret"), "{ended}");
+        let said = String::from_utf8(place.tool("check", &[], "").stderr).unwrap();
+        assert!(
+            said.contains("store \"db\"") && !said.contains("s3cret"),
+            "{said}"
+        );
+    }
+}
