@@ -107,6 +107,8 @@ struct Play {
     disturbed: bool,
     /// The client left without QUIT: what it asked for last may stay unanswered.
     left: bool,
+    /// What had been heard when the connection broke: nothing is said behind it.
+    broken: Option<usize>,
 }
 
 fn play(acts: &[Act]) -> Result<(), String> {
@@ -120,6 +122,7 @@ fn play(acts: &[Act]) -> Result<(), String> {
         open: true,
         disturbed: false,
         left: false,
+        broken: None,
     };
     play.say("USER u");
     play.say("PASS p w");
@@ -174,6 +177,7 @@ impl Play {
             }
             Break => {
                 (self.open, self.disturbed) = (false, true);
+                self.broken.get_or_insert(self.talk.out.len());
                 self.talk.session.handle_reset(self.talk.now);
                 self.talk.settle();
             }
@@ -213,6 +217,12 @@ impl Play {
         let forgiven = rest.is_empty() || (self.disturbed && last_words);
         if !forgiven {
             return Err(format!("too much: {}", rest.escape_ascii()));
+        }
+        if self
+            .broken
+            .is_some_and(|heard| heard != self.talk.out.len())
+        {
+            return Err("words for a client that is gone".into());
         }
         let cut = self.disturbed || self.left;
         if at_end && !cut && complete < self.expected.len() {

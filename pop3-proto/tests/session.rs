@@ -820,6 +820,20 @@ fn an_update_goes_on_when_the_client_vanishes_after_quit() {
 }
 
 #[test]
+fn nothing_is_left_for_a_client_that_is_gone_when_an_update_never_ends() {
+    let mut talk = Talk::logged_in(&[MAIL]);
+    talk.store.silent = true;
+    talk.say("DELE 1\r\nQUIT\r\n");
+    talk.window = Some(0);
+    talk.session.handle_reset(talk.now);
+    talk.settle();
+    talk.wait(seconds(601));
+    assert_eq!(talk.closed, Some(Reason::BackendSilent));
+    assert!(talk.session.transmit().is_empty());
+    assert_eq!(talk.session.poll_timeout(), None);
+}
+
+#[test]
 fn x014_x016_ten_thousand_pipelined_commands_in_order() {
     let mut talk = Talk::new(clear(), &[MAIL]);
     let mut input = String::from("USER u\r\nPASS p w\r\n");

@@ -221,7 +221,7 @@ impl Session {
                     Some(ResponseCode::SysTemp),
                     "the mail store does not answer",
                 );
-                self.close(Reason::BackendSilent);
+                self.finish(Reason::BackendSilent);
             }
         }
     }
@@ -412,7 +412,7 @@ impl Session {
         }
     }
 
-    /// The update has ended, and the backend with it.
+    /// The session ends with the backend: what is said about it is for a client that is still there.
     fn finish(&mut self, reason: Reason) {
         if self.client_gone {
             self.output.clear();
