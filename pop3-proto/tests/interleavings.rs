@@ -75,8 +75,7 @@ fn every_longer_interleaving() {
 
 fn visit(length: usize) {
     let (mut sequences, mut acts) = (0_u64, 0_u64);
-    // the login is not answered yet, or it is and read
-    for start in [&[][..], &[Answers, Read]] {
+    for start in starts() {
         let mut digits = vec![0; length];
         loop {
             let sequence: Vec<Act> = digits.iter().map(|&digit| ACTS[digit]).collect();
@@ -93,6 +92,16 @@ fn visit(length: usize) {
         }
     }
     println!("{sequences} interleavings of {length} acts, {acts} acts");
+}
+
+/// The login is not answered yet; it is; a message is on its way; the update is.
+fn starts() -> [&'static [Act]; 4] {
+    [
+        &[],
+        &[Answers, Read],
+        &[Answers, Read, Say("RETR 1"), StoreAnswers, StoreAnswers],
+        &[Answers, Read, Say("DELE 1"), Say("QUIT")],
+    ]
 }
 
 /// A session, and what it ought to have said.
