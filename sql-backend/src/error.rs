@@ -96,11 +96,7 @@ impl From<sqlx::Error> for SqlError {
             Error::Configuration(text) => Self::Refused(format!("the database's settings: {text}")),
             Error::Tls(text) => Self::Refused(format!("TLS with the database: {text}")),
             Error::Io(error) => Self::Unavailable(format!("the database: {error}")),
-            error @ (Error::PoolTimedOut
-            | Error::PoolClosed
-            | Error::WorkerCrashed
-            | Error::Protocol(_)
-            | Error::BeginFailed) => Self::Unavailable(format!("the database: {error}")),
+            error @ (Error::WorkerCrashed | Error::Protocol(_)) => Self::Unavailable(format!("the database: {error}")),
             error => Self::Refused(format!("the database: {error}")),
         }
     }

@@ -10,6 +10,8 @@
 //! A step is never changed once it was released; a new one is put behind. Each can be repeated, because
 //! MySQL cannot take a change of tables back when it is cut in the middle.
 
+use std::path::Path;
+
 use crate::database::{Cell, Database, Dialect, Lease, Options};
 use crate::error::SqlError;
 use crate::statement::Statement;
@@ -186,8 +188,19 @@ fn refuse_newer(version: i64) -> Result<(), SqlError> {
     Ok(())
 }
 
+/// Fails unless the file of an SQLite database is there.
+pub(crate) fn want_file(file: &Path) -> Result<(), SqlError> {
+    if file.exists() {
+        return Ok(());
+    }
+    let file = file.display();
+    let problem =
+        format!("there is no file {file}: migrate creates it, with the tool's own tables");
+    Err(SqlError::Schema(problem))
+}
+
 /// SQLite would create the file for everybody to read. What it adds beside it has the same rights.
-fn create_private(file: &std::path::Path) -> std::io::Result<()> {
+fn create_private(file: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

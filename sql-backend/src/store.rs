@@ -100,7 +100,10 @@ impl SqlStore {
     /// Whatever is wrong, with the setting and the remedy where there is one.
     pub async fn check(&self) -> Result<(), SqlError> {
         let database = &self.shared.database;
-        database.probe().await?;
+        if let Options::Sqlite(options) = database.options() {
+            let file = options.get_filename().to_owned();
+            blocking::unblock(move || schema::want_file(&file)).await?;
+        }
         let mut lease = database.lease().await?;
         if let Some(custom) = &self.shared.custom {
             custom.check(&mut lease).await?;

@@ -255,7 +255,15 @@ fn server_lost_and_back(kind: Kind) {
             );
             mailbox.remove(&[Index(1)]).await.unwrap();
             assert_eq!(count(&store).await, 2);
-            // and so quickly that nobody noticed
+        });
+        // and so quickly that only one who asks just then notices
+        let (mut other, _) = runtime.run(listed(&store));
+        server.kill();
+        server.restart();
+        runtime.run(async {
+            let _ = read(&mut mailbox, 0).await;
+            assert!(read(&mut mailbox, 0).await.is_ok());
+            assert!(read(&mut other, 0).await.is_ok());
             store.close().await;
         });
     });

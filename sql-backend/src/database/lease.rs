@@ -1,32 +1,29 @@
 //! A connection that is leased from the pool, for one answer.
 
-use std::time::Duration;
+use std::sync::Arc;
 
+use async_lock::SemaphoreGuardArc;
 use sqlx::mysql::{MySqlArguments, MySqlRow};
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Executor, MySql, Postgres, Sqlite, Statement as _, TypeInfo};
+use sqlx::{Executor, Statement as _, TypeInfo};
 
+use super::pool::{Connected, Live, Pool};
 use super::value::{Cell, Column, Kind, Value};
-use super::{mysql, postgres, sqlite, within};
+use super::{Dialect, mysql, postgres, sqlite, within};
 use crate::error::SqlError;
 use crate::statement::Statement;
 
 /// A connection. Dropped while it works, or within a transaction, it is closed instead of going back.
 pub(crate) struct Lease {
-    live: Option<Live>,
-    timeout: Duration,
+    pool: Arc<Pool>,
+    connection: Option<Connected>,
     /// Something was begun and not ended.
     unsettled: bool,
     /// A transaction is open.
     transaction: bool,
-}
-
-enum Live {
-    Sqlite(PoolConnection<Sqlite>),
-    MySql(PoolConnection<MySql>),
-    Postgres(PoolConnection<Postgres>),
+    /// Given back behind the connection.
+    _permit: SemaphoreGuardArc,
 }
 
 /// A row, while it is being looked at.
@@ -74,24 +71,17 @@ macro_rules! arguments {
 }
 
 impl Lease {
-    pub(super) const fn sqlite(live: PoolConnection<Sqlite>, timeout: Duration) -> Self {
-        Self::new(Live::Sqlite(live), timeout)
-    }
-
-    pub(super) const fn mysql(live: PoolConnection<MySql>, timeout: Duration) -> Self {
-        Self::new(Live::MySql(live), timeout)
-    }
-
-    pub(super) const fn postgres(live: PoolConnection<Postgres>, timeout: Duration) -> Self {
-        Self::new(Live::Postgres(live), timeout)
-    }
-
-    const fn new(live: Live, timeout: Duration) -> Self {
+    pub(super) const fn new(
+        pool: Arc<Pool>,
+        connection: Connected,
+        permit: SemaphoreGuardArc,
+    ) -> Self {
         Self {
-            live: Some(live),
-            timeout,
+            pool,
+            connection: Some(connection),
             unsettled: false,
             transaction: false,
+            _permit: permit,
         }
     }
 
@@ -102,7 +92,7 @@ impl Lease {
         values: &Values<'_>,
         look: &mut (dyn FnMut(Row<'_>) -> sqlx::Result<()> + Send),
     ) -> Result<(), SqlError> {
-        let timeout = self.timeout;
+        let timeout = self.pool.limits.statement_timeout;
         let sql = statement.sql();
         let live = self.begin_work()?;
         let result = within(timeout, async {
@@ -168,7 +158,7 @@ impl Lease {
         statement: &Statement,
         values: &Values<'_>,
     ) -> Result<u64, SqlError> {
-        let timeout = self.timeout;
+        let timeout = self.pool.limits.statement_timeout;
         let sql = statement.sql();
         let live = self.begin_work()?;
         let result = within(timeout, async {
@@ -196,11 +186,11 @@ impl Lease {
 
     /// Begins a transaction that writes.
     pub(crate) async fn begin(&mut self) -> Result<(), SqlError> {
-        let begin = match &self.live {
+        let begin = match self.pool.options.dialect() {
             // a later upgrade from reading to writing could not wait for another writer
-            Some(Live::Sqlite(_)) => "BEGIN IMMEDIATE",
-            Some(Live::MySql(_)) => "START TRANSACTION",
-            Some(Live::Postgres(_)) | None => "BEGIN",
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            Dialect::MySql => "START TRANSACTION",
+            Dialect::Postgres => "BEGIN",
         };
         self.transaction = true;
         self.plain(begin).await
@@ -215,7 +205,7 @@ impl Lease {
 
     /// A constant statement without parameters, past the prepared ones.
     pub(crate) async fn plain(&mut self, sql: &'static str) -> Result<(), SqlError> {
-        let timeout = self.timeout;
+        let timeout = self.pool.limits.statement_timeout;
         let live = self.begin_work()?;
         let result = within(timeout, async {
             match live {
@@ -242,7 +232,7 @@ impl Lease {
             };
             columns.iter().map(column).collect()
         }
-        let timeout = self.timeout;
+        let timeout = self.pool.limits.statement_timeout;
         let sql = statement.sql();
         let live = self.begin_work()?;
         let result = within(timeout, async {
@@ -274,7 +264,8 @@ impl Lease {
             return Err(gone());
         }
         self.unsettled = true;
-        self.live.as_mut().ok_or_else(gone)
+        let connection = self.connection.as_mut();
+        connection.map(|c| &mut c.live).ok_or_else(gone)
     }
 
     /// After an error nobody knows what is still under way: the connection is not used again.
@@ -286,14 +277,13 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if !self.unsettled && !self.transaction {
+        let Some(connection) = self.connection.take() else {
             return;
-        }
-        match self.live.take() {
-            Some(Live::Sqlite(connection)) => drop(connection.detach()),
-            Some(Live::MySql(connection)) => drop(connection.detach()),
-            Some(Live::Postgres(connection)) => drop(connection.detach()),
-            None => {}
+        };
+        if self.unsettled || self.transaction {
+            self.pool.doubt();
+        } else {
+            self.pool.put(connection);
         }
     }
 }
