@@ -243,6 +243,72 @@ fn some_users_have_imap_and_others_a_store() {
     }
 }
 
+/// P037, P038: killed at any moment of QUIT, what was not deleted is whole, and what was reported deleted is
+/// gone.
+#[test]
+fn p037_killed_at_quit_nothing_is_half_done() {
+    use std::time::Duration;
+    const MAILS: usize = 300;
+    let mut cut = 0;
+    for step in 0..16 {
+        let runtime = RUNTIMES[step % 2];
+        let place = Place::new(MAILDIR);
+        let home = place.path("mail/tim/Maildir");
+        maildir(&home);
+        for number in 0..MAILS {
+            fs::write(
+                home.join(format!("new/{number}.x")),
+                format!("Subject: {number}\n\nx\n"),
+            )
+            .unwrap();
+        }
+        let mut gateway = place.serve(runtime);
+        let mut client = gateway.log_in("tim");
+        // every other one
+        let marks: String = (1..=MAILS)
+            .step_by(2)
+            .map(|n| format!("DELE {n}\r\n"))
+            .collect();
+        client.send(marks.as_bytes());
+        for _ in (1..=MAILS).step_by(2) {
+            assert!(client.line().starts_with("+OK"));
+        }
+        client.send(b"QUIT\r\n");
+        std::thread::sleep(Duration::from_micros(300 * u64::try_from(step).unwrap()));
+        gateway.signal("KILL");
+        gateway.ended();
+        let last = String::from_utf8(client.rest()).unwrap();
+        let left = left(&home.join("new")) + self::left(&home.join("cur"));
+        if last.starts_with("+OK") {
+            assert_eq!(left, MAILS / 2, "reported deleted and still there");
+        } else {
+            assert!((MAILS / 2..=MAILS).contains(&left), "{left}");
+            cut += 1;
+        }
+        let gateway = place.serve(runtime);
+        let mut client = gateway.log_in("tim");
+        assert!(client.say("STAT").starts_with(&format!("+OK {left} ")));
+        for number in 1..=left {
+            let mail = String::from_utf8(client.ask(&format!("RETR {number}"))).unwrap();
+            assert!(
+                mail.starts_with("Subject: ") && mail.ends_with("\r\n\r\nx\r\n"),
+                "{mail}"
+            );
+        }
+        let subjects: Vec<_> = (1..=left)
+            .map(|number| String::from_utf8(client.ask(&format!("TOP {number} 0"))).unwrap())
+            .collect();
+        let kept = (0..MAILS)
+            .skip(1)
+            .step_by(2)
+            .map(|number| format!("Subject: {number}\r\n\r\n"));
+        for subject in kept {
+            assert!(subjects.contains(&subject), "{subject} was not marked");
+        }
+    }
+    assert!(cut > 0, "no kill came in time");
+}
+
 /// APOP and CRAM-MD5 work for accounts with a stored secret, and for no others.
 #[test]
 fn s_digests_work_where_the_secret_is_stored() {

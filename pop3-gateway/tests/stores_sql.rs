@@ -219,3 +219,62 @@ fn a_database_that_is_not_there_is_sys_temp_and_no_obstacle_to_a_start() {
         );
     }
 }
+
+/// The queries of the README: POP3SF's own tables with its bcrypt hashes.
+#[test]
+fn the_tables_of_pop3sf_are_served() {
+    let from = "from pop3sf_multiuser_messages m join pop3sf_multiuser_users u on u.id = m.user_id where u.username = :user";
+    for runtime in RUNTIMES {
+        let place = Place::new(&format!(
+            "{OWN}[store.queries]\nlist = \"select m.id {from} order by m.id\"\n\
+             body = \"select m.message as body {from} and m.id = :id\"\n\
+             delete = \"delete from pop3sf_multiuser_messages where id = :id and user_id in \
+             (select id from pop3sf_multiuser_users where username = :user)\"\n\
+             account = \"select password_bcrypt as password from pop3sf_multiuser_users where username = :user\"\n"
+        ));
+        place.sql(
+            "create table pop3sf_multiuser_messages (id integer primary key, user_id int, message mediumtext, is_plaintext bool);\
+             create table pop3sf_multiuser_users (id integer primary key, username varchar(64) unique, password_bcrypt char(60));\
+             insert into pop3sf_multiuser_users values (1, 'tim', '$2b$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu');\
+             insert into pop3sf_multiuser_users values (2, 'tom', '*');\
+             insert into pop3sf_multiuser_messages values (1, 1, 'Subject: one' || char(10, 10) || '.' || char(10), 0);\
+             insert into pop3sf_multiuser_messages values (2, 2, 'Subject: of tom' || char(10, 10), 0);",
+        );
+        place.good("check", &[], "");
+        let gateway = Gateway::start(runtime, 1, &["--config", &place.config]);
+        let mut client = gateway.connect();
+        client.say("USER tim");
+        assert!(client.say("PASS password").starts_with("+OK"));
+        assert_eq!(client.ask("LIST"), b"1 19\r\n");
+        assert_eq!(client.ask("RETR 1"), b"Subject: one\r\n\r\n.\r\n");
+        client.say("DELE 1");
+        assert!(client.say("QUIT").starts_with("+OK"));
+        let mut wrong = gateway.connect();
+        wrong.say("USER tom");
+        assert!(wrong.say("PASS *").starts_with("-ERR [AUTH]"));
+    }
+}
+
+/// Everybody whom the file of accounts knows shares one maildrop, where the queries leave out whose it is.
+#[test]
+fn a_table_for_everybody_is_one_maildrop() {
+    for runtime in RUNTIMES {
+        let place = Place::new(&format!(
+            "{OWN}accounts = \"users\"\n[store.queries]\nlist = \"select id from notes order by id\"\n\
+             body = \"select text as body from notes where id = :id\"\ndelete = \"delete from notes where id = :id\"\n"
+        ));
+        place.file("users", b"tim:{PLAIN}tim\ntom:{PLAIN}tom\n");
+        place.sql("create table notes (id integer primary key, text text); insert into notes values (1, 'Subject: x');");
+        let gateway = Gateway::start(runtime, 1, &["--config", &place.config]);
+        let mut client = gateway.log_in("tim");
+        assert!(client.say("STAT").starts_with("+OK 1 "));
+        // P016: one of them at a time may delete
+        let mut second = gateway.connect();
+        second.say("USER tom");
+        let answer = second.say("PASS tom");
+        assert!(answer.starts_with("-ERR [IN-USE]"), "{answer}");
+        client.say("DELE 1");
+        assert!(client.say("QUIT").starts_with("+OK"));
+        assert!(gateway.log_in("tom").say("STAT").starts_with("+OK 0 "));
+    }
+}

@@ -44,9 +44,6 @@ class Gateway:
     def write_config(self):
         settings = self.settings
         certificate = f"cert = {quoted(self.certificates.certificate)}\nkey = {quoted(self.certificates.key)}\n"
-        ca = settings.get("upstream_ca", self.upstream.certificates.ca)
-        port = self.upstream.port_tls if self.security == "tls" else self.upstream.port
-        port = settings.get("upstream_port", port)
         text = f"""runtime = {quoted(self.runtime)}
 
 [[listener]]
@@ -63,16 +60,26 @@ tls = "implicit"
 {settings.get("listener_lines", "")}
 [[listener.certificate]]
 {certificate}
-[[upstream]]
+{self.mailboxes()}
+"""
+        for table in ("limits", "timers", "log", "transcript"):
+            text += f"\n[{table}]\n{settings[table]}\n" if table in settings else ""
+        self.config.write_text(text)
+
+    def mailboxes(self):
+        """Where they are: on an IMAP server, or in a store."""
+        settings = self.settings
+        if hasattr(self.upstream, "table"):
+            return self.upstream.table() + settings.get("upstream_lines", "")
+        ca = settings.get("upstream_ca", self.upstream.certificates.ca)
+        port = self.upstream.port_tls if self.security == "tls" else self.upstream.port
+        port = settings.get("upstream_port", port)
+        text = f"""[[upstream]]
 name = {quoted(self.upstream.name)}
 url = "{SCHEMES[self.security]}://{HOST}:{port}"
 {settings.get("upstream_lines", "")}
 """
-        if self.security != "plain":
-            text += f"ca_file = {quoted(ca)}\n"
-        for table in ("limits", "timers", "log", "transcript"):
-            text += f"\n[{table}]\n{settings[table]}\n" if table in settings else ""
-        self.config.write_text(text)
+        return text if self.security == "plain" else text + f"ca_file = {quoted(ca)}\n"
 
     def start(self):
         argv = [self.binary, "serve", "--config", self.config]

@@ -12,7 +12,7 @@ from base import Failure, check
 from clients import CLIENTS, SECURITIES, getmail_makes
 from gateway import RUNTIMES, Gateway, OwnPop3
 from mailbox import normalised
-from servers import NAMES
+import stores
 
 UPSTREAM_SECURITIES = ("plain", "starttls", "tls")
 NEWS = [
@@ -35,7 +35,7 @@ class Case:
     def title(self):
         large = " +25MiB" if self.large else ""
         return (
-            f"{self.upstream:8}{self.upstream_security:9} {self.runtime:6}{self.client:10}{self.client_security:6}{large}"
+            f"{self.upstream:11}{self.upstream_security:9} {self.runtime:6}{self.client:10}{self.client_security:6}{large}"
         )
 
     @property
@@ -53,7 +53,7 @@ def cases(upstreams, clients, runtimes, quick=False, securities=UPSTREAM_SECURIT
         space = [
             Case(upstream, upstream_security, runtime, client, client_security)
             for upstream_security, runtime, client, client_security in itertools.product(
-                securities, runtimes, clients, SECURITIES
+                ("plain",) if upstream in stores.NAMES else securities, runtimes, clients, SECURITIES
             )
             if client_security in CLIENTS[client].securities
         ]

@@ -21,6 +21,7 @@ import corpus
 import matrix
 import scenarios
 import servers
+import stores
 from base import Failure, Scratch
 from clients import CLIENTS, EXCEPTIONS
 from gateway import RUNTIMES
@@ -80,13 +81,13 @@ def main():
         binary = None if arguments.own_pop3 else Path(arguments.gateway).resolve()
         if not arguments.scenarios_only:
             for name in arguments.upstream:
-                report.run(f"start {name}", lambda name=name: started.update({name: servers.start(name)}))
+                report.run(f"start {name}", lambda name=name: started.update({name: start(name, binary)}))
             run_matrix(arguments, report, started, mails, binary)
         if binary and not arguments.matrix_only:
             for name in arguments.upstream:
-                if name not in started:
-                    report.run(f"start {name}", lambda name=name: started.update({name: servers.start(name)}))
-            for upstream in started.values():
+                if name not in started and name in servers.NAMES:
+                    report.run(f"start {name}", lambda name=name: started.update({name: start(name, binary)}))
+            for upstream in (upstream for name, upstream in started.items() if name in servers.NAMES):
                 for title, work in scenarios.play_policies(upstream, binary):
                     if arguments.only is None or arguments.only in title:
                         report.run(title, work)
@@ -98,6 +99,10 @@ def main():
         scratch.remove()
     print(f"{time.monotonic() - begin:.0f} s in all")
     sys.exit(report.close())
+
+
+def start(name, binary):
+    return servers.start(name) if name in servers.NAMES else stores.start(name, binary)
 
 
 def run_matrix(arguments, report, started, mails, binary):
@@ -149,7 +154,8 @@ def parse():
     parser.add_argument("--gateway", help="the binary")
     parser.add_argument("--own-pop3", action="store_true", help="try the harness on Dovecot's POP3 server")
     parser.add_argument("--quick", action="store_true", help="pairs of settings instead of the full product")
-    parser.add_argument("--upstream", action="append", choices=servers.NAMES)
+    parser.add_argument("--upstream", action="append", choices=servers.NAMES + stores.NAMES)
+    parser.add_argument("--stores", action="store_true", help="the stores, in the place of the IMAP servers")
     parser.add_argument("--client", action="append", choices=tuple(CLIENTS))
     parser.add_argument("--runtime", action="append", choices=RUNTIMES)
     parser.add_argument("--matrix-only", action="store_true", help="without the scenarios")
@@ -161,6 +167,8 @@ def parse():
     arguments = parser.parse_args()
     if not arguments.gateway and not arguments.own_pop3:
         parser.error("--gateway or --own-pop3 is needed")
+    if arguments.stores:
+        arguments.upstream = (arguments.upstream or []) + list(stores.NAMES)
     arguments.upstream = tuple(arguments.upstream or (("dovecot",) if arguments.own_pop3 else servers.NAMES))
     arguments.client = tuple(arguments.client or CLIENTS)
     arguments.runtime = tuple(arguments.runtime or RUNTIMES)

@@ -112,6 +112,9 @@ message is made of it.")]
         /// Its recipient
         #[arg(long, value_name = "ADDRESS", requires = "subject")]
         to: Option<String>,
+        /// Take the file as it is, even if it does not begin like a message
+        #[arg(long, conflicts_with = "subject")]
+        unchecked: bool,
         /// The message or text; standard input if it is left out or -
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,

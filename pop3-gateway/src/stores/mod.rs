@@ -55,7 +55,11 @@ pub fn store(config: &config::Store, verifier: &Arc<Verifier>) -> Result<Store, 
     };
     let shared = match &config.kind {
         StoreKind::Files(files) => !files.each,
-        StoreKind::List(_) | StoreKind::Sql(_) => false,
+        StoreKind::List(_) => false,
+        StoreKind::Sql(sql) => {
+            let queries = sql.queries.as_ref();
+            queries.is_some_and(|queries| !queries.list.contains(":user"))
+        }
     };
     Ok(Store {
         name: config.name.clone(),

@@ -17,7 +17,7 @@ use crate::{Failure, print};
 const LOOK: u64 = 1024;
 
 /// A message on its way in.
-pub(super) type Input = Box<dyn Read + Send>;
+pub(super) type Octets = Box<dyn Read + Send>;
 
 /// The account that the command line names: one that there is, under its own name.
 pub(super) fn user(store: &Store, named: Option<String>) -> Result<String, Failure> {
@@ -50,26 +50,41 @@ pub(super) fn user(store: &Store, named: Option<String>) -> Result<String, Failu
     }
 }
 
-/// What is to be added: a message as it is, or one that is made of a text.
-pub(super) fn input(
-    file: Option<&Path>,
-    subject: Option<String>,
-    from: String,
-    to: Option<String>,
-) -> Result<Input, Failure> {
-    let (name, mut input): (_, Input) = match file.filter(|file| *file != Path::new("-")) {
-        Some(file) => {
-            let name = file.display().to_string();
-            let opened =
-                File::open(file).map_err(|error| Failure::running(format!("{name}: {error}")))?;
-            (name, Box::new(opened))
-        }
-        None => ("standard input".to_owned(), Box::new(io::stdin())),
+/// What is to be added, and what it is called in messages.
+pub(super) struct Input {
+    name: String,
+    pub(super) octets: Octets,
+}
+
+/// A file, or standard input.
+pub(super) fn open(file: Option<&Path>) -> Result<Input, Failure> {
+    let Some(file) = file.filter(|file| *file != Path::new("-")) else {
+        return Ok(Input {
+            name: "standard input".into(),
+            octets: Box::new(io::stdin()),
+        });
     };
-    let failed = |error: io::Error| Failure::running(format!("{name}: {error}"));
-    if let Some(subject) = subject {
+    let name = file.display().to_string();
+    match File::open(file) {
+        Ok(file) => Ok(Input {
+            name,
+            octets: Box::new(file),
+        }),
+        Err(error) => Err(Failure::running(format!("{name}: {error}"))),
+    }
+}
+
+impl Input {
+    /// A message that is made of this text.
+    pub(super) fn into_mail(
+        mut self,
+        subject: String,
+        from: String,
+        to: Option<String>,
+    ) -> Result<Self, Failure> {
         let mut text = String::new();
-        input.read_to_string(&mut text).map_err(failed)?;
+        let read = self.octets.read_to_string(&mut text);
+        read.map_err(|error| self.failed(&error))?;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -81,20 +96,31 @@ pub(super) fn input(
             message_id: format!("{}.{}@localhost", now.as_nanos(), std::process::id()),
             text,
         };
-        return Ok(Box::new(Cursor::new(mail.octets())));
+        Ok(Self {
+            octets: Box::new(Cursor::new(mail.octets())),
+            ..self
+        })
     }
-    let mut start = Vec::new();
-    input
-        .by_ref()
-        .take(LOOK)
-        .read_to_end(&mut start)
-        .map_err(failed)?;
-    if !is_message(&start) {
-        return Err(Failure::configuration(format!(
-            "{name} does not begin like a message, with a header; add a plain text with --subject"
-        )));
+
+    /// A message as it is, which has to begin like one.
+    pub(super) fn checked(mut self) -> Result<Self, Failure> {
+        let mut start = Vec::new();
+        let read = self.octets.by_ref().take(LOOK).read_to_end(&mut start);
+        read.map_err(|error| self.failed(&error))?;
+        if !is_message(&start) {
+            return Err(Failure::configuration(format!(
+                "{} does not begin like a message, with a header; add a plain text with --subject, or \
+                 anything with --unchecked",
+                self.name
+            )));
+        }
+        let octets: Octets = Box::new(Cursor::new(start).chain(self.octets));
+        Ok(Self { octets, ..self })
     }
-    Ok(Box::new(Cursor::new(start).chain(input)))
+
+    fn failed(&self, error: &io::Error) -> Failure {
+        Failure::running(format!("{}: {error}", self.name))
+    }
 }
 
 /// Whether it begins with a header field: printable characters, a colon.
@@ -109,7 +135,7 @@ fn is_message(start: &[u8]) -> bool {
 }
 
 /// Adds a message, and tells its unique-id.
-pub(super) fn add(store: &Store, user: &str, message: Input) -> Result<String, Failure> {
+pub(super) fn add(store: &Store, user: &str, message: Octets) -> Result<String, Failure> {
     match &store.kind {
         StoreKind::Files(files) => files::add(files, user, message),
         StoreKind::Sql(sql) => database::add(store, sql, user, message),
@@ -173,11 +199,11 @@ mod files {
     use pop3_proto::backend::store::StoreError;
     use pop3_server::config::FileStore;
 
-    use super::{Input, Row, gone};
+    use super::{Octets, Row, gone};
     use crate::Failure;
     use crate::stores::{Nobody, files};
 
-    pub(super) fn add(own: &FileStore, user: &str, message: Input) -> Result<String, Failure> {
+    pub(super) fn add(own: &FileStore, user: &str, message: Octets) -> Result<String, Failure> {
         open(own)?.deliver(user, message).map_err(Failure::running)
     }
 
@@ -211,10 +237,10 @@ mod files {
 mod files {
     use pop3_server::config::FileStore;
 
-    use super::{Input, Row};
+    use super::{Octets, Row};
     use crate::Failure;
 
-    pub(super) fn add(_: &FileStore, _: &str, _: Input) -> Result<String, Failure> {
+    pub(super) fn add(_: &FileStore, _: &str, _: Octets) -> Result<String, Failure> {
         Err(missing())
     }
 
@@ -238,7 +264,7 @@ mod database {
     use pop3_server::config::{SqlStore, Store};
     use sql_backend::{SqlStore as Database, Stored};
 
-    use super::{Input, Row, gone};
+    use super::{Octets, Row, gone};
     use crate::Failure;
     use crate::tools::sql::ask;
 
@@ -246,7 +272,7 @@ mod database {
         own: &Store,
         sql: &SqlStore,
         user: &str,
-        message: Input,
+        message: Octets,
     ) -> Result<String, Failure> {
         let stored = ask(own, sql, async |store: &Database| {
             store.add_message(user, message).await
@@ -287,11 +313,11 @@ mod database {
 mod database {
     use pop3_server::config::{SqlStore, Store};
 
-    use super::{Input, Row};
+    use super::{Octets, Row};
     use crate::Failure;
     use crate::tools::sql::missing;
 
-    pub(super) fn add(_: &Store, _: &SqlStore, _: &str, _: Input) -> Result<String, Failure> {
+    pub(super) fn add(_: &Store, _: &SqlStore, _: &str, _: Octets) -> Result<String, Failure> {
         Err(missing())
     }
 

@@ -55,12 +55,18 @@ pub fn message(command: Message) -> Result<(), Failure> {
             subject,
             from,
             to,
+            unchecked,
             file,
         } => {
             let found = find(&store)?;
             let user = messages::user(&found, user)?;
-            let input = messages::input(file.as_deref(), subject, from, to)?;
-            let unique_id = messages::add(&found, &user, input)?;
+            let mut input = messages::open(file.as_deref())?;
+            if let Some(subject) = subject {
+                input = input.into_mail(subject, from, to)?;
+            } else if !unchecked {
+                input = input.checked()?;
+            }
+            let unique_id = messages::add(&found, &user, input.octets)?;
             match store.json {
                 true => print(format!("{}\n", json!({ "unique_id": unique_id })).as_bytes()),
                 false => print(format!("{unique_id}\n").as_bytes()),

@@ -1,0 +1,268 @@
+"""Stores in the place of IMAP servers: folders and real databases, filled and looked at behind the gateway's back.
+
+Each has what the matrix asks of a server: users, delivery, and the messages as they are stored. Mail gets into a
+folder as any delivery agent puts it there, and into a database by the gateway's own tool; what is there afterwards is
+read from the files or with the database's own client. The databases run as the users of their packages, which wants
+root, and are reached through Unix sockets alone.
+"""
+
+import glob
+import itertools
+import os
+import pwd
+import shutil
+import sqlite3
+import threading
+
+from base import Certificates, Daemon, Missing, Scratch, check, program, run, wait_until
+from mailbox import Message
+
+NAMES = ("maildir", "directory", "sqlite", "mariadb", "postgresql")
+
+
+class Store:
+    """What stores have in common."""
+
+    name = ""
+    securities = ("plain",)
+    # none is an IMAP server
+    port = port_tls = None
+
+    def __init__(self, binary):
+        self.binary = binary
+        self.scratch = Scratch(self.name)
+        self.folder = self.scratch.path
+        self.password = "correct-horse"
+        self.certificates = Certificates(self.folder / "tls")
+        self.numbers = itertools.count(1)
+        self.lock = threading.Lock()
+        self.config = self.folder / "store.toml"
+
+    def ready(self):
+        """The tools want a configuration of their own; a listener has to be in it."""
+        self.config.write_text(f'[[listener]]\nlisten = "127.0.0.1:1"\n{self.table()}')
+        return self
+
+    def table(self):
+        """`[[store]]` of a configuration."""
+        raise NotImplementedError
+
+    def tool(self, *words, stdin=b""):
+        argv = [self.binary, *words[:2], "--config", self.config, *words[2:]]
+        return run(argv, stdin=None, input=stdin).stdout.decode()
+
+    def create_user(self, user):
+        self.tool("account", "add", "--password-stdin", user, stdin=self.password.encode())
+
+    def stop(self):
+        self.scratch.remove()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Folders(Store):
+    """A folder for each account."""
+
+    kind = ""
+    inside = ""
+
+    def table(self):
+        return (
+            f'[[store]]\nname = "{self.name}"\nkind = "{self.kind}"\npath = "{self.folder}/mail"\nusers = "each"\n'
+            f'accounts = "{self.folder}/users"\n'
+        )
+
+    def home(self, user):
+        return self.folder / "mail" / user
+
+    def create_user(self, user):
+        super().create_user(user)
+        for part in self.parts:
+            (self.home(user) / part).mkdir(parents=True)
+
+    def deliver(self, user, bodies):
+        for body in bodies:
+            with self.lock:
+                number = next(self.numbers)
+            draft = self.folder / f"draft.{number}"
+            draft.write_bytes(body)
+            # the time that counts is the name's in a Maildir, and the file's in a plain directory
+            os.utime(draft, (1_700_000_000 + number,) * 2)
+            draft.rename(self.home(user) / self.inside / self.called(number))
+        return []
+
+    def messages(self, user):
+        found = []
+        for part in self.parts:
+            for path in (self.home(user) / part).iterdir():
+                if path.is_file() and not path.name.startswith((".", "pop3-gateway")):
+                    name, _, flags = path.name.partition(":2,")
+                    found.append(Message(self.number(name), (part, flags), path.read_bytes()))
+        return sorted(found, key=lambda message: message.uid)
+
+
+class Maildir(Folders):
+    name = kind = "maildir"
+    parts = ("new", "cur", "tmp")
+    inside = "new"
+
+    def called(self, number):
+        return f"{1_700_000_000 + number}.Q{number}.host"
+
+    def number(self, name):
+        return int(name.split(".")[0]) - 1_700_000_000
+
+
+class Directory(Folders):
+    name = kind = "directory"
+    parts = ("",)
+
+    def table(self):
+        return super().table() + 'settle = "0s"\nsuffix = ".eml"\n'
+
+    def called(self, number):
+        return f"{number}.eml"
+
+    def number(self, name):
+        return int(name.removesuffix(".eml"))
+
+
+class Database(Store):
+    """The tool's own tables."""
+
+    url = ""
+
+    def table(self):
+        return f'[[store]]\nname = "{self.name}"\nkind = "sql"\nurl = "{self.url}"\n'
+
+    def ready(self):
+        super().ready()
+        self.tool("store", "migrate")
+        return self
+
+    def deliver(self, user, bodies):
+        for body in bodies:
+            self.tool("message", "add", "--unchecked", "--user", user, stdin=body)
+        return []
+
+    def messages(self, user):
+        check(user.replace("-", "").isalnum(), f"{user!r} is not a name for a query")
+        bodies = {}
+        for unique_id, octets in self.rows(
+            "select m.unique_id, {hex} from pop3_messages m left join pop3_pieces p on p.message = m.id "
+            f"where m.account = '{user}' order by m.id, p.seq"
+        ):
+            bodies[unique_id] = bodies.get(unique_id, b"") + octets
+        return [Message(unique_id, (), body) for unique_id, body in bodies.items()]
+
+    def rows(self, query):
+        raise NotImplementedError
+
+
+class Sqlite(Database):
+    name = "sqlite"
+
+    def __init__(self, binary):
+        super().__init__(binary)
+        self.path = self.folder / "mail.db"
+        self.url = f"sqlite://{self.path}"
+
+    def rows(self, query):
+        link = sqlite3.connect(self.path, timeout=60)
+        try:
+            return [(name, octets or b"") for name, octets in link.execute(query.replace("{hex}", "p.data"))]
+        finally:
+            link.close()
+
+
+class Server(Database):
+    """A server of its own in a scratch folder."""
+
+    account = ""
+
+    def __init__(self, binary):
+        if os.geteuid() != 0:
+            raise Missing("the databases are started as root (they drop their rights): run as root or in a container")
+        super().__init__(binary)
+        self.data = self.folder / "data"
+        self.data.mkdir()
+        entry = pwd.getpwnam(self.account)
+        os.chown(self.data, entry.pw_uid, entry.pw_gid)
+        self.rights = ["setpriv", "--reuid", self.account, "--regid", self.account, "--clear-groups"]
+        self.install()
+        self.daemon = Daemon([*self.rights, *self.command()], self.folder / "server.log", cwd=self.data)
+        wait_until(self.answers, lambda: f"{self.name} to answer:\n{self.daemon.tail()}", seconds=60)
+        self.create()
+
+    def stop(self):
+        self.daemon.stop(seconds=20)
+        super().stop()
+
+    def answers(self):
+        check(self.daemon.alive(), lambda: f"{self.name} ended:\n{self.daemon.tail()}")
+        return run(self.client("select 1"), check_status=False).returncode == 0
+
+    def rows(self, query):
+        for line in run(self.client(query, "pop3")).stdout.decode().splitlines():
+            unique_id, _, octets = line.partition("\t")
+            yield unique_id, bytes.fromhex("" if octets == "NULL" else octets)
+
+
+class MariaDb(Server):
+    name = "mariadb"
+    account = "mysql"
+
+    def install(self):
+        install = program("mariadb-install-db", "mariadb-server")
+        options = ["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", f"--datadir={self.data}"]
+        run([*self.rights, install, *options], cwd=self.data)
+        self.socket = self.data / "socket"
+        self.url = f"mysql://root@localhost/pop3?socket={self.socket}"
+
+    def command(self):
+        return [
+            program("mariadbd", "mariadb-server"), "--no-defaults", "--skip-networking", "--innodb-buffer-pool-size=64M",
+            f"--datadir={self.data}", f"--socket={self.socket}", f"--pid-file={self.data}/pid",
+        ]
+
+    def client(self, query, database="mysql"):
+        query = query.replace("{hex}", "hex(p.data)")
+        return [program("mariadb", "mariadb-client"), "--no-defaults", "-uroot", f"-S{self.socket}", "-NB", "-e", query, database]
+
+    def create(self):
+        run(self.client("create database pop3 character set utf8mb4"))
+
+
+class Postgresql(Server):
+    name = "postgresql"
+    account = "postgres"
+
+    @staticmethod
+    def program(name):
+        # Debian keeps them out of the path
+        found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"))
+        return found[-1] if found else shutil.which(name) or program(name, "postgresql")
+
+    def install(self):
+        options = ["-A", "trust", "-U", "test", "-E", "UTF8", "--no-locale", "--no-sync", "-D", self.data]
+        run([*self.rights, self.program("initdb"), *options], cwd=self.data)
+        self.url = f"postgres://test@localhost/pop3?host={self.data}"
+
+    def command(self):
+        return [self.program("postgres"), "-D", self.data, "-k", self.data, "-c", "listen_addresses=", "-c", "fsync=off"]
+
+    def client(self, query, database="postgres"):
+        query = query.replace("{hex}", "encode(p.data, 'hex')")
+        return [program("psql", "postgresql-client"), "-h", self.data, "-U", "test", "-AtXF", "\t", "-c", query, database]
+
+    def create(self):
+        run(self.client("create database pop3"))
+
+
+def start(name, binary):
+    kinds = {kind.name: kind for kind in (Maildir, Directory, Sqlite, MariaDb, Postgresql)}
+    return kinds[name](binary).ready()
