@@ -696,6 +696,82 @@ fn i023_a_message_limit_makes_the_scan_go_on() {
     assert_eq!(replies.len(), 6, "{replies:?}");
 }
 
+/// A world that is logged in and has the folder open, with so many messages; and the scan's tag.
+fn scanning(config: Config, exists: u32) -> (World, String) {
+    let mut world = greeted(config, password_open(), BARE);
+    let sent = world.take_sent();
+    let tags = tags(&sent);
+    world.serve(&format!(
+        "{} OK in\r\n* {exists} EXISTS\r\n* OK [UIDVALIDITY 1]\r\n{} OK selected\r\n",
+        tags[0], tags[1]
+    ));
+    world.take_replies_said();
+    (world, tags[2].clone())
+}
+
+#[test]
+fn i023_a_message_limit_that_gets_nowhere_is_the_end() {
+    let (mut world, tag) = scanning(config(), 4);
+    world.serve("* 4 FETCH (UID 9 RFC822.SIZE 4)\r\n");
+    world.serve(&format!("{tag} OK [MESSAGELIMIT 1 7] partly\r\n"));
+    let tag = world.expect("UID FETCH 1:6 (UID RFC822.SIZE)");
+    world.serve(&format!("{tag} OK [MESSAGELIMIT 1 7] partly\r\n"));
+    // not the same once more, but a look whether that is all
+    world.expect_ok("NOOP");
+    world.expect_ok("UID FETCH 1:* (UID RFC822.SIZE)");
+    world.expect_replies(&["Entry 1.9 4", "Opened ReadWrite"]);
+}
+
+/// Messages that are announced and not listed may be gone: one NOOP makes the server say so.
+#[test]
+fn a_listing_that_is_short_is_asked_for_once_more() {
+    let two = "* 1 FETCH (UID 1 RFC822.SIZE 1)\r\n* 2 FETCH (UID 2 RFC822.SIZE 2)\r\n";
+    let entries = ["Entry 1.1 1", "Entry 1.2 2", "Opened ReadWrite"];
+    // one was gone, and so it is said
+    let (mut world, tag) = scanning(config(), 3);
+    world.serve(&format!("{two}{tag} OK\r\n"));
+    world.expect_replies(&[]);
+    let tag = world.expect("NOOP");
+    world.serve(&format!("* 3 EXPUNGE\r\n{tag} OK\r\n"));
+    let tag = world.expect("UID FETCH 1:* (UID RFC822.SIZE)");
+    world.serve(&format!("{two}{tag} OK\r\n"));
+    world.expect_replies(&entries);
+    // one cannot be listed: it does not hide the others
+    let (mut world, tag) = scanning(config(), 3);
+    world.serve(&format!("{two}{tag} OK\r\n"));
+    world.expect_ok("NOOP");
+    let tag = world.expect("UID FETCH 1:* (UID RFC822.SIZE)");
+    world.serve(&format!("{two}{tag} OK\r\n"));
+    world.expect_replies(&entries);
+    world.expect_nothing();
+    // none can: an empty maildrop would be a lie
+    let (mut world, tag) = scanning(config(), 3);
+    world.serve(&format!("{tag} OK\r\n"));
+    world.expect_ok("NOOP");
+    world.expect_ok("UID FETCH 1:* (UID RFC822.SIZE)");
+    world.expect_reply("Failed Temporary upstream lists none of 3 messages");
+    // the listing is refused: neither is that an empty maildrop
+    let (mut world, tag) = scanning(config(), 3);
+    world.serve(&format!("{two}{tag} NO [UNAVAILABLE] later\r\n"));
+    world.expect_reply("Failed Temporary");
+    // all are there, whatever the server says in the end
+    let (mut world, tag) = scanning(config(), 2);
+    world.serve(&format!("{two}{tag} NO [EXPUNGEISSUED] some\r\n"));
+    world.expect_replies(&entries);
+    // a folder without messages has none
+    let (mut world, tag) = scanning(config(), 0);
+    world.serve(&format!("{tag} BAD nothing to fetch\r\n"));
+    world.expect_replies(&["Opened ReadWrite"]);
+}
+
+#[test]
+fn a_maildrop_of_the_largest_size_opens() {
+    let (mut world, tag) = scanning(with(|c| c.max_messages = 2), 2);
+    let two = "* 1 FETCH (UID 1 RFC822.SIZE 1)\r\n* 2 FETCH (UID 2 RFC822.SIZE 2)\r\n";
+    world.serve(&format!("{two}{tag} OK\r\n"));
+    world.expect_replies(&["Entry 1.1 1", "Entry 1.2 2", "Opened ReadWrite"]);
+}
+
 #[test]
 fn hidden_messages_are_left_out() {
     // P049: duplicates too

@@ -407,3 +407,29 @@ fn the_same_message_twice() {
     world.serve(&format!("{}{tag} OK\r\n", body(2, 2, "hello")));
     assert_eq!(world.bodies[&3], b"hello");
 }
+
+/// A body that stands in its line cannot wait in the socket: what came before it was wanted is asked for
+/// again.
+#[test]
+fn a_guess_that_came_within_its_line() {
+    let mut world = opened(100, &[5, 5, 5, 5]);
+    first(&mut world);
+    world.retrieve(2, 1);
+    let guess = world.expect("UID FETCH 2:4 (UID BODY.PEEK[])");
+    world.room = 2;
+    world.serve("* 2 FETCH (UID 2 BODY[] \"hello\")\r\n* 3 FETCH (UID 3 BODY[] \"again\")\r\n");
+    world.expect_replies(&["BodyStart 2 Some(5)", "BodyEnd 2"]);
+    assert_eq!(world.bodies[&2], b"hello");
+    world.retrieve(3, 2);
+    world.serve(&format!(
+        "* 4 FETCH (UID 4 BODY[] \"fourth\")\r\n{guess} OK\r\n"
+    ));
+    let sent = world.take_sent();
+    let tag = common::tags(&sent)[0].clone();
+    assert!(sent.contains("UID FETCH 3"), "{sent}");
+    world.serve(&format!(
+        "* 3 FETCH (UID 3 BODY[] \"again\")\r\n{tag} OK\r\n"
+    ));
+    world.expect_replies(&["BodyStart 3 Some(5)", "BodyEnd 3"]);
+    assert_eq!(world.bodies[&3], b"again");
+}

@@ -639,3 +639,18 @@ fn flags_that_only_mark_as_read_are_not_worth_a_failure() {
     world.pass(Duration::from_secs(60));
     world.expect_replies(&["Updated"]);
 }
+
+/// A folder whose name no command can carry: nothing is moved, and nothing is removed.
+#[test]
+fn i003_a_trash_with_a_name_that_cannot_be_said() {
+    for name in ["a\nb", "a\rb", "a\0b"] {
+        let mut world = opened(trash(), FULL);
+        world.update(&[0], &[]);
+        let tag = world.expect("LIST (SPECIAL-USE) \"\" \"*\"");
+        world.serve(&format!(
+            "* LIST (\\Trash) NIL {{3}}\r\n{name}\r\n{tag} OK\r\n"
+        ));
+        world.expect_reply("Failed Permanent");
+        assert!(changes_nothing(&world), "{}", world.everything_sent());
+    }
+}

@@ -1169,3 +1169,29 @@ fn output_of_any_length_in_any_pieces() {
         assert_eq!(String::from_utf8(sent).unwrap(), expected);
     }
 }
+
+/// A CR behind a dot is told late, and not forgotten.
+#[test]
+fn a_cr_that_was_held_back_comes() {
+    let mut script = Script::new("+OK\r\n");
+    script.send(&Command::Retr(number(1)));
+    let mut body = Vec::new();
+    for piece in [
+        &b"+OK\r\na\r\n."[..],
+        b".\r\n",
+        b".",
+        b"\r",
+        b"x\r\n.",
+        b"\r\n",
+    ] {
+        script.0.handle_input(NOW, piece);
+        while let Some(event) = script.0.poll_event() {
+            if let Event::Body { bytes, .. } = event {
+                body.extend_from_slice(bytes);
+            }
+        }
+    }
+    assert_eq!(body, b"a\r\n.\r\n\rx\r\n");
+    script.send(&Command::Noop);
+    assert_eq!(script.hear(b"+OK\r\n").len(), 1);
+}

@@ -1139,3 +1139,44 @@ fn s010_an_answer_that_is_too_long_ends_the_exchange() {
     );
     assert_eq!(talk.say("QUIT\r\n"), "+OK bye\r\n");
 }
+
+/// G14: who does not read a long listing, or the answer to STLS, is cut like who does not read a message.
+#[test]
+fn g14_a_client_that_does_not_read_its_listing_is_cut() {
+    let many = vec![MAIL; 20_000];
+    let policy = Policy {
+        stalled_reader: seconds(60),
+        ..clear()
+    };
+    let mut talk = Talk::new(policy, &many);
+    talk.say("USER u\r\nPASS p w\r\n");
+    talk.window = Some(1000);
+    talk.feed(b"UIDL\r\n");
+    talk.wait(seconds(59));
+    assert_eq!(talk.closed, None);
+    talk.wait(seconds(1));
+    assert_eq!(talk.closed, Some(Reason::StalledReader));
+
+    let mut talk = Talk::new(stls(), &[]);
+    talk.window = Some(0);
+    talk.feed(b"STLS\r\n");
+    talk.wait(seconds(179));
+    assert_eq!(talk.closed, None);
+    talk.wait(seconds(1));
+    assert!(talk.closed.is_some() && !talk.tls_wanted);
+}
+
+#[test]
+fn what_is_not_offered_is_refused() {
+    let policy = Policy {
+        utf8: false,
+        ..clear()
+    };
+    let mut talk = Talk::new(policy, &[]);
+    assert_eq!(talk.say("UTF8\r\n"), "-ERR UTF8 is not offered\r\n");
+    let digest = "0".repeat(32);
+    assert_eq!(
+        talk.say(&format!("APOP u {digest}\r\n")),
+        "-ERR APOP is not offered\r\n"
+    );
+}
