@@ -72,3 +72,49 @@ impl Recorder {
         self.lines.push_back(Trace { direction, text });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn lines(recorder: &mut Recorder) -> Vec<String> {
+        core::iter::from_fn(|| recorder.pop().map(|line| line.text)).collect()
+    }
+
+    #[test]
+    fn what_nobody_fetches_is_counted() {
+        let mut recorder = Recorder::default();
+        recorder.sent(|| "nobody asked".into());
+        recorder.switch_on();
+        for n in 0..BOUND + 3 {
+            recorder.sent(|| format!("{n}"));
+        }
+        let kept = lines(&mut recorder);
+        assert_eq!((kept.len(), kept[0].as_str()), (BOUND, "0"));
+        recorder.sent(|| "next".into());
+        recorder.received(|| "and".into());
+        assert_eq!(
+            lines(&mut recorder),
+            ["<3 lines not recorded>", "next", "and"]
+        );
+    }
+
+    #[test]
+    fn many_fetches_are_summed_up_and_few_are_shown() {
+        for (count, expected) in [(3, 4), (4, 5), (100, 5)] {
+            let mut recorder = Recorder::default();
+            recorder.switch_on();
+            for _ in 0..count {
+                recorder.fetch(|| "fetch".into());
+            }
+            recorder.received(|| "end".into());
+            let said = lines(&mut recorder);
+            assert_eq!(said.len(), expected, "{said:?}");
+            let hidden = count - 3;
+            let summed = said.contains(&format!("<{hidden} more FETCH lines>"));
+            assert_eq!(summed, hidden > 0);
+        }
+    }
+}

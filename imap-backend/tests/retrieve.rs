@@ -580,6 +580,50 @@ fn cancel_ends_after_the_running_window() {
     assert_eq!(world.bodies[&2], b"there");
 }
 
+/// F01: what comes for a message that is not wanted any more is never taken for the next one, be it of the
+/// same form, and its end is not the next one's.
+#[test]
+fn a_window_that_comes_too_late_is_nobodys() {
+    let mut world = opened(&[(4, 100_000), (5, 100_000)]);
+    world.top(1, 0, 0);
+    let first = world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.8192>)");
+    world.request(Request::Cancel(Ticket(1)));
+    world.top(2, 1, 0);
+    let second = world.expect("UID FETCH 5 (UID BODY.PEEK[]<0.8192>)");
+    for uid in [" UID 4", ""] {
+        world.serve(&format!(
+            "* 1 FETCH (FLAGS (){uid} BODY[]<0> {{5}}\r\nwrong)\r\n"
+        ));
+        world.expect_replies(&[]);
+    }
+    world.serve(&format!("{first} OK\r\n"));
+    world.expect_replies(&[]);
+    world.serve(&format!(
+        "* 2 FETCH (UID 5 BODY[]<0> {{5}}\r\nright)\r\n{second} OK\r\n"
+    ));
+    world.expect_replies(&["BodyStart 2 None", "BodyEnd 2"]);
+    assert_eq!(world.bodies[&2], b"right");
+}
+
+/// Half a line behind a message waits for its other half, though nothing else is expected.
+#[test]
+fn half_a_line_behind_a_message_is_kept() {
+    let mut world = opened(&[(4, 5)]);
+    let tag = asked(&mut world);
+    world.serve(&format!("{}{tag} OK\r\n* BYE go", body(1, 4, "hello")));
+    world.expect_replies(&["BodyStart 1 Some(5)", "BodyEnd 1"]);
+    assert_ne!(world.effects.last().unwrap(), "Disconnect");
+    world.serve("od night\r\n");
+    assert_eq!(world.effects.last().unwrap(), "Disconnect");
+    let trace = world.trace();
+    assert_eq!(trace.last().unwrap(), "* BYE good night");
+    // three lines are shown as they are: nothing is said to have been left out
+    assert!(
+        !trace.iter().any(|line| line.contains("more FETCH")),
+        "{trace:?}"
+    );
+}
+
 #[test]
 fn cancel_of_a_huge_message_gives_the_connection_up() {
     let mut world = opened(&[(4, 1_000_000_000), (5, 5)]);
@@ -658,6 +702,34 @@ fn abandon_in_every_phase_of_the_opening() {
         world.request(Request::Abandon);
         assert_eq!(world.effects.last().unwrap(), "Disconnect");
         assert!(world.backend_is_quiet());
+    }
+}
+
+/// A good-bye goes out only where it would be read as a command.
+#[test]
+fn abandon_says_logout_only_between_commands() {
+    let clear = || World::new(config());
+    let mut starttls = config();
+    starttls.security = imap_backend::Security::StartTls;
+    let secret = || common::open_with("jos\u{e9}", "secret");
+    let plain = "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hi\r\n";
+    for (mut world, steps, speaks) in [
+        (clear(), vec![], false),
+        (clear(), vec!["* OK hi\r\n"], true),
+        (World::new(starttls.clone()), vec!["* OK hi\r\n"], false),
+        // its answer to the challenge is awaited: LOGOUT would be one
+        (clear(), vec![plain], false),
+        (clear(), vec![plain, "A1 OK in\r\n"], true),
+    ] {
+        world.open(secret());
+        for step in &steps {
+            world.serve(step);
+        }
+        world.take_sent();
+        world.request(Request::Abandon);
+        let sent = world.take_sent();
+        assert_eq!(sent.contains("LOGOUT"), speaks, "{steps:?}: {sent}");
+        assert_eq!(world.effects.last().unwrap(), "Disconnect");
     }
 }
 
