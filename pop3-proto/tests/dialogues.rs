@@ -5,34 +5,17 @@
 //! behind STLS. The notation of the steps is that of `testkit::transcript`; what stands in front of them
 //! is described in `dialogue/scene.rs`.
 #![allow(clippy::unwrap_used, reason = "tests")]
-#![allow(clippy::disallowed_methods, reason = "the dialogues are files")]
 
 mod common;
 mod dialogue;
 
-use std::path::Path;
-
 use dialogue::Scene;
 use dialogue::stage::{Cut, Protection, play};
-
-fn scenes() -> Vec<Scene> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.sort();
-    let read = |file: &std::path::PathBuf| {
-        let name = file.file_name().unwrap().to_str().unwrap();
-        Scene::read_all(name, &std::fs::read_to_string(file).unwrap()).unwrap()
-    };
-    files.iter().flat_map(read).collect()
-}
 
 #[test]
 fn every_dialogue_in_every_way() {
     let (mut played, mut wrong) = (0, Vec::new());
-    let scenes = scenes();
+    let scenes = Scene::all();
     for scene in &scenes {
         for protection in Protection::of(scene) {
             let cuts = [Cut::AsItStands, Cut::Octets];

@@ -29,6 +29,37 @@ pub enum Answer {
     Failed(Failure),
 }
 
+impl Answer {
+    /// As a backend lends it.
+    pub fn reply(&self) -> Reply<'_> {
+        match self {
+            Self::Challenge(bytes) => Reply::Challenge(bytes),
+            Self::Authenticated => Reply::Authenticated,
+            Self::Entry(size, id) => Reply::Entry {
+                size: *size,
+                unique_id: id,
+            },
+            Self::Opened(access) => Reply::Opened { access: *access },
+            Self::Refused(kind) => Reply::Refused(Refusal::new(*kind, "")),
+            Self::Start(ticket, size) => Reply::BodyStart {
+                ticket: *ticket,
+                size: Some(*size),
+            },
+            Self::Body(ticket, bytes) => Reply::Body {
+                ticket: *ticket,
+                bytes,
+            },
+            Self::End(ticket) => Reply::BodyEnd { ticket: *ticket },
+            Self::BodyFailed(ticket, failure) => Reply::BodyFailed {
+                ticket: *ticket,
+                failure: failure.clone(),
+            },
+            Self::Updated => Reply::Updated,
+            Self::Failed(failure) => Reply::Failed(failure.clone()),
+        }
+    }
+}
+
 /// The user `u` with the password `p w`, some messages, and what was asked of the store.
 #[derive(Default)]
 pub struct Store {
@@ -60,7 +91,8 @@ pub enum Trouble {
 }
 
 impl Store {
-    fn handle(&mut self, request: Request) {
+    /// Queues the answers to a request.
+    pub fn handle(&mut self, request: Request) {
         self.requests.push(request.clone());
         if self.silent {
             return;
@@ -265,32 +297,7 @@ impl Talk {
             return false;
         };
         self.answers = self.answers.map(|left| left - 1);
-        let reply = match &answer {
-            Answer::Challenge(bytes) => Reply::Challenge(bytes),
-            Answer::Authenticated => Reply::Authenticated,
-            Answer::Entry(size, id) => Reply::Entry {
-                size: *size,
-                unique_id: id,
-            },
-            Answer::Opened(access) => Reply::Opened { access: *access },
-            Answer::Refused(kind) => Reply::Refused(Refusal::new(*kind, "")),
-            Answer::Start(ticket, size) => Reply::BodyStart {
-                ticket: *ticket,
-                size: Some(*size),
-            },
-            Answer::Body(ticket, bytes) => Reply::Body {
-                ticket: *ticket,
-                bytes,
-            },
-            Answer::End(ticket) => Reply::BodyEnd { ticket: *ticket },
-            Answer::BodyFailed(ticket, failure) => Reply::BodyFailed {
-                ticket: *ticket,
-                failure: failure.clone(),
-            },
-            Answer::Updated => Reply::Updated,
-            Answer::Failed(failure) => Reply::Failed(failure.clone()),
-        };
-        self.session.handle_reply(self.now, reply);
+        self.session.handle_reply(self.now, answer.reply());
         true
     }
 

@@ -25,6 +25,8 @@
 //! | `start: greeting` | the greeting is heard; without it it is passed over |
 //! | `start: logged in` | the user `u` with the password `p w` |
 
+use std::path::PathBuf;
+
 use pop3_proto::backend::{FailureKind, Index, Mechanism, RefusalKind};
 use pop3_proto::server::{Expire, Policy, ReadOnly, TlsOffer};
 use testkit::transcript::Transcript;
@@ -59,8 +61,23 @@ pub struct Scene {
 }
 
 impl Scene {
+    /// All dialogues.
+    #[allow(clippy::disallowed_methods, reason = "they are files")]
+    pub fn all() -> Vec<Self> {
+        // the server's tests play them too
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../pop3-proto/tests/dialogues");
+        let files = std::fs::read_dir(folder).unwrap();
+        let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let read = |file: &PathBuf| {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            Self::read_all(name, &std::fs::read_to_string(file).unwrap()).unwrap()
+        };
+        files.iter().flat_map(read).collect()
+    }
+
     /// The dialogues of a file.
-    pub fn read_all(file: &str, text: &str) -> Result<Vec<Self>, String> {
+    fn read_all(file: &str, text: &str) -> Result<Vec<Self>, String> {
         let mut scenes: Vec<Self> = Vec::new();
         let titles = text.lines().enumerate();
         let titles = titles.filter(|(_, line)| line.starts_with("== "));
