@@ -70,7 +70,7 @@ fn every_interleaving() {
 #[test]
 #[ignore = "long"]
 fn every_longer_interleaving() {
-    visit(6);
+    visit(5);
 }
 
 fn visit(length: usize) {
