@@ -83,6 +83,16 @@ impl crate::MaildirStore {
         }
     }
 
+    /// Makes a user's folder, if there is none: a new account has an empty maildrop then, whatever
+    /// [`Missing`](crate::Missing) says.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made, or the user's name cannot be one of a folder.
+    pub fn make(&self, user: &str) -> Result<(), StoreError> {
+        Folder::open_or_make(&self.shared.config, user).map(drop)
+    }
+
     /// The messages of a user in the order of their numbers, those that are still being written too.
     ///
     /// # Errors

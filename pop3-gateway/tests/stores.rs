@@ -325,6 +325,25 @@ fn s_digests_work_where_the_secret_is_stored() {
         let digest = pop3_proto::apop::digest(stamp, &b"tim"[..].into());
         let apop = format!("APOP tim {}", pop3_proto::apop::to_hex(&digest));
         assert!(client.say(&apop).starts_with("+OK"));
+        drop(client);
+
+        // CRAM-MD5, as Python's hmac answers
+        let cram = "import base64, hashlib, hmac, sys\n\
+                    text = base64.b64decode(sys.argv[1])\n\
+                    answer = 'tim ' + hmac.new(b'tim', text, hashlib.md5).hexdigest()\n\
+                    print(base64.b64encode(answer.encode()).decode(), end='')";
+        let mut client = gateway.connect();
+        let challenge = client.say("AUTH CRAM-MD5");
+        let challenge = challenge.strip_prefix("+ ").unwrap();
+        let mut python = std::process::Command::new("python3");
+        let answer = python
+            .args(["-c", cram, challenge])
+            .output()
+            .unwrap()
+            .stdout;
+        let answer = client.say(&String::from_utf8(answer).unwrap());
+        assert!(answer.starts_with("+OK"), "{answer}");
+        assert!(client.say("STAT").starts_with("+OK 0 "));
     }
 }
 
@@ -386,6 +405,68 @@ fn v35_the_monitoring_account_has_a_message_at_each_login() {
             "the secret stays"
         );
     }
+}
+
+/// The same session is the same on both runtimes, and so is its transcript, in which no secret stands.
+#[test]
+fn a_session_with_a_store_is_the_same_on_both_runtimes() {
+    let [tokio, smol] = RUNTIMES.map(|runtime| {
+        let place = Place::new(MAILDIR);
+        let home = place.path("mail/tim/Maildir");
+        maildir(&home);
+        for (number, mail) in mails::sample().into_iter().enumerate() {
+            let content: Vec<u8> = mail.content.to_vec();
+            fs::write(home.join(format!("new/{number}.x")), content).unwrap();
+        }
+        let folder = place.path("transcripts");
+        let arguments = [
+            "--config",
+            &place.config,
+            "--transcript",
+            folder.to_str().unwrap(),
+        ];
+        let mut gateway = Gateway::start(runtime, 1, &arguments);
+        let mut client = gateway.connect();
+        for command in [
+            "CAPA.",
+            "USER tim",
+            "PASS sw0rdfish",
+            "USER tim",
+            "PASS tim",
+            "STAT",
+            "LIST.",
+            "UIDL.",
+            "TOP 2 1.",
+            "RETR 1.",
+            "RETR 99",
+            "DELE 2",
+            "LIST.",
+            "QUIT",
+        ] {
+            match command.strip_suffix('.') {
+                Some(command) => drop(client.ask(command)),
+                None => drop(client.say(command)),
+            }
+        }
+        client.rest();
+        gateway.wait_for("session ended");
+        gateway.signal("TERM");
+        assert!(gateway.ended().success());
+        let files: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .collect();
+        assert_eq!(files.len(), 1, "one session, one file");
+        let transcript = fs::read_to_string(&files[0]).unwrap();
+        assert!(
+            transcript.contains("POP3 C: PASS <password>") && !transcript.contains("sw0rdfish"),
+            "{transcript}"
+        );
+        assert_eq!(left(&home.join("new")), mails::sample().len() - 1);
+        String::from_utf8_lossy(&client.received).into_owned()
+    });
+    assert_eq!(tokio, smol);
+    assert!(tokio.contains("\r\n+OK bye, 1 deleted\r\n"), "{tokio}");
 }
 
 #[test]

@@ -148,6 +148,17 @@ fn a_database_is_served_byte_for_byte_and_managed_by_the_tools() {
         let mut wrong = gateway.connect();
         wrong.say("USER nobody");
         assert!(wrong.say("PASS tim").starts_with("-ERR [AUTH]"));
+        // SIGHUP: new connections to the database, and the session that stands goes on
+        let mut gateway = gateway;
+        gateway.signal("HUP");
+        gateway.wait_for("configuration and certificates reloaded");
+        assert_eq!(client.ask("RETR 3"), sent[3]);
+        assert!(client.say("QUIT").starts_with("+OK"));
+        let mut client = gateway.log_in("tim");
+        assert_eq!(client.ask("RETR 3"), sent[3]);
+        assert!(client.say("QUIT").starts_with("+OK"));
+        gateway.signal("TERM");
+        assert!(gateway.ended().success());
     }
 }
 

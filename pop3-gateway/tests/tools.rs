@@ -15,8 +15,7 @@ use common::{Gateway, RUNTIMES};
 use serde_json::{Value, json};
 
 const MAILDIR: &str = "[[listener]]\nlisten = \"127.0.0.1:0\"\n\
-    [[store]]\nname = \"local\"\nkind = \"maildir\"\npath = \"mail\"\nusers = \"each\"\naccounts = \"users\"\n\
-    missing = \"empty\"\n";
+    [[store]]\nname = \"local\"\nkind = \"maildir\"\npath = \"mail\"\nusers = \"each\"\naccounts = \"users\"\n";
 
 struct Place {
     dir: tempfile::TempDir,
@@ -99,6 +98,8 @@ fn accounts_come_and_go_while_the_gateway_runs() {
             "s e:cret\n",
         );
         assert!(logs_in(&gateway, "tom", "s e:cret"));
+        // its folder is there from the beginning
+        assert!(place.dir.path().join("mail/tom/new").is_dir());
         place.good("account remove", &["tim"], "");
         assert!(!logs_in(&gateway, "tim", "second"));
         let listed: Value =

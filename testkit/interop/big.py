@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Large mailboxes through the gateway: time and peak memory of it, as a table for the documentation.
 
-    big.py --gateway target/release/pop3-gateway [--small] [--runtime NAME] [--messages N] [--gigabytes N]
+    big.py --gateway target/release/pop3-gateway [--small] [--runtime NAME] [--messages N] [--gigabytes N] [--store NAME]
 
 100,000 messages: login, STAT, LIST, UIDL. One message of 1 GiB: RETR, every octet checked. Dovecot is the upstream,
-over TLS; the client is a bare socket on the same machine. `--small` does the same with 2,000 messages and 64 MiB and
-fails if the memory is out of bounds: that is what the gate runs.
+over TLS, or a store is in its place; the client is a bare socket on the same machine. `--small` does the same with
+2,000 messages and 64 MiB and fails if the memory is out of bounds: that is what the gate runs.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+import stores
 from base import Failure, check
 from gateway import RUNTIMES
 from mailbox import Imap
@@ -26,14 +27,24 @@ from servers import Dovecot
 ROOM = 8 * 1024
 # octets a message: UID and size are 12, a vector that grows may be twice that, the list of sizes for STAT the same
 EACH = 64
+# with a store there is an id to be kept for each, and a name
+STORE_EACH = 400
+# KiB that argon2id takes for a password
+PASSWORD = 19 * 1024
+
+
+BODY = b"From: a@example.org\nSubject: one of many\n\n" + b"text\n" * 20
 
 
 def many(bench, count):
     """The table row of a mailbox of `count` small messages."""
     user = f"many-{bench.runtime}"
     bench.upstream.create_user(user)
+    if bench.is_store:
+        bench.upstream.fill(user, BODY, count)
+        return [walk(bench, user, count, f"{bench.upstream.name}, {when} login") for when in ("first", "next")]
     folder = bench.upstream.maildir_of(user) / "new"
-    body = b"From: a@example.org\nSubject: one of many\n\n" + b"text\n" * 20
+    body = BODY
     for number in range(count):
         name = folder / f"{1_700_000_000 + number // 1000}.M{number:07}.interop,S={len(body)},W={len(body) + body.count(10)}"
         name.write_bytes(body)
@@ -46,6 +57,12 @@ def many(bench, count):
         begin = time.monotonic()
         imap.done(imap.link.uid("FETCH", "1:*", "(UID RFC822.SIZE)"))
         warm = time.monotonic() - begin
+    note = f"the scan alone takes the upstream {warm:.2f} s ({cold:.2f} s the first time)"
+    return [walk(bench, user, count, note)]
+
+
+def walk(bench, user, count, note):
+    """Login, STAT, LIST and UIDL of that many messages."""
     times = {}
     with bench.gateway("tls") as gateway:
         idle = idle_memory(gateway)
@@ -66,8 +83,7 @@ def many(bench, count):
             pop.ok("QUIT")
         _, peak = gateway.memory()
     took = ", ".join(f"{what} {seconds * 1000:.0f} ms" for what, seconds in times.items())
-    note = f"the scan alone takes the upstream {warm:.2f} s ({cold:.2f} s the first time)"
-    bound = idle + ROOM + count * EACH // 1024
+    bound = idle + room(bench) + count * (STORE_EACH if bench.is_store else EACH) // 1024
     check(peak <= bound, f"peak memory {peak} KiB, more than {bound} KiB for {count} messages")
     return row(f"{count:,} messages", bench, took, sum(times.values()), idle, peak, note)
 
@@ -81,15 +97,20 @@ def large(bench, size):
     block = b".QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo=\r\n" + (b"YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXo9" * 2 + b"\r\n") * 1000
     copies = size // len(block)
     octets = len(head) + copies * len(block)
-    path = bench.upstream.maildir_of(user) / "new" / "1700000000.M1.interop"
+    path = bench.folder / "large.eml" if bench.is_store else bench.upstream.maildir_of(user) / "new" / "1700000000.M1.interop"
     on_the_wire = hashlib.sha256(head)
     with path.open("wb") as file:
         file.write(head)
         for _ in range(copies):
             file.write(block)
             on_the_wire.update(b"." + block)
-    os.chown(path, bench.upstream.uid, bench.upstream.gid)
-    directly = octets / MIB / by_imap(bench, user, octets)
+    if bench.is_store:
+        note = bench.upstream.name
+        bench.upstream.take(user, path)
+    else:
+        os.chown(path, bench.upstream.uid, bench.upstream.gid)
+        directly = octets / MIB / by_imap(bench, user, octets)
+        note = f"the same by IMAP, without the gateway: {directly:.0f} MiB/s"
     with bench.gateway("tls") as gateway:
         idle = idle_memory(gateway)
         with Pop(gateway.port, timeout=300) as pop:
@@ -111,10 +132,9 @@ def large(bench, size):
             pop.ok("QUIT")
         _, peak = gateway.memory()
     path.unlink(missing_ok=True)
-    bound = idle + ROOM
+    bound = idle + room(bench)
     check(peak <= bound, f"peak memory {peak} KiB, more than {bound} KiB")
-    note = f"the same by IMAP, without the gateway: {directly:.0f} MiB/s"
-    return row(f"1 message, {octets / MIB:,.0f} MiB", bench, f"RETR {octets / MIB / seconds:.0f} MiB/s", seconds, idle, peak, note)
+    return [row(f"1 message, {octets / MIB:,.0f} MiB", bench, f"RETR {octets / MIB / seconds:.0f} MiB/s", seconds, idle, peak, note)]
 
 
 def by_imap(bench, user, octets):
@@ -132,6 +152,10 @@ def by_imap(bench, user, octets):
         return seconds
 
 
+def room(bench):
+    return ROOM + PASSWORD if bench.is_store else ROOM
+
+
 def idle_memory(gateway):
     """KiB before anybody logged in, but with one connection served."""
     with Pop(gateway.port) as pop:
@@ -145,11 +169,18 @@ def row(what, bench, each, seconds, idle, peak, note):
     return [what, bench.runtime, each, f"{seconds:.2f} s", f"{(peak - idle) / 1024:.1f} MiB", f"{peak / 1024:.1f} MiB", note]
 
 
+def bench(binary, runtime, upstream):
+    made = Bench(binary, runtime, upstream)
+    made.is_store = upstream.name in stores.NAMES
+    return made
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gateway", required=True, help="the binary, a release build for figures")
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--runtime", action="append", choices=RUNTIMES)
+    parser.add_argument("--store", choices=stores.NAMES)
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--gigabytes", type=float, default=1.0)
     arguments = parser.parse_args()
@@ -162,8 +193,9 @@ def main():
     for measure, amount in ((many, messages), (large, size)):
         for runtime in arguments.runtime or RUNTIMES:
             try:
-                with Dovecot() as upstream:
-                    print("| " + " | ".join(measure(Bench(binary, runtime, upstream), amount)) + " |", flush=True)
+                with stores.start(arguments.store, binary) if arguments.store else Dovecot() as upstream:
+                    for line in measure(bench(binary, runtime, upstream), amount):
+                        print("| " + " | ".join(line) + " |", flush=True)
             except Failure as error:
                 failures.append(f"{measure.__name__} on {runtime}: {error}")
     for failure in failures:

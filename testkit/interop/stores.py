@@ -54,6 +54,14 @@ class Store:
     def create_user(self, user):
         self.tool("account", "add", "--password-stdin", user, stdin=self.password.encode())
 
+    def fill(self, user, body, count):
+        """Many messages at once, as fast as can be."""
+        raise NotImplementedError
+
+    def take(self, user, path):
+        """A large message, whose file goes."""
+        raise NotImplementedError
+
     def stop(self):
         self.scratch.remove()
 
@@ -94,6 +102,15 @@ class Folders(Store):
             os.utime(draft, (1_700_000_000 + number,) * 2)
             draft.rename(self.home(user) / self.inside / self.called(number))
         return []
+
+    def fill(self, user, body, count):
+        for number in range(1, count + 1):
+            path = self.home(user) / self.inside / self.called(number)
+            path.write_bytes(body)
+            os.utime(path, (1_700_000_000 + number,) * 2)
+
+    def take(self, user, path):
+        path.rename(self.home(user) / self.inside / self.called(1))
 
     def messages(self, user):
         found = []
@@ -149,6 +166,26 @@ class Database(Store):
             self.tool("message", "add", "--unchecked", "--user", user, stdin=body)
         return []
 
+    def fill(self, user, body, count):
+        check(user.replace("-", "").isalnum(), f"{user!r} is not a name for a query")
+        size = len(body) + body.count(b"\n")
+        messages = f"select '{user}', concat('many', n), {size}, 1, 1700000000 from series"
+        into = "insert into pop3_messages (account, unique_id, size, pieces, received)"
+        self.do(f"{into} {self.series(count, messages)}")
+        self.do(f"insert into pop3_pieces select id, 0, {self.octets(body)} from pop3_messages")
+
+    def take(self, user, path):
+        self.tool("message", "add", "--unchecked", "--user", user, path)
+        path.unlink()
+
+    def series(self, count, query):
+        """A query over the numbers from 1 on, as `n` of `series`."""
+        numbers = f"with recursive series(n) as (select 1 union all select n + 1 from series where n < {count})"
+        return f"{numbers} {query}"
+
+    def octets(self, body):
+        return f"x'{body.hex()}'"
+
     def messages(self, user):
         check(user.replace("-", "").isalnum(), f"{user!r} is not a name for a query")
         bodies = {}
@@ -170,6 +207,12 @@ class Sqlite(Database):
         super().__init__(binary)
         self.path = self.folder / "mail.db"
         self.url = f"sqlite://{self.path}"
+
+    def do(self, query):
+        link = sqlite3.connect(self.path, timeout=60)
+        with link:
+            link.execute(query.replace("concat('many', n)", "'many' || n"))
+        link.close()
 
     def rows(self, query):
         link = sqlite3.connect(self.path, timeout=60)
@@ -206,6 +249,9 @@ class Server(Database):
         check(self.daemon.alive(), lambda: f"{self.name} ended:\n{self.daemon.tail()}")
         return run(self.client("select 1"), check_status=False).returncode == 0
 
+    def do(self, query):
+        run(self.client(query, "pop3"), timeout=600)
+
     def rows(self, query):
         for line in run(self.client(query, "pop3")).stdout.decode().splitlines():
             unique_id, _, octets = line.partition("\t")
@@ -236,6 +282,9 @@ class MariaDb(Server):
     def create(self):
         run(self.client("create database pop3 character set utf8mb4"))
 
+    def series(self, count, query):
+        return query.replace("from series", f"from (select seq as n from seq_1_to_{count}) series")
+
 
 class Postgresql(Server):
     name = "postgresql"
@@ -261,6 +310,9 @@ class Postgresql(Server):
 
     def create(self):
         run(self.client("create database pop3"))
+
+    def octets(self, body):
+        return f"'\\x{body.hex()}'::bytea"
 
 
 def start(name, binary):

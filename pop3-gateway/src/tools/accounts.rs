@@ -6,6 +6,7 @@ use local_accounts::{PasswdEntry, PasswdError, PasswdFile};
 use pop3_server::config::{SqlStore, Store, StoreKind};
 use serde_json::{Value, json};
 
+use super::messages;
 use crate::{Failure, print};
 
 /// Where the accounts of a store are.
@@ -30,7 +31,13 @@ pub(super) fn place(store: &Store) -> Result<Place<'_>, Failure> {
 
 pub(super) fn add(store: &Store, user: &str, credential: &str) -> Result<(), Failure> {
     match place(store)? {
-        Place::File(path) => edit(path, |file| file.add(user, credential)),
+        Place::File(path) => {
+            edit(path, |file| file.add(user, credential))?;
+            match &store.kind {
+                StoreKind::Files(files) if files.each => messages::make(files, user),
+                StoreKind::Files(_) | StoreKind::List(_) | StoreKind::Sql(_) => Ok(()),
+            }
+        }
         Place::Database(sql) => database::add(store, sql, user, credential),
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use local_accounts::PasswdFile;
-use pop3_server::config::{Store, StoreKind};
+use pop3_server::config::{FileStore, Store, StoreKind};
 use serde_json::{Value, json};
 
 use super::accounts::{self, Place};
@@ -172,6 +172,17 @@ pub(super) fn remove(store: &Store, user: &str, unique_id: &str) -> Result<(), F
     }
 }
 
+/// Makes the folder of a new account.
+pub(super) fn make(files: &FileStore, user: &str) -> Result<(), Failure> {
+    files::make(files, user).map_err(|failure| Failure {
+        message: format!(
+            "the account is there, but not its folder: {}",
+            failure.message
+        ),
+        ..failure
+    })
+}
+
 /// A message as it is listed.
 struct Row {
     unique_id: String,
@@ -205,6 +216,10 @@ mod files {
 
     pub(super) fn add(own: &FileStore, user: &str, message: Octets) -> Result<String, Failure> {
         open(own)?.deliver(user, message).map_err(Failure::running)
+    }
+
+    pub(super) fn make(own: &FileStore, user: &str) -> Result<(), Failure> {
+        open(own)?.make(user).map_err(Failure::running)
     }
 
     pub(super) fn list(own: &FileStore, user: &str) -> Result<Vec<Row>, Failure> {
@@ -241,6 +256,10 @@ mod files {
     use crate::Failure;
 
     pub(super) fn add(_: &FileStore, _: &str, _: Octets) -> Result<String, Failure> {
+        Err(missing())
+    }
+
+    pub(super) fn make(_: &FileStore, _: &str) -> Result<(), Failure> {
         Err(missing())
     }
 

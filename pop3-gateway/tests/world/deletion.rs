@@ -8,7 +8,7 @@ use testkit::imap_server::{Folder, Options};
 use testkit::world::{Ending, Route};
 
 use crate::judge::{Tolerance, judge};
-use crate::rig::{LONG, Pace, Rig, Setup, USER, cut, judged, login, session};
+use crate::rig::{LONG, Pace, Rig, Setup, USER, cut, judged, login, pieces, session};
 
 const MAILS: [&str; 5] = ["A: 1\r\n", "A: 2\r\n", "A: 3\r\n", "A: 4\r\n", "A: 5\r\n"];
 /// What the client marks.
@@ -334,6 +334,42 @@ fn g08_cut_at_every_octet_of_an_update() {
         }
     }
     println!("{sessions:?}");
+}
+
+/// P037, P066: the task that runs the connection is dropped before every operation, whatever the policy:
+/// the lock is free, no unmarked message is touched, none is lost between two folders.
+#[test]
+fn p037_dropped_at_every_operation_of_an_update() {
+    let mut sessions = 0;
+    for options in servers() {
+        for policy in policies() {
+            if !takes_another_way(&options, &policy) {
+                continue;
+            }
+            let run = |at: Option<u64>| {
+                let mut rig = start(&options, &policy, true, &[pieces(&[60])]);
+                if let Some(at) = at {
+                    let meter = rig.meter.clone();
+                    rig.meter.interrupt(at, move || meter.freeze());
+                }
+                let client = rig.client();
+                rig.say_all(&client, &session(&COMMANDS), Pace::AtOnce);
+                let said_quit = rig.was_changed();
+                rig.tasks.cancel();
+                rig.world.settle();
+                let context = format!("{policy:?}, before {at:?}, {:?}", options.capabilities);
+                assert_eq!(rig.locks(), 0, "{context}");
+                nothing_else_happened(&rig, &options, &policy, &context);
+                assert!(said_quit || rig.uids().len() == MAILS.len(), "{context}");
+                rig.meter.operations()
+            };
+            for at in 0..run(None) {
+                run(Some(at));
+                sessions += 1;
+            }
+        }
+    }
+    println!("{sessions} sessions");
 }
 
 /// Whether the policy is carried out on this server as on no server before it in the list.

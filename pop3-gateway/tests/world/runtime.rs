@@ -18,6 +18,9 @@ use testkit::world::{Acceptor, Network, Socket, Tasks};
 /// 40 KiB, octet by octet, take a tenth of it.
 const ENDLESS: u64 = 20_000_000;
 
+/// No buffer of a connection is larger, whatever is in it.
+const BOUND: usize = 256 * 1024;
+
 /// A runtime in a world.
 #[derive(Clone)]
 pub(crate) struct Simulated {
@@ -163,6 +166,7 @@ pub(crate) struct Wire {
 impl Stream for Wire {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         assert!(!buf.is_empty(), "a read into nothing looks like the end");
+        assert!(buf.len() <= BOUND, "room for {} octets", buf.len());
         if !self.meter.tick() {
             return Poll::Pending;
         }
@@ -171,6 +175,7 @@ impl Stream for Wire {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         assert!(!bytes.is_empty(), "nothing to write");
+        assert!(bytes.len() <= BOUND, "{} octets wait", bytes.len());
         if !self.meter.tick() {
             return Poll::Pending;
         }

@@ -240,6 +240,37 @@ fn g06_the_upstream_is_cut_at_any_octet_of_ciphertext() {
     }
 }
 
+/// P037, P066: the task is dropped before every operation, handshakes included.
+#[test]
+fn p037_dropped_at_every_operation_under_tls() {
+    for (offer, security) in [
+        (TlsOffer::Stls, Security::StartTls),
+        (TlsOffer::Implicit, Security::Implicit),
+    ] {
+        let run = |at: Option<u64>| {
+            let setup = Setup::new(MAILS).with_tls(offer, security);
+            let mut rig = setup.upstream_route(pieces(&[200])).start();
+            if let Some(at) = at {
+                let meter = rig.meter.clone();
+                rig.meter.interrupt(at, move || meter.freeze());
+            }
+            let client = encrypted(&mut rig, offer, Route::default());
+            rig.say_all(&client, &session(&COMMANDS), Pace::AtOnce);
+            let said_quit = rig.was_changed();
+            rig.tasks.cancel();
+            rig.world.settle();
+            assert_eq!(rig.locks(), 0, "{at:?}");
+            let uids = rig.uids();
+            assert!(said_quit || uids == [1, 2, 3], "{at:?}: {uids:?}");
+            assert!(uids == [1, 2, 3] || uids == [3], "{at:?}: {uids:?}");
+            rig.meter.operations()
+        };
+        for at in 0..run(None) {
+            run(Some(at));
+        }
+    }
+}
+
 /// V10: a client that begins a handshake and falls silent is cut, and takes nobody's place.
 #[test]
 fn v10_a_handshake_that_does_not_go_on() {
