@@ -92,6 +92,7 @@ impl Server {
                     "--no-defaults",
                     "--skip-networking",
                     "--innodb-buffer-pool-size=64M",
+                    "--max-allowed-packet=1G",
                 ])
                 .arg(format!("--datadir={}", data.display()))
                 .arg(format!("--socket={}", data.join("socket").display()))
