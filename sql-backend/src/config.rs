@@ -191,7 +191,8 @@ pub struct Queries {
     /// * `unique_id`: for UIDL. Without it, it is made of `id`.
     /// * for a template, its columns.
     pub list: String,
-    /// The message `:id` (of `:user`): a column `body`, octets or text, and those that a template names.
+    /// The message `:id` (of `:user`): a column `body`, octets or text, and those that a template names. Not
+    /// needed, and not asked, where there is a [`body_piece`](Self::body_piece).
     pub body: String,
     /// A part of the message `:id`, for large ones: a column `body` with at most `:for` octets, or
     /// characters of a text, from the `:from`th on, counted from 1. As in

@@ -138,9 +138,11 @@ fn from_database(error: &dyn DatabaseError) -> SqlError {
 /// Connection, resources, operator, system; serialization and deadlock; locks.
 const POSTGRES_TEMPORARY: [&str; 7] = ["08", "40", "53", "55P03", "57", "58", "25006"];
 
-/// Too many connections, shutdown, out of memory, disk full, locks, deadlock, killed, interrupted, timeouts.
-const MYSQL_TEMPORARY: [u16; 16] = [
-    1021, 1037, 1040, 1041, 1053, 1077, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1317, 1969, 3024,
+/// Too many connections, shutdown, out of memory, disk full, locks, deadlock, read-only, killed, interrupted,
+/// timeouts.
+const MYSQL_TEMPORARY: [u16; 18] = [
+    1021, 1037, 1040, 1041, 1053, 1077, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1290, 1317, 1836,
+    1969, 3024,
 ];
 
 /// BUSY, LOCKED, NOMEM, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL.

@@ -119,14 +119,16 @@ impl SqlMailbox {
         if let Some(size) = sizes().get(&self.user, id) {
             return Ok(size);
         }
-        let size = if custom.body.is_some() {
-            let message = self.whole(custom, lease, id).await?;
-            message.map_or(Ok(0), |message| message_size(&message[..]))?
-        } else {
+        let size = if custom.piece.is_some() {
             let windows = Windows::new(Arc::clone(&self.shared), self.user.clone(), id.clone());
             match windows.size(lease).await {
                 Err(StoreError::Missing) => return Ok(0),
                 size => size?,
+            }
+        } else {
+            match self.whole(custom, lease, id).await? {
+                Some(message) => message_size(&message[..])?,
+                None => return Ok(0),
             }
         };
         sizes().insert(&self.user, id, size);

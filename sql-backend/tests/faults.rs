@@ -431,3 +431,72 @@ fn mariadb_connections() {
 fn postgres_connections() {
     connections(&Server::start(Kind::Postgres).url());
 }
+
+/// Many sessions of one user and a delivery at the same time, with few connections: nothing is lost, nothing
+/// comes back, no update fails.
+fn sessions_at_once(url: &DatabaseUrl) {
+    const EACH: usize = 12;
+    const SESSIONS: usize = 6;
+    Runtime::each(|runtime| {
+        let store = runtime.run(async {
+            let mut config = impatient(url);
+            config.pool.acquire_timeout = Duration::from_secs(20);
+            let store = SqlStore::connect(config).unwrap();
+            store.migrate().await.unwrap();
+            let _ = store
+                .remove_account(USER, sql_backend::Messages::Delete)
+                .await;
+            let _ = store
+                .remove_account(testkit::stores::OTHER, sql_backend::Messages::Keep)
+                .await;
+            add_accounts(&store).await;
+            fill(&store, EACH * SESSIONS).await;
+            store
+        });
+        thread::scope(|scope| {
+            for session in 0..SESSIONS {
+                let store = &store;
+                scope.spawn(move || {
+                    runtime.run(async {
+                        let (mut mailbox, entries) = listed(store).await;
+                        assert!(entries.len() >= EACH);
+                        // neighbours mark some of the same messages
+                        let first = (session * EACH).min(entries.len() - EACH);
+                        for index in first..first + EACH {
+                            match read(&mut mailbox, index as u32).await {
+                                Ok(mail) => assert!(mail.ends_with(b"text\r\n")),
+                                Err(error) => assert_eq!(error, StoreError::Missing),
+                            }
+                        }
+                        let marked: Vec<Index> = (first..first + EACH)
+                            .map(|index| Index(index as u32))
+                            .collect();
+                        mailbox.remove(&marked).await.unwrap();
+                    });
+                });
+            }
+            scope.spawn(|| runtime.run(fill(&store, 10)));
+        });
+        let left = runtime.run(count(&store));
+        assert!((10..=10 + EACH * (SESSIONS - 1)).contains(&left), "{left}");
+        runtime.run(store.close());
+    });
+}
+
+#[test]
+fn sqlite_sessions_at_once() {
+    let (_folder, url) = common::sqlite();
+    sessions_at_once(&url);
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_sessions_at_once() {
+    sessions_at_once(&Server::start(Kind::MariaDb).url());
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_sessions_at_once() {
+    sessions_at_once(&Server::start(Kind::Postgres).url());
+}
