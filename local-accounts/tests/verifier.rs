@@ -40,6 +40,7 @@ fn verifier(config: VerifierConfig) -> Verifier {
     .unwrap()
 }
 
+/// qG5: one password of one account, and no other.
 #[test]
 fn a_right_password_is_remembered_and_a_wrong_one_is_not() {
     let verifier = verifier(VerifierConfig::default());

@@ -222,6 +222,7 @@ fn a_reader_leaves_no_trace() {
     assert_eq!(disk.files("."), ["pop3-gateway.sizes"]);
 }
 
+/// P016; qE3: the lock is free as soon as its holder ends, and no file of it stays.
 #[test]
 fn a_folder_has_one_writer() {
     let disk = Disk::maildir();
@@ -246,6 +247,7 @@ fn a_folder_has_one_writer() {
     drop(second);
     assert_eq!(disk.open().list(), Ok(Vec::new()));
     drop(first);
+    assert!(disk.files(".").iter().all(|name| !name.contains("lock")));
     let unlocked = store(disk.path(), |config| config.lock = false);
     let mut third = disk.open();
     third.list().unwrap();

@@ -32,7 +32,10 @@ pub(crate) fn all(root: &Path) -> io::Result<Vec<Test>> {
             Some("py") => in_python,
             _ => continue,
         };
-        let found = read(&fs::read_to_string(root.join(&file))?);
+        let text = fs::read_to_string(root.join(&file));
+        let text =
+            text.map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))?;
+        let found = read(&text);
         tests.extend(found.into_iter().map(|(name, ids)| Test {
             path: path.clone(),
             name,
