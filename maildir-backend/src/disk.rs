@@ -86,17 +86,19 @@ impl Dir {
         &self.path
     }
 
-    /// The names of what is no directory and no symbolic link, as far as that costs nothing to know.
+    /// The names of what is no directory and no symbolic link, as far as that costs nothing to know. In the
+    /// order in which a disk finds the files fastest.
     pub(crate) fn names(&self) -> io::Result<Vec<Box<[u8]>>> {
         let fail = |errno| named("list", &self.path, errno);
         let mut names = Vec::new();
         for entry in rustix::fs::Dir::read_from(&self.file).map_err(fail)? {
             let entry = entry.map_err(fail)?;
             if matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown) {
-                names.push(entry.file_name().to_bytes().into());
+                names.push((entry.ino(), Box::from(entry.file_name().to_bytes())));
             }
         }
-        Ok(names)
+        names.sort_unstable_by_key(|(inode, _)| *inode);
+        Ok(names.into_iter().map(|(_, name)| name).collect())
     }
 
     /// Its own state, which changes when names do.

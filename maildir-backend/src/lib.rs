@@ -54,7 +54,9 @@
 //! POP3 counts line ends as CRLF, which the size of a file does not tell. A name's `,W=` does, and is
 //! believed where `,S=` is the size of the file; other messages are read once. What was counted is kept in
 //! the file `pop3-gateway.sizes` of the Maildir (`.pop3-gateway.sizes` of a plain directory), which may be
-//! deleted at any time. Where it cannot be written, it is kept in memory.
+//! deleted at any time. Where it cannot be written, it is kept in memory. Counting takes 20 seconds of a
+//! login at most: messages whose turn did not come are told with the size of their file, and counted by the
+//! next logins. The sizes of a session never change.
 //!
 //! # Locks
 //!

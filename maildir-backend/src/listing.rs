@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pop3_proto::backend::store::{StoreError, message_size};
 
@@ -15,6 +16,10 @@ use crate::folder::{Folder, Found, failed};
 use crate::name;
 use crate::sizes::{Count, Memory, Sizes};
 use crate::snapshot::Snapshot;
+
+/// A login does not take longer because messages have to be counted; what is left is counted by the next
+/// ones. Clients wait for a minute or so.
+const COUNTING: Duration = Duration::from_secs(20);
 
 /// A message as it was listed.
 #[derive(Clone, Debug)]
@@ -42,7 +47,7 @@ pub(crate) fn list(
 ) -> Result<Vec<Told>, StoreError> {
     let mut messages = messages(folder)?;
     if settled && folder.layout == Layout::Directory {
-        let now = std::time::SystemTime::now();
+        let now = SystemTime::now();
         messages.retain(|message| has_settled(message.stamp, now, config.settle));
     }
     match folder.layout {
@@ -55,7 +60,7 @@ pub(crate) fn list(
         }),
     }
     let known = Sizes::load(folder.layout, &folder.home, memory);
-    measured(folder, messages, &known, memory, may_write)
+    Ok(measured(folder, messages, &known, memory, may_write))
 }
 
 /// The messages in no order, each once.
@@ -106,8 +111,8 @@ fn once(folder: &Folder, found: Vec<Found>) -> Vec<Found> {
     messages
 }
 
-fn has_settled(stamp: Stamp, now: std::time::SystemTime, settle: std::time::Duration) -> bool {
-    let since = now.duration_since(std::time::UNIX_EPOCH);
+fn has_settled(stamp: Stamp, now: SystemTime, settle: Duration) -> bool {
+    let since = now.duration_since(UNIX_EPOCH);
     let since = since.map_or(0, |since| since.as_nanos());
     let changed = u128::try_from(stamp.changed.0).map_or(0, |seconds| {
         seconds * 1_000_000_000 + u128::from(stamp.changed.1)
@@ -116,53 +121,52 @@ fn has_settled(stamp: Stamp, now: std::time::SystemTime, settle: std::time::Dura
     changed > since || since - changed >= settle.as_nanos()
 }
 
+/// Adds sizes and unique-ids, and saves what had to be counted.
 fn measured(
     folder: &Folder,
     messages: Vec<Message>,
     known: &Sizes,
     memory: &Memory,
     may_write: bool,
-) -> Result<Vec<Told>, StoreError> {
+) -> Vec<Told> {
     let counts = known.counts();
-    let mut counted: Vec<Option<Count>> = Vec::with_capacity(messages.len());
+    let mut lines: Vec<(usize, Count)> = Vec::new();
     let mut told = Vec::with_capacity(messages.len());
-    let mut news = false;
+    let mut news = may_write && known.is_unsaved();
+    let start = Instant::now();
     for message in messages {
-        let base = folder.base(&message.found.name);
+        let Message { found, stamp } = &message;
+        let base = folder.base(&found.name);
         let unique_id = name::unique_id(base);
-        let stamp = message.stamp;
         let declared = match folder.layout {
             Layout::Maildir => name::declared_octets(base, stamp.size),
             Layout::Directory => None,
         };
-        let count = match declared {
-            Some(_) => None,
-            None => match counts.get(unique_id.as_str()) {
-                Some(count) if count.octets(stamp).is_some() => Some(*count),
-                Some(_) | None => {
-                    let count = count(folder, &message.found, stamp);
-                    news |= count.is_some();
-                    count
-                }
-            },
-        };
-        let octets = declared.or_else(|| count.and_then(|count| count.octets(stamp)));
-        counted.push(count);
+        let octets = declared.or_else(|| {
+            let before = counts.get(unique_id.as_str()).copied();
+            let before = before.filter(|count| count.octets(*stamp).is_some());
+            let counted = before.or_else(|| {
+                let count = (start.elapsed() < COUNTING).then(|| count(folder, found, *stamp))?;
+                news |= count.is_some();
+                count
+            })?;
+            lines.push((told.len(), counted));
+            counted.octets(*stamp)
+        });
         told.push(Told {
-            message,
             unique_id,
-            // who cannot read it now can neither be told its size nor be sent it
+            // of what could not be read the client is told what is known
             octets: octets.unwrap_or(stamp.size),
+            message,
         });
     }
-    let lines = counted.iter().flatten().count();
-    let unsaved = may_write && known.is_unsaved();
-    if news || unsaved || counts.len() > 2 * lines + 100 {
-        let all = told.iter().zip(&counted);
-        let all = all.filter_map(|(told, count)| Some((told.unique_id.as_str(), (*count)?)));
-        Sizes::store(folder.layout, &folder.home, memory, may_write, all);
+    if news || counts.len() > 2 * lines.len() + 100 {
+        let lines = lines
+            .iter()
+            .filter_map(|(at, count)| Some((told.get(*at)?.unique_id.as_str(), *count)));
+        Sizes::store(folder.layout, &folder.home, memory, may_write, lines);
     }
-    Ok(told)
+    told
 }
 
 /// Reads a message to its end. What cannot be read is not counted: it must not keep its owner from all
