@@ -6,6 +6,7 @@
 //! Each round asks every source that could move something. Only a round in which nothing moved ends in
 //! `Pending`, so each source that was worth asking has the waker by then.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,6 +35,12 @@ const UPSTREAM_READ: usize = 17 * 1024;
 
 /// The least time between two deadlines of a connection.
 const PATIENCE: Duration = Duration::from_millis(5);
+
+thread_local! {
+    /// Where bytes are read to that do not go into the backend's own memory. It belongs to the thread
+    /// because it would have to be cleared for every read otherwise.
+    static SCRATCH: RefCell<[u8; UPSTREAM_READ]> = const { RefCell::new([0; UPSTREAM_READ]) };
+}
 
 type Done<S> = <<S as Service>::Backend as Backend>::Done;
 
@@ -101,8 +108,8 @@ impl<S: Service, R: Runtime> Drive<S, R> {
         moved |= self.actions();
         moved |= self.outcomes(cx, now);
         // Reading comes first: what an upstream said before it closed is not lost to a failing write.
-        moved |= self.read::<CLIENT_READ>(Side::Client, cx, now);
-        moved |= self.read::<UPSTREAM_READ>(Side::Upstream, cx, now);
+        moved |= self.read(Side::Client, cx, now);
+        moved |= self.read(Side::Upstream, cx, now);
         moved |= self.write(Side::Client, cx, now);
         moved |= self.write(Side::Upstream, cx, now);
         moved |= self.time(cx, now);
@@ -188,21 +195,36 @@ impl<S: Service, R: Runtime> Drive<S, R> {
         moved
     }
 
-    fn read<const N: usize>(&mut self, side: Side, cx: &mut Context<'_>, now: Time) -> bool {
-        let stream = match side {
-            Side::Client => &mut self.client,
-            Side::Upstream => &mut self.upstream,
+    fn read(&mut self, side: Side, cx: &mut Context<'_>, now: Time) -> bool {
+        SCRATCH.with_borrow_mut(|scratch| self.read_through(scratch, side, cx, now))
+    }
+
+    fn read_through(
+        &mut self,
+        scratch: &mut [u8; UPSTREAM_READ],
+        side: Side,
+        cx: &mut Context<'_>,
+        now: Time,
+    ) -> bool {
+        let (stream, scratch) = match side {
+            Side::Client => (&mut self.client, &mut scratch[..CLIENT_READ]),
+            Side::Upstream => (&mut self.upstream, &mut scratch[..]),
         };
         let Some(stream) = stream else { return false };
-        let mut scratch = [0; N];
-        let buf = self.connection.recv_buf(side, &mut scratch);
+        let buf = self.connection.recv_buf(side, scratch);
         if buf.is_empty() {
             return false;
         }
         match stream.poll_read(cx, buf) {
             Poll::Pending => return false,
             Poll::Ready(Ok(0)) => self.connection.handle_eof(side, now),
-            Poll::Ready(Ok(n)) => self.connection.received(side, now, n, &scratch),
+            Poll::Ready(Ok(n)) => {
+                self.connection.received(side, now, n, scratch);
+                // It may have been a password, and the next read may be another connection's.
+                if side == Side::Client {
+                    scratch[..n].fill(0);
+                }
+            }
             Poll::Ready(Err(error)) => self.connection.handle_error(side, now, &error),
         }
         true
