@@ -12,7 +12,7 @@ use pop3_proto::backend::Endpoint;
 
 use crate::runtime::{Runtime, within};
 
-/// How long one address may take.
+/// How long one address may take while there are others.
 const PER_ADDRESS: Duration = Duration::from_secs(10);
 
 /// How long the name service may take.
@@ -20,16 +20,22 @@ const LOOK_UP: Duration = Duration::from_secs(15);
 
 /// Connects to the first address of the endpoint that answers.
 pub(crate) async fn dial<R: Runtime>(runtime: R, endpoint: Endpoint) -> io::Result<R::Stream> {
-    let addresses = look_up(&runtime, &endpoint).await?;
-    let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
+    let mut addresses = look_up(&runtime, &endpoint).await?;
+    let Some(last) = addresses.pop() else {
+        return Err(io::Error::new(
+            ErrorKind::NotFound,
+            "the name has no address",
+        ));
+    };
     for address in addresses {
-        match within(&runtime, PER_ADDRESS, runtime.connect(address)).await {
-            Some(Ok(stream)) => return Ok(stream),
-            Some(Err(error)) => last = about(address, &error),
-            None => last = about(address, &io::Error::from(ErrorKind::TimedOut)),
+        let attempt = runtime.connect(address);
+        if let Some(Ok(stream)) = within(&runtime, PER_ADDRESS, attempt).await {
+            return Ok(stream);
         }
     }
-    Err(last)
+    // Nobody waits for its turn behind the last one: how long it may take is for the backend to say.
+    let attempt = runtime.connect(last).await;
+    attempt.map_err(|error| about(last, &error))
 }
 
 async fn look_up<R: Runtime>(runtime: &R, endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
