@@ -111,7 +111,8 @@ impl Shutdown {
         self.state().members.len()
     }
 
-    /// Wakes the task at the next change: another phase, or a member less. One task at a time.
+    /// Wakes the task at the next change: another phase or, once it is no longer running, a member less.
+    /// One task at a time.
     pub(crate) fn watch(&self, cx: &Context<'_>) {
         let before = self.state().waiting.replace(cx.waker().clone());
         // Not under the lock: a waker may own a task that owns a member.
@@ -160,7 +161,12 @@ impl Drop for Member {
     fn drop(&mut self) {
         let mut state = self.shutdown.state();
         let waker = state.members.remove(&self.id);
-        let waiting = state.waiting.take();
+        // While the server runs nobody waits for members to go: at every end of a connection that would
+        // wake who accepts them.
+        let waiting = match self.shutdown.phase() {
+            Phase::Running => None,
+            Phase::Finishing | Phase::Ending => state.waiting.take(),
+        };
         drop(state);
         drop(waker);
         if let Some(waiting) = waiting {
