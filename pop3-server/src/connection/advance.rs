@@ -17,6 +17,18 @@ impl<S: Service> Connection<S> {
     /// Where every entry point ends: moves plaintext until nothing moves.
     pub(super) fn advance(&mut self, now: Time) {
         self.report.at(now);
+        self.settle(now);
+        // What a backend does while it is polled it does without knowing the time, and asks for it this
+        // way. Answered here, it costs no timer.
+        if let Some(upstream) = &mut self.upstream
+            && upstream.expire(now)
+        {
+            self.settle(now);
+        }
+        self.transcribe(now);
+    }
+
+    fn settle(&mut self, now: Time) {
         loop {
             self.transcribe(now);
             let moved = self.transcribed(now, Self::events)
@@ -29,7 +41,6 @@ impl<S: Service> Connection<S> {
                 break;
             }
         }
-        self.transcribe(now);
     }
 
     /// One step, and what was said in it: so that the two dialogues stand side by side in the order in
