@@ -77,6 +77,7 @@ mod signal;
 
 use std::io;
 use std::net::TcpListener;
+use std::panic::resume_unwind;
 
 use pop3_server::server::{Options, Reload, Reloadable, Server};
 use pop3_server::service::Service;
@@ -101,9 +102,15 @@ pub fn run<S: Service>(
     let served = runtime.block_on(async {
         let signals = UnixSignals::new()?;
         let driver = Tokio::new(runtime.handle().clone());
-        server
-            .serve(driver, sockets, signals, reload, options.grace)
-            .await
+        // On a worker, so that accepting does not go through this thread, which has no part in the I/O.
+        let served = server.serve(driver, sockets, signals, reload, options.grace);
+        match runtime.spawn(served).await {
+            Ok(served) => served,
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(cancelled) => Err(io::Error::other(cancelled)),
+            },
+        }
     });
     // A job that still blocks is nobody's any more; do not wait for it.
     runtime.shutdown_background();
