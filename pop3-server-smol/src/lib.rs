@@ -1,7 +1,8 @@
 //! pop3-server on smol's parts: sockets, timer, accept, blocking pool, signals.
 //!
 //! Knows nothing of POP3: it implements the traits of [`pop3_server::runtime`] and runs an executor of
-//! its own on several threads, because `smol::spawn` uses one.
+//! its own for each thread. A connection stays with its thread: one executor for all would wake another
+//! thread at each event, to find that there is nothing left to do.
 //!
 //! # Examples
 //!
@@ -97,24 +98,26 @@ pub fn run<S: Service>(
     reload: Reload,
     options: &Options,
 ) -> io::Result<()> {
-    let executor = Arc::new(Executor::new());
+    let threads = options.threads.max(1);
+    let executors: Arc<[_]> = (0..threads).map(|_| Executor::new()).collect();
     let signals = UnixSignals::new()?;
     let (running, stopped) = channel::bounded::<()>(1);
     thread::scope(|scope| {
         // This thread is one of them.
-        for number in 1..options.threads.max(1) {
-            let (executor, stopped) = (Arc::clone(&executor), stopped.clone());
+        for number in 1..threads {
+            let (executors, stopped) = (Arc::clone(&executors), stopped.clone());
             let work = move || {
                 // Its sender dropped is the sign to stop.
-                let _ = block_on(executor.run(stopped.recv()));
+                let _ = block_on(executors[number].run(stopped.recv()));
             };
             thread::Builder::new()
                 .name(format!("pop3-server-{number}"))
                 .spawn_scoped(scope, work)?;
         }
-        let driver = Smol::new(Arc::clone(&executor));
-        let served =
-            block_on(executor.run(server.serve(driver, sockets, signals, reload, options.grace)));
+        let driver = Smol::new(Arc::clone(&executors));
+        // As a task: what this thread runs by itself is asked again whenever the thread wakes.
+        let served = server.serve(driver, sockets, signals, reload, options.grace);
+        let served = block_on(executors[0].run(executors[0].spawn(served)));
         drop(running);
         served
     })

@@ -1,33 +1,36 @@
 //! Sockets, timer and tasks of smol's parts.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use async_executor::Executor;
 use async_io::Async;
 use blocking::unblock;
-use futures_lite::{AsyncRead, AsyncWrite, FutureExt};
+use futures_lite::{AsyncWrite, FutureExt};
 use pop3_proto::time::Time;
 use pop3_server::runtime::{Accepted, Boxed, Listener, Runtime, Stream, Timer};
 
-/// An executor of smol's and its reactor.
+/// Executors of smol's, one for each thread, and its reactor.
 #[derive(Clone, Debug)]
 pub struct Smol {
-    executor: Arc<Executor<'static>>,
+    executors: Arc<[Executor<'static>]>,
+    next: Arc<AtomicUsize>,
     start: Instant,
 }
 
 impl Smol {
-    /// Uses this executor. The clock starts now.
-    pub fn new(executor: Arc<Executor<'static>>) -> Self {
+    /// Uses these executors by turns; without any, no task runs. The clock starts now.
+    pub fn new(executors: Arc<[Executor<'static>]>) -> Self {
         Self {
-            executor,
+            executors,
+            next: Arc::default(),
             start: Instant::now(),
         }
     }
@@ -60,7 +63,7 @@ impl Runtime for Smol {
         Box::pin(async move {
             let stream = Async::<TcpStream>::connect(address).await?;
             stream.get_ref().set_nodelay(true)?;
-            Ok(Tcp(stream))
+            Ok(Tcp::new(stream))
         })
     }
 
@@ -79,25 +82,50 @@ impl Runtime for Smol {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         // A task's panic is its own: it must not take a thread of the executor with it.
         let task = AssertUnwindSafe(task).catch_unwind();
-        self.executor.spawn(async { drop(task.await) }).detach();
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.executors.len().max(1);
+        if let Some(executor) = self.executors.get(turn) {
+            executor.spawn(async { drop(task.await) }).detach();
+        }
     }
 }
 
 /// A TCP connection.
 #[derive(Debug)]
-pub struct Tcp(Async<TcpStream>);
+pub struct Tcp {
+    socket: Async<TcpStream>,
+    /// The last read found nothing: the reactor says when it is worth another one.
+    drained: bool,
+}
+
+impl Tcp {
+    fn new(socket: Async<TcpStream>) -> Self {
+        Self {
+            socket,
+            drained: false,
+        }
+    }
+}
 
 impl Stream for Tcp {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        loop {
+            if self.drained {
+                ready!(self.socket.poll_readable(cx))?;
+                self.drained = false;
+            }
+            match self.socket.get_ref().read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.drained = true,
+                read => return Poll::Ready(read),
+            }
+        }
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
     }
 
     fn shut_down(&mut self) -> io::Result<()> {
-        self.0.get_ref().shutdown(Shutdown::Write)
+        self.socket.get_ref().shutdown(Shutdown::Write)
     }
 }
 
@@ -124,7 +152,7 @@ impl Listener for Accepting {
         let _ = stream.set_nodelay(true);
         let local = stream.local_addr().unwrap_or(self.local);
         Poll::Ready(Ok(Accepted {
-            stream: Tcp(Async::new(stream)?),
+            stream: Tcp::new(Async::new(stream)?),
             peer,
             local,
         }))
