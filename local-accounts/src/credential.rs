@@ -13,6 +13,8 @@ use pop3_proto::backend::store::StoreError;
 use pop3_proto::secret::Secret;
 use subtle::ConstantTimeEq as _;
 
+use crate::argon;
+
 /// More memory than that, in octets, is taken for a mistake or an attack.
 const MAX_MEMORY: u64 = 1 << 30;
 /// More work than that, in octets of memory written, too: some seconds.
@@ -178,9 +180,7 @@ impl Credential {
     pub(crate) fn matches(&self, password: &Secret) -> bool {
         let password = password.expose();
         match &self.kind {
-            Kind::Argon2(hash) => argon2::Argon2::default()
-                .verify_password(password, hash)
-                .is_ok(),
+            Kind::Argon2(hash) => argon::verifies(hash, password),
             Kind::Scrypt(hash) => scrypt::Scrypt::new()
                 .verify_password(password, hash)
                 .is_ok(),

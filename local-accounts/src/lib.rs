@@ -31,6 +31,7 @@
 //! # }
 //! ```
 
+mod argon;
 mod cache;
 mod credential;
 mod file_accounts;
