@@ -12,11 +12,12 @@ mod reference;
 
 use std::collections::BTreeSet;
 
-use common::{Talk, clear, seconds};
-use pop3_proto::backend::{Index, Mechanism, Request};
-use pop3_proto::server::{Policy, TlsOffer};
+use common::{Talk, Trouble, clear, seconds};
+use pop3_proto::backend::{FailureKind, Index, Mechanism, Request};
+use pop3_proto::server::{Policy, ReadOnly, TlsOffer};
 use reference::{Answer, Reference, Standing};
 
+const LOGIN: [&str; 2] = ["USER u", "PASS p w"];
 const PLAIN: [&str; 1] = ["PLAIN"];
 const ALL: [&str; 4] = ["PLAIN", "LOGIN", "XOAUTH2", "X-RELAY"];
 const MAILS: [&[u8]; 2] = [b"A: 1\r\n\r\n.1\r\n2\r\n", b"A: 2"];
@@ -114,6 +115,16 @@ fn policies(mechanisms: &[&str]) -> Vec<(&'static str, Policy)> {
     ]
 }
 
+/// A maildrop that is only read, whose first message can be had no more.
+fn read_only() -> Vec<(&'static str, Policy)> {
+    let policy = Policy {
+        mechanisms: Vec::new(),
+        read_only: ReadOnly::Always,
+        ..clear()
+    };
+    vec![("reading only", policy)]
+}
+
 /// What was gone through.
 #[derive(Default)]
 struct Visited {
@@ -122,30 +133,38 @@ struct Visited {
     standings: BTreeSet<(&'static str, Standing)>,
 }
 
-/// P010, P013, P032, P035, P036, P037, P055, P057, S007, S013, T002, T004, T006, X005, X006.
+/// G01, G23, P010, P013, P032, P035, P036, P037, P055, P057, S007, S013, T002, T004, T006, X005, X006.
 #[test]
 fn every_sequence() {
-    visit("before login", &BEFORE, &PLAIN, &[], 4);
-    visit("logins", &LOGINS, &ALL, &[], 3);
-    visit("after login", &AFTER, &PLAIN, &["USER u", "PASS p w"], 3);
+    visit("before login", &BEFORE, &policies(&PLAIN), &[], 4);
+    visit("logins", &LOGINS, &policies(&ALL), &[], 3);
+    visit("after login", &AFTER, &policies(&PLAIN), &LOGIN, 3);
+    visit("reading only", &AFTER, &read_only(), &LOGIN, 3);
 }
 
 #[test]
 #[ignore = "long"]
 fn every_longer_sequence() {
-    visit("before login", &BEFORE, &PLAIN, &[], 5);
-    visit("logins", &LOGINS, &ALL, &[], 5);
-    visit("after login", &AFTER, &PLAIN, &["USER u", "PASS p w"], 4);
+    visit("before login", &BEFORE, &policies(&PLAIN), &[], 5);
+    visit("logins", &LOGINS, &policies(&ALL), &[], 5);
+    visit("after login", &AFTER, &policies(&PLAIN), &LOGIN, 4);
+    visit("reading only", &AFTER, &read_only(), &LOGIN, 4);
 }
 
 /// Goes through all sequences of this length that begin with these lines; each holds all shorter ones.
-fn visit(what: &str, acts: &[Act], mechanisms: &[&str], start: &[&'static str], length: usize) {
+fn visit(
+    what: &str,
+    acts: &[Act],
+    policies: &[(&'static str, Policy)],
+    start: &[&'static str],
+    length: usize,
+) {
     let mut visited = Visited::default();
-    for (name, policy) in policies(mechanisms) {
+    for (name, policy) in policies {
         let mut digits = vec![0; length];
         loop {
             let sequence: Vec<Act> = digits.iter().map(|&digit| acts[digit]).collect();
-            let played = play(name, &policy, start, &sequence, &mut visited);
+            let played = play(name, policy, start, &sequence, &mut visited);
             // what begins with an end goes no further
             digits[played..].fill(0);
             let Some(place) = digits[..played]
@@ -176,6 +195,10 @@ fn play(
 ) -> usize {
     let mut talk = Talk::new(policy.clone(), &MAILS);
     let mut reference = Reference::new(policy, &MAILS);
+    if policy.read_only == ReadOnly::Always {
+        talk.store.troubles = vec![(Index(0), Trouble::Fails(FailureKind::Missing))];
+        reference.vanish_message(1);
+    }
     let stls: &[&str] = match policy.clear_login || policy.tls == TlsOffer::Implicit {
         true => &[],
         false => &["STLS"],

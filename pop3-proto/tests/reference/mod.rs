@@ -4,7 +4,7 @@
 //! X-RELAY, which asks one question and takes every answer.
 #![allow(unreachable_pub, reason = "a module of a test")]
 
-use pop3_proto::server::{Policy, TlsOffer};
+use pop3_proto::server::{Policy, ReadOnly, TlsOffer};
 use testkit::Content;
 use testkit::model::{Maildrop, Message, Reply};
 
@@ -46,10 +46,11 @@ pub struct Standing {
 
 /// The session.
 pub struct Reference {
+    read_only: bool,
     offer: TlsOffer,
     clear_login: bool,
-    /// All mechanisms are there, not PLAIN alone.
-    relays: bool,
+    /// How many there are: all, PLAIN alone, none.
+    mechanisms: usize,
     maildrop: Maildrop,
     user: bool,
     exchange: Option<Exchange>,
@@ -66,11 +67,18 @@ impl Reference {
         let messages = mails.iter().enumerate();
         let messages =
             messages.map(|(n, mail)| Message::new(format!("id{n}"), Content::from(mail.to_vec())));
+        let maildrop = Maildrop::new(messages);
+        let read_only = policy.read_only == ReadOnly::Always;
         Self {
+            read_only,
             offer: policy.tls,
             clear_login: policy.clear_login,
-            relays: policy.mechanisms.len() > 1,
-            maildrop: Maildrop::new(messages),
+            mechanisms: policy.mechanisms.len(),
+            maildrop: if read_only {
+                maildrop.read_only()
+            } else {
+                maildrop
+            },
             user: false,
             exchange: None,
             encrypted: policy.tls == TlsOffer::Implicit,
@@ -80,6 +88,11 @@ impl Reference {
             over: false,
             updated: None,
         }
+    }
+
+    /// A message goes away in the store.
+    pub fn vanish_message(&mut self, number: usize) {
+        self.maildrop.vanish(number);
     }
 
     /// The client falls silent for too long, or is gone.
@@ -161,7 +174,7 @@ impl Reference {
         let (exchange, challenge) = match line {
             "AUTH PLAIN" if self.may_log_in() => (Exchange::Plain, "+ \r\n"),
             "AUTH LOGIN" if self.may_log_in() => (Exchange::LoginName, "+ VXNlcm5hbWU6\r\n"),
-            "AUTH X-RELAY" if self.relays => (Exchange::Relay, "+ d2hhdD8=\r\n"),
+            "AUTH X-RELAY" if self.mechanisms > 1 => (Exchange::Relay, "+ d2hhdD8=\r\n"),
             "AUTH XOAUTH2" => return None,
             _ => {
                 let (mechanism, initial) = line.strip_prefix("AUTH ")?.split_once(' ')?;
@@ -169,10 +182,10 @@ impl Reference {
                     ("PLAIN", _) if self.may_log_in() => {
                         Some(self.answered(Exchange::Plain, initial))
                     }
-                    ("XOAUTH2", GOOD_TOKEN) if self.relays && self.encrypted => {
+                    ("XOAUTH2", GOOD_TOKEN) if self.mechanisms > 1 && self.encrypted => {
                         Some(Answer::Reply(self.log_in(true)))
                     }
-                    ("XOAUTH2", BAD_TOKEN) if self.relays && self.encrypted => {
+                    ("XOAUTH2", BAD_TOKEN) if self.mechanisms > 1 && self.encrypted => {
                         self.exchange = Some(Exchange::RefusedToken);
                         Some(Answer::Challenge("+ eyJ"))
                     }
@@ -236,12 +249,13 @@ impl Reference {
             ("AUTH-RESP-CODE", true),
             ("PIPELINING", true),
             ("USER", self.may_log_in()),
-            ("SASL PLAIN", self.may_log_in() && !self.relays),
-            (all, self.relays),
+            ("SASL PLAIN", self.may_log_in() && self.mechanisms == 1),
+            (all, self.mechanisms > 1),
             ("STLS", stls),
             ("UTF8 USER", true),
             ("LANG", true),
             ("EXPIRE NEVER", true),
+            ("X-POP3SF-READ-ONLY", self.read_only),
             ("IMPLEMENTATION pop3-gateway", true),
         ];
         let told = lines.into_iter().filter(|(_, told)| *told);
