@@ -3,7 +3,7 @@
 //! The texts are for the operator: they name the setting and the remedy where there is one. They never hold
 //! the database's password, and a database never sees a mail user's.
 
-use std::fmt;
+use std::{fmt, io};
 
 use pop3_proto::backend::store::StoreError;
 use sqlx::error::DatabaseError;
@@ -18,7 +18,8 @@ pub enum SqlError {
     /// A configured query, or the template, is not one that can be used.
     #[error("{key}: {problem}")]
     Config {
-        /// The setting, as it is called in [`Queries`](crate::Queries) and [`Template`](crate::Template).
+        /// The setting, as it is called in [`Queries`](crate::Queries) and [`Template`](crate::Template);
+        /// `queries.account` is that of [`Logins::Query`](crate::Logins::Query).
         key: String,
         /// What is wrong, and what to write instead.
         problem: String,
@@ -95,6 +96,10 @@ impl From<sqlx::Error> for SqlError {
             ),
             Error::Configuration(text) => Self::Refused(format!("the database's settings: {text}")),
             Error::Tls(text) => Self::Refused(format!("TLS with the database: {text}")),
+            // rustls puts what it thinks of a certificate into one
+            Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Self::Refused(format!("TLS with the database: {error}"))
+            }
             Error::Io(error) => Self::Unavailable(format!("the database: {error}")),
             error @ (Error::WorkerCrashed | Error::Protocol(_)) => Self::Unavailable(format!("the database: {error}")),
             error => Self::Refused(format!("the database: {error}")),

@@ -144,7 +144,7 @@ pub(crate) async fn check_password_query(
     wanted(LOGINS, &columns, "password").map(drop)
 }
 
-const LOGINS: &str = "logins.query";
+const LOGINS: &str = "queries.account";
 
 fn query(
     dialect: Dialect,

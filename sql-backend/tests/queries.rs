@@ -4,7 +4,7 @@
 mod common;
 
 use common::admin::Admin;
-use common::server::Kind;
+use common::server::{Kind, Server};
 use common::{Runtime, listed, read};
 use pop3_proto::backend::awaiting::{AsyncMailbox, AsyncStore};
 use pop3_proto::backend::store::{StoreError, message_size};
@@ -179,7 +179,7 @@ fn mistakes(admin: &Admin) {
     let error = runtime
         .run(SqlStore::connect(config).unwrap().check())
         .unwrap_err();
-    has(error.to_string(), &["logins.query", "as password"]);
+    has(error.to_string(), &["queries.account", "as password"]);
 
     let mut config = admin.config(admin.plain_queries());
     config.maildrops = Maildrops::Own;
@@ -350,4 +350,48 @@ fn passwords_stay_secret() {
         };
         assert!(!told.contains("hunter2"), "{told}");
     }
+}
+
+/// TLS is what the URL says: with the right authority it works, with the system's own it does not.
+fn over_tls(kind: Kind) {
+    let mut server = Server::start(kind);
+    let (port, authority) = server.listen_with_tls();
+    let authority = authority.display();
+    let url = |rest: &str| {
+        let start = match kind {
+            Kind::Postgres => "postgres://test",
+            Kind::MariaDb => "mysql://root",
+        };
+        DatabaseUrl::new(&format!("{start}@localhost:{port}/test{rest}"))
+    };
+    let (verify, own) = match kind {
+        Kind::Postgres => ("?sslmode=verify-full", format!("&sslrootcert={authority}")),
+        Kind::MariaDb => ("?ssl-mode=VERIFY_IDENTITY", format!("&ssl-ca={authority}")),
+    };
+    Runtime::each(|runtime| {
+        runtime.run(async {
+            let store = common::own_store(&url(&format!("{verify}{own}"))).await;
+            store.check().await.unwrap();
+            store.close().await;
+            let store = SqlStore::connect(sql_backend::Config::new(url(verify))).unwrap();
+            let error = store.check().await.unwrap_err();
+            assert!(error.to_string().contains("TLS"), "{error}");
+            // on this machine it may do without
+            let store = SqlStore::connect(sql_backend::Config::new(url(""))).unwrap();
+            store.check().await.unwrap();
+            store.close().await;
+        });
+    });
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_over_tls() {
+    over_tls(Kind::MariaDb);
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_over_tls() {
+    over_tls(Kind::Postgres);
 }

@@ -102,7 +102,9 @@ fn mysql(text: &str, url: &DatabaseUrl, chose_tls: bool) -> Result<Options, SqlE
     if let Some(password) = password(url)? {
         options = options.password(password);
     }
-    if !chose_tls && options.get_socket().is_none() && !is_local(options.get_host()) {
+    if !chose_tls && options.get_socket().is_some() {
+        options = options.ssl_mode(MySqlSslMode::Disabled);
+    } else if !chose_tls && !is_local(options.get_host()) {
         options = options.ssl_mode(MySqlSslMode::VerifyIdentity);
     }
     Ok(Options::MySql(Box::new(

@@ -23,6 +23,8 @@ pub struct Server {
     pub kind: Kind,
     folder: tempfile::TempDir,
     child: Option<Child>,
+    /// Further words of its command line.
+    extra: Vec<String>,
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,6 +40,7 @@ impl Server {
             kind,
             folder,
             child: None,
+            extra: Vec::new(),
         };
         let data = server.data();
         fs::create_dir(&data).unwrap();
@@ -98,7 +101,7 @@ impl Server {
                 .arg(format!("--socket={}", data.join("socket").display()))
                 .arg(format!("--pid-file={}", data.join("pid").display())),
         };
-        command.stdin(Stdio::null());
+        command.args(&self.extra).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         self.child = Some(command.spawn().unwrap());
         let begun = Instant::now();
@@ -115,6 +118,62 @@ impl Server {
             );
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Has it listen on loopback too, with TLS. Gives back the port and the authority's certificate.
+    pub fn listen_with_tls(&mut self) -> (u16, PathBuf) {
+        let folder = self.folder.path();
+        let openssl = |arguments: &str| {
+            let mut command = Command::new("openssl");
+            command.args(arguments.split(' ')).current_dir(folder);
+            succeed(&mut command);
+        };
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
+        openssl(&format!(
+            "req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=authority"
+        ));
+        openssl(&format!(
+            "req {key} -keyout tls.key -out tls.csr -subj /CN=localhost"
+        ));
+        fs::write(folder.join("names"), "subjectAltName=DNS:localhost\n").unwrap();
+        openssl(
+            "x509 -req -in tls.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out tls.pem",
+        );
+        let (certificate, key) = (folder.join("tls.pem"), folder.join("tls.key"));
+        if is_root() {
+            let owner = format!("{0}:{0}", self.user());
+            succeed(Command::new("chown").arg(owner).arg(&key));
+        }
+        let port = {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().port()
+        };
+        let (certificate, key) = (certificate.display(), key.display());
+        self.extra = match self.kind {
+            Kind::Postgres => vec![
+                "-c".into(),
+                "ssl=on".into(),
+                "-c".into(),
+                format!("ssl_cert_file={certificate}"),
+                "-c".into(),
+                format!("ssl_key_file={key}"),
+                "-c".into(),
+                "listen_addresses=127.0.0.1".into(),
+                "-c".into(),
+                format!("port={port}"),
+            ],
+            Kind::MariaDb => vec![
+                "--skip-networking=0".into(),
+                "--bind-address=127.0.0.1".into(),
+                format!("--port={port}"),
+                format!("--ssl-cert={certificate}"),
+                format!("--ssl-key={key}"),
+            ],
+        };
+        let authority = folder.join("ca.pem");
+        self.kill();
+        self.restart();
+        (port, authority)
     }
 
     /// As when its machine is switched off.
@@ -179,14 +238,25 @@ impl Server {
     pub async fn postgres(&self, database: &str) -> Result<sqlx::PgConnection, sqlx::Error> {
         let options = sqlx::postgres::PgConnectOptions::new_without_pgpass()
             .socket(self.data())
+            .port(self.port())
             .username("test")
             .database(database);
         <sqlx::PgConnection as sqlx::Connection>::connect_with(&options).await
     }
 
+    /// It is a part of the socket's name.
+    fn port(&self) -> u16 {
+        let port = self
+            .extra
+            .last()
+            .and_then(|last| last.strip_prefix("port="));
+        port.map_or(5432, |port| port.parse().unwrap())
+    }
+
     pub async fn mysql(&self, database: &str) -> Result<sqlx::MySqlConnection, sqlx::Error> {
         let options = sqlx::mysql::MySqlConnectOptions::new()
             .socket(self.data().join("socket"))
+            .ssl_mode(sqlx::mysql::MySqlSslMode::Disabled)
             .username("root")
             .database(database);
         <sqlx::MySqlConnection as sqlx::Connection>::connect_with(&options).await
