@@ -110,10 +110,14 @@ impl Dir {
     }
 
     /// Which directory it is, whatever path leads to it.
+    #[allow(
+        clippy::unnecessary_cast,
+        reason = "other systems have other types here"
+    )]
     pub(crate) fn identity(&self) -> io::Result<(u64, u64)> {
         let stat = rustix::fs::fstat(&self.file);
         let stat = stat.map_err(|errno| named("look at", &self.path, errno))?;
-        Ok((stat.st_dev, stat.st_ino))
+        Ok((stat.st_dev as u64, stat.st_ino as u64))
     }
 
     /// The state of a regular file; anything else is not found.
@@ -271,7 +275,6 @@ impl Stamp {
 
     #[allow(
         clippy::unnecessary_cast,
-        clippy::useless_conversion,
         reason = "other systems have other types here"
     )]
     fn of(stat: &Stat) -> Self {

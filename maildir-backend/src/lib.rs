@@ -42,6 +42,9 @@
 //! [`Deletion`] says, and with [`Config::mark_seen`] what was retrieved becomes seen. Folders within a
 //! Maildir (Maildir++) are not shown.
 //!
+//! What is deleted is what was there: a file that is not any more the one that was listed or retrieved
+//! stays, and QUIT is answered with an error.
+//!
 //! # What identifies a message
 //!
 //! In a Maildir its name up to the colon, which the Maildir rules make unique for ever. In a plain

@@ -28,6 +28,22 @@ pub(crate) struct Message {
     pub(crate) stamp: Stamp,
 }
 
+impl Message {
+    /// Whether a file of its name, in this state, is the message that was listed or read. The Maildir rules
+    /// give a name to one message only, but not everybody keeps them.
+    pub(crate) fn is_still(&self, layout: Layout, now: Stamp) -> bool {
+        match layout {
+            Layout::Directory => now == self.stamp,
+            // others may touch it, or put back a copy
+            Layout::Maildir => {
+                let same_file = now.inode == self.stamp.inode;
+                let copy = now.changed == self.stamp.changed;
+                now.size == self.stamp.size && (same_file || copy)
+            }
+        }
+    }
+}
+
 /// A message and what a client is told of it.
 #[derive(Debug)]
 pub(crate) struct Told {

@@ -95,7 +95,7 @@ impl Removal<'_> {
         let name = &*found.name;
         // neither a folder nor a link goes
         let stamp = from.stat(name)?;
-        if self.folder.layout == Layout::Directory && stamp != message.stamp {
+        if !message.is_still(self.folder.layout, stamp) {
             let path = from.path().join(name::display(name));
             return Err(io::Error::other(format!(
                 "{} changed since it was read, and stays",

@@ -131,6 +131,39 @@ fn a_file_that_was_written_anew_stays() {
     assert_eq!(disk.files("."), ["a"]);
 }
 
+/// The Maildir rules forbid to use a name again, but a message that nobody has read is worth more.
+#[test]
+fn a_name_that_is_used_again_costs_no_message() {
+    let disk = Disk::maildir();
+    for name in ["new/1.a", "new/2.a", "new/3.a", "new/4.a"] {
+        disk.put(name, "first");
+        age(&disk.path().join(name), Duration::from_secs(60));
+    }
+    let mut mailbox = disk.open();
+    assert_eq!(mailbox.list().unwrap().len(), 4);
+    for name in ["1.a", "2.a"] {
+        fs::remove_file(disk.path().join("new").join(name)).unwrap();
+        disk.put(&format!("cur/{name}:2,"), "another");
+    }
+    assert_eq!(read(&mut mailbox, 1).unwrap(), b"another");
+    // touched, or put back as it was: the same message
+    age(&disk.path().join("new/3.a"), Duration::ZERO);
+    let four = disk.path().join("new/4.a");
+    let modified = fs::metadata(&four).unwrap().modified().unwrap();
+    fs::write(disk.path().join("copy"), "first").unwrap();
+    fs::rename(disk.path().join("copy"), &four).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&four)
+        .unwrap()
+        .set_modified(modified)
+        .unwrap();
+    let error = mailbox.remove(&[0, 1, 2, 3].map(Index)).unwrap_err();
+    assert!(error.to_string().contains("1.a"), "{error}");
+    assert_eq!(disk.files("new"), [""; 0]);
+    assert_eq!(disk.files("cur"), ["1.a:2,"]);
+}
+
 #[test]
 fn f11_sizes_are_counted_once() {
     let disk = Disk::maildir();
