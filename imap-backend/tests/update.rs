@@ -654,3 +654,27 @@ fn i003_a_trash_with_a_name_that_cannot_be_said() {
         assert!(changes_nothing(&world), "{}", world.everything_sent());
     }
 }
+
+/// I005: half of what the way to the trash takes is not enough to go without asking; and a server that
+/// knows no special folders is not asked for them.
+#[test]
+fn i005_i015_the_trash_is_looked_for_where_the_server_can_say() {
+    for before in ["IMAP4rev1 MOVE", "IMAP4rev1 SPECIAL-USE", "IMAP4rev1"] {
+        let mut world = opened(trash(), before);
+        world.update(&[0], &[]);
+        let tag = world.expect("CAPABILITY");
+        world.serve(&format!(
+            "* CAPABILITY IMAP4rev1 MOVE SPECIAL-USE LIST-EXTENDED\r\n{tag} OK\r\n"
+        ));
+        let tag = world.expect("LIST (SPECIAL-USE) \"\" \"*\"");
+        world.serve(&format!("* LIST (\\Trash) NIL Bin\r\n{tag} OK\r\n"));
+        world.expect_ok("UID MOVE 2 \"Bin\"");
+        world.expect_replies(&["Updated"]);
+    }
+    let mut world = opened(trash(), "IMAP4rev1 MOVE");
+    world.update(&[0], &[]);
+    let tag = world.expect("CAPABILITY");
+    world.serve(&format!("* CAPABILITY IMAP4rev1 MOVE\r\n{tag} OK\r\n"));
+    world.expect_ok("UID MOVE 2 \"Trash\"");
+    world.expect_replies(&["Updated"]);
+}
