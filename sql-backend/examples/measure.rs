@@ -21,7 +21,7 @@ use pop3_proto::backend::{Backend, Effect, Job, Outcome};
 use pop3_proto::server::{Event, Policy, Session};
 use pop3_proto::time::Time;
 use server::{Kind, Server};
-use sql_backend::{Config, DatabaseUrl, SqlStore};
+use sql_backend::{Config, DatabaseUrl, Maildrops, Queries, SqlStore};
 use sqlx::Connection;
 
 const SIZE: usize = 2000;
@@ -46,7 +46,7 @@ fn main() {
         .build()
         .unwrap();
     let _entered = runtime.enter();
-    let store = SqlStore::connect(Config::new(url)).unwrap();
+    let store = SqlStore::connect(Config::new(url.clone())).unwrap();
     runtime.block_on(async {
         store.migrate().await.unwrap();
         for user in ["many", "large"] {
@@ -76,6 +76,38 @@ fn main() {
         client.say("LIST\r\nUIDL\r\n");
         figures.end(&format!("LIST and UIDL, {round}"), client.heard);
         client.say("QUIT\r\n");
+    }
+
+    // the same messages as if they were somebody's own
+    let all = "from pop3_messages m join pop3_pieces p on p.message = m.id";
+    for (what, list) in [
+        (
+            "sizes counted one by one",
+            "select id from pop3_messages where account = :user order by id".into(),
+        ),
+        (
+            "sizes counted in one pass",
+            format!("select m.id, p.data as body {all} where m.account = :user order by m.id"),
+        ),
+    ] {
+        let queries = Queries {
+            list,
+            body: format!("select p.data as body {all} where m.id = :id"),
+            ..Queries::default()
+        };
+        let store = SqlStore::connect(Config {
+            maildrops: Maildrops::Queries(Box::new(queries)),
+            ..Config::new(url.clone())
+        });
+        let store = store.unwrap();
+        for round in ["first", "again"] {
+            let mut client = Client::new(&runtime, &store);
+            let figures = Figures::begin();
+            client.say("USER many\r\nPASS secret\r\nSTAT\r\n");
+            figures.end(&format!("login and STAT, {what}, {round}"), client.heard);
+            client.say("QUIT\r\n");
+        }
+        runtime.block_on(store.close());
     }
 
     let figures = Figures::begin();

@@ -395,3 +395,102 @@ fn mariadb_over_tls() {
 fn postgres_over_tls() {
     over_tls(Kind::Postgres);
 }
+
+/// Ids of the types that people use, and a text column that is read in parts: characters are never cut.
+fn ids_and_texts(admin: &Admin) {
+    admin.create();
+    let runtime = Runtime::Smol;
+    let (kinds, text) = match admin.kind() {
+        None => (
+            &[
+                ("INTEGER", "7", ":id"),
+                ("TEXT", "'a/b c'", ":id"),
+                ("BLOB", "X'00FF'", ":id"),
+            ][..],
+            "TEXT",
+        ),
+        Some(Kind::MariaDb) => (
+            &[
+                ("BIGINT UNSIGNED", "9223372036854775807", ":id"),
+                ("VARCHAR(20)", "'a/b c'", ":id"),
+                ("BINARY(4)", "X'00FF0A0D'", ":id"),
+                ("CHAR(36)", "UUID()", ":id"),
+            ][..],
+            "LONGTEXT CHARACTER SET utf8mb4",
+        ),
+        Some(Kind::Postgres) => (
+            &[
+                ("SMALLINT", "7", ":id"),
+                ("VARCHAR(20)", "'a/b c'", ":id"),
+                ("BYTEA", "'\\x00ff0a0d'", ":id"),
+                ("UUID", "gen_random_uuid()", ":id::uuid"),
+                ("NUMERIC", "12345678901234567890", ":id::numeric"),
+            ][..],
+            "TEXT",
+        ),
+    };
+    let body: String = "Subject: x\r\n\r\näöü€𝄞\n"
+        .chars()
+        .chain("ä€x𝄞".chars().cycle().take(200_001))
+        .collect();
+    for (id_type, value, compared) in kinds {
+        admin.sql(&format!(
+            "DROP TABLE IF EXISTS texts; CREATE TABLE texts (id {id_type}, mail {text});
+             INSERT INTO texts VALUES ({value}, '{body}')"
+        ));
+        let part = match admin.kind() {
+            None => "substr(mail, :from, :for)",
+            Some(_) => "substring(mail from :from for :for)",
+        };
+        let id = if *id_type == "NUMERIC" {
+            "id::text as id"
+        } else {
+            "id"
+        };
+        let queries = Queries {
+            list: format!("select {id} from texts"),
+            body_piece: Some(format!(
+                "select {part} as body from texts where id = {compared}"
+            )),
+            delete: vec![format!("delete from texts where id = {compared}")],
+            ..Queries::default()
+        };
+        let store = SqlStore::connect(admin.config(queries)).unwrap();
+        runtime.run(async {
+            store.check().await.unwrap();
+            let (mut mailbox, entries) = listed(&store).await;
+            assert_eq!(
+                entries[0].size,
+                message_size(body.as_bytes()).unwrap(),
+                "{id_type}"
+            );
+            assert!(pop3_proto::unique_id::is_valid(
+                entries[0].unique_id.as_bytes()
+            ));
+            assert!(
+                read(&mut mailbox, 0).await.unwrap() == body.as_bytes(),
+                "{id_type}"
+            );
+            mailbox.remove(&[Index(0)]).await.unwrap();
+            store.close().await;
+        });
+        assert_eq!(admin.number("select count(*) from texts"), 0, "{id_type}");
+    }
+}
+
+#[test]
+fn sqlite_ids_and_texts() {
+    ids_and_texts(&Admin::sqlite());
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_ids_and_texts() {
+    ids_and_texts(&Admin::server(Kind::MariaDb));
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_ids_and_texts() {
+    ids_and_texts(&Admin::server(Kind::Postgres));
+}
