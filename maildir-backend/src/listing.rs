@@ -17,9 +17,19 @@ use crate::name;
 use crate::sizes::{Count, Memory, Sizes};
 use crate::snapshot::Snapshot;
 
-/// A login does not take longer because messages have to be counted; what is left is counted by the next
-/// ones. Clients wait for a minute or so.
-const COUNTING: Duration = Duration::from_secs(20);
+/// How long counting may take. Clients wait for a minute or so.
+pub(crate) const COUNTING: Duration = Duration::from_secs(20);
+
+/// How a folder is listed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// The counts may be saved in the folder.
+    pub(crate) saves: bool,
+    /// Files that are written to right now are left out.
+    pub(crate) settled: bool,
+    /// What was not counted after so long is left to the next ones.
+    pub(crate) counting: Duration,
+}
 
 /// A message as it was listed.
 #[derive(Clone, Debug)]
@@ -52,17 +62,15 @@ pub(crate) struct Told {
     pub(crate) octets: u64,
 }
 
-/// Lists a folder. `may_write`: the counts may be saved in it. `settled`: files that are written to right
-/// now are left out.
+/// Lists a folder.
 pub(crate) fn list(
     folder: &Folder,
     config: &Config,
     memory: &Memory,
-    may_write: bool,
-    settled: bool,
+    manner: Manner,
 ) -> Result<Vec<Told>, StoreError> {
     let mut messages = messages(folder)?;
-    if settled && folder.layout == Layout::Directory {
+    if manner.settled && folder.layout == Layout::Directory {
         let now = SystemTime::now();
         messages.retain(|message| has_settled(message.stamp, now, config.settle));
     }
@@ -76,7 +84,7 @@ pub(crate) fn list(
         }),
     }
     let known = Sizes::load(folder.layout, &folder.home, memory);
-    Ok(measured(folder, messages, &known, memory, may_write))
+    Ok(measured(folder, messages, &known, memory, manner))
 }
 
 /// The messages in no order, each once.
@@ -143,12 +151,12 @@ fn measured(
     messages: Vec<Message>,
     known: &Sizes,
     memory: &Memory,
-    may_write: bool,
+    manner: Manner,
 ) -> Vec<Told> {
     let counts = known.counts();
     let mut lines: Vec<(usize, Count)> = Vec::new();
     let mut told = Vec::with_capacity(messages.len());
-    let mut news = may_write && known.is_unsaved();
+    let mut news = manner.saves && known.is_unsaved();
     let start = Instant::now();
     for message in messages {
         let Message { found, stamp } = &message;
@@ -162,7 +170,8 @@ fn measured(
             let before = counts.get(unique_id.as_str()).copied();
             let before = before.filter(|count| count.octets(*stamp).is_some());
             let counted = before.or_else(|| {
-                let count = (start.elapsed() < COUNTING).then(|| count(folder, found, *stamp))?;
+                let count =
+                    (start.elapsed() < manner.counting).then(|| count(folder, found, *stamp))?;
                 news |= count.is_some();
                 count
             })?;
@@ -180,7 +189,7 @@ fn measured(
         let lines = lines
             .iter()
             .filter_map(|(at, count)| Some((told.get(*at)?.unique_id.as_str(), *count)));
-        Sizes::store(folder.layout, &folder.home, memory, may_write, lines);
+        Sizes::store(folder.layout, &folder.home, memory, manner.saves, lines);
     }
     told
 }
@@ -191,4 +200,35 @@ fn count(folder: &Folder, found: &Found, stamp: Stamp) -> Option<Count> {
     let opened = folder.place(found.place).read(&found.name).ok()?;
     let octets = message_size(Snapshot::new(opened)).ok()?;
     Some(Count::new(stamp, octets))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_was_not_counted_in_time_is_counted_by_the_next() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("new")).unwrap();
+        fs::write(root.path().join("new/1.a"), "a\n").unwrap();
+        fs::write(root.path().join("new/2.a,S=2,W=3"), "a\n").unwrap();
+        let config = Config::new(root.path());
+        let folder = Folder::open(&config, "").unwrap().unwrap();
+        let sizes = |counting| {
+            let manner = Manner {
+                saves: true,
+                settled: true,
+                counting,
+            };
+            let told = list(&folder, &config, &Memory::default(), manner).unwrap();
+            told.iter().map(|told| told.octets).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(Duration::ZERO), [2, 3]);
+        assert_eq!(sizes(COUNTING), [3, 3]);
+        assert_eq!(sizes(Duration::ZERO), [3, 3]);
+    }
 }

@@ -15,7 +15,7 @@ use crate::config::{Deletion, Layout};
 use crate::disk::Stamp;
 use crate::folder::{Folder, Found};
 use crate::held::Held;
-use crate::listing::{self, Message, Told};
+use crate::listing::{self, Manner, Message, Told};
 use crate::snapshot::Snapshot;
 use crate::store::Shared;
 use crate::{name, packed, removal};
@@ -129,7 +129,12 @@ impl Mailbox for MaildirMailbox {
         if writes && config.lock {
             self.held = Some(Held::take(&folder.home)?);
         }
-        let told = listing::list(folder, config, memory, writes, true)?;
+        let manner = Manner {
+            saves: writes,
+            settled: true,
+            counting: listing::COUNTING,
+        };
+        let told = listing::list(folder, config, memory, manner)?;
         let (messages, entries) = told
             .into_iter()
             .map(|told| {

@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::disk::faults;
-    use crate::listing;
+    use crate::listing::{self, Manner};
     use crate::sizes::Memory;
 
     const MESSAGES: usize = 7;
@@ -244,7 +244,12 @@ mod tests {
         config.layout = layout;
         let folder = Folder::open(&config, "").unwrap().unwrap();
         faults::cut_after(usize::MAX);
-        let told = listing::list(&folder, &config, &Memory::default(), false, false).unwrap();
+        let manner = Manner {
+            saves: false,
+            settled: false,
+            counting: listing::COUNTING,
+        };
+        let told = listing::list(&folder, &config, &Memory::default(), manner).unwrap();
         faults::cut_after(changes);
         let marked = told.iter().map(|told| &told.message).step_by(2);
         let result = remove(&folder, deletion, marked);

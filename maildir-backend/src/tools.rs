@@ -16,7 +16,7 @@ use pop3_proto::stuffing::Stuffer;
 use crate::config::{Deletion, Layout};
 use crate::disk::Dir;
 use crate::folder::{Folder, failed};
-use crate::listing::{self, Message};
+use crate::listing::{self, Manner, Message};
 use crate::{name, quota, removal};
 
 /// A message as [`MaildirStore::list`](crate::MaildirStore::list) tells of it.
@@ -105,8 +105,12 @@ impl crate::MaildirStore {
         let shared = &*self.shared;
         // what is counted here is only written down while no session does
         let lock = folder.home.lock();
-        let writes = matches!(lock, Ok(Some(_)));
-        let told = listing::list(&folder, &shared.config, &shared.memory, writes, false)?;
+        let manner = Manner {
+            saves: matches!(lock, Ok(Some(_))),
+            settled: false,
+            counting: listing::COUNTING,
+        };
+        let told = listing::list(&folder, &shared.config, &shared.memory, manner)?;
         let listed = told.into_iter().map(|told| {
             let found = &told.message.found;
             let dir = folder.place(found.place).path();
