@@ -13,20 +13,21 @@ mod place;
 mod pop;
 mod process;
 mod report;
+mod scale;
 mod servers;
 mod table;
 mod wire;
 mod work;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use clap::Parser;
 
 use place::Place;
-use servers::{Servers, Who};
+use servers::{Ours, Servers, Who};
 use table::Samples;
 use work::{Scale, Work};
 
@@ -51,9 +52,24 @@ struct Cli {
     /// Only these servers: imapc, native, relay, bare, tokio, smol; may be repeated.
     #[arg(long)]
     server: Vec<String>,
+    /// What the gateway may fetch ahead, as its configuration says it; left out: its default.
+    #[arg(long, value_name = "SIZE")]
+    read_ahead: Option<String>,
+    /// Only the behaviour at scale: ten thousand sessions and what they cost.
+    #[arg(long)]
+    scale: bool,
+    /// No round is begun that would not end within so many minutes.
+    #[arg(long, default_value_t = 15.0)]
+    minutes: f64,
     /// Writes the figures into docs/performance.md.
     #[arg(long)]
     write: bool,
+    /// Serves as the upstream at scale on this port, as this program tells itself.
+    #[arg(long, hide = true)]
+    upstream: Option<u16>,
+    /// How many users it has.
+    #[arg(long, hide = true, default_value_t = 0)]
+    users: usize,
 }
 
 fn main() -> ExitCode {
@@ -67,37 +83,81 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Outcome {
+    if let Some(port) = cli.upstream {
+        return scale::serve(port, cli.users);
+    }
     let gateway = match &cli.gateway {
         Some(path) => path.clone(),
         None => build()?,
     };
-    let works: Vec<Work> = Work::ALL
-        .into_iter()
-        .filter(|work| wanted(*work, &cli.only))
-        .collect();
     let everybody: Vec<Who> = Who::ALL
         .into_iter()
         .filter(|who| cli.server.is_empty() || cli.server.iter().any(|name| name == who.name()))
+        .collect();
+    let place = Place::new()?;
+    let (begin, load) = (Instant::now(), machine::load());
+    let (mut rounds, mut measured, mut scale) = (0, None, None);
+    if !cli.scale {
+        let (samples, done) = compare(cli, &place, &gateway, &everybody)?;
+        rounds = done;
+        measured = Some((samples, limits::measure()?));
+    }
+    if cli.scale || cli.only.is_empty() && !cli.quick {
+        let ours: Vec<Who> = everybody.into_iter().filter(|who| who.is_ours()).collect();
+        let binary = Ours {
+            binary: &gateway,
+            read_ahead: cli.read_ahead.as_deref(),
+        };
+        scale = Some(scale::measure(&place, binary, &ours)?);
+    }
+    let figures = report::Figures {
+        command: std::env::args().skip(1).collect(),
+        rounds,
+        minutes: begin.elapsed().as_secs_f64() / 60.0,
+        load,
+        samples: measured,
+        scale,
+    };
+    print!("{}", figures.markdown());
+    if cli.write {
+        figures.write()?;
+    }
+    Ok(())
+}
+
+/// Everybody at all workloads, in turn; tells how many rounds there was time for.
+fn compare(
+    cli: &Cli,
+    place: &Place,
+    gateway: &Path,
+    everybody: &[Who],
+) -> Outcome<(Samples, usize)> {
+    let works: Vec<Work> = Work::ALL
+        .into_iter()
+        .filter(|work| wanted(*work, &cli.only))
         .collect();
     let (rounds, scale) = if cli.quick {
         (1, Scale::QUICK)
     } else {
         (cli.rounds, Scale::FULL)
     };
-
-    let place = Place::new()?;
     let needed = mail::Needed {
         giant: works.contains(&Work::MemoryGiant),
         huge: works.contains(&Work::Huge),
     };
     eprintln!("preparing the mailboxes");
-    let mail = mail::prepare(&place, needed)?;
-    let mut servers = Servers::start(&place, &mail, &gateway)?;
+    let begin = Instant::now();
+    let mail = mail::prepare(place, needed)?;
+    let ours = Ours {
+        binary: gateway,
+        read_ahead: cli.read_ahead.as_deref(),
+    };
+    let mut servers = Servers::start(place, &mail, ours)?;
     mail::index(servers.imap, needed)?;
 
-    let (begin, load) = (Instant::now(), machine::load());
     let mut samples = Samples::default();
     for round in 0..rounds {
+        let began = Instant::now();
         for work in &works {
             // everybody comes first once, in case that matters
             for turn in 0..everybody.len() {
@@ -109,20 +169,13 @@ fn run(cli: &Cli) -> Outcome {
                 }
             }
         }
+        let next = begin.elapsed() + began.elapsed();
+        if next.as_secs_f64() > cli.minutes * 60.0 && round + 1 < rounds {
+            eprintln!("no time for more than {} rounds", round + 1);
+            return Ok((samples, round + 1));
+        }
     }
-    let figures = report::Figures {
-        command: std::env::args().skip(1).collect(),
-        rounds,
-        minutes: begin.elapsed().as_secs_f64() / 60.0,
-        load,
-        samples,
-        limits: limits::measure()?,
-    };
-    print!("{}", figures.markdown());
-    if cli.write {
-        figures.write()?;
-    }
-    Ok(())
+    Ok((samples, rounds))
 }
 
 fn wanted(work: Work, only: &[String]) -> bool {

@@ -9,6 +9,7 @@ use std::path::Path;
 use crate::Outcome;
 use crate::limits::Limits;
 use crate::machine;
+use crate::scale::Seens;
 use crate::servers::Who;
 use crate::table::{Row, Samples, digits};
 
@@ -20,29 +21,44 @@ pub(crate) struct Figures {
     pub(crate) minutes: f64,
     /// Of the machine, before.
     pub(crate) load: String,
-    pub(crate) samples: Samples,
-    pub(crate) limits: Limits,
+    /// With the samples, unless only the behaviour at scale was looked at.
+    pub(crate) samples: Option<(Samples, Limits)>,
+    /// Unless it was not looked at.
+    pub(crate) scale: Option<Seens>,
 }
 
 impl Figures {
     /// Everything.
     pub(crate) fn markdown(&self) -> String {
-        format!("{}\n{}\n{}", self.machine(), self.table(), self.limits())
+        let sections = self.sections().into_iter();
+        sections.map(|(_, text)| text + "\n").collect()
     }
 
-    /// Puts them between the document's markers.
+    /// Puts them between the document's markers; what was not measured stays as it was.
     pub(crate) fn write(&self) -> Outcome {
         let path = Path::new(DOCUMENT);
         let mut text = fs::read_to_string(path)?;
-        for (name, figures) in [
-            ("machine", self.machine()),
-            ("table", self.table()),
-            ("limits", self.limits()),
-        ] {
+        for (name, figures) in self.sections() {
+            // it goes with the table: what was added later has been measured on the same one
+            if name == "machine" && self.samples.is_none() {
+                continue;
+            }
             text = replaced(&text, name, &figures)
                 .ok_or_else(|| format!("{DOCUMENT} has no place for {name}"))?;
         }
         Ok(fs::write(path, text)?)
+    }
+
+    fn sections(&self) -> Vec<(&'static str, String)> {
+        let mut sections = vec![("machine", self.machine())];
+        if let Some((samples, limits)) = &self.samples {
+            sections.push(("table", table(samples)));
+            sections.push(("limits", distances(samples, *limits)));
+        }
+        if let Some(scale) = &self.scale {
+            sections.push(("scale", scale.markdown()));
+        }
+        sections
     }
 
     fn machine(&self) -> String {
@@ -55,39 +71,43 @@ impl Figures {
             .chain((!self.command.is_empty()).then_some("--"))
             .chain(self.command.iter().map(String::as_str))
             .collect();
+        let rounds = match &self.samples {
+            Some(_) => format!("{} rounds in ", self.rounds),
+            None => String::new(),
+        };
         let _ = writeln!(
             text,
-            "* `{}`: {} rounds in {:.0} minutes; load of the machine before: {}",
+            "* `{}`: {rounds}{:.0} minutes; load of the machine before: {}",
             command.join(" "),
-            self.rounds,
             self.minutes,
             self.load,
         );
         text
     }
+}
 
-    fn table(&self) -> String {
-        let mut text = self.samples.markdown();
-        for who in [Who::Tokio, Who::Smol] {
-            let (met, all) = self.samples.met(who);
-            let _ = write!(text, "\n{}: {met} of {all} goals met.", who.name());
-        }
-        text.push('\n');
-        text
+fn table(samples: &Samples) -> String {
+    let mut text = samples.markdown();
+    for who in [Who::Tokio, Who::Smol] {
+        let (met, all) = samples.met(who);
+        let _ = write!(text, "\n{}: {met} of {all} goals met.", who.name());
     }
+    text.push('\n');
+    text
+}
 
-    fn limits(&self) -> String {
-        let Limits {
-            copy,
-            stuff,
-            cipher,
-            hop,
-            exchange,
-            connection,
-        } = self.limits;
-        let per = |seconds: f64| digits(seconds * 1e6);
-        let mut text = format!(
-            "| the least that it takes | processor time |
+fn distances(samples: &Samples, limits: Limits) -> String {
+    let Limits {
+        copy,
+        stuff,
+        cipher,
+        hop,
+        exchange,
+        connection,
+    } = limits;
+    let per = |seconds: f64| digits(seconds * 1e6);
+    let mut text = format!(
+        "| the least that it takes | processor time |
 |---|---|
 | memcpy, 64 KiB at a time | {} µs per MB |
 | dot-stuffing while copying | {} µs per MB |
@@ -99,33 +119,32 @@ impl Figures {
 | path | limit | tokio | smol |
 |---|---|---|---|
 ",
-            per(copy),
-            per(stuff),
-            per(cipher),
-            per(hop),
-            per(exchange),
-            per(connection),
-        );
-        for (row, what, limit) in [
-            (Row::CpuPerMb, "hop + stuffing", hop + stuff),
-            (
-                Row::CpuPerMbTls,
-                "hop + stuffing + cipher",
-                hop + stuff + cipher,
-            ),
-            (Row::CpuPerLogin, "hop for one connection", connection),
-        ] {
-            let _ = write!(text, "| {} | {what}: {} |", row.title(), row.show(limit));
-            for who in [Who::Tokio, Who::Smol] {
-                let distance = self.samples.median(row, who).map(|value| {
-                    format!("{}, {} × the limit", row.show(value), digits(value / limit))
-                });
-                let _ = write!(text, " {} |", distance.as_deref().unwrap_or("-"));
-            }
-            text.push('\n');
+        per(copy),
+        per(stuff),
+        per(cipher),
+        per(hop),
+        per(exchange),
+        per(connection),
+    );
+    for (row, what, limit) in [
+        (Row::CpuPerMb, "hop + stuffing", hop + stuff),
+        (
+            Row::CpuPerMbTls,
+            "hop + stuffing + cipher",
+            hop + stuff + cipher,
+        ),
+        (Row::CpuPerLogin, "hop for one connection", connection),
+    ] {
+        let _ = write!(text, "| {} | {what}: {} |", row.title(), row.show(limit));
+        for who in [Who::Tokio, Who::Smol] {
+            let distance = samples
+                .median(row, who)
+                .map(|value| format!("{}, {} × the limit", row.show(value), digits(value / limit)));
+            let _ = write!(text, " {} |", distance.as_deref().unwrap_or("-"));
         }
-        text
+        text.push('\n');
     }
+    text
 }
 
 /// The text with something else between the markers of this name.

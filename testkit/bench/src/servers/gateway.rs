@@ -1,16 +1,15 @@
 //! The gateway, with its defaults except for the limits that would stop a benchmark.
 
 use std::fs;
-use std::path::Path;
 
-use super::Ports;
+use super::{Ours, Ports};
 use crate::Outcome;
 use crate::place::Place;
 use crate::process::Served;
 
-pub(super) fn start(
+pub(crate) fn start(
     place: &Place,
-    binary: &Path,
+    ours: Ours<'_>,
     runtime: &str,
     name: &str,
     ports: Ports,
@@ -19,6 +18,10 @@ pub(super) fn start(
     let folder = place.path(name);
     fs::create_dir_all(&folder)?;
     let config = folder.join("pop3-gateway.toml");
+    let read_ahead = ours
+        .read_ahead
+        .map(|size| format!("read_ahead = \"{size}\"\n"));
+    let read_ahead = read_ahead.unwrap_or_default();
     let text = format!(
         "runtime = \"{runtime}\"
 
@@ -37,10 +40,10 @@ key = \"{key}\"
 [[upstream]]
 name = \"dovecot\"
 url = \"imap://127.0.0.1:{upstream}\"
-
+{read_ahead}
 [limits]
-connections = 9000
-connections_per_address = 9000
+connections = 20000
+connections_per_address = 20000
 connections_per_user = 1000
 ",
         plain = ports.plain,
@@ -50,7 +53,7 @@ connections_per_user = 1000
     );
     fs::write(&config, text)?;
     let argv = [
-        binary.as_os_str(),
+        ours.binary.as_os_str(),
         "serve".as_ref(),
         "--config".as_ref(),
         config.as_os_str(),

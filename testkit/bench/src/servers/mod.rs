@@ -13,7 +13,7 @@
 //! `bare` that is the client's own way.
 
 mod dovecot;
-mod gateway;
+pub(crate) mod gateway;
 mod haproxy;
 
 use std::fs;
@@ -108,15 +108,23 @@ pub(crate) struct Servers {
     _upstream: Served,
 }
 
+/// The gateway to be measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ours<'a> {
+    pub(crate) binary: &'a Path,
+    /// What it may fetch ahead, unless that is its default.
+    pub(crate) read_ahead: Option<&'a str>,
+}
+
 /// Two ports of a server for its clients.
 #[derive(Clone, Copy, Debug)]
-struct Ports {
-    plain: u16,
+pub(crate) struct Ports {
+    pub(crate) plain: u16,
     tls: u16,
 }
 
 impl Ports {
-    fn new(place: &Place) -> Outcome<Self> {
+    pub(crate) fn new(place: &Place) -> Outcome<Self> {
         Ok(Self {
             plain: place.port()?,
             tls: place.port()?,
@@ -132,7 +140,7 @@ impl Ports {
 }
 
 impl Servers {
-    pub(crate) fn start(place: &Place, mail: &Path, gateway: &Path) -> Outcome<Self> {
+    pub(crate) fn start(place: &Place, mail: &Path, ours: Ours<'_>) -> Outcome<Self> {
         let config = trusting(&place.der)?;
         let imap = place.port()?;
         let upstream = dovecot::imap(place, mail, imap)?;
@@ -194,7 +202,7 @@ impl Servers {
             let ports = [Ports::new(place)?, Ports::new(place)?];
             let start = |what: &str, ports, upstream| {
                 let name = format!("{}{what}", who.name());
-                gateway::start(place, gateway, who.name(), &name, ports, upstream)
+                gateway::start(place, ours, who.name(), &name, ports, upstream)
             };
             let (plain, tls) = ports[0].doors(&config);
             peers.push(Peer {
