@@ -91,6 +91,12 @@ def main():
                 for title, work in scenarios.play_policies(upstream, binary):
                     if arguments.only is None or arguments.only in title:
                         report.run(title, work)
+        if binary and not arguments.matrix_only:
+            for name in arguments.upstream:
+                if name not in started and name in stores.NAMES:
+                    report.run(f"start {name}", lambda name=name: started.update({name: start(name, binary)}))
+            for store in (store for name, store in started.items() if name in stores.NAMES):
+                run_on_store(arguments, report, binary, store)
         if binary and "dovecot" in arguments.upstream and not arguments.matrix_only:
             run_scenarios(arguments, report, binary)
     finally:
@@ -129,6 +135,15 @@ def run_scenarios(arguments, report, binary):
     in_threads(len(arguments.runtime), [(run_all, runtime) for runtime in arguments.runtime])
     if set(arguments.runtime) == set(RUNTIMES) and arguments.only is None:
         report.run("same transcript on tokio and smol", scenarios.same_transcript, binary)
+
+
+def run_on_store(arguments, report, binary, store):
+    """The scenarios that are not about IMAP. A runtime at a time: they kill the database."""
+    for runtime in arguments.runtime:
+        for scenario in scenarios.STORES:
+            if arguments.only is None or arguments.only in scenario.__name__:
+                title = f"{store.name:11}{runtime:6}{scenario.__name__}"
+                report.run(title, scenarios.play_store, scenario, binary, runtime, store)
 
 
 def in_threads(count, calls):

@@ -10,9 +10,11 @@ import glob
 import itertools
 import os
 import pwd
+import re
 import shutil
 import sqlite3
 import threading
+import time
 
 from base import Certificates, Daemon, Missing, Scratch, check, program, run, wait_until
 from mailbox import Message
@@ -25,6 +27,8 @@ class Store:
 
     name = ""
     securities = ("plain",)
+    # whether a session's deletions happen all or not at all
+    atomic = False
     # none is an IMAP server
     port = port_tls = None
 
@@ -62,6 +66,13 @@ class Store:
         """A large message, whose file goes."""
         raise NotImplementedError
 
+    def uids(self, user):
+        return [message.uid for message in self.messages(user)]
+
+    def settled(self, user):
+        """The messages, when nothing moves any more."""
+        return self.messages(user)
+
     def stop(self):
         self.scratch.remove()
 
@@ -75,6 +86,9 @@ class Store:
 class Folders(Store):
     """A folder for each account."""
 
+    def fill_more(self, user, body, count):
+        self.deliver(user, [body] * count)
+
     kind = ""
     inside = ""
 
@@ -87,10 +101,9 @@ class Folders(Store):
     def home(self, user):
         return self.folder / "mail" / user
 
-    def create_user(self, user):
-        super().create_user(user)
-        for part in self.parts:
-            (self.home(user) / part).mkdir(parents=True)
+    def ready(self):
+        (self.folder / "mail").mkdir()
+        return super().ready()
 
     def deliver(self, user, bodies):
         for body in bodies:
@@ -152,6 +165,26 @@ class Database(Store):
     """The tool's own tables."""
 
     url = ""
+    atomic = True
+
+    def fill_more(self, user, body, count):
+        check(user.replace("-", "").isalnum(), f"{user!r} is not a name for a query")
+        name = f"concat('{user}.', n)"
+        messages = f"select '{user}', {name}, {len(body)}, 1, 1700000000 from series"
+        into = "insert into pop3_messages (account, unique_id, size, pieces, received)"
+        self.do(f"{into} {self.series(count, messages)}")
+        self.do(f"insert into pop3_pieces select id, 0, {self.octets(body)} from pop3_messages m "
+                f"where account = '{user}' and not exists (select 1 from pop3_pieces p where p.message = m.id)")
+
+    def settled(self, user):
+        # the database finds out that its client is gone, and takes back what was not committed
+        found = self.messages(user)
+        while True:
+            time.sleep(0.2)
+            again = self.messages(user)
+            if again == found:
+                return found
+            found = again
 
     def table(self):
         return f'[[store]]\nname = "{self.name}"\nkind = "sql"\nurl = "{self.url}"\n'
@@ -211,7 +244,7 @@ class Sqlite(Database):
     def do(self, query):
         link = sqlite3.connect(self.path, timeout=60)
         with link:
-            link.execute(query.replace("concat('many', n)", "'many' || n"))
+            link.execute(re.sub(r"concat\(('[^']*'), n\)", r"\1 || n", query))
         link.close()
 
     def rows(self, query):
@@ -237,9 +270,17 @@ class Server(Database):
         os.chown(self.data, entry.pw_uid, entry.pw_gid)
         self.rights = ["setpriv", "--reuid", self.account, "--regid", self.account, "--clear-groups"]
         self.install()
-        self.daemon = Daemon([*self.rights, *self.command()], self.folder / "server.log", cwd=self.data)
-        wait_until(self.answers, lambda: f"{self.name} to answer:\n{self.daemon.tail()}", seconds=60)
+        self.resume()
         self.create()
+
+    def pause(self):
+        """As when its machine is switched off."""
+        self.daemon.kill()
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def resume(self):
+        self.daemon = Daemon([*self.rights, *self.command()], self.folder / "server.log", cwd=self.data)
+        wait_until(self.answers, f"{self.name} to answer, see {self.folder}/server.log", seconds=60)
 
     def stop(self):
         self.daemon.stop(seconds=20)
@@ -272,7 +313,7 @@ class MariaDb(Server):
     def command(self):
         return [
             program("mariadbd", "mariadb-server"), "--no-defaults", "--skip-networking", "--innodb-buffer-pool-size=64M",
-            f"--datadir={self.data}", f"--socket={self.socket}", f"--pid-file={self.data}/pid",
+            f"--datadir={self.data}", f"--tmpdir={self.data}", f"--socket={self.socket}", f"--pid-file={self.data}/pid",
         ]
 
     def client(self, query, database="mysql"):

@@ -3,6 +3,7 @@
 Each scenario is a function of a `Bench`; its name and its doc string say what it shows.
 """
 
+import os
 import time
 
 from base import Certificates, check, wait_until
@@ -22,6 +23,9 @@ class Bench:
         self.runtime = runtime
         self.upstream = upstream
         self.user = user
+        self.is_store = hasattr(upstream, "table")
+        # KiB that argon2id takes for passwords, one on each core at a time
+        self.hashing = 19 * 1024 * os.cpu_count() if self.is_store else 0
         self.password = upstream.password
         self.folder = upstream.folder / "benches" / f"{runtime}-{user}"
         self.certificates = Certificates(self.folder / "tls", "gateway")
@@ -75,6 +79,12 @@ def play(scenario, binary, runtime):
         return scenario(Bench(binary, runtime, upstream))
 
 
+def play_store(scenario, binary, runtime, store):
+    """With a user of its own in a store that others use too."""
+    user = f"{scenario.__name__}-{runtime}".replace("_", "-")
+    return scenario(Bench(binary, runtime, store, user))
+
+
 def play_policies(upstream, binary):
     """(title, work) of every delete policy on this server, on one runtime or the other by turns."""
     steps = [(f"delete={policy} without [{without}]", policies.apply, policy, without) for policy, without in policies.policies(upstream.name)]
@@ -104,6 +114,9 @@ def same_transcript(binary):
         return f"{sum(map(len, first)):,} octets in {len(first)} answers"
 
 
-from scenarios import content, cuts, hostile, operation, policies, upstreams  # noqa: E402
+from scenarios import content, cuts, hostile, operation, policies, stores, upstreams  # noqa: E402
 
 ALL = [*content.ALL, *cuts.ALL, *upstreams.ALL, *operation.ALL, *hostile.ALL]
+# what is about IMAP itself has no place in front of a store
+IMAP = [content.awkward_credentials, content.others_deletions_stay, *upstreams.ALL]
+STORES = [scenario for scenario in ALL if scenario not in IMAP] + stores.ALL

@@ -90,7 +90,7 @@ def reload_certificate(bench):
         sessions = [bench.logged_in(gateway)]
         stranger = Pop(gateway.port_tls, tls=gateway.certificates.ca)
         stranger.greeting()
-        fresh = Certificates(bench.upstream.folder / "fresh", "fresh")
+        fresh = Certificates(bench.folder / "fresh", "fresh")
         shutil.copy(fresh.certificate, gateway.certificates.certificate)
         shutil.copy(fresh.key, gateway.certificates.key)
         gateway.reload()
@@ -199,7 +199,7 @@ def log_and_transcript(bench):
     lines = [json.loads(line) for line in gateway.log().splitlines()]
     ended = [line for line in lines if "session ended" in json.dumps(line) and bench.user in json.dumps(line)]
     text = json.dumps(ended[0]) if ended else ""
-    for word in ("dovecot", "TLSv1", "quit", '"deleted": 1', '"retrieved": 1', '"octets"', HOST):
+    for word in (bench.upstream.name, "TLSv1", "quit", '"deleted": 1', '"retrieved": 1', '"octets"', HOST):
         check(word in text, f"{word!r} is not in the summary line {text}")
     written = [gateway.log(), *(path.read_text() for path in (gateway.folder / "transcripts").iterdir())]
     check(len(written) >= 3, "transcripts are missing")
