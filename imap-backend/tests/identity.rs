@@ -123,7 +123,7 @@ fn agree(world: &mut World) {
     }
 }
 
-/// I010, I012, F07: whatever is read and whatever becomes of deleted messages, nothing is read without
+/// I010, I012, F07, P046: whatever is read and whatever becomes of deleted messages, nothing is read without
 /// PEEK, and CLOSE, which expunges what others have marked, is never said.
 #[test]
 fn i012_f07_no_close_and_no_fetch_without_peek() {

@@ -274,7 +274,7 @@ fn a_chunk_is_filled_before_it_is_handed_over() {
     world.say("QUIT\r\n");
 }
 
-/// A maildrop of 100,000 messages is listed without being copied once more.
+/// G16: a maildrop of 100,000 messages is listed without being copied once more.
 #[test]
 fn a_large_maildrop_opens() {
     let shelf = Arc::new(Shelf::new(&vec![Vec::new(); 100_000]));
