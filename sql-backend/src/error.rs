@@ -30,6 +30,9 @@ pub enum SqlError {
     /// It may work later: the database is not reachable, overloaded, or busy.
     #[error("{0}")]
     Unavailable(String),
+    /// The database took a transaction back, because it got in another's way. It may be tried again.
+    #[error("{0}")]
+    Conflict(String),
     /// The database says no: it needs a person.
     #[error("{0}")]
     Refused(String),
@@ -66,7 +69,9 @@ impl From<SqlError> for StoreError {
     fn from(error: SqlError) -> Self {
         let text = error.to_string();
         match error {
-            SqlError::Unavailable(_) | SqlError::Input(_) => Self::Temporary(text),
+            SqlError::Unavailable(_) | SqlError::Conflict(_) | SqlError::Input(_) => {
+                Self::Temporary(text)
+            }
             SqlError::Url(_)
             | SqlError::Config { .. }
             | SqlError::Schema(_)
@@ -126,12 +131,18 @@ fn from_database(error: &dyn DatabaseError) -> SqlError {
             .iter()
             .any(|class| code.starts_with(class)),
     };
+    let conflict = match number {
+        Some(number) => number == 1213,
+        None => !sqlite && matches!(&*code, "40001" | "40P01"),
+    };
     let no_table = match number {
         Some(number) => number == 1146,
         None if sqlite => error.message().contains("no such table"),
         None => code == "42P01",
     };
-    if temporary {
+    if conflict {
+        SqlError::Conflict(text)
+    } else if temporary {
         SqlError::Unavailable(text)
     } else if no_table {
         SqlError::Schema(text)

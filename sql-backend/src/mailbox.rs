@@ -24,6 +24,9 @@ pub struct SqlMailbox {
     ids: Ids,
 }
 
+/// How often an update is tried.
+const MAX_TRIES: u32 = 3;
+
 /// What the listed messages are called in the database.
 enum Ids {
     Own(Vec<i64>),
@@ -152,6 +155,37 @@ impl SqlMailbox {
         Ok(Some(message_of(cells, custom, &self.user, id)))
     }
 
+    /// Removes messages, all or none. Where the database chose to take that back for another's sake, it is
+    /// tried again: a client that is told of an error may fetch everything once more.
+    async fn remove_all(&self, indexes: &[Index]) -> Result<(), StoreError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.remove_once(indexes).await {
+                Err(SqlError::Conflict(_)) if tries < MAX_TRIES => {}
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    async fn remove_once(&self, indexes: &[Index]) -> Result<(), SqlError> {
+        let places = indexes.iter().map(|index| index.0 as usize);
+        match (&self.ids, &self.shared.custom) {
+            (Ids::Own(ids), _) => {
+                let ids: Vec<i64> = places.filter_map(|at| ids.get(at).copied()).collect();
+                self.remove_own(&ids).await
+            }
+            (Ids::Custom(ids), Some(custom)) if !custom.delete.is_empty() => {
+                let ids: Vec<&Id> = places.filter_map(|at| ids.get(at)).collect();
+                self.remove_custom(custom, &ids).await
+            }
+            (Ids::Custom(_), _) => {
+                let problem = "there is none: nobody may delete";
+                Err(SqlError::config("queries.delete", problem))
+            }
+        }
+    }
+
     async fn remove_own(&self, ids: &[i64]) -> Result<(), SqlError> {
         let delete = &self.shared.own.delete;
         let names: Vec<String> = (0..BATCH).map(|at| format!("id{at}")).collect();
@@ -231,23 +265,7 @@ impl AsyncMailbox for SqlMailbox {
     }
 
     async fn remove(&mut self, indexes: &[Index]) -> Result<(), StoreError> {
-        let shared = Arc::clone(&self.shared);
-        let places = indexes.iter().map(|index| index.0 as usize);
-        match (&self.ids, &shared.custom) {
-            (Ids::Own(ids), _) => {
-                let ids: Vec<i64> = places.filter_map(|at| ids.get(at).copied()).collect();
-                self.remove_own(&ids).await?;
-            }
-            (Ids::Custom(ids), Some(custom)) if !custom.delete.is_empty() => {
-                let ids: Vec<&Id> = places.filter_map(|at| ids.get(at)).collect();
-                self.remove_custom(custom, &ids).await?;
-            }
-            (Ids::Custom(_), _) => {
-                let problem = "there is no queries.delete: nobody may delete";
-                return Err(StoreError::Permanent(problem.into()));
-            }
-        }
-        Ok(())
+        self.remove_all(indexes).await
     }
 }
 

@@ -500,3 +500,61 @@ fn mariadb_sessions_at_once() {
 fn postgres_sessions_at_once() {
     sessions_at_once(&Server::start(Kind::Postgres).url());
 }
+
+/// Somebody else's transaction and ours wait for each other, and ours is taken back: it is tried again.
+fn deadlocks_are_tried_again(kind: Kind) {
+    use sqlx::Executor;
+    let server = Server::start(kind);
+    let runtime = Runtime::Smol;
+    let store = runtime.run(own_store(&server.url()));
+    let (mut mailbox, entries) = runtime.run(async {
+        add_accounts(&store).await;
+        fill(&store, 50).await;
+        listed(&store).await
+    });
+    assert_eq!(entries.len(), 50);
+    macro_rules! in_the_way {
+        ($connection:expr) => {{
+            let mut connection = $connection;
+            let mut say = async |sql: &'static str| connection.execute(sql).await.map(drop);
+            say("BEGIN").await.unwrap();
+            // the one with less behind it has to give way
+            say("UPDATE pop3_messages SET received = 1 WHERE id > 1")
+                .await
+                .unwrap();
+            smol::Timer::after(Duration::from_millis(700)).await;
+            say("UPDATE pop3_messages SET received = 1 WHERE id = 1")
+                .await
+                .unwrap();
+            smol::Timer::after(Duration::from_millis(300)).await;
+            say("COMMIT").await.unwrap();
+        }};
+    }
+    runtime.run(async {
+        let other = async {
+            match kind {
+                Kind::MariaDb => in_the_way!(server.mysql("test").await.unwrap()),
+                Kind::Postgres => in_the_way!(server.postgres("test").await.unwrap()),
+            }
+        };
+        let ours = async {
+            smol::Timer::after(Duration::from_millis(300)).await;
+            mailbox.remove(&[Index(0), Index(5)]).await
+        };
+        let ((), removed) = smol::future::zip(other, ours).await;
+        removed.unwrap();
+        assert_eq!(count(&store).await, 48);
+    });
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_deadlocks_are_tried_again() {
+    deadlocks_are_tried_again(Kind::MariaDb);
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_deadlocks_are_tried_again() {
+    deadlocks_are_tried_again(Kind::Postgres);
+}
