@@ -131,7 +131,7 @@ pub struct PoolLimits {
     pub max_connections: u32,
     /// How long a session waits for a connection, new or used. 5 s.
     pub acquire_timeout: Duration,
-    /// When an unused connection is closed. 10 min.
+    /// When an unused connection is closed: as soon as the database is used again behind that. 10 min.
     pub idle_timeout: Duration,
     /// When a connection is closed in any case. 30 min.
     pub max_lifetime: Duration,

@@ -33,8 +33,8 @@
 //! # Runtimes
 //!
 //! The features `tokio` and `smol` say on which runtimes it can be used; both may be on, and the one that a
-//! call runs in is taken. On smol, connections are tended by smol's global executor, whatever executor the
-//! server uses. A store is used on one runtime only: its connections belong to it.
+//! call runs in is taken. A store is used on one runtime only: its connections belong to it. No task runs
+//! beside the calls, so a store, a mailbox or a call's future may be dropped anywhere.
 
 mod config;
 mod database;
