@@ -84,8 +84,8 @@ Example:
 
 /// What the tools for stores have in common.
 const TOOLS: &str = "\
-Exit codes: 0 done; 1 something failed; 2 the command line or the configuration is wrong; 3 there is no
-such account or message, or it is there already.";
+Exit codes: 0 done; 1 something failed; 2 the command line or the configuration is wrong; 3 there
+is no such account or message, or it is there already.";
 
 /// `serve`
 #[derive(Clone, Debug, Args)]
@@ -236,9 +236,9 @@ impl Serve {
 /// `check`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Reads the configuration, and the certificates, authorities and accounts that it names; looks whether the
-folders of stores are there and asks their databases. Connects to no IMAP server and listens nowhere. Exit
-code 0: it would run; 2: it would not, and the message says why.")]
+Reads the configuration, and the certificates, authorities and accounts that it names; looks
+whether the folders of stores are there and asks their databases. Connects to no IMAP server and
+listens nowhere. Exit code 0: it would run; 2: it would not, and the message says why.")]
 pub struct Check {
     /// The configuration
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -278,4 +278,23 @@ fn completions_and_manual_pages_come_from_the_same_definitions() {
     assert!(gateway(&["man", folder.to_str().unwrap()]).status.success());
     let serve = fs::read_to_string(folder.join("pop3-gateway-serve.1")).unwrap();
     assert!(serve.contains("tls\\-self\\-signed"), "{serve}");
+    for tool in [
+        "account-add",
+        "account-passwd",
+        "message-add",
+        "store-migrate",
+        "hash-password",
+    ] {
+        let page = fs::read_to_string(folder.join(format!("pop3-gateway-{tool}.1"))).unwrap();
+        assert!(page.contains(".SH NAME"), "{page}");
+    }
+    let script = out(&gateway(&["completions", "bash"]));
+    for word in [
+        "hash-password",
+        "--password-stdin",
+        "--unchecked",
+        "migrate",
+    ] {
+        assert!(script.contains(word), "{word}");
+    }
 }

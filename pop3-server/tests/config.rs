@@ -1060,7 +1060,7 @@ fn the_example_shows_every_key() {
 proptest! {
     /// No text makes the reader panic, and every refusal fits on a line.
     #[test]
-    fn any_text_is_taken_or_refused(text in "(\\[\\[?(listener|upstream|limits|routing\\.user)\\]\\]?\n|(listen|url|name|tls|delete|x) = (\"[^\"]{0,12}\"|[0-9]{1,3}|\\[\\])\n|[ -~\n]){0,12}") {
+    fn any_text_is_taken_or_refused(text in "(\\[\\[?(listener|upstream|store|store\\.message|store\\.queries|monitor|limits|routing\\.user)\\]\\]?\n|(listen|url|name|tls|delete|kind|path|accounts|date|users|x) = (\"([^\"]{0,12}|maildir|list|sql|directory|each)\"|[0-9]{1,3}|[0-9]{4}-1[0-2]-[0-2][1-8]|\\[\\])\n|[ -~\n]){0,12}") {
         if let Err(message) = parse(&text) {
             prop_assert!(!message.is_empty());
         }

@@ -93,7 +93,8 @@ pub(crate) fn accounts(
             tracing::error!(store, %error, "accounts cannot be read; those that were read before stay");
         }
     };
-    if !path.exists() {
+    let found = std::fs::metadata(path);
+    if found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
         return Err(format!(
             "{}: there is no such file of accounts; make it with \"pop3-gateway account add --config \
              FILE --store {store} USER\"",
