@@ -311,7 +311,7 @@ fn p037_killed_at_quit_nothing_is_half_done() {
 
 /// APOP and CRAM-MD5 work for accounts with a stored secret, and for no others.
 #[test]
-fn s_digests_work_where_the_secret_is_stored() {
+fn p059_c002_digests_work_where_the_secret_is_stored() {
     for runtime in RUNTIMES {
         let place = Place::new(MAILDIR);
         let config = fs::read_to_string(&place.config).unwrap();
