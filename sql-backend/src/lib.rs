@@ -44,6 +44,7 @@ mod measure;
 mod message;
 mod own;
 mod queries;
+mod rows;
 mod schema;
 mod sizes;
 mod statement;

@@ -1,21 +1,19 @@
 //! An open maildrop: its list, its messages, its update. It holds a connection for one answer at a time.
 
 use std::fmt;
-use std::io;
 use std::sync::{Arc, PoisonError};
 
 use pop3_proto::backend::awaiting::AsyncMailbox;
 use pop3_proto::backend::store::{Entry, StoreError, message_size};
 use pop3_proto::backend::{Access, Index};
-use pop3_proto::unique_id;
 
 use crate::database::{Cell, Lease, Row, Value};
 use crate::error::SqlError;
 use crate::message::{SqlMessage, Windows};
 use crate::own::BATCH;
 use crate::queries::{Custom, Id, number};
+use crate::rows::{Columns, message_of, strange, valid_unique_id};
 use crate::store::Shared;
-use crate::template::Fields;
 
 /// A maildrop in a database.
 pub struct SqlMailbox {
@@ -74,23 +72,14 @@ impl SqlMailbox {
                 Some(columns) => columns,
                 none => none.insert(Columns::new(row.names(), custom)),
             };
-            let read = columns
-                .read(&row, custom, &self.user)
-                .map_err(|error| match error {
-                    Unread::Strange(problem) => strange(problem),
-                    Unread::Sqlx(error) => error,
-                })?;
-            let unique_id = match read.unique_id {
-                Some(unique_id) => valid_unique_id(unique_id),
-                None => unique_id::from_name(&read.id.name()),
-            };
+            let read = columns.read(&row, custom, &self.user)?;
             if read.size.is_none() {
                 unknown.push(entries.len());
             }
             ids.push(read.id);
             entries.push(Entry {
                 size: read.size.unwrap_or_default(),
-                unique_id,
+                unique_id: read.unique_id,
             });
             Ok(())
         };
@@ -273,107 +262,4 @@ impl fmt::Debug for SqlMailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlMailbox").finish_non_exhaustive()
     }
-}
-
-/// Where in a list's rows is what.
-struct Columns {
-    names: Vec<String>,
-    id: Option<usize>,
-    size: Option<usize>,
-    unique_id: Option<usize>,
-    /// Each row holds the whole message.
-    whole: bool,
-}
-
-/// A row of a list.
-struct Read {
-    id: Id,
-    size: Option<u64>,
-    unique_id: Option<String>,
-}
-
-enum Unread {
-    Strange(String),
-    Sqlx(sqlx::Error),
-}
-
-impl From<sqlx::Error> for Unread {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Sqlx(error)
-    }
-}
-
-impl Columns {
-    fn new(names: Vec<String>, custom: &Custom) -> Self {
-        let find = |name: &str| names.iter().position(|known| known == name);
-        let body = find("body").is_some();
-        let (size, whole) = match &custom.renderer {
-            None => (find("size"), body),
-            Some(renderer) => {
-                let columns = renderer.columns();
-                (
-                    None,
-                    body && columns.iter().all(|name| find(name).is_some()),
-                )
-            }
-        };
-        Self {
-            id: find("id"),
-            unique_id: find("unique_id"),
-            size,
-            whole,
-            names,
-        }
-    }
-
-    fn read(&self, row: &Row<'_>, custom: &Custom, user: &str) -> Result<Read, Unread> {
-        let no_id = || Unread::Strange("queries.list: it returns no column `id`".into());
-        let id = Id::new(row.cell(self.id.ok_or_else(no_id)?)?).map_err(Unread::Strange)?;
-        let told = self.size.map(|at| row.cell(at)).transpose()?;
-        let size = match told.and_then(number) {
-            None if self.whole => {
-                let names = self.names.iter().cloned().enumerate();
-                let cells = names.map(|(at, name)| Ok((name, row.cell(at)?)));
-                let cells = cells.collect::<sqlx::Result<Fields>>()?;
-                let message = message_of(cells, custom, user, &id);
-                Some(message_size(&message[..]).map_err(sqlx::Error::Io)?)
-            }
-            size => size,
-        };
-        let unique_id = self.unique_id.map(|at| row.cell(at)).transpose()?;
-        Ok(Read {
-            id,
-            size,
-            unique_id: unique_id
-                .filter(|cell| !cell.is_null())
-                .map(Cell::into_text),
-        })
-    }
-}
-
-/// The message that a row holds.
-fn message_of(cells: Fields, custom: &Custom, user: &str, id: &Id) -> Vec<u8> {
-    match &custom.renderer {
-        Some(renderer) => {
-            let unique_id = unique_id::from_name(&id.name());
-            renderer.render(cells, user, &id.text(), &unique_id)
-        }
-        None => {
-            let body = cells.into_iter().find(|(name, _)| name == "body");
-            body.map(|(_, cell)| cell.into_bytes()).unwrap_or_default()
-        }
-    }
-}
-
-fn valid_unique_id(unique_id: String) -> String {
-    if unique_id::is_valid(unique_id.as_bytes()) {
-        unique_id
-    } else {
-        unique_id::from_name(unique_id.as_bytes())
-    }
-}
-
-/// A row that cannot be used.
-fn strange(problem: String) -> sqlx::Error {
-    sqlx::Error::Decode(io::Error::new(io::ErrorKind::InvalidData, problem).into())
 }

@@ -7,12 +7,13 @@ pub mod server;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pop3_proto::backend::awaiting::{AsyncMailbox, AsyncMessage, AsyncStore, Awaiting};
 use pop3_proto::backend::store::{Entry, StoreError};
 use pop3_proto::backend::{Access, Backend, Index, Login, Open};
 use pop3_proto::secret::Secret;
-use sql_backend::{Config, DatabaseUrl, SqlMailbox, SqlStore};
+use sql_backend::{Config, DatabaseUrl, PoolLimits, SqlMailbox, SqlStore};
 use testkit::Content;
 use testkit::stores::{self, Subject, Waiting};
 
@@ -109,6 +110,35 @@ pub async fn add_accounts(store: &SqlStore) {
         (stores::OTHER, stores::OTHER_PASSWORD),
     ] {
         store.add_account(user, &plain(password)).await.unwrap();
+    }
+}
+
+/// Adds small messages.
+pub async fn fill(store: &SqlStore, messages: usize) {
+    for number in 0..messages {
+        let mail = format!("Subject: {number}\r\n\r\ntext\r\n");
+        store
+            .add_message(stores::USER, std::io::Cursor::new(mail))
+            .await
+            .unwrap();
+    }
+}
+
+/// How many messages there are.
+pub async fn count(store: &SqlStore) -> usize {
+    store.list_messages(stores::USER).await.unwrap().len()
+}
+
+/// Few connections, and no patience.
+pub fn impatient(url: &DatabaseUrl) -> Config {
+    let pool = PoolLimits {
+        max_connections: 2,
+        acquire_timeout: Duration::from_millis(400),
+        ..PoolLimits::default()
+    };
+    Config {
+        pool,
+        ..Config::new(url.clone())
     }
 }
 

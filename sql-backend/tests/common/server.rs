@@ -43,11 +43,12 @@ impl Server {
             extra: Vec::new(),
         };
         let data = server.data();
-        fs::create_dir(&data).unwrap();
-        if is_root() {
-            let user = server.user();
-            let owner = format!("{user}:{user}");
-            succeed(Command::new("chown").arg(owner).arg(&data));
+        for folder in [&data, &server.scratch()] {
+            fs::create_dir(folder).unwrap();
+            if is_root() {
+                let owner = format!("{0}:{0}", server.user());
+                succeed(Command::new("chown").arg(owner).arg(folder));
+            }
         }
         let mut make = server.command(server.installer());
         match kind {
@@ -67,6 +68,8 @@ impl Server {
             Kind::MariaDb => make
                 .args(["--no-defaults", "--auth-root-authentication-method=normal"])
                 .arg("--skip-test-db")
+                // several at once would take each other's temporary tables
+                .arg(format!("--tmpdir={}", server.scratch().display()))
                 .arg(format!("--datadir={}", data.display())),
         };
         succeed(&mut make);
@@ -97,6 +100,7 @@ impl Server {
                     "--innodb-buffer-pool-size=64M",
                     "--max-allowed-packet=1G",
                 ])
+                .arg(format!("--tmpdir={}", self.scratch().display()))
                 .arg(format!("--datadir={}", data.display()))
                 .arg(format!("--socket={}", data.join("socket").display()))
                 .arg(format!("--pid-file={}", data.join("pid").display())),
@@ -280,6 +284,10 @@ impl Server {
 
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.folder.path().join("scratch")
     }
 
     fn user(&self) -> &'static str {

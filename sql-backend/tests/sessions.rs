@@ -1,0 +1,239 @@
+//! Sessions beside each other: slow ones, many at once, and others in the way. What is shared is the pool of
+//! connections and the tables.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::thread;
+use std::time::Duration;
+
+use common::server::{Kind, Server};
+use common::{Runtime, add_accounts, count, fill, impatient, listed, own_store, read};
+use pop3_proto::backend::Index;
+use pop3_proto::backend::awaiting::{AsyncMailbox, AsyncMessage};
+use pop3_proto::backend::store::StoreError;
+use sql_backend::{DatabaseUrl, SqlStore};
+use testkit::stores::USER;
+
+/// A slow client holds no connection, one that goes away leaks none, and with none left it is `[SYS/TEMP]`.
+fn connections(url: &DatabaseUrl) {
+    const LENGTH: usize = 300_000;
+    Runtime::each(|runtime| {
+        runtime.run(async {
+            let mut config = impatient(url);
+            config.pool.max_connections = 1;
+            let store = SqlStore::connect(config).unwrap();
+            store.migrate().await.unwrap();
+            let _ = store
+                .remove_account(USER, sql_backend::Messages::Delete)
+                .await;
+            let _ = store
+                .remove_account(testkit::stores::OTHER, sql_backend::Messages::Keep)
+                .await;
+            add_accounts(&store).await;
+            let mail = std::io::Cursor::new(vec![b'a'; LENGTH]);
+            store.add_message(USER, mail).await.unwrap();
+
+            let mut slow = Vec::new();
+            for _ in 0..20 {
+                let (mut mailbox, _) = listed(&store).await;
+                let mut message = mailbox.message(Index(0)).await.unwrap();
+                let first = message.chunk().await.unwrap().unwrap();
+                slow.push((mailbox, message, first.len()));
+            }
+            for (_, message, length) in &mut slow {
+                while let Some(chunk) = message.chunk().await.unwrap() {
+                    *length += chunk.len();
+                }
+                assert_eq!(*length, LENGTH);
+            }
+
+            // given up at any point
+            for times in 0..60 {
+                let (mut mailbox, _) = listed(&store).await;
+                let mut future = pin!(read(&mut mailbox, 0));
+                for _ in 0..times {
+                    let mut context = Context::from_waker(Waker::noop());
+                    if future.as_mut().poll(&mut context).is_ready() {
+                        break;
+                    }
+                    smol::future::yield_now().await;
+                }
+            }
+            let (mut mailbox, _) = listed(&store).await;
+            assert_eq!(read(&mut mailbox, 0).await.unwrap().len(), LENGTH);
+
+            // an upload that waits has the only connection
+            let (reader, writer) = std::io::pipe().unwrap();
+            let feeding = thread::spawn(move || {
+                use std::io::Write;
+                let mut writer = writer;
+                // more than is read ahead
+                writer.write_all(&vec![b'b'; 2 << 20]).unwrap();
+                thread::sleep(Duration::from_millis(1500));
+            });
+            let adding = store.add_message(USER, reader);
+            let reading = async {
+                smol::Timer::after(Duration::from_millis(500)).await;
+                read(&mut mailbox, 0).await
+            };
+            let (added, refused) = smol::future::zip(adding, reading).await;
+            let refused = refused.unwrap_err();
+            assert!(
+                matches!(&refused, StoreError::Temporary(text) if text.contains("max_connections")),
+                "{refused:?}"
+            );
+            assert_eq!(added.unwrap().size, (2 << 20) + 2);
+            feeding.join().unwrap();
+            assert_eq!(read(&mut mailbox, 0).await.unwrap().len(), LENGTH);
+            store.close().await;
+        });
+    });
+}
+
+#[test]
+fn sqlite_connections() {
+    let (_folder, url) = common::sqlite();
+    connections(&url);
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_connections() {
+    connections(&Server::start(Kind::MariaDb).url());
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_connections() {
+    connections(&Server::start(Kind::Postgres).url());
+}
+
+/// Many sessions of one user and a delivery at the same time, with few connections: nothing is lost, nothing
+/// comes back, no update fails.
+fn sessions_at_once(url: &DatabaseUrl) {
+    const EACH: usize = 12;
+    const SESSIONS: usize = 6;
+    Runtime::each(|runtime| {
+        let store = runtime.run(async {
+            let mut config = impatient(url);
+            config.pool.acquire_timeout = Duration::from_secs(20);
+            let store = SqlStore::connect(config).unwrap();
+            store.migrate().await.unwrap();
+            let _ = store
+                .remove_account(USER, sql_backend::Messages::Delete)
+                .await;
+            let _ = store
+                .remove_account(testkit::stores::OTHER, sql_backend::Messages::Keep)
+                .await;
+            add_accounts(&store).await;
+            fill(&store, EACH * SESSIONS).await;
+            store
+        });
+        thread::scope(|scope| {
+            for session in 0..SESSIONS {
+                let store = &store;
+                scope.spawn(move || {
+                    runtime.run(async {
+                        let (mut mailbox, entries) = listed(store).await;
+                        assert!(entries.len() >= EACH);
+                        // neighbours mark some of the same messages
+                        let first = (session * EACH).min(entries.len() - EACH);
+                        for index in first..first + EACH {
+                            match read(&mut mailbox, index as u32).await {
+                                Ok(mail) => assert!(mail.ends_with(b"text\r\n")),
+                                Err(error) => assert_eq!(error, StoreError::Missing),
+                            }
+                        }
+                        let marked: Vec<Index> = (first..first + EACH)
+                            .map(|index| Index(index as u32))
+                            .collect();
+                        mailbox.remove(&marked).await.unwrap();
+                    });
+                });
+            }
+            scope.spawn(|| runtime.run(fill(&store, 10)));
+        });
+        let left = runtime.run(count(&store));
+        assert!((10..=10 + EACH * (SESSIONS - 1)).contains(&left), "{left}");
+        runtime.run(store.close());
+    });
+}
+
+#[test]
+fn sqlite_sessions_at_once() {
+    let (_folder, url) = common::sqlite();
+    sessions_at_once(&url);
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_sessions_at_once() {
+    sessions_at_once(&Server::start(Kind::MariaDb).url());
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_sessions_at_once() {
+    sessions_at_once(&Server::start(Kind::Postgres).url());
+}
+
+/// Somebody else's transaction and ours wait for each other, and ours is taken back: it is tried again.
+fn deadlocks_are_tried_again(kind: Kind) {
+    use sqlx::Executor;
+    let server = Server::start(kind);
+    let runtime = Runtime::Smol;
+    let store = runtime.run(own_store(&server.url()));
+    let (mut mailbox, entries) = runtime.run(async {
+        add_accounts(&store).await;
+        fill(&store, 50).await;
+        listed(&store).await
+    });
+    assert_eq!(entries.len(), 50);
+    macro_rules! in_the_way {
+        ($connection:expr) => {{
+            let mut connection = $connection;
+            let mut say = async |sql: &'static str| connection.execute(sql).await.map(drop);
+            say("BEGIN").await.unwrap();
+            // the one with less behind it has to give way
+            say("UPDATE pop3_messages SET received = 1 WHERE id > 1")
+                .await
+                .unwrap();
+            smol::Timer::after(Duration::from_millis(700)).await;
+            say("UPDATE pop3_messages SET received = 1 WHERE id = 1")
+                .await
+                .unwrap();
+            smol::Timer::after(Duration::from_millis(300)).await;
+            say("COMMIT").await.unwrap();
+        }};
+    }
+    runtime.run(async {
+        let other = async {
+            match kind {
+                Kind::MariaDb => in_the_way!(server.mysql("test").await.unwrap()),
+                Kind::Postgres => in_the_way!(server.postgres("test").await.unwrap()),
+            }
+        };
+        let ours = async {
+            smol::Timer::after(Duration::from_millis(300)).await;
+            mailbox.remove(&[Index(0), Index(5)]).await
+        };
+        let ((), removed) = smol::future::zip(other, ours).await;
+        removed.unwrap();
+        assert_eq!(count(&store).await, 48);
+    });
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_deadlocks_are_tried_again() {
+    deadlocks_are_tried_again(Kind::MariaDb);
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_deadlocks_are_tried_again() {
+    deadlocks_are_tried_again(Kind::Postgres);
+}
