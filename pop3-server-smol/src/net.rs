@@ -21,16 +21,18 @@ use pop3_server::runtime::{Accepted, Boxed, Listener, Runtime, Stream, Timer};
 #[derive(Clone, Debug)]
 pub struct Smol {
     executors: Arc<[Executor<'static>]>,
-    next: Arc<AtomicUsize>,
+    /// How many tasks each of them has.
+    tasks: Arc<[AtomicUsize]>,
     start: Instant,
 }
 
 impl Smol {
-    /// Uses these executors by turns; without any, no task runs. The clock starts now.
+    /// Uses these executors, for each task the one that has fewest; without any, no task runs. The clock
+    /// starts now.
     pub fn new(executors: Arc<[Executor<'static>]>) -> Self {
         Self {
+            tasks: executors.iter().map(|_| AtomicUsize::new(0)).collect(),
             executors,
-            next: Arc::default(),
             start: Instant::now(),
         }
     }
@@ -82,10 +84,36 @@ impl Runtime for Smol {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         // A task's panic is its own: it must not take a thread of the executor with it.
         let task = AssertUnwindSafe(task).catch_unwind();
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.executors.len().max(1);
-        if let Some(executor) = self.executors.get(turn) {
-            executor.spawn(async { drop(task.await) }).detach();
-        }
+        let loads = self.tasks.iter().map(|tasks| tasks.load(Ordering::Relaxed));
+        // Of equals the first: while there is little to do, one thread does it without waking others.
+        let place = loads.enumerate().min_by_key(|(_, load)| *load);
+        let Some((place, _)) = place else { return };
+        let counted = Counted::new(Arc::clone(&self.tasks), place);
+        self.executors[place]
+            .spawn(async {
+                drop(task.await);
+                drop(counted);
+            })
+            .detach();
+    }
+}
+
+/// One task of an executor.
+struct Counted {
+    tasks: Arc<[AtomicUsize]>,
+    place: usize,
+}
+
+impl Counted {
+    fn new(tasks: Arc<[AtomicUsize]>, place: usize) -> Self {
+        tasks[place].fetch_add(1, Ordering::Relaxed);
+        Self { tasks, place }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.tasks[self.place].fetch_sub(1, Ordering::Relaxed);
     }
 }
 
