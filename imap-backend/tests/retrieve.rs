@@ -584,25 +584,31 @@ fn cancel_ends_after_the_running_window() {
 /// same form, and its end is not the next one's.
 #[test]
 fn a_window_that_comes_too_late_is_nobodys() {
-    let mut world = opened(&[(4, 100_000), (5, 100_000)]);
-    world.top(1, 0, 0);
-    let first = world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.8192>)");
-    world.request(Request::Cancel(Ticket(1)));
-    world.top(2, 1, 0);
-    let second = world.expect("UID FETCH 5 (UID BODY.PEEK[]<0.8192>)");
-    for uid in [" UID 4", ""] {
-        world.serve(&format!(
-            "* 1 FETCH (FLAGS (){uid} BODY[]<0> {{5}}\r\nwrong)\r\n"
-        ));
+    for early in [false, true] {
+        let mut world = opened(&[(4, 100_000), (5, 100_000)]);
+        world.top(1, 0, 0);
+        let first = world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.8192>)");
+        // the next one is wanted before or after the first one is not
+        if early {
+            world.top(2, 1, 0);
+        }
+        world.request(Request::Cancel(Ticket(1)));
+        if !early {
+            world.top(2, 1, 0);
+        }
+        let second = world.expect("UID FETCH 5 (UID BODY.PEEK[]<0.8192>)");
+        world.serve("* 1 FETCH (UID 4 BODY[]<0> {5}\r\nwrong)\r\n");
         world.expect_replies(&[]);
+        world.serve("* 1 FETCH (BODY[]<0> {5}\r\nwrong)\r\n");
+        world.expect_replies(&[]);
+        world.serve(&format!("{first} OK\r\n"));
+        world.expect_replies(&[]);
+        world.serve(&format!(
+            "* 2 FETCH (UID 5 BODY[]<0> {{5}}\r\nright)\r\n{second} OK\r\n"
+        ));
+        world.expect_replies(&["BodyStart 2 None", "BodyEnd 2"]);
+        assert_eq!(world.bodies[&2], b"right");
     }
-    world.serve(&format!("{first} OK\r\n"));
-    world.expect_replies(&[]);
-    world.serve(&format!(
-        "* 2 FETCH (UID 5 BODY[]<0> {{5}}\r\nright)\r\n{second} OK\r\n"
-    ));
-    world.expect_replies(&["BodyStart 2 None", "BodyEnd 2"]);
-    assert_eq!(world.bodies[&2], b"right");
 }
 
 /// Half a line behind a message waits for its other half, though nothing else is expected.
@@ -716,7 +722,7 @@ fn abandon_says_logout_only_between_commands() {
     for (mut world, steps, speaks) in [
         (clear(), vec![], false),
         (clear(), vec!["* OK hi\r\n"], true),
-        (World::new(starttls.clone()), vec!["* OK hi\r\n"], false),
+        (World::new(starttls), vec!["* OK hi\r\n"], false),
         // its answer to the challenge is awaited: LOGOUT would be one
         (clear(), vec![plain], false),
         (clear(), vec![plain, "A1 OK in\r\n"], true),

@@ -1180,3 +1180,43 @@ fn what_is_not_offered_is_refused() {
         "-ERR APOP is not offered\r\n"
     );
 }
+
+/// What goes to a log says which it was.
+#[test]
+fn every_reason_has_words_of_its_own() {
+    let reasons = [
+        Reason::Quit,
+        Reason::ClientGone,
+        Reason::LoginTimeout,
+        Reason::IdleTimeout,
+        Reason::StalledReader,
+        Reason::FailedLogins,
+        Reason::BadCommands,
+        Reason::WrongProtocol,
+        Reason::PlaintextBehindStls,
+        Reason::BodyCut,
+        Reason::BackendSilent,
+        Reason::UpdateFailed,
+        Reason::ShutDown,
+    ];
+    let mut words = reasons.map(Reason::as_str).to_vec();
+    words.sort_unstable();
+    words.dedup();
+    assert_eq!(words.len(), reasons.len());
+    assert!(words.contains(&"autologout") && !words.contains(&""));
+    // and so does a deadline
+    let mut talk = Talk::new(clear(), &[]);
+    assert_eq!(
+        talk.session.poll_timeout().map(|(_, why)| why),
+        Some("login grace")
+    );
+    talk.say("USER u\r\nPASS p w\r\n");
+    assert_eq!(
+        talk.session.poll_timeout().map(|(_, why)| why),
+        Some("autologout")
+    );
+    let (at, _) = talk.session.poll_timeout().unwrap();
+    assert_eq!(at.since(talk.now), seconds(600));
+    assert_eq!(talk.now.since(at), seconds(0));
+    assert_eq!(at.since_start(), seconds(600));
+}

@@ -6,6 +6,7 @@ mod store_common;
 use std::io;
 use std::sync::Arc;
 
+use pop3_proto::backend::awaiting::AsyncMessage;
 use pop3_proto::backend::blocking::{Blocking, Mailbox, Store};
 use pop3_proto::backend::list::ListStore;
 use pop3_proto::backend::store::{Entry, StoreError, message_size};
@@ -377,4 +378,18 @@ fn a_backend_without_octets() {
     assert!(backend.transmit().is_empty());
     backend.transmitted(Time::ZERO, 7);
     assert!(backend.poll_effect().is_none());
+}
+
+/// A message in memory is one piece, and then it is over.
+#[test]
+fn octets_are_a_message() {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+    let mut message = bytes::Bytes::from_static(b"mail");
+    for expected in [Some(bytes::Bytes::from_static(b"mail")), None, None] {
+        let chunk = AsyncMessage::chunk(&mut message);
+        let polled = pin!(chunk).poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(polled, Poll::Ready(Ok(expected)));
+    }
 }
