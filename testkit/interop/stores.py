@@ -51,9 +51,9 @@ class Store:
         """`[[store]]` of a configuration."""
         raise NotImplementedError
 
-    def tool(self, *words, stdin=b""):
+    def tool(self, *words, stdin=b"", seconds=120):
         argv = [self.binary, *words[:2], "--config", self.config, *words[2:]]
-        return run(argv, stdin=None, input=stdin).stdout.decode()
+        return run(argv, stdin=None, input=stdin, timeout=seconds).stdout.decode()
 
     def create_user(self, user):
         self.tool("account", "add", "--password-stdin", user, stdin=self.password.encode())
@@ -208,7 +208,7 @@ class Database(Store):
         self.do(f"insert into pop3_pieces select id, 0, {self.octets(body)} from pop3_messages")
 
     def take(self, user, path):
-        self.tool("message", "add", "--unchecked", "--user", user, path)
+        self.tool("message", "add", "--unchecked", "--user", user, path, seconds=1800)
         path.unlink()
 
     def series(self, count, query):
