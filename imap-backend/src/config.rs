@@ -42,7 +42,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// An upstream with default settings: INBOX, expunge, 256 KiB of read-ahead.
+    /// An upstream with default settings: INBOX, expunge, 1 MiB of read-ahead.
     pub fn new(host: &str, port: u16, security: Security) -> Self {
         Self {
             endpoint: Endpoint {
@@ -54,7 +54,7 @@ impl Config {
             folder: "INBOX".into(),
             delete: DeletePolicy::Expunge,
             mark_seen: false,
-            read_ahead: 256 * 1024,
+            read_ahead: 1024 * 1024,
             max_literal: u64::MAX,
             max_messages: 2_000_000,
             connect_timeout: Duration::from_secs(30),

@@ -67,6 +67,25 @@ fn the_second_in_a_row_brings_the_following_ones_along() {
 }
 
 #[test]
+fn a_guess_goes_further_the_more_was_taken_in_order() {
+    const KIB: u64 = 1024;
+    let mut world = opened(1024 * KIB, &[100 * KIB; 30]);
+    first(&mut world);
+    world.retrieve(1, 1);
+    // 256 KiB and the 200 that were asked for so far, though there may be 1024
+    let tag = world.expect("UID FETCH 2:6 (UID BODY.PEEK[])");
+    for uid in 2..7 {
+        world.serve(&body(uid, uid, &format!("mail {uid}")));
+    }
+    world.serve(&format!("{tag} OK\r\n"));
+    world.retrieve(2, 2);
+    world.expect_nothing();
+    world.retrieve(3, 3);
+    // 656 less the 200 that are on their way
+    world.expect("UID FETCH 7:10 (UID BODY.PEEK[])");
+}
+
+#[test]
 fn a_budget_of_nothing_asks_for_nothing() {
     let mut world = opened(0, &[300; 10]);
     first(&mut world);

@@ -184,7 +184,7 @@ pub struct Serve {
     #[arg(long, conflicts_with = "config", help_heading = "IMAP server")]
     pub mark_seen: bool,
 
-    /// How much may be fetched ahead of a client [default: "256 KiB"]
+    /// How much may be fetched ahead of a client [default: "1 MiB"]
     #[arg(
         long,
         value_name = "SIZE",

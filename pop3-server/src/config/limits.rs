@@ -57,7 +57,7 @@ impl Default for Limits {
             failed_logins: 3,
             bad_commands_before_login: 10,
             bad_commands: 50,
-            read_ahead_total: 64 << 20,
+            read_ahead_total: 256 << 20,
         }
     }
 }

@@ -172,7 +172,7 @@ impl Upstream {
             folder: "INBOX".into(),
             delete: DeletePolicy::Expunge,
             mark_seen: false,
-            read_ahead: 256 << 10,
+            read_ahead: 1 << 20,
             login: LoginCommand::Auto,
             pipeline_login: PipelineLogin::Auto,
             send_id: false,
