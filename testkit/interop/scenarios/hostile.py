@@ -146,7 +146,7 @@ def bytes_behind_stls(bench):
 def clients_that_do_not_read(bench):
     """Twenty clients ask for 25 MiB each and read nothing: memory stays bounded, others are served (X015, G14)."""
     large = b"Subject: large\r\n\r\n" + (b"z" * 78 + b"\r\n") * (25 * MIB // 80)
-    users = [f"reader{number}" for number in range(20)]
+    users = [f"{bench.runtime}reader{number}" for number in range(20)]
     for user in users:
         bench.upstream.create_user(user)
         bench.upstream.deliver(user, [large])
