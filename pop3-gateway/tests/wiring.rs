@@ -151,7 +151,7 @@ fn g22_names_are_compared_and_never_expanded() {
 #[test]
 fn read_ahead_has_a_bound_for_all_sessions() {
     let settings = wire(&format!(
-        "{LISTENER}{UPSTREAM}[limits]\nread_ahead_total = \"300 KiB\"\n"
+        "{LISTENER}{UPSTREAM}read_ahead = \"256 KiB\"\n[limits]\nread_ahead_total = \"300 KiB\"\n"
     ));
     let login = Login::Password {
         user: "tim".into(),
