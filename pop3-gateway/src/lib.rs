@@ -10,7 +10,7 @@
 //! | [`check`] | `check`: what would run |
 //! | [`demo`] | `demo`: everything in one process |
 //! | [`wiring`] | from the configuration to what runs |
-//! | [`service`], [`served`], [`hosted`], [`budget`] | the backend of a login |
+//! | [`service`], [`served`], [`budget`] | the backend of a login |
 //! | [`stores`], [`listed`], [`monitor`], [`compose`] | mailboxes that are kept here |
 //! | [`tools`] | accounts and messages of stores |
 //! | [`transcript`], [`logging`] | what is written down |
@@ -25,7 +25,6 @@ pub mod check;
 pub mod cli;
 pub mod compose;
 pub mod demo;
-pub mod hosted;
 pub mod listed;
 pub mod logging;
 pub mod monitor;

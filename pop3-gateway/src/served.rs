@@ -10,10 +10,13 @@ use pop3_proto::backend::{Backend, Effect, Failure, Job, Login, Open, Outcome, R
 use pop3_proto::time::Time;
 use pop3_proto::trace::Trace;
 
+use crate::budget::Share;
+
 /// The backend of a session.
 pub struct Served {
     backend: Box<dyn Backend<Done = Answer>>,
     user: Option<String>,
+    share: Option<Share>,
 }
 
 /// What a job brings back; only the backend that handed the job out can read it.
@@ -25,6 +28,16 @@ impl Served {
         Self {
             backend: Box::new(Erased(backend)),
             user: None,
+            share: None,
+        }
+    }
+
+    /// With this share of the read-ahead, for as long as it lives.
+    #[must_use]
+    pub fn holding(self, share: Share) -> Self {
+        Self {
+            share: Some(share),
+            ..self
         }
     }
 
@@ -96,7 +109,9 @@ impl Backend for Served {
 
 impl fmt::Debug for Served {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Served").finish_non_exhaustive()
+        f.debug_struct("Served")
+            .field("share", &self.share)
+            .finish_non_exhaustive()
     }
 }
 

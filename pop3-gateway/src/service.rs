@@ -12,7 +12,6 @@ use pop3_server::service::{Denied, Peer, Routed, Service};
 use pop3_server::tls::UpstreamTls;
 
 use crate::budget::Budget;
-use crate::hosted::Hosted;
 use crate::monitor::Monitor;
 use crate::served::Served;
 
@@ -87,13 +86,12 @@ pub struct Gateway {
 static UNKNOWN: AtomicU64 = AtomicU64::new(0);
 
 impl Gateway {
-    fn imap(&self, upstream: &Upstream, user: Option<String>) -> Hosted<ImapBackend> {
+    fn imap(&self, upstream: &Upstream, user: Option<String>) -> Served {
         let mut imap = upstream.imap.clone();
         let wanted = usize::try_from(imap.read_ahead).unwrap_or(usize::MAX);
         let share = self.budget.take(wanted, self.read_ahead_total);
         imap.read_ahead = u64::try_from(share.octets()).unwrap_or(u64::MAX);
-        let backend = ImapBackend::new(Arc::new(imap), user);
-        Hosted { backend, share }
+        Served::new(ImapBackend::new(Arc::new(imap), user)).holding(share)
     }
 }
 
@@ -119,7 +117,7 @@ impl Service for Gateway {
         let user = target.user.as_deref();
         Ok(match &target.place {
             Place::Upstream(upstream) => Routed {
-                backend: Served::new(self.imap(upstream, target.user.clone())),
+                backend: self.imap(upstream, target.user.clone()),
                 maildrop: mailbox(upstream, user.or_else(|| login.user())),
                 upstream: upstream.name.clone(),
                 tls: upstream.tls.clone(),
