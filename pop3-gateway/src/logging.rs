@@ -18,7 +18,10 @@ pub fn start(log: Log) -> Result<(), ParseError> {
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr);
+        .with_writer(io::stderr)
+        // that goes to standard error by `eprintln!`, which panics where it cannot be written: a log
+        // whose disk is full or whose reader is gone must not end sessions
+        .log_internal_errors(false);
     // a log that was started before, as by a test, stays
     let _ = match log.format {
         LogFormat::Human => builder

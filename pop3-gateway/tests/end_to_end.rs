@@ -426,6 +426,41 @@ fn the_log_has_one_line_for_every_session() {
     }
 }
 
+/// A reader of the log that ends, or a full disk below it: the log is lost, and nothing else.
+#[test]
+fn a_log_that_cannot_be_written_ends_no_session() {
+    for runtime in RUNTIMES {
+        let (store, imap) = imap(&["tim"]);
+        store.deliver("tim", "a\r\n");
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("g.toml");
+        let config = format!(
+            "[[listener]]\nlisten = \"127.0.0.1:0\"\n\
+             [[upstream]]\nname = \"main\"\nurl = \"imap://{imap}\"\n\
+             [limits]\nfailed_login_delay = \"1ms\"\nconnections_per_address = 4\n"
+        );
+        fs::write(&file, config).unwrap();
+        let mut gateway = Gateway::start(runtime, 1, &["--config", file.to_str().unwrap()]);
+        gateway.close_log();
+        let mut client = gateway.log_in("tim");
+        let others: Vec<_> = (0..3)
+            .map(|_| {
+                let mut other = gateway.connect();
+                other.say("USER tim");
+                assert_eq!(other.say("PASS wrong"), "-ERR [AUTH] login failed");
+                other
+            })
+            .collect();
+        assert_eq!(gateway.connect().rest(), b"", "one too many");
+        drop(others);
+        assert_eq!(client.ask("RETR 1"), b"a\r\n");
+        client.say("DELE 1");
+        assert_eq!(client.say("QUIT"), "+OK bye, 1 deleted");
+        gateway.signal("TERM");
+        assert!(gateway.ended().success(), "{runtime}");
+    }
+}
+
 #[test]
 fn the_demo_runs_by_itself() {
     for runtime in RUNTIMES {

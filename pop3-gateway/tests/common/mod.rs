@@ -105,6 +105,12 @@ impl Gateway {
         }
     }
 
+    /// Nobody reads the log any more: what writes to it finds its reader gone, after one line at most.
+    pub fn close_log(&mut self) {
+        let (_, nobody) = channel();
+        self.log = nobody;
+    }
+
     /// Connects and takes the greeting.
     pub fn connect(&self) -> Client {
         Client::greeted(self.open(0))
