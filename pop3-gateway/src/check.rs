@@ -11,6 +11,7 @@ use pop3_server::config::{
     Config, ConfigError, Listener, LogFormat, LogLevel, Monitor, MonitorSecret, Routing,
     RuntimeKind, Store, StoreKind, Upstream,
 };
+use pop3_server::tls::has_self_signed;
 use serde_json::{Value, json};
 
 use crate::stores;
@@ -160,7 +161,7 @@ fn listener_text(listener: &Listener) -> String {
         (TlsOffer::None | TlsOffer::Stls, false) => ", no login before TLS",
     };
     let certificate = match (&listener.self_signed, listener.certificates.len()) {
-        (Some(folder), _) if folder.exists() => ", self-signed certificate".to_owned(),
+        (Some(folder), _) if has_self_signed(folder) => ", self-signed certificate".to_owned(),
         (Some(folder), _) => {
             format!(
                 ", self-signed certificate to be made in {}",

@@ -18,7 +18,9 @@ use pop3_server::config::{
 use pop3_server::delay::Delay;
 use pop3_server::route::Routes;
 use pop3_server::settings::Settings;
-use pop3_server::tls::{Identity, ServerTls, TlsError, Trust, UpstreamTls, ensure_self_signed};
+use pop3_server::tls::{
+    Identity, ServerTls, TlsError, Trust, UpstreamTls, ensure_self_signed, has_self_signed,
+};
 use pop3_server::transcript::TranscriptSink;
 
 use crate::budget::Budget;
@@ -161,7 +163,7 @@ fn server_tls(listener: &Listener, self_signed: SelfSigned) -> Result<Option<Ser
         })
         .collect();
     if let Some(folder) = &listener.self_signed {
-        if self_signed == SelfSigned::Leave && !folder.exists() {
+        if self_signed == SelfSigned::Leave && !has_self_signed(folder) {
             return Ok(None);
         }
         let (identity, made) = ensure_self_signed(folder, &names(&listener.addresses))?;

@@ -105,6 +105,23 @@ fn check_says_what_would_run_and_makes_nothing() {
     );
 }
 
+/// Made by whoever runs `check`, the key would be his and not the gateway's.
+#[test]
+fn check_makes_no_certificate_in_a_folder_that_is_there() {
+    let public = "[[listener]]\nname = \"public\"\nlisten = \"0.0.0.0:995\"\ntls = \"implicit\"\nself_signed = \".\"\n";
+    with_config(&format!("{public}{GOOD}"), |dir, file| {
+        let output = gateway(&["check", "--config", file]);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        let said = out(&output);
+        assert!(
+            said.contains("self-signed certificate to be made in"),
+            "{said}"
+        );
+        let files: Vec<_> = fs::read_dir(dir).unwrap().collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+    });
+}
+
 #[test]
 fn check_answers_in_json() {
     with_config(GOOD, |_, file| {

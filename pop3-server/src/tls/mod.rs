@@ -10,7 +10,7 @@ mod server;
 mod upstream;
 
 pub use error::TlsError;
-pub use self_signed::ensure_self_signed;
+pub use self_signed::{ensure_self_signed, has_self_signed};
 pub use server::{Identity, ServerTls};
 pub use upstream::{Trust, UpstreamTls};
 

@@ -9,11 +9,8 @@ use super::{Identity, TlsError};
 /// The certificate and key in this folder; made for these names if they are not there yet. Returns
 /// where they lie, and whether they are new.
 pub fn ensure_self_signed(folder: &Path, names: &[String]) -> Result<(Identity, bool), TlsError> {
-    let identity = Identity {
-        chain: folder.join("self-signed.crt"),
-        key: folder.join("self-signed.key"),
-    };
-    if identity.chain.exists() && identity.key.exists() {
+    let identity = identity(folder);
+    if has_self_signed(folder) {
         return Ok((identity, false));
     }
     let made = rcgen::generate_simple_self_signed(names).map_err(|cause| TlsError::SelfSigned {
@@ -28,6 +25,19 @@ pub fn ensure_self_signed(folder: &Path, names: &[String]) -> Result<(Identity, 
     write(&identity.key, &made.signing_key.serialize_pem(), 0o600)?;
     write(&identity.chain, &made.cert.pem(), 0o644)?;
     Ok((identity, true))
+}
+
+/// Whether [`ensure_self_signed`] would find what it needs in this folder, and make nothing.
+pub fn has_self_signed(folder: &Path) -> bool {
+    let Identity { chain, key } = identity(folder);
+    chain.exists() && key.exists()
+}
+
+fn identity(folder: &Path) -> Identity {
+    Identity {
+        chain: folder.join("self-signed.crt"),
+        key: folder.join("self-signed.key"),
+    }
 }
 
 /// Replaces what is there, so that a key never inherits the rights of an older file.
