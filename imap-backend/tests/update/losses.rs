@@ -1,0 +1,104 @@
+//! The connection is lost during the update.
+
+use std::time::Duration;
+
+use imap_backend::DeletePolicy;
+
+use crate::common::{FULL, World, config, tags};
+use crate::{MAIL, opened};
+
+#[test]
+fn g08_a_connection_lost_during_the_update_is_replaced_once() {
+    let mut world = opened(DeletePolicy::Expunge, FULL);
+    world.update(&[0, 3], &[]);
+    world.take_sent();
+    world.hang_up();
+    world.answer_reopen(7);
+    world.expect_ok("UID STORE 2,7 +FLAGS.SILENT (\\Deleted)");
+    world.expect_ok("UID EXPUNGE 2,7");
+    world.expect_replies(&["Updated"]);
+
+    let mut world = opened(DeletePolicy::Expunge, FULL);
+    world.update(&[0, 3], &[]);
+    world.hang_up();
+    world.take_sent();
+    world.answer_reopen(7);
+    world.expect_ok("UID STORE 2,7 +FLAGS.SILENT (\\Deleted)");
+    world.hang_up();
+    world.expect_reply("Failed Temporary");
+}
+
+#[test]
+fn g08_what_was_confirmed_before_the_loss_counts() {
+    let mut world = opened(DeletePolicy::Expunge, FULL);
+    world.update(&[0], &[]);
+    let tags = tags(&world.take_sent());
+    world.serve(&format!("{} OK\r\n* BYE\r\n{} OK\r\n", tags[0], tags[1]));
+    world.expect_replies(&["Updated"]);
+}
+
+#[test]
+fn g04_other_uidvalidity_means_that_nothing_is_deleted() {
+    for lost_before in [true, false] {
+        let mut world = opened(DeletePolicy::Expunge, FULL);
+        if lost_before {
+            world.hang_up();
+            world.update(&[0], &[]);
+        } else {
+            world.update(&[0], &[]);
+            world.hang_up();
+        }
+        world.take_sent();
+        world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
+        let tags = tags(&world.take_sent());
+        world.serve(&format!(
+            "{} OK\r\n* OK [UIDVALIDITY 8]\r\n{} OK\r\n",
+            tags[0], tags[1]
+        ));
+        world.expect_reply("Failed Temporary");
+        assert!(!world.take_sent().contains("STORE"));
+    }
+}
+
+#[test]
+fn g05_marks_are_applied_over_a_new_connection_if_the_old_one_is_gone() {
+    let mut world = opened(DeletePolicy::Expunge, FULL);
+    world.hang_up();
+    world.update(&[0], &[]);
+    world.answer_reopen(7);
+    world.expect_ok("UID STORE 2 +FLAGS.SILENT (\\Deleted)");
+    world.expect_ok("UID EXPUNGE 2");
+    world.expect_replies(&["Updated"]);
+}
+
+#[test]
+fn a_copy_is_not_made_twice() {
+    let mut world = opened(DeletePolicy::Move("Done".into()), "IMAP4rev1 UIDPLUS");
+    world.update(&[0], &[]);
+    world.expect_ok("CAPABILITY");
+    world.expect_ok("UID COPY 2 \"Done\"");
+    world.take_sent();
+    world.hang_up();
+    world.serve("* OK [CAPABILITY IMAP4rev1 UIDPLUS] ready\r\n");
+    let tags = tags(&world.take_sent());
+    world.serve(&format!(
+        "{} OK [CAPABILITY IMAP4rev1 UIDPLUS] in\r\n",
+        tags[0]
+    ));
+    world.serve(&format!("* OK [UIDVALIDITY 7]\r\n{} OK\r\n", tags[1]));
+    world.expect_ok("UID STORE 2 +FLAGS.SILENT (\\Deleted)");
+    world.expect_ok("UID EXPUNGE 2");
+    world.expect_replies(&["Updated"]);
+}
+
+#[test]
+fn flags_that_only_mark_as_read_are_not_worth_a_failure() {
+    let mut config = config();
+    config.mark_seen = true;
+    let mut world = World::opened(config, FULL, &MAIL);
+    world.update(&[], &[0]);
+    world.hang_up();
+    world.connects = false;
+    world.pass(Duration::from_secs(60));
+    world.expect_replies(&["Updated"]);
+}
