@@ -426,6 +426,39 @@ fn the_log_has_one_line_for_every_session() {
     }
 }
 
+/// A core file, or whoever reads freed memory, finds no password of a session that is over.
+#[cfg(target_os = "linux")]
+#[test]
+fn passwords_are_wiped_from_memory_at_the_end_of_a_session() {
+    const PASSWORD: &str = "correct-horse-battery-staple-0123456789";
+    // an allocator writes into the first octets of what is freed
+    let tail = &PASSWORD[20..];
+    for runtime in RUNTIMES {
+        let (store, imap) = imap(&[]);
+        store.add_user("tim", PASSWORD);
+        let mut gateway = Gateway::serve(runtime, imap, &[]);
+        let mut client = gateway.connect();
+        client.say("USER tim");
+        assert!(client.say(&format!("PASS {PASSWORD}")).starts_with("+OK"));
+        assert_ne!(gateway.remembers(tail), 0, "it may have to reconnect");
+        client.say("QUIT");
+        client.rest();
+        gateway.wait_for("session ended");
+        assert_eq!(gateway.remembers(tail), 0, "{runtime}");
+
+        let mut client = gateway.connect();
+        client.say("USER tom");
+        // a line that comes in pieces
+        client.send(b"PASS correct-horse-batt");
+        client.send(&PASSWORD.as_bytes()[18..]);
+        assert!(client.say("").starts_with("-ERR"));
+        client.say("QUIT");
+        client.rest();
+        gateway.wait_for("session ended");
+        assert_eq!(gateway.remembers(tail), 0, "{runtime}");
+    }
+}
+
 /// A reader of the log that ends, or a full disk below it: the log is lost, and nothing else.
 #[test]
 fn a_log_that_cannot_be_written_ends_no_session() {

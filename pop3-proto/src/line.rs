@@ -2,16 +2,18 @@
 //!
 //! It owns the client's bytes between the socket and the command parser. It never interprets a line
 //! and never holds more than its capacity: a line beyond its limit is reported once and then thrown
-//! away up to its end, so that the dialogue finds its feet again at the next line.
+//! away up to its end, so that the dialogue finds its feet again at the next line. Any line may be a
+//! password, so that all of them are wiped.
 
 use alloc::vec::Vec;
 
 use memchr::memchr;
+use zeroize::Zeroizing;
 
 /// Lines end with LF; a CR before it belongs to the line end (RFC 1939 section 3, bare LF tolerated).
 #[derive(Debug, Default)]
 pub(crate) struct LineBuffer {
-    bytes: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
     /// Where the first unread byte lies.
     start: usize,
     /// Up to where (absolute) no LF was found.
@@ -24,7 +26,7 @@ pub(crate) struct LineBuffer {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     /// A complete line, without its line end.
-    Complete(Vec<u8>),
+    Complete(Zeroizing<Vec<u8>>),
     /// A line longer than the limit. Reported as soon as that is known; its rest vanishes.
     TooLong,
 }
@@ -78,6 +80,13 @@ impl LineBuffer {
         if self.start > 0 && self.start == self.bytes.len() {
             self.clear();
         }
+        let wanted = self.bytes.len() + bytes.len();
+        if wanted > self.bytes.capacity() {
+            // a vector that grows by itself leaves a copy behind
+            let mut grown = Vec::with_capacity(wanted.max(2 * self.bytes.len()));
+            grown.extend_from_slice(&self.bytes);
+            self.bytes = Zeroizing::new(grown);
+        }
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -101,7 +110,7 @@ impl LineBuffer {
         let line = if line.len() > limit {
             Line::TooLong
         } else {
-            Line::Complete(line.to_vec())
+            Line::Complete(Zeroizing::new(line.to_vec()))
         };
         self.start = end + 1;
         self.searched = self.start;
@@ -117,7 +126,7 @@ impl LineBuffer {
 
     /// Forgets everything, and gives the memory back.
     pub(crate) fn clear(&mut self) {
-        self.bytes = Vec::new();
+        self.bytes = Zeroizing::default();
         self.start = 0;
         self.searched = 0;
     }
@@ -158,7 +167,7 @@ mod tests {
 
     #[test]
     fn p002_both_line_ends_and_a_cr_alone() {
-        let complete = |line: &[u8]| Line::Complete(line.to_vec());
+        let complete = |line: &[u8]| Line::Complete(line.to_vec().into());
         let expected = [
             complete(b"a"),
             complete(b"b"),
@@ -170,7 +179,7 @@ mod tests {
 
     #[test]
     fn x001_too_long_is_said_once_and_the_next_line_is_whole() {
-        let expected = [Line::TooLong, Line::Complete(b"ok".to_vec())];
+        let expected = [Line::TooLong, Line::Complete(b"ok".to_vec().into())];
         assert_eq!(lines(b"0123456789012345678\r\nok\r\n", 5, &[3]), expected);
     }
 }

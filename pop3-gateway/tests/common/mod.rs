@@ -162,6 +162,30 @@ impl Gateway {
         );
     }
 
+    /// How often this text stands in memory that it can write to.
+    #[cfg(target_os = "linux")]
+    pub fn remembers(&self, needle: &str) -> usize {
+        use std::os::unix::fs::FileExt as _;
+        let process = format!("/proc/{}", self.child.id());
+        let memory = std::fs::File::open(format!("{process}/mem")).unwrap();
+        let maps = std::fs::read_to_string(format!("{process}/maps")).unwrap();
+        let mut found = 0;
+        for map in maps.lines() {
+            let mut fields = map.split(' ');
+            let (from, to) = fields.next().unwrap().split_once('-').unwrap();
+            if !fields.next().unwrap().starts_with("rw") {
+                continue;
+            }
+            let [from, to] = [from, to].map(|at| u64::from_str_radix(at, 16).unwrap());
+            let mut octets = vec![0; usize::try_from(to - from).unwrap()];
+            // what was never touched cannot always be read
+            if memory.read_exact_at(&mut octets, from).is_ok() {
+                found += String::from_utf8_lossy(&octets).matches(needle).count();
+            }
+        }
+        found
+    }
+
     /// Waits for its end.
     pub fn ended(&mut self) -> ExitStatus {
         let end = Instant::now() + PATIENCE;

@@ -9,6 +9,8 @@ mod transaction;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use zeroize::Zeroizing;
+
 use super::maildrop::Maildrop;
 use super::{Event, OUTPUT_FULL, Reason, Session};
 use crate::backend::{Failure, FailureKind, Reply, Request};
@@ -275,7 +277,7 @@ impl Session {
     }
 
     /// A complete line has come.
-    fn line(&mut self, line: Vec<u8>) {
+    fn line(&mut self, line: Zeroizing<Vec<u8>>) {
         self.moments.activity = self.moments.now;
         match &mut self.state {
             State::Challenged(_) => {
