@@ -1,0 +1,88 @@
+//! The greeting, the capabilities and the languages.
+
+use pop3_proto::backend::Request;
+use pop3_proto::server::{Expire, Policy, ReadOnly};
+
+use super::stls;
+use crate::common::{Talk, clear};
+
+#[test]
+fn p014_x004_the_greeting_is_ok_and_free_of_brackets() {
+    let policy = Policy {
+        greeting: "[x] <a@b> hello\r\nthere".into(),
+        ..clear()
+    };
+    let session =
+        pop3_proto::server::Session::new(policy.into(), "<1@h>", pop3_proto::time::Time::ZERO);
+    assert_eq!(session.transmit(), b"+OK x] a@b hellothere\r\n");
+}
+
+#[test]
+fn x005_x006_x009_s001_f26_capabilities_before_and_after_login() {
+    let policy = Policy {
+        expire: Expire::Days(0),
+        read_only: ReadOnly::OnRequest,
+        ..clear()
+    };
+    let mut talk = Talk::new(policy, &[]);
+    let before = talk.say("CAPA\r\n");
+    let expected = [
+        "TOP",
+        "UIDL",
+        "RESP-CODES",
+        "AUTH-RESP-CODE",
+        "PIPELINING",
+        "USER",
+        "SASL PLAIN LOGIN",
+        "UTF8 USER",
+        "LANG",
+        "EXPIRE 0",
+        "X-POP3SF-READ-ONLY",
+        "IMPLEMENTATION pop3-gateway",
+    ];
+    for line in expected {
+        assert!(before.contains(&format!("\r\n{line}\r\n")), "{line}");
+    }
+    talk.say("USER u\r\nPASS p w\r\n");
+    assert_eq!(talk.say("CAPA\r\n"), before);
+    assert!(talk.say("CAPA x\r\n").starts_with("-ERR"));
+}
+
+#[test]
+fn u003_u006_u009_utf8_and_lang() {
+    let mut talk = Talk::new(
+        Policy {
+            clear_login: true,
+            ..stls()
+        },
+        &[],
+    );
+    assert!(
+        talk.say("LANG\r\n")
+            .ends_with("en English\r\ni-default English\r\n.\r\n")
+    );
+    assert!(talk.say("LANG en\r\n").starts_with("+OK en "));
+    assert!(talk.say("LANG *\r\n").starts_with("+OK i-default "));
+    assert!(talk.say("LANG xx\r\n").starts_with("-ERR"));
+    assert!(talk.say("UTF8 x\r\n").starts_with("-ERR"));
+    assert!(talk.say("UTF8\r\n").starts_with("+OK"));
+    assert!(talk.say("STLS\r\n").starts_with("-ERR"));
+    talk.say("USER u\r\nPASS p w\r\n");
+    assert!(matches!(&talk.store.requests[0], Request::Open(open) if open.utf8));
+    assert!(talk.say("LANG en\r\n").starts_with("+OK"));
+}
+
+#[test]
+fn what_is_not_offered_is_refused() {
+    let policy = Policy {
+        utf8: false,
+        ..clear()
+    };
+    let mut talk = Talk::new(policy, &[]);
+    assert_eq!(talk.say("UTF8\r\n"), "-ERR UTF8 is not offered\r\n");
+    let digest = "0".repeat(32);
+    assert_eq!(
+        talk.say(&format!("APOP u {digest}\r\n")),
+        "-ERR APOP is not offered\r\n"
+    );
+}

@@ -1,0 +1,13 @@
+//! Both store adapters without a session in front of them: what is asked for is given up, or never comes
+//! back, at every point.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "../store_common/mod.rs"]
+mod store_common;
+
+mod bench;
+
+mod losses;
+mod messages;
+mod opening;
+mod updates;
