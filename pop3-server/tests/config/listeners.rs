@@ -1,0 +1,235 @@
+//! Listeners, the monitoring account and the deadlines.
+
+use super::{LISTENER, UPSTREAM, error, error_with, parse};
+
+/// T015: no TLS without a certificate. X004: a greeting that clients would misread. C004: CRAM-MD5 needs
+/// the password.
+#[test]
+fn t015_x004_c004_mistakes_in_listeners() {
+    let public = |rest: &str| {
+        error(&format!(
+            "[[listener]]\nlisten = \"0.0.0.0:110\"\n{rest}\n{UPSTREAM}"
+        ))
+    };
+    let clear = "/etc/g.toml:1:3: listener[1].allow_clear_login: nobody could log in at 0.0.0.0:110: \
+        there is no TLS, and logins in the clear are not allowed; write tls = \"stls\" and give a \
+        certificate, or, if everybody may read the passwords, allow_clear_login = true";
+    assert_eq!(public(""), clear.replace(":1:3:", ":1:1:"));
+    let with = |line: &str| error_with(line, "", "");
+    for (message, part) in [
+        (
+            public("tls = \"stls\""),
+            "3:1: listener[1].tls: TLS needs a certificate, and there is none; add [[listener.certificate]]",
+        ),
+        (
+            public("tls = \"implicit\""),
+            "listener[1].tls: TLS needs a certificate",
+        ),
+        (
+            public("tls = \"ssl\""),
+            "listener[1].tls: \"ssl\" is not known here; write \"none\", \"stls\" or \"implicit\"",
+        ),
+        (
+            with("self_signed = \"tls\""),
+            "listener[1].tls: there is a certificate, but TLS is off; write tls = \"stls\" or tls = \"implicit\"",
+        ),
+        (
+            with("allow_clear_login = false"),
+            "nobody could log in: there is no TLS",
+        ),
+        (
+            with("user_pass = false\nsasl = []"),
+            "listener[1].user_pass: nobody could log in: USER is off",
+        ),
+        (
+            with("sasl = [\"PLAIN\", \"LOGIN\", \"plain\"]"),
+            "listener[1].sasl: PLAIN is named twice; name each mechanism once",
+        ),
+        (
+            with("sasl = [\"CRAM-MD5\"]"),
+            "listener[1].sasl: \"CRAM-MD5\" needs the password, which only the upstream holds; leave it out",
+        ),
+        (
+            with("sasl = [\"SCRAM-SHA-256-PLUS\"]"),
+            "is bound to a TLS channel",
+        ),
+        (
+            with("sasl = [\"not a name\"]"),
+            "is not the name of a SASL mechanism",
+        ),
+        (
+            with("greeting = \"hello <there>\""),
+            "listener[1].greeting: clients read angle brackets as an APOP timestamp",
+        ),
+        (with("greeting = \"[AUTH] hello\""), "leave out"),
+        (
+            with("greeting = \"a\\r\\nb\""),
+            "cannot be sent in one short line",
+        ),
+        (
+            with("utf8 = \"yes\""),
+            "listener[1].utf8: this is a text; write true or false, without quotes",
+        ),
+        (
+            with("tls = true"),
+            "listener[1].tls: this is true or false; write a text in quotes",
+        ),
+        (
+            with("[[listener.certificate]]\ncert = \"a.pem\""),
+            "3:12: listener[1].certificate: a certificate is two files; give both",
+        ),
+        (
+            with(
+                "tls = \"stls\"\nself_signed = \"d\"\n[[listener.certificate]]\ncert = \"a\"\nkey = \"b\"",
+            ),
+            "listener[1].self_signed: there is a certificate from files too",
+        ),
+        (
+            with("tls = \"stls\"\nself_signed = \"\""),
+            "listener[1].self_signed: the path is empty",
+        ),
+        (
+            with("[[listener]]\nlisten = \"127.0.0.1:1110\""),
+            "listener[2].listen: 127.0.0.1:1110 is taken: another listener is at 127.0.0.1:1110",
+        ),
+        (
+            with("[[listener]]\nlisten = \"0.0.0.0:1110\"\nallow_clear_login = true"),
+            "0.0.0.0:1110 is taken: another listener is at 127.0.0.1:1110",
+        ),
+        (
+            with("[[listener]]"),
+            "listener[2].listen: there is no address to listen at; write for example listen = \"127.0.0.1:1110\"",
+        ),
+        (
+            error(&format!(
+                "[[listener]]\nlisten = \"localhost:110\"\n{UPSTREAM}"
+            )),
+            "listener[1].listen: \"localhost:110\" is not an IP address with a port; write for example",
+        ),
+        (
+            error(&format!("[[listener]]\nlisten = 110\n{UPSTREAM}")),
+            "listener[1].listen: this is a number; write a text in quotes",
+        ),
+        (
+            error(&format!(
+                "[listener]\nlisten = \"127.0.0.1:110\"\n{UPSTREAM}"
+            )),
+            "listener: this is a table; write tables, each under its own [[listener]]",
+        ),
+        (
+            error(UPSTREAM),
+            "listener: there is no listener; add [[listener]]",
+        ),
+    ] {
+        assert!(message.contains(part), "{message}\nlacks\n{part}");
+    }
+}
+
+/// T007: logins in the clear are refused by default where others may listen in.
+#[test]
+fn t007_clear_logins_need_loopback_or_a_word() {
+    let at = |listen: &str, rest: &str| {
+        let listener = format!("[[listener]]\nlisten = {listen}\n{rest}\n");
+        parse(&format!("{listener}{UPSTREAM}")).map(|config| config.listeners[0].allow_clear_login)
+    };
+    let tls = "tls = \"stls\"\nself_signed = \"tls\"";
+    assert_eq!(at("\"127.0.0.1:110\"", ""), Ok(true));
+    assert_eq!(at("[\"127.0.0.1:110\", \"[::1]:110\"]", ""), Ok(true));
+    assert_eq!(at("\"192.0.2.1:110\"", tls), Ok(false));
+    assert_eq!(at("[\"127.0.0.1:110\", \"192.0.2.1:110\"]", tls), Ok(false));
+    assert_eq!(
+        at("\"192.0.2.1:110\"", "allow_clear_login = true"),
+        Ok(true)
+    );
+    assert!(at("[\"127.0.0.1:110\", \"192.0.2.1:110\"]", "").is_err());
+}
+
+/// V35: there is no monitoring account unless it is configured, and no default secret.
+#[test]
+fn v35_mistakes_in_the_monitoring_account() {
+    assert_eq!(
+        parse(&format!("{LISTENER}{UPSTREAM}")).unwrap().monitor,
+        None
+    );
+    let with = |lines: &str| error_with("", "", &format!("[monitor]\n{lines}"));
+    for (message, part) in [
+        (with(""), "monitor.user: the account needs a name"),
+        (
+            with("user = \"monitor\""),
+            "monitor.secret: the secret is missing; write secret_file",
+        ),
+        (
+            with("user = \"monitor\"\nsecret = \"monitor\""),
+            "this would be guessed; write at least 12 characters",
+        ),
+        (
+            with("user = \"a long name of mine\"\nsecret = \"a long name of mine\""),
+            "this would be guessed",
+        ),
+        (
+            with("user = \"m\"\nsecret = \"long enough, this\"\nsecret_file = \"f\""),
+            "keep secret or secret_file",
+        ),
+        (
+            with("user = \"m\"\nsecret = \"long enough,\\nthis\""),
+            "no client could send this",
+        ),
+        (
+            with("user = \"m\"\nsecret_file = \"f\"\n[routing.user]\nm = \"main\""),
+            "monitor: \"m\" has a route of its own",
+        ),
+    ] {
+        assert!(message.contains(part), "{message}\nlacks\n{part}");
+        assert!(!message.contains("long enough"), "{message}");
+    }
+}
+
+/// P011: an autologout timer below ten minutes is refused.
+#[test]
+fn p011_autologout_has_a_floor_of_ten_minutes() {
+    let with = |rest: &str| error_with("", "", rest);
+    for (message, part) in [
+        (
+            with("[timers]\nautologout = \"9m 59s\""),
+            "9:1: timers.autologout: less than 10 minutes cuts off honest clients (RFC 1939 section 3); write at least \"10m\"",
+        ),
+        (
+            with("[timers]\nstalled_reader = \"1m\""),
+            "timers.stalled_reader: less than 10 minutes",
+        ),
+        (
+            with("[timers]\nlogin_grace = \"1s\""),
+            "timers.login_grace: nobody can log in that fast",
+        ),
+        (
+            with("[timers]\nautologout = 600"),
+            "timers.autologout: this is a number; write a time with its unit in quotes, such as \"10m\"",
+        ),
+        (
+            with("[limits]\nconnections = 0"),
+            "limits.connections: 0 would shut everybody out",
+        ),
+        (
+            with("[limits]\nconnections = -1"),
+            "limits.connections: -1 is out of range; write 0 to 4294967295",
+        ),
+        (
+            with("[limits]\nfailed_login_delay = \"1m\""),
+            "limits.failed_login_delay_max: this is less than failed_login_delay",
+        ),
+        (
+            with("[log]\nlevel = \"loud\""),
+            "log.level: \"loud\" is not known here; write \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
+        ),
+        (
+            with("[transcript]"),
+            "transcript.dir: the folder is missing",
+        ),
+        (
+            error(&format!("runtime = \"async-std\"\n{LISTENER}{UPSTREAM}")),
+            "runtime: \"async-std\" is not known here; write \"tokio\" or \"smol\"",
+        ),
+    ] {
+        assert!(message.contains(part), "{message}\nlacks\n{part}");
+    }
+}

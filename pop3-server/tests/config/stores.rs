@@ -1,0 +1,223 @@
+//! Stores of the gateway itself.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pop3_server::config::{FileDeletion, ListedMessage, StoreKind};
+
+use super::{LISTENER, UPSTREAM, error, error_with, parse};
+
+const STORE: &str =
+    "[[store]]\nname = \"local\"\nkind = \"maildir\"\npath = \"mail\"\naccounts = \"users\"\n";
+
+#[test]
+fn a_store_is_enough_and_takes_everybody() {
+    let config = parse(&format!("{LISTENER}{STORE}")).unwrap();
+    assert!(config.upstreams.is_empty());
+    assert_eq!(config.routing.default.as_deref(), Some("local"));
+    let store = &config.stores[0];
+    assert_eq!(store.accounts.as_deref(), Some(Path::new("/etc/users")));
+    let StoreKind::Files(files) = &store.kind else {
+        panic!("{store:?}")
+    };
+    assert_eq!(files.path, Path::new("/etc/mail"));
+    assert!(!files.plain && !files.each && files.lock && !files.follow_links && !files.mark_seen);
+    assert_eq!(files.delete, FileDeletion::Remove);
+}
+
+#[test]
+fn every_key_of_a_store_is_heard() {
+    let config = parse(&format!(
+        "{LISTENER}apop = true\nsasl = [\"CRAM-MD5\", \"PLAIN\"]\n{UPSTREAM}{STORE}\
+         users = \"each\"\nsubfolder = \"Maildir\"\ndelete = \"move:.Trash\"\nmissing = \"empty\"\n\
+         mark_seen = true\nfollow_links = true\nlock = false\n\
+         [[store]]\nname = \"scans\"\nkind = \"directory\"\npath = \"/srv/scans\"\naccounts = \"users\"\n\
+         suffix = \".eml\"\nsettle = \"5s\"\ndelete = \"keep\"\n\
+         [[store]]\nname = \"notes\"\nkind = \"list\"\naccounts = \"users\"\n\
+         [[store.message]]\nfile = \"a.eml\"\n\
+         [[store.message]]\nsubject = \"b\"\ntext = \"c\\n\"\ndate = 1970-01-02\n\
+         [[store]]\nname = \"db\"\nkind = \"sql\"\nurl = \"postgres://a:s3cret@h/b\"\n\
+         password_file = \"p\"\nconnections = 3\nacquire_timeout = \"1s\"\nstatement_timeout = \"2s\"\n\
+         max_message = \"1 MiB\"\n\
+         [store.queries]\nlist = \"select 1\"\nbody = \"select 2\"\nbody_piece = \"select 3\"\n\
+         delete = \"delete 4\"\naccount = \"select 5\"\n\
+         [store.template]\nfrom = \"{{host}}\"\nsubject = \"s\"\ndate = \"logged\"\n\
+         [store.template.headers]\n\"X-Level\" = \"{{level}}\"\n\
+         [monitor]\nuser = \"probe\"\nsecret = \"not so easy to guess\"\n\
+         [routing]\ndefault = \"main\"\n[routing.domain]\n\"example.org\" = \"local\"\n\
+         [routing.user]\nscan = \"scans\"\nnote = {{ store = \"notes\", user = \"n\" }}\n"
+    ))
+    .unwrap();
+    let kinds: Vec<_> = config.stores.iter().map(|store| &store.kind).collect();
+    let [
+        StoreKind::Files(local),
+        StoreKind::Files(scans),
+        StoreKind::List(notes),
+        StoreKind::Sql(db),
+    ] = kinds[..]
+    else {
+        panic!("{kinds:?}")
+    };
+    assert!(local.each && local.missing_is_empty && local.mark_seen && local.follow_links);
+    assert_eq!(local.delete, FileDeletion::Move(".Trash".into()));
+    assert!(!local.lock && scans.plain && scans.suffix.as_deref() == Some(".eml"));
+    assert_eq!(scans.settle, Duration::from_secs(5));
+    assert_eq!(notes[0], ListedMessage::File("/etc/a.eml".into()));
+    assert!(matches!(
+        &notes[1],
+        ListedMessage::Text { date: 86_400, .. }
+    ));
+    let queries = db.queries.as_ref().unwrap();
+    assert_eq!(queries.delete, ["delete 4"]);
+    let template = queries.template.as_ref().unwrap();
+    assert_eq!(
+        template.headers,
+        [("X-Level".to_owned(), "{level}".to_owned())]
+    );
+    assert_eq!(config.routing.users["note"].upstream, "notes");
+    assert_eq!(config.routing.users["note"].user.as_deref(), Some("n"));
+    assert!(config.listeners[0].apop);
+    let shown = format!("{config:?}");
+    assert!(
+        !shown.contains("s3cret") && !shown.contains("not so easy"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn mistakes_in_stores() {
+    let with = |lines: &str| error(&format!("{LISTENER}{STORE}{lines}\n"));
+    let other = |lines: &str| {
+        error(&format!(
+            "{LISTENER}[[store]]\nname = \"a\"\naccounts = \"u\"\n{lines}\n"
+        ))
+    };
+    for (message, part) in [
+        (
+            with("pth = \"x\""),
+            "8:1: store[1].pth: unknown key; did you mean \"path\"?",
+        ),
+        (
+            with("delete = \"trash\""),
+            "\"trash\" says not what becomes of deleted messages; write \"remove\"",
+        ),
+        (
+            with("delete = \"move:Trash\""),
+            "\"Trash\" is not a folder for deleted messages; write a folder of the Maildir, such as \"move:.Trash\"",
+        ),
+        (
+            with("subfolder = \"x\""),
+            "store[1].subfolder: there is one folder for all",
+        ),
+        (
+            with("users = \"each\"\nsubfolder = \"../x\""),
+            "this leads out of the account's folder",
+        ),
+        (
+            with("users = \"many\""),
+            "\"many\" is not known here; write \"one\" or \"each\"",
+        ),
+        (with("suffix = \".eml\""), "store[1].suffix: unknown key"),
+        (
+            with(&STORE.replace("\"users\"", "\"u\"")),
+            "store[2].name: there is another store or upstream \"local\"",
+        ),
+        (
+            error_with("", "", &STORE.replace("local", "main")),
+            "store[1].name: there is another store or upstream \"main\"",
+        ),
+        (
+            error_with("", "", STORE),
+            "routing: there are several upstreams or stores, and no route says who goes where",
+        ),
+        (
+            error_with("", "", &format!("{STORE}[routing]\ndefault = \"loacl\"")),
+            "there is no upstream or store \"loacl\"; did you mean \"local\"?",
+        ),
+        (
+            error_with(
+                "",
+                "",
+                &format!(
+                    "{STORE}[routing]\ndefault = \"main\"\n[routing.user]\na = {{ store = \"local\", upstream = \"main\" }}"
+                ),
+            ),
+            "keep one of the two",
+        ),
+        (other("path = \"x\""), "store[1].kind: the kind is missing"),
+        (
+            other("kind = \"mbox\""),
+            "\"mbox\" is not known here; write \"maildir\", \"directory\", \"list\" or \"sql\"",
+        ),
+        (
+            other("kind = \"maildir\""),
+            "store[1].path: the folder is missing",
+        ),
+        (
+            other("kind = \"directory\"\npath = \"x\"\nmark_seen = true"),
+            "store[1].mark_seen: unknown key",
+        ),
+        (
+            other("kind = \"list\"\n[[store.message]]\nsubject = \"x\"\ntext = \"y\""),
+            "the date is missing",
+        ),
+        (
+            other("kind = \"list\"\n[[store.message]]\nsubject = \"x\""),
+            "a message is a file, or a subject with a text and a date",
+        ),
+        (
+            other(
+                "kind = \"list\"\n[[store.message]]\nsubject = \"x\\ny\"\ntext = \"y\"\ndate = 2026-01-01",
+            ),
+            "this is not one line",
+        ),
+        (
+            other("kind = \"sql\""),
+            "store[1].url: the database is missing",
+        ),
+        (
+            other("kind = \"sql\"\nurl = \"x\"\nconnections = 0"),
+            "nobody could be served",
+        ),
+        (
+            other("kind = \"sql\"\nurl = \"x\"\n[store.queries]\nlist = \"x\""),
+            "store[1].queries.body: the query is missing",
+        ),
+        (
+            other(
+                "kind = \"sql\"\nurl = \"x\"\n[store.queries]\nlist = \"x\"\nbody = \"y\"\naccount = \"z\"",
+            ),
+            "there are accounts in a file and in the database",
+        ),
+        (
+            other("kind = \"sql\"\nurl = \"x\"\n[store.template]\nsubject = \"x\""),
+            "the tool's own tables hold messages, not texts",
+        ),
+        (
+            error(&format!(
+                "{LISTENER}[[store]]\nname = \"a\"\nkind = \"sql\"\nurl = \"x\"\n[store.queries]\nlist = \"x\"\nbody = \"y\"\n"
+            )),
+            "nobody could log in",
+        ),
+        (
+            error(&format!(
+                "{LISTENER}{}",
+                STORE.replace("accounts = \"users\"\n", "")
+            )),
+            "store[1].accounts: nobody could log in; write accounts = \"FILE\"",
+        ),
+        (
+            error(&format!("{LISTENER}sasl = [\"SCRAM-SHA-1\"]\n{STORE}")),
+            "SCRAM-SHA-1 hides the user's name, and the default route leads to a store",
+        ),
+        (
+            error_with("apop = true", "", ""),
+            "listener[1].apop: \"APOP\" needs the password, which only the upstream holds",
+        ),
+    ] {
+        assert!(message.contains(part), "{message}\nlacks\n{part}");
+    }
+    // whatever is wrong with it, the address of a database is not repeated
+    let secret = other("kind = \"sql\"\nurl = [\"mysql://a:hush@b/c\"]");
+    assert!(!secret.contains("hush"), "{secret}");
+}
