@@ -97,7 +97,7 @@ pub fn from_hex(hex: &[u8]) -> Option<Digest> {
         return None;
     }
     for (octet, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
-        *octet = nibble(pair[0])? << 4 | nibble(pair[1])?;
+        *octet = 16 * nibble(pair[0])? + nibble(pair[1])?;
     }
     Some(digest)
 }

@@ -10,6 +10,8 @@ use alloc::vec::Vec;
 use memchr::memchr;
 use zeroize::Zeroizing;
 
+use crate::secret;
+
 /// Lines end with LF; a CR before it belongs to the line end (RFC 1939 section 3, bare LF tolerated).
 #[derive(Debug, Default)]
 pub(crate) struct LineBuffer {
@@ -62,7 +64,8 @@ impl LineBuffer {
         self.discarding.is_none() && memchr(b'\n', &self.bytes[self.searched..]).is_some()
     }
 
-    /// Appends octets. The caller asked for [`room`](Self::room) before.
+    /// Appends octets, in the place of those that were read. The caller asked for [`room`](Self::room)
+    /// before.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         let mut bytes = bytes;
         if let Some(thrown) = self.discarding {
@@ -77,17 +80,10 @@ impl LineBuffer {
                 }
             }
         }
-        if self.start > 0 && self.start == self.bytes.len() {
-            self.clear();
-        }
-        let wanted = self.bytes.len() + bytes.len();
-        if wanted > self.bytes.capacity() {
-            // a vector that grows by itself leaves a copy behind
-            let mut grown = Vec::with_capacity(wanted.max(2 * self.bytes.len()));
-            grown.extend_from_slice(&self.bytes);
-            self.bytes = Zeroizing::new(grown);
-        }
-        self.bytes.extend_from_slice(bytes);
+        self.bytes.drain(..self.start);
+        self.searched -= self.start;
+        self.start = 0;
+        secret::append(&mut self.bytes, bytes);
     }
 
     /// Takes the next line of at most `limit` octets (without line end).
@@ -116,10 +112,6 @@ impl LineBuffer {
         self.searched = self.start;
         if self.start == self.bytes.len() {
             self.clear();
-        } else if self.start > self.bytes.len() / 2 {
-            self.bytes.drain(..self.start);
-            self.searched = 0;
-            self.start = 0;
         }
         Some(line)
     }

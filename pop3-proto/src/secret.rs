@@ -56,3 +56,50 @@ impl fmt::Debug for Secret {
         f.write_str("<secret>")
     }
 }
+
+/// Appends octets, and wipes what is outgrown: a vector that grows by itself leaves a copy behind.
+pub(crate) fn append(kept: &mut Zeroizing<Vec<u8>>, octets: &[u8]) {
+    let length = kept.len() + octets.len();
+    if length > kept.capacity() {
+        let mut grown = Zeroizing::new(Vec::with_capacity(length.next_power_of_two()));
+        grown.extend_from_slice(kept);
+        *kept = grown;
+    }
+    kept.extend_from_slice(octets);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever grows, grows into memory that was asked for here: its size is a power of two, and that of
+        /// a vector that grew by itself is not. What fits stays where it is.
+        #[test]
+        fn v33_secrets_grow_into_memory_of_their_own(
+            pushes in proptest::collection::vec(0usize..700, 1..20),
+        ) {
+            let (mut kept, mut model) = (Zeroizing::new(Vec::new()), Vec::new());
+            for (n, pushed) in pushes.into_iter().enumerate() {
+                let octets = alloc::vec![n as u8; pushed];
+                let (place, fits) = (kept.as_ptr(), kept.capacity() - kept.len());
+                append(&mut kept, &octets);
+                model.extend(octets);
+                prop_assert_eq!(&kept[..], &model[..]);
+                prop_assert!(pushed > fits || kept.as_ptr() == place);
+                let capacity = kept.capacity();
+                prop_assert!(capacity == 0 || capacity == model.len().next_power_of_two());
+            }
+        }
+
+        #[test]
+        fn v33_what_just_fits_stays_where_it_is(first in 1usize..700) {
+            let mut kept = Zeroizing::new(Vec::new());
+            append(&mut kept, &alloc::vec![1; first]);
+            let (place, room) = (kept.as_ptr(), kept.capacity() - kept.len());
+            append(&mut kept, &alloc::vec![2; room]);
+            prop_assert_eq!(kept.as_ptr(), place);
+        }
+    }
+}

@@ -362,3 +362,23 @@ impl Unstuffer {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The fast way is taken where it can be, and nowhere else.
+        #[test]
+        fn clean_is_what_has_crlf_alone(
+            text in proptest::collection::vec(proptest::sample::select(&b"\r\na.\0"[..]), 0..8),
+            crlf in any::<bool>(),
+        ) {
+            let text = alloc::string::String::from_utf8_lossy(&text);
+            let text = if crlf { text.replace(['\r', '\n'], "\r\n") } else { text.into_owned() };
+            let strays = text.replace("\r\n", "").contains(['\r', '\n']);
+            prop_assert_eq!(is_clean(text.as_bytes()), !strays);
+        }
+    }
+}

@@ -6,7 +6,7 @@ mod store_common;
 use std::io;
 use std::sync::Arc;
 
-use pop3_proto::backend::awaiting::AsyncMessage;
+use pop3_proto::backend::awaiting::{AsyncMessage, Awaiting};
 use pop3_proto::backend::blocking::{Blocking, Mailbox, Store};
 use pop3_proto::backend::list::ListStore;
 use pop3_proto::backend::store::{Entry, StoreError, message_size};
@@ -392,4 +392,18 @@ fn octets_are_a_message() {
         let polled = pin!(chunk).poll(&mut Context::from_waker(Waker::noop()));
         assert_eq!(polled, Poll::Ready(Ok(expected)));
     }
+}
+
+/// What is shown of stores says what they are, and nothing that is in them.
+#[test]
+fn v33_stores_show_no_secret() {
+    let store = store(&["one", "two"]);
+    let mailbox = store.open(&login()).unwrap();
+    assert_eq!(format!("{mailbox:?}"), "ListMailbox { listed: 0, .. }");
+    let blocking = Blocking::new(Arc::clone(&store));
+    assert_eq!(format!("{blocking:?}"), "Blocking { .. }");
+    assert!(!format!("{store:?}").contains("p w"));
+    let shelf = Arc::new(store_common::Shelf::new(&[]));
+    let awaiting = Awaiting::new(shelf);
+    assert_eq!(format!("{awaiting:?}"), "Awaiting { .. }");
 }

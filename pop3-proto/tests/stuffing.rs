@@ -301,3 +301,18 @@ proptest! {
         prop_assert!(unstuff(&wire, &cuts) == unstuff(&wire, &[]));
     }
 }
+
+/// Text comes out in one piece, however the piece before it ended.
+#[test]
+fn unstuffer_lends_text_in_one_piece() {
+    for before in ["x", "x\r", "x\r\n", "\r\n.x", ""] {
+        for text in ["y", "one\r\ntwo\nthree", "\none", "y\n.z", "\r\r\ny"] {
+            let mut unstuffer = Unstuffer::new();
+            let mut rest = before.as_bytes();
+            while !rest.is_empty() {
+                rest = &rest[unstuffer.unstuff(rest).consumed..];
+            }
+            assert_eq!(unstuffer.unstuff(text.as_bytes()).bytes, text.as_bytes());
+        }
+    }
+}

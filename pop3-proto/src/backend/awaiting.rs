@@ -204,11 +204,9 @@ impl<S: AsyncStore> Worker for Futures<S> {
 
     fn discard(
         &self,
-        mailbox: Option<Self::Mailbox>,
-        message: Option<Self::Message>,
+        _: Option<Self::Mailbox>,
+        _: Option<Self::Message>,
     ) -> Option<Job<DoneOf<Self>>> {
-        drop(message);
-        drop(mailbox);
         None
     }
 }

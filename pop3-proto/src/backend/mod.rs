@@ -462,9 +462,8 @@ pub trait Backend: Send {
     }
 
     /// `n` bytes were written to the front of [`recv_buf`](Self::recv_buf).
-    fn received(&mut self, now: Time, n: usize) {
-        let _ = (now, n);
-    }
+    #[expect(unused_variables, reason = "there is no upstream connection")]
+    fn received(&mut self, now: Time, n: usize) {}
 
     /// Bytes for the upstream connection. Empty means: nothing to send.
     fn transmit(&self) -> &[u8] {
@@ -472,9 +471,8 @@ pub trait Backend: Send {
     }
 
     /// The first `n` bytes of [`transmit`](Self::transmit) were sent.
-    fn transmitted(&mut self, now: Time, n: usize) {
-        let _ = (now, n);
-    }
+    #[expect(unused_variables, reason = "there is no upstream connection")]
+    fn transmitted(&mut self, now: Time, n: usize) {}
 
     /// Switches the recording of [`Trace`] lines on. Off from the start.
     fn record(&mut self) {}

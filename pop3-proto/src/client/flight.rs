@@ -38,7 +38,6 @@ impl Flight {
 }
 
 /// What follows a `+OK`.
-#[derive(Debug)]
 pub(super) enum Kind {
     /// Nothing.
     Line,

@@ -50,11 +50,9 @@ impl Input {
     /// Takes as much as there is room for, and says how much that was.
     pub(super) fn push(&mut self, bytes: &[u8]) -> usize {
         let taken = bytes.len().min(self.room());
-        if self.start > 0 && self.bytes.len() + taken > self.capacity {
-            self.bytes.drain(..self.start);
-            self.searched = self.searched.saturating_sub(self.start);
-            self.start = 0;
-        }
+        self.bytes.drain(..self.start);
+        self.searched = self.searched.saturating_sub(self.start);
+        self.start = 0;
         self.bytes.extend_from_slice(&bytes[..taken]);
         taken
     }

@@ -6,7 +6,6 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
@@ -280,14 +279,4 @@ fn check(parts: &[&[u8]]) -> Result<(), SendError> {
         .iter()
         .any(|part| part.iter().any(|b| matches!(b, b'\r' | b'\n' | 0 | 1)));
     clean.then_some(()).ok_or(SendError::Character)
-}
-
-impl fmt::Debug for Flow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::User { .. } => f.write_str("User"),
-            Self::Single => f.write_str("Single"),
-            Self::Sasl(exchange) => f.debug_tuple("Sasl").field(&exchange.mechanism).finish(),
-        }
-    }
 }

@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::secret;
+
 #[derive(Default)]
 pub(super) struct Output {
     bytes: Zeroizing<Vec<u8>>,
@@ -23,19 +25,40 @@ impl Output {
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        if self.bytes.capacity() - self.bytes.len() < bytes.len() {
-            let length = self.unsent().len() + bytes.len();
-            let mut grown = Zeroizing::new(Vec::with_capacity(length.next_power_of_two()));
-            grown.extend_from_slice(self.unsent());
-            self.bytes = grown;
-            self.sent = 0;
-        }
-        self.bytes.extend_from_slice(bytes);
+        self.bytes.drain(..self.sent);
+        self.sent = 0;
+        secret::append(&mut self.bytes, bytes);
     }
 
     /// Forgets everything; the memory is wiped and kept.
     pub(super) fn clear(&mut self) {
         self.bytes.zeroize();
         self.sent = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What was sent is wiped when nothing is left to send, and never sent again.
+        #[test]
+        fn v33_what_was_sent_is_wiped(
+            steps in proptest::collection::vec((0usize..700, 0usize..700), 1..30),
+        ) {
+            let (mut output, mut model) = (Output::default(), alloc::vec::Vec::new());
+            for (n, (pushed, sent)) in steps.into_iter().enumerate() {
+                let octets = alloc::vec![n as u8; pushed];
+                output.push(&octets);
+                model.extend(octets);
+                prop_assert_eq!(output.unsent(), &model[..]);
+                output.sent(sent);
+                model.drain(..sent.min(model.len()));
+                prop_assert_eq!(output.unsent(), &model[..]);
+                prop_assert!(!model.is_empty() || output.bytes.is_empty());
+            }
+        }
     }
 }

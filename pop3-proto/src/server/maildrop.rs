@@ -229,6 +229,16 @@ mod tests {
         assert!(maildrop.stat().1 > 1 << 62);
     }
 
+    /// A table of 100,000 messages stays small: growing leaves nothing behind.
+    #[test]
+    fn nothing_is_held_but_the_table() {
+        let mut maildrop = Maildrop::default();
+        assert!((0..1000).all(|_| maildrop.push(1, b"12345")));
+        maildrop.shrink();
+        assert_eq!(maildrop.messages.capacity(), 1000);
+        assert_eq!(maildrop.unique_ids.capacity(), 5000);
+    }
+
     #[test]
     fn p048_ids_that_are_none_are_replaced() {
         let mut maildrop = Maildrop::default();

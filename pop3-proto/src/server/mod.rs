@@ -321,3 +321,42 @@ impl fmt::Debug for Session {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Ticket;
+
+    fn sent(session: &mut Session) -> usize {
+        let octets = session.transmit().len();
+        session.transmitted(Time::ZERO, octets);
+        session.output.capacity()
+    }
+
+    /// Memory only while something moves: an idle session has no buffer, and one that sends a message does
+    /// not ask for a new one at each piece.
+    #[test]
+    fn the_output_is_held_while_a_message_is_sent() {
+        let policy = Policy {
+            clear_login: true,
+            ..Policy::default()
+        };
+        let mut session = Session::new(policy.into(), "", Time::ZERO);
+        assert_eq!(sent(&mut session), 0);
+        session.handle_input(Time::ZERO, b"USER u\r\nPASS p\r\n");
+        let (size, access) = (3, Access::ReadWrite);
+        let unique_id = b"1";
+        session.handle_reply(Time::ZERO, Reply::Entry { size, unique_id });
+        session.handle_reply(Time::ZERO, Reply::Opened { access });
+        assert_eq!(sent(&mut session), 0);
+        session.handle_input(Time::ZERO, b"RETR 1\r\n");
+        let (ticket, size) = (Ticket(session.next_ticket), Some(size));
+        session.handle_reply(Time::ZERO, Reply::BodyStart { ticket, size });
+        assert!(sent(&mut session) > 0);
+        let bytes = b"a\r\n";
+        session.handle_reply(Time::ZERO, Reply::Body { ticket, bytes });
+        assert!(sent(&mut session) > 0);
+        session.handle_reply(Time::ZERO, Reply::BodyEnd { ticket });
+        assert_eq!(sent(&mut session), 0);
+    }
+}

@@ -67,11 +67,28 @@ fn lines_are_bounded() {
     let mut script = Script(Client::new(config, NOW));
     assert_eq!(script.0.input_room(), 102, "a whole line fits");
     assert_eq!(fault(&script.hear(&[b'x'; 102])), "LineTooLong))");
+    assert_eq!(script.0.input_room(), 102, "and nothing of it is kept");
     let mut script = Script(Client::new(Config::default(), NOW));
     assert_eq!(
         fault(&script.hear(&[&b"+OK "[..], &[b'x'; 8189], b"\r\n"].concat())),
         "LineTooLong))"
     );
+}
+
+/// A line of the very length that is allowed is read, whatever the pieces it comes in.
+#[test]
+fn the_longest_line_is_read_in_any_pieces() {
+    let longest = [&b"+OK "[..], &[b'x'; 96], b"\r\n"].concat();
+    for piece in 1..=longest.len() {
+        let config = Config {
+            line_limit: 100,
+            ..Config::default()
+        };
+        let mut script = Script(Client::new(config, NOW));
+        let events: Vec<_> = longest.chunks(piece).flat_map(|p| script.hear(p)).collect();
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert!(events[0].contains(&"x".repeat(96)), "{events:?}");
+    }
 }
 
 #[test]

@@ -280,3 +280,18 @@ fn every_reason_has_words_of_its_own() {
     assert_eq!(talk.now.since(at), seconds(0));
     assert_eq!(at.since_start(), seconds(600));
 }
+
+/// Of two deadlines at one moment, the login's is the one that is named.
+#[test]
+fn p013_of_two_deadlines_at_once_the_login_is_named() {
+    let policy = Policy {
+        login_grace: seconds(600),
+        autologout: seconds(600),
+        ..clear()
+    };
+    let mut talk = Talk::new(policy, &[]);
+    let deadline = talk.session.poll_timeout();
+    assert_eq!(deadline.map(|(_, why)| why), Some("login grace"));
+    talk.wait(seconds(600));
+    assert_eq!(talk.closed, Some(Reason::LoginTimeout));
+}

@@ -241,3 +241,15 @@ fn qb2_quit_tells_what_was_read_and_what_was_deleted() {
     };
     assert_eq!(update, Some(expected));
 }
+
+/// No octet of a message is taken but while one is being sent.
+#[test]
+fn there_is_room_for_a_body_only_while_one_is_sent() {
+    let mut talk = Talk::new(clear(), &[MAIL]);
+    assert_eq!(talk.session.body_room(), 0);
+    talk.say("USER u\r\nPASS p w\r\n");
+    assert_eq!(talk.session.body_room(), 0);
+    talk.store.silent = true;
+    talk.say("RETR 1\r\n");
+    assert_eq!(talk.session.body_room(), 64 * 1024);
+}

@@ -3,7 +3,7 @@
 use pop3_proto::backend::Request;
 use pop3_proto::server::{Expire, Policy, ReadOnly};
 
-use super::stls;
+use super::{mechanisms, stls};
 use crate::common::{Talk, clear};
 
 #[test]
@@ -85,4 +85,37 @@ fn what_is_not_offered_is_refused() {
         talk.say(&format!("APOP u {digest}\r\n")),
         "-ERR APOP is not offered\r\n"
     );
+}
+
+/// X007: as many mechanisms are named as fit into a line of 512 octets; AUTH alone lists them all.
+#[test]
+fn x007_the_names_of_mechanisms_fit_into_a_line() {
+    let policy = Policy {
+        mechanisms: mechanisms(&["X"; 300]),
+        ..clear()
+    };
+    let mut talk = Talk::new(policy, &[]);
+    let heard = talk.say("CAPA\r\n");
+    let line = heard.lines().find(|line| line.starts_with("SASL"));
+    assert_eq!(line.unwrap(), format!("SASL{}", " X".repeat(240)));
+    assert_eq!(talk.say("AUTH\r\n").lines().count(), 302);
+}
+
+/// X007: texts of the configuration are cut where their line would be too long, between characters.
+#[test]
+fn x007_texts_are_cut_between_characters() {
+    for text in ["x", "é", "€", "ß€", "ß€x"] {
+        let policy = Policy {
+            implementation: Some(text.repeat(500)),
+            greeting: text.repeat(500),
+            ..clear()
+        };
+        let mut talk = Talk::with_greeting(policy, &[]);
+        let whole = text.repeat(500);
+        let cut = |octets| &whole[..whole.floor_char_boundary(octets)];
+        assert_eq!(talk.heard(), format!("+OK {}\r\n", cut(200)));
+        let heard = talk.say("CAPA\r\n");
+        let expected = format!("\r\nIMPLEMENTATION {}\r\n", cut(480));
+        assert!(heard.contains(&expected), "{heard}");
+    }
 }

@@ -97,6 +97,8 @@ impl<A: Adapter> Bench<A> {
 
     /// One thing happens: a reply, an effect, or the end of a job.
     pub(crate) fn step(&mut self) -> bool {
+        // a store has no deadline of its own: the session's counts
+        assert_eq!(self.adapter.poll_timeout(), None);
         self.step_without_job() || self.finish_job()
     }
 

@@ -27,8 +27,7 @@ pub(super) struct Adapter<W: Worker> {
     mailbox: Option<W::Mailbox>,
     /// Why the mailbox will never be here again.
     lost: Option<Failure>,
-    entries: vec::IntoIter<Entry>,
-    /// The entry that is lent out.
+    /// The entry that is lent out, or was the last one.
     entry: Entry,
     reading: Reading<W::Message, W::Chunk>,
     in_flight: Option<Flight>,
@@ -44,7 +43,7 @@ enum Phase {
     Authenticated,
     Listing,
     /// Entries go out.
-    Listed,
+    Listed(vec::IntoIter<Entry>),
     Transaction,
     /// The update, until a job has it.
     Updating(Option<Update>),
@@ -82,7 +81,6 @@ impl<W: Worker> Adapter<W> {
             access: Access::default(),
             mailbox: None,
             lost: None,
-            entries: Vec::new().into_iter(),
             entry: Entry::default(),
             reading: Reading::new(),
             in_flight: None,
@@ -141,7 +139,20 @@ impl<W: Worker> Adapter<W> {
                 self.phase = Phase::Listing;
                 Some(Reply::Authenticated)
             }
-            Phase::Listed => Some(self.next_entry()),
+            Phase::Listed(entries) => Some(match entries.next() {
+                Some(entry) => {
+                    self.entry = entry;
+                    Reply::Entry {
+                        size: self.entry.size,
+                        unique_id: self.entry.unique_id.as_bytes(),
+                    }
+                }
+                None => {
+                    self.phase = Phase::Transaction;
+                    let access = self.access;
+                    Reply::Opened { access }
+                }
+            }),
             Phase::Transaction => self.reading.poll_reply(room),
             Phase::Ended(last) => last.take().map(|last| match last {
                 Last::Refused(refusal) => Reply::Refused(refusal),
@@ -204,7 +215,7 @@ impl<W: Worker> Adapter<W> {
             | Phase::Opening(_)
             | Phase::Authenticated
             | Phase::Listing
-            | Phase::Listed
+            | Phase::Listed(_)
             | Phase::Transaction
             | Phase::Updating(_) => None,
         };
@@ -241,7 +252,9 @@ impl<W: Worker> Adapter<W> {
                 };
                 (Flight::Update, task)
             }
-            Phase::Fresh | Phase::Authenticated | Phase::Listed | Phase::Ended(_) => return None,
+            Phase::Fresh | Phase::Authenticated | Phase::Listed(_) | Phase::Ended(_) => {
+                return None;
+            }
         };
         Some(next)
     }
@@ -301,31 +314,10 @@ impl<W: Worker> Adapter<W> {
         if access == Access::ReadOnly {
             self.access = Access::ReadOnly;
         }
-        self.entries = entries.into_iter();
-        self.phase = Phase::Listed;
-    }
-
-    fn next_entry(&mut self) -> Reply<'_> {
-        let Some(entry) = self.entries.next() else {
-            self.forget_entries();
-            self.phase = Phase::Transaction;
-            let access = self.access;
-            return Reply::Opened { access };
-        };
-        self.entry = entry;
-        Reply::Entry {
-            size: self.entry.size,
-            unique_id: self.entry.unique_id.as_bytes(),
-        }
+        self.phase = Phase::Listed(entries.into_iter());
     }
 
     fn end(&mut self, last: Option<Last>) {
         self.phase = Phase::Ended(last);
-        self.forget_entries();
-    }
-
-    fn forget_entries(&mut self) {
-        self.entries = Vec::new().into_iter();
-        self.entry = Entry::default();
     }
 }
