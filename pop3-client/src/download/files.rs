@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::target::{Target, Work, move_all, private, sweep, sync_folder};
+use super::target::{Target, Work, move_all, numbered, private, sweep, sync_folder};
 use crate::mail::file_name;
 
 pub(super) struct Files {
@@ -40,12 +40,9 @@ impl Files {
         let is_free =
             |name: &String| !self.taken.contains(name) && !self.folder.join(name).exists();
         let first = format!("{stem}.eml");
-        if is_free(&first) {
-            return first;
-        }
-        let mut number: u64 = 2;
+        let mut number = 1;
         loop {
-            let name = format!("{stem}-{number}.eml");
+            let name = numbered(&first, number);
             if is_free(&name) {
                 return name;
             }
@@ -115,5 +112,36 @@ impl Target for Files {
     fn clean(&mut self) -> io::Result<()> {
         let mark = format!(".{}-", self.mark);
         sweep(&self.folder, &|name| name.starts_with(&mark))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// Every server counts from 1, so that accounts have ids in common.
+    #[test]
+    fn two_accounts_in_one_folder_take_no_name_from_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut accounts = ["a", "b"].map(|mark| Files::new(folder.path(), mark));
+        for account in &mut accounts {
+            account.begin("1.1").unwrap();
+        }
+        let works = accounts.each_mut().map(|account| {
+            account.write(account.mark.clone().as_bytes()).unwrap();
+            account.end().unwrap();
+            account.seal().unwrap().unwrap()
+        });
+        accounts[0].carry_out(&works[0]).unwrap();
+        // this one was cut behind its plan
+        let mut again = Files::new(folder.path(), "b");
+        for _ in 0..2 {
+            again.recover(&works[1]).unwrap();
+            let read = |name| std::fs::read_to_string(folder.path().join(name)).unwrap();
+            assert_eq!(read("1.1.eml"), "a");
+            assert_eq!(read("1.1-2.eml"), "b");
+        }
     }
 }

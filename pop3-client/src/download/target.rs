@@ -148,19 +148,57 @@ pub(super) fn sync_folder_of(file: &Path) -> io::Result<()> {
     }
 }
 
-/// Renames these files of a folder.
+/// Renames these files of a folder. A name that somebody else took meanwhile is his: the file gets the next
+/// one that is free.
 pub(super) fn move_all(folder: &Path, work: &Work, again: bool) -> io::Result<()> {
     let Work::Moves(moves) = work else {
         return Err(io::ErrorKind::InvalidData.into());
     };
     for (from, to) in moves {
-        match std::fs::rename(folder.join(from), folder.join(to)) {
+        let mut taken = 1;
+        let moved = loop {
+            match rename_alone(&folder.join(from), &folder.join(numbered(to, taken))) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => taken += 1,
+                moved => break moved,
+            }
+        };
+        match moved {
             // the file was durable before its plan, so it was moved; its reader may have moved it on
             Err(error) if again && error.kind() == io::ErrorKind::NotFound => {}
             other => other?,
         }
     }
     Ok(())
+}
+
+/// The name of a file, or of the second, the third and so on that wants it.
+pub(super) fn numbered(name: &str, number: u64) -> String {
+    if number < 2 {
+        return name.into();
+    }
+    let (stem, end) = match name.rsplit_once('.') {
+        Some((stem, "eml")) => (stem, ".eml"),
+        Some(_) | None => (name, ""),
+    };
+    format!("{stem}-{number}{end}")
+}
+
+/// Renames a file unless there is one of that name.
+fn rename_alone(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // a file system that cannot do this in one step
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            renamed => return Ok(renamed?),
+        }
+    }
+    if to.try_exists()? {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    std::fs::rename(from, to)
 }
 
 /// Removes the files of a folder whose names hold this mark.
