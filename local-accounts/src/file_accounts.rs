@@ -26,14 +26,11 @@ pub struct FileAccounts {
     path: PathBuf,
     verifier: Arc<Verifier>,
     report: Option<Report>,
-    seen: Mutex<Seen>,
-}
-
-/// What was read last.
-struct Seen {
-    /// Of the file that was looked at last; nothing if there was none.
-    stamp: Option<Stamp>,
-    table: Arc<Table>,
+    /// Of the file that was looked at last; nothing if there was none. Held while the file is read, which
+    /// takes as long as the disk likes.
+    seen: Mutex<Option<Stamp>>,
+    /// What was read last. Never held for longer than a look.
+    table: Mutex<Arc<Table>>,
 }
 
 #[derive(Default)]
@@ -67,10 +64,8 @@ impl FileAccounts {
             path,
             verifier,
             report: None,
-            seen: Mutex::new(Seen {
-                stamp: Some(stamp),
-                table: Arc::new(table),
-            }),
+            seen: Mutex::new(Some(stamp)),
+            table: Mutex::new(Arc::new(table)),
         })
     }
 
@@ -82,10 +77,10 @@ impl FileAccounts {
     }
 
     /// The account whose maildrop a login under this name would open, as far as was read by now: looks at
-    /// no file, and says nothing about whether anybody may log in.
+    /// no file and waits for nobody who does, and says nothing about whether anybody may log in.
     pub fn maildrop_of(&self, user: &str) -> Option<String> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = seen.table.entries.get(&folded(user));
+        let table = self.last_table();
+        let entry = table.entries.get(&folded(user));
         entry.map(|entry| entry.maildrop().to_owned())
     }
 
@@ -97,29 +92,36 @@ impl FileAccounts {
     /// Whether everybody on the machine may read the file: its hashes are then anybody's to try out.
     pub fn is_exposed(&self) -> bool {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.stamp.is_some_and(|stamp| stamp.mode & 0o004 != 0)
+        seen.is_some_and(|stamp| stamp.mode & 0o004 != 0)
     }
 
     /// The accounts as the file has them now.
     fn table(&self) -> Arc<Table> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let now = std::fs::metadata(&self.path).ok().map(|m| Stamp::of(&m));
-        if now.is_none() || now != seen.stamp {
+        if now.is_none() || now != *seen {
             self.refresh(&mut seen);
         }
-        Arc::clone(&seen.table)
+        drop(seen);
+        self.last_table()
     }
 
-    fn refresh(&self, seen: &mut Seen) {
+    fn last_table(&self) -> Arc<Table> {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&table)
+    }
+
+    fn refresh(&self, seen: &mut Option<Stamp>) {
         match load(&self.path) {
             Ok((stamp, table)) => {
-                seen.stamp = Some(stamp);
-                seen.table = Arc::new(table);
+                *seen = Some(stamp);
+                let mut last = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+                *last = Arc::new(table);
             }
             Err(error) => {
                 let stamp = std::fs::metadata(&self.path).ok().map(|m| Stamp::of(&m));
-                let is_news = seen.stamp.is_some() || stamp.is_some();
-                seen.stamp = stamp;
+                let is_news = seen.is_some() || stamp.is_some();
+                *seen = stamp;
                 if let Some(report) = self.report.as_ref().filter(|_| is_news) {
                     report(&error);
                 }
