@@ -38,6 +38,9 @@ const LINES: &[&[u8]] = &[
     b"* 2 FETCH (UID 2 BODY[] {200}\r\n",
     b"* 3 FETCH (BODY[]<0> {8292}\r\n",
     b"* 3 FETCH (UID 5 BODY[] {70000}\r\n",
+    b"* 3 FETCH (UID 5 BODY[HEADER] {6}\r\nA: b\r\n)\r\n",
+    b"* 3 FETCH (BODY[HEADER] \"A: b\")\r\n",
+    b"* 3 FETCH (UID 5 BODY[HEADER] {500}\r\n",
     b"* 1 FETCH (UID 1 BODY[] NIL)\r\n",
     b"* 2 FETCH (UID 2 BODY[] \"A: b\")\r\n",
     b"* LIST (\\HasNoChildren \\Trash) \"/\" Bin\r\n",
@@ -97,6 +100,8 @@ struct Rig {
     line: Vec<u8>,
     /// Tags that await their answer on this connection.
     tags: VecDeque<String>,
+    /// What was asked for last is a header.
+    header: bool,
     /// Tags of commands that change something, on this connection.
     changes: Vec<String>,
     room: usize,
@@ -109,6 +114,8 @@ struct Rig {
     /// Tickets in order, with what is known of their bodies.
     reading: VecDeque<(Ticket, Option<Body>)>,
     cancelled: BTreeSet<u32>,
+    /// Those of whole messages.
+    wholes: BTreeSet<u32>,
     next_ticket: u32,
     /// What QUIT asked for.
     update: Option<(BTreeSet<u32>, BTreeSet<u32>)>,
@@ -166,6 +173,7 @@ impl Rig {
             said: Vec::new(),
             line: Vec::new(),
             tags: VecDeque::new(),
+            header: false,
             changes: Vec::new(),
             room: usize::MAX,
             opening: true,
@@ -175,6 +183,7 @@ impl Rig {
             ids: BTreeSet::new(),
             reading: VecDeque::new(),
             cancelled: BTreeSet::new(),
+            wholes: BTreeSet::new(),
             next_ticket: 0,
             update: None,
             updating: false,
@@ -227,10 +236,12 @@ impl Rig {
             }
             13 => {
                 let octets = usize::from(decisions.octet()) * 300;
+                let section = if self.header { "HEADER" } else { "" };
                 let place = usize::from(decisions.octet());
                 let uid = self.uids.get(place).copied();
                 if let Some(uid) = uid {
-                    self.say(format!("* 1 FETCH (UID {uid} BODY[] {{{octets}}}\r\n").as_bytes());
+                    let start = format!("* 1 FETCH (UID {uid} BODY[{section}] {{{octets}}}\r\n");
+                    self.say(start.as_bytes());
                 }
                 self.say(&vec![b'z'; octets]);
                 if uid.is_some() {
@@ -299,6 +310,9 @@ impl Rig {
         let part = lines.map_or(Part::Whole, |lines| Part::Top { lines });
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
+        if part == Part::Whole {
+            self.wholes.insert(ticket.0);
+        }
         self.reading.push_back((ticket, None));
         self.backend.handle_request(
             self.now,
@@ -449,6 +463,8 @@ impl Rig {
                 Reply::BodyStart { ticket, size } if !self.cancelled.contains(&ticket.0) => {
                     let front = self.reading.front_mut().expect("something is wanted");
                     assert_eq!((front.0, front.1.is_none()), (ticket, true));
+                    // the size of a header or of a window is not that of the message
+                    assert_eq!(size.is_some(), self.wholes.contains(&ticket.0));
                     front.1 = Some(Body { size, came: 0 });
                 }
                 Reply::Body { ticket, bytes } if !self.cancelled.contains(&ticket.0) => {
@@ -543,6 +559,7 @@ impl Rig {
             ["UID", "STORE", ..] | ["STORE" | "COPY" | "MOVE", ..] => panic!("what is {command}"),
             ["UID", "FETCH", ..] => {
                 assert!(!command.contains("BODY["), "without PEEK: {command}");
+                self.header = command.contains("[HEADER]");
                 false
             }
             _ => false,

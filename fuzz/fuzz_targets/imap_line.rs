@@ -124,8 +124,10 @@ fn means_something(line: &[u8]) {
         }
         Some(Response::Data(Data::Fetch(fetch))) => {
             assert!(fetch.flags.is_none_or(within));
-            if let Some(Body::Inline(body)) = fetch.body {
-                assert!(body.octets().len() <= line.len());
+            for body in [fetch.body, fetch.header] {
+                if let Some(Body::Inline(body)) = body {
+                    assert!(body.octets().len() <= line.len());
+                }
             }
         }
         Some(Response::Data(Data::List(list))) => {

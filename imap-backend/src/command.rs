@@ -38,6 +38,10 @@ pub(crate) enum Command<'a> {
     },
     /// The flags of all messages.
     FetchFlags,
+    /// The header of one message.
+    FetchHeader {
+        uid: u32,
+    },
     /// Octets of one message.
     FetchPart {
         uid: u32,
@@ -154,6 +158,9 @@ pub(crate) fn encode(
         Command::Expunge => w.text("EXPUNGE"),
         Command::FetchBody { set } => w.text(&format!("UID FETCH {set} (UID BODY.PEEK[])")),
         Command::FetchFlags => w.text("UID FETCH 1:* (UID FLAGS)"),
+        Command::FetchHeader { uid } => {
+            w.text(&format!("UID FETCH {uid} (UID BODY.PEEK[HEADER])"));
+        }
         Command::FetchPart {
             uid,
             offset,

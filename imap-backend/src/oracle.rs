@@ -14,7 +14,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use imap_codec::ResponseCodec;
 use imap_codec::encode::Encoder;
 use imap_codec::imap_types::core::{IString, NString, Tag, Vec1};
-use imap_codec::imap_types::fetch::MessageDataItem;
+use imap_codec::imap_types::fetch::{MessageDataItem, Section};
 use imap_codec::imap_types::flag::{FlagFetch, FlagNameAttribute};
 use imap_codec::imap_types::response::{Data, Response, Status, StatusKind};
 use proptest::prelude::*;
@@ -22,16 +22,22 @@ use proptest::prelude::*;
 use crate::client::{Client, Event, Message, Purpose};
 use crate::command::Command;
 use crate::config::{Config, Security};
-use crate::grammar::Kind;
+use crate::grammar::{self, Kind};
 
-/// A client that has a greeting behind it and awaits one answer.
-fn client() -> Client {
+/// A client that has a greeting behind it and awaits one answer, perhaps a header.
+fn client(header: bool) -> Client {
     let config = Config::new("imap.example.org", 143, Security::Clear);
     let mut client = Client::new(Arc::new(config));
     client.watch = Some("\\Deleted".into());
     feed(&mut client, b"* OK hello\r\n");
     assert!(matches!(client.next(), Ok(Some(Event::Status(_)))));
-    client.send(Command::Noop, Purpose::Keep).unwrap();
+    let (command, purpose) = if header {
+        let section = grammar::Section::Header;
+        (Command::FetchHeader { uid: 1 }, Purpose::Fetch(section))
+    } else {
+        (Command::Noop, Purpose::Keep)
+    };
+    client.send(command, purpose).unwrap();
     client
 }
 
@@ -47,8 +53,8 @@ fn feed(client: &mut Client, mut bytes: &[u8]) {
 }
 
 /// What the client makes of some bytes; literals are thrown away.
-fn events(bytes: &[u8]) -> Vec<Event> {
-    let mut client = client();
+fn events(bytes: &[u8], header: bool) -> Vec<Event> {
+    let mut client = client(header);
     feed(&mut client, bytes);
     let mut events = Vec::new();
     while let Some(event) = client.next().unwrap() {
@@ -66,41 +72,29 @@ fn events(bytes: &[u8]) -> Vec<Event> {
     events
 }
 
-/// The value of an item that is the whole message.
-fn whole<'a>(item: &'a MessageDataItem<'_>) -> Option<Option<&'a [u8]>> {
-    let value = match item {
-        MessageDataItem::BodyExt {
-            section: None,
-            data,
-            ..
-        } => data,
-        MessageDataItem::Rfc822(data) => data,
-        _ => return None,
-    };
-    Some(match &value.0 {
-        Some(IString::Literal(literal)) => Some(literal.as_ref()),
-        Some(IString::Quoted(_) | IString::QuotedUtf8(_)) | None => None,
-    })
-}
-
-fn is_binary(item: &MessageDataItem<'_>) -> bool {
-    matches!(item, MessageDataItem::Binary { section, .. } if section.is_empty())
-}
-
-fn is_inline(item: &MessageDataItem<'_>) -> bool {
-    let inline = |value: &NString<'_>| !matches!(value.0, Some(IString::Literal(_)));
+/// The value of an item that is the whole message, or its header if one is awaited.
+fn body<'a, 'b>(item: &'a MessageDataItem<'b>, header: bool) -> Option<&'a NString<'b>> {
     match item {
         MessageDataItem::BodyExt {
             section: None,
             data,
             ..
         }
-        | MessageDataItem::Rfc822(data) => inline(data),
-        _ => false,
+        | MessageDataItem::Rfc822(data) => Some(data),
+        MessageDataItem::BodyExt {
+            section: Some(Section::Header(None)),
+            origin: None,
+            data,
+        } => header.then_some(data),
+        _ => None,
     }
 }
 
-fn same_fetch(items: &[MessageDataItem<'_>], events: &[Event]) {
+fn is_binary(item: &MessageDataItem<'_>) -> bool {
+    matches!(item, MessageDataItem::Binary { section, .. } if section.is_empty())
+}
+
+fn same_fetch(items: &[MessageDataItem<'_>], events: &[Event], header: bool) {
     if items.iter().any(is_binary) {
         // quoted, literal, literal8: read or passed over, but never an error
         return;
@@ -111,22 +105,25 @@ fn same_fetch(items: &[MessageDataItem<'_>], events: &[Event]) {
             _ => None,
         })
     };
+    let is_literal = |value: &NString<'_>| matches!(value.0, Some(IString::Literal(_)));
     let literal = items
         .iter()
-        .enumerate()
-        .find_map(|(at, item)| Some((at, whole(item)??)));
-    if let Some((at, _)) = literal {
+        .position(|item| body(item, header).is_some_and(is_literal));
+    if let Some(at) = literal {
         assert_eq!(events.len(), 2, "{events:?} {items:?}");
         assert_eq!(events[0], Event::Ahead);
         assert_eq!(events[1], Event::Tail(uid(&items[at..])));
         return;
     }
     assert_eq!(events.len(), 1, "{events:?}");
-    if items.iter().any(is_inline) {
+    if items.iter().any(|item| body(item, header).is_some()) {
         let Event::Inline(head, _) = &events[0] else {
             panic!("{events:?}")
         };
         assert_eq!(head.uid, uid(items));
+        let is_header = |item| body(item, true).is_some() && body(item, false).is_none();
+        let has_header = header && items.iter().any(is_header);
+        assert_eq!(head.section == grammar::Section::Header, has_header);
         return;
     }
     let size = items.iter().rev().find_map(|item| match item {
@@ -151,8 +148,8 @@ fn same_fetch(items: &[MessageDataItem<'_>], events: &[Event]) {
     );
 }
 
-fn same(response: &Response<'_>, bytes: &[u8]) {
-    let events = events(bytes);
+fn same(response: &Response<'_>, bytes: &[u8], header: bool) {
+    let events = events(bytes, header);
     let kind = |kind: &StatusKind| match kind {
         StatusKind::Ok => Kind::Ok,
         StatusKind::No => Kind::No,
@@ -174,7 +171,7 @@ fn same(response: &Response<'_>, bytes: &[u8]) {
         },
         Response::Data(Data::Exists(count)) => assert_eq!(events, [Event::Exists(*count)]),
         Response::Data(Data::Expunge(_)) => assert_eq!(events, [Event::Expunge]),
-        Response::Data(Data::Fetch { items, .. }) => same_fetch(items.as_ref(), &events),
+        Response::Data(Data::Fetch { items, .. }) => same_fetch(items.as_ref(), &events, header),
         Response::Data(Data::List { items, .. }) => {
             let is_trash =
                 |item: &FlagNameAttribute<'_>| item.to_string().eq_ignore_ascii_case("\\Trash");
@@ -198,13 +195,14 @@ proptest! {
             tagged.tag = Tag::try_from("A1").unwrap();
         }
         let written = ResponseCodec::default().encode(&response).dump();
-        same(&response, &written);
+        same(&response, &written, false);
     }
 
     #[test]
     fn fetches_of_imap_codec_are_read_alike(
         bytes in proptest::collection::vec(any::<u8>(), 0..600),
         count in 1..5_usize,
+        header in any::<bool>(),
     ) {
         let mut source = Unstructured::new(&bytes);
         let items: Vec<_> =
@@ -212,6 +210,6 @@ proptest! {
         let Ok(items) = Vec1::try_from(items) else { return Ok(()) };
         let response = Response::Data(Data::Fetch { seq: NonZeroU32::MIN, items });
         let written = ResponseCodec::default().encode(&response).dump();
-        same(&response, &written);
+        same(&response, &written, header);
     }
 }

@@ -260,6 +260,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => any::<usize>().prop_map(Act::Whole),
         8 => Just(Act::Next),
         2 => (any::<usize>(), 0..500_u64).prop_map(|(n, lines)| Act::Top(n, lines)),
+        2 => any::<usize>().prop_map(|n| Act::Top(n, 0)),
         2 => (any::<usize>(), any::<usize>()).prop_map(|(a, b)| Act::Pair(a, b)),
         2 => (0..700_u64).prop_map(Act::Pause),
         1 => any::<usize>().prop_map(Act::Remove),
@@ -321,6 +322,11 @@ fn fault() -> impl Strategy<Value = Fault> {
         Just(Trouble::BodyAs(BodyForm::Literal8)),
         Just(Trouble::BodyAs(BodyForm::Nil)),
         Just(Trouble::BodyAs(BodyForm::Missing)),
+        (0..9000_u64).prop_map(Trouble::HeaderLength),
+        Just(Trouble::HeaderLength(u64::MAX)),
+        Just(Trouble::NoHeader("BAD what".into())),
+        Just(Trouble::NoHeader("NO cannot".into())),
+        Just(Trouble::ForeignHeader(b"Not: yours\r\n\r\n".to_vec())),
         (0..3000_u64).prop_map(Trouble::CutBody),
         (0..3000_u64).prop_map(Trouble::ByeInBody),
         (-500..500_i64).prop_map(Trouble::SizeOff),
@@ -354,10 +360,10 @@ fn policy() -> impl Strategy<Value = DeletePolicy> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// P036 to P040, P049, G01, G02, G06, G08, I006, I014: whatever the server does.
+    /// P036 to P040, P049, G01, G02, G06, G08, I006, I011, I014: whatever the server does.
     #[test]
     fn what_is_said_is_true(
-        mail in proptest::collection::vec((prop_oneof![0..900_usize, 0..12_000_usize], 0..3_u32), 1..12),
+        mail in proptest::collection::vec((prop_oneof![3 => 0..900_usize, 3 => 0..12_000_usize, 1 => 65_400..70_000_usize], 0..3_u32), 1..12),
         acts in proptest::collection::vec(act(), 0..25),
         marks in proptest::collection::vec(any::<bool>(), 12),
         quits in proptest::bool::weighted(0.8),
@@ -568,6 +574,50 @@ fn a_foreign_body_is_not_taken_for_the_message() {
         let end = live.ask(retrieve(index, index, Part::Whole));
         assert_eq!(end, Some(End::Body(index)));
         assert_eq!(&live.bodies[&index], content);
+    }
+}
+
+/// I011: wherever a server thinks that the header of a large message ends, and whatever it has against being
+/// asked for it: TOP begins as RETR does, and RETR is not told a header.
+#[test]
+fn i011_top_and_retr_of_large_messages_agree() {
+    let lengths = [0, 1, 12, 14, 15, 9000, 65_536, 70_000, u64::MAX];
+    let mut troubles: Vec<_> = lengths.map(Trouble::HeaderLength).into();
+    troubles.extend([
+        Trouble::NoHeader("BAD what".into()),
+        Trouble::NoHeader("NO [SERVERBUG] cannot".into()),
+        Trouble::NoHeader("OK done".into()),
+        Trouble::ForeignHeader(b"Not: yours\r\n\r\n".to_vec()),
+        Trouble::ForeignBody(b"not yours".to_vec()),
+        Trouble::NoUid,
+        Trouble::ExtraSpaces,
+        Trouble::BodyAs(BodyForm::Literal8),
+        Trouble::SizeOff(-1000),
+        Trouble::SizeOff(100_000),
+    ]);
+    for trouble in troubles {
+        let shown = format!("{trouble:?}");
+        let is_for_scan = matches!(trouble, Trouble::SizeOff(_));
+        let fault = Fault::on_each("FETCH", trouble);
+        let (server, contents) = server(Options::default(), &[(80_000, 0); 3]);
+        if is_for_scan {
+            server.add_fault(fault.clone());
+        }
+        let mut live = Live::new(config(), server.clone(), vec![usize::MAX]);
+        live.ask(Request::Open(password_open()));
+        server.add_fault(fault);
+        for (index, content) in (0..).zip(&contents) {
+            for (ticket, part) in [
+                (index * 2, Part::Top { lines: 0 }),
+                (index * 2 + 1, Part::Whole),
+            ] {
+                let end = live.ask(retrieve(ticket, index, part));
+                assert_eq!(end, Some(End::Body(ticket)), "{shown}");
+                assert!(live.bodies[&ticket] == *content, "{shown}");
+            }
+        }
+        let asked = |item: &str| server.commands().iter().any(|line| line.contains(item));
+        assert!(asked("BODY.PEEK[HEADER]") && asked("BODY.PEEK[]"));
     }
 }
 

@@ -205,8 +205,17 @@ fn trouble(source: &mut Source<'_>) -> Trouble {
         13 => Trouble::CutBody(u64::from(source.octet())),
         14 => Trouble::ByeInBody(u64::from(source.octet())),
         15 => Trouble::CutOutput(u64::from(source.octet()) * 8),
-        16 | 17 => Trouble::Before(source.pick(JUNK).to_vec()),
+        16 => Trouble::Before(source.pick(JUNK).to_vec()),
+        17 => header_trouble(source),
         _ => Trouble::Answer(source.pick(ANSWERS).to_owned()),
+    }
+}
+
+fn header_trouble(source: &mut Source<'_>) -> Trouble {
+    match source.below(4) {
+        0 => Trouble::NoHeader(source.pick(&["BAD what", "NO no", "OK"]).to_owned()),
+        1 => Trouble::ForeignHeader(mail(source)),
+        _ => Trouble::HeaderLength(u64::from(source.octet())),
     }
 }
 

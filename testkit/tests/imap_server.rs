@@ -491,6 +491,38 @@ fn faults_change_the_form_of_responses() {
 }
 
 #[test]
+fn faults_change_what_a_header_is() {
+    let fetch = |trouble: Trouble, items: &str| {
+        let server = server(
+            Options::default().with_fault(Fault::on_each("FETCH", trouble)),
+            TWO,
+        );
+        let mut session = open(&server);
+        say(&mut session, &format!("c UID FETCH 2 {items}"))
+    };
+    let header = "* 2 FETCH (UID 2 BODY[HEADER] ";
+    let whole = "* 2 FETCH (UID 2 BODY[]<0> {2}\r\nA:)\r\n";
+    let done = "c OK fetched\r\n";
+    assert_eq!(
+        fetch(Trouble::HeaderLength(3), "BODY.PEEK[HEADER]"),
+        format!("{header}{{3}}\r\nA: )\r\n{done}")
+    );
+    assert!(fetch(Trouble::HeaderLength(99), "BODY.PEEK[HEADER]").contains("{19}"));
+    let bad = || Trouble::NoHeader("BAD what".to_owned());
+    assert_eq!(fetch(bad(), "BODY.PEEK[HEADER]"), "c BAD what\r\n");
+    assert_eq!(fetch(bad(), "BODY.PEEK[]<0.2>"), format!("{whole}{done}"));
+    let foreign = || Trouble::ForeignHeader(b"X: y\r\n".to_vec());
+    assert_eq!(
+        fetch(foreign(), "BODY.PEEK[]<0.2>"),
+        format!("{header}{{6}}\r\nX: y\r\n)\r\n{whole}{done}")
+    );
+    assert_eq!(
+        fetch(foreign(), "BODY.PEEK[HEADER]"),
+        format!("{header}{{10}}\r\nA: two\r\n\r\n)\r\n{done}")
+    );
+}
+
+#[test]
 fn faults_of_greeting_literal_and_starttls() {
     let one = |fault| server(Options::default().with("STARTTLS").with_fault(fault), TWO);
     let greeting = |trouble| take(&mut one(Fault::on_nth("GREETING", 1, trouble)).connect());

@@ -69,9 +69,10 @@ impl ImapBackend {
                     .front()
                     .is_some_and(|first| match first.plan {
                         Plan::Window { offset, .. } => {
-                            offset > 0 && self.table.size(first.index) == Some(offset)
+                            let size = self.table.size(first.index);
+                            offset > 0 && size.is_some_and(|size| size <= offset)
                         }
-                        Plan::Whole { .. } | Plan::Nothing => false,
+                        Plan::Whole { .. } | Plan::Header | Plan::Nothing => false,
                     });
                 if end {
                     self.finish_first();
@@ -167,6 +168,11 @@ impl ImapBackend {
         let Some(Fetch { what, .. }) = reading.fetches.remove(place) else {
             return;
         };
+        if let What::Header { index } = what {
+            // whatever the server has against it, windows will show
+            reading.give_up_header(index);
+            return;
+        }
         let Some(first) = reading.wanted.front() else {
             return;
         };
@@ -208,6 +214,10 @@ impl ImapBackend {
                     .push_back(Answer::BodyFailed(wanted.ticket, failure));
             } else {
                 wanted.retried = true;
+                if wanted.plan == Plan::Header {
+                    // it may be this that the server did not bear
+                    wanted.plan = Plan::FIRST;
+                }
                 kept.push_back(wanted);
             }
         }

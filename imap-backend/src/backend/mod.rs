@@ -148,7 +148,7 @@ impl ImapBackend {
             Event::Status(notice) => self.noticed(&notice),
             Event::Done {
                 tag,
-                purpose: Purpose::Fetch,
+                purpose: Purpose::Fetch(_),
                 notice,
             } => self.fetch_done(tag, &notice),
             Event::Done {

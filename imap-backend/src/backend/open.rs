@@ -164,7 +164,7 @@ impl ImapBackend {
                 self.scanned(notice);
             }
             Purpose::Scan
-            | Purpose::Fetch
+            | Purpose::Fetch(_)
             | Purpose::Id
             | Purpose::Keep
             | Purpose::Logout

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use pop3_proto::backend::{Part, Ticket};
 
 use crate::client::{Client, Head};
+use crate::grammar::Section;
 use crate::read_ahead::ReadAhead;
 use crate::table::Table;
 
@@ -17,6 +18,8 @@ const LINE: u64 = 100;
 /// The largest first window, and the largest of all.
 const FIRST_WINDOW: u64 = 64 * 1024;
 const WINDOW: u64 = 1024 * 1024;
+/// From this size on a server finds the header of a message sooner than octets of the message.
+const LARGE: u64 = 64 * 1024;
 
 /// What the session wants to read.
 #[derive(Debug)]
@@ -52,6 +55,9 @@ pub(super) struct Wanted {
 pub(super) enum Plan {
     /// In one piece, of which the first octets may be known already.
     Whole { skip: u64 },
+    /// First its header, as the server sees it, and then in windows: the session alone knows where the
+    /// header ends.
+    Header,
     /// In windows; the next is this one.
     Window { offset: u64, length: u64 },
     /// Not at all: there is no such message.
@@ -69,6 +75,8 @@ pub(super) struct Fetch {
 pub(super) enum What {
     /// These messages are still to come.
     Whole { next: u32, end: u32, alone: bool },
+    /// The header of this message is still to come.
+    Header { index: u32 },
     /// This window is still to come.
     Window {
         index: u32,
@@ -164,6 +172,14 @@ impl Reading {
         (reached > index).then_some(reached)
     }
 
+    /// The header that was asked for is not to be had: octets of the message are.
+    pub(super) fn give_up_header(&mut self, index: u32) {
+        let first = self.wanted.front_mut();
+        if let Some(wanted) = first.filter(|w| w.index == index && w.plan == Plan::Header) {
+            wanted.plan = Plan::FIRST;
+        }
+    }
+
     /// What becomes of a body: it is lent if it is what the session waits for.
     pub(super) fn verdict(&mut self, table: &Table, head: Head) -> Verdict {
         let Self {
@@ -173,8 +189,10 @@ impl Reading {
         for (place, fetch) in fetches.iter_mut().enumerate() {
             // where the server leaves the UID out, only one message may be meant
             let is_next = place == 0;
-            match &mut fetch.what {
-                What::Whole { next, end, alone } if head.origin.unwrap_or(0) == 0 => {
+            match (&mut fetch.what, head.section) {
+                (What::Whole { next, end, alone }, Section::Whole)
+                    if head.origin.unwrap_or(0) == 0 =>
+                {
                     let index = match head.uid {
                         Some(uid) => table.find(uid),
                         None => (*alone && is_next).then_some(*next),
@@ -208,11 +226,40 @@ impl Reading {
                     *next = if passed_over { index + 1 } else { *end };
                     return Verdict::Discard;
                 }
-                What::Window {
-                    index,
-                    offset,
-                    length,
-                } => {
+                (What::Header { index }, Section::Header) => {
+                    let uid = table.uid(*index).unwrap_or_default();
+                    let mine = head.uid.map_or(is_next, |named| named == uid);
+                    let Some(wanted) = wanted
+                        .as_deref_mut()
+                        .filter(|w| mine && w.index == *index && w.plan == Plan::Header)
+                    else {
+                        continue;
+                    };
+                    fetch.what = What::Spent;
+                    if head.size == 0 {
+                        // NIL, or a header that is none: nothing is known yet
+                        wanted.plan = Plan::FIRST;
+                        return Verdict::Discard;
+                    }
+                    let then = Then::Plan(Plan::Window {
+                        offset: head.size,
+                        length: HEADER,
+                    });
+                    return Verdict::Lend(Stream {
+                        uid,
+                        size: head.size,
+                        skip: 0,
+                        then,
+                    });
+                }
+                (
+                    What::Window {
+                        index,
+                        offset,
+                        length,
+                    },
+                    Section::Whole,
+                ) => {
                     let uid = table.uid(*index).unwrap_or_default();
                     let (index, offset, length) = (*index, *offset, *length);
                     let mine = head.uid.map_or(is_next, |named| named == uid)
@@ -234,7 +281,10 @@ impl Reading {
                         then,
                     });
                 }
-                What::Whole { .. } | What::Spent => {}
+                (
+                    What::Whole { .. } | What::Header { .. } | What::Window { .. } | What::Spent,
+                    Section::Whole | Section::Header,
+                ) => {}
             }
         }
         Verdict::Discard
@@ -242,6 +292,12 @@ impl Reading {
 }
 
 impl Plan {
+    /// From the beginning, where nothing is known of what is there.
+    pub(super) const FIRST: Self = Self::Window {
+        offset: 0,
+        length: HEADER,
+    };
+
     /// How a part of a message of this announced size is fetched.
     pub(super) fn of(part: Part, size: u64) -> Self {
         let enough = match part {
@@ -250,6 +306,7 @@ impl Plan {
         };
         match size {
             1.. if size <= enough => Self::Whole { skip: 0 },
+            LARGE.. if part == (Part::Top { lines: 0 }) => Self::Header,
             _ => Self::Window {
                 offset: 0,
                 length: enough.min(FIRST_WINDOW),

@@ -10,6 +10,7 @@ use super::reading::{Fetch, Plan, Wanted, What, takes_all};
 use super::{Answer, ImapBackend};
 use crate::client::Purpose;
 use crate::command::Command;
+use crate::grammar::Section;
 use crate::uid_set;
 
 /// Rather than read more than this to throw it away, the connection is given up.
@@ -109,6 +110,14 @@ impl ImapBackend {
         };
         let (index, alone) = (first.index, first.alone);
         match first.plan {
+            Plan::Header => {
+                let what = What::Header { index };
+                let on_the_way = reading.fetches.iter().any(|fetch| fetch.what == what);
+                if reading.stream.is_none() && !on_the_way {
+                    let uid = self.table.uid(index).unwrap_or_default();
+                    self.fetching(Command::FetchHeader { uid }, what);
+                }
+            }
             Plan::Window { offset, length } => {
                 let what = What::Window {
                     index,
@@ -168,8 +177,12 @@ impl ImapBackend {
     }
 
     fn fetching(&mut self, command: Command<'_>, what: What) {
+        let section = match what {
+            What::Header { .. } => Section::Header,
+            What::Whole { .. } | What::Window { .. } | What::Spent => Section::Whole,
+        };
         // numbers cannot be unsendable
-        if let Ok(tag) = self.client.send(command, Purpose::Fetch) {
+        if let Ok(tag) = self.client.send(command, Purpose::Fetch(section)) {
             self.reading.fetches.push_back(Fetch { tag, what });
         }
     }

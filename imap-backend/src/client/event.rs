@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::grammar::{Body, Code, Fetch, Kind, Status, words};
+use crate::grammar::{Body, Code, Fetch, Kind, Section, Status, words};
 use crate::text::Mask;
 
 /// What a command was sent for.
@@ -12,7 +12,8 @@ pub(crate) enum Purpose {
     Authenticate,
     Capability,
     Enable,
-    Fetch,
+    /// The header of a message, or messages and octets of them.
+    Fetch(Section),
     Id,
     Keep,
     Login,
@@ -59,6 +60,7 @@ pub(crate) struct Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) uid: Option<u32>,
+    pub(crate) section: Section,
     pub(crate) origin: Option<u64>,
     pub(crate) size: u64,
 }
@@ -92,14 +94,19 @@ pub(crate) enum Event {
     Other,
 }
 
-/// The event of a FETCH in one line.
-pub(super) fn fetched(fetch: Fetch<'_>, watch: Option<&str>) -> Event {
+/// The event of a FETCH in one line. A header means something only if one is `awaited`.
+pub(super) fn fetched(fetch: Fetch<'_>, awaited: bool, watch: Option<&str>) -> Event {
+    let (section, body, origin) = match fetch.header {
+        Some(header) if awaited => (Section::Header, Some(header), None),
+        Some(_) | None => (Section::Whole, fetch.body, fetch.origin),
+    };
     let head = Head {
         uid: fetch.uid,
-        origin: fetch.origin,
+        section,
+        origin,
         size: 0,
     };
-    match fetch.body {
+    match body {
         Some(Body::Nil) => Event::Inline(head, None),
         Some(Body::Inline(body)) => {
             let body = body.octets().into_owned();

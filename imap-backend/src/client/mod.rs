@@ -19,7 +19,7 @@ use crate::capability::{Capabilities, Capability};
 use crate::command::{self, Command, Unsendable};
 use crate::config::Config;
 use crate::framer::{Frame, Framer, TooLong};
-use crate::grammar::{self, Data, Response, words};
+use crate::grammar::{self, Data, Response, Section, words};
 use crate::recorder::Recorder;
 use crate::text::Mask;
 
@@ -264,10 +264,14 @@ impl Client {
                     } else {
                         grammar::body_ahead(head)
                     };
-                    let ahead = ahead.map(|f| Head {
+                    let ahead = ahead.map(|(section, f)| Head {
                         uid: f.uid,
+                        section,
                         origin: f.origin,
                         size,
+                    });
+                    let ahead = ahead.filter(|head| {
+                        head.section == Section::Whole || awaits_header(&self.outstanding)
                     });
                     if ahead.is_some() {
                         let mask = &self.mask;
@@ -353,7 +357,10 @@ impl Client {
                 }
                 Response::Data(Data::Exists(count)) => Event::Exists(count),
                 Response::Data(Data::Expunge) => Event::Expunge,
-                Response::Data(Data::Fetch(fetch)) => fetched(fetch, self.watch.as_deref()),
+                Response::Data(Data::Fetch(fetch)) => {
+                    let awaited = awaits_header(&self.outstanding);
+                    fetched(fetch, awaited, self.watch.as_deref())
+                }
                 Response::Data(Data::List(list)) => Event::Folder {
                     trash: words(list.attributes).any(|a| a.eq_ignore_ascii_case(b"\\Trash")),
                     name: list.name.octets().into_owned(),
@@ -374,6 +381,12 @@ impl Client {
             self.held_back = VecDeque::new();
         }
     }
+}
+
+/// Whether a header was asked for and that is not fully answered: no other header means anything.
+fn awaits_header(outstanding: &VecDeque<(u32, Purpose)>) -> bool {
+    let header = Purpose::Fetch(Section::Header);
+    outstanding.iter().any(|&(_, purpose)| purpose == header)
 }
 
 fn read_capabilities(config: &Config, list: &[u8]) -> Capabilities {

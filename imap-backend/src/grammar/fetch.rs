@@ -1,6 +1,7 @@
 //! FETCH: what it says about one message, and where in it the body stands.
 //!
-//! Only an item that means the whole message counts as its body: `BODY[]`, `BINARY[]`, `RFC822`.
+//! Only an item that means the whole message counts as its body: `BODY[]`, `BINARY[]`, `RFC822`. The header
+//! is `BODY[HEADER]` and kept apart: whether it was asked for is not known here.
 
 use nom::branch::alt;
 use nom::bytes::complete::tag;
@@ -22,6 +23,17 @@ pub(crate) struct Fetch<'a> {
     pub(crate) body: Option<Body<'a>>,
     /// At which octet of the message the body begins, if the server says so.
     pub(crate) origin: Option<u64>,
+    /// The header alone.
+    pub(crate) header: Option<Body<'a>>,
+}
+
+/// What of a message an item is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// The message, or octets of it.
+    Whole,
+    /// Its header with the blank line behind it.
+    Header,
 }
 
 /// A body that stands in the line itself.
@@ -49,35 +61,42 @@ pub(crate) fn tail(line: &[u8]) -> Fetch<'_> {
 }
 
 /// Reads a FETCH that ends in the announcement of a literal: what it said so far, if that literal is
-/// the body.
-pub(crate) fn body_ahead(head: &[u8]) -> Option<Fetch<'_>> {
+/// the body or the header.
+pub(crate) fn body_ahead(head: &[u8]) -> Option<(Section, Fetch<'_>)> {
     let (input, _) = numbered_fetch(head).ok()?;
     let (input, _) = (spaces, opt(tag("("))).parse(input).ok()?;
     let mut fetch = Fetch::default();
-    items(input, &mut fetch).1.then_some(fetch)
+    let (_, section) = items(input, &mut fetch);
+    section.map(|section| (section, fetch))
 }
 
-/// Reads items up to the closing parenthesis, the end, or what cannot be read. Says whether it
-/// stopped at the announcement of the body.
-fn items<'a>(mut input: &'a [u8], fetch: &mut Fetch<'a>) -> (&'a [u8], bool) {
+/// Reads items up to the closing parenthesis, the end, or what cannot be read. Says which section it
+/// is if it stopped at the announcement of one.
+fn items<'a>(mut input: &'a [u8], fetch: &mut Fetch<'a>) -> (&'a [u8], Option<Section>) {
     while let Ok((rest, name)) = preceded(spaces, word).parse(input) {
-        if let Some((value, origin)) = whole_message(name, rest) {
-            fetch.origin = origin;
+        if let Some((section, value, origin)) = section(name, rest) {
+            let place = match section {
+                Section::Whole => {
+                    fetch.origin = origin;
+                    &mut fetch.body
+                }
+                Section::Header => &mut fetch.header,
+            };
             if let Ok((rest, body)) = body(value) {
-                fetch.body = Some(body);
+                *place = Some(body);
                 input = rest;
                 continue;
             }
             if value.strip_prefix(b"~").unwrap_or(value).starts_with(b"{") {
-                return (value, true);
+                return (value, Some(section));
             }
         }
         input = match item(name, rest, fetch) {
             Ok((rest, ())) => rest,
-            Err(_) => return (rest, false),
+            Err(_) => return (rest, None),
         };
     }
-    (input, false)
+    (input, None)
 }
 
 /// One item whose value is not a body. A known one with an unreadable value is stepped over like an
@@ -103,26 +122,30 @@ fn item<'a>(name: &[u8], input: &'a [u8], fetch: &mut Fetch<'a>) -> IResult<&'a 
     map((section, spaces, any_value), |_| ()).parse(input)
 }
 
-/// Whether an item is the message as a whole: then its value, and the origin of a partial one.
-fn whole_message<'a>(name: &[u8], input: &'a [u8]) -> Option<(&'a [u8], Option<u64>)> {
+/// Whether an item is the message as a whole or its header: then which, its value, and the origin of
+/// a partial one. A part of a header is none.
+fn section<'a>(name: &[u8], input: &'a [u8]) -> Option<(Section, &'a [u8], Option<u64>)> {
     let named = |names: &[&str]| {
         names
             .iter()
             .any(|n| name.eq_ignore_ascii_case(n.as_bytes()))
     };
-    let (input, from) = if named(&["BODY", "BODY.PEEK", "BINARY", "BINARY.PEEK"]) {
-        let (input, section) = bracketed(input).ok()?;
-        if !section.trim_ascii().is_empty() {
-            return None;
-        }
-        opt(origin).parse(input).ok()?
+    let (section, input, from) = if named(&["BODY", "BODY.PEEK", "BINARY", "BINARY.PEEK"]) {
+        let (input, inside) = bracketed(input).ok()?;
+        let (input, from) = opt(origin).parse(input).ok()?;
+        let section = match inside.trim_ascii() {
+            b"" => Section::Whole,
+            name if name.eq_ignore_ascii_case(b"HEADER") && from.is_none() => Section::Header,
+            _ => return None,
+        };
+        (section, input, from)
     } else if named(&["RFC822"]) {
-        (input, None)
+        (Section::Whole, input, None)
     } else {
         return None;
     };
     let (input, _) = spaces(input).ok()?;
-    Some((input, from))
+    Some((section, input, from))
 }
 
 fn origin(input: &[u8]) -> IResult<&[u8], u64> {

@@ -19,7 +19,7 @@ use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser};
 
 pub(crate) use data::Data;
-pub(crate) use fetch::{Body, Fetch, body_ahead, tail};
+pub(crate) use fetch::{Body, Fetch, Section, body_ahead, tail};
 pub(crate) use status::{Code, Kind, Status};
 pub(crate) use token::words;
 

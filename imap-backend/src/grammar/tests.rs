@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::{Body, Code, Data, Fetch, Kind, Response, body_ahead, response, tail};
+use super::{Body, Code, Data, Fetch, Kind, Response, Section, body_ahead, response, tail};
 
 fn fetch(line: &str) -> Fetch<'_> {
     match response(line.as_bytes()) {
@@ -170,17 +170,30 @@ fn i034_fetch_lines_of_many_servers() {
 
 #[test]
 fn the_body_is_known_by_its_item() {
+    let whole = |uid, origin| Some((Section::Whole, uid, origin));
+    let header = |uid| Some((Section::Header, uid, None));
     for (head, expected) in [
-        ("* 1 FETCH (UID 2 BODY[] {5}", Some((Some(2), None))),
-        ("* 1 FETCH (BODY[] {5}", Some((None, None))),
-        ("* 1 FETCH (UID 2 BODY[]<10> {5}", Some((Some(2), Some(10)))),
-        ("* 1 FETCH (UID 2 BINARY[] ~{5}", Some((Some(2), None))),
-        ("* 1 FETCH (UID 2 RFC822 {5}", Some((Some(2), None))),
+        ("* 1 FETCH (UID 2 BODY[] {5}", whole(Some(2), None)),
+        ("* 1 FETCH (BODY[] {5}", whole(None, None)),
+        ("* 1 FETCH (UID 2 BODY[]<10> {5}", whole(Some(2), Some(10))),
+        ("* 1 FETCH (UID 2 BINARY[] ~{5}", whole(Some(2), None)),
+        ("* 1 FETCH (UID 2 RFC822 {5}", whole(Some(2), None)),
         (
             "* 1 FETCH (X {3}\r\na)b UID 2 BODY[] {5}",
-            Some((Some(2), None)),
+            whole(Some(2), None),
         ),
-        ("* 1 FETCH (UID 2 BODY[HEADER] {5}", None),
+        ("* 1 FETCH (UID 2 BODY[HEADER] {5}", header(Some(2))),
+        ("* 1 FETCH (body[ header ] ~{5}", header(None)),
+        (
+            "* 1 FETCH (UID 2 BODY[HEADER] NIL BODY[]<3> {5}",
+            whole(Some(2), Some(3)),
+        ),
+        (
+            "* 1 FETCH (UID 2 BODY[HEADER] {2}\r\n)( BODY[] {5}",
+            whole(Some(2), None),
+        ),
+        ("* 1 FETCH (UID 2 BODY[HEADER]<0> {5}", None),
+        ("* 1 FETCH (UID 2 BODY[1.HEADER] {5}", None),
         ("* 1 FETCH (UID 2 BODY[HEADER.FIELDS ({5}", None),
         ("* 1 FETCH (UID 2 RFC822.HEADER {5}", None),
         ("* 1 FETCH (UID 2 X (BODY[] {5}", None),
@@ -188,9 +201,15 @@ fn the_body_is_known_by_its_item() {
         ("* 1 XFETCH (BODY[] {5}", None),
         ("* FETCH (BODY[] {5}", None),
     ] {
-        let read = body_ahead(head.as_bytes()).map(|fetch| (fetch.uid, fetch.origin));
+        let read = body_ahead(head.as_bytes());
+        let read = read.map(|(section, fetch)| (section, fetch.uid, fetch.origin));
         assert_eq!(read, expected, "{head}");
     }
+    let read = fetch("* 1 FETCH (BODY[HEADER] NIL BODY[]<3> \"x\")");
+    assert_eq!(read.header, Some(Body::Nil));
+    assert!(matches!(read.body, Some(Body::Inline(_))));
+    assert_eq!(read.origin, Some(3));
+    assert_eq!(fetch("* 1 FETCH (BODY[HEADER]<0> NIL)").header, None);
     assert_eq!(tail(b" FLAGS (\\Seen) UID 7)").uid, Some(7));
     assert_eq!(tail(b")").uid, None);
     assert_eq!(tail(b"").uid, None);

@@ -30,7 +30,7 @@ fn what_is_shown_of_a_backend_is_not_what_is_secret() {
 
 #[test]
 fn cancel_ends_after_the_running_window() {
-    let mut world = opened(&[(4, 1_000_000), (5, 5)]);
+    let mut world = opened(&[(4, 60_000), (5, 5)]);
     world.top(1, 0, 0);
     let tag = world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.8192>)");
     world.serve("* 1 FETCH (UID 4 BODY[]<0> {8192}\r\nSubject: x\r\n\r\n");
@@ -49,7 +49,7 @@ fn cancel_ends_after_the_running_window() {
 #[test]
 fn a_window_that_comes_too_late_is_nobodys() {
     for early in [false, true] {
-        let mut world = opened(&[(4, 100_000), (5, 100_000)]);
+        let mut world = opened(&[(4, 60_000), (5, 60_000)]);
         world.top(1, 0, 0);
         let first = world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.8192>)");
         // the next one is wanted before or after the first one is not

@@ -5,6 +5,7 @@
 mod common;
 
 mod forms;
+mod header;
 mod leaving;
 mod pace;
 mod top;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use imap_backend::DeletePolicy;
 use proptest::prelude::*;
+use testkit::Content;
 use testkit::generate::{self, Source};
 use testkit::imap_server::{Fault, Options, Trouble};
 use testkit::world::{Conditions, Route};
@@ -24,7 +25,8 @@ struct Case {
 }
 
 fn case(source: &mut Source<'_>) -> Case {
-    let mut setup = Setup::new(generate::maildrop(source));
+    let mails = generate::maildrop(source);
+    let mut setup = Setup::new(mails.into_iter().map(|mail| perhaps_large(source, mail)));
     setup.imap.read_ahead = source.pick(&[0, 50, 300, 256 * 1024]);
     setup.imap.delete = match source.below(6) {
         0 => DeletePolicy::Move("Away".into()),
@@ -63,6 +65,15 @@ fn case(source: &mut Source<'_>) -> Case {
         pace,
         pause,
         client,
+    }
+}
+
+/// Now and then so large that TOP asks for the header alone.
+fn perhaps_large(source: &mut Source<'_>, mail: Vec<u8>) -> Content {
+    if source.below(8) == 7 {
+        Content::repeated(mail, &b"0123456789\r\n"[..], 6_000, &b""[..])
+    } else {
+        mail.into()
     }
 }
 
@@ -106,6 +117,8 @@ fn honest_fault(source: &mut Source<'_>) -> Option<Fault> {
         | Trouble::ExtraSpaces
         | Trouble::NoText
         | Trouble::EightBitText
+        | Trouble::HeaderLength(_)
+        | Trouble::NoHeader(_)
         | Trouble::CutBody(_)
         | Trouble::CutOutput(_) => true,
         _ => false,

@@ -64,6 +64,13 @@ pub enum Trouble {
     NoData,
     /// Before each answer with a body comes a body of another message, with these octets.
     ForeignBody(Vec<u8>),
+    /// `BODY[HEADER]` is so many octets of the message, wherever its header ends.
+    HeaderLength(u64),
+    /// A FETCH of a header is not carried out and gets this answer behind its tag.
+    NoHeader(String),
+    /// Before each answer with a body or octets of it comes a header of the same message that was not asked
+    /// for, with these octets.
+    ForeignHeader(Vec<u8>),
     /// The connection is cut within the body, so many octets behind its beginning (or at its end, if it
     /// is shorter).
     CutBody(u64),

@@ -61,6 +61,18 @@ impl ServerSession {
                 }
             }
         }
+        let refused = self.troubles.iter().find_map(|trouble| {
+            if let Trouble::NoHeader(answer) = trouble {
+                Some(answer.clone())
+            } else {
+                None
+            }
+        });
+        if let Some(answer) = refused
+            && items.iter().any(|item| item.is(Section::Header))
+        {
+            return Err(answer);
+        }
         let silent = self
             .troubles
             .iter()
@@ -117,6 +129,9 @@ impl ServerSession {
         }
         if items.iter().any(|item| matches!(item, Item::Body { .. })) {
             self.foreign_body(seq, message.uid);
+        }
+        if items.iter().any(|item| item.is(Section::Whole)) {
+            self.foreign_header(seq, message.uid);
         }
         self.before();
         let gap = if self.extra_spaces() { "  " } else { " " };
@@ -192,7 +207,7 @@ impl ServerSession {
     fn body(&mut self, content: &Content, section: Section, partial: Option<(u64, u64)>) {
         let (start, end) = match section {
             Section::Whole => (0, content.len()),
-            Section::Header => (0, content.header_len()),
+            Section::Header => (0, self.header_length(content)),
             Section::Text => (content.header_len(), content.len()),
         };
         let (from, to) = partial.map_or((start, end), |(offset, length)| {
@@ -217,6 +232,17 @@ impl ServerSession {
             BodyForm::Literal8 => self.literal("~", content, from, to),
             BodyForm::Literal | BodyForm::Quoted => self.literal("", content, from, to),
         }
+    }
+
+    fn header_length(&self, content: &Content) -> u64 {
+        let told = self.troubles.iter().find_map(|trouble| {
+            if let Trouble::HeaderLength(octets) = trouble {
+                Some((*octets).min(content.len()))
+            } else {
+                None
+            }
+        });
+        told.unwrap_or_else(|| content.header_len())
     }
 
     fn literal(&mut self, mark: &str, content: &Content, from: u64, to: u64) {
@@ -267,6 +293,29 @@ impl ServerSession {
             .push(format!("* {seq} FETCH (UID {uid} BODY[] {{{}}}\r\n", bytes.len()).as_bytes());
         self.output.push(&bytes);
         self.output.push(b")\r\n");
+    }
+
+    fn foreign_header(&mut self, seq: u32, uid: u32) {
+        let foreign = self.troubles.iter().find_map(|trouble| {
+            if let Trouble::ForeignHeader(bytes) = trouble {
+                Some(bytes.clone())
+            } else {
+                None
+            }
+        });
+        let Some(bytes) = foreign else { return };
+        let size = bytes.len();
+        self.output
+            .push(format!("* {seq} FETCH (UID {uid} BODY[HEADER] {{{size}}}\r\n").as_bytes());
+        self.output.push(&bytes);
+        self.output.push(b")\r\n");
+    }
+}
+
+impl Item {
+    /// Whether it is this section of a body.
+    fn is(&self, wanted: Section) -> bool {
+        matches!(self, Self::Body { section, .. } if *section == wanted)
     }
 }
 
