@@ -1,6 +1,6 @@
 //! The loop: one connection from accept to close, on any runtime. Written once.
 //!
-//! A [`Drive`] owns the sockets, the timer and what runs elsewhere for its connection (an attempt to
+//! A [`Drive`] owns the sockets, a deadline and what runs elsewhere for its connection (an attempt to
 //! connect, a job); it decides nothing. Dropping it at any moment releases all of that.
 //!
 //! Each round asks every source that could move something. Only a round in which nothing moved ends in
@@ -17,9 +17,10 @@ use std::time::Duration;
 use pop3_proto::backend::{Backend, Endpoint, Failure, Job, Outcome};
 use pop3_proto::time::Time;
 
+use crate::alarm::Deadline;
 use crate::connection::{Action, Connection, Side};
 use crate::dial::dial;
-use crate::runtime::{Boxed, Runtime, Stream, Timer};
+use crate::runtime::{Boxed, Runtime, Stream};
 use crate::service::Service;
 use crate::shutdown::{Member, Phase};
 
@@ -53,10 +54,7 @@ pub struct Drive<S: Service, R: Runtime> {
     upstream: Option<R::Stream>,
     dialling: Option<Dialling<R::Stream>>,
     job: Option<Boxed<io::Result<Done<S>>>>,
-    timer: R::Timer,
-    /// What the timer is set to. It is left alone when the deadline moves away: it then fires once for
-    /// nothing, which is cheaper than setting it anew with each command.
-    armed: Option<Time>,
+    deadline: Deadline,
     /// No deadline is served before: one that stays where it is must not keep a processor busy.
     patience: Time,
     member: Member,
@@ -79,17 +77,17 @@ impl<S: Service, R: Runtime> Drive<S, R> {
         runtime: R,
         connection: Connection<S>,
         client: R::Stream,
+        deadline: Deadline,
         member: Member,
     ) -> Self {
         Self {
-            timer: runtime.timer(),
             runtime,
             connection,
             client: Some(client),
             upstream: None,
             dialling: None,
             job: None,
-            armed: None,
+            deadline,
             patience: Time::ZERO,
             member,
         }
@@ -112,13 +110,14 @@ impl<S: Service, R: Runtime> Drive<S, R> {
         moved |= self.read(Side::Upstream, cx, now);
         moved |= self.write(Side::Client, cx, now);
         moved |= self.write(Side::Upstream, cx, now);
-        moved |= self.time(cx, now);
+        moved |= self.expire(now);
         moved |= self.actions();
         if self.connection.is_finished() {
             Round::Finished
         } else if moved {
             Round::Moved
         } else {
+            self.wait(cx, now);
             Round::Still
         }
     }
@@ -252,23 +251,25 @@ impl<S: Service, R: Runtime> Drive<S, R> {
         true
     }
 
-    fn time(&mut self, cx: &mut Context<'_>, now: Time) -> bool {
-        let Some((deadline, _)) = self.connection.poll_timeout() else {
-            return false;
-        };
-        let deadline = deadline.max(self.patience);
-        if deadline <= now {
+    fn due(&self) -> Option<Time> {
+        let (at, _) = self.connection.poll_timeout()?;
+        Some(at.max(self.patience))
+    }
+
+    fn expire(&mut self, now: Time) -> bool {
+        let due = self.due().is_some_and(|at| at <= now);
+        if due {
             self.connection.handle_timeout(now);
             self.patience = now + PATIENCE;
-            return true;
         }
-        let at = self.armed.map_or(deadline, |armed| armed.min(deadline));
-        self.armed = Some(at);
-        if self.timer.poll_at(cx, at).is_pending() {
-            return false;
+        due
+    }
+
+    /// Nothing moves before something comes, or time: deadlines on the way to here are gone already.
+    fn wait(&mut self, cx: &Context<'_>, now: Time) {
+        if let Some(at) = self.due() {
+            self.deadline.wake_at(at, now, cx);
         }
-        self.armed = None;
-        true
     }
 }
 

@@ -20,6 +20,7 @@
 //! | [`transcript`] | both dialogues of a session side by side |
 //! | [`config`] | the configuration file |
 
+mod alarm;
 pub mod config;
 pub mod connection;
 pub mod delay;

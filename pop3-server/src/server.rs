@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use pop3_proto::server::TlsOffer;
 use pop3_proto::time::Time;
 
+use crate::alarm::Alarm;
 use crate::connection::{Connection, Places};
 use crate::delay::Failures;
 use crate::drive::Drive;
@@ -124,8 +125,11 @@ impl Server {
             .into_iter()
             .map(|(socket, settings)| Ok((runtime.listen(socket)?, settings)))
             .collect();
+        let alarm = Alarm::default();
+        let mut alarm_timer = runtime.timer();
         let mut accepting = Accepting {
             listeners: listeners?,
+            alarm: alarm.clone(),
             timer: runtime.timer(),
             pause: None,
             turned_away: TurnedAway::default(),
@@ -135,6 +139,7 @@ impl Server {
         let shutdown = self.shutdown().clone();
         poll_fn(|cx| {
             shutdown.watch(cx);
+            alarm.keep(&runtime, &mut alarm_timer, cx);
             while let Poll::Ready(signal) = signals.poll_signal(cx) {
                 self.signalled(&runtime, signal, &reload);
             }
@@ -151,6 +156,7 @@ impl Server {
         let mut until = runtime.now() + grace;
         poll_fn(|cx| {
             shutdown.watch(cx);
+            alarm.keep(&runtime, &mut alarm_timer, cx);
             while let Poll::Ready(signal) = signals.poll_signal(cx) {
                 self.signalled(&runtime, signal, &reload);
             }
@@ -197,6 +203,8 @@ impl Server {
 /// All accepting sockets of a server.
 struct Accepting<S: Service, R: Runtime> {
     listeners: Vec<(R::Listener, Reloadable<S>)>,
+    /// Wakes the connections.
+    alarm: Alarm,
     timer: R::Timer,
     pause: Option<Time>,
     turned_away: TurnedAway,
@@ -247,9 +255,15 @@ impl<S: Service, R: Runtime> Accepting<S, R> {
                 turns += 1;
                 match listener.poll_accept(cx) {
                     Poll::Ready(Ok(accepted)) => {
-                        if let Some(peer) =
-                            begin(&self.server, &self.runtime, settings, accepted, cx)
-                        {
+                        let peer = begin(
+                            &self.server,
+                            &self.runtime,
+                            &self.alarm,
+                            settings,
+                            accepted,
+                            cx,
+                        );
+                        if let Some(peer) = peer {
                             self.turned_away.note(self.runtime.now(), peer);
                         }
                     }
@@ -289,6 +303,7 @@ fn concerns_one(error: &io::Error) -> bool {
 fn begin<S: Service, R: Runtime>(
     server: &Server,
     runtime: &R,
+    alarm: &Alarm,
     settings: &Reloadable<S>,
     accepted: Accepted<R::Stream>,
     cx: &mut Context<'_>,
@@ -307,7 +322,8 @@ fn begin<S: Service, R: Runtime>(
     };
     if let Some(connection) = Connection::new(settings, server, side, runtime.now()) {
         let member = server.shutdown().join();
-        runtime.spawn(Drive::new(runtime.clone(), connection, stream, member));
+        let drive = Drive::new(runtime.clone(), connection, stream, alarm.join(), member);
+        runtime.spawn(drive);
         return None;
     }
     // A fresh socket takes these few bytes at once or never; nobody waits for it. With TLS from the
