@@ -116,7 +116,12 @@ impl Listener for Accepting {
         let (stream, peer) = ready!(self.socket.poll_accept(cx))?;
         // A client that is gone already shows when its socket is used.
         let _ = stream.set_nodelay(true);
-        let local = stream.local_addr().unwrap_or(self.local);
+        // Only a socket that listens at every address has to be asked which one it was.
+        let local = if self.local.ip().is_unspecified() {
+            stream.local_addr().unwrap_or(self.local)
+        } else {
+            self.local
+        };
         Poll::Ready(Ok(Accepted {
             stream: Tcp(stream),
             peer,
