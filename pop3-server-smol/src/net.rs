@@ -58,6 +58,7 @@ impl Runtime for Smol {
         Ok(Accepting {
             local: socket.local_addr()?,
             socket: Async::new(socket)?,
+            drained: false,
         })
     }
 
@@ -121,7 +122,7 @@ impl Drop for Counted {
 #[derive(Debug)]
 pub struct Tcp {
     socket: Async<TcpStream>,
-    /// The last read found nothing: the reactor says when it is worth another one.
+    /// The last read found no more: the reactor says when it is worth another one.
     drained: bool,
 }
 
@@ -143,7 +144,12 @@ impl Stream for Tcp {
             }
             match self.socket.get_ref().read(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.drained = true,
-                read => return Poll::Ready(read),
+                Ok(n) => {
+                    // Less than there was room for is all that there was.
+                    self.drained = n < buf.len();
+                    return Poll::Ready(Ok(n));
+                }
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
@@ -162,6 +168,8 @@ impl Stream for Tcp {
 pub struct Accepting {
     socket: Async<TcpListener>,
     local: SocketAddr,
+    /// Nobody waited the last time: the reactor says when it is worth another try.
+    drained: bool,
 }
 
 impl Listener for Accepting {
@@ -169,16 +177,23 @@ impl Listener for Accepting {
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Tcp>>> {
         let (stream, peer) = loop {
+            if self.drained {
+                ready!(self.socket.poll_readable(cx))?;
+                self.drained = false;
+            }
             match self.socket.get_ref().accept() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.socket.poll_readable(cx))?;
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.drained = true,
                 accepted => break accepted?,
             }
         };
         // A client that is gone already shows when its socket is used.
         let _ = stream.set_nodelay(true);
-        let local = stream.local_addr().unwrap_or(self.local);
+        // Only a socket that listens at every address has to be asked which one it was.
+        let local = if self.local.ip().is_unspecified() {
+            stream.local_addr().unwrap_or(self.local)
+        } else {
+            self.local
+        };
         Poll::Ready(Ok(Accepted {
             stream: Tcp::new(Async::new(stream)?),
             peer,
