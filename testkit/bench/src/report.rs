@@ -144,6 +144,23 @@ fn distances(samples: &Samples, limits: Limits) -> String {
         }
         text.push('\n');
     }
+    if let Some(limit) = samples.median(Row::LoginsRelayed, Who::Bare) {
+        let _ = write!(text, "| {} | ", Row::Logins.title());
+        let _ = write!(text, "bare through haproxy: {}", Row::Logins.show(limit));
+        if let Some(bare) = samples.median(Row::Logins, Who::Bare) {
+            let _ = write!(text, ", {} × bare", digits(limit / bare));
+        }
+        text.push_str(" |");
+        for who in [Who::Tokio, Who::Smol] {
+            let reached = samples.median(Row::Logins, who);
+            let reached = reached.map(|value| {
+                let times = digits(value / limit);
+                format!("{}, {times} × that", Row::Logins.show(value))
+            });
+            let _ = write!(text, " {} |", reached.as_deref().unwrap_or("-"));
+        }
+        text.push('\n');
+    }
     text
 }
 

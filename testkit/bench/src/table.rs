@@ -25,6 +25,7 @@ pub(crate) enum Row {
     ThousandFar,
     LoginFar,
     Logins,
+    LoginsRelayed,
     CpuPerLogin,
     Idle,
     IdleTls,
@@ -54,7 +55,7 @@ use Goal::{AtLeast, AtMost, Below};
 use Who::{Bare, Imapc, Native, Relay};
 
 impl Row {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::CpuPerMb,
         Self::CpuPerMbTls,
         Self::Throughput,
@@ -69,6 +70,7 @@ impl Row {
         Self::ThousandFar,
         Self::LoginFar,
         Self::Logins,
+        Self::LoginsRelayed,
         Self::CpuPerLogin,
         Self::Idle,
         Self::IdleTls,
@@ -92,6 +94,7 @@ impl Row {
             Self::ThousandFar => "login + STAT + LIST + UIDL, 1,000 messages at 20 ms",
             Self::LoginFar => "login + STAT + QUIT at 20 ms",
             Self::Logins => "logins per second, 10 at a time",
+            Self::LoginsRelayed => "the same, the bare client through haproxy",
             Self::CpuPerLogin => "proxy CPU per login",
             Self::Idle => "memory per idle logged-in session",
             Self::IdleTls => "the same, TLS to the client",
@@ -114,9 +117,12 @@ impl Row {
                 Unit::Memory
             }
             Self::Throughput => Unit::MbPerSecond,
-            Self::OneByOne | Self::OneByOneFar | Self::Pipelined | Self::Logins | Self::Top => {
-                Unit::PerSecond
-            }
+            Self::OneByOne
+            | Self::OneByOneFar
+            | Self::Pipelined
+            | Self::Logins
+            | Self::LoginsRelayed
+            | Self::Top => Unit::PerSecond,
         }
     }
 
@@ -131,7 +137,7 @@ impl Row {
             Self::OneByOneFar => &[AtLeast(100.0, Imapc)],
             Self::Pipelined => &[AtLeast(3.5, Imapc)],
             Self::HugeCold => &[AtMost(1.0, Native), AtMost(1.0 / 30.0, Imapc)],
-            Self::HugeWarm => &[],
+            Self::HugeWarm | Self::LoginsRelayed => &[],
             Self::ThousandFar => &[AtMost(1.0, Bare)],
             Self::LoginFar => &[AtMost(0.6, Bare)],
             Self::Logins => &[AtLeast(1.0, Bare)],

@@ -10,11 +10,20 @@ use crate::process::Served;
 /// What it passes on to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Relayed {
-    pub(super) near: u16,
-    pub(super) far: u16,
+    pub(super) native: u16,
+    pub(super) far: Way,
+    /// To the upstream, for an IMAP client.
+    pub(super) imap: Way,
 }
 
-pub(super) fn start(place: &Place, ports: Ports, far: u16, to: Relayed) -> Outcome<Served> {
+/// A port, and the one behind it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) at: u16,
+    pub(super) to: u16,
+}
+
+pub(super) fn start(place: &Place, ports: Ports, to: Relayed) -> Outcome<Served> {
     let binary = program("haproxy", "haproxy")?;
     let folder = place.path("relay");
     fs::create_dir_all(&folder)?;
@@ -40,11 +49,17 @@ listen tls
 listen far
   bind 127.0.0.1:{far}
   server native 127.0.0.1:{behind}
+listen imap
+  bind 127.0.0.1:{imap}
+  server imap 127.0.0.1:{upstream}
 ",
         plain = ports.plain,
         tls = ports.tls,
-        near = to.near,
-        behind = to.far,
+        near = to.native,
+        far = to.far.at,
+        behind = to.far.to,
+        imap = to.imap.at,
+        upstream = to.imap.to,
         pem = place.pem.display(),
     );
     fs::write(&config, text)?;
@@ -58,6 +73,6 @@ listen far
         "relay",
         argv.map(ToOwned::to_owned).into(),
         folder.join("output.log"),
-        vec![ports.plain, ports.tls, far],
+        vec![ports.plain, ports.tls, to.far.at, to.imap.at],
     )
 }

@@ -7,6 +7,7 @@
 //! tokio    client → the gateway                         ├→ upstream: Dovecot's IMAP on the same Maildirs
 //! smol     client → the gateway                         │
 //! bare     IMAP client                                  ┘
+//!          IMAP client → haproxy → upstream, to see what any hop would leave of bare
 //! ```
 //!
 //! Each hop behind a proxy also exists through a relay that takes 20 ms for a round trip; for `native` and
@@ -105,6 +106,8 @@ pub(crate) struct Servers {
     pub(crate) imap: u16,
     /// The same with 20 ms of round trip.
     pub(crate) imap_far: u16,
+    /// The same through haproxy.
+    pub(crate) imap_relayed: u16,
     _upstream: Served,
 }
 
@@ -161,18 +164,25 @@ impl Servers {
         };
 
         let relayed = haproxy::Relayed {
-            near: ports.plain,
-            far: native_far,
+            native: ports.plain,
+            far: haproxy::Way {
+                at: place.port()?,
+                to: native_far,
+            },
+            imap: haproxy::Way {
+                at: place.port()?,
+                to: imap,
+            },
         };
-        let (ports, far) = (Ports::new(place)?, place.port()?);
-        let served = haproxy::start(place, ports, far, relayed)?;
+        let ports = Ports::new(place)?;
+        let served = haproxy::start(place, ports, relayed)?;
         let (plain, tls) = ports.doors(&config);
         let relay = Peer {
             who: Who::Relay,
             served,
             plain,
             tls,
-            far: Door::Plain(far),
+            far: Door::Plain(relayed.far.at),
             _far: None,
             index: None,
         };
@@ -219,6 +229,7 @@ impl Servers {
             peers,
             imap,
             imap_far,
+            imap_relayed: relayed.imap.at,
             _upstream: upstream,
         })
     }

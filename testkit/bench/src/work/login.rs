@@ -24,10 +24,10 @@ pub(super) fn rate(peer: &Peer, scale: &Scale, note: &mut Note<'_>) -> Outcome {
     Ok(())
 }
 
-pub(super) fn bare_rate(imap: u16, scale: &Scale, note: &mut Note<'_>) -> Outcome {
+pub(super) fn bare_rate(imap: u16, row: Row, scale: &Scale, note: &mut Note<'_>) -> Outcome {
     let session = |user: &str| Imap::open(imap, user)?.logout();
     let (logins, seconds) = crowd(scale, &session)?;
-    note(Row::Logins, logins as f64 / seconds);
+    note(row, logins as f64 / seconds);
     Ok(())
 }
 

@@ -103,7 +103,7 @@ impl Work {
             Self::Huge => &[Row::HugeCold, Row::HugeWarm],
             Self::ThousandFar => &[Row::ThousandFar],
             Self::LoginFar => &[Row::LoginFar],
-            Self::Logins => &[Row::Logins, Row::CpuPerLogin],
+            Self::Logins => &[Row::Logins, Row::LoginsRelayed, Row::CpuPerLogin],
             Self::Idle => &[Row::Idle],
             Self::IdleTls => &[Row::IdleTls],
             Self::Before => &[Row::Before],
@@ -141,6 +141,7 @@ impl Work {
         samples: &mut Samples,
     ) -> Outcome {
         let (imap, imap_far) = (servers.imap, servers.imap_far);
+        let imap_relayed = servers.imap_relayed;
         let mut note = |row, value| samples.add(row, who, value);
         let Some(peer) = servers.peer(who) else {
             return match self {
@@ -150,7 +151,10 @@ impl Work {
                 Self::Huge => listing::bare_huge(imap, &mut note),
                 Self::ThousandFar => listing::bare_far(imap_far, &mut note),
                 Self::LoginFar => login::bare_far(imap_far, scale, &mut note),
-                Self::Logins => login::bare_rate(imap, scale, &mut note),
+                Self::Logins => {
+                    login::bare_rate(imap, Row::Logins, scale, &mut note)?;
+                    login::bare_rate(imap_relayed, Row::LoginsRelayed, scale, &mut note)
+                }
                 Self::LargeTls
                 | Self::Memory
                 | Self::MemoryGiant
