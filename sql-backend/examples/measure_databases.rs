@@ -2,7 +2,7 @@
 //! memory, and how much a large message costs.
 //!
 //! ```text
-//! cargo run --release -p sql-backend --example measure -- sqlite|mariadb|postgres [messages] [MiB]
+//! cargo run --release -p sql-backend --example measure_databases -- sqlite|mariadb|postgres [messages] [MiB]
 //! ```
 //!
 //! MariaDB and PostgreSQL are started in scratch folders; their packages have to be installed.
