@@ -131,16 +131,13 @@ impl ImapBackend {
 
     pub(super) fn opened_again(&mut self) {
         let Some(opening) = &self.opening else { return };
-        if opening.validity == Some(self.uid_validity) {
+        let validity = opening.validity;
+        if validity == Some(self.uid_validity) {
             self.read_only |= opening.read_only;
             self.ready();
         } else {
-            let detail = format!(
-                "UIDVALIDITY changed from {} to {:?} during the session",
-                self.uid_validity, opening.validity
-            );
-            self.broken = Some(Failure::temporary(detail.clone()));
-            self.deny(Denial::Failed(Failure::temporary(detail)));
+            let failure = self.renumbered(validity);
+            self.deny(Denial::Failed(failure));
         }
     }
 

@@ -15,7 +15,7 @@ use crate::client::{Notice, Purpose};
 use crate::command::Command;
 use crate::config::Security;
 use crate::error::{self, Denial};
-use crate::grammar::Kind;
+use crate::grammar::{Code, Kind};
 
 /// How long a message that nobody asked for may wait in the socket.
 pub(super) const PARKED: Duration = Duration::from_secs(5);
@@ -192,11 +192,27 @@ impl ImapBackend {
         self.finish();
     }
 
-    /// A status that ends no command: only BYE means anything.
+    /// A status that ends no command: a BYE means something, and that the UIDs are others now.
     pub(super) fn noticed(&mut self, notice: &Notice) {
         if notice.kind == Kind::Bye {
             self.bye = Some(error::command("connection", notice));
+        } else if let Code::UidValidity(validity) = notice.code
+            && self.link == Link::Ready
+            && validity != self.uid_validity
+        {
+            let failure = self.renumbered(Some(validity));
+            self.drop_link(failure);
         }
+    }
+
+    /// What the table's UIDs mean now nobody knows: the session gets nothing of this folder any more.
+    pub(super) fn renumbered(&mut self, validity: Option<u32>) -> Failure {
+        let before = self.uid_validity;
+        let failure = Failure::temporary(format!(
+            "UIDVALIDITY changed from {before} to {validity:?} during the session"
+        ));
+        self.broken = Some(failure.clone());
+        failure
     }
 
     pub(super) fn overdue(&mut self, reason: Reason) {

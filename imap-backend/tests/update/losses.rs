@@ -60,6 +60,30 @@ fn g04_other_uidvalidity_means_that_nothing_is_deleted() {
     }
 }
 
+/// Some servers keep the session when a folder is made anew below it, and say so.
+#[test]
+fn g04_i008_another_uidvalidity_in_the_session_means_that_nothing_is_deleted() {
+    let mut world = opened(DeletePolicy::Expunge, FULL);
+    world.serve("* OK [UIDVALIDITY 8] made anew\r\n");
+    world.retrieve(1, 0);
+    world.expect_reply("BodyFailed 1 Temporary UIDVALIDITY");
+    world.update(&[0], &[]);
+    world.expect_reply("Failed Temporary UIDVALIDITY");
+    assert!(!world.take_sent().contains("STORE"));
+
+    let mut world = opened(DeletePolicy::Expunge, FULL);
+    world.update(&[0], &[]);
+    world.serve("* OK [UIDVALIDITY 8] made anew\r\n");
+    world.expect_reply("Failed Temporary UIDVALIDITY");
+
+    let mut world = opened(DeletePolicy::Expunge, FULL);
+    world.serve("* OK [UIDVALIDITY 7] as before\r\n");
+    world.update(&[0], &[]);
+    world.expect_ok("UID STORE 2 +FLAGS.SILENT (\\Deleted)");
+    world.expect_ok("UID EXPUNGE 2");
+    world.expect_replies(&["Updated"]);
+}
+
 #[test]
 fn g05_marks_are_applied_over_a_new_connection_if_the_old_one_is_gone() {
     let mut world = opened(DeletePolicy::Expunge, FULL);
