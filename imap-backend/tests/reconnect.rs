@@ -93,6 +93,47 @@ fn what_came_before_the_loss_is_not_lost() {
     assert_eq!(connects(&world), 1);
 }
 
+/// G05, G06: of a message that has not begun and whose response is not here to its end, nothing is passed on:
+/// it is asked for anew.
+#[test]
+fn g05_g06_what_is_not_complete_before_the_loss_is_asked_for_anew() {
+    for (said, complete) in [
+        ("", false),
+        ("* 2 FETCH (UID 5 BODY[] {5}\r\n", false),
+        ("* 2 FETCH (UID 5 BODY[] {5}\r\nther", false),
+        ("* 2 FETCH (UID 5 BODY[] {5}\r\nthere", false),
+        ("* 2 FETCH (UID 5 BODY[] {5}\r\nthere)", false),
+        ("* 2 FETCH (UID 5 BODY[] {5}\r\nthere)\r", false),
+        ("* 2 FETCH (UID 5 BODY[] {5}\r\nthere)\r\n", true),
+        ("* 2 FETCH (UID 5 BODY[] {5}\r\nthere FLAGS ())\r\nA", true),
+        ("* 2 FETCH (UID 5 BODY[] {0}\r\n", false),
+        ("* 2 FETCH (UID 5 BODY[] {5}\r\n\n\n\n\n\n", false),
+    ] {
+        let mut world = opened();
+        world.room = 0;
+        world.retrieve(1, 0);
+        world.retrieve(2, 1);
+        world.serve(&format!("{}{said}", body(1, 4, "hello")));
+        world.hang_up();
+        world.take_sent();
+        world.room = 100;
+        world.run();
+        assert_eq!(connects(&world), 2 - usize::from(complete), "{said:?}");
+        if !complete {
+            world.answer_reopen(7);
+            world.expect("UID FETCH 5 (UID BODY.PEEK[])");
+            world.serve(&body(2, 5, "there"));
+        }
+        world.expect_replies(&[
+            "BodyStart 1 Some(5)",
+            "BodyEnd 1",
+            "BodyStart 2 Some(5)",
+            "BodyEnd 2",
+        ]);
+        assert_eq!(world.bodies[&2], b"there");
+    }
+}
+
 #[test]
 fn a_loss_behind_a_slow_client_is_told_when_it_gets_there() {
     let mut world = opened();

@@ -25,10 +25,10 @@ impl ImapBackend {
             Verdict::Park => return false,
             Verdict::Discard => self.throw_away(head.size),
             Verdict::Lend(stream) => {
-                if head.size > self.client.head_here()
+                if !self.client.head_is_complete()
                     && let Some(failure) = self.gone.take()
                 {
-                    // the rest of it will not come any more
+                    // the rest of it will not come any more, be it only the end of its line
                     self.lose(failure);
                     return true;
                 }

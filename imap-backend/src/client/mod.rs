@@ -228,9 +228,9 @@ impl Client {
         self.framer.discard();
     }
 
-    /// How much of the waiting literal is here already.
-    pub(crate) fn head_here(&self) -> u64 {
-        self.framer.held_here()
+    /// Whether the waiting literal is here to its end, and the line behind it.
+    pub(crate) fn head_is_complete(&self) -> bool {
+        self.framer.held_is_complete()
     }
 
     /// How much of the literal that is lent is still to come or to be taken.

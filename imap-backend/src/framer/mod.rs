@@ -217,12 +217,14 @@ impl Framer {
         matches!(self.state, State::Held { .. })
     }
 
-    /// How much of the held literal is here already.
-    pub(crate) fn held_here(&self) -> u64 {
-        match self.state {
-            State::Held { body, .. } => (self.end - body) as u64,
-            State::Line | State::Skip { .. } | State::Lend { .. } | State::Discard { .. } => 0,
-        }
+    /// Whether the held literal is here to its end, and a line end behind it.
+    pub(crate) fn held_is_complete(&self) -> bool {
+        let State::Held { body, size, .. } = self.state else {
+            return false;
+        };
+        let here = &self.buf[body..self.end];
+        let behind = usize::try_from(size).ok().and_then(|size| here.get(size..));
+        behind.is_some_and(|behind| memchr(b'\n', behind).is_some())
     }
 
     /// How much of the literal that is lent or thrown away is still to come or to be taken.
