@@ -76,8 +76,10 @@ impl Capabilities {
                 .find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()))
             {
                 capabilities.set(*known);
-            } else if name.len() > 5 && name[..5].eq_ignore_ascii_case(b"AUTH=") {
-                capabilities.add_mechanism(&name[5..]);
+            } else if let Some((prefix, mechanism)) = name.split_at_checked(5)
+                && prefix.eq_ignore_ascii_case(b"AUTH=")
+            {
+                capabilities.add_mechanism(mechanism);
             }
         }
         if capabilities.has(Capability::Rev2) && !capabilities.has(Capability::Rev1) {
@@ -117,6 +119,28 @@ impl Capabilities {
         {
             self.mechanisms.push_str(&name.to_ascii_uppercase());
             self.mechanisms.push(' ');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    /// The names of mechanisms are kept up to 512 octets with their spaces, and no further.
+    #[test]
+    fn mechanisms_are_kept_within_a_bound() {
+        let announced = |length: usize| -> String {
+            let name = |n| format!("AUTH={n:0>length$} ");
+            (0..100).map(name).collect()
+        };
+        for (length, kept) in [(15, 32), (31, 16), (30, 16), (18, 26), (1, 100)] {
+            let capabilities = Capabilities::read(announced(length).as_bytes(), &[]);
+            assert!(capabilities.mechanisms.len() <= 512);
+            let found =
+                (0..100).take_while(|n| capabilities.authenticates(&format!("{n:0>length$}")));
+            assert_eq!(found.count(), kept, "{length}");
         }
     }
 }

@@ -32,7 +32,7 @@ impl Table {
     /// The size of a message as it was announced; 0 if it is not known.
     pub(crate) fn size(&self, index: u32) -> Option<u64> {
         let [high, low] = self.rows.get(index as usize)?.size;
-        Some(u64::from(high) << 32 | u64::from(low))
+        Some((u64::from(high) << 32) + u64::from(low))
     }
 
     /// The place of a UID.
@@ -89,5 +89,25 @@ impl Scan {
         }
         self.rows.shrink_to_fit();
         Table { rows: self.rows }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The server's word on how many there are is taken for as much as costs little.
+    #[test]
+    fn room_is_made_for_what_is_announced_within_reason() {
+        for (announced, rows) in [
+            (0, 0),
+            (1000, 1000),
+            (64 * 1024, 65_536),
+            (u32::MAX, 65_536),
+        ] {
+            let mut scan = Scan::default();
+            scan.expect(announced);
+            assert_eq!(scan.rows.capacity(), rows);
+        }
     }
 }

@@ -66,3 +66,26 @@ pub(crate) fn printable(text: &[u8]) -> String {
     }
     clean
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn v33_secrets_are_masked_until_they_are_forgotten() {
+        let mut mask = Mask::default();
+        mask.add(Secret::from(&b"tanstaaf"[..]), "<password>");
+        assert_eq!(mask.clean(b"no tanstaaf here"), "no <password> here");
+        mask.clear();
+        assert!(mask.secrets.is_empty());
+        assert_eq!(mask.clean(b"no tanstaaf here"), "no tanstaaf here");
+    }
+
+    #[test]
+    fn as_many_characters_are_shown_however_long_they_are() {
+        for c in ["x", "\u{e9}", "\u{20ac}", "\u{1f600}"] {
+            let shown = printable(c.repeat(500).as_bytes());
+            assert_eq!(shown, c.repeat(BOUND) + "…");
+        }
+    }
+}

@@ -129,9 +129,6 @@ impl ImapBackend {
                 Err(failure) => self.drop_link(failure),
             }
         }
-        if self.is_idle() {
-            self.client.rest();
-        }
     }
 
     fn dispatch(&mut self, event: Event) {
@@ -167,15 +164,6 @@ impl ImapBackend {
             Event::Message(message) => self.saw_flags(message),
             Event::Folder { trash, name } => self.saw_folder(trash, name),
         }
-    }
-
-    /// Whether the connection stands and nothing is asked or answered on it.
-    fn is_idle(&self) -> bool {
-        self.link == Link::Ready
-            && self.client.outstanding() == 0
-            && self.client.transmit().is_empty()
-            && !self.reading.is_busy()
-            && self.update.is_none()
     }
 
     /// Says good-bye, as far as the connection allows, and forgets everything.

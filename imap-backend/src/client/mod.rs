@@ -110,27 +110,14 @@ impl Client {
         if self.sent == self.out.len() {
             // credentials may have been in it
             self.out.zeroize();
+            self.out = Vec::new();
             self.sent = 0;
-            if self.out.capacity() > 1024 {
-                self.out = Vec::new();
-            }
         }
     }
 
     /// How many received bytes have not been looked at.
     pub(crate) fn pending(&self) -> usize {
         self.framer.pending()
-    }
-
-    /// Gives back what memory is not needed while nothing happens.
-    pub(crate) fn rest(&mut self) {
-        self.framer.release();
-        if self.outstanding.is_empty() {
-            self.outstanding = VecDeque::new();
-        }
-        if self.out.is_empty() {
-            self.out = Vec::new();
-        }
     }
 
     // commands

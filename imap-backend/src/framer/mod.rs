@@ -100,11 +100,11 @@ impl Framer {
                 self.buf = vec![0; target];
             }
         } else if self.buf.len() - self.end < self.buf.len() / 2 {
-            if self.start > 0 && pending <= self.buf.len() / 4 {
+            if pending <= self.buf.len() / 4 {
                 self.rebase();
             } else if self.end == self.buf.len() && !matches!(self.state, State::Lend { .. }) {
                 self.rebase();
-                if self.end == self.buf.len() && self.end < LIMIT {
+                if self.end == self.buf.len() {
                     self.buf.resize(LIMIT, 0);
                 }
             }
@@ -115,14 +115,6 @@ impl Framer {
     /// `n` bytes were written to the front of [`room`](Self::room).
     pub(crate) fn filled(&mut self, n: usize) {
         self.end = self.buf.len().min(self.end.saturating_add(n));
-    }
-
-    /// Gives the buffer back if there is nothing in it.
-    pub(crate) fn release(&mut self) {
-        if self.end == self.start && self.state == State::Line && self.buf.len() > SMALL {
-            self.rebase();
-            self.buf = Vec::new();
-        }
     }
 
     /// How many bytes wait to be cut.

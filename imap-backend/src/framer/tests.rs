@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::{Frame, Framer, LIMIT, TooLong};
+use super::{Frame, Framer, LIMIT, SMALL, State, TooLong};
 
 /// What is done with a literal.
 #[derive(Clone, Copy, Debug)]
@@ -202,5 +202,54 @@ proptest! {
         let bytewise = frames(text.as_bytes(), &[1], &fates);
         prop_assert_eq!(&whole, &cut);
         prop_assert_eq!(&whole, &bytewise);
+    }
+}
+
+/// Where less than half of the buffer is free, little is moved to its front. Much is moved only if there is
+/// no other room; and only where one line fills all of it, there comes to be a larger one. What is lent
+/// stays where it is.
+#[test]
+fn room_is_made_without_moving_much() {
+    for len in [SMALL, LIMIT] {
+        let quarter = len / 4;
+        let places = [
+            0,
+            1,
+            quarter - 1,
+            quarter,
+            quarter + 1,
+            2 * quarter - 1,
+            2 * quarter,
+        ];
+        let places =
+            places
+                .into_iter()
+                .chain([2 * quarter + 1, 3 * quarter, 3 * quarter + 1, len - 1, len]);
+        let places: Vec<usize> = places.collect();
+        let states = [State::Line, State::Lend { left: u64::MAX }];
+        for (start, end) in places
+            .iter()
+            .flat_map(|s| places.iter().map(move |e| (*s, *e)))
+        {
+            for state in states.into_iter().filter(|_| start < end) {
+                let mut framer = Framer::new();
+                framer.buf = (0..len).map(|n| n as u8).collect();
+                (framer.start, framer.end, framer.scanned) = (start, end, start);
+                framer.state = state;
+                let pending = framer.buf[start..end].to_vec();
+                let room = framer.room(false).len();
+                let (roomy, full) = (len - end >= len / 2, end == len && state == State::Line);
+                let moves = !roomy && (pending.len() <= quarter || full);
+                let grows = full && start == 0;
+                let (first, size) = (
+                    if moves { 0 } else { start },
+                    if grows { LIMIT } else { len },
+                );
+                let case = format!("{len} {start}..{end} {state:?}");
+                assert_eq!((framer.start, framer.buf.len()), (first, size), "{case}");
+                assert_eq!(room, size - first - pending.len(), "{case}");
+                assert_eq!(framer.buf[framer.start..framer.end], pending, "{case}");
+            }
+        }
     }
 }
