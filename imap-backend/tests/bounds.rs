@@ -285,3 +285,53 @@ fn answers_out_of_their_turn_open_nothing() {
     world.serve(&format!("{} NO what?\r\n", sent[1]));
     world.expect_replies(&[]);
 }
+
+/// A message that was passed over is not on its way any more: it is asked for as soon as it is wanted.
+#[test]
+fn what_was_passed_over_is_asked_for_anew() {
+    let mut world = opened(1000, &[250; 20]);
+    world.retrieve(0, 0);
+    world.expect("UID FETCH 1 (UID BODY.PEEK[])");
+    world.serve(&body(1, 1, "x"));
+    world.retrieve(1, 1);
+    world.expect("UID FETCH 2:6 (UID BODY.PEEK[])");
+    world.serve(&body(2, 2, "x"));
+    world.retrieve(2, 3);
+    world.serve(&body(3, 3, "x"));
+    world.expect_nothing();
+    world.retrieve(3, 2);
+    world.expect("UID FETCH 3 (UID BODY.PEEK[])");
+    world.expect_nothing();
+}
+
+/// TOP of a message whose size is not known is no sign that the client walks through all of them.
+#[test]
+fn a_top_of_unknown_size_is_no_download() {
+    let mut world = opened(1000, &[300, 0, 300, 300, 300, 300]);
+    world.retrieve(0, 0);
+    world.expect("UID FETCH 1 (UID BODY.PEEK[])");
+    world.serve(&body(1, 1, "x"));
+    world.top(1, 1, 0);
+    world.take_sent();
+    world.serve("* 2 FETCH (UID 2 BODY[]<0> {1}\r\nx)\r\n");
+    world.retrieve(2, 2);
+    world.expect("UID FETCH 3 (UID BODY.PEEK[])");
+}
+
+/// A window without its label that is shorter than what was asked for is the whole message; one as long
+/// may be the beginning of more, and is passed on while the rest is asked for.
+#[test]
+fn windows_without_a_label_are_taken_for_what_they_may_be() {
+    for (length, whole) in [(100, true), (8692, false)] {
+        let mut world = World::opened(config(), FULL, &[(1, 100_000)]);
+        world.top(1, 0, 5);
+        world.expect("UID FETCH 1 (UID BODY.PEEK[]<0.8692>)");
+        world.serve(&body(1, 1, &"x".repeat(length)));
+        assert_eq!(world.bodies[&1].len(), length);
+        if !whole {
+            world.expect("UID FETCH 1 (UID BODY.PEEK[])");
+        }
+        world.expect_nothing();
+        assert_eq!(world.ended.is_empty(), !whole);
+    }
+}

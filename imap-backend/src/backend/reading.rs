@@ -222,7 +222,7 @@ impl Reading {
                         wanted.alone = true;
                     }
                     // passed over by the client, or the guess was wrong altogether
-                    let passed_over = (index + 1..*end).contains(&wanted.index);
+                    let passed_over = (index..*end).contains(&wanted.index);
                     *next = if passed_over { index + 1 } else { *end };
                     return Verdict::Discard;
                 }

@@ -383,3 +383,24 @@ fn read_capabilities(config: &Config, list: &[u8]) -> Capabilities {
 fn unreadable(mask: &Mask, line: &[u8]) -> Failure {
     Failure::temporary(format!("no answer of an IMAP server: {}", mask.clean(line)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Security;
+
+    /// A login goes into memory that does not grow, and that is given back when it is sent.
+    #[test]
+    fn v33_a_login_is_written_where_there_is_room_for_it() {
+        let config = Config::new("imap.example.org", 143, Security::Clear);
+        let mut client = Client::new(Arc::new(config));
+        let (user, password) = ("alice", &Secret::from(&[b'x'; 700][..]));
+        let sent = client.send(Command::Login { user, password }, Purpose::Login);
+        assert!(sent.is_ok() && client.out.capacity() >= 1024);
+        let place = client.out.as_ptr();
+        assert!(client.send(Command::Logout, Purpose::Logout).is_ok());
+        assert_eq!(client.out.as_ptr(), place);
+        client.transmitted(client.out.len());
+        assert_eq!(client.out.capacity(), 0);
+    }
+}
