@@ -358,6 +358,62 @@ fn g06_cut_within_the_windows_of_a_top() {
     assert!(broken_off > 15, "{broken_off}");
 }
 
+/// G06, I011: TOP of no line of a large message asks for its header, and for windows where that has no
+/// blank line; the connection is lost at any octet of it, or the server will not.
+#[test]
+fn g06_i011_cut_within_the_header_of_a_top() {
+    let body = "0123456789\r\n".repeat(6_000);
+    let mails = [
+        "A: b\r\n\r\n",
+        "A: b\r\nno header\r\n",
+        "\n",
+        "A: b\n\nC: d\r\n\r\n",
+    ];
+    let commands = session(&[
+        "TOP 1 0", "TOP 2 0", "RETR 1", "TOP 3 0", "TOP 4 0", "TOP 1 0",
+    ]);
+    let troubles = [
+        None,
+        Some(Trouble::HeaderLength(5)),
+        Some(Trouble::NoHeader("BAD what".to_owned())),
+    ];
+    let mut broken_off = 0;
+    for trouble in troubles {
+        for after in (300..1200)
+            .step_by(11)
+            .chain((1200..200_000).step_by(19_997))
+        {
+            let mails = mails.map(|head| format!("{head}{body}").into_bytes());
+            let mut setup = Setup::new(mails);
+            setup.upstream = vec![Route {
+                back: cut(after, Ending::End),
+                ..Route::default()
+            }];
+            let fault = trouble
+                .clone()
+                .map(|trouble| Fault::on_each("FETCH", trouble));
+            setup.options.faults.extend(fault);
+            let mut rig = setup.start();
+            let model = rig.model();
+            let client = rig.client();
+            rig.say_all(&client, &commands, Pace::AtOnce);
+            rig.world.advance(LONG);
+            let heard = judge(
+                &client.heard(),
+                client.has_ended(),
+                &commands,
+                model,
+                Tolerance::Upstream,
+            );
+            let heard = heard.unwrap_or_else(|fault| panic!("{after} {trouble:?}: {fault}"));
+            broken_off += u32::from(heard.broken_off);
+            assert!(client.has_ended());
+            assert_eq!(rig.locks(), 0);
+        }
+    }
+    assert!(broken_off > 15, "{broken_off}");
+}
+
 /// Issue "Bad input": garbage from the upstream, instead of any answer.
 #[test]
 fn garbage_from_the_upstream() {

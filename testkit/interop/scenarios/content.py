@@ -46,6 +46,51 @@ def top(body, lines):
     return (head + blank + tail)[: len(body)]
 
 
+END = b".\r\n"
+
+
+def top_of_large_mails(bench):
+    """TOP n 0 of a large mail is RETR up to the blank line, wherever the server thinks that the header ends (I011, P031)."""
+    text = b"0123456789" * 6 + b"\r\n"
+    body = text * 2_000
+    heads = {
+        "plain": b"Subject: plain\r\nTo: a@example.org\r\n\r\n",
+        "line without colon": b"Subject: a\r\nthis is no header line\r\nTo: b\r\n\r\n",
+        "no header": b"\r\n",
+        "no blank line": b"Subject: x\r\n" + b"X-Long: y\r\n" * 10_000,
+        "only header": b"Subject: x\r\n" + b"X-Long: y\r\n" * 10_000 + b"\r\n",
+        "bare LF": b"Subject: x\nTo: y\n\n",
+        "bare LF in CRLF": b"Subject: x\r\nTo: y\n\nZ: a\r\n\r\n",
+        "CR before CRLF": b"Subject: x\r\r\nTo: y\r\r\n\r\r\n",
+        "NUL": b"Subject: a\0b\r\n\r\n",
+        "8-bit": b"Subject: \xe4\xff\xf6\r\n\r\n",
+        "From line": b"From me Mon Jan  1 00:00:00 2001\r\nSubject: x\r\n\r\n",
+        "space for a blank line": b"Subject: x\r\n \r\nTo: y\r\n\t\r\n\r\n",
+        "dots": b".Subject: x\r\n..To: y\r\n\r\n.",
+        "100 KiB of header": b"Subject: x\r\n" + b"X-Long: y\r\n" * 10_000 + b"\r\n",
+        "100 KiB in one line": b"Subject: " + b"x" * 100_000 + b"\r\n\r\n",
+    }
+    bodies = [head if name in ("no blank line", "only header") else head + body for name, head in heads.items()]
+    refused = bench.upstream.deliver(bench.user, bodies) or []
+    names = [name for position, name in enumerate(heads) if position not in refused]
+    before = bench.upstream.messages(bench.user)
+    with bench.gateway() as gateway, bench.logged_in(gateway) as pop:
+        for number, name in enumerate(names, 1):
+            pop.ok(f"RETR {number}")
+            whole = pop.body()[: -len(END)]
+            head, blank, _ = (b"", b"\r\n", b"") if whole.startswith(b"\r\n") else whole.partition(b"\r\n\r\n")
+            wanted = head + blank
+            for _ in range(2):
+                pop.ok(f"TOP {number} 0")
+                heard = pop.body()
+                check(heard == wanted + END, lambda: f"TOP 0 of {name}: {heard[-200:]!r}, not {wanted[-200:]!r}")
+            pop.ok(f"TOP {number} 1")
+            check(pop.body().startswith(wanted), f"TOP 1 of {name}")
+        pop.ok("QUIT")
+    bench.untouched(before)
+    return f"{len(names)} mails"
+
+
 def unique_ids_last(bench):
     """UIDL is UIDVALIDITY.UID (a store has ids of its own) and stays the same over a restart of the gateway (P047, P050)."""
     before = bench.deliver()
@@ -153,4 +198,4 @@ def transcript(bench):
     return heard
 
 
-ALL = [bytes_on_the_wire, unique_ids_last, awkward_credentials, pipelined_in_one_write, others_deletions_stay]
+ALL = [bytes_on_the_wire, top_of_large_mails, unique_ids_last, awkward_credentials, pipelined_in_one_write, others_deletions_stay]
