@@ -89,6 +89,35 @@ impl Admin {
         })
     }
 
+    /// What a number is cast to for [`number`](Self::number).
+    pub fn integer(&self) -> &'static str {
+        match self.kind() {
+            Some(Kind::MariaDb) => "SIGNED",
+            _ => "BIGINT",
+        }
+    }
+
+    /// Runs statements in a transaction that stays open, with what it locks, until the answer is called.
+    pub fn hold(&self, sql: &str) -> impl FnOnce() + use<> {
+        let sql = || sqlx::AssertSqlSafe(sql.to_owned());
+        macro_rules! held {
+            ($connection:expr) => {{
+                let mut connection = $connection;
+                sqlx::raw_sql(sql()).execute(&mut connection).await.unwrap();
+                Box::new(|| smol::block_on(connection.close()).unwrap()) as Box<dyn FnOnce()>
+            }};
+        }
+        smol::block_on(async {
+            match self {
+                Self::Sqlite(_) => held!(self.sqlite_connection().await),
+                Self::Server(server) => match server.kind {
+                    Kind::MariaDb => held!(server.mysql("test").await.unwrap()),
+                    Kind::Postgres => held!(server.postgres("test").await.unwrap()),
+                },
+            }
+        })
+    }
+
     async fn sqlite_connection(&self) -> sqlx::SqliteConnection {
         let Self::Sqlite(folder) = self else {
             panic!("this is a server");
@@ -234,19 +263,11 @@ impl Subject for AdminTables<'_> {
     }
 
     fn take_away(&self, place: usize) -> bool {
-        let sql = format!(
-            "select min(id) from mails where (select count(*) from mails m where m.id < mails.id) = {place}"
-        );
-        let id = self
-            .admin
-            .number(&sql.replace("min(id)", "cast(min(id) as {int})").replace(
-                "{int}",
-                if self.admin.kind() == Some(Kind::MariaDb) {
-                    "signed"
-                } else {
-                    "bigint"
-                },
-            ));
+        let id = self.admin.number(&format!(
+            "select cast(min(id) as {}) from mails
+             where (select count(*) from mails m where m.id < mails.id) = {place}",
+            self.admin.integer()
+        ));
         self.admin
             .sql(&format!("delete from mails where id = {id}"));
         true
