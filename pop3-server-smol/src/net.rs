@@ -58,7 +58,6 @@ impl Runtime for Smol {
         Ok(Accepting {
             local: socket.local_addr()?,
             socket: Async::new(socket)?,
-            drained: false,
         })
     }
 
@@ -122,7 +121,7 @@ impl Drop for Counted {
 #[derive(Debug)]
 pub struct Tcp {
     socket: Async<TcpStream>,
-    /// The last read found no more: the reactor says when it is worth another one.
+    /// The last read found nothing: the reactor says when it is worth another one.
     drained: bool,
 }
 
@@ -144,12 +143,7 @@ impl Stream for Tcp {
             }
             match self.socket.get_ref().read(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.drained = true,
-                Ok(n) => {
-                    // Less than there was room for is all that there was.
-                    self.drained = n < buf.len();
-                    return Poll::Ready(Ok(n));
-                }
-                Err(error) => return Poll::Ready(Err(error)),
+                read => return Poll::Ready(read),
             }
         }
     }
@@ -168,8 +162,6 @@ impl Stream for Tcp {
 pub struct Accepting {
     socket: Async<TcpListener>,
     local: SocketAddr,
-    /// Nobody waited the last time: the reactor says when it is worth another try.
-    drained: bool,
 }
 
 impl Listener for Accepting {
@@ -177,12 +169,10 @@ impl Listener for Accepting {
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Tcp>>> {
         let (stream, peer) = loop {
-            if self.drained {
-                ready!(self.socket.poll_readable(cx))?;
-                self.drained = false;
-            }
             match self.socket.get_ref().accept() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.drained = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.socket.poll_readable(cx))?;
+                }
                 accepted => break accepted?,
             }
         };
