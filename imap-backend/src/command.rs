@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use pop3_proto::secret::Secret;
+use pop3_proto::secret::{self, Secret};
 use zeroize::Zeroizing;
 
 use crate::capability::Capabilities;
@@ -243,7 +243,7 @@ struct Writer<'c> {
 impl Writer<'_> {
     fn raw(&mut self, bytes: &[u8]) {
         if let Some(piece) = self.pieces.last_mut() {
-            piece.extend_from_slice(bytes);
+            secret::append(piece, bytes);
         }
     }
 

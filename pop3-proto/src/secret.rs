@@ -58,7 +58,18 @@ impl fmt::Debug for Secret {
 }
 
 /// Appends octets, and wipes what is outgrown: a vector that grows by itself leaves a copy behind.
-pub(crate) fn append(kept: &mut Zeroizing<Vec<u8>>, octets: &[u8]) {
+///
+/// # Examples
+///
+/// ```
+/// use zeroize::Zeroizing;
+///
+/// let mut line = Zeroizing::new(Vec::new());
+/// pop3_proto::secret::append(&mut line, b"PASS ");
+/// pop3_proto::secret::append(&mut line, b"tanstaaf");
+/// assert_eq!(*line, b"PASS tanstaaf");
+/// ```
+pub fn append(kept: &mut Zeroizing<Vec<u8>>, octets: &[u8]) {
     let length = kept.len() + octets.len();
     if length > kept.capacity() {
         let mut grown = Zeroizing::new(Vec::with_capacity(length.next_power_of_two()));

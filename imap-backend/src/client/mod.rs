@@ -12,8 +12,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use pop3_proto::backend::Failure;
-use pop3_proto::secret::Secret;
-use zeroize::{Zeroize, Zeroizing};
+use pop3_proto::secret::{self, Secret};
+use zeroize::Zeroizing;
 
 use crate::capability::{Capabilities, Capability};
 use crate::command::{self, Command, Unsendable};
@@ -40,7 +40,8 @@ struct Piece {
 pub(crate) struct Client {
     config: Arc<Config>,
     framer: Framer,
-    out: Vec<u8>,
+    /// Wiped when it is sent: credentials may have been in it.
+    out: Zeroizing<Vec<u8>>,
     sent: usize,
     last_tag: u32,
     outstanding: VecDeque<(u32, Purpose)>,
@@ -64,7 +65,7 @@ impl Client {
         Self {
             config,
             framer: Framer::new(),
-            out: Vec::new(),
+            out: Zeroizing::default(),
             sent: 0,
             last_tag: 0,
             outstanding: VecDeque::new(),
@@ -83,7 +84,6 @@ impl Client {
     /// Forgets the connection, for a new one.
     pub(crate) fn reset(&mut self) {
         let recorder = core::mem::take(&mut self.recorder);
-        self.out.zeroize();
         *self = Self {
             recorder,
             last_tag: self.last_tag,
@@ -108,9 +108,7 @@ impl Client {
     pub(crate) fn transmitted(&mut self, n: usize) {
         self.sent = self.out.len().min(self.sent.saturating_add(n));
         if self.sent == self.out.len() {
-            // credentials may have been in it
-            self.out.zeroize();
-            self.out = Vec::new();
+            self.out = Zeroizing::default();
             self.sent = 0;
         }
     }
@@ -135,7 +133,7 @@ impl Client {
         self.last_tag = tag;
         self.outstanding.push_back((tag, purpose));
         if self.out.capacity() == 0 {
-            // enough for a login, so that growing leaves no copy of it behind
+            // enough for the commands of a login
             self.out.reserve(1024);
         }
         self.recorder.sent(|| encoded.shown);
@@ -159,8 +157,8 @@ impl Client {
         } else {
             line.as_str()
         };
-        self.out.extend_from_slice(line.as_bytes());
-        self.out.extend_from_slice(b"\r\n");
+        secret::append(&mut self.out, line.as_bytes());
+        secret::append(&mut self.out, b"\r\n");
         self.recorder.sent(|| "<response>".into());
     }
 
@@ -361,7 +359,7 @@ impl Client {
     fn release_pieces(&mut self) {
         while self.held_back.front().is_some_and(|piece| !piece.waits) {
             if let Some(piece) = self.held_back.pop_front() {
-                self.out.extend_from_slice(&piece.bytes);
+                secret::append(&mut self.out, &piece.bytes);
             }
         }
         if self.held_back.is_empty() {
@@ -402,5 +400,33 @@ mod tests {
         assert_eq!(client.out.as_ptr(), place);
         client.transmitted(client.out.len());
         assert_eq!(client.out.capacity(), 0);
+    }
+
+    /// A token may be longer than any room that was made: what is outgrown is wiped, which a vector that
+    /// grows by itself would not do. Its size would not be a power of two.
+    #[test]
+    fn v33_a_long_token_grows_into_memory_of_its_own() {
+        for length in [1, 100, 1000, 5000, 30_000] {
+            let token = Secret::new(alloc::vec![b'x'; length]);
+            let initial = Some(&token);
+            let mechanism = "XOAUTH2";
+            let none = Capabilities::default();
+            let command = Command::Authenticate { mechanism, initial };
+            let encoded = command::encode(1, command, &none, false);
+            let pieces = encoded.map(|encoded| encoded.pieces).unwrap_or_default();
+            assert!(!pieces.is_empty());
+            assert!(
+                pieces
+                    .iter()
+                    .all(|piece| piece.capacity().is_power_of_two())
+            );
+
+            let config = Config::new("imap.example.org", 143, Security::Clear);
+            let mut client = Client::new(Arc::new(config));
+            for _ in 0..3 {
+                client.answer(&token);
+            }
+            assert!(client.out.capacity().is_power_of_two());
+        }
     }
 }
