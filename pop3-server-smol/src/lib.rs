@@ -1,8 +1,8 @@
 //! pop3-server on smol's parts: sockets, timer, accept, blocking pool, signals.
 //!
 //! Knows nothing of POP3: it implements the traits of [`pop3_server::runtime`] and runs an executor of
-//! its own for each thread. A connection stays with its thread: one executor for all would wake another
-//! thread at each event, to find that there is nothing left to do.
+//! its own for each thread. One executor for all would wake another thread at each event, to find that
+//! there is nothing left to do; so connections stay with one thread as long as it has time for them.
 //!
 //! # Examples
 //!
@@ -75,6 +75,7 @@
 
 mod net;
 mod signal;
+mod threads;
 
 use std::io;
 use std::net::TcpListener;

@@ -6,7 +6,6 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -17,22 +16,21 @@ use futures_lite::{AsyncWrite, FutureExt};
 use pop3_proto::time::Time;
 use pop3_server::runtime::{Accepted, Boxed, Listener, Runtime, Stream, Timer};
 
+use crate::threads::Threads;
+
 /// Executors of smol's, one for each thread, and its reactor.
 #[derive(Clone, Debug)]
 pub struct Smol {
-    executors: Arc<[Executor<'static>]>,
-    /// How many tasks each of them has.
-    tasks: Arc<[AtomicUsize]>,
+    threads: Threads,
     start: Instant,
 }
 
 impl Smol {
-    /// Uses these executors, for each task the one that has fewest; without any, no task runs. The clock
-    /// starts now.
+    /// Uses these executors, each of which is to be run by a thread of its own: the first for all tasks, the
+    /// others once it is busy. Without any, no task runs. The clock starts now.
     pub fn new(executors: Arc<[Executor<'static>]>) -> Self {
         Self {
-            tasks: executors.iter().map(|_| AtomicUsize::new(0)).collect(),
-            executors,
+            threads: Threads::new(executors),
             start: Instant::now(),
         }
     }
@@ -84,36 +82,7 @@ impl Runtime for Smol {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         // A task's panic is its own: it must not take a thread of the executor with it.
         let task = AssertUnwindSafe(task).catch_unwind();
-        let loads = self.tasks.iter().map(|tasks| tasks.load(Ordering::Relaxed));
-        // Of equals the first: while there is little to do, one thread does it without waking others.
-        let place = loads.enumerate().min_by_key(|(_, load)| *load);
-        let Some((place, _)) = place else { return };
-        let counted = Counted::new(Arc::clone(&self.tasks), place);
-        self.executors[place]
-            .spawn(async {
-                drop(task.await);
-                drop(counted);
-            })
-            .detach();
-    }
-}
-
-/// One task of an executor.
-struct Counted {
-    tasks: Arc<[AtomicUsize]>,
-    place: usize,
-}
-
-impl Counted {
-    fn new(tasks: Arc<[AtomicUsize]>, place: usize) -> Self {
-        tasks[place].fetch_add(1, Ordering::Relaxed);
-        Self { tasks, place }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.tasks[self.place].fetch_sub(1, Ordering::Relaxed);
+        self.threads.spawn(Box::pin(async { drop(task.await) }));
     }
 }
 
