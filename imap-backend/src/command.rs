@@ -38,6 +38,10 @@ pub(crate) enum Command<'a> {
     },
     /// The flags of all messages.
     FetchFlags,
+    /// Which of these are there.
+    FetchUids {
+        set: &'a str,
+    },
     /// The header of one message.
     FetchHeader {
         uid: u32,
@@ -158,6 +162,7 @@ pub(crate) fn encode(
         Command::Expunge => w.text("EXPUNGE"),
         Command::FetchBody { set } => w.text(&format!("UID FETCH {set} (UID BODY.PEEK[])")),
         Command::FetchFlags => w.text("UID FETCH 1:* (UID FLAGS)"),
+        Command::FetchUids { set } => w.text(&format!("UID FETCH {set} (UID)")),
         Command::FetchHeader { uid } => {
             w.text(&format!("UID FETCH {uid} (UID BODY.PEEK[HEADER])"));
         }

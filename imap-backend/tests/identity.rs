@@ -94,6 +94,7 @@ fn i030_imap4rev2_alone() {
     let store = world.expect("UID STORE 4 +FLAGS.SILENT (\\Deleted)");
     let expunge = world.expect("UID EXPUNGE 4");
     world.serve(&format!("{store} OK\r\n* VANISHED 4\r\n{expunge} OK\r\n"));
+    world.expect_ok("UID FETCH 4 (UID)");
     world.expect_replies(&["Updated"]);
 }
 

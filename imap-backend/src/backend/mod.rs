@@ -156,7 +156,7 @@ impl ImapBackend {
                 self.update_done(step, &notice);
             }
             Event::Exists(count) => self.exists = count,
-            Event::Expunge => self.exists = self.exists.saturating_sub(1),
+            Event::Expunge => self.saw_expunge(),
             // the answer to a NOOP, or to something sent for the login
             Event::Done { .. } | Event::Continue(_) | Event::Ahead | Event::Other => {}
             Event::Inline(head, body) => self.inline(head, body),

@@ -379,10 +379,19 @@ impl World {
         assert_eq!(self.take_sent(), "");
     }
 
-    /// Expects a command and says OK to it.
+    /// Expects a command and says OK to it, behind what it removes.
     pub fn expect_ok(&mut self, command: &str) {
+        let removes = ["UID EXPUNGE ", "UID MOVE "].iter();
+        let set = removes.filter_map(|verb| command.strip_prefix(verb)).next();
+        let gone = set.map_or(0, |set| members(set.split(' ').next().unwrap_or_default()));
+        self.expect_ok_gone(command, gone);
+    }
+
+    /// Expects a command, tells so many messages to be gone, and says OK.
+    pub fn expect_ok_gone(&mut self, command: &str, gone: usize) {
         let tag = self.expect(command);
-        self.serve(&format!("{tag} OK done\r\n"));
+        let gone = "* 1 EXPUNGE\r\n".repeat(gone);
+        self.serve(&format!("{gone}{tag} OK done\r\n"));
     }
 
     pub fn expect_no(&mut self, command: &str) {
@@ -474,6 +483,17 @@ pub fn tags(sent: &str) -> Vec<String> {
         .filter(|line| line.starts_with('A'))
         .map(tag)
         .collect()
+}
+
+/// How many UIDs a set names.
+pub fn members(set: &str) -> usize {
+    let number = |text: &str| text.parse::<usize>().unwrap();
+    set.split(',')
+        .map(|range| match range.split_once(':') {
+            Some((first, last)) => number(last) - number(first) + 1,
+            None => 1,
+        })
+        .sum()
 }
 
 /// A FETCH response with a body literal.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use imap_backend::DeletePolicy;
 use pop3_proto::backend::{Access, Open};
 
-use crate::common::{FULL, World, config, tags};
+use crate::common::{FULL, World, config, members, tags};
 use crate::{POOR, changes_nothing, opened};
 
 #[test]
@@ -18,7 +18,8 @@ fn p036_i013_marks_are_expunged_by_uid_in_one_flight() {
     world.expect_nothing();
     world.serve(&format!("{store} OK\r\n* 1 EXPUNGE\r\n"));
     world.expect_replies(&[]);
-    world.serve(&format!("{expunge} OK\r\n"));
+    let gone = "* 1 EXPUNGE\r\n".repeat(4);
+    world.serve(&format!("{gone}{expunge} OK\r\n"));
     world.expect_replies(&["Updated"]);
     assert!(!world.everything_sent().contains("CLOSE"), "i012");
 }
@@ -55,6 +56,37 @@ fn p038_nothing_is_called_deleted_that_is_not() {
         world.expect_reply(&format!("Failed {kind}"));
         assert_eq!(world.effects.last().unwrap(), "Disconnect", "p040");
     }
+}
+
+#[test]
+fn p038_an_ok_that_removes_nothing_is_looked_into() {
+    // neither the one that is told to be gone nor a mail that came has to do with the marks
+    let there = "* 1 FETCH (UID 4)\r\n* 3 FETCH (UID 21)\r\n";
+    for (told, there, reply) in [
+        (0, "", "Updated"),
+        (1, "* 9 FETCH (UID 21)\r\n", "Updated"),
+        (1, there, "Failed Temporary"),
+        (0, there, "Failed Temporary"),
+    ] {
+        let mut world = opened(DeletePolicy::Expunge, FULL);
+        world.update(&[0, 2], &[]);
+        world.expect_ok("UID STORE 2,4 +FLAGS.SILENT (\\Deleted)");
+        world.expect_ok_gone("UID EXPUNGE 2,4", told);
+        world.expect_replies(&[]);
+        let tag = world.expect("UID FETCH 2,4 (UID)");
+        world.serve(&format!("{there}{tag} OK\r\n"));
+        if reply == "Updated" {
+            world.expect_replies(&[reply]);
+        } else {
+            world.expect_reply(reply);
+        }
+    }
+    // a look that is refused shows nothing
+    let mut world = opened(DeletePolicy::Move("Done".into()), FULL);
+    world.update(&[0], &[]);
+    world.expect_ok_gone("UID MOVE 2 \"Done\"", 0);
+    world.expect_no("UID FETCH 2 (UID)");
+    world.expect_reply("Failed Temporary");
 }
 
 #[test]
@@ -110,6 +142,7 @@ fn i031_many_marks_go_in_short_lines_and_small_flights() {
             } else {
                 assert!(command.starts_with("UID EXPUNGE "), "{command}");
                 expunged.extend(set.split(',').map(|uid| uid.parse::<u32>().unwrap()));
+                answers.push_str(&"* 1 EXPUNGE\r\n".repeat(members(set)));
             }
             answers.push_str(&format!("{tag} OK\r\n"));
         }

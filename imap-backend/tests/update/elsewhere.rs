@@ -142,7 +142,7 @@ fn qb2_seen_is_marked_at_quit_and_never_fails_it() {
         let store = world.expect("UID STORE 2 +FLAGS.SILENT (\\Deleted)");
         let expunge = world.expect("UID EXPUNGE 2");
         world.serve(&format!(
-            "{seen} {answer} x\r\n{store} OK\r\n{expunge} OK\r\n"
+            "{seen} {answer} x\r\n{store} OK\r\n* 1 EXPUNGE\r\n{expunge} OK\r\n"
         ));
         world.expect_replies(&["Updated"]);
     }

@@ -33,7 +33,10 @@ fn g08_what_was_confirmed_before_the_loss_counts() {
     let mut world = opened(DeletePolicy::Expunge, FULL);
     world.update(&[0], &[]);
     let tags = tags(&world.take_sent());
-    world.serve(&format!("{} OK\r\n* BYE\r\n{} OK\r\n", tags[0], tags[1]));
+    world.serve(&format!(
+        "{} OK\r\n* 1 EXPUNGE\r\n* BYE\r\n{} OK\r\n",
+        tags[0], tags[1]
+    ));
     world.expect_replies(&["Updated"]);
 }
 

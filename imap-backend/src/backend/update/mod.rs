@@ -7,7 +7,10 @@
 //! - EXPUNGE without a set is only sent when a look at all flags, after ours were set, found no
 //!   `\Deleted` that is not ours. What another client flags in the one round trip between that look
 //!   and the EXPUNGE cannot be told apart; servers with UIDPLUS do not have this gap;
-//! - nothing is called done that the server has not confirmed.
+//! - nothing is called done that the server has not confirmed. An OK is not enough: without the right to
+//!   flag or to expunge, some servers say OK and keep the messages (RFC 4314 section 4). Each one that
+//!   goes is told by an EXPUNGE (RFC 3501 section 6.4.3, RFC 6851 section 3.3); if fewer were told than
+//!   there were marks, a look shows whether the others are gone.
 
 mod stage;
 mod work;
@@ -80,6 +83,7 @@ impl ImapBackend {
             create: false,
             created: false,
             copied: false,
+            gone: 0,
             look: Look::default(),
             ours: Vec::new(),
         });
@@ -134,6 +138,13 @@ impl ImapBackend {
         let Some(update) = &mut self.update else {
             return;
         };
+        if update.stage == Stage::Verify
+            && let Some(uid) = message.uid
+            && update.deleted.binary_search(&uid).is_ok()
+        {
+            let detail = format!("upstream said OK, and message {uid} is still there");
+            return update.fail(Failure::temporary(detail));
+        }
         if !matches!(update.stage, Stage::LookBefore | Stage::LookAfter) || update.sent == 0 {
             return;
         }
@@ -148,6 +159,14 @@ impl ImapBackend {
             } else if deleted {
                 look.flagged.push(uid);
             }
+        }
+    }
+
+    /// The server told that a message is gone.
+    pub(super) fn saw_expunge(&mut self) {
+        self.exists = self.exists.saturating_sub(1);
+        if let Some(update) = &mut self.update {
+            update.gone = update.gone.saturating_add(1);
         }
     }
 
@@ -177,6 +196,7 @@ impl ImapBackend {
         update.pending = 0;
         update.seen_pending = 0;
         update.seen_sent = 0;
+        update.gone = 0;
         update.create = false;
         update.folder = Vec::new();
     }

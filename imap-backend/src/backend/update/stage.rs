@@ -25,6 +25,8 @@ pub(super) enum Stage {
     Mark,
     LookAfter,
     Expunge,
+    /// The server told of fewer that are gone than there were marks: look which are there.
+    Verify,
     /// Take our flags back.
     Undo,
     End,
@@ -54,6 +56,8 @@ pub(in crate::backend) struct Update {
     pub(super) create: bool,
     pub(super) created: bool,
     pub(super) copied: bool,
+    /// How many messages the server told to be gone, since the update began on this connection.
+    pub(super) gone: u32,
     pub(super) look: Look,
     /// The UIDs whose `\Deleted` is ours.
     pub(super) ours: Vec<u32>,
@@ -74,7 +78,9 @@ impl Update {
     /// What the stage goes through piece by piece.
     pub(super) fn list(&self) -> &[u32] {
         match self.stage {
-            Stage::Move | Stage::Copy | Stage::Remove | Stage::Flag => &self.deleted,
+            Stage::Move | Stage::Copy | Stage::Remove | Stage::Flag | Stage::Verify => {
+                &self.deleted
+            }
             Stage::Mark | Stage::Undo => &self.ours,
             Stage::Start
             | Stage::Capability
@@ -93,9 +99,12 @@ impl Update {
             Stage::Start => true,
             // good-bye is said when everything is answered
             Stage::End => self.seen_sent == self.seen.len() && self.seen_pending == 0,
-            Stage::Move | Stage::Copy | Stage::Remove | Stage::Flag | Stage::Mark => {
-                self.failure.is_some() || self.sent >= self.list().len()
-            }
+            Stage::Move
+            | Stage::Copy
+            | Stage::Remove
+            | Stage::Flag
+            | Stage::Mark
+            | Stage::Verify => self.failure.is_some() || self.sent >= self.list().len(),
             Stage::Undo => self.sent >= self.list().len(),
             Stage::Capability
             | Stage::List
@@ -148,6 +157,9 @@ impl Update {
 impl Stage {
     /// Whether flags of ours are left behind if it goes wrong here.
     pub(super) fn leaves_flags(self) -> bool {
-        matches!(self, Self::Mark | Self::LookAfter | Self::Expunge)
+        matches!(
+            self,
+            Self::Mark | Self::LookAfter | Self::Expunge | Self::Verify
+        )
     }
 }

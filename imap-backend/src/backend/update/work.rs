@@ -104,6 +104,7 @@ impl ImapBackend {
                 (Command::FetchFlags, Step::Look)
             }
             Stage::Expunge => (Command::Expunge, Step::Expunge),
+            Stage::Verify => (Command::FetchUids { set }, Step::Look),
             Stage::Start | Stage::End => return None,
         };
         update.sent += count.max(1);
@@ -174,7 +175,11 @@ impl ImapBackend {
                     self.enter(Stage::Expunge);
                 }
             }
-            Stage::Move | Stage::Remove | Stage::Flag | Stage::Expunge => self.enter(Stage::End),
+            Stage::Move | Stage::Remove | Stage::Expunge => {
+                let told = u64::from(update.gone) >= update.deleted.len() as u64;
+                update.enter(if told { Stage::End } else { Stage::Verify });
+            }
+            Stage::Flag | Stage::Verify => self.enter(Stage::End),
             Stage::Undo => {}
             Stage::End => self.conclude_update(Ok(())),
         }
