@@ -212,6 +212,13 @@ service pop3-login {{
 service stats {{
   chroot =
 }}
+protocol imap {{
+  # everything is allowed to the owner where no dovecot-acl says otherwise
+  mail_plugins = acl
+}}
+plugin {{
+  acl = vfile
+}}
 protocol pop3 {{
   pop3_uidl_format = %v.%u
   pop3_no_flag_updates = yes

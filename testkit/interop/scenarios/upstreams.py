@@ -147,6 +147,27 @@ def talks_nonsense(bench):
                 check(gateway.memory()[1] < 64 * 1024, f"{what}: {gateway.memory()[1]} KiB")
 
 
+def kept_without_rights(bench):
+    """To who may not flag or expunge Dovecot says OK, and keeps the message: QUIT does not call it deleted (P038)."""
+    before = bench.deliver()
+    uids = [message.uid for message in before]
+    rights = bench.upstream.maildir_of(bench.user) / "dovecot-acl"
+    with bench.gateway() as gateway:
+        for granted in ("lrws", "lrwse", "lrwst"):
+            rights.write_text(f"owner {granted}\n")
+            with bench.logged_in(gateway) as pop:
+                pop.ok("DELE 2")
+                pop.refused("QUIT", b"[SYS/TEMP]")
+            left = [message.uid for message in bench.upstream.messages(bench.user)]
+            check(left == uids, lambda: f"with the rights {granted}: {left} of {uids}")
+        rights.unlink()
+        with bench.logged_in(gateway) as pop:
+            pop.ok("DELE 2")
+            pop.ok("QUIT")
+        left = [message.uid for message in bench.upstream.messages(bench.user)]
+        check(left == uids[:1] + uids[2:], lambda: f"with all rights: {left} of {uids}")
+
+
 class Nonsense:
     """A TCP server that says the same to everybody, a piece for each thing it hears."""
 
@@ -179,4 +200,4 @@ class Nonsense:
         self.socket.close()
 
 
-ALL = [killed_within_a_message, restarted_between_commands, gone_between_commands, gone_before_quit, down, not_who_it_should_be, talks_nonsense]
+ALL = [killed_within_a_message, restarted_between_commands, gone_between_commands, gone_before_quit, kept_without_rights, down, not_who_it_should_be, talks_nonsense]
