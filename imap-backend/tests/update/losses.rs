@@ -41,6 +41,23 @@ fn g08_what_was_confirmed_before_the_loss_counts() {
 }
 
 #[test]
+fn p038_what_was_told_before_the_loss_does_not_count_again() {
+    let mut world = opened(DeletePolicy::Expunge, FULL);
+    world.update(&[0, 3], &[]);
+    let tags = tags(&world.take_sent());
+    world.serve(&format!("{} OK\r\n* 1 EXPUNGE\r\n", tags[0]));
+    world.hang_up();
+    world.answer_reopen(7);
+    world.expect_ok("UID STORE 2,7 +FLAGS.SILENT (\\Deleted)");
+    // one of them is gone: which one is not said
+    world.expect_ok_gone("UID EXPUNGE 2,7", 1);
+    world.expect_replies(&[]);
+    let tag = world.expect("UID FETCH 2,7 (UID)");
+    world.serve(&format!("* 1 FETCH (UID 7)\r\n{tag} OK\r\n"));
+    world.expect_reply("Failed Temporary");
+}
+
+#[test]
 fn g04_other_uidvalidity_means_that_nothing_is_deleted() {
     for lost_before in [true, false] {
         let mut world = opened(DeletePolicy::Expunge, FULL);

@@ -45,6 +45,22 @@ fn p039_i014_a_foreign_flag_stops_the_expunge_before_anything_is_touched() {
 }
 
 #[test]
+fn p039_who_is_gone_meanwhile_need_not_be_told() {
+    let mut world = opened(DeletePolicy::Expunge, POOR);
+    world.update(&[0, 3], &[]);
+    world.expect_ok("CAPABILITY");
+    // another client removes the last one
+    world.serve("* 6 EXPUNGE\r\n");
+    let tag = world.expect("UID FETCH 1:* (UID FLAGS)");
+    for uid in [2, 3, 4, 7, 8] {
+        world.serve(&format!("* 1 FETCH (UID {uid} FLAGS ())\r\n"));
+    }
+    world.serve(&format!("{tag} OK\r\n"));
+    world.expect("UID STORE 2,7 +FLAGS.SILENT (\\Deleted)");
+    world.expect_replies(&[]);
+}
+
+#[test]
 fn p039_a_foreign_flag_that_comes_meanwhile_stops_it_too_and_ours_are_taken_back() {
     let mut world = opened(DeletePolicy::Expunge, POOR);
     // 2 is marked and was flagged by somebody before: that flag is not ours to take back
