@@ -2,13 +2,20 @@
 
 use imap_backend::DeletePolicy;
 
+use crate::common::World;
 use crate::{POOR, changes_nothing, opened, tell_flags};
 
-#[test]
-fn i014_without_uidplus_expunge_only_when_every_flag_is_ours() {
+/// 2 and 7 are marked, and the server said again that it has no UIDPLUS.
+fn marked() -> World {
     let mut world = opened(DeletePolicy::Expunge, POOR);
     world.update(&[0, 3], &[]);
     world.expect_ok("CAPABILITY");
+    world
+}
+
+#[test]
+fn i014_without_uidplus_expunge_only_when_every_flag_is_ours() {
+    let mut world = marked();
     tell_flags(&mut world, &[]);
     world.expect_ok("UID STORE 2,7 +FLAGS.SILENT (\\Deleted)");
     world.expect_replies(&[]);
@@ -20,9 +27,7 @@ fn i014_without_uidplus_expunge_only_when_every_flag_is_ours() {
 
 #[test]
 fn p038_without_uidplus_what_is_kept_loses_our_flags_again() {
-    let mut world = opened(DeletePolicy::Expunge, POOR);
-    world.update(&[0, 3], &[]);
-    world.expect_ok("CAPABILITY");
+    let mut world = marked();
     tell_flags(&mut world, &[]);
     world.expect_ok("UID STORE 2,7 +FLAGS.SILENT (\\Deleted)");
     tell_flags(&mut world, &[2, 7]);
@@ -35,9 +40,7 @@ fn p038_without_uidplus_what_is_kept_loses_our_flags_again() {
 
 #[test]
 fn p039_i014_a_foreign_flag_stops_the_expunge_before_anything_is_touched() {
-    let mut world = opened(DeletePolicy::Expunge, POOR);
-    world.update(&[0, 3], &[]);
-    world.expect_ok("CAPABILITY");
+    let mut world = marked();
     tell_flags(&mut world, &[4]);
     world.expect_reply("Failed Permanent");
     world.expect("LOGOUT");
@@ -46,9 +49,7 @@ fn p039_i014_a_foreign_flag_stops_the_expunge_before_anything_is_touched() {
 
 #[test]
 fn p039_who_is_gone_meanwhile_need_not_be_told() {
-    let mut world = opened(DeletePolicy::Expunge, POOR);
-    world.update(&[0, 3], &[]);
-    world.expect_ok("CAPABILITY");
+    let mut world = marked();
     // another client removes the last one
     world.serve("* 6 EXPUNGE\r\n");
     let tag = world.expect("UID FETCH 1:* (UID FLAGS)");
@@ -89,17 +90,13 @@ fn p039_flags_that_are_not_all_told_stop_it_too() {
         "",
     ];
     for telling in tellings {
-        let mut world = opened(DeletePolicy::Expunge, POOR);
-        world.update(&[0, 3], &[]);
-        world.expect_ok("CAPABILITY");
+        let mut world = marked();
         let tag = world.expect("UID FETCH 1:* (UID FLAGS)");
         world.serve(&format!("{telling}{tag} OK\r\n"));
         world.expect_reply("Failed Temporary");
         assert!(changes_nothing(&world));
     }
-    let mut world = opened(DeletePolicy::Expunge, POOR);
-    world.update(&[0, 3], &[]);
-    world.expect_ok("CAPABILITY");
+    let mut world = marked();
     tell_flags(&mut world, &[]);
     // a new message has come, and the look does not show it
     let tag = world.expect("UID STORE 2,7 +FLAGS.SILENT (\\Deleted)");
@@ -112,9 +109,7 @@ fn p039_flags_that_are_not_all_told_stop_it_too() {
 
 #[test]
 fn without_uidplus_a_refused_flag_is_taken_back_and_nothing_expunged() {
-    let mut world = opened(DeletePolicy::Expunge, POOR);
-    world.update(&[0, 3], &[]);
-    world.expect_ok("CAPABILITY");
+    let mut world = marked();
     tell_flags(&mut world, &[]);
     world.expect_no("UID STORE 2,7 +FLAGS.SILENT (\\Deleted)");
     world.expect_ok("UID STORE 2,7 -FLAGS.SILENT (\\Deleted)");

@@ -98,12 +98,12 @@ impl Admin {
     }
 
     /// Runs statements in a transaction that stays open, with what it locks, until the answer is called.
-    pub fn hold(&self, sql: &str) -> impl FnOnce() + use<> {
-        let sql = || sqlx::AssertSqlSafe(sql.to_owned());
+    pub fn hold(&self, sql: &str) -> Box<dyn FnOnce()> {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
         macro_rules! held {
             ($connection:expr) => {{
                 let mut connection = $connection;
-                sqlx::raw_sql(sql()).execute(&mut connection).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
                 Box::new(|| smol::block_on(connection.close()).unwrap()) as Box<dyn FnOnce()>
             }};
         }
