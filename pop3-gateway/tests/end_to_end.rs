@@ -164,8 +164,7 @@ fn p036_p037_only_quit_deletes() {
         let mut client = gateway.log_in("tim");
         client.say("DELE 1");
         client.say("DELE 2");
-        drop(client);
-        gateway.wait_for("session ended");
+        gateway.cut(client);
         assert_eq!(store.uids("tim", "INBOX"), [1, 2, 3], "{runtime}");
 
         let mut client = gateway.log_in("tim");
@@ -186,8 +185,7 @@ fn p016_f02_a_second_session_is_refused_until_the_first_is_gone() {
         second.say("USER tim");
         let answer = second.say("PASS tim");
         assert!(answer.starts_with("-ERR [IN-USE]"), "{runtime}: {answer}");
-        drop(first);
-        gateway.wait_for("session ended");
+        gateway.cut(first);
         second.say("USER tim");
         assert!(second.say("PASS tim").starts_with("+OK"), "{runtime}");
     }

@@ -79,7 +79,7 @@ fn a_maildir_is_served_byte_for_byte_and_deleted_from_at_quit_alone() {
         maildir(&home);
         let new = home.join("new");
         let mails = fill(&new);
-        let gateway = place.serve(runtime);
+        let mut gateway = place.serve(runtime);
         let mut client = gateway.log_in("tim");
         assert!(
             client
@@ -91,7 +91,7 @@ fn a_maildir_is_served_byte_for_byte_and_deleted_from_at_quit_alone() {
             assert!(received == *mail, "message {number}");
         }
         assert!(client.say("DELE 1").starts_with("+OK"));
-        drop(client);
+        gateway.cut(client);
         assert_eq!(left(&new), mails.len(), "nobody said QUIT");
         let mut client = gateway.log_in("tim");
         assert!(client.say("DELE 2").starts_with("+OK"));
@@ -212,15 +212,14 @@ fn some_users_have_imap_and_others_a_store() {
             gateway.log_in("alice").ask("RETR 1"),
             b"Subject: imap\r\n\r\n1\r\n"
         );
-        assert_eq!(
-            gateway.log_in("tim").ask("RETR 1"),
-            b"Subject: store\r\n\r\n1\r\n"
-        );
+        let mut tim = gateway.log_in("tim");
+        assert_eq!(tim.ask("RETR 1"), b"Subject: store\r\n\r\n1\r\n");
+        gateway.cut(tim);
         let mut office = gateway.connect();
         office.say("USER office");
         assert!(office.say("PASS tom").starts_with("+OK"));
         assert!(office.say("STAT").starts_with("+OK 0 "));
-        drop(office);
+        gateway.cut(office);
         // the upstream does not know him, and the store is not asked
         let mut tom = gateway.connect();
         tom.say("USER tom");
@@ -318,14 +317,14 @@ fn p059_c002_digests_work_where_the_secret_is_stored() {
         let with = "[[listener]]\napop = true\nsasl = [\"CRAM-MD5\", \"PLAIN\"]\n";
         fs::write(&place.config, config.replace("[[listener]]\n", with)).unwrap();
         maildir(&place.path("mail/tim/Maildir"));
-        let gateway = place.serve(runtime);
+        let mut gateway = place.serve(runtime);
         let mut client = gateway.connect();
         let greeting = String::from_utf8(client.received.clone()).unwrap();
         let stamp = pop3_proto::apop::find_timestamp(greeting.as_bytes()).unwrap();
         let digest = pop3_proto::apop::digest(stamp, &b"tim"[..].into());
         let apop = format!("APOP tim {}", pop3_proto::apop::to_hex(&digest));
         assert!(client.say(&apop).starts_with("+OK"));
-        drop(client);
+        gateway.cut(client);
 
         // CRAM-MD5, as Python's hmac answers
         let cram = "import base64, hashlib, hmac, sys\n\
@@ -478,8 +477,7 @@ fn a_store_that_is_not_there_is_told_and_tried_again() {
         client.say("USER tim");
         let answer = client.say("PASS tim");
         assert!(answer.starts_with("-ERR [SYS/"), "{answer}");
-        drop(client);
-        gateway.wait_for("session ended");
+        gateway.cut(client);
         maildir(&place.path("mail/tim/Maildir"));
         assert!(gateway.log_in("tim").say("STAT").starts_with("+OK 0 "));
     }

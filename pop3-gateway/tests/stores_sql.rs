@@ -116,7 +116,7 @@ fn a_database_is_served_byte_for_byte_and_managed_by_the_tools() {
             );
             sent.push(sent_form(&content));
         }
-        let gateway = Gateway::start(runtime, 1, &["--config", &place.config]);
+        let mut gateway = Gateway::start(runtime, 1, &["--config", &place.config]);
         let mut client = gateway.log_in("tim");
         for (number, mail) in (1..).zip(&sent) {
             assert!(
@@ -125,7 +125,7 @@ fn a_database_is_served_byte_for_byte_and_managed_by_the_tools() {
             );
         }
         client.say("DELE 1");
-        drop(client);
+        gateway.cut(client);
         let mut client = gateway.log_in("tim");
         assert!(
             client

@@ -105,6 +105,13 @@ impl Gateway {
         }
     }
 
+    /// Cuts a client off and waits until its session has ended: only then is its maildrop free.
+    pub fn cut(&mut self, client: Client) {
+        let peer = client.address.to_string();
+        drop(client);
+        while self.wait_for("session ended")["peer"] != peer {}
+    }
+
     /// Nobody reads the log any more: what writes to it finds its reader gone, after one line at most.
     pub fn close_log(&mut self) {
         let (_, nobody) = channel();
@@ -207,13 +214,27 @@ impl Drop for Gateway {
 }
 
 /// A connection, clear or not.
-trait Stream: Read + Write + Send {}
+trait Stream: Read + Write + Send {
+    /// Its own, as the gateway's log tells it.
+    fn address(&self) -> SocketAddr;
+}
 
-impl<T: Read + Write + Send> Stream for T {}
+impl Stream for TcpStream {
+    fn address(&self) -> SocketAddr {
+        self.local_addr().unwrap()
+    }
+}
+
+impl Stream for StreamOwned<ClientConnection, TcpStream> {
+    fn address(&self) -> SocketAddr {
+        self.sock.address()
+    }
+}
 
 /// A POP3 client.
 pub struct Client {
     stream: BufReader<Box<dyn Stream>>,
+    address: SocketAddr,
     /// Every octet so far.
     pub received: Vec<u8>,
 }
@@ -221,6 +242,7 @@ pub struct Client {
 impl Client {
     fn on(stream: impl Stream + 'static) -> Self {
         Self {
+            address: stream.address(),
             stream: BufReader::new(Box::new(stream)),
             received: Vec::new(),
         }
