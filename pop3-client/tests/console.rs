@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::VecDeque;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Behaviour, PASSWORD, Server, USER, message, messages};
 use pop3_client::account::{Access, Account, Settings, Source};
@@ -14,17 +14,18 @@ use pop3_client::net::Trust;
 use pop3_client::session::{TlsMode, Transcript};
 
 /// A user who knows beforehand what he will type.
-struct Script {
+struct Script<'a> {
     lines: VecDeque<String>,
     shown: String,
     size: Option<(usize, usize)>,
-    pause: Duration,
+    /// What he waits for before he types a line.
+    wait: Box<dyn FnMut() + 'a>,
 }
 
-impl Terminal for Script {
+impl Terminal for Script<'_> {
     fn read_line(&mut self, prompt: &str, _: &Words) -> io::Result<Input> {
         self.shown.push_str(prompt);
-        std::thread::sleep(self.pause);
+        (self.wait)();
         Ok(self.lines.pop_front().map_or(Input::End, Input::Line))
     }
 
@@ -46,12 +47,12 @@ impl Terminal for Script {
     }
 }
 
-fn script(lines: &[&str]) -> Script {
+fn script<'a>(lines: &[&str]) -> Script<'a> {
     Script {
         lines: lines.iter().map(ToString::to_string).collect(),
         shown: String::new(),
         size: None,
-        pause: Duration::ZERO,
+        wait: Box::new(|| ()),
     }
 }
 
@@ -207,13 +208,19 @@ fn save_and_attachments_write_files_and_overwrite_none() {
 #[test]
 fn an_idle_session_is_kept_alive() {
     let server = Server::start(Behaviour::default(), messages(1));
+    let heard = || server.heard().iter().filter(|line| *line == "NOOP").count();
     let mut script = script(&["stat", "quit"]);
-    script.pause = Duration::from_millis(200);
+    script.wait = Box::new(|| {
+        let (before, begun) = (heard(), Instant::now());
+        while heard() < before + 2 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "no NOOP comes");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    });
     let manners = Manners {
         keep_alive: Duration::from_millis(50),
     };
     console::run(access(&server), &mut script, manners).unwrap();
-    assert!(server.heard().iter().filter(|line| *line == "NOOP").count() >= 2);
 }
 
 #[test]

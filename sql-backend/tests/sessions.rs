@@ -5,6 +5,7 @@
 mod common;
 
 use std::pin::pin;
+use std::sync::mpsc::channel;
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
@@ -67,17 +68,20 @@ fn connections(url: &DatabaseUrl) {
 
             // an upload that waits has the only connection
             let (reader, writer) = std::io::pipe().unwrap();
+            let (was_refused, end) = channel::<()>();
             let feeding = thread::spawn(move || {
                 use std::io::Write;
                 let mut writer = writer;
                 // more than is read ahead
                 writer.write_all(&vec![b'b'; 2 << 20]).unwrap();
-                thread::sleep(Duration::from_millis(1500));
+                let _ = end.recv();
             });
             let adding = store.add_message(USER, reader);
             let reading = async {
                 smol::Timer::after(Duration::from_millis(500)).await;
-                read(&mut mailbox, 0).await
+                let outcome = read(&mut mailbox, 0).await;
+                drop(was_refused);
+                outcome
             };
             let (added, refused) = smol::future::zip(adding, reading).await;
             let refused = refused.unwrap_err();
