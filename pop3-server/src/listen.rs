@@ -3,6 +3,10 @@
 //! Both address families can have the same port side by side. Never falls back to another address than
 //! the one that was asked for.
 //!
+//! What is set here the accepted sockets inherit: a peer that vanished without a word (a laptop that went to
+//! another network, a router that forgot) is noticed within [`VANISHED`], so that the maildrop it holds is
+//! free long before autologout.
+//!
 //! # Examples
 //!
 //! ```
@@ -15,11 +19,24 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
+
+/// How long a peer may be silent before its system is asked whether it is still there.
+const SILENT: Duration = Duration::from_secs(60);
+
+/// How often it is asked, and how long each answer may take.
+const PROBES: u32 = 3;
+const PROBE: Duration = Duration::from_secs(20);
+
+/// After this time an idle connection whose peer no longer answers is broken off by the operating system:
+/// two minutes, by TCP keep-alive (RFC 9293 section 3.8.4). A peer that is there and says nothing is not
+/// touched.
+pub const VANISHED: Duration = SILENT.saturating_add(PROBE.saturating_mul(PROBES));
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +64,11 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        let keep_alive = TcpKeepalive::new().with_time(SILENT);
+        // OpenBSD has one interval for the whole system.
+        #[cfg(not(target_os = "openbsd"))]
+        let keep_alive = keep_alive.with_interval(PROBE).with_retries(PROBES);
+        socket.set_tcp_keepalive(&keep_alive)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Ok(socket.into())
