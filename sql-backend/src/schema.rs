@@ -11,6 +11,7 @@
 //! MySQL cannot take a change of tables back when it is cut in the middle.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::database::{Cell, Database, Dialect, Lease, Options};
 use crate::error::SqlError;
@@ -88,6 +89,10 @@ const STEPS: [Step; 1] = [Step {
     ],
 }];
 
+/// How long somebody else may be making the same database, and how often to look.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(20);
+
 const REMEDY: &str = "create or update them with migrate";
 
 /// Brings the tables to this program's version.
@@ -96,14 +101,14 @@ pub(crate) async fn migrate(database: &Database) -> Result<(), SqlError> {
         let file = options.get_filename().to_owned();
         blocking::unblock(move || create_private(&file)).await?;
     }
-    let mut lease = database.lease().await?;
     let dialect = database.dialect();
+    let mut lease = match dialect {
+        Dialect::Sqlite => write_ahead(database).await?,
+        Dialect::MySql | Dialect::Postgres => database.lease().await?,
+    };
     // one at a time, whoever else tries
     match dialect {
-        Dialect::Sqlite => {
-            lease.plain("PRAGMA journal_mode = WAL").await?;
-            lease.begin().await?;
-        }
+        Dialect::Sqlite => lease.begin().await?,
         Dialect::MySql => {
             let lock = Statement::new(dialect, "SELECT GET_LOCK('pop3_schema', 30)");
             let taken = lease.cell(&lock.map_err(SqlError::Schema)?, &[]).await?;
@@ -121,6 +126,22 @@ pub(crate) async fn migrate(database: &Database) -> Result<(), SqlError> {
     match dialect {
         Dialect::Sqlite | Dialect::Postgres => lease.commit().await,
         Dialect::MySql => lease.plain("DO RELEASE_LOCK('pop3_schema')").await,
+    }
+}
+
+/// A connection to SQLite, with write-ahead logging from now on: writers do not hold up readers then. Of two who
+/// change that at once, one hears without any wait that the database is busy, which elsewhere waits by itself.
+async fn write_ahead(database: &Database) -> Result<Lease, SqlError> {
+    let begun = Instant::now();
+    loop {
+        let mut lease = database.lease().await?;
+        match lease.plain("PRAGMA journal_mode = WAL").await {
+            Err(SqlError::Unavailable(_)) if begun.elapsed() < PATIENCE => {
+                drop(lease);
+                sqlx::__rt::sleep(PAUSE).await;
+            }
+            result => return result.map(|()| lease),
+        }
     }
 }
 

@@ -5,6 +5,8 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
+use std::sync::Barrier;
+use std::thread;
 
 use common::admin::Admin;
 use common::server::Kind;
@@ -236,6 +238,25 @@ fn mariadb_tools() {
 #[ignore = "needs postgresql: run .ci/run sql"]
 fn postgres_tools() {
     tools(&Admin::server(Kind::Postgres));
+}
+
+/// SQLite says at once that it is busy where two change the journal's mode.
+#[test]
+fn sqlite_is_made_by_many_at_once() {
+    for _ in 0..100 {
+        let (_folder, url) = common::sqlite();
+        let begin = Barrier::new(4);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let store = SqlStore::connect(Config::new(url.clone())).unwrap();
+                    begin.wait();
+                    smol::block_on(store.migrate()).unwrap();
+                    smol::block_on(store.close());
+                });
+            }
+        });
+    }
 }
 
 /// Hashes and mails are for the owner alone to read; without migrate no file comes to be.
