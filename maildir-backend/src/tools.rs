@@ -142,13 +142,14 @@ impl crate::MaildirStore {
     }
 }
 
-/// A name that no other message ever has: time, process, count and host.
+/// A name that no other message ever has: time, process, count and host. Sorted by name, later ones come later
+/// (within a process, and up to ten in the same microsecond).
 pub(crate) fn unique_name() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.unwrap_or_default();
     format!(
-        "{}.M{}P{}Q{}.{}",
+        "{}.M{:06}P{}Q{}.{}",
         now.as_secs(),
         now.subsec_micros(),
         std::process::id(),
