@@ -11,7 +11,7 @@ use pop3_proto::secret::Secret;
 fn report(behaviour: Behaviour, tls: TlsMode, mailbox: Vec<common::Message>) -> Report {
     let server = Server::start(behaviour, mailbox);
     let mut endpoint = server.endpoint(tls);
-    endpoint.patience = std::time::Duration::from_secs(3);
+    endpoint.patience = std::time::Duration::from_secs(10);
     let plan = Plan {
         endpoint,
         identity: Some(identity()),
@@ -74,7 +74,7 @@ fn each_planted_fault_is_found_and_nothing_else() {
         }
         let server = Server::start(behaviour, mailbox);
         let mut endpoint = server.endpoint(TlsMode::Starttls);
-        endpoint.patience = std::time::Duration::from_secs(3);
+        endpoint.patience = std::time::Duration::from_secs(10);
         let plan = Plan {
             endpoint,
             identity: Some(identity()),
