@@ -95,7 +95,10 @@ fn g06_half_a_message_is_an_error() {
 
 #[test]
 fn a_file_that_is_being_written_waits() {
-    let disk = Disk::with(|config| config.layout = Layout::Directory);
+    let disk = Disk::with(|config| {
+        config.layout = Layout::Directory;
+        config.settle = Duration::from_secs(30);
+    });
     disk.put("old", "x");
     age(&disk.path().join("old"), Duration::from_secs(60));
     disk.put("young", "x");
@@ -270,7 +273,7 @@ fn a_folder_has_one_writer() {
     assert_eq!(disk.open().list(), Err(StoreError::InUse));
     // a session that has just ended is waited for
     let ends = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(200));
+        std::thread::sleep(Duration::from_millis(60));
         first.update(&[], &[]).unwrap();
         first
     });

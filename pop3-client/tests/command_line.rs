@@ -189,9 +189,14 @@ fn secrets_come_from_the_password_store_the_keyring_a_file_and_commands() {
     ] {
         let script =
             format!("#!/bin/sh\n[ \"$*\" = '{wanted}' ] && echo '{PASSWORD}' && echo 'login: x'\n");
-        std::fs::write(tools.join(name), script).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(tools.join(name), mode).unwrap();
+        // written by another process: what other tests start here inherits what is open here, and nothing that is
+        // open for writing can be run
+        let written = Command::new("sh")
+            .args(["-c", "printf %s \"$1\" >\"$2\" && chmod 755 \"$2\"", "sh"])
+            .arg(script)
+            .arg(tools.join(name))
+            .status();
+        assert!(written.unwrap().success());
     }
     let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
     let file = program.folder.path().join("secret");

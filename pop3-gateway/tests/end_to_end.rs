@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[allow(dead_code, reason = "other tests use the rest")]
 mod common;
 
 use std::collections::BTreeMap;

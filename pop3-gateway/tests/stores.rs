@@ -249,7 +249,11 @@ fn p037_killed_at_quit_nothing_is_half_done() {
     use std::time::Duration;
     const MAILS: usize = 300;
     let mut cut = 0;
-    for step in 0..16 {
+    // on a machine that never ends between a command and its answer there is more than one round
+    for step in 0..160 {
+        if step >= 16 && cut > 0 {
+            break;
+        }
         let runtime = RUNTIMES[step % 2];
         let place = Place::new(MAILDIR);
         let home = place.path("mail/tim/Maildir");
@@ -273,9 +277,8 @@ fn p037_killed_at_quit_nothing_is_half_done() {
             assert!(client.line().starts_with("+OK"));
         }
         client.send(b"QUIT\r\n");
-        std::thread::sleep(Duration::from_micros(300 * u64::try_from(step).unwrap()));
-        gateway.signal("KILL");
-        gateway.ended();
+        std::thread::sleep(Duration::from_micros(300 * (step as u64 % 16)));
+        gateway.kill();
         let last = String::from_utf8(client.rest()).unwrap();
         let left = left(&home.join("new")) + self::left(&home.join("cur"));
         if last.starts_with("+OK") {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use common::admin::Admin;
 use common::server::{Kind, Server};
-use common::{Runtime, add_accounts, count, fill, impatient, listed, own_store, read};
+use common::{Runtime, add_accounts, count, fill, listed, own_store, read, two_at_a_time};
 use pop3_proto::backend::Index;
 use pop3_proto::backend::awaiting::AsyncMailbox;
 use pop3_proto::backend::store::StoreError;
@@ -74,7 +74,8 @@ fn dropped_within_the_update(admin: &Admin) {
         };
         // How far it is after so many polls is for the machine to say: a quick database ends it within one.
         let mut done = 0;
-        for times in 0..=400 {
+        // The last ones are polled to their end.
+        for times in (0..=400).chain([usize::MAX; 3]) {
             let mut mailbox = refill();
             let removed = polled(runtime, mailbox.remove(&marked(MESSAGES)), times);
             drop(mailbox);
@@ -142,7 +143,7 @@ fn server_killed_within_the_update(kind: Kind) {
     let mut server = Server::start(kind);
     let runtime = Runtime::tokio();
     let store = runtime.run(async {
-        let store = SqlStore::connect(impatient(&server.url())).unwrap();
+        let store = SqlStore::connect(two_at_a_time(&server.url())).unwrap();
         store.migrate().await.unwrap();
         add_accounts(&store).await;
         store
@@ -216,7 +217,7 @@ fn server_lost_and_back(kind: Kind) {
     Runtime::each(|runtime| {
         server.restart();
         let store = runtime.run(async {
-            let store = SqlStore::connect(impatient(&server.url())).unwrap();
+            let store = SqlStore::connect(two_at_a_time(&server.url())).unwrap();
             store.migrate().await.unwrap();
             let _ = store
                 .remove_account(USER, sql_backend::Messages::Delete)

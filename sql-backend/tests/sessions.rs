@@ -8,10 +8,10 @@ use std::pin::pin;
 use std::sync::mpsc::channel;
 use std::task::{Context, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::server::{Kind, Server};
-use common::{Runtime, add_accounts, count, fill, impatient, listed, own_store, read};
+use common::{Runtime, add_accounts, count, fill, listed, own_store, read, two_at_a_time};
 use pop3_proto::backend::Index;
 use pop3_proto::backend::awaiting::{AsyncMailbox, AsyncMessage};
 use pop3_proto::backend::store::StoreError;
@@ -23,8 +23,10 @@ fn connections(url: &DatabaseUrl) {
     const LENGTH: usize = 300_000;
     Runtime::each(|runtime| {
         runtime.run(async {
-            let mut config = impatient(url);
+            let mut config = two_at_a_time(url);
             config.pool.max_connections = 1;
+            // what a connection may take to be made, and one that is not there to be missed
+            config.pool.acquire_timeout = Duration::from_secs(2);
             let store = SqlStore::connect(config).unwrap();
             store.migrate().await.unwrap();
             let _ = store
@@ -68,17 +70,19 @@ fn connections(url: &DatabaseUrl) {
 
             // an upload that waits has the only connection
             let (reader, writer) = std::io::pipe().unwrap();
+            let (has_begun, begun) = smol::channel::bounded::<()>(1);
             let (was_refused, end) = channel::<()>();
             let feeding = thread::spawn(move || {
                 use std::io::Write;
                 let mut writer = writer;
                 // more than is read ahead
                 writer.write_all(&vec![b'b'; 2 << 20]).unwrap();
+                drop(has_begun);
                 let _ = end.recv();
             });
             let adding = store.add_message(USER, reader);
             let reading = async {
-                smol::Timer::after(Duration::from_millis(500)).await;
+                let _ = begun.recv().await;
                 let outcome = read(&mut mailbox, 0).await;
                 drop(was_refused);
                 outcome
@@ -122,9 +126,7 @@ fn sessions_at_once(url: &DatabaseUrl) {
     const SESSIONS: usize = 6;
     Runtime::each(|runtime| {
         let store = runtime.run(async {
-            let mut config = impatient(url);
-            config.pool.acquire_timeout = Duration::from_secs(20);
-            let store = SqlStore::connect(config).unwrap();
+            let store = SqlStore::connect(two_at_a_time(url)).unwrap();
             store.migrate().await.unwrap();
             let _ = store
                 .remove_account(USER, sql_backend::Messages::Delete)
@@ -186,8 +188,13 @@ fn postgres_sessions_at_once() {
 
 /// Somebody else's transaction and ours wait for each other, and ours is taken back: it is tried again.
 fn deadlocks_are_tried_again(kind: Kind) {
-    use sqlx::Executor;
+    use sqlx::{Executor, Row};
     let server = Server::start(kind);
+    if kind == Kind::Postgres {
+        // who began to wait first looks first, and only once: not before the other waits too
+        let slower = "ALTER DATABASE test SET deadlock_timeout = '5s'";
+        server.sql("test", slower).unwrap();
+    }
     let runtime = Runtime::Smol;
     let store = runtime.run(own_store(&server.url()));
     let (mut mailbox, entries) = runtime.run(async {
@@ -197,15 +204,25 @@ fn deadlocks_are_tried_again(kind: Kind) {
     });
     assert_eq!(entries.len(), 50);
     macro_rules! in_the_way {
-        ($connection:expr) => {{
-            let mut connection = $connection;
+        ($connection:expr, $begin:expr, $waiting:expr, $held:expr) => {{
+            let (mut connection, mut looking) = ($connection, $connection);
             let mut say = async |sql: &'static str| connection.execute(sql).await.map(drop);
-            say("BEGIN").await.unwrap();
+            say($begin).await.unwrap();
             // the one with less behind it has to give way
             say("UPDATE pop3_messages SET received = 1 WHERE id > 1")
                 .await
                 .unwrap();
-            smol::Timer::after(Duration::from_millis(700)).await;
+            $held.close();
+            let begun = Instant::now();
+            loop {
+                let row = looking.fetch_one($waiting).await.unwrap();
+                if row.get::<i64, _>(0) > 0 {
+                    break;
+                }
+                assert!(begun.elapsed() < Duration::from_secs(60), "nobody waits");
+                // MariaDB looks again only for who has not asked for a tenth of a second
+                smol::Timer::after(Duration::from_millis(200)).await;
+            }
             say("UPDATE pop3_messages SET received = 1 WHERE id = 1")
                 .await
                 .unwrap();
@@ -214,14 +231,25 @@ fn deadlocks_are_tried_again(kind: Kind) {
         }};
     }
     runtime.run(async {
+        let (held, is_held) = smol::channel::bounded::<()>(1);
         let other = async {
             match kind {
-                Kind::MariaDb => in_the_way!(server.mysql("test").await.unwrap()),
-                Kind::Postgres => in_the_way!(server.postgres("test").await.unwrap()),
+                Kind::MariaDb => in_the_way!(
+                    server.mysql("test").await.unwrap(),
+                    "BEGIN",
+                    "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
+                    held
+                ),
+                Kind::Postgres => in_the_way!(
+                    server.postgres("test").await.unwrap(),
+                    "SET deadlock_timeout = '60s'; BEGIN",
+                    "SELECT COUNT(*) FROM pg_locks WHERE NOT granted",
+                    held
+                ),
             }
         };
         let ours = async {
-            smol::Timer::after(Duration::from_millis(300)).await;
+            let _ = is_held.recv().await;
             mailbox.remove(&[Index(0), Index(5)]).await
         };
         let ((), removed) = smol::future::zip(other, ours).await;

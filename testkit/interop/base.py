@@ -167,6 +167,26 @@ class Daemon:
         self.process.wait()
 
 
+def is_worked_in(folder):
+    """Whether a process has this folder as its own."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(process / "cwd") == os.path.realpath(folder):
+                return True
+    return False
+
+
+def port_closed(port):
+    """Whether a server may listen there, nobody being about to leave."""
+    with socket.socket() as link:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            link.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
 def run(argv, timeout=120, check_status=True, **options):
     """Runs a program to its end. Output is returned as bytes; a bad status is a failure."""
     argv = [str(item) for item in argv]

@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 
-from base import Certificates, Daemon, Missing, Scratch, check, program, run, wait_until
+from base import Certificates, Daemon, Missing, Scratch, check, is_worked_in, program, run, wait_until
 from mailbox import Message
 
 NAMES = ("maildir", "directory", "sqlite", "mariadb", "postgresql")
@@ -276,6 +276,8 @@ class Server(Database):
     def pause(self):
         """As when its machine is switched off."""
         self.daemon.kill()
+        # PostgreSQL's workers are in groups of their own; they go when they see that the postmaster is gone
+        wait_until(lambda: not is_worked_in(self.data), f"what {self.name} left behind to end", seconds=60)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def resume(self):

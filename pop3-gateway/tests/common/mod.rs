@@ -169,6 +169,12 @@ impl Gateway {
         );
     }
 
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// How often this text stands in memory that it can write to.
     #[cfg(target_os = "linux")]
     pub fn remembers(&self, needle: &str) -> usize {

@@ -129,11 +129,11 @@ pub async fn count(store: &SqlStore) -> usize {
     store.list_messages(stores::USER).await.unwrap().len()
 }
 
-/// Few connections, and no patience.
-pub fn impatient(url: &DatabaseUrl) -> Config {
+/// Few connections. A server that was killed refuses them at once, a busy one is waited for.
+pub fn two_at_a_time(url: &DatabaseUrl) -> Config {
     let pool = PoolLimits {
         max_connections: 2,
-        acquire_timeout: Duration::from_millis(400),
+        acquire_timeout: Duration::from_secs(20),
         ..PoolLimits::default()
     };
     Config {

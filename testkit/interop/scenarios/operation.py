@@ -166,7 +166,7 @@ def wrong_password(bench):
                     begin = time.monotonic()
                     heard.add(pop.refused("PASS wrong", b"[AUTH]"))
                     seconds = time.monotonic() - begin
-                    check(1.9 <= seconds <= 5, f"the answer came after {seconds:.1f} s")
+                    check(1.9 <= seconds <= 20, f"the answer came after {seconds:.1f} s")
                 check(pop.closed(), "not cut after three failures")
             if user == bench.user:
                 with bench.logged_in(gateway) as pop:

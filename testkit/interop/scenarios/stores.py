@@ -13,7 +13,10 @@ MARKED = 150
 def killed_at_quit(bench):
     """SIGKILL at many moments of QUIT: what was not marked is whole, what was reported deleted is gone (P037, P038)."""
     cut = 0
-    for step in range(12):
+    # on a machine that never ends between a command and its answer there is more than one round
+    for step in range(60):
+        if step >= 12 and cut:
+            break
         user = f"{bench.user}-{step}"
         bench.upstream.create_user(user)
         bench.upstream.deliver(user, [b"Subject: all alike\r\n\r\nx\r\n"] * 4)
@@ -28,7 +31,7 @@ def killed_at_quit(bench):
         for _ in marked:
             check(pop.line().startswith(b"+OK"), "DELE was refused")
         pop.send(b"QUIT\r\n")
-        time.sleep(0.0008 * step)
+        time.sleep(0.0008 * (step % 12))
         gateway.kill()
         heard = pop.to_end()
         after = bench.upstream.settled(user)
@@ -48,7 +51,7 @@ def killed_at_quit(bench):
                     check(pop.body().removesuffix(b".\r\n") == normalised(message.body), "another message")
                 pop.ok("QUIT")
     check(cut, "no kill came in time")
-    return f"{cut} of 12 before the answer"
+    return f"{cut} of {step} before the answer"
 
 
 def database_gone(bench):
