@@ -68,13 +68,21 @@ def free_port():
             if port in _given:
                 continue
             _given.add(port)
-        with socket.socket() as probe:
-            try:
-                probe.bind((HOST, port))
-                return port
-            except OSError:
-                continue
+        if port_free(port):
+            return port
     raise Failure("no free loopback port")
+
+
+def port_free(port, again=False):
+    """Whether a server may listen there; `again`: one that follows another."""
+    with socket.socket() as probe:
+        if again:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def wait_until(condition, what, seconds=20.0, pause=0.02):
@@ -174,17 +182,6 @@ def is_worked_in(folder):
             if os.readlink(process / "cwd") == os.path.realpath(folder):
                 return True
     return False
-
-
-def port_closed(port):
-    """Whether a server may listen there, nobody being about to leave."""
-    with socket.socket() as link:
-        link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            link.bind((HOST, port))
-        except OSError:
-            return False
-    return True
 
 
 def run(argv, timeout=120, check_status=True, **options):

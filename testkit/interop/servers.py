@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from base import HERE, HOST, Certificates, Daemon, Failure, Missing, Scratch, check, free_port, program, unpacked
-from base import UNPACKED, port_closed, wait_until
+from base import UNPACKED, port_free, wait_until
 from mailbox import Imap
 
 NAMES = ("dovecot", "cyrus", "courier")
@@ -233,7 +233,7 @@ protocol pop3 {{
         self.daemons.clear()
         # a login process that was killed holds them for a moment longer than the master
         ports = (self.port, self.port_tls, self.port_pop3, self.port_pop3s)
-        wait_until(lambda: all(map(port_closed, ports)), "what was killed to leave its ports", seconds=60)
+        wait_until(lambda: all(port_free(port, again=True) for port in ports), "what was killed to leave its ports", seconds=60)
         daemon = self.daemon([self.binary, "-F", "-c", self.config], "stdout.log")
         daemon.wait_port(self.port)
         wait_until(self.greets, "Dovecot's greeting")
