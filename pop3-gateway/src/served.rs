@@ -6,7 +6,9 @@
 use std::any::Any;
 use std::fmt;
 
-use pop3_proto::backend::{Backend, Effect, Failure, Job, Login, Open, Outcome, Reply, Request};
+use pop3_proto::backend::{
+    Backend, Effect, Failure, Job, Login, Note, Open, Outcome, Reply, Request,
+};
 use pop3_proto::time::Time;
 use pop3_proto::trace::Trace;
 
@@ -102,6 +104,10 @@ impl Backend for Served {
         self.backend.record();
     }
 
+    fn poll_note(&mut self) -> Option<Note> {
+        self.backend.poll_note()
+    }
+
     fn poll_trace(&mut self) -> Option<Trace> {
         self.backend.poll_trace()
     }
@@ -191,6 +197,10 @@ impl<B: Backend> Backend for Erased<B> {
 
     fn record(&mut self) {
         self.0.record();
+    }
+
+    fn poll_note(&mut self) -> Option<Note> {
+        self.0.poll_note()
     }
 
     fn poll_trace(&mut self) -> Option<Trace> {

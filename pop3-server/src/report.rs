@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use pop3_proto::backend::{Failure, FailureKind, Login, Refusal};
+use pop3_proto::backend::{Failure, FailureKind, Login, Note, NoteWeight, Refusal};
 use pop3_proto::server::{Reason, Summary};
 use pop3_proto::time::Time;
 
@@ -120,6 +120,21 @@ impl Report {
         );
     }
 
+    /// What the backend has to say beside its replies.
+    pub(crate) fn noted(&self, note: &Note, summary: &Summary) {
+        let (session, peer) = (self.session, self.peer);
+        let (user, upstream) = (name(summary.user.as_deref()), self.upstream.as_deref());
+        let text = clean(&note.text);
+        match note.weight {
+            NoteWeight::Information => tracing::info!(
+                target: "pop3_server::session", session, %peer, user, upstream, "{text}"
+            ),
+            NoteWeight::Warning => tracing::warn!(
+                target: "pop3_server::session", session, %peer, user, upstream, "{text}"
+            ),
+        }
+    }
+
     pub(crate) fn message_failed(&self, failure: &Failure, summary: &Summary) {
         let (session, user) = (self.session, name(summary.user.as_deref()));
         let (upstream, detail) = (self.upstream.as_deref(), clean(&failure.detail));
@@ -175,7 +190,7 @@ fn name(user: Option<&str>) -> Option<String> {
 
 fn clean(text: &str) -> String {
     text.chars()
-        .take(300)
+        .take(700)
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()
 }

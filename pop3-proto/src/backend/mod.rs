@@ -369,6 +369,43 @@ impl Failure {
     }
 }
 
+/// What an operator should read in the log although nothing failed, or although the client has gone.
+/// Never sent to the client, never holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// How much it matters.
+    pub weight: NoteWeight,
+    /// What there is to say, printable.
+    pub text: String,
+}
+
+/// The classes of [`Note`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoteWeight {
+    /// Good to know.
+    Information,
+    /// A person should look at it.
+    Warning,
+}
+
+impl Note {
+    /// A note that is good to know.
+    pub fn information(text: impl Into<String>) -> Self {
+        Self {
+            weight: NoteWeight::Information,
+            text: text.into(),
+        }
+    }
+
+    /// A note that a person should look at.
+    pub fn warning(text: impl Into<String>) -> Self {
+        Self {
+            weight: NoteWeight::Warning,
+            text: text.into(),
+        }
+    }
+}
+
 /// Where an upstream connection goes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
@@ -476,6 +513,12 @@ pub trait Backend: Send {
 
     /// Switches the recording of [`Trace`] lines on. Off from the start.
     fn record(&mut self) {}
+
+    /// The next note for the operator's log. To be asked for after every other call, and once more
+    /// after [`Request::Abandon`].
+    fn poll_note(&mut self) -> Option<Note> {
+        None
+    }
 
     /// The next recorded line of the dialogue with the upstream.
     fn poll_trace(&mut self) -> Option<Trace> {

@@ -26,6 +26,7 @@ impl<S: Service> Connection<S> {
             self.settle(now);
         }
         self.transcribe(now);
+        self.note();
     }
 
     fn settle(&mut self, now: Time) {
@@ -352,8 +353,18 @@ impl<S: Service> Connection<S> {
     }
 
     fn dismiss(&mut self) {
+        self.note();
         if self.upstream.take().is_some() {
             self.actions.push_back(Action::Release);
+        }
+    }
+
+    /// Logs what the backend has to say beside its replies.
+    fn note(&mut self) {
+        if let Some(upstream) = &mut self.upstream {
+            while let Some(note) = upstream.backend.poll_note() {
+                self.report.noted(&note, self.session.summary());
+            }
         }
     }
 
