@@ -41,6 +41,7 @@ fn class(code: Code) -> Option<Class> {
         | Code::ReadOnly => Some(Class::Permanent),
         Code::NonExistent | Code::ExpungeIssued => Some(Class::Absent),
         Code::Other
+        | Code::Alert
         | Code::UidValidity(_)
         | Code::UidNotSticky
         | Code::ReadWrite
@@ -74,6 +75,12 @@ const LATER: [&str; 11] = [
 fn says_later(notice: &Notice) -> bool {
     let text = notice.text.to_ascii_lowercase();
     notice.kind != Kind::No || LATER.iter().any(|words| text.contains(words))
+}
+
+/// Whether a status that ends no command refuses the credentials all the same: some servers say so and
+/// leave the command without an answer. Without a code it is but a warning (RFC 3501 section 7.1.2).
+pub(crate) fn refuses_untagged(notice: &Notice) -> bool {
+    matches!(notice.kind, Kind::No | Kind::Bad) && class(notice.code) == Some(Class::Credentials)
 }
 
 /// A login that was not granted.
@@ -124,12 +131,5 @@ pub(crate) fn command(what: &str, notice: &Notice) -> Failure {
 }
 
 fn said(what: &str, notice: &Notice) -> String {
-    let kind = match notice.kind {
-        Kind::Ok => "OK",
-        Kind::No => "NO",
-        Kind::Bad => "BAD",
-        Kind::Bye => "BYE",
-        Kind::Preauth => "PREAUTH",
-    };
-    format!("{what}: upstream says {kind} {}", notice.text)
+    format!("{what}: upstream says {} {}", notice.kind, notice.text)
 }

@@ -225,7 +225,9 @@ impl ImapBackend {
             }
             Reason::Answer => {
                 let limit = self.config.response_timeout;
-                self.drop_link(Failure::temporary(format!("upstream silent for {limit:?}")));
+                let last_words = self.said.last_words();
+                let detail = format!("upstream silent for {limit:?}{last_words}");
+                self.drop_link(Failure::temporary(detail));
             }
             Reason::Parked => self.reading.give_up_guesses(),
             Reason::KeepAlive => {

@@ -5,6 +5,7 @@
 //! upstream says is in `open`, `retrieve` and `update`; losing and regaining the connection is in
 //! `link`.
 
+mod alert;
 mod deliver;
 mod folder;
 mod link;
@@ -22,7 +23,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use pop3_proto::backend::{Backend, Effect, Failure, Index, Open, Outcome, Reply, Request};
+use pop3_proto::backend::{Backend, Effect, Failure, Index, Note, Open, Outcome, Reply, Request};
 use pop3_proto::time::Time;
 use pop3_proto::trace::Trace;
 
@@ -31,6 +32,7 @@ use crate::command::Command;
 use crate::config::Config;
 use crate::table::Table;
 
+use alert::Said;
 use link::{Clock, Link, Reason};
 use opening::Opening;
 use reading::Reading;
@@ -69,7 +71,12 @@ pub struct ImapBackend {
     /// What is lent with a challenge or an entry.
     lent: Vec<u8>,
     effects: VecDeque<Effect<()>>,
+    notes: VecDeque<Note>,
+    said: Said,
 }
+
+/// The most notes that wait to be fetched; what comes then is left out.
+const NOTES: usize = 32;
 
 impl ImapBackend {
     /// A backend for one session. `user` is the user's name at the upstream where routing rewrites
@@ -99,6 +106,15 @@ impl ImapBackend {
             listing: None,
             lent: Vec::new(),
             effects: VecDeque::new(),
+            notes: VecDeque::new(),
+            said: Said::default(),
+        }
+    }
+
+    /// Tells the operator something that is no reply.
+    fn note(&mut self, note: Note) {
+        if self.notes.len() < NOTES {
+            self.notes.push_back(note);
         }
     }
 
@@ -132,6 +148,9 @@ impl ImapBackend {
     }
 
     fn dispatch(&mut self, event: Event) {
+        if let Event::Status(notice) | Event::Done { notice, .. } = &event {
+            self.heard(notice, !matches!(event, Event::Status(_)));
+        }
         match self.link {
             Link::Opening => self.opening_event(event),
             Link::Ready => self.ready_event(event),
@@ -339,6 +358,10 @@ impl Backend for ImapBackend {
             self.client.transmitted(n);
         }
         self.advance();
+    }
+
+    fn poll_note(&mut self) -> Option<Note> {
+        self.notes.pop_front()
     }
 
     fn record(&mut self) {

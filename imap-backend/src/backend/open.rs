@@ -70,6 +70,11 @@ impl ImapBackend {
         };
         match event {
             Event::Status(notice) if opening.step == Step::Greeting => self.greeted(&notice),
+            Event::Status(notice)
+                if opening.step == Step::Login && error::refuses_untagged(&notice) =>
+            {
+                self.not_authenticated(&notice);
+            }
             Event::Status(notice) => {
                 opening.learn(notice.code);
                 self.noticed(&notice);

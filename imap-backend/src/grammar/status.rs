@@ -19,6 +19,18 @@ pub(crate) enum Kind {
     Preauth,
 }
 
+impl core::fmt::Display for Kind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "OK",
+            Self::No => "NO",
+            Self::Bad => "BAD",
+            Self::Bye => "BYE",
+            Self::Preauth => "PREAUTH",
+        })
+    }
+}
+
 /// A status with its code and text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status<'a> {
@@ -35,6 +47,8 @@ pub(crate) struct Status<'a> {
 pub(crate) enum Code {
     /// There is none, or one that means nothing to us.
     Other,
+    /// The text is for a person.
+    Alert,
     UidValidity(u32),
     UidNotSticky,
     ReadOnly,
@@ -115,6 +129,7 @@ fn classify(code: &[u8]) -> Code {
         return Code::MessageLimit(number());
     }
     let plain = [
+        ("ALERT", Code::Alert),
         ("READ-WRITE", Code::ReadWrite),
         ("READ-ONLY", Code::ReadOnly),
         ("UIDNOTSTICKY", Code::UidNotSticky),

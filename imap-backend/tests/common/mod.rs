@@ -422,6 +422,13 @@ impl World {
         self.backend.poll_timeout().is_none() && self.backend.recv_buf().is_empty()
     }
 
+    /// What the operator was told since the last time.
+    pub fn notes(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.backend.poll_note())
+            .map(|note| format!("{:?} {}", note.weight, note.text))
+            .collect()
+    }
+
     pub fn trace(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.backend.poll_trace())
             .map(|line| line.text)
