@@ -26,7 +26,7 @@ impl Id {
             _ => (None, rest),
         };
         let wanted = match letter {
-            'P' | 'X' | 'T' | 'S' | 'C' | 'M' | 'O' | 'U' | 'I' => 3..=3,
+            'P' | 'X' | 'T' | 'S' | 'C' | 'M' | 'O' | 'U' | 'I' | 'W' => 3..=3,
             'F' | 'G' | 'V' => 2..=2,
             'q' if sub.is_some() => 1..=2,
             _ => return None,
