@@ -60,7 +60,8 @@ pub struct Policy {
     pub mechanisms: Vec<Mechanism>,
     /// Whether APOP is offered: only with a backend that holds the secrets.
     pub apop: bool,
-    /// Whether UTF8 is offered (RFC 6856).
+    /// Whether UTF8 and LANG are offered (RFC 6856). Off by default: the Evolution of Debian 12 sends UTF8
+    /// without its line end as soon as CAPA lists it, and waits for ever.
     pub utf8: bool,
     /// Who gets read-only access.
     pub read_only: ReadOnly,
@@ -103,7 +104,7 @@ impl Default for Policy {
                 .filter_map(Mechanism::new)
                 .collect(),
             apop: false,
-            utf8: true,
+            utf8: false,
             read_only: ReadOnly::Refused,
             expire: Expire::Never,
             login_grace: Duration::from_secs(180),

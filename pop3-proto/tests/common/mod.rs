@@ -338,6 +338,7 @@ impl Talk {
 pub fn clear() -> Policy {
     Policy {
         clear_login: true,
+        utf8: true,
         ..Policy::default()
     }
 }

@@ -48,11 +48,31 @@ fn x005_x006_x009_s001_f26_capabilities_before_and_after_login() {
     assert!(talk.say("CAPA x\r\n").starts_with("-ERR"));
 }
 
+/// A client in wide use sends UTF8 without its line end as soon as it reads of it, and waits for ever.
+#[test]
+fn w050_utf8_is_offered_only_where_it_is_switched_on() {
+    let policy = Policy {
+        clear_login: true,
+        ..Policy::default()
+    };
+    let mut talk = Talk::new(policy, &[]);
+    for _ in 0..2 {
+        let capabilities = talk.say("CAPA\r\n");
+        assert!(
+            !capabilities.contains("UTF8") && !capabilities.contains("LANG"),
+            "{capabilities}"
+        );
+        assert!(talk.say("UTF8\r\n").starts_with("-ERR"));
+        talk.say("USER u\r\nPASS p w\r\n");
+    }
+}
+
 #[test]
 fn u003_u006_u009_utf8_and_lang() {
     let mut talk = Talk::new(
         Policy {
             clear_login: true,
+            utf8: true,
             ..stls()
         },
         &[],

@@ -95,7 +95,7 @@ impl Listener {
                 .filter_map(|name| Mechanism::new(name))
                 .collect(),
             implementation: "pop3-gateway".into(),
-            utf8: true,
+            utf8: false,
             read_only: ReadOnly::OnRequest,
         }
     }
