@@ -8,8 +8,8 @@ use std::io::{self, Write as _};
 
 use pop3_proto::server::{ReadOnly, TlsOffer};
 use pop3_server::config::{
-    Config, ConfigError, Listener, LogFormat, LogLevel, Monitor, MonitorSecret, Routing,
-    RuntimeKind, Store, StoreKind, Upstream,
+    Config, ConfigError, DomainRoute, Listener, LogFormat, LogLevel, Monitor, MonitorSecret,
+    Routing, RuntimeKind, Store, StoreKind, Upstream,
 };
 use pop3_server::tls::has_self_signed;
 use serde_json::{Value, json};
@@ -243,7 +243,13 @@ fn routes(routing: &Routing) -> Vec<(String, String)> {
         };
         (name.clone(), to)
     };
-    let domain = |(domain, to): (&String, &String)| (format!("*@{domain}"), to.clone());
+    let domain = |(domain, route): (&String, &DomainRoute)| {
+        let to = match &route.rewrite {
+            Some(rewrite) => format!("{}, user_domain = {}", route.upstream, rewrite.domain),
+            None => route.upstream.clone(),
+        };
+        (format!("*@{domain}"), to)
+    };
     let default = match &routing.default {
         Some(to) => ("everybody else".to_owned(), to.clone()),
         None => (

@@ -158,6 +158,24 @@ pub struct Serve {
     )]
     pub server_name: Option<String>,
 
+    /// The domain of users who log in without one
+    #[arg(
+        long,
+        value_name = "DOMAIN",
+        conflicts_with = "config",
+        help_heading = "IMAP server"
+    )]
+    pub default_domain: Option<String>,
+
+    /// What becomes of the domain in users' names: keep, strip, add:DOMAIN or replace:DOMAIN [default: keep]
+    #[arg(
+        long,
+        value_name = "RULE",
+        conflicts_with = "config",
+        help_heading = "IMAP server"
+    )]
+    pub user_domain: Option<String>,
+
     /// Let imap:// go to another machine: everybody on the way can read the passwords
     #[arg(long, conflicts_with = "config", help_heading = "IMAP server")]
     pub allow_clear_upstream: bool,
@@ -220,6 +238,8 @@ impl Serve {
             allow_clear_login: self.allow_clear_login,
             ca_file: self.ca_file.clone(),
             server_name: self.server_name.clone(),
+            default_domain: self.default_domain.clone(),
+            user_domain: self.user_domain.clone(),
             allow_clear_upstream: self.allow_clear_upstream,
             folder: self.folder.clone(),
             delete: self.delete.clone(),

@@ -37,9 +37,9 @@ impl Monitor {
         }))
     }
 
-    /// Its name.
-    pub fn user(&self) -> &str {
-        &self.0.user
+    /// Whether this is its name. Case does not count.
+    pub fn is(&self, user: &str) -> bool {
+        self.0.is(user)
     }
 
     /// A session with it.
@@ -98,11 +98,17 @@ struct Probe {
     started: u64,
 }
 
+impl Probe {
+    fn is(&self, user: &str) -> bool {
+        user.to_lowercase() == self.user.to_lowercase()
+    }
+}
+
 impl Store for Probe {
     type Mailbox = Fresh;
 
     fn open(&self, open: &Open) -> Result<Fresh, StoreError> {
-        let known = open.login.user() == Some(self.user.as_str());
+        let known = open.login.user().is_some_and(|user| self.is(user));
         if !open.login.proves(&self.secret) || !known {
             return Err(StoreError::Credentials);
         }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use imap_backend::ImapBackend;
 use local_accounts::FileAccounts;
 use pop3_proto::backend::{Login, Refusal, RefusalKind};
+use pop3_server::name::{Names, Rewrite};
 use pop3_server::route::Routes;
 use pop3_server::service::{Denied, Peer, Routed, Service};
 use pop3_server::tls::UpstreamTls;
@@ -64,13 +65,27 @@ impl From<Arc<Upstream>> for Place {
 pub struct Target {
     /// The upstream or store.
     pub place: Place,
-    /// The user's name there, where it differs.
+    /// The user's name there, where the operator gave one.
     pub user: Option<String>,
+    /// What makes the name there out of the client's, where he gave none.
+    pub rewrite: Rewrite,
+}
+
+impl Target {
+    /// The user's name there, from the one with its domain.
+    fn user(&self, name: &str) -> String {
+        match &self.user {
+            Some(user) => user.clone(),
+            None => self.rewrite.apply(name).into_owned(),
+        }
+    }
 }
 
 /// Sends logins along their routes.
 #[derive(Debug)]
 pub struct Gateway {
+    /// How the names of clients are read.
+    pub names: Names,
     /// Who goes where.
     pub routes: Routes<Target>,
     /// The monitoring account; it goes before all routes.
@@ -100,7 +115,7 @@ impl Service for Gateway {
 
     fn route(&self, login: &Login, _: &Peer) -> Result<Routed<Served>, Denied> {
         if let Some(monitor) = &self.monitor
-            && login.user() == Some(monitor.user())
+            && login.user().is_some_and(|user| monitor.is(user))
         {
             return Ok(Routed {
                 backend: monitor.backend(),
@@ -110,21 +125,27 @@ impl Service for Gateway {
                 tls: None,
             });
         }
-        let Some(target) = self.routes.find(login.user()) else {
+        let name = login.user().map(|user| self.names.read(user));
+        let Some(target) = self.routes.find(name.as_deref()) else {
             let refusal = Refusal::new(RefusalKind::Credentials, "no route for this user");
             return Err(Denied::Refused(refusal));
         };
-        let user = target.user.as_deref();
+        let there = match &name {
+            Some(name) => Some(target.user(name)),
+            None => target.user.clone(),
+        };
+        let user = there.as_deref();
+        let renamed = there.clone().filter(|_| user != login.user());
         Ok(match &target.place {
             Place::Upstream(upstream) => Routed {
-                backend: self.imap(upstream, target.user.clone()),
-                maildrop: mailbox(upstream, user.or_else(|| login.user())),
+                backend: self.imap(upstream, renamed),
+                maildrop: mailbox(upstream, user),
                 upstream: upstream.name.clone(),
                 tls: upstream.tls.clone(),
             },
             Place::Store(store) => Routed {
-                backend: (store.backend)().renamed(target.user.clone()),
-                maildrop: maildrop(store, user.or_else(|| login.user())),
+                backend: (store.backend)().renamed(renamed),
+                maildrop: maildrop(store, user),
                 upstream: store.name.clone(),
                 tls: None,
             },

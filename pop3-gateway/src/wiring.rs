@@ -12,10 +12,11 @@ use pop3_proto::backend::Endpoint;
 use pop3_proto::secret::Secret;
 use pop3_proto::server::Policy;
 use pop3_server::config::{
-    Config, DeletePolicy, Limits, Listener, LoginCommand, MonitorSecret, PipelineLogin, Routing,
-    Security, Timers, Upstream as UpstreamConfig,
+    Config, DeletePolicy, Limits, Listener, LoginCommand, MonitorSecret, PipelineLogin, Security,
+    Timers, Upstream as UpstreamConfig,
 };
 use pop3_server::delay::Delay;
+use pop3_server::name::Rewrite;
 use pop3_server::route::Routes;
 use pop3_server::settings::Settings;
 use pop3_server::tls::{
@@ -97,7 +98,8 @@ pub fn settings(
     let mut places = upstreams(config)?;
     places.extend(stores(config, surroundings)?);
     let gateway = Arc::new(Gateway {
-        routes: routes(&config.routing, &places),
+        names: config.routing.names.clone(),
+        routes: routes(config, &places),
         monitor: monitor(config, self_signed)?,
         budget: surroundings.budget.clone(),
         read_ahead_total: config.limits.read_ahead_total,
@@ -306,25 +308,31 @@ fn delete(policy: &DeletePolicy) -> imap_backend::DeletePolicy {
 }
 
 /// The configuration names only places that exist; a route to another would lead nowhere.
-fn routes(routing: &Routing, places: &HashMap<&str, Place>) -> Routes<Target> {
-    let target = |name: &String, user: Option<&String>| {
+fn routes(config: &Config, places: &HashMap<&str, Place>) -> Routes<Target> {
+    let routing = &config.routing;
+    let target = |name: &String, rewrite: Option<&Rewrite>, user: Option<&String>| {
         Some(Target {
             place: places.get(name.as_str())?.clone(),
             user: user.cloned(),
+            rewrite: rewrite
+                .or_else(|| config.rewrite_of(name))
+                .cloned()
+                .unwrap_or_default(),
         })
     };
     let mut routes = Routes::new();
-    if let Some(target) = routing.default.as_ref().and_then(|name| target(name, None)) {
+    let default = routing.default.as_ref();
+    if let Some(target) = default.and_then(|name| target(name, None, None)) {
         routes.set_default(target);
     }
-    for (domain, name) in &routing.domains {
-        if let Some(target) = target(name, None) {
+    for (domain, route) in &routing.domains {
+        if let Some(target) = target(&route.upstream, route.rewrite.as_ref(), None) {
             routes.set_domain(domain, target);
         }
     }
     for (user, route) in &routing.users {
-        if let Some(target) = target(&route.upstream, route.user.as_ref()) {
-            routes.set_user(user.clone(), target);
+        if let Some(target) = target(&route.upstream, None, route.user.as_ref()) {
+            routes.set_user(user, target);
         }
     }
     routes

@@ -125,6 +125,7 @@ fn g22_names_are_compared_and_never_expanded() {
         "tim+INBOX@example.org",
         "dom\\tim",
         "a%b",
+        "A%B",
     ] {
         assert!(route(&settings, user).is_ok(), "{user}");
     }
@@ -136,7 +137,6 @@ fn g22_names_are_compared_and_never_expanded() {
         "*",
         "%u@example.net",
         "aXb",
-        "A%B",
         "\"tim\"",
         "dom\\tom",
     ] {

@@ -10,6 +10,7 @@
 //! | [`drive`] | the loop that runs a connection; the only one |
 //! | [`server`] | what all connections share, and the accept loop |
 //! | [`runtime`] | the traits that a driver crate implements |
+//! | [`name`] | users' names: domains, and the rules that change them |
 //! | [`service`], [`route`] | who serves a login: the seam to whoever configures the server |
 //! | [`stored`] | one store for every login |
 //! | [`settings`] | what a new connection starts with |
@@ -29,6 +30,7 @@ pub mod drive;
 pub mod limit;
 pub mod listen;
 pub mod lock;
+pub mod name;
 mod pipe;
 mod report;
 pub mod route;

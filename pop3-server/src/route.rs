@@ -11,7 +11,7 @@
 //! let mut routes = Routes::everybody("mail.example.org");
 //! routes.set_domain("example.net", "imap.example.net");
 //! routes.set_user("scanner", "localhost");
-//! assert_eq!(routes.find(Some("scanner")), Some(&"localhost"));
+//! assert_eq!(routes.find(Some("Scanner")), Some(&"localhost"));
 //! assert_eq!(routes.find(Some("tim@EXAMPLE.net")), Some(&"imap.example.net"));
 //! assert_eq!(routes.find(None), Some(&"mail.example.org"));
 //! ```
@@ -50,15 +50,15 @@ impl<T> Routes<T> {
         }
     }
 
-    /// The entry of one user, whose name is compared as it is. Returns the entry that it replaces.
-    pub fn set_user(&mut self, user: impl Into<String>, entry: T) -> Option<T> {
-        self.users.insert(user.into(), entry)
+    /// The entry of one user, compared without case. Returns the entry that it replaces.
+    pub fn set_user(&mut self, user: &str, entry: T) -> Option<T> {
+        self.users.insert(user.to_lowercase(), entry)
     }
 
-    /// The entry of all users `<anything>@domain`, compared without ASCII case. Returns the entry that
-    /// it replaces.
+    /// The entry of all users `<anything>@domain`, compared without case. Returns the entry that it
+    /// replaces.
     pub fn set_domain(&mut self, domain: &str, entry: T) -> Option<T> {
-        self.domains.insert(domain.to_ascii_lowercase(), entry)
+        self.domains.insert(domain.to_lowercase(), entry)
     }
 
     /// The entry of everybody else. Returns the entry that it replaces.
@@ -68,12 +68,9 @@ impl<T> Routes<T> {
 
     /// The entry for a user; for one whose name the login hides, the default.
     pub fn find(&self, user: Option<&str>) -> Option<&T> {
-        let by_user = |user: &str| self.users.get(user);
-        let by_domain = |user: &str| {
-            let (_, domain) = user.rsplit_once('@')?;
-            self.domains.get(&domain.to_ascii_lowercase())
-        };
-        user.and_then(|user| by_user(user).or_else(|| by_domain(user)))
+        let by_domain = |user: &str| self.domains.get(user.rsplit_once('@')?.1);
+        user.map(str::to_lowercase)
+            .and_then(|user| self.users.get(&user).or_else(|| by_domain(&user)))
             .or(self.default.as_ref())
     }
 

@@ -113,7 +113,7 @@ fn g22_the_most_exact_route_wins() {
     routes.set_user("joe", "plain joe");
     let cases = [
         (Some("joe@example.org"), "joe"),
-        (Some("Joe@example.org"), "domain"),
+        (Some("Joe@example.org"), "joe"),
         (Some("ann@EXAMPLE.org"), "domain"),
         (Some("ann+folder@example.org"), "domain"),
         (Some("a@b@example.org"), "domain"),

@@ -8,6 +8,7 @@ use imap_backend::{Config, Security};
 use pop3_gateway::budget::Budget;
 use pop3_gateway::service::{Gateway, Target, Upstream};
 use pop3_proto::server::{Policy, TlsOffer};
+use pop3_server::name::{Names, Rewrite};
 use pop3_server::route::Routes;
 use pop3_server::runtime::NoSignals;
 use pop3_server::server::Server;
@@ -332,9 +333,11 @@ fn settings(imap: Config, policy: Policy) -> Settings<Gateway> {
         tls,
     });
     let gateway = Gateway {
+        names: Names::default(),
         routes: Routes::everybody(Target {
             place: upstream.into(),
             user: None,
+            rewrite: Rewrite::default(),
         }),
         monitor: None,
         budget: Budget::default(),

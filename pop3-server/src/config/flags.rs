@@ -8,6 +8,7 @@ use toml::de::DeValue;
 
 use super::error::{Origin, Problem};
 use super::listener::{CertificateFiles, Listener, collision};
+use super::routing::Domain;
 use super::upstream::Upstream;
 use super::value::{Size, Value};
 use super::{Config, Limits, Log, Routing, Timers};
@@ -36,6 +37,10 @@ pub struct Flags {
     pub server_name: Option<String>,
     /// `--allow-clear-upstream`
     pub allow_clear_upstream: bool,
+    /// `--default-domain`
+    pub default_domain: Option<String>,
+    /// `--user-domain`
+    pub user_domain: Option<String>,
     /// `--folder`
     pub folder: Option<String>,
     /// `--delete`
@@ -61,7 +66,7 @@ impl Flags {
         let mut config = Config {
             runtime: None,
             listeners: vec![listener],
-            routing: Routing::everybody(&upstream.name),
+            routing: self.routing(&upstream.name)?,
             upstreams: vec![upstream],
             stores: Vec::new(),
             monitor: None,
@@ -89,6 +94,13 @@ impl Flags {
         Ok(())
     }
 
+    fn routing(&self, upstream: &str) -> Result<Routing, Problem> {
+        let mut routing = Routing::everybody(upstream);
+        let domain = read("default_domain", self.default_domain.as_deref())?;
+        routing.names.default_domain = domain.map(|Domain(domain)| domain);
+        Ok(routing)
+    }
+
     fn upstream(&self) -> Result<Upstream, Problem> {
         let mut upstream = Upstream::new("main".into(), parse("url", &self.upstream)?);
         upstream.ca_file = self.ca_file.clone();
@@ -98,6 +110,11 @@ impl Flags {
             &mut upstream.server_name,
         )?;
         upstream.allow_clear = self.allow_clear_upstream;
+        set(
+            "user_domain",
+            self.user_domain.as_deref(),
+            &mut upstream.rewrite.domain,
+        )?;
         set("folder", self.folder.as_deref(), &mut upstream.folder)?;
         set("delete", self.delete.as_deref(), &mut upstream.delete)?;
         upstream.mark_seen = self.mark_seen;

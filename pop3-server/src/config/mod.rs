@@ -52,12 +52,13 @@ pub use limits::{Limits, Timers};
 pub use listener::{CertificateFiles, Listener};
 pub use log::{Log, LogFormat, LogLevel};
 pub use monitor::{Monitor, MonitorSecret};
-pub use routing::{Routing, UserRoute};
+pub use routing::{DomainRoute, Routing, UserRoute};
 pub use sql::{SqlQueries, SqlStore, SqlTemplate};
 pub use store::{FileDeletion, FileStore, ListedMessage, Store, StoreKind};
 pub use upstream::{DeletePolicy, LoginCommand, PipelineLogin, Upstream};
 pub use url::{Security, UpstreamUrl, UrlError};
 
+use crate::name::Rewrite;
 use document::Table;
 use error::{Fault, Problem};
 use routing::Targets;
@@ -147,6 +148,15 @@ impl Config {
         flags.override_in(self).map_err(Problem::of_flag)
     }
 
+    /// How an upstream or a store wants the names of users.
+    pub fn rewrite_of(&self, name: &str) -> Option<&Rewrite> {
+        let upstream = self.upstreams.iter().find(|upstream| upstream.name == name);
+        let store = || self.stores.iter().find(|store| store.name == name);
+        upstream
+            .map(|upstream| &upstream.rewrite)
+            .or_else(|| store().map(|store| &store.rewrite))
+    }
+
     fn read(text: &str, base: &Path) -> Result<Self, Fault> {
         let document = document::parse(text)?;
         let mut root = Table::root(document.get_ref(), base);
@@ -170,17 +180,23 @@ impl Config {
         }
         let upstreams = read_upstreams(upstreams)?;
         let stores = read_stores(stores, &upstreams)?;
-        let own = upstreams.iter().map(|upstream| upstream.name.as_str());
-        let names: Vec<_> = own
-            .chain(stores.iter().map(|store| store.name.as_str()))
+        let own = upstreams
+            .iter()
+            .map(|upstream| (upstream.name.as_str(), &upstream.rewrite));
+        let places: Vec<_> = own
+            .chain(
+                stores
+                    .iter()
+                    .map(|store| (store.name.as_str(), &store.rewrite)),
+            )
             .collect();
         let targets = Targets {
-            names: &names,
+            places: &places,
             stores: !stores.is_empty(),
         };
-        let routing = match (routing, names.as_slice()) {
+        let routing = match (routing, places.as_slice()) {
             (Some(table), _) => Routing::read(table, targets)?,
-            (None, [only]) => Routing::everybody(only),
+            (None, [(only, _)]) => Routing::everybody(only),
             (None, _) => {
                 let what = match targets.stores {
                     true => {
@@ -195,7 +211,9 @@ impl Config {
         };
         let monitor = monitor.map(Monitor::read).transpose()?;
         if let Some(monitor) = &monitor
-            && routing.users.contains_key(&monitor.user)
+            && routing
+                .users
+                .contains_key(&routing.names.read(&monitor.user).to_lowercase())
         {
             let what = format!("{:?} has a route of its own", monitor.user);
             let remedy = "give the monitoring account a name that nobody has";

@@ -1,31 +1,46 @@
 //! `[routing]`: whose mailbox lies on which upstream or in which store.
 //!
-//! A user's own entry comes first, then the one of the domain behind the last `@`, then the default.
-//! Users are compared as they are, domains without regard to ASCII case. A user without a route is refused like one with
-//! a wrong password. Nothing that a client sends is ever expanded or pasted into anything here.
+//! A name gets the default domain if it has none. Then the user's own entry comes first, the one of the domain
+//! after the last `@` next, the default last. Names and domains are compared without case. A user without a route
+//! is refused like one with a wrong password. A rule that would give the users of two domains the same names at
+//! one upstream is refused. Nothing that a client sends is a pattern or a variable.
 
 use std::collections::BTreeMap;
 
 use super::document::{Entry, Table, nearest};
 use super::error::{Fault, Problem};
+use super::value::{BadValue, Value};
+use crate::name::{DomainRule, Names, Rewrite, is_domain};
 
 /// `[routing]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routing {
+    /// How the names that clients send are read.
+    pub names: Names,
     /// The upstream or store of users without a route of their own.
     pub default: Option<String>,
-    /// The upstream or store of a domain's users, by the domain in lower case.
-    pub domains: BTreeMap<String, String>,
-    /// The routes of single users.
+    /// Where a domain's users go, by the domain in lower case.
+    pub domains: BTreeMap<String, DomainRoute>,
+    /// The routes of single users, by the name in lower case and with its domain, if it has one.
     pub users: BTreeMap<String, UserRoute>,
 }
 
-/// The names that routes can lead to: those of upstreams and stores.
+/// What routes can lead to: upstreams and stores.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Targets<'c> {
-    pub(super) names: &'c [&'c str],
+    /// Their names, and how each wants the names of users.
+    pub(super) places: &'c [(&'c str, &'c Rewrite)],
     /// Whether some of them are stores.
     pub(super) stores: bool,
+}
+
+/// Where the mailboxes of a domain lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainRoute {
+    /// The name of the upstream or store.
+    pub upstream: String,
+    /// How the users' names are written there, where this differs from what the upstream or store says.
+    pub rewrite: Option<Rewrite>,
 }
 
 /// Where one user's mailbox lies.
@@ -51,30 +66,24 @@ impl Routing {
             default: table.get("default")?,
             ..Self::default()
         };
+        routing.names.default_domain = table.get("default_domain")?.map(|Domain(domain)| domain);
+        let separators: Option<Separators> = table.get("separators")?;
+        routing.names.separators = separators.unwrap_or_default().0;
         let (domains, users) = (table.entries("domain")?, table.entries("user")?);
         table.finish()?;
         if let Some(name) = &routing.default {
             known(name, targets)
                 .map_err(|(what, remedy)| table.fault(Problem::new("default", what, remedy)))?;
         }
-        for entry in domains {
-            if entry.name.is_empty() || entry.name.contains('@') {
-                return Err(entry.fault("this is not a domain", "write it without \"@\""));
-            }
-            let upstream: String = entry.get()?;
-            check_target(&entry, &upstream, targets)?;
-            let replaced = routing
-                .domains
-                .insert(entry.name.to_ascii_lowercase(), upstream);
-            if replaced.is_some() {
-                let what = "there is another entry that differs in case only";
-                return Err(entry.fault(what, "keep one of the two"));
-            }
-        }
+        routing.read_domains(&domains, targets)?;
         for entry in users {
             let route = read_user(&entry)?;
             check_target(&entry, &route.upstream, targets)?;
-            routing.users.insert(entry.name.into(), route);
+            let name = routing.names.read(entry.name).to_lowercase();
+            if routing.users.insert(name, route).is_some() {
+                let what = "there is another entry for this name: case and the default domain do not count";
+                return Err(entry.fault(what, "keep one of the two"));
+            }
         }
         if routing.default.is_none() && routing.domains.is_empty() && routing.users.is_empty() {
             let remedy = "write the name of an upstream, or add routes for domains or users";
@@ -82,6 +91,182 @@ impl Routing {
         }
         Ok(routing)
     }
+
+    fn read_domains(&mut self, entries: &[Entry<'_>], targets: Targets<'_>) -> Result<(), Fault> {
+        let mut rules = Vec::new();
+        for entry in entries {
+            if entry.name == "*" {
+                let what = "a pattern is no domain, and matches no user";
+                return Err(entry.fault(what, "write default = \"NAME\" for all other domains"));
+            }
+            if !is_domain(entry.name) {
+                let remedy = "write it without \"@\" and without patterns, such as \"example.org\"";
+                return Err(entry.fault("this is not a domain", remedy));
+            }
+            let (route, same_users) = read_domain(entry)?;
+            check_target(entry, &route.upstream, targets)?;
+            let domain = entry.name.to_lowercase();
+            rules.push((entry, domain.clone(), same_users));
+            if self.domains.insert(domain, route).is_some() {
+                let what = "there is another entry that differs in case only";
+                return Err(entry.fault(what, "keep one of the two"));
+            }
+        }
+        for (entry, domain, same_users) in rules {
+            if let (false, Some(other)) = (same_users, self.merged_with(&domain, targets)) {
+                let what = format!(
+                    "the users of {domain:?} and of {other:?} would have the same names there, and read each \
+                     other's mail"
+                );
+                let remedy = "change user_domain for one of the two, or, if they are the same people, write \
+                              same_users = true";
+                return Err(entry.fault(what, remedy));
+            }
+        }
+        Ok(())
+    }
+
+    /// Another domain whose users would be those of this one, at the same upstream or store.
+    fn merged_with(&self, domain: &str, targets: Targets<'_>) -> Option<String> {
+        let (place, there) = self.leads_to(domain, targets)?;
+        let same = |other: &String| {
+            *other != domain && self.leads_to(other, targets) == Some((place, there.clone()))
+        };
+        if let Some(other) = self.domains.keys().find(|other| same(other)) {
+            return Some(other.clone());
+        }
+        // a domain that has no entry, and goes the way of all others
+        let other = there
+            .clone()
+            .filter(|other| !self.domains.contains_key(other))?;
+        same(&other).then_some(other)
+    }
+
+    /// Where the users of a domain go, and with which domain in their names.
+    fn leads_to(&self, domain: &str, targets: Targets<'_>) -> Option<(&str, Option<String>)> {
+        let route = self.domains.get(domain);
+        let place = route
+            .map(|route| &route.upstream)
+            .or(self.default.as_ref())?;
+        let own = route.and_then(|route| route.rewrite.as_ref());
+        let rule = own.or_else(|| targets.rewrite_of(place))?;
+        Some((
+            place,
+            rule.domain.apply(Some(domain)).map(str::to_lowercase),
+        ))
+    }
+}
+
+impl Targets<'_> {
+    fn rewrite_of(&self, name: &str) -> Option<&Rewrite> {
+        let found = self.places.iter().find(|(known, _)| *known == name);
+        found.map(|(_, rewrite)| *rewrite)
+    }
+}
+
+/// A domain, in a value.
+pub(super) struct Domain(pub(super) String);
+
+impl Value for Domain {
+    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
+        let text = String::read(value)?;
+        if is_domain(&text) {
+            return Ok(Self(text));
+        }
+        let remedy = "write one without \"@\" and without patterns, such as \"example.org\"";
+        Err(BadValue::new(format!("{text:?} is not a domain"), remedy))
+    }
+}
+
+/// The characters of `separators`.
+#[derive(Default)]
+struct Separators(String);
+
+impl Value for Separators {
+    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
+        let text = String::read(value)?;
+        if text.chars().all(is_separator) {
+            return Ok(Self(text));
+        }
+        let remedy = "write characters such as \"%\" or \"%/\"; letters, digits and \".\" stand in names themselves";
+        Err(BadValue::new(
+            format!("{text:?} cannot separate a name from its domain"),
+            remedy,
+        ))
+    }
+}
+
+impl Value for DomainRule {
+    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
+        let text = String::read(value)?;
+        Self::parse(&text).ok_or_else(|| {
+            let remedy = "write \"keep\", \"strip\", \"add:DOMAIN\" or \"replace:DOMAIN\"";
+            BadValue::new(format!("{text:?} is not a rule for domains"), remedy)
+        })
+    }
+}
+
+impl Value for char {
+    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
+        let text = String::read(value)?;
+        let mut characters = text.chars();
+        match (characters.next(), characters.next()) {
+            (Some(only), None) if only == '@' || is_separator(only) => Ok(only),
+            _ => Err(BadValue::new(
+                format!("{text:?} cannot separate a name from its domain"),
+                "write one character such as \"%\" or \"/\"",
+            )),
+        }
+    }
+}
+
+fn is_separator(c: char) -> bool {
+    c.is_ascii_punctuation() && !"@.\"*".contains(c)
+}
+
+/// The keys `user_domain` and `user_separator` of an upstream, a store or a domain's route.
+pub(super) fn read_rewrite(table: &mut Table<'_>) -> Result<Option<Rewrite>, Fault> {
+    let domain: Option<DomainRule> = table.get("user_domain")?;
+    let separator: Option<char> = table.get("user_separator")?;
+    Ok((domain.is_some() || separator.is_some()).then(|| Rewrite {
+        domain: domain.unwrap_or_default(),
+        separator,
+    }))
+}
+
+fn read_domain(entry: &Entry<'_>) -> Result<(DomainRoute, bool), Fault> {
+    let Some(mut table) = entry.table() else {
+        let route = DomainRoute {
+            upstream: entry.get()?,
+            rewrite: None,
+        };
+        return Ok((route, false));
+    };
+    let place = read_place(&mut table)?;
+    let rewrite = read_rewrite(&mut table)?;
+    let same_users = table.get("same_users")?.unwrap_or(false);
+    table.finish()?;
+    let upstream = one_place(&table, place)?;
+    Ok((DomainRoute { upstream, rewrite }, same_users))
+}
+
+/// What `upstream` and `store` say.
+type Places = (Option<String>, Option<String>);
+
+fn read_place(table: &mut Table<'_>) -> Result<Places, Fault> {
+    Ok((table.get("upstream")?, table.get("store")?))
+}
+
+fn one_place(table: &Table<'_>, place: Places) -> Result<String, Fault> {
+    let problem = match place {
+        (Some(name), None) | (None, Some(name)) => return Ok(name),
+        (Some(_), Some(_)) => {
+            let what = "there is an upstream too";
+            Problem::new("store", what, "keep one of the two")
+        }
+        (None, None) => Problem::new("upstream", "the upstream is missing", "write its name"),
+    };
+    Err(table.fault(problem))
 }
 
 fn read_user(entry: &Entry<'_>) -> Result<UserRoute, Fault> {
@@ -91,14 +276,9 @@ fn read_user(entry: &Entry<'_>) -> Result<UserRoute, Fault> {
             user: None,
         });
     };
-    let (upstream, store): (Option<String>, Option<String>) =
-        (table.get("upstream")?, table.get("store")?);
+    let place = read_place(&mut table)?;
     let user: Option<String> = table.get("user")?;
     table.finish()?;
-    if upstream.is_some() && store.is_some() {
-        let what = "there is an upstream too";
-        return Err(table.fault(Problem::new("store", what, "keep one of the two")));
-    }
     if user
         .as_deref()
         .is_some_and(|user| user.is_empty() || user.chars().any(char::is_control))
@@ -106,10 +286,7 @@ fn read_user(entry: &Entry<'_>) -> Result<UserRoute, Fault> {
         let problem = Problem::new("user", "this cannot be a user's name", "write one line");
         return Err(table.fault(problem));
     }
-    let Some(upstream) = upstream.or(store) else {
-        let problem = Problem::new("upstream", "the upstream is missing", "write its name");
-        return Err(table.fault(problem));
-    };
+    let upstream = one_place(&table, place)?;
     Ok(UserRoute { upstream, user })
 }
 
@@ -119,11 +296,12 @@ fn check_target(entry: &Entry<'_>, name: &str, targets: Targets<'_>) -> Result<(
 
 /// What is wrong with the name of an upstream or store, and the remedy.
 fn known(name: &str, targets: Targets<'_>) -> Result<(), (String, String)> {
-    if targets.names.contains(&name) {
+    let names: Vec<_> = targets.places.iter().map(|(name, _)| *name).collect();
+    if names.contains(&name) {
         return Ok(());
     }
-    let remedy = nearest(name, targets.names).map_or_else(
-        || format!("there are: {}", targets.names.join(", ")),
+    let remedy = nearest(name, &names).map_or_else(
+        || format!("there are: {}", names.join(", ")),
         |near| format!("did you mean {near:?}?"),
     );
     let kind = if targets.stores {

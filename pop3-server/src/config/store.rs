@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use super::document::Table;
 use super::error::{Fault, Problem};
+use super::routing::read_rewrite;
 use super::sql::SqlStore;
 use super::value::{BadValue, Date, Value, Word};
+use crate::name::Rewrite;
 
 /// One `[[store]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Store {
     pub name: String,
     /// The passwd-file of its accounts. Only a database has accounts without one.
     pub accounts: Option<PathBuf>,
+    /// How its users' names are written.
+    pub rewrite: Rewrite,
     /// What it is, and where.
     pub kind: StoreKind,
 }
@@ -163,6 +167,7 @@ impl Store {
     pub(super) fn read(table: &mut Table<'_>) -> Result<Self, Fault> {
         let name: String = table.get("name")?.unwrap_or_default();
         let accounts = table.get_path("accounts")?;
+        let rewrite = read_rewrite(table)?.unwrap_or_default();
         let Some(kind) = table.get("kind")? else {
             let remedy = "write kind = \"maildir\", \"directory\", \"list\" or \"sql\"";
             return Err(table.fault(Problem::new("kind", "the kind is missing", remedy)));
@@ -186,6 +191,7 @@ impl Store {
         Ok(Self {
             name,
             accounts,
+            rewrite,
             kind,
         })
     }

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::document::Table;
 use super::error::{Fault, Origin, Problem};
+use super::routing::read_rewrite;
 use super::url::{Security, UpstreamUrl, is_host_name};
 use super::value::{BadValue, Size, Value, Word};
+use crate::name::Rewrite;
 
 /// One `[[upstream]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct Upstream {
     pub mark_seen: bool,
     /// How many octets may be fetched ahead for one session; 0 for none.
     pub read_ahead: usize,
+    /// How its users' names are written.
+    pub rewrite: Rewrite,
     /// How users are logged in.
     pub login: LoginCommand,
     /// Whether the gateway says what to select along with the login, without waiting for its answer.
@@ -173,6 +177,7 @@ impl Upstream {
             delete: DeletePolicy::Expunge,
             mark_seen: false,
             read_ahead: 1 << 20,
+            rewrite: Rewrite::default(),
             login: LoginCommand::Auto,
             pipeline_login: PipelineLogin::Auto,
             send_id: false,
@@ -203,6 +208,7 @@ impl Upstream {
         let mut read_ahead = Size(upstream.read_ahead);
         table.set("read_ahead", &mut read_ahead)?;
         upstream.read_ahead = read_ahead.0;
+        upstream.rewrite = read_rewrite(table)?.unwrap_or_default();
         table.set("login", &mut upstream.login)?;
         table.set("pipeline_login", &mut upstream.pipeline_login)?;
         table.set("send_id", &mut upstream.send_id)?;

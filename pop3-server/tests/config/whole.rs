@@ -140,7 +140,7 @@ fn everything_that_is_said_is_heard() {
     assert_eq!(upstream.reply_timeout, Duration::from_secs(60));
     assert_eq!(upstream.keep_alive, Duration::from_secs(120));
     assert_eq!(config.routing.default.as_deref(), Some("one"));
-    assert_eq!(config.routing.domains["example.org"], "one");
+    assert_eq!(config.routing.domains["example.org"].upstream, "one");
     assert_eq!(config.routing.users["bob"].upstream, "two");
     assert_eq!(
         config.routing.users["scanner"].user.as_deref(),
