@@ -19,7 +19,7 @@
 //! | `command`, `uid_set`, `mailbox_name` | what we send |
 //! | `client` | one connection: tags, buffers, capabilities |
 //! | `auth`, `error` | how to log in; what a refusal means |
-//! | `table`, `read_ahead` | the messages; what the client will probably want next |
+//! | `table`, `presence`, `read_ahead` | the messages; which of them are gone upstream; what the client will probably want next |
 //! | `backend` | the session: `link` (a connection sought and lost), `open`, `login`, `folder` (from the greeting to the table), `retrieve`, `reading`, `deliver` (messages), `update` (QUIT) |
 //! | `text`, `recorder` | what an operator may read of it |
 //!
@@ -75,6 +75,7 @@ mod grammar;
 mod mailbox_name;
 #[cfg(test)]
 mod oracle;
+mod presence;
 mod read_ahead;
 mod recorder;
 mod table;

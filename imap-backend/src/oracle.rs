@@ -94,7 +94,7 @@ fn is_binary(item: &MessageDataItem<'_>) -> bool {
     matches!(item, MessageDataItem::Binary { section, .. } if section.is_empty())
 }
 
-fn same_fetch(items: &[MessageDataItem<'_>], events: &[Event], header: bool) {
+fn same_fetch(number: u32, items: &[MessageDataItem<'_>], events: &[Event], header: bool) {
     if items.iter().any(is_binary) {
         // quoted, literal, literal8: read or passed over, but never an error
         return;
@@ -141,6 +141,7 @@ fn same_fetch(items: &[MessageDataItem<'_>], events: &[Event], header: bool) {
     assert_eq!(
         events[0],
         Event::Message(Message {
+            number,
             uid: uid(items),
             size,
             watched
@@ -170,8 +171,12 @@ fn same(response: &Response<'_>, bytes: &[u8], header: bool) {
             (_, events) => panic!("{status:?} {events:?}"),
         },
         Response::Data(Data::Exists(count)) => assert_eq!(events, [Event::Exists(*count)]),
-        Response::Data(Data::Expunge(_)) => assert_eq!(events, [Event::Expunge]),
-        Response::Data(Data::Fetch { items, .. }) => same_fetch(items.as_ref(), &events, header),
+        Response::Data(Data::Expunge(number)) => {
+            assert_eq!(events, [Event::Expunge(number.get())]);
+        }
+        Response::Data(Data::Fetch { seq, items }) => {
+            same_fetch(seq.get(), items.as_ref(), &events, header);
+        }
         Response::Data(Data::List { items, .. }) => {
             let is_trash =
                 |item: &FlagNameAttribute<'_>| item.to_string().eq_ignore_ascii_case("\\Trash");

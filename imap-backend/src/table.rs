@@ -2,7 +2,12 @@
 //!
 //! Twelve octets a message. Frozen once it is made: POP3 numbers do not move.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::mem;
+
+use crate::client::Message;
+use crate::presence::Presence;
 
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +52,20 @@ impl Table {
 pub(crate) struct Scan {
     rows: Vec<Row>,
     hidden: Vec<u32>,
+    /// Whether flags were asked for, too.
+    flags: bool,
+    /// What was told of messages whose rest has not come yet, by their sequence numbers.
+    parts: BTreeMap<u32, Part>,
+    /// The row of the n-th message is not the n-th, or may not be.
+    unordered: bool,
+}
+
+/// What is known of a message.
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    uid: Option<u32>,
+    size: Option<u64>,
+    hidden: Option<bool>,
 }
 
 impl Scan {
@@ -55,13 +74,71 @@ impl Scan {
         self.rows.reserve_exact((count as usize).min(64 * 1024));
     }
 
-    /// How many rows came.
-    pub(crate) fn len(&self) -> usize {
-        self.rows.len()
+    /// Whether flags are asked for, too.
+    pub(crate) fn with_flags(&mut self, flags: bool) {
+        self.flags = flags;
     }
 
-    /// A message was reported. A size of 0 yields to another.
-    pub(crate) fn push(&mut self, uid: u32, size: u64, hidden: bool) {
+    /// How many rows came.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len() + self.parts.len()
+    }
+
+    /// Something about a message was told: all of it as a rule. A server may tell it in several
+    /// responses (RFC 3501 section 7.4.2), or something that was not asked for.
+    pub(crate) fn told(&mut self, message: Message) {
+        let mut part = match self.parts.is_empty() {
+            true => Part::default(),
+            false => self.parts.remove(&message.number).unwrap_or_default(),
+        };
+        if message
+            .uid
+            .is_some_and(|uid| part.uid.is_some_and(|known| known != uid))
+        {
+            // another message has this number now
+            part = Part::default();
+        }
+        part.uid = message.uid.filter(|&uid| uid > 0).or(part.uid);
+        part.size = message.size.or(part.size);
+        part.hidden = message.watched.or(part.hidden);
+        match part {
+            Part {
+                uid: Some(uid),
+                size: Some(size),
+                hidden,
+            } if hidden.is_some() || !self.flags => {
+                self.push(message.number, uid, size, hidden == Some(true));
+            }
+            Part { .. } if self.is_here(message.number, part.uid) => {}
+            Part { .. } => {
+                self.parts.insert(message.number, part);
+            }
+        }
+    }
+
+    /// Numbers that were told mean other messages now.
+    pub(crate) fn renumbered(&mut self) {
+        self.unordered = true;
+        let parts = mem::take(&mut self.parts);
+        // what has no UID belongs to nobody any more
+        for part in parts.into_values().filter(|part| part.uid.is_some()) {
+            self.settle_part(part);
+        }
+    }
+
+    /// Whether all of this message was told before: what comes now was not asked for.
+    fn is_here(&self, number: u32, uid: Option<u32>) -> bool {
+        let place = (number as usize).wrapping_sub(1);
+        let row = self.rows.get(place).filter(|_| !self.unordered);
+        row.is_some_and(|row| uid.is_none_or(|uid| uid == row.uid))
+    }
+
+    fn push(&mut self, number: u32, uid: u32, size: u64, hidden: bool) {
+        if self.is_here(number, Some(uid)) {
+            return;
+        }
+        let follows = self.rows.last().is_none_or(|last| last.uid < uid);
+        self.unordered |= !follows || number as usize != self.rows.len() + 1;
         self.rows.push(Row {
             uid,
             size: [(size >> 32) as u32, size as u32],
@@ -71,16 +148,35 @@ impl Scan {
         }
     }
 
-    /// Sorts, and drops what came twice; says how many messages there are.
+    fn settle_part(&mut self, part: Part) {
+        if let Some(uid) = part.uid {
+            self.unordered = true;
+            self.push(0, uid, part.size.unwrap_or(0), part.hidden == Some(true));
+        }
+    }
+
+    /// Whether something of a message was told, and not all that was asked for.
+    pub(crate) fn lacks_something(&self) -> bool {
+        let lacks = |part: &Part| part.uid.is_some() || part.size.is_some();
+        self.parts.values().any(lacks)
+    }
+
+    /// Sorts, and drops what came twice; says how many messages there are. A size that is not known yields
+    /// to one that is.
     pub(crate) fn settle(&mut self) -> usize {
-        self.rows
-            .sort_unstable_by_key(|row| (row.uid, core::cmp::Reverse(row.size)));
-        self.rows.dedup_by_key(|row| row.uid);
+        if self.unordered {
+            self.rows
+                .sort_unstable_by_key(|row| (row.uid, core::cmp::Reverse(row.size)));
+            self.rows.dedup_by_key(|row| row.uid);
+        }
         self.rows.len()
     }
 
-    /// The messages that are to be seen.
-    pub(crate) fn finish(mut self) -> Table {
+    /// The messages that are to be seen, and what is known of their numbers.
+    pub(crate) fn finish(mut self) -> (Table, Presence) {
+        for part in mem::take(&mut self.parts).into_values() {
+            self.settle_part(part);
+        }
         self.settle();
         self.hidden.sort_unstable();
         if !self.hidden.is_empty() {
@@ -88,7 +184,10 @@ impl Scan {
                 .retain(|row| self.hidden.binary_search(&row.uid).is_err());
         }
         self.rows.shrink_to_fit();
-        Table { rows: self.rows }
+        let table = Table { rows: self.rows };
+        let numbered = !self.unordered && self.hidden.is_empty();
+        let presence = Presence::new(table.len(), numbered);
+        (table, presence)
     }
 }
 

@@ -60,6 +60,7 @@ impl ImapBackend {
             | DeletePolicy::Keep => None,
         };
         let flags = self.client.watch.is_some();
+        opening.scan.with_flags(flags);
         let folder = self.folder_name(&self.config.folder);
         self.put(
             Command::Select {
@@ -106,7 +107,8 @@ impl ImapBackend {
             let failure = error::command("listing", notice);
             return self.deny(Denial::Failed(failure));
         }
-        if short && !mem::replace(&mut opening.scanned_again, true) {
+        let lacking = short || opening.scan.lacks_something();
+        if lacking && !mem::replace(&mut opening.scanned_again, true) {
             // messages may have gone meanwhile: a NOOP makes the server say so
             self.put(Command::Noop, Purpose::Keep);
             let flags = self.client.watch.is_some();
@@ -123,7 +125,7 @@ impl ImapBackend {
         };
         let scan = mem::take(&mut opening.scan);
         self.read_only = opening.read_only || self.asked_read_only();
-        self.table = scan.finish();
+        (self.table, self.presence) = scan.finish();
         self.uid_validity = validity;
         self.listing = Some(0);
         self.ready();

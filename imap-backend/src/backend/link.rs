@@ -144,6 +144,7 @@ impl ImapBackend {
     pub(super) fn lose(&mut self, failure: Failure) {
         let failure = self.bye.take().unwrap_or(failure);
         self.gone = None;
+        self.presence.forget_numbers();
         self.client.reset();
         match mem::replace(&mut self.link, Link::Down) {
             Link::Connecting | Link::Handshake | Link::Opening => {

@@ -30,6 +30,7 @@ use pop3_proto::trace::Trace;
 use crate::client::{Client, Event, Purpose};
 use crate::command::Command;
 use crate::config::Config;
+use crate::presence::Presence;
 use crate::table::Table;
 
 use alert::Said;
@@ -55,6 +56,7 @@ pub struct ImapBackend {
     open: Option<Open>,
     opening: Option<Opening>,
     table: Table,
+    presence: Presence,
     uid_validity: u32,
     read_only: bool,
     /// How many messages the folder has, as last heard.
@@ -96,6 +98,7 @@ impl ImapBackend {
             open: None,
             opening: None,
             table: Table::default(),
+            presence: Presence::default(),
             uid_validity: 0,
             read_only: false,
             exists: 0,
@@ -174,8 +177,15 @@ impl ImapBackend {
             } => {
                 self.update_done(step, &notice);
             }
-            Event::Exists(count) => self.exists = count,
-            Event::Expunge => self.saw_expunge(),
+            Event::Exists(count) => {
+                self.exists = count;
+                self.presence.exist(count);
+            }
+            Event::Expunge(number) => {
+                self.exists = self.exists.saturating_sub(1);
+                self.presence.expunged(number);
+            }
+            Event::Vanished => self.presence.forget_numbers(),
             // the answer to a NOOP, or to something sent for the login
             Event::Done { .. } | Event::Continue(_) | Event::Ahead | Event::Other => {}
             Event::Inline(head, body) => self.inline(head, body),

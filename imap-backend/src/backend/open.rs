@@ -90,9 +90,8 @@ impl ImapBackend {
                 }
             }
             Event::Message(message) => {
-                if let (true, Some(uid @ 1..)) = (opening.first, message.uid) {
-                    let hidden = message.watched == Some(true);
-                    opening.scan.push(uid, message.size.unwrap_or(0), hidden);
+                if opening.first {
+                    opening.scan.told(message);
                     if opening.scan.len() > self.config.max_messages as usize {
                         let limit = self.config.max_messages;
                         let detail = format!("more than {limit} messages");
@@ -101,7 +100,11 @@ impl ImapBackend {
                 }
             }
             Event::Ahead => self.client.discard(),
-            Event::Expunge => opening.exists = opening.exists.saturating_sub(1),
+            Event::Expunge(_) => {
+                opening.exists = opening.exists.saturating_sub(1);
+                opening.scan.renumbered();
+            }
+            Event::Vanished => opening.scan.renumbered(),
             Event::Inline(..) | Event::Tail(_) | Event::Folder { .. } | Event::Other => {}
         }
     }

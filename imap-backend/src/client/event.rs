@@ -50,6 +50,8 @@ pub(crate) struct Notice {
 /// What a FETCH without a body said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
+    /// Its sequence number.
+    pub(crate) number: u32,
     pub(crate) uid: Option<u32>,
     pub(crate) size: Option<u64>,
     /// Whether it has the flag that is watched for, if its flags came along.
@@ -79,7 +81,10 @@ pub(crate) enum Event {
     /// `+` with its text, when no literal waited for it.
     Continue(Vec<u8>),
     Exists(u32),
-    Expunge,
+    /// The message with this sequence number is gone.
+    Expunge(u32),
+    /// Messages are gone, and their numbers were not told.
+    Vanished,
     Message(Message),
     /// A body that stood in its line; `None` where the server said NIL.
     Inline(Head, Option<Vec<u8>>),
@@ -123,6 +128,7 @@ pub(super) fn fetched(fetch: Fetch<'_>, awaited: bool, watch: Option<&str>) -> E
             let watched = fetch.flags.zip(watch);
             let watched = watched.map(|(flags, watch)| words(flags).any(|flag| is(flag, watch)));
             Event::Message(Message {
+                number: fetch.number,
                 uid: fetch.uid,
                 size: fetch.size,
                 watched,

@@ -341,7 +341,8 @@ impl Client {
                     Event::Other
                 }
                 Response::Data(Data::Exists(count)) => Event::Exists(count),
-                Response::Data(Data::Expunge) => Event::Expunge,
+                Response::Data(Data::Expunge(number)) => Event::Expunge(number),
+                Response::Data(Data::Vanished) => Event::Vanished,
                 Response::Data(Data::Fetch(fetch)) => {
                     let awaited = awaits_header(&self.outstanding);
                     fetched(fetch, awaited, self.watch.as_deref())

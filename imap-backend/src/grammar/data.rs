@@ -17,7 +17,9 @@ pub(crate) enum Data<'a> {
     /// How many messages the folder has.
     Exists(u32),
     /// The message with this sequence number is gone.
-    Expunge,
+    Expunge(u32),
+    /// Messages are gone, told without their numbers (RFC 7162 section 3.2.10).
+    Vanished,
     /// Something about one message.
     Fetch(Fetch<'a>),
     /// A folder.
@@ -42,13 +44,14 @@ pub(super) fn data(input: &[u8]) -> IResult<&[u8], Data<'_>> {
     };
     let known = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
     let data = match count {
-        Some(_) if known("FETCH") => fetch::fetch(after)
+        Some(number) if known("FETCH") => fetch::fetch(after)
             .ok()
-            .map(|(_, fetch)| Data::Fetch(fetch)),
+            .map(|(_, fetch)| Data::Fetch(Fetch { number, ..fetch })),
         Some(count) if known("EXISTS") => Some(Data::Exists(count)),
-        Some(_) if known("EXPUNGE") => Some(Data::Expunge),
+        Some(number) if known("EXPUNGE") => Some(Data::Expunge(number)),
         Some(_) => None,
         None if known("CAPABILITY") => Some(Data::Capability(after)),
+        None if known("VANISHED") => Some(Data::Vanished),
         None if known("LIST") => folder(after).ok().map(|(_, list)| Data::List(list)),
         None => None,
     };

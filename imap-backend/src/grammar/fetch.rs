@@ -16,6 +16,8 @@ use super::token::{Str, any_value, bracketed, list, nil, spaces, string, word};
 /// What a FETCH says about one message, as far as it was asked.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fetch<'a> {
+    /// The message's sequence number; 0 where the line was not read from its beginning.
+    pub(crate) number: u32,
     pub(crate) uid: Option<u32>,
     pub(crate) size: Option<u64>,
     /// The flags, parted by spaces.

@@ -71,6 +71,8 @@ pub struct World {
     /// Requests that have no final reply yet.
     pub open_requests: i64,
     pub challenged: bool,
+    /// The UIDs in the folder, as the upstream has them.
+    pub there: Vec<u32>,
     /// Tickets that were asked for, and those that came to their end.
     pub asked: Vec<u32>,
     pub ended: Vec<u32>,
@@ -102,6 +104,7 @@ impl World {
             reads: 0,
             open_requests: 0,
             challenged: false,
+            there: Vec::new(),
             asked: Vec::new(),
             ended: Vec::new(),
         }
@@ -122,6 +125,7 @@ impl World {
         let tags = tags(&sent);
         assert!(sent.contains(" LOGIN "), "{sent}");
         assert!(sent.contains(" SELECT "), "{sent}");
+        self.there = messages.iter().map(|&(uid, _)| uid).collect();
         self.serve(&format!("{} OK logged in\r\n", tags[0]));
         self.serve(&format!(
             "* {} EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n",
@@ -383,15 +387,27 @@ impl World {
     pub fn expect_ok(&mut self, command: &str) {
         let removes = ["UID EXPUNGE ", "UID MOVE "].iter();
         let set = removes.filter_map(|verb| command.strip_prefix(verb)).next();
-        let gone = set.map_or(0, |set| members(set.split(' ').next().unwrap_or_default()));
-        self.expect_ok_gone(command, gone);
+        let set = set.map_or("", |set| set.split(' ').next().unwrap_or_default());
+        self.expect_ok_gone(command, set);
     }
 
-    /// Expects a command, tells so many messages to be gone, and says OK.
-    pub fn expect_ok_gone(&mut self, command: &str, gone: usize) {
+    /// Expects a command, tells the messages of this set to be gone, and says OK.
+    pub fn expect_ok_gone(&mut self, command: &str, set: &str) {
         let tag = self.expect(command);
-        let gone = "* 1 EXPUNGE\r\n".repeat(gone);
+        let gone = self.expunged(set);
         self.serve(&format!("{gone}{tag} OK done\r\n"));
+    }
+
+    /// The lines that tell the messages of this set to be gone, which are there until then.
+    pub fn expunged(&mut self, set: &str) -> String {
+        let mut lines = String::new();
+        for uid in uids(set) {
+            let place = self.there.iter().position(|&there| there == uid);
+            let place = place.unwrap_or_else(|| panic!("{uid} is not there"));
+            self.there.remove(place);
+            lines.push_str(&format!("* {} EXPUNGE\r\n", place + 1));
+        }
+        lines
     }
 
     pub fn expect_no(&mut self, command: &str) {
@@ -492,15 +508,16 @@ pub fn tags(sent: &str) -> Vec<String> {
         .collect()
 }
 
-/// How many UIDs a set names.
-pub fn members(set: &str) -> usize {
-    let number = |text: &str| text.parse::<usize>().unwrap();
-    set.split(',')
-        .map(|range| match range.split_once(':') {
-            Some((first, last)) => number(last) - number(first) + 1,
-            None => 1,
+/// The UIDs that a set names; none if it is empty.
+pub fn uids(set: &str) -> Vec<u32> {
+    let number = |text: &str| text.parse::<u32>().unwrap();
+    let ranges = set.split(',').filter(|range| !range.is_empty());
+    ranges
+        .flat_map(|range| {
+            let (first, last) = range.split_once(':').unwrap_or((range, range));
+            number(first)..=number(last)
         })
-        .sum()
+        .collect()
 }
 
 /// A FETCH response with a body literal.

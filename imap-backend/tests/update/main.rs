@@ -7,6 +7,7 @@ mod common;
 mod before_quit;
 mod by_uid;
 mod elsewhere;
+mod foreign;
 mod losses;
 mod without_uidplus;
 

@@ -9,8 +9,8 @@
 //!   and the EXPUNGE cannot be told apart; servers with UIDPLUS do not have this gap;
 //! - nothing is called done that the server has not confirmed. An OK is not enough: without the right to
 //!   flag or to expunge, some servers say OK and keep the messages (RFC 4314 section 4). Each one that
-//!   goes is told by an EXPUNGE (RFC 3501 section 6.4.3, RFC 6851 section 3.3); if fewer were told than
-//!   there were marks, a look shows whether the others are gone.
+//!   goes is told by an EXPUNGE (RFC 3501 section 6.4.3, RFC 6851 section 3.3), whose number says which it
+//!   was: other clients remove messages, too. A look shows whether those are gone that were not told.
 
 mod stage;
 mod work;
@@ -83,7 +83,7 @@ impl ImapBackend {
             create: false,
             created: false,
             copied: false,
-            gone: 0,
+            unconfirmed: Vec::new(),
             look: Look::default(),
             ours: Vec::new(),
         });
@@ -140,7 +140,7 @@ impl ImapBackend {
         };
         if update.stage == Stage::Verify
             && let Some(uid) = message.uid
-            && update.deleted.binary_search(&uid).is_ok()
+            && update.unconfirmed.binary_search(&uid).is_ok()
         {
             let detail = format!("upstream said OK, and message {uid} is still there");
             return update.fail(Failure::temporary(detail));
@@ -159,14 +159,6 @@ impl ImapBackend {
             } else if deleted {
                 look.flagged.push(uid);
             }
-        }
-    }
-
-    /// The server told that a message is gone.
-    pub(super) fn saw_expunge(&mut self) {
-        self.exists = self.exists.saturating_sub(1);
-        if let Some(update) = &mut self.update {
-            update.gone = update.gone.saturating_add(1);
         }
     }
 
@@ -196,7 +188,6 @@ impl ImapBackend {
         update.pending = 0;
         update.seen_pending = 0;
         update.seen_sent = 0;
-        update.gone = 0;
         update.create = false;
         update.folder = Vec::new();
     }

@@ -25,7 +25,7 @@ pub(super) enum Stage {
     Mark,
     LookAfter,
     Expunge,
-    /// The server told of fewer that are gone than there were marks: look which are there.
+    /// The server did not tell all that were marked to be gone: look whether those are there.
     Verify,
     /// Take our flags back.
     Undo,
@@ -56,8 +56,8 @@ pub(in crate::backend) struct Update {
     pub(super) create: bool,
     pub(super) created: bool,
     pub(super) copied: bool,
-    /// How many messages the server told to be gone, since the update began on this connection.
-    pub(super) gone: u32,
+    /// The marked UIDs that the server did not tell to be gone, ascending; known when it was done with all.
+    pub(super) unconfirmed: Vec<u32>,
     pub(super) look: Look,
     /// The UIDs whose `\Deleted` is ours.
     pub(super) ours: Vec<u32>,
@@ -78,9 +78,8 @@ impl Update {
     /// What the stage goes through piece by piece.
     pub(super) fn list(&self) -> &[u32] {
         match self.stage {
-            Stage::Move | Stage::Copy | Stage::Remove | Stage::Flag | Stage::Verify => {
-                &self.deleted
-            }
+            Stage::Move | Stage::Copy | Stage::Remove | Stage::Flag => &self.deleted,
+            Stage::Verify => &self.unconfirmed,
             Stage::Mark | Stage::Undo => &self.ours,
             Stage::Start
             | Stage::Capability

@@ -176,8 +176,12 @@ impl ImapBackend {
                 }
             }
             Stage::Move | Stage::Remove | Stage::Expunge => {
-                let told = u64::from(update.gone) >= update.deleted.len() as u64;
-                update.enter(if told { Stage::End } else { Stage::Verify });
+                let (table, presence) = (&self.table, &self.presence);
+                let is_gone = |uid: u32| table.find(uid).is_some_and(|at| presence.is_gone(at));
+                let marked = update.deleted.iter().copied();
+                update.unconfirmed = marked.filter(|&uid| !is_gone(uid)).collect();
+                let all_told = update.unconfirmed.is_empty();
+                update.enter(if all_told { Stage::End } else { Stage::Verify });
             }
             Stage::Flag | Stage::Verify => self.enter(Stage::End),
             Stage::Undo => {}

@@ -1,0 +1,167 @@
+//! Which messages of the maildrop are known to be gone upstream.
+//!
+//! Owns the way from a sequence number to a message: numbers move with every EXPUNGE (RFC 3501 section
+//! 7.4.1), places in the table do not. Where it cannot be sure what a number means it says nothing, and
+//! the caller has to look. It never takes a message for gone because of how many went.
+//!
+//! Empty until the first message goes; then one bit a message, and a count for each block of 512.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// How many words of bits share a count.
+const BLOCK: usize = 8;
+/// How many places that are.
+const PLACES: u32 = BLOCK as u32 * 64;
+
+/// What is known about the messages of a table.
+#[derive(Debug, Default)]
+pub(crate) struct Presence {
+    places: u32,
+    /// Whether the sequence numbers of this connection are known.
+    numbered: bool,
+    /// One bit for each place: set while the message is not known to be gone.
+    bits: Vec<u64>,
+    /// How many bits are set in each block.
+    counts: Vec<u16>,
+}
+
+impl Presence {
+    /// All of so many messages are there. `numbered` says that the first has the number 1, the second
+    /// 2, and so on.
+    pub(crate) fn new(places: u32, numbered: bool) -> Self {
+        Self {
+            places,
+            numbered,
+            ..Self::default()
+        }
+    }
+
+    /// The connection is another one, or the server told of messages that went without their numbers: what is
+    /// gone stays gone, what a number means is not known any more.
+    pub(crate) fn forget_numbers(&mut self) {
+        self.numbered = false;
+    }
+
+    /// The server says how many messages there are. Fewer than are known to be there: it numbers them in
+    /// a way of its own.
+    pub(crate) fn exist(&mut self, count: u32) {
+        let known: u32 = match self.counts.is_empty() {
+            true => self.places,
+            false => self.counts.iter().map(|&count| u32::from(count)).sum(),
+        };
+        self.numbered &= known <= count;
+    }
+
+    /// The message with this sequence number is gone.
+    pub(crate) fn expunged(&mut self, number: u32) {
+        if self.numbered
+            && let Some(before) = number.checked_sub(1)
+        {
+            self.unfold();
+            if let Some(place) = self.place(before) {
+                self.clear(place);
+            }
+        }
+    }
+
+    /// Whether the message at this place is known to be gone.
+    pub(crate) fn is_gone(&self, place: u32) -> bool {
+        let word = self.bits.get(place as usize / 64);
+        word.is_some_and(|word| word & 1 << (place % 64) == 0)
+    }
+
+    /// The place that has so many others before it, of those that are there.
+    fn place(&self, mut before: u32) -> Option<u32> {
+        let mut first = 0;
+        for &count in &self.counts {
+            if before < u32::from(count) {
+                break;
+            }
+            before -= u32::from(count);
+            first += PLACES;
+        }
+        let words = self.bits.get(first as usize / 64..)?;
+        for &word in words {
+            let here = word.count_ones();
+            if before < here {
+                let mut left = word;
+                for _ in 0..before {
+                    left &= left - 1;
+                }
+                return Some(first + left.trailing_zeros());
+            }
+            before -= here;
+            first += 64;
+        }
+        None
+    }
+
+    fn clear(&mut self, place: u32) {
+        let bit = 1 << (place % 64);
+        if let Some(word) = self.bits.get_mut(place as usize / 64)
+            && *word & bit != 0
+        {
+            *word &= !bit;
+            if let Some(count) = self.counts.get_mut((place / PLACES) as usize) {
+                *count -= 1;
+            }
+        }
+    }
+
+    fn unfold(&mut self) {
+        if !self.bits.is_empty() || self.places == 0 {
+            return;
+        }
+        self.bits = vec![u64::MAX; self.places.div_ceil(64) as usize];
+        let rest = self.places % 64;
+        if let (Some(last), 1..) = (self.bits.last_mut(), rest) {
+            *last = (1 << rest) - 1;
+        }
+        let count = |words: &[u64]| words.iter().map(|word| word.count_ones() as u16).sum();
+        self.counts = self.bits.chunks(BLOCK).map(count).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// As a list from which numbers are struck out, one after the other.
+        #[test]
+        fn w005_a_number_means_the_message_that_a_list_would_say(
+            places in 0..1400_u32,
+            numbers in proptest::collection::vec(0..1500_u32, 0..300),
+        ) {
+            let mut presence = Presence::new(places, true);
+            let mut list: Vec<u32> = (0..places).collect();
+            for number in numbers {
+                presence.expunged(number);
+                if number > 0 && number as usize <= list.len() {
+                    list.remove(number as usize - 1);
+                }
+            }
+            presence.exist(list.len() as u32);
+            prop_assert!(presence.numbered);
+            for place in 0..places {
+                prop_assert_eq!(presence.is_gone(place), !list.contains(&place));
+            }
+            presence.exist((list.len() as u32).saturating_sub(1));
+            prop_assert_eq!(presence.numbered, list.is_empty());
+        }
+
+        /// Without numbers nothing is taken for gone.
+        #[test]
+        fn w005_a_number_that_is_not_known_means_nothing(numbers in proptest::collection::vec(0..9_u32, 0..9)) {
+            let mut presence = Presence::new(5, true);
+            presence.forget_numbers();
+            for number in numbers {
+                presence.expunged(number);
+            }
+            prop_assert!((0..9).all(|place| !presence.is_gone(place)));
+        }
+    }
+}
