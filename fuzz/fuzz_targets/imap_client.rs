@@ -13,7 +13,7 @@ use imap_backend::{AuthPreference, Config, DeletePolicy, ImapBackend, PipelineLo
 use libfuzzer_sys::fuzz_target;
 use pop3_fuzz::Decisions;
 use pop3_proto::backend::{
-    Access, Backend, Effect, Failure, Index, Login, Mechanism, Open, Outcome, Part, Reply, Request,
+    Access, Caller, Backend, Effect, Failure, Index, Login, Mechanism, Open, Outcome, Part, Reply, Request,
     Ticket,
 };
 use pop3_proto::secret::Secret;
@@ -218,6 +218,7 @@ impl Rig {
                 login,
                 access,
                 utf8,
+                caller: Caller::default(),
             }),
         );
         rig.settle();

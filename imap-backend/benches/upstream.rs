@@ -9,7 +9,7 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use imap_backend::{Config, ImapBackend, Security};
 use pop3_proto::backend::{
-    Access, Backend, Index, Login, Open, Outcome, Part, Reply, Request, Ticket,
+    Access, Backend, Caller, Index, Login, Open, Outcome, Part, Reply, Request, Ticket,
 };
 use pop3_proto::secret::Secret;
 use pop3_proto::time::Time;
@@ -64,6 +64,7 @@ fn opening() -> ImapBackend {
             login,
             access,
             utf8: false,
+            caller: Caller::default(),
         }),
     );
     while backend.poll_effect().is_some() {}

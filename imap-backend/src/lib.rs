@@ -36,14 +36,15 @@
 //! use std::sync::Arc;
 //!
 //! use imap_backend::{Config, ImapBackend, Security};
-//! use pop3_proto::backend::{Access, Backend, Effect, Login, Open, Outcome, Request};
+//! use pop3_proto::backend::{Access, Caller, Backend, Effect, Login, Open, Outcome, Request};
 //! use pop3_proto::secret::Secret;
 //! use pop3_proto::time::Time;
 //!
 //! let config = Config::new("imap.example.org", 993, Security::Implicit);
 //! let mut backend = ImapBackend::new(Arc::new(config), None);
 //! let login = Login::Password { user: "tim".into(), password: Secret::from(&b"tanstaaf"[..]) };
-//! let open = Open { login, access: Access::ReadWrite, utf8: false };
+//! let (access, caller) = (Access::ReadWrite, Caller::default());
+//! let open = Open { login, access, utf8: false, caller };
 //! backend.handle_request(Time::ZERO, Request::Open(open));
 //!
 //! // whoever drives it connects, and says so

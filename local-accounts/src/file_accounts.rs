@@ -8,8 +8,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pop3_proto::backend::Login;
 use pop3_proto::backend::store::{Accounts, StoreError};
+use pop3_proto::backend::{Caller, Login};
 
 use crate::credential::Credential;
 use crate::passwd::{PasswdEntry, PasswdError, PasswdFile, failed, folded};
@@ -76,14 +76,6 @@ impl FileAccounts {
         self
     }
 
-    /// The account whose maildrop a login under this name would open, as far as was read by now: looks at
-    /// no file and waits for nobody who does, and says nothing about whether anybody may log in.
-    pub fn maildrop_of(&self, user: &str) -> Option<String> {
-        let table = self.last_table();
-        let entry = table.entries.get(&folded(user));
-        entry.map(|entry| entry.maildrop().to_owned())
-    }
-
     /// How many accounts there are.
     pub fn count(&self) -> usize {
         self.table().entries.len()
@@ -131,7 +123,7 @@ impl FileAccounts {
 }
 
 impl Accounts for FileAccounts {
-    fn check(&self, login: &Login) -> Result<String, StoreError> {
+    fn check(&self, login: &Login, caller: &Caller) -> Result<String, StoreError> {
         let table = self.table();
         let user = login.user().unwrap_or_default();
         let entry = table.entries.get(&folded(user));
@@ -139,7 +131,7 @@ impl Accounts for FileAccounts {
         let credential = entry.map(PasswdEntry::credential);
         let stand_in = table.prevailing.as_ref();
         self.verifier
-            .check_beside(login, name, credential, stand_in)?;
+            .check_beside(login, caller, name, credential, stand_in)?;
         entry
             .map(|entry| entry.maildrop().to_owned())
             .ok_or(StoreError::Credentials)

@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use local_accounts::{Algorithm, Credential, Verifier, VerifierConfig, hash};
-//! use pop3_proto::backend::Login;
+//! use pop3_proto::backend::{Caller, Login};
 //! use pop3_proto::backend::store::StoreError;
 //! use pop3_proto::secret::Secret;
 //!
@@ -25,8 +25,8 @@
 //! let verifier = Verifier::new(VerifierConfig::default())?;
 //! let login = Login::Password { user: "tim".into(), password };
 //! let credential = Credential::parse(&stored)?;
-//! assert_eq!(verifier.check(&login, "tim", Some(&credential)), Ok(()));
-//! assert_eq!(verifier.check(&login, "tom", None), Err(StoreError::Credentials));
+//! assert_eq!(verifier.check(&login, &Caller::default(), "tim", Some(&credential)), Ok(()));
+//! assert_eq!(verifier.check(&login, &Caller::default(), "tom", None), Err(StoreError::Credentials));
 //! # Ok(())
 //! # }
 //! ```

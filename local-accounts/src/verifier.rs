@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pop3_proto::backend::Login;
 use pop3_proto::backend::store::StoreError;
+use pop3_proto::backend::{Caller, Login};
 use pop3_proto::secret::Secret;
 
 use crate::MAX_PASSWORD;
@@ -23,7 +23,9 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5LWxvZ3MtaW4$mS0lU5y
 pub struct VerifierConfig {
     /// How many hashes are computed at once; 0 for as many as there are cores.
     pub parallel: usize,
-    /// How many logins may wait for that. More are refused with [`StoreError::Temporary`].
+    /// How many logins may wait for that. Networks take turns; those with failed logins of late come last. If
+    /// more come, the network that has most of them in the queue loses its latest, which is refused with
+    /// [`StoreError::Temporary`].
     pub waiting: usize,
     /// How long one waits.
     pub patience: Duration,
@@ -121,14 +123,16 @@ impl Verifier {
     ///
     /// [`StoreError::Credentials`] if it does not, or if there is no credential;
     /// [`StoreError::Policy`] for a token or a relayed mechanism;
-    /// [`StoreError::Temporary`] if too many passwords are being checked.
+    /// [`StoreError::Temporary`] if too many passwords are being checked, or if the caller is gone before it is
+    /// his turn: no hash is computed then.
     pub fn check(
         &self,
         login: &Login,
+        caller: &Caller,
         user: &str,
         credential: Option<&Credential>,
     ) -> Result<(), StoreError> {
-        self.check_beside(login, user, credential, None)
+        self.check_beside(login, caller, user, credential, None)
     }
 
     /// The same, where `stand_in` is a credential like most of the others: what a login as a user that does
@@ -141,12 +145,15 @@ impl Verifier {
     pub fn check_beside(
         &self,
         login: &Login,
+        caller: &Caller,
         user: &str,
         credential: Option<&Credential>,
         stand_in: Option<&Credential>,
     ) -> Result<(), StoreError> {
         match login {
-            Login::Password { password, .. } => self.password(user, password, credential, stand_in),
+            Login::Password { password, .. } => {
+                self.password(caller, user, password, credential, stand_in)
+            }
             Login::Apop { .. } | Login::CramMd5 { .. } => {
                 // nobody can prove an empty secret, and trying takes as long
                 let nobody = Secret::default();
@@ -164,6 +171,7 @@ impl Verifier {
 
     fn password(
         &self,
+        caller: &Caller,
         user: &str,
         password: &Secret,
         credential: Option<&Credential>,
@@ -174,13 +182,13 @@ impl Verifier {
             return Err(StoreError::Credentials);
         }
         let Some(credential) = credential else {
-            return self.refuse_after_work(password, stand_in);
+            return self.refuse_after_work(caller, password, stand_in);
         };
         if !credential.is_hash() {
             if credential.matches(password) {
                 return Ok(());
             }
-            return self.refuse_after_work(password, stand_in);
+            return self.refuse_after_work(caller, password, stand_in);
         }
         self.adopt(credential);
         let now = Instant::now();
@@ -188,7 +196,7 @@ impl Verifier {
         if self.remembered && self.cache.holds(&key, now) {
             return Ok(());
         }
-        prove(self.compute(credential, password)?)?;
+        prove(self.compute(caller, credential, password)?)?;
         if self.remembered {
             self.cache.insert(key, now);
         }
@@ -202,12 +210,13 @@ impl Verifier {
 
     fn refuse_after_work(
         &self,
+        caller: &Caller,
         password: &Secret,
         stand_in: Option<&Credential>,
     ) -> Result<(), StoreError> {
         // it is somebody's own: whether it matches is nobody's business
         let _ = match stand_in.filter(|credential| credential.is_hash()) {
-            Some(credential) => self.compute(credential, password)?,
+            Some(credential) => self.compute(caller, credential, password)?,
             None => {
                 let prevailing = self
                     .prevailing
@@ -215,16 +224,21 @@ impl Verifier {
                     .unwrap_or_else(PoisonError::into_inner);
                 let credential = Arc::clone(&prevailing.credential);
                 drop(prevailing);
-                self.compute(&credential, password)?
+                self.compute(caller, &credential, password)?
             }
         };
         Err(StoreError::Credentials)
     }
 
-    fn compute(&self, credential: &Credential, password: &Secret) -> Result<bool, StoreError> {
+    fn compute(
+        &self,
+        caller: &Caller,
+        credential: &Credential,
+        password: &Secret,
+    ) -> Result<bool, StoreError> {
         let _permit = self
             .gate
-            .enter()
+            .enter(caller)
             .map_err(|_| StoreError::Temporary("too many passwords are being checked".into()))?;
         self.hashes.fetch_add(1, Ordering::Relaxed);
         Ok(credential.matches(password))

@@ -5,8 +5,8 @@ use local_accounts::{
     Algorithm, Credential, CredentialError, HashError, MAX_PASSWORD, Verifier, VerifierConfig,
     hash, stored_secret,
 };
-use pop3_proto::backend::Login;
 use pop3_proto::backend::store::StoreError;
+use pop3_proto::backend::{Caller, Login};
 use pop3_proto::secret::Secret;
 use pop3_proto::{apop, backend::Mechanism};
 use proptest::prelude::*;
@@ -58,7 +58,12 @@ fn password(password: &str) -> Login {
 
 fn is_right(verifier: &Verifier, text: &str, candidate: &str) -> bool {
     let credential = Credential::parse(text).unwrap();
-    match verifier.check(&password(candidate), "tim", Some(&credential)) {
+    match verifier.check(
+        &password(candidate),
+        &Caller::default(),
+        "tim",
+        Some(&credential),
+    ) {
         Ok(()) => true,
         Err(error) => {
             assert_eq!(error, StoreError::Credentials);
@@ -235,18 +240,31 @@ fn digests_are_proven_with_stored_secrets_alone() {
     };
     let refused = Err(StoreError::Credentials);
     assert_eq!(
-        verifier.check(&apop("tanstaaf"), "mrose", Some(&stored)),
+        verifier.check(
+            &apop("tanstaaf"),
+            &Caller::default(),
+            "mrose",
+            Some(&stored)
+        ),
         Ok(())
     );
     assert_eq!(
-        verifier.check(&apop("wrong"), "mrose", Some(&stored)),
+        verifier.check(&apop("wrong"), &Caller::default(), "mrose", Some(&stored)),
         refused
     );
     assert_eq!(
-        verifier.check(&apop("tanstaaf"), "mrose", Some(&hashed)),
+        verifier.check(
+            &apop("tanstaaf"),
+            &Caller::default(),
+            "mrose",
+            Some(&hashed)
+        ),
         refused
     );
-    assert_eq!(verifier.check(&apop(""), "mrose", None), refused);
+    assert_eq!(
+        verifier.check(&apop(""), &Caller::default(), "mrose", None),
+        refused
+    );
     // RFC 2195's example
     let cram = Login::CramMd5 {
         user: "tim".into(),
@@ -254,16 +272,25 @@ fn digests_are_proven_with_stored_secrets_alone() {
         digest: apop::from_hex(b"b913a602c7eda7a495b4e6e7334d3890").unwrap(),
     };
     let tim = Credential::parse("{PLAIN}tanstaaftanstaaf").unwrap();
-    assert_eq!(verifier.check(&cram, "tim", Some(&tim)), Ok(()));
-    assert_eq!(verifier.check(&cram, "tim", Some(&stored)), refused);
-    assert_eq!(verifier.check(&cram, "tim", None), refused);
+    assert_eq!(
+        verifier.check(&cram, &Caller::default(), "tim", Some(&tim)),
+        Ok(())
+    );
+    assert_eq!(
+        verifier.check(&cram, &Caller::default(), "tim", Some(&stored)),
+        refused
+    );
+    assert_eq!(
+        verifier.check(&cram, &Caller::default(), "tim", None),
+        refused
+    );
     let token = Login::Bearer {
         mechanism: Mechanism::new("XOAUTH2").unwrap(),
         user: "tim".into(),
         token: secret("tanstaaftanstaaf"),
     };
     assert!(matches!(
-        verifier.check(&token, "tim", Some(&tim)),
+        verifier.check(&token, &Caller::default(), "tim", Some(&tim)),
         Err(StoreError::Policy(_))
     ));
 }

@@ -6,13 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
 
 use local_accounts::{FileAccounts, PasswdError, PasswdFile, Verifier, VerifierConfig};
-use pop3_proto::backend::Login;
 use pop3_proto::backend::store::{Accounts as _, StoreError};
+use pop3_proto::backend::{Caller, Login};
 use pop3_proto::secret::Secret;
 use proptest::prelude::*;
 
@@ -141,7 +139,7 @@ fn names_have_no_case_and_aliases_open_the_same_maildrop() {
     let path = folder.path().join("users");
     fs::write(&path, FILE).unwrap();
     let accounts = FileAccounts::open(&path, verifier()).unwrap();
-    let check = |user, password| accounts.check(&login(user, password));
+    let check = |user, password| accounts.check(&login(user, password), &Caller::default());
     assert_eq!(check("tIM", "tanstaaf"), Ok("Tim".into()));
     assert_eq!(check("tim-phone", "another"), Ok("Tim".into()));
     assert_eq!(check("tom", "password"), Ok("tom".into()));
@@ -165,7 +163,11 @@ fn a_changed_file_counts_at_once_and_a_broken_one_is_told_once() {
         .unwrap()
         .on_problem(move |_| _ = told.fetch_add(1, Ordering::Relaxed));
     assert!(!accounts.is_exposed());
-    let check = |user, password| accounts.check(&login(user, password)).is_ok();
+    let check = |user, password| {
+        accounts
+            .check(&login(user, password), &Caller::default())
+            .is_ok()
+    };
     assert!(check("tim", "one") && !check("tom", "two"));
     PasswdFile::edit(&path, |file| file.add("tom", "{PLAIN}two")).unwrap();
     assert!(check("tom", "two"));
@@ -181,32 +183,6 @@ fn a_changed_file_counts_at_once_and_a_broken_one_is_told_once() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     assert!(!check("tim", "three") && check("tom", "two"));
     assert!(accounts.is_exposed());
-}
-
-/// Who asks for a maildrop is a thread that serves sessions: a disk that hangs must not hang all of them.
-#[test]
-fn a_file_whose_reading_takes_long_holds_up_logins_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("users");
-    fs::write(&path, "tim:{PLAIN}a\n").unwrap();
-    let accounts = Arc::new(FileAccounts::open(&path, verifier()).unwrap());
-    fs::remove_file(&path).unwrap();
-    // there is nothing to be read before somebody writes
-    let made = std::process::Command::new("mkfifo").arg(&path).status();
-    assert!(made.unwrap().success());
-    let reader = Arc::clone(&accounts);
-    let reader = thread::spawn(move || reader.check(&login("tim", "a")));
-    let (told, answer) = channel();
-    let asker = thread::spawn(move || {
-        thread::sleep(Duration::from_millis(200));
-        told.send(accounts.maildrop_of("tim")).unwrap();
-    });
-    let answer = answer.recv_timeout(Duration::from_secs(10));
-    // ends the reading
-    fs::write(&path, "tim:{PLAIN}b\n").unwrap();
-    assert_eq!(reader.join().unwrap(), Err(StoreError::Credentials));
-    asker.join().unwrap();
-    assert_eq!(answer, Ok(Some("tim".into())));
 }
 
 #[test]

@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 use local_accounts::{Credential, MAX_PASSWORD, Verifier, VerifierConfig};
-use pop3_proto::backend::Login;
 use pop3_proto::backend::store::StoreError;
+use pop3_proto::backend::{Caller, Login};
 use pop3_proto::secret::Secret;
 use proptest::prelude::*;
 
@@ -24,7 +26,7 @@ fn check(
         user: user.into(),
         password: secret(password),
     };
-    verifier.check(&login, user, credential)
+    verifier.check(&login, &Caller::default(), user, credential)
 }
 
 fn secret(text: &str) -> Secret {
@@ -164,6 +166,68 @@ proptest! {
         );
         prop_assert_eq!(verifier.hashes_computed(), 1);
     }
+}
+
+/// Every place of the queue is taken by one address whenever another one logs in: it gets in all the same.
+#[test]
+fn w022_one_address_leaves_room_for_the_logins_of_others() {
+    let verifier = Arc::new(verifier(VerifierConfig {
+        parallel: 1,
+        waiting: 4,
+        patience: Duration::from_secs(600),
+        remembered: Duration::ZERO,
+        ..VerifierConfig::default()
+    }));
+    let attempt = |verifier: &Verifier, address: &str, password: &str| {
+        let (caller, _presence) = Caller::new(address.parse().unwrap(), 0);
+        let login = Login::Password {
+            user: "tim".into(),
+            password: secret(password),
+        };
+        let credential = Credential::parse(CHEAP).unwrap();
+        verifier.check(&login, &caller, "tim", Some(&credential))
+    };
+    let (told, full) = channel();
+    let stop = Arc::new(AtomicBool::new(false));
+    let flood: Vec<_> = (0..20)
+        .map(|n| {
+            let (verifier, told, stop) = (Arc::clone(&verifier), told.clone(), Arc::clone(&stop));
+            thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = attempt(&verifier, &format!("2001:db8::{n}"), "guess");
+                    if matches!(answer, Err(StoreError::Temporary(_))) {
+                        let _ = told.send(());
+                    }
+                }
+            })
+        })
+        .collect();
+    for _ in 0..10 {
+        full.recv().unwrap();
+        assert_eq!(attempt(&verifier, "192.0.2.1", "password"), Ok(()));
+    }
+    stop.store(true, Ordering::Relaxed);
+    flood.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+#[test]
+fn w022_nothing_is_computed_for_a_client_that_has_gone() {
+    let verifier = verifier(VerifierConfig::default());
+    let credential = Credential::parse(CHEAP).unwrap();
+    let login = Login::Password {
+        user: "tim".into(),
+        password: secret("password"),
+    };
+    let (caller, presence) = Caller::new("192.0.2.1".parse().unwrap(), 0);
+    drop(presence);
+    for credential in [None, Some(&credential)] {
+        let answer = verifier.check(&login, &caller, "tim", credential);
+        assert!(
+            matches!(answer, Err(StoreError::Temporary(_))),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(verifier.hashes_computed(), 0);
 }
 
 #[test]

@@ -18,15 +18,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use maildir_backend::{Config, Layout, MaildirStore};
-use pop3_proto::backend::Login;
 use pop3_proto::backend::blocking::Blocking;
 use pop3_proto::backend::store::{Accounts, StoreError};
+use pop3_proto::backend::{Caller, Login};
 use testkit::stores::{Client, Subject};
 
 struct Anybody;
 
 impl Accounts for Anybody {
-    fn check(&self, _: &Login) -> Result<String, StoreError> {
+    fn check(&self, _: &Login, _: &Caller) -> Result<String, StoreError> {
         Ok("u".to_owned())
     }
 }

@@ -4,8 +4,8 @@ use std::{env, error::Error, sync::Arc};
 
 use arc_swap::ArcSwap;
 use maildir_backend::{Config, MaildirStore};
-use pop3_proto::backend::Login;
 use pop3_proto::backend::store::{Accounts, StoreError};
+use pop3_proto::backend::{Caller, Login};
 use pop3_proto::{secret::Secret, server::Policy};
 use pop3_server::server::{Options, Server};
 use pop3_server::{listen::listen, settings::Settings, stored::Stored};
@@ -16,7 +16,7 @@ struct One {
 }
 
 impl Accounts for One {
-    fn check(&self, login: &Login) -> Result<String, StoreError> {
+    fn check(&self, login: &Login, _: &Caller) -> Result<String, StoreError> {
         let proven = login.proves(&self.password) && login.user() == Some(&self.user);
         proven
             .then(|| self.user.clone())

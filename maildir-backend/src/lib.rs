@@ -9,7 +9,7 @@
 //! use std::sync::Arc;
 //!
 //! use maildir_backend::{Config, MaildirStore, Users};
-//! use pop3_proto::backend::Login;
+//! use pop3_proto::backend::{Caller, Login};
 //! use pop3_proto::backend::blocking::Blocking;
 //! use pop3_proto::backend::store::{Accounts, StoreError};
 //! use pop3_proto::secret::Secret;
@@ -17,7 +17,7 @@
 //! struct Tim(Secret);
 //!
 //! impl Accounts for Tim {
-//!     fn check(&self, login: &Login) -> Result<String, StoreError> {
+//!     fn check(&self, login: &Login, _: &Caller) -> Result<String, StoreError> {
 //!         let proven = login.proves(&self.0) && login.user() == Some("tim");
 //!         if proven { Ok("tim".into()) } else { Err(StoreError::Credentials) }
 //!     }

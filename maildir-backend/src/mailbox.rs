@@ -23,6 +23,7 @@ use crate::{name, packed, removal};
 /// A session with a folder of a [`MaildirStore`](crate::MaildirStore).
 pub struct MaildirMailbox {
     shared: Arc<Shared>,
+    account: String,
     /// `None`: there is none, which is the same as empty.
     folder: Option<Folder>,
     access: Access,
@@ -33,9 +34,15 @@ pub struct MaildirMailbox {
 }
 
 impl MaildirMailbox {
-    pub(crate) fn new(shared: Arc<Shared>, folder: Option<Folder>, access: Access) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        folder: Option<Folder>,
+        account: String,
+        access: Access,
+    ) -> Self {
         Self {
             shared,
+            account,
             folder,
             access,
             held: None,
@@ -118,6 +125,10 @@ impl MaildirMailbox {
 impl Mailbox for MaildirMailbox {
     fn access(&self) -> Access {
         self.access
+    }
+
+    fn account(&self) -> Option<&str> {
+        Some(&self.account)
     }
 
     fn list(&mut self) -> Result<Vec<Entry>, StoreError> {

@@ -61,11 +61,12 @@ impl Store for MaildirStore {
     type Mailbox = MaildirMailbox;
 
     fn open(&self, open: &Open) -> Result<MaildirMailbox, StoreError> {
-        let account = self.accounts.check(&open.login)?;
+        let account = self.accounts.check(&open.login, &open.caller)?;
         let folder = Folder::open(&self.shared.config, &account)?;
         Ok(MaildirMailbox::new(
             Arc::clone(&self.shared),
             folder,
+            account,
             open.access,
         ))
     }

@@ -12,14 +12,14 @@ use common::{Disk, login, make_maildir, read, store};
 use maildir_backend::{Config, ConfigError, Deletion, Layout, MaildirStore, Missing, Users};
 use pop3_proto::backend::blocking::{Mailbox, Store};
 use pop3_proto::backend::store::{Accounts, StoreError};
-use pop3_proto::backend::{Index, Login};
+use pop3_proto::backend::{Caller, Index, Login};
 use proptest::prelude::*;
 
 /// Every account is there, whatever its name.
 struct All;
 
 impl Accounts for All {
-    fn check(&self, login: &Login) -> Result<String, StoreError> {
+    fn check(&self, login: &Login, _: &Caller) -> Result<String, StoreError> {
         Ok(login.user().unwrap_or_default().to_owned())
     }
 }

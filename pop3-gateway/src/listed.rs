@@ -51,7 +51,7 @@ impl Store for Listed {
     type Mailbox = ListMailbox;
 
     fn open(&self, open: &Open) -> Result<ListMailbox, StoreError> {
-        let account = self.accounts.check(&open.login)?;
+        let account = self.accounts.check(&open.login, &open.caller)?;
         self.maildrop(&account).open(&Open {
             login: Login::Password {
                 user: account,
@@ -59,6 +59,7 @@ impl Store for Listed {
             },
             access: open.access,
             utf8: open.utf8,
+            caller: open.caller.clone(),
         })
     }
 }

@@ -18,6 +18,7 @@ use crate::budget::Share;
 pub struct Served {
     backend: Box<dyn Backend<Done = Answer>>,
     user: Option<String>,
+    locked_in: Option<String>,
     share: Option<Share>,
 }
 
@@ -30,6 +31,7 @@ impl Served {
         Self {
             backend: Box::new(Erased(backend)),
             user: None,
+            locked_in: None,
             share: None,
         }
     }
@@ -39,6 +41,15 @@ impl Served {
     pub fn holding(self, share: Share) -> Self {
         Self {
             share: Some(share),
+            ..self
+        }
+    }
+
+    /// Its maildrops are locked under this place and the account's name, once the login has told it.
+    #[must_use]
+    pub fn locked_in(self, place: Option<String>) -> Self {
+        Self {
+            locked_in: place,
             ..self
         }
     }
@@ -82,6 +93,12 @@ impl Backend for Served {
 
     fn poll_timeout(&self) -> Option<Time> {
         self.backend.poll_timeout()
+    }
+
+    fn maildrop(&self) -> Option<String> {
+        let place = self.locked_in.as_ref()?;
+        let account = self.backend.maildrop()?;
+        Some(format!("{place}{}", account.to_lowercase()))
     }
 
     fn recv_buf(&mut self) -> &mut [u8] {
@@ -177,6 +194,10 @@ impl<B: Backend> Backend for Erased<B> {
 
     fn poll_timeout(&self) -> Option<Time> {
         self.0.poll_timeout()
+    }
+
+    fn maildrop(&self) -> Option<String> {
+        self.0.maildrop()
     }
 
     fn recv_buf(&mut self) -> &mut [u8] {

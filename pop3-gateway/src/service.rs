@@ -144,8 +144,10 @@ impl Service for Gateway {
                 tls: upstream.tls.clone(),
             },
             Place::Store(store) => Routed {
-                backend: (store.backend)().renamed(renamed),
-                maildrop: maildrop(store, user),
+                backend: (store.backend)()
+                    .renamed(renamed)
+                    .locked_in((!store.shared).then(|| place(store))),
+                maildrop: place(store),
                 upstream: store.name.clone(),
                 tls: None,
             },
@@ -165,18 +167,10 @@ fn mailbox(upstream: &Upstream, user: Option<&str>) -> String {
     )
 }
 
-/// The same for a store, where an alias leads to the account that it stands for.
-fn maildrop(store: &Store, user: Option<&str>) -> String {
-    let name = &store.name;
-    if store.shared {
-        return format!("store\n{name}\n");
-    }
-    let user = user.filter(|user| !user.is_empty());
-    let account = store.accounts.as_ref().zip(user);
-    let account = account.and_then(|(accounts, user)| accounts.maildrop_of(user));
-    let user = account.or_else(|| user.map(str::to_owned));
-    let user = user.map_or_else(unique, |user| user.to_lowercase());
-    format!("store\n{name}\n{user}")
+/// Where the maildrops of a store are locked, all under one name if all accounts share one. Which account it
+/// is, and so the name behind this, the login itself says.
+fn place(store: &Store) -> String {
+    format!("store\n{}\n", store.name)
 }
 
 /// No user's name has a line end.

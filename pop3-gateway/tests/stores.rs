@@ -131,6 +131,30 @@ fn accounts_have_their_own_folders_and_aliases_share_one() {
     }
 }
 
+/// The lock's name comes from the table that the login itself was checked against, not from one that was read
+/// before.
+#[test]
+fn w013_an_alias_that_was_just_added_shares_the_lock_of_its_account() {
+    for runtime in RUNTIMES {
+        let place = Place::new(MAILDIR);
+        maildir(&place.path("mail/tim/Maildir"));
+        let gateway = place.serve(runtime);
+        let users = place.path("users");
+        let before = fs::read_to_string(&users).unwrap();
+        fs::write(
+            &users,
+            format!("{before}tablet:{{PLAIN}}tablet::::::user=tim\n"),
+        )
+        .unwrap();
+        let mut client = gateway.log_in("tablet");
+        let mut second = gateway.connect();
+        second.say("USER tim");
+        let answer = second.say("PASS tim");
+        assert!(answer.starts_with("-ERR [IN-USE]"), "{answer}");
+        assert!(client.say("QUIT").starts_with("+OK"));
+    }
+}
+
 #[test]
 fn a_directory_of_files_is_a_maildrop() {
     for runtime in RUNTIMES {

@@ -80,6 +80,14 @@ impl Failures {
         delay.first.saturating_mul(factor).min(delay.most)
     }
 
+    /// How many logins from this address have failed of late.
+    pub fn times(&self, delay: &Delay, address: IpAddr, now: Time) -> u32 {
+        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = table.get(&Origin::from(address));
+        let failed = failed.filter(|failed| now.since(failed.last) < delay.memory);
+        failed.map_or(0, |failed| failed.times)
+    }
+
     /// How many addresses are remembered.
     pub fn remembered(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()

@@ -23,6 +23,8 @@ use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pop3_proto::backend::network;
+
 /// The most connections at once; `0` means no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -51,10 +53,7 @@ pub struct Origin(IpAddr);
 
 impl From<IpAddr> for Origin {
     fn from(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V4(address) => IpAddr::V4(address),
-            IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
-        })
+        Self(network(address))
     }
 }
 

@@ -214,6 +214,10 @@ impl AsyncMailbox for SqlMailbox {
         }
     }
 
+    fn account(&self) -> Option<&str> {
+        Some(&self.user)
+    }
+
     async fn list(&mut self) -> Result<Vec<Entry>, StoreError> {
         let shared = Arc::clone(&self.shared);
         match &shared.custom {

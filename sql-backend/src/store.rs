@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use local_accounts::{Credential, Verifier};
 use pop3_proto::backend::awaiting::AsyncStore;
 use pop3_proto::backend::store::{Accounts, StoreError};
-use pop3_proto::backend::{Login, Open};
+use pop3_proto::backend::{Caller, Login, Open};
 
 use crate::config::{Config, DatabaseUrl, Logins, Maildrops};
 use crate::database::{Cell, Database, Options, Value};
@@ -145,11 +145,12 @@ impl SqlStore {
     }
 
     /// The account's name, if the login proves it.
-    async fn account(&self, login: &Login) -> Result<String, StoreError> {
+    async fn account(&self, login: &Login, caller: &Caller) -> Result<String, StoreError> {
         let (statement, own, verifier) = match &*self.doors {
             Doors::Accounts(accounts) => {
                 let (accounts, login) = (Arc::clone(accounts), login.clone());
-                return blocking::unblock(move || accounts.check(&login)).await;
+                let caller = caller.clone();
+                return blocking::unblock(move || accounts.check(&login, &caller)).await;
             }
             Doors::Query {
                 statement,
@@ -181,10 +182,10 @@ impl SqlStore {
                 "the credential of {user:?} in the database: {error}"
             ))
         })?;
-        let login = login.clone();
+        let (login, caller) = (login.clone(), caller.clone());
         blocking::unblock(move || {
             verifier
-                .check(&login, &name, credential.as_ref())
+                .check(&login, &caller, &name, credential.as_ref())
                 .map(|()| name)
         })
         .await
@@ -218,7 +219,7 @@ impl AsyncStore for SqlStore {
     type Mailbox = SqlMailbox;
 
     async fn open(&self, open: &Open) -> Result<SqlMailbox, StoreError> {
-        let user = self.account(&open.login).await?;
+        let user = self.account(&open.login, &open.caller).await?;
         Ok(SqlMailbox::new(Arc::clone(&self.shared), user))
     }
 }

@@ -277,7 +277,11 @@ fn values_stay_values(admin: &Admin) {
 struct Anybody;
 
 impl pop3_proto::backend::store::Accounts for Anybody {
-    fn check(&self, login: &pop3_proto::backend::Login) -> Result<String, StoreError> {
+    fn check(
+        &self,
+        login: &pop3_proto::backend::Login,
+        _: &pop3_proto::backend::Caller,
+    ) -> Result<String, StoreError> {
         Ok(login.user().unwrap_or_default().to_owned())
     }
 }

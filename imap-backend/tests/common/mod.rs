@@ -9,7 +9,8 @@ use imap_backend::{Config, ImapBackend, PipelineLogin, Security};
 use imap_codec::CommandCodec;
 use imap_codec::decode::{CommandDecodeError, Decoder};
 use pop3_proto::backend::{
-    Access, Backend, Effect, Failure, Index, Login, Open, Outcome, Part, Reply, Request, Ticket,
+    Access, Backend, Caller, Effect, Failure, Index, Login, Open, Outcome, Part, Reply, Request,
+    Ticket,
 };
 use pop3_proto::secret::Secret;
 use pop3_proto::time::Time;
@@ -39,6 +40,7 @@ pub fn open_with(user: &str, password: &str) -> Open {
         login,
         access: Access::ReadWrite,
         utf8: false,
+        caller: Caller::default(),
     }
 }
 

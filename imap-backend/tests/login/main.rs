@@ -15,7 +15,7 @@ mod tls;
 
 use common::{World, config};
 use imap_backend::Config;
-use pop3_proto::backend::{Access, Login, Mechanism, Open};
+use pop3_proto::backend::{Access, Caller, Login, Mechanism, Open};
 use pop3_proto::secret::Secret;
 
 const BARE: &str = "IMAP4rev1";
@@ -39,6 +39,7 @@ fn login_open(login: Login) -> Open {
         login,
         access: Access::ReadWrite,
         utf8: false,
+        caller: Caller::default(),
     }
 }
 

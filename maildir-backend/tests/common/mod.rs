@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use maildir_backend::{Config, Layout, MaildirStore, Missing, Users};
 use pop3_proto::backend::blocking::{Blocking, Mailbox, Store};
 use pop3_proto::backend::store::{Accounts, Entry, StoreError};
-use pop3_proto::backend::{Access, Index, Login, Open};
+use pop3_proto::backend::{Access, Caller, Index, Login, Open};
 use pop3_proto::secret::Secret;
 use tempfile::TempDir;
 use testkit::Content;
@@ -20,7 +20,7 @@ use testkit::stores::{self, Subject};
 pub struct Anybody;
 
 impl Accounts for Anybody {
-    fn check(&self, login: &Login) -> Result<String, StoreError> {
+    fn check(&self, login: &Login, _: &Caller) -> Result<String, StoreError> {
         let user = login.user().unwrap_or_default();
         let password = match user {
             stores::USER => stores::PASSWORD,
@@ -132,6 +132,7 @@ pub fn login(user: &str) -> Open {
         },
         access: Access::ReadWrite,
         utf8: false,
+        caller: Caller::default(),
     }
 }
 

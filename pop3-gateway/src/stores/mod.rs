@@ -20,7 +20,7 @@ use local_accounts::{FileAccounts, Verifier};
 use pop3_proto::backend::blocking::{self, Blocking};
 use pop3_proto::backend::store::Accounts;
 #[cfg(any(feature = "maildir", feature = "sql"))]
-use pop3_proto::backend::{Login, store::StoreError};
+use pop3_proto::backend::{Caller, Login, store::StoreError};
 use pop3_server::config::{self, ListedMessage, StoreKind};
 
 use crate::compose::Mail;
@@ -158,7 +158,7 @@ pub(crate) struct Nobody;
 
 #[cfg(any(feature = "maildir", feature = "sql"))]
 impl Accounts for Nobody {
-    fn check(&self, _: &Login) -> Result<String, StoreError> {
+    fn check(&self, _: &Login, _: &Caller) -> Result<String, StoreError> {
         Err(StoreError::Credentials)
     }
 }

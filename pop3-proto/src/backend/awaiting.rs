@@ -58,7 +58,7 @@ use std::sync::Arc;
 
 pub use bytes::Bytes;
 
-use super::adapter::{Adapter, DoneOf, Listed, Piece, Task, TaskOf, Worker, Yield};
+use super::adapter::{Adapter, DoneOf, Listed, Opened, Piece, Task, TaskOf, Worker, Yield};
 use super::store::{self, Done, Entry, StoreError};
 use super::{Access, Backend, Effect, Index, Job, Open, Outcome, Part, Reply, Request};
 use crate::time::Time;
@@ -83,6 +83,12 @@ pub trait AsyncMailbox: Send + 'static {
     /// What the user may do here, whatever was asked for. Everything, if this is left out.
     fn access(&self) -> Access {
         Access::ReadWrite
+    }
+
+    /// The account that was opened, by its own name, whatever case or alias the client wrote: what the
+    /// maildrop is locked under. The client's name, if this is left out.
+    fn account(&self) -> Option<&str> {
+        None
     }
 
     /// The messages in their order, oldest first. Asked for once, after the login.
@@ -178,6 +184,10 @@ impl<S: AsyncStore> Backend for Awaiting<S> {
     fn poll_timeout(&self) -> Option<Time> {
         None
     }
+
+    fn maildrop(&self) -> Option<String> {
+        self.0.account().map(Into::into)
+    }
 }
 
 impl<S: AsyncStore> fmt::Debug for Awaiting<S> {
@@ -216,7 +226,10 @@ async fn run<S: AsyncStore>(
     task: Task<S::Mailbox, MessageOf<S>, Bytes>,
 ) -> Yield<S::Mailbox, MessageOf<S>, Bytes> {
     match task {
-        Task::Open(open) => Yield::Opened(store.open(&open).await),
+        Task::Open(open) => Yield::Opened(store.open(&open).await.map(|mailbox| Opened {
+            account: mailbox.account().map(Into::into),
+            mailbox,
+        })),
         Task::List(mailbox) => Yield::Listed(list(mailbox).await),
         Task::Start {
             mut mailbox,

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::adapter::{Adapter, DoneOf, Listed, Piece, Task, TaskOf, Worker, Yield};
+use super::adapter::{Adapter, DoneOf, Listed, Opened, Piece, Task, TaskOf, Worker, Yield};
 use super::store::{self, Done, Entry, StoreError};
 use super::{Access, Backend, Effect, Index, Job, Open, Outcome, Part, Reply, Request};
 use crate::time::Time;
@@ -35,6 +35,12 @@ pub trait Mailbox: Send + 'static {
     /// What the user may do here, whatever was asked for. Everything, if this is left out.
     fn access(&self) -> Access {
         Access::ReadWrite
+    }
+
+    /// The account that was opened, by its own name, whatever case or alias the client wrote: what the
+    /// maildrop is locked under. The client's name, if this is left out.
+    fn account(&self) -> Option<&str> {
+        None
     }
 
     /// The messages in their order, oldest first. Asked for once, after the login.
@@ -123,6 +129,10 @@ impl<S: Store> Backend for Blocking<S> {
     fn poll_timeout(&self) -> Option<Time> {
         None
     }
+
+    fn maildrop(&self) -> Option<String> {
+        self.0.account().map(Into::into)
+    }
 }
 
 impl<S: Store> fmt::Debug for Blocking<S> {
@@ -162,7 +172,10 @@ fn run<S: Store>(
     task: Task<S::Mailbox, Box<dyn Read + Send>, Vec<u8>>,
 ) -> Yield<S::Mailbox, Box<dyn Read + Send>, Vec<u8>> {
     match task {
-        Task::Open(open) => Yield::Opened(store.open(&open)),
+        Task::Open(open) => Yield::Opened(store.open(&open).map(|mailbox| Opened {
+            account: mailbox.account().map(Into::into),
+            mailbox,
+        })),
         Task::List(mailbox) => Yield::Listed(list(mailbox)),
         Task::Start {
             mut mailbox,

@@ -74,12 +74,14 @@ impl Store for ListStore {
     type Mailbox = ListMailbox;
 
     fn open(&self, open: &Open) -> Result<ListMailbox, StoreError> {
-        let account = open.login.user().and_then(|user| self.accounts.get(user));
+        let user = open.login.user().unwrap_or_default();
+        let account = self.accounts.get(user);
         // for a user who does not exist it takes as long
         let nobody = Secret::default();
         let proven = open.login.proves(account.map_or(&nobody, |a| &a.secret));
         let account = account.filter(|_| proven).ok_or(StoreError::Credentials)?;
         Ok(ListMailbox {
+            account: user.into(),
             maildrop: account.maildrop.clone(),
             listed: Vec::new(),
         })
@@ -88,11 +90,16 @@ impl Store for ListStore {
 
 /// A maildrop of a [`ListStore`], as it was when it was listed.
 pub struct ListMailbox {
+    account: String,
     maildrop: Maildrop,
     listed: Vec<Message>,
 }
 
 impl Mailbox for ListMailbox {
+    fn account(&self) -> Option<&str> {
+        Some(&self.account)
+    }
+
     fn list(&mut self) -> Result<Vec<Entry>, StoreError> {
         self.listed = self.maildrop.snapshot();
         Ok(self.listed.iter().map(Message::entry).collect())

@@ -30,7 +30,7 @@
 //! ```
 //! use pop3_proto::backend::blocking::Blocking;
 //! use pop3_proto::backend::list::ListStore;
-//! use pop3_proto::backend::{Access, Backend, Effect, Job, Login, Open, Outcome, Request};
+//! use pop3_proto::backend::{Access, Backend, Caller, Effect, Job, Login, Open, Outcome, Request};
 //! use pop3_proto::secret::Secret;
 //! use pop3_proto::time::Time;
 //!
@@ -41,7 +41,8 @@
 //! let mut backend = Blocking::new(store.into());
 //!
 //! let login = Login::Password { user: "tim".into(), password: Secret::from(&b"tanstaaf"[..]) };
-//! let open = Open { login, access: Access::ReadWrite, utf8: false };
+//! let (access, caller) = (Access::ReadWrite, Caller::default());
+//! let open = Open { login, access, utf8: false, caller };
 //! backend.handle_request(Time::ZERO, Request::Open(open));
 //! let mut replies = Vec::new();
 //! loop {
@@ -63,6 +64,7 @@ mod adapter;
 pub mod awaiting;
 #[cfg(feature = "std")]
 pub mod blocking;
+mod caller;
 #[cfg(feature = "std")]
 pub mod list;
 #[cfg(feature = "std")]
@@ -74,6 +76,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
+
+pub use caller::{Caller, Presence, network};
 
 use crate::secret::Secret;
 use crate::time::Time;
@@ -198,6 +202,8 @@ pub struct Open {
     pub access: Access,
     /// Whether the client said UTF8 (RFC 6856): messages may be internationalised.
     pub utf8: bool,
+    /// Where the login comes from. A session does not know it; the composition says it.
+    pub caller: Caller,
 }
 
 /// How much of a message is wanted.
@@ -492,6 +498,12 @@ pub trait Backend: Send {
 
     /// The next moment at which [`handle_timeout`](Self::handle_timeout) wants to be called.
     fn poll_timeout(&self) -> Option<Time>;
+
+    /// Which maildrop the login opened, where the store alone knows: an alias, a name in another case. Asked
+    /// at [`Reply::Authenticated`]; the maildrop is then locked under this name instead of the client's.
+    fn maildrop(&self) -> Option<String> {
+        None
+    }
 
     /// Room for bytes from the upstream connection. Empty means: do not read now.
     fn recv_buf(&mut self) -> &mut [u8] {

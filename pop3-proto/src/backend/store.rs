@@ -114,7 +114,7 @@ use std::io;
 use bytes::BytesMut;
 
 use super::adapter::Yield;
-use super::{Failure, FailureKind, Login, Refusal, RefusalKind};
+use super::{Caller, Failure, FailureKind, Login, Refusal, RefusalKind};
 use crate::secret::Secret;
 use crate::stuffing::Stuffer;
 use crate::{apop, sasl};
@@ -257,13 +257,14 @@ pub fn message_size(mut message: impl io::Read) -> io::Result<u64> {
 /// Who may log in, for stores that hold mail and no accounts. One per store, shared by all sessions.
 pub trait Accounts: Send + Sync + 'static {
     /// The name of the account that the login proves: the one under which its maildrop lies, whatever
-    /// case or alias the client wrote. May block for as long as hashing a password takes.
+    /// case or alias the client wrote. May block for as long as hashing a password takes, and may leave off
+    /// when the caller is gone.
     ///
     /// # Errors
     ///
     /// [`StoreError::Credentials`] for a wrong secret and for an unknown user alike, and after the same
     /// time.
-    fn check(&self, login: &Login) -> Result<String, StoreError>;
+    fn check(&self, login: &Login, caller: &Caller) -> Result<String, StoreError>;
 }
 
 /// What a job of a store's adapter brings back. Only the adapter that handed the job out can read it.

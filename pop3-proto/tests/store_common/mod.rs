@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use pop3_proto::backend::awaiting::Awaiting;
 use pop3_proto::backend::blocking::Blocking;
-use pop3_proto::backend::{Access, Backend, Login, Open};
+use pop3_proto::backend::{Access, Backend, Caller, Login, Open};
 use pop3_proto::secret::Secret;
 use pop3_proto::server::{Policy, ReadOnly};
 
@@ -51,6 +51,7 @@ pub fn login() -> Open {
         },
         access: Access::ReadWrite,
         utf8: false,
+        caller: Caller::default(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use pop3_proto::backend::{Access, Backend, Failure, Open, Refusal, RefusalKind, Reply, Request};
+use pop3_proto::backend::{
+    Access, Backend, Caller, Failure, Open, Refusal, RefusalKind, Reply, Request,
+};
 use pop3_proto::server::{Event, Reason};
 use pop3_proto::time::Time;
 
@@ -113,15 +115,20 @@ impl<S: Service> Connection<S> {
         moved
     }
 
-    fn open(&mut self, now: Time, open: Open) {
+    fn open(&mut self, now: Time, mut open: Open) {
         self.dismiss();
+        let address = self.peer.address.ip();
+        let failures = self.server.failures();
+        let failures = failures.times(&self.settings.delay, address, now);
+        let (caller, presence) = Caller::new(address, failures);
+        open.caller = caller;
         if !self.peer.encrypted {
             self.report.clear_login(&open.login);
         }
         let access = open.access;
         match self.settings.service.route(&open.login, &self.peer) {
             Ok(routed) => {
-                let mut upstream = Box::new(Upstream::new(routed, access));
+                let mut upstream = Box::new(Upstream::new(routed, access, presence));
                 self.report.upstream = Some(Arc::clone(&upstream.label));
                 if self.settings.transcript.is_some() {
                     upstream.backend.record();

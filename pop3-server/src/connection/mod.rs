@@ -193,6 +193,9 @@ impl<S: Service> Connection<S> {
                 if self.client.handle_eof(&mut self.session, now) {
                     self.close_client();
                 }
+                if let Some(upstream) = &self.upstream {
+                    upstream.client_silent();
+                }
             }
             (Side::Upstream, Some(upstream)) => {
                 upstream.handle_eof(now, "the upstream closed the connection", &mut self.actions);

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pop3_proto::backend::{Access, Backend, Effect, Failure, FailureKind, Outcome};
+use pop3_proto::backend::{Access, Backend, Effect, Failure, FailureKind, Outcome, Presence};
 use pop3_proto::time::Time;
 
 use super::Action;
@@ -23,6 +23,8 @@ pub(super) struct Upstream<B: Backend> {
     pub(super) label: Arc<str>,
     maildrop: Arc<str>,
     access: Access,
+    /// Says whether anybody waits for what the backend does.
+    presence: Option<Presence>,
     holds: Option<(Guard, Slot<Arc<str>>)>,
     tls: Option<Arc<UpstreamTls>>,
     pipe: Pipe,
@@ -44,12 +46,13 @@ enum Link {
 }
 
 impl<B: Backend> Upstream<B> {
-    pub(super) fn new(routed: Routed<B>, access: Access) -> Self {
+    pub(super) fn new(routed: Routed<B>, access: Access, presence: Presence) -> Self {
         Self {
             backend: routed.backend,
             label: routed.upstream.into(),
             maildrop: routed.maildrop.into(),
             access,
+            presence: Some(presence),
             holds: None,
             tls: routed.tls,
             pipe: Pipe::Plain,
@@ -69,6 +72,9 @@ impl<B: Backend> Upstream<B> {
             Access::ReadWrite => Mode::Exclusive,
             Access::ReadOnly => Mode::Shared,
         };
+        if let Some(maildrop) = self.backend.maildrop() {
+            self.maildrop = maildrop.into();
+        }
         let guard = server
             .locks()
             .take(&self.maildrop, mode)
@@ -81,6 +87,13 @@ impl<B: Backend> Upstream<B> {
         Ok(())
     }
 
+    /// The client has closed its direction.
+    pub(super) fn client_silent(&self) {
+        if let Some(presence) = &self.presence {
+            presence.fall_silent();
+        }
+    }
+
     /// The store allows reading only.
     pub(super) fn downgrade(&mut self) {
         if let Some((guard, _)) = &mut self.holds {
@@ -91,6 +104,7 @@ impl<B: Backend> Upstream<B> {
     /// The session is done with the backend: it frees what it holds and may take its leave.
     pub(super) fn finish(&mut self, now: Time, leave: Duration) {
         self.holds = None;
+        self.presence = None;
         self.leave.get_or_insert(now + leave);
     }
 

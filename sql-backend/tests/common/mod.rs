@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pop3_proto::backend::awaiting::{AsyncMailbox, AsyncMessage, AsyncStore, Awaiting};
 use pop3_proto::backend::store::{Entry, StoreError};
-use pop3_proto::backend::{Access, Backend, Index, Login, Open};
+use pop3_proto::backend::{Access, Backend, Caller, Index, Login, Open};
 use pop3_proto::secret::Secret;
 use sql_backend::{Config, DatabaseUrl, PoolLimits, SqlMailbox, SqlStore};
 use testkit::Content;
@@ -80,6 +80,7 @@ pub fn password(user: &str, password: &str) -> Open {
         },
         access: Access::ReadWrite,
         utf8: false,
+        caller: Caller::default(),
     }
 }
 

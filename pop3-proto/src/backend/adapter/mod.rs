@@ -10,7 +10,7 @@ mod task;
 
 use std::vec;
 
-pub(super) use task::{DoneOf, Listed, Piece, Task, TaskOf, Worker, Yield};
+pub(super) use task::{DoneOf, Listed, Opened, Piece, Task, TaskOf, Worker, Yield};
 
 use super::store::{Done, Entry};
 use super::{
@@ -23,6 +23,8 @@ pub(super) struct Adapter<W: Worker> {
     worker: W,
     phase: Phase,
     access: Access,
+    /// Whose mailbox it is, where the store says it.
+    account: Option<String>,
     /// Here while no job works on it.
     mailbox: Option<W::Mailbox>,
     /// Why the mailbox will never be here again.
@@ -79,6 +81,7 @@ impl<W: Worker> Adapter<W> {
             worker,
             phase: Phase::Fresh,
             access: Access::default(),
+            account: None,
             mailbox: None,
             lost: None,
             entry: Entry::default(),
@@ -161,6 +164,11 @@ impl<W: Worker> Adapter<W> {
             }),
             Phase::Fresh | Phase::Opening(_) | Phase::Listing | Phase::Updating(_) => None,
         }
+    }
+
+    /// The account that the login opened, where the store says it.
+    pub(super) fn account(&self) -> Option<&str> {
+        self.account.as_deref()
     }
 
     pub(super) fn poll_effect(&mut self) -> Option<Effect<DoneOf<W>>> {
@@ -263,8 +271,9 @@ impl<W: Worker> Adapter<W> {
     fn done(&mut self, yielded: Yield<W::Mailbox, W::Message, W::Chunk>) {
         let ended = matches!(self.phase, Phase::Ended(_));
         match yielded {
-            Yield::Opened(Ok(mailbox)) => {
+            Yield::Opened(Ok(Opened { mailbox, account })) => {
                 self.mailbox = Some(mailbox);
+                self.account = account;
                 if !ended {
                     self.phase = Phase::Authenticated;
                 }

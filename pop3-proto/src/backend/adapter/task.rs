@@ -47,7 +47,7 @@ pub(in crate::backend) enum Task<M, R, C> {
 
 /// What a job brings back.
 pub(in crate::backend) enum Yield<M, R, C> {
-    Opened(Result<M, StoreError>),
+    Opened(Result<Opened<M>, StoreError>),
     Listed(Result<Listed<M>, StoreError>),
     Started {
         mailbox: M,
@@ -56,6 +56,13 @@ pub(in crate::backend) enum Yield<M, R, C> {
     Read(Result<Piece<R, C>, StoreError>),
     Updated(Result<(), StoreError>),
     Discarded,
+}
+
+/// A maildrop that a login opened.
+pub(in crate::backend) struct Opened<M> {
+    pub(in crate::backend) mailbox: M,
+    /// Its name, where the store says it.
+    pub(in crate::backend) account: Option<String>,
 }
 
 /// A maildrop that was listed.

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::{Opening, Running, State};
-use crate::backend::{Access, Login, Mechanism, Open, Refusal, RefusalKind, Request};
+use crate::backend::{Access, Caller, Login, Mechanism, Open, Refusal, RefusalKind, Request};
 use crate::command::Command;
 use crate::response::ResponseCode;
 use crate::sasl::{self, Exchange, Step};
@@ -110,6 +110,7 @@ impl Session {
             login,
             access: self.access,
             utf8: self.utf8,
+            caller: Caller::default(),
         };
         self.request(Request::Open(open));
         let maildrop = Maildrop::default();
