@@ -66,6 +66,15 @@ impl Account {
         format!("{}@{}", self.user, self.endpoint.host)
     }
 
+    /// The mailbox in a state file: the label, and the port where it is not the usual one. Behind two ports of
+    /// one host, tunnels for instance, are two mailboxes.
+    pub fn mailbox(&self) -> String {
+        match self.endpoint.port {
+            110 | 995 => self.label(),
+            port => format!("{} port {port}", self.label()),
+        }
+    }
+
     /// Fetches the secret from where it is.
     pub fn secret(&self) -> Result<Secret, SecretError> {
         self.source.fetch(&self.user, &self.endpoint.host)

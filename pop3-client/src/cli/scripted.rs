@@ -280,7 +280,7 @@ fn order(args: &DownloadArgs, settings: &Settings, account: &Account) -> Result<
     Ok(Order {
         to,
         state: state.map(|state| crate::account::home(&state)),
-        account: account.label(),
+        account: account.mailbox(),
         removal,
         retries: args.retries,
         pause: Duration::from_secs(2),

@@ -80,11 +80,12 @@ impl Target for Files {
         Ok(())
     }
 
-    fn discard(&mut self) {
+    fn discard(&mut self) -> io::Result<()> {
         if let Some(((collected, _), _)) = self.writing.take() {
             // what stays is swept by the next run
             let _ = std::fs::remove_file(self.folder.join(collected));
         }
+        Ok(())
     }
 
     fn seal(&mut self) -> io::Result<Option<Work>> {

@@ -77,11 +77,12 @@ impl Target for Maildir {
         Ok(())
     }
 
-    fn discard(&mut self) {
+    fn discard(&mut self) -> io::Result<()> {
         if let Some((name, ..)) = self.writing.take() {
             // what stays is swept by the next run
             let _ = std::fs::remove_file(self.folder.join("tmp").join(name));
         }
+        Ok(())
     }
 
     fn seal(&mut self) -> io::Result<Option<Work>> {

@@ -154,11 +154,17 @@ impl Target for Mbox {
         Ok(())
     }
 
-    fn discard(&mut self) {
-        // what lies behind the whole messages is cut off when they are sealed
+    fn discard(&mut self) -> io::Result<()> {
         if let Some(staged) = self.staged.take_if(|staged| staged.whole == 0) {
+            // what stays is swept by the next run
             let _ = std::fs::remove_file(self.folder().join(staged.name));
         }
+        if let Some(staged) = &mut self.staged {
+            staged.file.seek(SeekFrom::Start(staged.whole))?;
+            staged.file.get_ref().set_len(staged.whole)?;
+            staged.written = staged.whole;
+        }
+        Ok(())
     }
 
     fn seal(&mut self) -> io::Result<Option<Work>> {

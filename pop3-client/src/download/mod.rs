@@ -7,19 +7,23 @@
 //!    count as fetched.
 //! 3. The plan is carried out (renames, or one append) and the folder synced.
 //! 4. The state file says that it was done.
-//! 5. Only then may they be marked as deleted on the server, and only QUIT removes them.
+//! 5. Only then may they be marked as deleted on the server, and only QUIT removes them. Before that the
+//!    state file says that they may be gone.
 //!
 //! A run that was cut before 2 left nothing but rubbish, which the next one removes. One cut after 2
 //! left a plan, which the next one carries out first: every plan can be carried out twice without harm.
 
 mod dot_lock;
+mod fetch;
 mod files;
 mod journal;
+mod listed;
 mod maildir;
 mod mbox;
 mod mboxrd;
 mod pass;
 mod target;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -38,7 +42,8 @@ pub struct Order {
     pub to: Destination,
     /// Where it is recorded; `None`: beside the mail.
     pub state: Option<PathBuf>,
-    /// Whose mail it is (`user@host`): tells several accounts with one destination apart.
+    /// Whose mail it is (`user@host`, with ` port N` after it where that is not the usual one): tells several
+    /// accounts with one destination apart.
     pub account: String,
     /// What is removed from the server.
     pub removal: Removal,
@@ -111,7 +116,10 @@ pub enum DownloadError {
     #[error(transparent)]
     Session(#[from] Error),
     /// No unique-ids, so nothing tells what was fetched before.
-    #[error("the server has no UIDL ({0}): without it nothing tells new mail from old")]
+    #[error(
+        "the server has no UIDL ({0}): without it nothing tells new mail from old; with --delete-after all of \
+         the mail is fetched and removed"
+    )]
     NoUniqueIds(String),
     /// The state file.
     #[error("the state file {}: {cause}", file.display())]
@@ -136,13 +144,15 @@ pub enum DownloadError {
     },
 }
 
+/// So many messages may put the server's answers out of step before a run gives up.
+const MAX_DOUBTFUL: usize = 20;
+
 /// Downloads what is new, over as many sessions as it takes.
 pub fn download(
     open: &mut dyn FnMut() -> Result<Session, Error>,
     order: &Order,
     watch: &mut dyn Watch,
 ) -> Result<Report, DownloadError> {
-    let mark = target::mark(&order.account);
     let place_failed = |cause| DownloadError::Place {
         place: order.to.path().into(),
         cause,
@@ -151,6 +161,7 @@ pub fn download(
     let state = order.state.clone();
     let state = state.unwrap_or_else(|| order.to.default_state(&order.account));
     let mut journal = Journal::open(&state, &order.account)?;
+    let mark = target::mark(&order.account, &state).map_err(place_failed)?;
     let mut target = order.to.open(&mark).map_err(place_failed)?;
     for plan in journal.unfinished() {
         target.recover(&plan.work).map_err(place_failed)?;
@@ -159,15 +170,18 @@ pub fn download(
     target.clean().map_err(place_failed)?;
 
     let mut report = Report::default();
+    let mut doubtful = BTreeSet::new();
     let mut tries = 0;
     loop {
         let before = report.fetched;
+        let doubted = doubtful.len();
         let mut pass = pass::Pass {
             order,
             journal: &mut journal,
             target: target.as_mut(),
             report: &mut report,
             watch,
+            doubtful: &mut doubtful,
         };
         let outcome = open()
             .map_err(DownloadError::from)
@@ -177,6 +191,12 @@ pub fn download(
             tries = 0;
         }
         match outcome {
+            // the others may come all the same
+            Err(DownloadError::Session(error))
+                if doubtful.len() > doubted && doubtful.len() <= MAX_DOUBTFUL =>
+            {
+                watch.note(&format!("{error}; going on without that message"));
+            }
             Err(DownloadError::Session(error)) if error.is_loss() && tries < order.retries => {
                 let pause = order.pause * 2u32.saturating_pow(tries);
                 watch.note(&format!("{error}; trying again"));
@@ -186,5 +206,13 @@ pub fn download(
             Err(error) => return Err(error),
             Ok(()) => return Ok(report),
         }
+    }
+}
+
+/// An account as versions named it that did not tell ports apart.
+fn without_port(account: &str) -> &str {
+    match account.rsplit_once(" port ") {
+        Some((base, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => base,
+        Some(_) | None => account,
     }
 }

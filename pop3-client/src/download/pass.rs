@@ -1,20 +1,19 @@
 //! One session of a download: list, fetch what is new, mark what may go, QUIT.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pop3_proto::command::{Command, MessageNumber};
 
-use super::journal::{self, Journal, Plan};
+use super::fetch::Fetch;
+use super::journal::{self, Journal};
+use super::listed::{Listed, Mailbox, State};
 use super::target::Target;
+use super::witness::MAX_HEAD;
 use super::{DownloadError, Order, Removal, Report, Watch};
 use crate::session::{Error, Part, Session};
 
-/// Messages go to their place together in groups of at most so many …
-const GROUP: usize = 50;
-
-/// … or as soon as they have so many octets: what a cut costs, at most.
-const GROUP_OCTETS: u64 = 8 * 1024 * 1024;
+/// Of messages that are larger, the header tells whether they are those that were fetched.
+const SMALL: u64 = 16 * 1024;
 
 pub(super) struct Pass<'a> {
     pub(super) order: &'a Order,
@@ -22,33 +21,42 @@ pub(super) struct Pass<'a> {
     pub(super) target: &'a mut dyn Target,
     pub(super) report: &'a mut Report,
     pub(super) watch: &'a mut dyn Watch,
-}
-
-/// A message as the server lists it.
-struct Listed {
-    number: u32,
-    /// Its unique-id, and for the second of two with the same id a count.
-    identity: String,
-    unique: bool,
-    size: u64,
+    /// Messages after which the server's answers made no sense: this run does not ask for them again.
+    pub(super) doubtful: &'a mut BTreeSet<String>,
 }
 
 impl Pass<'_> {
     pub(super) fn run(&mut self, mut session: Session) -> Result<(), DownloadError> {
-        let listed = self.list(&mut session)?;
-        let new: Vec<&Listed> = listed
+        let mut mailbox = Mailbox::ask(&mut session, self.journal, self.order, self.report)?;
+        let listed = mailbox.messages.clone();
+        let (known, wanted): (Vec<&Listed>, Vec<&Listed>) = listed
             .iter()
-            .filter(|message| self.journal.fetched(&message.identity).is_none())
-            .collect();
+            .filter(|message| !self.doubtful.contains(&message.identity))
+            .partition(|message| matches!(message.state, State::Known { .. }));
         if self.report.fetched == 0 {
-            self.report.known = (listed.len() - new.len()) as u64;
+            self.report.known = known.len() as u64;
         }
-        let fetched = self.fetch(&mut session, &new)?;
-        let doomed = self.doomed(&listed, &fetched);
-        let marked = self.mark(&mut session, &doomed)?;
+        // what is there now, by number, and proven to be what the state file knows under this name
+        let mut sure = self.fetch(&mut session, &mut mailbox, &wanted)?;
+        if !mailbox.has_ids && sure.len() == listed.len() {
+            let there = sure.values().map(String::as_str).collect();
+            self.journal.keep_only(&there)?;
+        }
+        let due: Vec<&Listed> = known
+            .into_iter()
+            .filter(|message| self.is_due(&message.identity))
+            // an id that several messages have proves nothing about an earlier session's
+            .filter(|message| message.state == State::Known { alone: true })
+            .collect();
+        self.look_again(&mut session, &mut mailbox, &due, &mut sure)?;
+        sure.retain(|_, identity| self.is_due(identity));
+        let marked = self.mark(&mut session, &sure)?;
         match session.quit() {
             Ok(_) => {
-                self.report.removed += marked;
+                self.report.removed += marked.len() as u64;
+                if !mailbox.has_ids {
+                    self.journal.forget(marked)?;
+                }
                 Ok(())
             }
             Err(Error::Refused { refusal, .. }) => {
@@ -57,212 +65,100 @@ impl Pass<'_> {
                 Ok(())
             }
             // nothing depends on it then
-            Err(_) if doomed.is_empty() => Ok(()),
+            Err(_) if sure.is_empty() => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn list(&mut self, session: &mut Session) -> Result<Vec<Listed>, DownloadError> {
-        let ids = match session.unique_ids() {
-            Ok(ids) => ids,
-            Err(Error::Refused { refusal, .. }) => {
-                return Err(DownloadError::NoUniqueIds(refusal.to_string()));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let sizes = match session.sizes() {
-            Ok(sizes) => sizes,
-            Err(Error::Refused { .. }) => BTreeMap::new(),
-            Err(error) => return Err(error.into()),
-        };
-        let missing = sizes
-            .keys()
-            .filter(|number| !ids.contains_key(number))
-            .count();
-        if missing > 0 {
-            let count = crate::text::count(missing as u64, "message");
-            let warning = format!("{count} left alone: no unique-id tells which");
-            self.report.warnings.insert(warning);
-        }
-        let mut seen: HashMap<&str, u32> = HashMap::new();
-        let mut listed = Vec::with_capacity(ids.len());
-        for (&number, id) in &ids {
-            let times = seen.entry(id).or_insert(0);
-            *times += 1;
-            listed.push(Listed {
-                number,
-                // a space stands in no id
-                identity: if *times == 1 {
-                    id.clone()
-                } else {
-                    format!("{id} {times}")
-                },
-                unique: true,
-                size: sizes.get(&number).copied().unwrap_or(0),
-            });
-        }
-        for message in &mut listed {
-            let id = message.identity.split(' ').next().unwrap_or_default();
-            message.unique = seen.get(id) == Some(&1);
-        }
-        if listed.iter().any(|message| !message.unique) {
-            self.report
-                .warnings
-                .insert("the server gives one unique-id to several messages".into());
-        }
-        Ok(listed)
-    }
-
-    /// Fetches these and says which of them are safe.
     fn fetch(
         &mut self,
         session: &mut Session,
-        new: &[&Listed],
-    ) -> Result<BTreeSet<u32>, DownloadError> {
-        if new.is_empty() {
-            return Ok(BTreeSet::new());
+        mailbox: &mut Mailbox,
+        wanted: &[&Listed],
+    ) -> Result<BTreeMap<u32, String>, DownloadError> {
+        if wanted.is_empty() {
+            return Ok(BTreeMap::new());
         }
-        let octets = new.iter().map(|message| message.size).sum();
-        self.watch.start(new.len() as u64, octets);
-        let commands = new
+        let octets = wanted.iter().map(|message| message.size).sum();
+        self.watch.start(wanted.len() as u64, octets);
+        Fetch::new(self, mailbox, wanted).run(session)
+    }
+
+    /// Looks whether these messages are those that were fetched in an earlier session: another program may
+    /// have removed one, and the server given its unique-id to another message. One that is not the same is
+    /// new, and is fetched.
+    fn look_again(
+        &mut self,
+        session: &mut Session,
+        mailbox: &mut Mailbox,
+        due: &[&Listed],
+        sure: &mut BTreeMap<u32, String>,
+    ) -> Result<(), DownloadError> {
+        let (large, mut unsure): (Vec<&Listed>, Vec<&Listed>) =
+            due.iter().partition(|message| message.size > SMALL);
+        let mut head = Vec::new();
+        let commands = large
             .iter()
-            .map(|message| Command::Retr(MessageNumber(message.number)));
-        let mut group = Group::default();
-        let mut safe = BTreeSet::new();
-        let mut failure = None;
-        let outcome = session.run_all(commands, &mut |position, part| {
-            let Some(message) = new.get(position) else {
+            .map(|message| Command::Top(MessageNumber(message.number), 0));
+        session.run_all(commands, &mut |position, part| {
+            let Some(message) = large.get(position) else {
                 return Ok(());
             };
-            let taken = self.take(message, part, &mut group, &mut safe);
-            taken.map_err(|error| {
-                failure = Some(error);
-                io::Error::other("stopped")
-            })
-        });
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
-        if outcome.is_err() {
-            self.target.discard();
-        }
-        // what is whole is whole, even if the connection broke behind it
-        self.settle(&mut group, &mut safe)?;
-        outcome?;
-        Ok(safe)
-    }
-
-    fn take(
-        &mut self,
-        message: &Listed,
-        part: Part<'_>,
-        group: &mut Group,
-        safe: &mut BTreeSet<u32>,
-    ) -> Result<(), DownloadError> {
-        match part {
-            Part::Start(_) => {
-                group.octets = 0;
-                self.target
-                    .begin(&message.identity)
-                    .map_err(|cause| self.place_failed(cause))
-            }
-            Part::Octets(octets) => {
-                group.octets += octets.len() as u64;
-                self.watch.octets(octets.len() as u64);
-                self.target
-                    .write(octets)
-                    .map_err(|cause| self.place_failed(cause))
-            }
-            Part::Whole => {
-                self.target
-                    .end()
-                    .map_err(|cause| self.place_failed(cause))?;
-                self.watch.message();
-                group
-                    .messages
-                    .push((message.number, message.identity.clone()));
-                group.total += group.octets;
-                if group.messages.len() >= GROUP || group.total >= GROUP_OCTETS {
-                    self.settle(group, safe)?;
+            match part {
+                Part::Start(_) => head.clear(),
+                Part::Octets(octets) => {
+                    let room = MAX_HEAD.saturating_sub(head.len());
+                    head.extend_from_slice(&octets[..octets.len().min(room)]);
                 }
-                Ok(())
+                Part::Whole => {
+                    let entry = self.journal.fetched(&message.identity);
+                    let witness = entry.and_then(|entry| entry.witness.as_ref());
+                    if witness.is_some_and(|witness| witness.has_head(&head)) {
+                        sure.insert(message.number, message.identity.clone());
+                    } else {
+                        unsure.push(message);
+                    }
+                }
+                Part::Refused(_) => unsure.push(message),
             }
-            Part::Refused(refusal) => {
-                let identity = message.identity.clone();
-                self.report.refused.insert(identity, refusal.to_string());
-                Ok(())
-            }
+            Ok(())
+        })?;
+        // they were counted as known, and will be so again if they are the same
+        if !unsure.is_empty() {
+            self.report.known = self.report.known.saturating_sub(unsure.len() as u64);
         }
-    }
-
-    /// Brings the messages of a group to their place, for good.
-    fn settle(&mut self, group: &mut Group, safe: &mut BTreeSet<u32>) -> Result<(), DownloadError> {
-        let sealed = self
-            .target
-            .seal()
-            .map_err(|cause| self.place_failed(cause))?;
-        let Group {
-            messages, total, ..
-        } = std::mem::take(group);
-        let Some(work) = sealed else {
-            return Ok(());
-        };
-        let (numbers, ids): (Vec<_>, Vec<_>) = messages.into_iter().unzip();
-        let plan = Plan { ids, work };
-        self.journal.promise(&plan)?;
-        self.target
-            .carry_out(&plan.work)
-            .map_err(|cause| self.place_failed(cause))?;
-        self.journal.finish(&plan)?;
-        self.report.fetched += numbers.len() as u64;
-        self.report.octets += total;
-        safe.extend(numbers);
+        sure.extend(self.fetch(session, mailbox, &unsure)?);
         Ok(())
     }
 
-    /// Which messages are removed from the server.
-    fn doomed(&self, listed: &[Listed], fetched: &BTreeSet<u32>) -> Vec<u32> {
+    /// Whether the server need not keep it any longer.
+    fn is_due(&self, identity: &str) -> bool {
         let before = match self.order.removal {
-            Removal::Never => return Vec::new(),
+            Removal::Never => return false,
             Removal::AfterDownload => u64::MAX,
             Removal::AfterDays(days) => journal::now().saturating_sub(u64::from(days) * 86_400),
         };
-        listed
-            .iter()
-            // an id that several messages have proves nothing about an earlier session's
-            .filter(|message| message.unique || fetched.contains(&message.number))
-            .filter(|message| {
-                self.journal
-                    .fetched(&message.identity)
-                    .is_some_and(|at| at <= before)
-            })
-            .map(|message| message.number)
-            .collect()
+        let entry = self.journal.fetched(identity);
+        entry.is_some_and(|entry| entry.at <= before)
     }
 
-    fn mark(&mut self, session: &mut Session, doomed: &[u32]) -> Result<u64, DownloadError> {
-        let refused = session.delete(doomed)?;
+    /// Marks messages and says which of them the server took.
+    fn mark(
+        &mut self,
+        session: &mut Session,
+        doomed: &BTreeMap<u32, String>,
+    ) -> Result<Vec<String>, DownloadError> {
+        // some servers remove without a QUIT
+        self.journal.leave(doomed.values().cloned().collect())?;
+        let numbers: Vec<u32> = doomed.keys().copied().collect();
+        let refused = session.delete(&numbers)?;
         if let Some((number, why)) = refused.first_key_value() {
             let warning = format!("the server does not delete message {number}: {why}");
             self.report.warnings.insert(warning);
         }
-        Ok((doomed.len() - refused.len()) as u64)
+        let marked = doomed
+            .iter()
+            .filter(|(number, _)| !refused.contains_key(number));
+        Ok(marked.map(|(_, identity)| identity.clone()).collect())
     }
-
-    fn place_failed(&self, cause: io::Error) -> DownloadError {
-        DownloadError::Place {
-            place: self.order.to.path().into(),
-            cause,
-        }
-    }
-}
-
-/// Messages that are whole but not at their place.
-#[derive(Default)]
-struct Group {
-    messages: Vec<(u32, String)>,
-    /// Their octets.
-    total: u64,
-    /// Those of the message that is coming.
-    octets: u64,
 }

@@ -39,8 +39,8 @@ pub(super) trait Target {
     fn write(&mut self, octets: &[u8]) -> io::Result<()>;
     /// It is whole.
     fn end(&mut self) -> io::Result<()>;
-    /// It was cut; nothing of it stays.
-    fn discard(&mut self);
+    /// It is not kept after all, or no message is coming; nothing of it stays.
+    fn discard(&mut self) -> io::Result<()>;
     /// Makes what was collected durable and says what is to become of it; `None` if no message ended
     /// since the last time.
     fn seal(&mut self) -> io::Result<Option<Work>>;
@@ -77,7 +77,7 @@ impl Destination {
     }
 
     pub(super) fn default_state(&self, account: &str) -> PathBuf {
-        let account = crate::mail::file_name(account);
+        let account = crate::mail::file_name(super::without_port(account));
         match self {
             Self::Maildir(path) | Self::Files(path) => path.join(format!(".pop3-client.{account}")),
             Self::Mbox(path) => {
@@ -116,15 +116,20 @@ impl FromStr for Destination {
     }
 }
 
-/// What tells the files of one account from those of another that downloads to the same place.
-pub(super) fn mark(account: &str) -> String {
-    let digest = Sha256::digest(account.as_bytes());
+/// What tells the files of one state file from those of another that downloads to the same place, maybe at
+/// the same time: the lock of the state file is a lock on these files.
+pub(super) fn mark(account: &str, state: &Path) -> io::Result<String> {
+    let digest = Sha256::new()
+        .chain_update(account)
+        .chain_update([0])
+        .chain_update(std::path::absolute(state)?.as_os_str().as_encoded_bytes())
+        .finalize();
     let digits: String = digest
         .iter()
         .take(6)
         .map(|octet| format!("{octet:02x}"))
         .collect();
-    format!("pop3-client-{digits}")
+    Ok(format!("pop3-client-{digits}"))
 }
 
 /// How files are opened: what is created is for its owner alone.

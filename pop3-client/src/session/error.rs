@@ -98,6 +98,12 @@ impl Error {
         }
     }
 
+    /// Whether it shows that the server's answers are not those to our commands, so that what came before may
+    /// not be what it seems.
+    pub const fn is_out_of_step(&self) -> bool {
+        matches!(self, Self::Closed(Close::Server(_)) | Self::Nonsense { .. })
+    }
+
     /// Whether it is the name or the password.
     pub const fn is_bad_login(&self) -> bool {
         matches!(self, Self::Login { refusal, .. } if !refusal.is_passing())
@@ -105,7 +111,7 @@ impl Error {
 }
 
 impl Refusal {
-    const fn is_passing(&self) -> bool {
+    pub(crate) const fn is_passing(&self) -> bool {
         is_passing(self.code)
     }
 }

@@ -54,6 +54,32 @@ pub(crate) struct Behaviour {
     pub(crate) cuts: Box<dyn Fn(u64) -> Option<u64> + Send + Sync>,
     /// QUIT fails to remove.
     pub(crate) quit_fails: bool,
+    /// What becomes of QUIT on each connection.
+    pub(crate) quit: Box<dyn Fn(u64) -> Quit + Send + Sync>,
+    /// UIDL is there.
+    pub(crate) uidl: bool,
+    /// Changes what is said in answer to a command.
+    pub(crate) twist: Box<Twist>,
+}
+
+/// A change of the answer to this command.
+pub(crate) type Twist = dyn Fn(&str, Vec<u8>) -> Vec<u8> + Send + Sync;
+
+/// What becomes of a QUIT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quit {
+    /// It is done and answered.
+    Done,
+    /// The connection breaks before anything is removed.
+    LostBefore,
+    /// The connection breaks after the removal.
+    LostAfter,
+    /// `-ERR`, and nothing is removed.
+    RefusedBefore,
+    /// `-ERR`, and all is removed.
+    RefusedAfter,
+    /// `+OK`, and nothing is removed.
+    Lie,
 }
 
 impl Default for Behaviour {
@@ -76,6 +102,9 @@ impl Default for Behaviour {
             stamp: false,
             cuts: Box::new(|_| None),
             quit_fails: false,
+            quit: Box::new(|_| Quit::Done),
+            uidl: true,
+            twist: Box::new(|_, answer| answer),
         }
     }
 }

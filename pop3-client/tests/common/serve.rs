@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use rustls::{ServerConnection, StreamOwned};
 
-use super::{Fault, Message, PASSWORD, STAMP, Shared, TOKEN, USER};
+use super::{Fault, Message, PASSWORD, Quit, STAMP, Shared, TOKEN, USER};
 
 enum Way {
     Clear(TcpStream),
@@ -20,6 +20,9 @@ struct Connection<'a> {
     unread: Vec<u8>,
     /// How many octets may still be sent.
     left: Option<u64>,
+    nth: u64,
+    /// The command that is being answered.
+    line: String,
     user: Option<String>,
     inside: bool,
     snapshot: Vec<Message>,
@@ -34,6 +37,8 @@ pub(crate) fn serve(shared: &Shared, socket: TcpStream) -> io::Result<()> {
         way: Way::Clear(socket),
         unread: Vec::new(),
         left: (shared.behaviour.cuts)(nth),
+        nth,
+        line: String::new(),
         user: None,
         inside: false,
         snapshot: Vec::new(),
@@ -47,6 +52,7 @@ pub(crate) fn serve(shared: &Shared, socket: TcpStream) -> io::Result<()> {
     loop {
         let line = connection.line()?;
         shared.heard.lock().unwrap().push(line.clone());
+        connection.line.clone_from(&line);
         if line == "STLS" && shared.behaviour.stls && matches!(connection.way, Way::Clear(_)) {
             connection.say("+OK go on")?;
             if connection.fault() != Some(Fault::F18) {
@@ -99,6 +105,7 @@ impl Connection<'_> {
     }
 
     fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        let octets = (self.shared.behaviour.twist)(&self.line, octets.to_vec());
         let allowed = self.left.map_or(octets.len(), |left| {
             octets.len().min(usize::try_from(left).unwrap())
         });
@@ -131,16 +138,26 @@ impl Connection<'_> {
         if self.inside && self.shared.behaviour.quit_fails {
             return self.say("-ERR [SYS/TEMP] some messages were not removed");
         }
-        if self.inside {
+        let fate = (self.shared.behaviour.quit)(self.nth);
+        if fate == Quit::LostBefore {
+            return Ok(());
+        }
+        if self.inside && matches!(fate, Quit::Done | Quit::LostAfter | Quit::RefusedAfter) {
             let gone: BTreeSet<_> = self
                 .marked
                 .iter()
-                .map(|place| &self.snapshot[*place].0)
+                .map(|place| &self.snapshot[*place])
                 .collect();
             let mut mailbox = self.shared.mailbox.lock().unwrap();
-            mailbox.retain(|(id, _)| !gone.contains(id));
+            mailbox.retain(|message| !gone.contains(message));
         }
-        self.say("+OK bye")
+        match fate {
+            Quit::LostBefore | Quit::LostAfter => Ok(()),
+            Quit::RefusedBefore | Quit::RefusedAfter => {
+                self.say("-ERR [SYS/TEMP] some messages were not removed")
+            }
+            Quit::Done | Quit::Lie => self.say("+OK bye"),
+        }
     }
 
     fn obey(&mut self, line: &str) -> io::Result<()> {
@@ -199,9 +216,10 @@ impl Connection<'_> {
             ("LIST", true) => {
                 self.listing(rest, |connection, place| connection.size(place).to_string())
             }
-            ("UIDL", true) => self.listing(rest, |connection, place| {
-                connection.snapshot[place].0.clone()
-            }),
+            ("UIDL", true) if self.shared.behaviour.uidl => self
+                .listing(rest, |connection, place| {
+                    connection.snapshot[place].0.clone()
+                }),
             ("RETR" | "TOP", true) => self.send_message(&verb, rest),
             ("DELE", true) => match self.place(rest) {
                 Some(place) => {

@@ -1,0 +1,260 @@
+//! Messages as they come: each is kept once it is whole *and* the server's next answer shows that both
+//! sides are still in step, and only if it is not one that was fetched before.
+//!
+//! A message that is followed by something that nothing asked for, or that has another length than the server
+//! announced, may be cut or hold parts of another one. It is neither kept nor removed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use pop3_proto::client::Close;
+use pop3_proto::command::{Command, MessageNumber};
+
+use super::DownloadError;
+use super::journal::Plan;
+use super::listed::{Listed, Mailbox, digest_identity};
+use super::pass::Pass;
+use super::witness::{Reading, Witness};
+use crate::session::{Error, Part, Session};
+
+/// Messages go to their place together in groups of at most so many …
+const GROUP: usize = 50;
+
+/// … or as soon as they have so many octets: what a cut costs, at most.
+const GROUP_OCTETS: u64 = 8 * 1024 * 1024;
+
+pub(super) struct Fetch<'f, 'p> {
+    pass: &'f mut Pass<'p>,
+    mailbox: &'f mut Mailbox,
+    wanted: &'f [&'f Listed],
+    reading: Reading,
+    announced: Option<u64>,
+    /// Whole, and the server's next answer has not come.
+    pending: Option<(&'f Listed, Reading)>,
+    group: Group,
+    /// What is at its place, by number, with its name in the state file.
+    safe: BTreeMap<u32, String>,
+    /// Names of messages without a unique-id that are given away.
+    names: BTreeSet<String>,
+}
+
+/// Messages that are whole but not at their place.
+#[derive(Default)]
+struct Group {
+    messages: Vec<(u32, String, Witness)>,
+    octets: u64,
+}
+
+impl<'f, 'p> Fetch<'f, 'p> {
+    pub(super) fn new(
+        pass: &'f mut Pass<'p>,
+        mailbox: &'f mut Mailbox,
+        wanted: &'f [&'f Listed],
+    ) -> Self {
+        Self {
+            pass,
+            mailbox,
+            wanted,
+            reading: Reading::default(),
+            announced: None,
+            pending: None,
+            group: Group::default(),
+            safe: BTreeMap::new(),
+            names: BTreeSet::new(),
+        }
+    }
+
+    /// Fetches the messages and says which of them are safe.
+    pub(super) fn run(
+        mut self,
+        session: &mut Session,
+    ) -> Result<BTreeMap<u32, String>, DownloadError> {
+        let commands = self
+            .wanted
+            .iter()
+            .map(|message| Command::Retr(MessageNumber(message.number)));
+        let mut failure = None;
+        let mut outcome = session.run_all(commands, &mut |position, part| {
+            self.take(position, part).map_err(|error| {
+                failure = Some(error);
+                io::Error::other("stopped")
+            })
+        });
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        if outcome.is_ok() {
+            // an answer that belongs to this shows that nothing of the last message is left
+            outcome = match session.run(&Command::Noop) {
+                Err(Error::Refused { .. }) => Ok(()),
+                other => other,
+            };
+        }
+        match &outcome {
+            Ok(()) => self.confirm()?,
+            Err(error) => self.stop(error)?,
+        }
+        self.settle()?;
+        outcome?;
+        Ok(self.safe)
+    }
+
+    fn take(&mut self, position: usize, part: Part<'_>) -> Result<(), DownloadError> {
+        let Some(&message) = self.wanted.get(position) else {
+            return Ok(());
+        };
+        match part {
+            Part::Start(announced) => {
+                self.confirm()?;
+                self.announced = announced;
+                self.reading = Reading::default();
+                self.place(|target| target.begin(&message.id))
+            }
+            Part::Octets(octets) => {
+                self.reading.take(octets);
+                self.pass.watch.octets(octets.len() as u64);
+                self.place(|target| target.write(octets))
+            }
+            Part::Whole => {
+                self.pass.watch.message();
+                self.pending = Some((message, std::mem::take(&mut self.reading)));
+                Ok(())
+            }
+            Part::Refused(refusal) => {
+                self.confirm()?;
+                self.refuse(message, refusal.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    /// The server's next answer came: the message before it is whole.
+    fn confirm(&mut self) -> Result<(), DownloadError> {
+        let Some((message, reading)) = self.pending.take() else {
+            return Ok(());
+        };
+        let octets = reading.octets();
+        if let Some(announced) = self.announced
+            && !reading.is_what_was_announced(announced)
+        {
+            let why = format!(
+                "the server announced {announced} octets and sent {octets}: it may be cut, so it is not kept, \
+                 and stays on the server"
+            );
+            self.refuse(message, why);
+            return self.place(|target| target.discard());
+        }
+        let witness = reading.finish();
+        let identity = self.identity(message, &witness);
+        // an earlier session of this run had no luck with it
+        self.pass.report.refused.remove(&identity);
+        if let Some(at) = self.fetched_before(message, &identity, &witness) {
+            self.pass.journal.is_the_same(&identity, witness, at)?;
+            self.pass.report.known += 1;
+            self.safe.insert(message.number, identity);
+            return self.place(|target| target.discard());
+        }
+        self.place(|target| target.end())?;
+        self.group.octets += octets;
+        let kept = (message.number, identity, witness);
+        self.group.messages.push(kept);
+        if self.group.messages.len() >= GROUP || self.group.octets >= GROUP_OCTETS {
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    fn identity(&mut self, message: &Listed, witness: &Witness) -> String {
+        if self.mailbox.has_ids {
+            return message.identity.clone();
+        }
+        let identity = digest_identity(witness, &self.names);
+        self.names.insert(identity.clone());
+        identity
+    }
+
+    fn fetched_before(
+        &mut self,
+        message: &Listed,
+        identity: &str,
+        witness: &Witness,
+    ) -> Option<u64> {
+        if self.mailbox.has_ids {
+            return self.mailbox.seen(&message.id, witness);
+        }
+        self.pass.journal.fetched(identity).map(|entry| entry.at)
+    }
+
+    /// The session ended. What was whole stays so, if the end does not make it doubtful.
+    fn stop(&mut self, error: &Error) -> Result<(), DownloadError> {
+        let doubtful = error.is_out_of_step();
+        let timeout = matches!(error, Error::Closed(Close::Timeout(_)));
+        let told = self.announced.is_some();
+        match self.pending.take() {
+            Some((message, _)) if doubtful => {
+                let why =
+                    format!("{error}; so it may be cut: it is not kept, and stays on the server");
+                self.refuse(message, why);
+                if self.mailbox.has_ids {
+                    self.pass.doubtful.insert(message.identity.clone());
+                }
+                self.place(|target| target.discard())
+            }
+            // the next answer may stand inside it
+            Some(_) if timeout && !told => self.place(|target| target.discard()),
+            Some(pending) => {
+                self.pending = Some(pending);
+                self.confirm()
+            }
+            None => self.place(|target| target.discard()),
+        }
+    }
+
+    fn refuse(&mut self, message: &Listed, why: String) {
+        let name = match message.identity.as_str() {
+            "" => format!("message {}", message.number),
+            identity => identity.into(),
+        };
+        self.pass.report.refused.insert(name, why);
+    }
+
+    /// Brings the messages of a group to their place, for good.
+    fn settle(&mut self) -> Result<(), DownloadError> {
+        let mut sealed = None;
+        self.place(|target| {
+            sealed = target.seal()?;
+            Ok(())
+        })?;
+        let Group { messages, octets } = std::mem::take(&mut self.group);
+        let Some(work) = sealed else {
+            return Ok(());
+        };
+        let count = messages.len() as u64;
+        let mut plan = Plan {
+            ids: Vec::new(),
+            mails: Vec::new(),
+            work,
+        };
+        for (number, identity, witness) in messages {
+            self.safe.insert(number, identity.clone());
+            plan.ids.push(identity);
+            plan.mails.push(witness);
+        }
+        self.pass.journal.promise(&plan)?;
+        self.place(|target| target.carry_out(&plan.work))?;
+        self.pass.journal.finish(&plan)?;
+        self.pass.report.fetched += count;
+        self.pass.report.octets += octets;
+        Ok(())
+    }
+
+    fn place(
+        &mut self,
+        act: impl FnOnce(&mut dyn super::target::Target) -> io::Result<()>,
+    ) -> Result<(), DownloadError> {
+        act(self.pass.target).map_err(|cause| DownloadError::Place {
+            place: self.pass.order.to.path().into(),
+            cause,
+        })
+    }
+}
