@@ -44,7 +44,7 @@ pub enum Layout {
     #[default]
     Maildir,
     /// A plain directory: every regular file is a message. In order of their last change, then by name; a
-    /// file that is touched keeps its unique-id and goes to the end. Names that begin with a dot, and
+    /// file that is touched is another message and goes to the end. Names that begin with a dot, and
     /// those that editors and downloads give to what is unfinished (`~`, `#x#`, `.tmp`, `.temp`, `.part`,
     /// `.partial`, `.filepart`, `.crdownload`, `.swp`, `.lock`), are none.
     Directory,

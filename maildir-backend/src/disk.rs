@@ -1,7 +1,7 @@
 //! Directories and files, always below a directory that is open already: no path is ever walked a second
 //! time, and no symbolic link is followed but where it is said.
 //!
-//! Owns every system call of the crate. Each error says what could not be done to which path and who
+//! Owns every system call of the crate that opens, makes or moves something. Each error says what could not be done to which path and who
 //! tried. Never decides what a file means.
 
 use std::ffi::OsStr;
@@ -10,23 +10,16 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+
+use crate::stamp::{self, Stamp};
 
 /// A directory that is open.
 #[derive(Debug)]
 pub(crate) struct Dir {
     file: File,
     path: PathBuf,
-}
-
-/// What tells one state of a file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    pub(crate) inode: u64,
-    pub(crate) size: u64,
-    /// Seconds and nanoseconds since 1970.
-    pub(crate) changed: (i64, u32),
 }
 
 const READ: OFlags = OFlags::RDONLY
@@ -103,10 +96,10 @@ impl Dir {
 
     /// Its own state, which changes when names do.
     pub(crate) fn stamp(&self) -> io::Result<Stamp> {
-        let stat = rustix::fs::fstat(&self.file);
-        Ok(Stamp::of(
-            &stat.map_err(|errno| named("look at", &self.path, errno))?,
-        ))
+        let looked = stamp::look(&self.file);
+        Ok(looked
+            .map_err(|errno| named("look at", &self.path, errno))?
+            .stamp)
     }
 
     /// Which directory it is, whatever path leads to it.
@@ -123,10 +116,10 @@ impl Dir {
     /// The state of a regular file; anything else is not found.
     pub(crate) fn stat(&self, name: &[u8]) -> io::Result<Stamp> {
         let name = OsStr::from_bytes(name);
-        let stat = rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW)
+        let looked = stamp::look_at(&self.file, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| self.named("look at", name, errno))?;
-        if is_file(&stat) {
-            return Ok(Stamp::of(&stat));
+        if looked.is_file {
+            return Ok(looked.stamp);
         }
         Err(self.named("take for a message", name, Errno::NOENT))
     }
@@ -141,9 +134,9 @@ impl Dir {
                 Errno::LOOP => fail(Errno::NOENT),
                 errno => fail(errno),
             })?;
-        let stat = rustix::fs::fstat(&fd).map_err(fail)?;
-        if is_file(&stat) {
-            return Ok((fd.into(), Stamp::of(&stat)));
+        let looked = stamp::look(&fd).map_err(fail)?;
+        if looked.is_file {
+            return Ok((fd.into(), looked.stamp));
         }
         Err(fail(Errno::NOENT))
     }
@@ -158,7 +151,7 @@ impl Dir {
     pub(crate) fn append(&self, name: &[u8]) -> io::Result<File> {
         let file = self.open_to_write(name, OFlags::WRONLY | OFlags::APPEND)?;
         let stat = rustix::fs::fstat(&file)?;
-        if is_file(&stat) && stat.st_nlink == 1 {
+        if stamp::is_file(stat.st_mode) && stat.st_nlink == 1 {
             return Ok(file);
         }
         Err(self.named("write", OsStr::from_bytes(name), Errno::NOENT))
@@ -265,32 +258,6 @@ impl Dir {
     fn named(&self, action: &str, name: &OsStr, errno: Errno) -> io::Error {
         named(action, &self.path.join(name), errno)
     }
-}
-
-impl Stamp {
-    /// The state of a file that is open.
-    pub(crate) fn of_file(file: &File) -> io::Result<Self> {
-        Ok(Self::of(&rustix::fs::fstat(file)?))
-    }
-
-    #[allow(
-        clippy::unnecessary_cast,
-        reason = "other systems have other types here"
-    )]
-    fn of(stat: &Stat) -> Self {
-        Self {
-            inode: stat.st_ino as u64,
-            size: u64::try_from(stat.st_size).unwrap_or_default(),
-            changed: (
-                stat.st_mtime as i64,
-                u32::try_from(stat.st_mtime_nsec).unwrap_or_default(),
-            ),
-        }
-    }
-}
-
-fn is_file(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }
 
 /// The error of this kind that says what could not be done, and to whom rights are wanting.

@@ -10,7 +10,8 @@ use std::io;
 use pop3_proto::backend::store::StoreError;
 
 use crate::config::{Config, Layout, Missing, Users};
-use crate::disk::{Dir, Stamp};
+use crate::disk::Dir;
+use crate::stamp::Stamp;
 use crate::{name, user};
 
 /// How often a directory is listed until nobody changed it meanwhile.

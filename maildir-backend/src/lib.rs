@@ -43,14 +43,21 @@
 //! Maildir (Maildir++) are not shown.
 //!
 //! What is deleted is what was there: a file that is not any more the one that was listed or retrieved
-//! stays, and QUIT is answered with an error.
+//! stays, and QUIT is answered with an error. In a plain directory it is not sent either: it comes with the
+//! next login.
 //!
 //! # What identifies a message
 //!
-//! In a Maildir its name up to the colon, which the Maildir rules make unique for ever. In a plain
-//! directory the whole file name: give every message a name of its own, for a client will not fetch another
-//! message of the same name. Names that are no unique-ids as they are, are escaped or hashed. So ids stay
-//! when flags change, when `new` becomes `cur`, when a backup is restored and when the server restarts.
+//! In a Maildir its name up to the colon, which the Maildir rules make unique for ever: an agent that uses a
+//! name for a second message breaks them, and clients that have the first will not fetch the second. Names
+//! that are no unique-ids as they are, are escaped or hashed. So ids stay when flags change, when `new`
+//! becomes `cur`, when a backup is restored and when the server restarts.
+//!
+//! In a plain directory names come again: a scanner counts from one, a report is overwritten. There the
+//! unique-id is made of the name, the file (the moment of its birth, or its inode), the time of its last
+//! change and its content, so that whatever comes under an old name is a message of its own. Rights, hard
+//! links and restarts change nothing; a file that was touched, renamed, copied or restored from a backup is
+//! fetched again, rather than never.
 //!
 //! # Sizes
 //!
@@ -58,8 +65,9 @@
 //! believed where `,S=` is the size of the file; other messages are read once. What was counted is kept in
 //! the file `pop3-gateway.sizes` of the Maildir (`.pop3-gateway.sizes` of a plain directory), which may be
 //! deleted at any time. Where it cannot be written, it is kept in memory. Counting takes 20 seconds of a
-//! login at most: messages whose turn did not come are told with the size of their file, and counted by the
-//! next logins. The sizes of a session never change.
+//! login at most: messages of a Maildir whose turn did not come are told with what their name or their file
+//! tells, and counted by the next logins; those of a plain directory come with the next logins. The sizes of
+//! a session never change.
 //!
 //! # Locks
 //!
@@ -69,15 +77,19 @@
 mod config;
 mod disk;
 mod folder;
+mod form;
 mod held;
+mod identity;
 mod listing;
 mod mailbox;
+mod measure;
 mod name;
 mod packed;
 mod quota;
 mod removal;
 mod sizes;
 mod snapshot;
+mod stamp;
 mod store;
 mod tools;
 mod user;

@@ -1,21 +1,23 @@
 //! The messages of a folder, in their order, with sizes and unique-ids.
 //!
-//! Owns which files are the messages of a session and what is known of each. Reads a message only to count
-//! its octets, once. Never changes a file, but for the one with the counts.
+//! Owns which files are the messages of a session, and when a file is still the message that was listed.
+//! Never changes a file.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fs::File;
 use std::io;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pop3_proto::backend::store::{StoreError, message_size};
+use pop3_proto::backend::store::StoreError;
 
 use crate::config::{Config, Layout};
-use crate::disk::Stamp;
 use crate::folder::{Folder, Found, failed};
-use crate::name;
-use crate::sizes::{Count, Memory, Sizes};
-use crate::snapshot::Snapshot;
+use crate::form::Form;
+use crate::identity::{self, Proof};
+use crate::sizes::{Memory, Sizes};
+use crate::stamp::Stamp;
+use crate::{measure, name};
 
 /// How long counting may take. Clients wait for a minute or so.
 pub(crate) const COUNTING: Duration = Duration::from_secs(20);
@@ -36,19 +38,46 @@ pub(crate) struct Manner {
 pub(crate) struct Message {
     pub(crate) found: Found,
     pub(crate) stamp: Stamp,
+    /// What its unique-id was made of, in a plain directory; `None` if it could not be read.
+    pub(crate) proof: Option<Box<Proof>>,
+    /// How it becomes a mail, if it was looked at already.
+    pub(crate) form: Option<Form>,
 }
 
 impl Message {
+    /// A file that nobody has read yet.
+    fn new(found: Found, stamp: Stamp) -> Self {
+        Self {
+            found,
+            stamp,
+            proof: None,
+            form: None,
+        }
+    }
+
     /// Whether a file of its name, in this state, is the message that was listed or read. The Maildir rules
-    /// give a name to one message only, but not everybody keeps them.
-    pub(crate) fn is_still(&self, layout: Layout, now: Stamp) -> bool {
-        match layout {
-            Layout::Directory => now == self.stamp,
-            // others may touch it, or put back a copy
-            Layout::Maildir => {
-                let same_file = now.inode == self.stamp.inode;
-                let copy = now.changed == self.stamp.changed;
-                now.size == self.stamp.size && (same_file || copy)
+    /// give a name to one message only, but not everybody keeps them. `open` gives the file where its state
+    /// does not tell.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub(crate) fn is_still(
+        &self,
+        layout: Layout,
+        now: Stamp,
+        open: impl FnOnce() -> io::Result<File>,
+    ) -> io::Result<bool> {
+        if !now.looks_like(self.stamp) {
+            return Ok(false);
+        }
+        match (layout, &self.proof) {
+            // flags that change leave their trace in the rest of the state
+            (Layout::Maildir, _) => Ok(true),
+            (Layout::Directory, None) => Ok(now == self.stamp),
+            (Layout::Directory, Some(proof)) => {
+                Ok((now == self.stamp && proof.settled)
+                    || proof.digest == identity::digest(&open()?)?)
             }
         }
     }
@@ -84,7 +113,9 @@ pub(crate) fn list(
         }),
     }
     let known = Sizes::load(folder.layout, &folder.home, memory);
-    Ok(measured(folder, messages, &known, memory, manner))
+    Ok(measure::all(
+        folder, config, messages, &known, memory, manner,
+    ))
 }
 
 /// The messages in no order, each once.
@@ -93,7 +124,7 @@ pub(crate) fn messages(folder: &Folder) -> Result<Vec<Message>, StoreError> {
     let mut renamed = Vec::new();
     for found in once(folder, folder.scan()?) {
         match folder.place(found.place).stat(&found.name) {
-            Ok(stamp) => messages.push(Message { found, stamp }),
+            Ok(stamp) => messages.push(Message::new(found, stamp)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => renamed.push(found),
             Err(error) => return Err(failed(error)),
         }
@@ -105,10 +136,7 @@ pub(crate) fn messages(folder: &Folder) -> Result<Vec<Message>, StoreError> {
             .filter_map(|was| now.get(folder.base(&was.name)));
         messages.extend(found.filter_map(|found| {
             let stamp = folder.place(found.place).stat(&found.name).ok()?;
-            Some(Message {
-                found: found.clone(),
-                stamp,
-            })
+            Some(Message::new(found.clone(), stamp))
         }));
     }
     Ok(messages)
@@ -143,63 +171,6 @@ fn has_settled(stamp: Stamp, now: SystemTime, settle: Duration) -> bool {
     });
     // a time to come tells nothing
     changed > since || since - changed >= settle.as_nanos()
-}
-
-/// Adds sizes and unique-ids, and saves what had to be counted.
-fn measured(
-    folder: &Folder,
-    messages: Vec<Message>,
-    known: &Sizes,
-    memory: &Memory,
-    manner: Manner,
-) -> Vec<Told> {
-    let counts = known.counts();
-    let mut lines: Vec<(usize, Count)> = Vec::new();
-    let mut told = Vec::with_capacity(messages.len());
-    let mut news = manner.saves && known.is_unsaved();
-    let start = Instant::now();
-    for message in messages {
-        let Message { found, stamp } = &message;
-        let base = folder.base(&found.name);
-        let unique_id = name::unique_id(base);
-        let declared = match folder.layout {
-            Layout::Maildir => name::declared_octets(base, stamp.size),
-            Layout::Directory => None,
-        };
-        let octets = declared.or_else(|| {
-            let before = counts.get(unique_id.as_str()).copied();
-            let before = before.filter(|count| count.octets(*stamp).is_some());
-            let counted = before.or_else(|| {
-                let count =
-                    (start.elapsed() < manner.counting).then(|| count(folder, found, *stamp))?;
-                news |= count.is_some();
-                count
-            })?;
-            lines.push((told.len(), counted));
-            counted.octets(*stamp)
-        });
-        told.push(Told {
-            unique_id,
-            // of what could not be read the client is told what is known
-            octets: octets.unwrap_or(stamp.size),
-            message,
-        });
-    }
-    if news || counts.len() > 2 * lines.len() + 100 {
-        let lines = lines
-            .iter()
-            .filter_map(|(at, count)| Some((told.get(*at)?.unique_id.as_str(), *count)));
-        Sizes::store(folder.layout, &folder.home, memory, manner.saves, lines);
-    }
-    told
-}
-
-/// Reads a message to its end. What cannot be read is not counted: it must not keep its owner from all
-/// the others.
-fn count(folder: &Folder, found: &Found, stamp: Stamp) -> Option<Count> {
-    let opened = folder.place(found.place).read(&found.name).ok()?;
-    let octets = message_size(Snapshot::new(opened)).ok()?;
-    Some(Count::new(stamp, octets))
 }
 
 #[cfg(test)]

@@ -12,13 +12,13 @@ use pop3_proto::backend::store::{Entry, StoreError};
 use pop3_proto::backend::{Access, Index};
 
 use crate::config::{Deletion, Layout};
-use crate::disk::Stamp;
 use crate::folder::{Folder, Found};
 use crate::held::Held;
 use crate::listing::{self, Manner, Message, Told};
 use crate::snapshot::Snapshot;
+use crate::stamp::Stamp;
 use crate::store::Shared;
-use crate::{name, packed, removal};
+use crate::{form, identity, name, removal};
 
 /// A session with a folder of a [`MaildirStore`](crate::MaildirStore).
 pub struct MaildirMailbox {
@@ -31,6 +31,12 @@ pub struct MaildirMailbox {
     messages: Vec<Message>,
     /// The state of the directories when all messages were looked for.
     searched: Vec<Stamp>,
+}
+
+/// A message that can be read.
+struct Opened {
+    reader: Box<dyn Read + Send>,
+    stamp: Stamp,
 }
 
 impl MaildirMailbox {
@@ -51,7 +57,8 @@ impl MaildirMailbox {
         }
     }
 
-    fn open_message(&mut self, index: Index) -> Result<Snapshot, StoreError> {
+    /// The message, and what was found of its file.
+    fn open_message(&mut self, index: Index) -> Result<Opened, StoreError> {
         let at = index.0 as usize;
         match self.try_open(at) {
             Err(StoreError::Missing) if self.search()? => self.try_open(at),
@@ -59,14 +66,27 @@ impl MaildirMailbox {
         }
     }
 
-    fn try_open(&self, at: usize) -> Result<Snapshot, StoreError> {
+    fn try_open(&self, at: usize) -> Result<Opened, StoreError> {
         let folder = self.folder.as_ref().ok_or(StoreError::Missing)?;
-        let Found { place, name } = &self.messages.get(at).ok_or(StoreError::Missing)?.found;
-        let (file, stamp) = folder.place(*place).read(name)?;
-        if folder.layout == Layout::Maildir {
-            packed::refuse(&file)?;
+        let message = self.messages.get(at).ok_or(StoreError::Missing)?;
+        let Found { place, name } = &message.found;
+        let dir = folder.place(*place);
+        let (file, stamp) = dir.read(name)?;
+        // a unique-id of a Maildir is the name's, and that of a plain directory the content's
+        if folder.layout == Layout::Directory
+            && !message.is_still(folder.layout, stamp, || file.try_clone())?
+        {
+            let path = dir.path().join(name::display(name));
+            return Err(StoreError::Temporary(format!(
+                "{} changed since it was listed, and is another message at the next login",
+                path.display()
+            )));
         }
-        Ok(Snapshot::new((file, stamp)))
+        let plan = form::plan(folder.layout, &self.shared.config, name, &file)?;
+        let digest = message.proof.as_deref().map(|proof| &proof.digest);
+        let mark = identity::mark(name, stamp, digest);
+        let reader = plan.reader(Snapshot::new((file, stamp)), stamp, &mark);
+        Ok(Opened { reader, stamp })
     }
 
     /// Finds all messages that were renamed. False if none can have been since the last time.
@@ -162,16 +182,19 @@ impl Mailbox for MaildirMailbox {
     }
 
     fn message(&mut self, index: Index) -> Result<Box<dyn Read + Send>, StoreError> {
-        let snapshot = self.open_message(index)?;
-        if let Some(message) = self.messages.get_mut(index.0 as usize) {
+        let Opened { reader, stamp } = self.open_message(index)?;
+        let layout = self.folder.as_ref().map(|folder| folder.layout);
+        if let Some(message) = self.messages.get_mut(index.0 as usize)
+            && layout == Some(Layout::Maildir)
+        {
             // what the client has read it may delete
-            message.stamp = snapshot.stamp();
+            message.stamp = stamp;
         }
-        Ok(Box::new(snapshot))
+        Ok(reader)
     }
 
     fn top(&mut self, index: Index, _: u64) -> Result<Box<dyn Read + Send>, StoreError> {
-        Ok(Box::new(self.open_message(index)?))
+        Ok(self.open_message(index)?.reader)
     }
 
     fn remove(&mut self, indexes: &[Index]) -> Result<(), StoreError> {

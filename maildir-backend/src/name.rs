@@ -37,6 +37,16 @@ pub(crate) fn declared_octets(base: &[u8], file_size: u64) -> Option<u64> {
     (field(base, b"S=")? == file_size && plausible.contains(&octets)).then_some(octets)
 }
 
+/// The octets that the name tells, whatever the size of the file: of a packed message nothing else is
+/// known before it was read.
+pub(crate) fn hinted_octets(base: &[u8]) -> Option<u64> {
+    let told = field(base, b"W=").or_else(|| field(base, b"S="));
+    told.filter(|octets| *octets <= MOST)
+}
+
+/// No message has more octets.
+pub(crate) const MOST: u64 = 1 << 42;
+
 /// The most octets that a file of this size can have with CRLF line ends.
 pub(crate) const fn octets_limit(file_size: u64) -> u64 {
     file_size.saturating_mul(2).saturating_add(2)

@@ -95,10 +95,11 @@ impl Removal<'_> {
         let name = &*found.name;
         // neither a folder nor a link goes
         let stamp = from.stat(name)?;
-        if !message.is_still(self.folder.layout, stamp) {
+        let open = || Ok(from.read(name)?.0);
+        if !message.is_still(self.folder.layout, stamp, open)? {
             let path = from.path().join(name::display(name));
             return Err(io::Error::other(format!(
-                "{} changed since it was read, and stays",
+                "{} changed since it was listed or read, and stays",
                 path.display()
             )));
         }

@@ -11,8 +11,11 @@ use std::sync::{Mutex, PoisonError};
 use pop3_proto::unique_id;
 
 use crate::config::Layout;
-use crate::disk::{Dir, Stamp};
-use crate::name::octets_limit;
+use crate::disk::Dir;
+use crate::form::Form;
+use crate::identity::{self, Proof};
+use crate::name::{MOST, octets_limit};
+use crate::stamp::Stamp;
 
 const HEAD: &str = "pop3-gateway sizes 1";
 
@@ -34,7 +37,7 @@ pub(crate) struct Sizes {
     unsaved: bool,
 }
 
-/// The counts by unique-id.
+/// The counts by what [`name::unique_id`](crate::name::unique_id) makes of a base name.
 pub(crate) type Counts<'a> = HashMap<&'a str, Count>;
 
 /// What was counted, and of which file.
@@ -43,22 +46,68 @@ pub(crate) struct Count {
     size: u64,
     changed: (i64, u32),
     octets: u64,
+    /// How the file becomes a mail.
+    pub(crate) form: Form,
+    /// In a plain directory: what it takes to know the file again, and what was read of it.
+    known: Option<Known>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Known {
+    file: u64,
+    status: i64,
+    proof: Proof,
 }
 
 impl Count {
-    pub(crate) fn new(stamp: Stamp, octets: u64) -> Self {
+    pub(crate) fn new(stamp: Stamp, octets: u64, form: Form) -> Self {
         Self {
             size: stamp.size,
             changed: stamp.changed,
             octets,
+            form,
+            known: None,
         }
     }
 
-    /// The octets, if this is the file that was counted.
-    pub(crate) fn octets(self, stamp: Stamp) -> Option<u64> {
+    /// The same, with what was read of a file in this state.
+    pub(crate) fn with(self, stamp: Stamp, proof: Proof) -> Self {
+        let known = Some(Known {
+            file: stamp.file,
+            status: stamp.status,
+            proof,
+        });
+        Self { known, ..self }
+    }
+
+    pub(crate) fn octets(self) -> u64 {
+        self.octets
+    }
+
+    pub(crate) fn proof(self) -> Option<Proof> {
+        self.known.map(|known| known.proof)
+    }
+
+    /// Whether this is the file that was counted, and the count one that can be.
+    pub(crate) fn fits(self, layout: Layout, stamp: Stamp) -> bool {
         let same = (self.size, self.changed) == (stamp.size, stamp.changed);
-        let plausible = self.size..=octets_limit(self.size);
-        (same && plausible.contains(&self.octets)).then_some(self.octets)
+        let plausible = match self.form {
+            Form::Plain => (self.size..=octets_limit(self.size)).contains(&self.octets),
+            Form::Packed | Form::Broken | Form::Text | Form::Decoded => self.octets <= MOST,
+        };
+        let known = match (layout, self.known) {
+            (Layout::Maildir, _) => true,
+            (Layout::Directory, None) => false,
+            (Layout::Directory, Some(known)) => {
+                (known.file, known.status) == (stamp.file, stamp.status)
+            }
+        };
+        same && plausible && known
+    }
+
+    /// Whether it is worth keeping: a change of the file would show.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.known.is_none_or(|known| known.proof.settled)
     }
 }
 
@@ -146,30 +195,54 @@ fn save(layout: Layout, home: &Dir, text: &str) -> io::Result<()> {
 
 fn write<'a>(counts: impl Iterator<Item = (&'a str, Count)>) -> String {
     let mut text = format!("{HEAD}\n");
-    for (unique_id, count) in counts {
+    for (key, count) in counts {
         let Count {
             size,
             changed: (seconds, nanos),
             octets,
+            form,
+            known,
         } = count;
         // writing to a String cannot fail
-        let _ = writeln!(text, "{unique_id} {size} {seconds} {nanos} {octets}");
+        let _ = write!(text, "{key} {size} {seconds} {nanos} {octets}");
+        if form != Form::Plain || known.is_some() {
+            let _ = write!(text, " {}", form.word());
+        }
+        if let Some(known) = known {
+            let digest = identity::to_hex(&known.proof.digest);
+            let _ = write!(text, " {} {} {digest}", known.file, known.status);
+        }
+        text.push('\n');
     }
     text
 }
 
 fn parse(line: &str) -> Option<(&str, Count)> {
     let mut fields = line.split(' ');
-    let unique_id = fields
+    let key = fields
         .next()
-        .filter(|id| unique_id::is_valid(id.as_bytes()))?;
+        .filter(|key| unique_id::is_valid(key.as_bytes()))?;
     let size = fields.next()?.parse().ok()?;
     let changed = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
     let octets = fields.next()?.parse().ok()?;
+    let form = fields.next().map_or(Some(Form::Plain), Form::of_word)?;
+    let known = match fields.next() {
+        None => None,
+        Some(file) => Some(Known {
+            file: file.parse().ok()?,
+            status: fields.next()?.parse().ok()?,
+            proof: Proof {
+                digest: fields.next().and_then(identity::from_hex)?,
+                settled: true,
+            },
+        }),
+    };
     let count = Count {
         size,
         changed,
         octets,
+        form,
+        known,
     };
-    fields.next().is_none().then_some((unique_id, count))
+    fields.next().is_none().then_some((key, count))
 }

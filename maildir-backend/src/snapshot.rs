@@ -5,7 +5,8 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use crate::disk::Stamp;
+use crate::identity::{Digest, Reading};
+use crate::stamp::Stamp;
 
 /// Reads a file up to the size that it had, and fails if it is not that file any more at the end: half a
 /// message must not look like a whole one.
@@ -14,6 +15,7 @@ pub(crate) struct Snapshot {
     file: File,
     stamp: Stamp,
     left: u64,
+    reading: Option<Reading>,
 }
 
 impl Snapshot {
@@ -22,12 +24,27 @@ impl Snapshot {
             file,
             stamp,
             left: stamp.size,
+            reading: None,
         }
     }
 
-    /// The state of the file that is read.
-    pub(crate) fn stamp(&self) -> Stamp {
-        self.stamp
+    /// From here on a digest is made of what is read.
+    pub(crate) fn digest(&mut self) {
+        self.reading = Some(Reading::default());
+    }
+
+    /// The digest of what was read, which has to be all.
+    ///
+    /// # Errors
+    ///
+    /// If there was more, or anything about the file changed meanwhile.
+    pub(crate) fn digested(self) -> io::Result<Digest> {
+        match self.reading {
+            Some(reading) if self.left == 0 && Stamp::of_file(&self.file)? == self.stamp => {
+                Ok(reading.digest())
+            }
+            Some(_) | None => Err(changed()),
+        }
     }
 
     fn check(&self) -> io::Result<()> {
@@ -54,6 +71,9 @@ impl Read for Snapshot {
             return Err(changed());
         }
         self.left -= n as u64;
+        if let Some(reading) = &mut self.reading {
+            reading.update(&buf[..n]);
+        }
         Ok(n)
     }
 }

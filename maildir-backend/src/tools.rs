@@ -16,8 +16,8 @@ use pop3_proto::stuffing::Stuffer;
 use crate::config::{Deletion, Layout};
 use crate::disk::Dir;
 use crate::folder::{Folder, failed};
-use crate::listing::{self, Manner, Message};
-use crate::{name, quota, removal};
+use crate::listing::{self, Manner, Told};
+use crate::{identity, name, quota, removal};
 
 /// A message as [`MaildirStore::list`](crate::MaildirStore::list) tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,14 +66,22 @@ impl crate::MaildirStore {
             };
             tmp.rename(draft.as_bytes(), &target, name.as_bytes())?;
             target.sync()?;
-            Ok((name, counted.size))
+            let unique_id = match folder.layout {
+                Layout::Maildir => name::unique_id(name.as_bytes()),
+                Layout::Directory => {
+                    let (file, stamp) = target.read(name.as_bytes())?;
+                    let digest = identity::digest(&file)?;
+                    identity::unique_id(name.as_bytes(), stamp, Some(&digest))
+                }
+            };
+            Ok((unique_id, counted.size))
         });
         match delivered {
-            Ok((name, size)) => {
+            Ok((unique_id, size)) => {
                 if folder.layout == Layout::Maildir {
                     quota::note(&folder.home, i64::try_from(size).unwrap_or(i64::MAX), 1);
                 }
-                Ok(name::unique_id(name.as_bytes()))
+                Ok(unique_id)
             }
             Err(error) => {
                 // not there if it was renamed
@@ -102,15 +110,7 @@ impl crate::MaildirStore {
         let Some(folder) = Folder::open(&self.shared.config, user)? else {
             return Ok(Vec::new());
         };
-        let shared = &*self.shared;
-        // what is counted here is only written down while no session does
-        let lock = folder.home.lock();
-        let manner = Manner {
-            saves: matches!(lock, Ok(Some(_))),
-            settled: false,
-            counting: listing::COUNTING,
-        };
-        let told = listing::list(&folder, &shared.config, &shared.memory, manner)?;
+        let told = self.told(&folder)?;
         let listed = told.into_iter().map(|told| {
             let found = &told.message.found;
             let dir = folder.place(found.place).path();
@@ -133,12 +133,23 @@ impl crate::MaildirStore {
     /// [`StoreError::Missing`] if there is none of this unique-id.
     pub fn remove(&self, user: &str, unique_id: &str) -> Result<(), StoreError> {
         let folder = Folder::open(&self.shared.config, user)?.ok_or(StoreError::Missing)?;
-        let messages = listing::messages(&folder)?;
-        let is_wanted =
-            |message: &&Message| name::unique_id(folder.base(&message.found.name)) == unique_id;
-        let message = messages.iter().find(is_wanted);
-        let messages = std::iter::once(message.ok_or(StoreError::Missing)?);
-        removal::remove(&folder, &Deletion::Remove, messages)
+        let told = self.told(&folder)?;
+        let wanted = told.iter().find(|told| told.unique_id == unique_id);
+        let message = &wanted.ok_or(StoreError::Missing)?.message;
+        removal::remove(&folder, &Deletion::Remove, std::iter::once(message))
+    }
+
+    /// All messages, however long it takes to count them.
+    fn told(&self, folder: &Folder) -> Result<Vec<Told>, StoreError> {
+        let shared = &*self.shared;
+        // what is counted here is only written down while no session does
+        let lock = folder.home.lock();
+        let manner = Manner {
+            saves: matches!(lock, Ok(Some(_))),
+            settled: false,
+            counting: Duration::MAX,
+        };
+        listing::list(folder, &shared.config, &shared.memory, manner)
     }
 }
 

@@ -169,7 +169,7 @@ fn a_directory_of_files_is_a_maildrop() {
         let gateway = place.serve(runtime);
         let mut client = gateway.log_in("tim");
         assert_eq!(client.ask("LIST"), b"1 20\r\n");
-        assert_eq!(client.ask("UIDL"), b"1 one.eml\r\n");
+        assert!(client.ask("UIDL").starts_with(b"1 one.eml."));
         assert_eq!(client.ask("RETR 1"), b"Subject: scan\r\n\r\n.\r\n");
         // everybody shares the folder, and one at a time may delete
         let mut second = gateway.connect();

@@ -1,0 +1,123 @@
+//! What identifies a message of a plain directory, where names come again: a scanner counts from one, a
+//! program overwrites its report.
+//!
+//! Owns what a unique-id is made of there: the name, which file it is and when it was written, and the
+//! content. Two files never have one id, and neither have two contents of a file. A file that is copied,
+//! restored or touched gets another id: fetched twice is better than never. Rights and hard links change
+//! nothing. Never opens a file.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use pop3_proto::unique_id;
+use sha2::{Digest as _, Sha256};
+
+use crate::stamp::Stamp;
+
+/// So much of SHA-256 is more than anybody can find a second content for.
+pub(crate) type Digest = [u8; 16];
+
+/// Clocks of file systems are coarse: two changes within less may have the same time.
+const COARSE: Duration = Duration::from_secs(2);
+
+/// What was read of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Proof {
+    pub(crate) digest: Digest,
+    /// When it was read, its last change was long enough ago that another one would show in its state.
+    pub(crate) settled: bool,
+}
+
+/// The content on its way past.
+#[derive(Debug, Default)]
+pub(crate) struct Reading(Sha256);
+
+impl Reading {
+    pub(crate) fn update(&mut self, octets: &[u8]) {
+        self.0.update(octets);
+    }
+
+    pub(crate) fn digest(self) -> Digest {
+        shortened(self.0)
+    }
+}
+
+/// The digest of an open file, read from its beginning; where the file was read to does not change.
+pub(crate) fn digest(file: &File) -> io::Result<Digest> {
+    let mut reading = Reading::default();
+    let mut piece = vec![0; 64 * 1024];
+    let mut at = 0;
+    loop {
+        match file.read_at(&mut piece, at) {
+            Ok(0) => return Ok(reading.digest()),
+            Ok(n) => {
+                reading.update(&piece[..n]);
+                at += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether a change of the file from now on would show in its state.
+pub(crate) fn is_settled(stamp: Stamp) -> bool {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = since.map_or(0, |since| {
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    });
+    let coarse = i64::try_from(COARSE.as_nanos()).unwrap_or(i64::MAX);
+    stamp.status < now.saturating_sub(coarse)
+}
+
+/// The unique-id of a file: its name as far as it is short and plain, and a digest of all that makes it
+/// this file. Without the digest of its content if it cannot be read: then nobody has fetched it.
+pub(crate) fn unique_id(name: &[u8], stamp: Stamp, content: Option<&Digest>) -> String {
+    let mark = mark(name, stamp, content);
+    let shown = unique_id::from_name(name);
+    // the longest mark and a dot have to fit behind it
+    let shown = match shown.len() + 1 + mark.len() <= unique_id::MAX_LEN && !shown.starts_with('%')
+    {
+        true => shown,
+        false => "%file".to_owned(),
+    };
+    format!("{shown}.{mark}")
+}
+
+/// The part of the unique-id that no other file has: 32 hexadecimal digits.
+pub(crate) fn mark(name: &[u8], stamp: Stamp, content: Option<&Digest>) -> String {
+    let mut all = Sha256::new();
+    all.update(b"pop3-gateway directory 1");
+    all.update((name.len() as u64).to_be_bytes());
+    all.update(name);
+    all.update(stamp.file.to_be_bytes());
+    all.update(stamp.size.to_be_bytes());
+    all.update(stamp.changed.0.to_be_bytes());
+    all.update(stamp.changed.1.to_be_bytes());
+    if let Some(content) = content {
+        all.update(content);
+    }
+    to_hex(&shortened(all))
+}
+
+/// Hexadecimal digits of a digest.
+pub(crate) fn to_hex(digest: &Digest) -> String {
+    let octets = digest.iter().map(|octet| format!("{octet:02x}"));
+    octets.collect()
+}
+
+/// Reads what [`to_hex`] wrote.
+pub(crate) fn from_hex(text: &str) -> Option<Digest> {
+    let clean = text.len() == 32 && text.bytes().all(|octet| octet.is_ascii_hexdigit());
+    let number = u128::from_str_radix(text, 16).ok().filter(|_| clean)?;
+    Some(number.to_be_bytes())
+}
+
+fn shortened(digest: Sha256) -> Digest {
+    let whole: [u8; 32] = digest.finalize().into();
+    let mut short = Digest::default();
+    short.copy_from_slice(&whole[..16]);
+    short
+}
