@@ -74,6 +74,7 @@ fn position(error: &ConfigError) -> Value {
         "key": error.key,
         "what": error.what,
         "remedy": error.remedy,
+        "others": error.others.iter().map(position).collect::<Vec<_>>(),
     })
 }
 

@@ -2,14 +2,14 @@
 //!
 //! Every key that is asked for is thereby a known key: a table that is [`finish`](Table::finish)ed
 //! with other keys in it is refused, with the nearest known key as a suggestion. So the keys are
-//! named once, where they are read.
+//! named once, where they are read. Values that cannot be read are noted, and told by `finish` together.
 
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
-use super::error::{Fault, Problem};
+use super::error::{Fault, Mistake, Problem};
 use super::value::{BadValue, Value, expected};
 
 /// A table of the document, and the keys that were asked for.
@@ -22,6 +22,8 @@ pub(super) struct Table<'d> {
     at: Option<usize>,
     entries: &'d DeTable<'d>,
     asked: Vec<&'static str>,
+    /// Values that cannot be read; told when all that is known here was asked for.
+    fault: Fault,
 }
 
 /// One entry of a table whose keys are the operator's own.
@@ -37,11 +39,13 @@ pub(super) struct Entry<'d> {
 
 /// Reads the syntax.
 pub(super) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, Fault> {
-    DeTable::parse(text).map_err(|error: Error| Fault {
-        at: error.span().map(|span| span.start),
-        key: String::new(),
-        what: format!("this is not TOML: {}", error.message()),
-        remedy: String::new(),
+    DeTable::parse(text).map_err(|error: Error| {
+        Fault::from(Mistake {
+            at: error.span().map(|span| span.start),
+            key: String::new(),
+            what: format!("this is not TOML: {}", error.message()),
+            remedy: String::new(),
+        })
     })
 }
 
@@ -54,17 +58,18 @@ impl<'d> Table<'d> {
             at: None,
             entries,
             asked: Vec::new(),
+            fault: Fault::default(),
         }
     }
 
-    /// The value behind the key, if the key is there.
+    /// The value behind the key, if the key is there. One that cannot be read is none, and
+    /// [`finish`](Self::finish) tells of it.
     pub(super) fn get<T: Value>(&mut self, key: &'static str) -> Result<Option<T>, Fault> {
         let Some((_, value)) = self.ask(key) else {
             return Ok(None);
         };
-        T::read(value.get_ref())
-            .map(Some)
-            .map_err(|bad| self.bad(key, value.span().start, bad))
+        let read = T::read(value.get_ref());
+        Ok(self.note(key, value.span().start, read))
     }
 
     /// Puts the value behind the key, if the key is there, in the place of the default.
@@ -96,7 +101,8 @@ impl<'d> Table<'d> {
         let path = self.path_of(key);
         let DeValue::Table(entries) = value.get_ref() else {
             let wanted = format!("a table: [{path}]");
-            return Err(self.bad(key, at, expected(value.get_ref(), &wanted)));
+            let bad = expected(value.get_ref(), &wanted);
+            return Ok(self.note(key, at, Err(bad)));
         };
         Ok(Some(self.child(path, at, entries)))
     }
@@ -109,16 +115,27 @@ impl<'d> Table<'d> {
         let path = self.path_of(key);
         let wanted = format!("tables, each under its own [[{path}]]");
         let DeValue::Array(items) = value.get_ref() else {
-            return Err(self.bad(key, at, expected(value.get_ref(), &wanted)));
+            self.note::<()>(key, at, Err(expected(value.get_ref(), &wanted)));
+            return Ok(Vec::new());
         };
-        let read = |(number, item): (usize, &'d Spanned<DeValue<'d>>)| {
+        let mut tables = Vec::new();
+        for (number, item) in items.iter().enumerate() {
             let at = item.span().start;
-            let DeValue::Table(entries) = item.get_ref() else {
-                return Err(self.bad(key, at, expected(item.get_ref(), &wanted)));
-            };
-            Ok(self.child(format!("{path}[{}]", number + 1), at, entries))
-        };
-        items.iter().enumerate().map(read).collect()
+            match item.get_ref() {
+                DeValue::Table(entries) => {
+                    tables.push(self.child(format!("{path}[{}]", number + 1), at, entries));
+                }
+                other @ (DeValue::String(_)
+                | DeValue::Integer(_)
+                | DeValue::Float(_)
+                | DeValue::Boolean(_)
+                | DeValue::Datetime(_)
+                | DeValue::Array(_)) => {
+                    self.note::<()>(key, at, Err(expected(other, &wanted)));
+                }
+            }
+        }
+        Ok(tables)
     }
 
     /// The entries of the table `[key]`, whose own keys are the operator's.
@@ -136,39 +153,42 @@ impl<'d> Table<'d> {
         Ok(table.entries.iter().map(entry).collect())
     }
 
-    /// Refuses what was not asked for.
-    pub(super) fn finish(&self) -> Result<(), Fault> {
-        let mut unknown: Vec<_> = self
-            .entries
-            .keys()
-            .filter(|key| !self.asked.contains(&name_of(key)))
-            .collect();
-        unknown.sort_by_key(|key| key.span().start);
-        let Some(key) = unknown.first() else {
-            return Ok(());
-        };
-        let name = name_of(key);
-        let remedy = nearest(name, &self.asked).map_or_else(
-            || format!("known here: {}", self.asked.join(", ")),
-            |near| format!("did you mean {near:?}?"),
-        );
-        Err(Fault {
-            at: Some(key.span().start),
-            key: self.path_of(name),
-            what: "unknown key".into(),
-            remedy,
-        })
+    /// Refuses what could not be read so far, for tables whose other keys depend on it.
+    pub(super) fn so_far(&mut self) -> Result<(), Fault> {
+        self.fault.found()
+    }
+
+    /// Refuses what was not asked for, and what could not be read.
+    pub(super) fn finish(&mut self) -> Result<(), Fault> {
+        let keys = self.entries.keys();
+        for key in keys.filter(|key| !self.asked.contains(&name_of(key))) {
+            let name = name_of(key);
+            let remedy = nearest(name, &self.asked).map_or_else(
+                || format!("known here: {}", self.asked.join(", ")),
+                |near| format!("did you mean {near:?}?"),
+            );
+            let unknown = BadValue::new("unknown key", remedy);
+            let mistake = mistake(self.path_of(name), key.span().start, unknown);
+            self.fault.note::<()>(Err(mistake.into()));
+        }
+        self.fault.found()
     }
 
     /// Gives a problem its place: the key's if it is there, else the table's.
     pub(super) fn fault(&self, problem: Problem) -> Fault {
         let found = self.entries.get_key_value(problem.key);
-        Fault {
+        Fault::from(Mistake {
             at: found.map(|(key, _)| key.span().start).or(self.at),
             key: self.path_of(problem.key),
             what: problem.what,
             remedy: problem.remedy,
-        }
+        })
+    }
+
+    fn note<T>(&mut self, key: &str, at: usize, read: Result<T, BadValue>) -> Option<T> {
+        let path = self.path_of(key);
+        self.fault
+            .note(read.map_err(|bad| mistake(path, at, bad).into()))
     }
 
     fn ask(&mut self, key: &'static str) -> Option<(usize, &'d Spanned<DeValue<'d>>)> {
@@ -185,6 +205,7 @@ impl<'d> Table<'d> {
             at: Some(at),
             entries,
             asked: Vec::new(),
+            fault: Fault::default(),
         }
     }
 
@@ -192,15 +213,6 @@ impl<'d> Table<'d> {
         match self.path.as_str() {
             "" => key.into(),
             path => format!("{path}.{key}"),
-        }
-    }
-
-    fn bad(&self, key: &str, at: usize, bad: BadValue) -> Fault {
-        Fault {
-            at: Some(at),
-            key: self.path_of(key),
-            what: bad.what,
-            remedy: bad.remedy,
         }
     }
 }
@@ -218,6 +230,7 @@ impl<'d> Entry<'d> {
             at,
             entries,
             asked: Vec::new(),
+            fault: Fault::default(),
         })
     }
 
@@ -228,12 +241,16 @@ impl<'d> Entry<'d> {
 
     /// A fault of this entry.
     pub(super) fn fault(&self, what: impl Into<String>, remedy: impl Into<String>) -> Fault {
-        Fault {
-            at: Some(self.at),
-            key: self.path.clone(),
-            what: what.into(),
-            remedy: remedy.into(),
-        }
+        mistake(self.path.clone(), self.at, BadValue::new(what, remedy)).into()
+    }
+}
+
+fn mistake(key: String, at: usize, bad: BadValue) -> Mistake {
+    Mistake {
+        at: Some(at),
+        key,
+        what: bad.what,
+        remedy: bad.remedy,
     }
 }
 

@@ -19,10 +19,24 @@ pub struct ConfigError {
     pub what: String,
     /// What to do about it; empty where `what` says it all.
     pub remedy: String,
+    /// The other mistakes in the file, in the order of their places.
+    pub others: Vec<Self>,
 }
 
 impl fmt::Display for ConfigError {
+    /// A line for each mistake.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.line(f)?;
+        for other in &self.others {
+            f.write_str("\n")?;
+            other.line(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl ConfigError {
+    fn line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
             write!(f, "{}", file.display())?;
             if let Some((line, column)) = self.position {
@@ -94,13 +108,18 @@ impl Problem {
             key: flag(self.key),
             what: self.what,
             remedy: self.remedy,
+            others: Vec::new(),
         }
     }
 }
 
+/// What is wrong in a text: a mistake, or several.
+#[derive(Debug, Default)]
+pub(super) struct Fault(Vec<Mistake>);
+
 /// Something wrong at a place in the text.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct Mistake {
     /// Where in the text, as an offset.
     pub(super) at: Option<usize>,
     /// The key with its path.
@@ -109,15 +128,54 @@ pub(super) struct Fault {
     pub(super) remedy: String,
 }
 
+impl From<Mistake> for Fault {
+    fn from(mistake: Mistake) -> Self {
+        Self(vec![mistake])
+    }
+}
+
 impl Fault {
+    /// Takes what is wrong out of a result, so that what follows is looked at too.
+    pub(super) fn note<T>(&mut self, result: Result<T, Self>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(more) => {
+                self.0.extend(more.0);
+                None
+            }
+        }
+    }
+
+    /// An error if there was a mistake.
+    pub(super) fn found(&mut self) -> Result<(), Self> {
+        match self.0.is_empty() {
+            true => Ok(()),
+            false => Err(std::mem::take(self)),
+        }
+    }
+
     /// The error when the text is that of this file.
-    pub(super) fn in_file(self, file: &Path, text: &str) -> ConfigError {
-        ConfigError {
+    pub(super) fn in_file(mut self, file: &Path, text: &str) -> ConfigError {
+        self.0.sort_by_key(|mistake| mistake.at);
+        let mut errors = self.0.into_iter().map(|mistake| ConfigError {
             file: Some(file.to_owned()),
-            position: self.at.map(|offset| position(text, offset)),
-            key: self.key,
-            what: self.what,
-            remedy: self.remedy,
+            position: mistake.at.map(|offset| position(text, offset)),
+            key: mistake.key,
+            what: mistake.what,
+            remedy: mistake.remedy,
+            others: Vec::new(),
+        });
+        let first = errors.next().unwrap_or_else(|| ConfigError {
+            file: Some(file.to_owned()),
+            position: None,
+            key: String::new(),
+            what: "this cannot be used".into(),
+            remedy: String::new(),
+            others: Vec::new(),
+        });
+        ConfigError {
+            others: errors.collect(),
+            ..first
         }
     }
 }

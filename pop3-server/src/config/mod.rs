@@ -114,6 +114,7 @@ impl Config {
             key: String::new(),
             what,
             remedy: remedy.into(),
+            others: Vec::new(),
         };
         let failed = |error: std::io::Error| {
             let remedy = "check its name and who may read it";
@@ -170,16 +171,31 @@ impl Config {
         let timers = root.table("timers")?;
         let log = root.table("log")?;
         let transcript = root.table("transcript")?;
-        root.finish()?;
-
-        let listeners = read_listeners(&root, listeners, !stores.is_empty())?;
-        if upstreams.is_empty() && stores.is_empty() {
+        let mut fault = Fault::default();
+        fault.note(root.finish());
+        let monitor = section(monitor, &mut fault, Monitor::read);
+        let limits = section(limits, &mut fault, Limits::read);
+        let timers = section(timers, &mut fault, Timers::read);
+        let log = section(log, &mut fault, Log::read);
+        let transcript = section(transcript, &mut fault, log::read_transcript);
+        let has_listeners = !listeners.is_empty();
+        let has_places = !upstreams.is_empty() || !stores.is_empty();
+        let listeners = read_listeners(listeners, &mut fault, !stores.is_empty());
+        let upstreams = read_upstreams(upstreams, &mut fault);
+        let stores = read_stores(stores, &mut fault, &upstreams);
+        // what follows looks at all of them together
+        fault.found()?;
+        if !has_listeners {
+            let remedy = "add [[listener]] with listen = \"127.0.0.1:1110\"";
+            let problem = Problem::new("listener", "there is no listener", remedy);
+            fault.note::<()>(Err(root.fault(problem)));
+        }
+        if !has_places {
             let what = "there is no upstream";
             let remedy = "add [[upstream]] with a name and url = \"imaps://imap.example.org\"";
-            return Err(root.fault(Problem::new("upstream", what, remedy)));
+            fault.note::<()>(Err(root.fault(Problem::new("upstream", what, remedy))));
         }
-        let upstreams = read_upstreams(upstreams)?;
-        let stores = read_stores(stores, &upstreams)?;
+        fault.found()?;
         let own = upstreams
             .iter()
             .map(|upstream| (upstream.name.as_str(), &upstream.rewrite));
@@ -209,7 +225,6 @@ impl Config {
                 return Err(root.fault(Problem::new("routing", what, remedy)));
             }
         };
-        let monitor = monitor.map(Monitor::read).transpose()?;
         if let Some(monitor) = &monitor
             && routing
                 .users
@@ -227,66 +242,75 @@ impl Config {
             stores,
             monitor,
             routing,
-            limits: limits.map(Limits::read).transpose()?.unwrap_or_default(),
-            timers: timers.map(Timers::read).transpose()?.unwrap_or_default(),
-            log: log.map(Log::read).transpose()?.unwrap_or_default(),
-            transcript: transcript.map(log::read_transcript).transpose()?,
+            limits: limits.unwrap_or_default(),
+            timers: timers.unwrap_or_default(),
+            log: log.unwrap_or_default(),
+            transcript,
         })
     }
 }
 
-fn read_listeners(
-    root: &Table<'_>,
-    tables: Vec<Table<'_>>,
-    has_stores: bool,
-) -> Result<Vec<Listener>, Fault> {
-    if tables.is_empty() {
-        let remedy = "add [[listener]] with listen = \"127.0.0.1:1110\"";
-        return Err(root.fault(Problem::new("listener", "there is no listener", remedy)));
-    }
+fn section<'d, T>(
+    table: Option<Table<'d>>,
+    fault: &mut Fault,
+    read: impl FnOnce(Table<'d>) -> Result<T, Fault>,
+) -> Option<T> {
+    fault.note(read(table?))
+}
+
+fn read_listeners(tables: Vec<Table<'_>>, fault: &mut Fault, has_stores: bool) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
     for mut table in tables {
-        let listener = Listener::read(&mut table)?;
+        let Some(listener) = fault.note(Listener::read(&mut table)) else {
+            continue;
+        };
         if let (Some((key, name)), false) = (listener.digest(), has_stores) {
             let what = format!("{name:?} needs the password, which only the upstream holds");
-            return Err(table.fault(Problem::new(key, what, "leave it out")));
+            let problem = Problem::new(key, what, "leave it out");
+            fault.note::<()>(Err(table.fault(problem)));
         }
         let taken = listeners.iter().flat_map(|other| other.addresses.iter());
         if let Some(problem) = listener::collision(taken, &listener.addresses) {
-            return Err(table.fault(problem));
+            fault.note::<()>(Err(table.fault(problem)));
         }
         listeners.push(listener);
     }
-    Ok(listeners)
+    listeners
 }
 
-fn read_upstreams(tables: Vec<Table<'_>>) -> Result<Vec<Upstream>, Fault> {
+fn read_upstreams(tables: Vec<Table<'_>>, fault: &mut Fault) -> Vec<Upstream> {
     let mut upstreams: Vec<Upstream> = Vec::new();
     for mut table in tables {
-        let upstream = Upstream::read(&mut table)?;
+        let Some(upstream) = fault.note(Upstream::read(&mut table)) else {
+            continue;
+        };
         if upstreams.iter().any(|other| other.name == upstream.name) {
             let what = format!("there is another upstream {:?}", upstream.name);
-            return Err(table.fault(Problem::new("name", what, "give each its own name")));
+            let problem = Problem::new("name", what, "give each its own name");
+            fault.note::<()>(Err(table.fault(problem)));
         }
         upstreams.push(upstream);
     }
-    Ok(upstreams)
+    upstreams
 }
 
-fn read_stores(tables: Vec<Table<'_>>, upstreams: &[Upstream]) -> Result<Vec<Store>, Fault> {
+fn read_stores(tables: Vec<Table<'_>>, fault: &mut Fault, upstreams: &[Upstream]) -> Vec<Store> {
     let mut stores: Vec<Store> = Vec::new();
     for mut table in tables {
-        let store = Store::read(&mut table)?;
+        let Some(store) = fault.note(Store::read(&mut table)) else {
+            continue;
+        };
         let name = &store.name;
         if stores.iter().any(|other| other.name == *name)
             || upstreams.iter().any(|other| other.name == *name)
         {
             let what = format!("there is another store or upstream {name:?}");
-            return Err(table.fault(Problem::new("name", what, "give each its own name")));
+            let problem = Problem::new("name", what, "give each its own name");
+            fault.note::<()>(Err(table.fault(problem)));
         }
         stores.push(store);
     }
-    Ok(stores)
+    stores
 }
 
 /// A mechanism that is handed through hides the user's name: only the default route can serve it, and

@@ -71,20 +71,17 @@ impl Routing {
         routing.names.separators = separators.unwrap_or_default().0;
         let (domains, users) = (table.entries("domain")?, table.entries("user")?);
         table.finish()?;
+        let mut fault = Fault::default();
         if let Some(name) = &routing.default {
-            known(name, targets)
-                .map_err(|(what, remedy)| table.fault(Problem::new("default", what, remedy)))?;
+            let known = known(name, targets)
+                .map_err(|(what, remedy)| table.fault(Problem::new("default", what, remedy)));
+            fault.note(known);
         }
-        routing.read_domains(&domains, targets)?;
+        fault.note(routing.read_domains(&domains, targets));
         for entry in users {
-            let route = read_user(&entry)?;
-            check_target(&entry, &route.upstream, targets)?;
-            let name = routing.names.read(entry.name).to_lowercase();
-            if routing.users.insert(name, route).is_some() {
-                let what = "there is another entry for this name: case and the default domain do not count";
-                return Err(entry.fault(what, "keep one of the two"));
-            }
+            fault.note(routing.read_user(&entry, targets));
         }
+        fault.found()?;
         if routing.default.is_none() && routing.domains.is_empty() && routing.users.is_empty() {
             let remedy = "write the name of an upstream, or add routes for domains or users";
             return Err(table.fault(Problem::new("default", "nobody has a route", remedy)));
@@ -92,27 +89,28 @@ impl Routing {
         Ok(routing)
     }
 
+    fn read_user(&mut self, entry: &Entry<'_>, targets: Targets<'_>) -> Result<(), Fault> {
+        let route = read_user(entry)?;
+        check_target(entry, &route.upstream, targets)?;
+        let name = self.names.read(entry.name).to_lowercase();
+        if self.users.insert(name, route).is_some() {
+            let what =
+                "there is another entry for this name: case and the default domain do not count";
+            return Err(entry.fault(what, "keep one of the two"));
+        }
+        Ok(())
+    }
+
     fn read_domains(&mut self, entries: &[Entry<'_>], targets: Targets<'_>) -> Result<(), Fault> {
-        let mut rules = Vec::new();
+        let (mut rules, mut fault) = (Vec::new(), Fault::default());
         for entry in entries {
-            if entry.name == "*" {
-                let what = "a pattern is no domain, and matches no user";
-                return Err(entry.fault(what, "write default = \"NAME\" for all other domains"));
-            }
-            if !is_domain(entry.name) {
-                let remedy = "write it without \"@\" and without patterns, such as \"example.org\"";
-                return Err(entry.fault("this is not a domain", remedy));
-            }
-            let (route, same_users) = read_domain(entry)?;
-            check_target(entry, &route.upstream, targets)?;
-            let domain = entry.name.to_lowercase();
-            rules.push((entry, domain.clone(), same_users));
-            if self.domains.insert(domain, route).is_some() {
-                let what = "there is another entry that differs in case only";
-                return Err(entry.fault(what, "keep one of the two"));
+            if let Some(same_users) = fault.note(self.read_domain(entry, targets)) {
+                rules.push((entry, same_users));
             }
         }
-        for (entry, domain, same_users) in rules {
+        fault.found()?;
+        for (entry, same_users) in rules {
+            let domain = entry.name.to_lowercase();
             if let (false, Some(other)) = (same_users, self.merged_with(&domain, targets)) {
                 let what = format!(
                     "the users of {domain:?} and of {other:?} would have the same names there, and read each \
@@ -120,10 +118,33 @@ impl Routing {
                 );
                 let remedy = "change user_domain for one of the two, or, if they are the same people, write \
                               same_users = true";
-                return Err(entry.fault(what, remedy));
+                fault.note::<()>(Err(entry.fault(what, remedy)));
             }
         }
-        Ok(())
+        fault.found()
+    }
+
+    /// Takes in the route of a domain; returns whether its users are those of another one.
+    fn read_domain(&mut self, entry: &Entry<'_>, targets: Targets<'_>) -> Result<bool, Fault> {
+        if entry.name == "*" {
+            let what = "a pattern is no domain, and matches no user";
+            return Err(entry.fault(what, "write default = \"NAME\" for all other domains"));
+        }
+        if !is_domain(entry.name) {
+            let remedy = "write it without \"@\" and without patterns, such as \"example.org\"";
+            return Err(entry.fault("this is not a domain", remedy));
+        }
+        let (route, same_users) = read_domain(entry)?;
+        check_target(entry, &route.upstream, targets)?;
+        if self
+            .domains
+            .insert(entry.name.to_lowercase(), route)
+            .is_some()
+        {
+            let what = "there is another entry that differs in case only";
+            return Err(entry.fault(what, "keep one of the two"));
+        }
+        Ok(same_users)
     }
 
     /// Another domain whose users would be those of this one, at the same upstream or store.

@@ -168,7 +168,9 @@ impl Store {
         let name: String = table.get("name")?.unwrap_or_default();
         let accounts = table.get_path("accounts")?;
         let rewrite = read_rewrite(table)?.unwrap_or_default();
-        let Some(kind) = table.get("kind")? else {
+        let kind = table.get("kind")?;
+        table.so_far()?;
+        let Some(kind) = kind else {
             let remedy = "write kind = \"maildir\", \"directory\", \"list\" or \"sql\"";
             return Err(table.fault(Problem::new("kind", "the kind is missing", remedy)));
         };

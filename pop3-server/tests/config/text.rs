@@ -8,6 +8,32 @@ use proptest::prelude::*;
 use super::{LISTENER, UPSTREAM, error, error_with, parse};
 
 #[test]
+fn w054_all_mistakes_are_told_at_once() {
+    let said = error_with(
+        "lisen = \"127.0.0.1:1\"\ntls = \"maybe\"",
+        "delete = \"burn\"\nfolder = 3",
+        "[[upstream]]\nname = \"other\"\nurl = \"ftp://x\"\n[limits]\nconnections = \"many\"\n[timer]\n",
+    );
+    let lines: Vec<_> = said.lines().collect();
+    let expected = [
+        "listener[1].lisen: unknown key",
+        "listener[1].tls: ",
+        "upstream[1].delete: ",
+        "upstream[1].folder: ",
+        "upstream[2].url: ",
+        "limits.connections: ",
+        "timer: unknown key",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{said}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(
+            line.starts_with("/etc/g.toml:") && line.contains(expected),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn unknown_keys_are_refused_with_place_and_nearest_key() {
     for (listener, upstream, rest, expected) in [
         (
