@@ -58,10 +58,12 @@ pub fn is_timestamp(candidate: &str) -> bool {
     is_word(left) && is_word(right)
 }
 
-/// A timestamp for a greeting. `unique` must never come again: take it from the system's random source.
-/// `None` if the host name does not fit into a message-id.
+/// A timestamp for a greeting, in the form of RFC 1939's example: two decimal numbers with a dot between
+/// them, and the host. There are clients that insist on it. `unique` must never come again: take it from
+/// the system's random source. `None` if the host name does not fit into a message-id.
 pub fn timestamp(unique: u128, host: &str) -> Option<String> {
-    let timestamp = format!("<{unique:032x}@{host}>");
+    let (high, low) = (unique >> 64, unique & u128::from(u64::MAX));
+    let timestamp = format!("<{high}.{low}@{host}>");
     is_timestamp(&timestamp).then_some(timestamp)
 }
 

@@ -122,7 +122,7 @@ fn p058_timestamps() {
     }
     assert_eq!(
         apop::timestamp(255, "pop.example.org").unwrap(),
-        "<000000000000000000000000000000ff@pop.example.org>"
+        "<0.255@pop.example.org>"
     );
     assert_eq!(apop::timestamp(1, "a b"), None);
 }
