@@ -436,3 +436,49 @@ proptest! {
         prop_assert!(rig.connection.is_finished());
     }
 }
+
+/// What tools and editors make of a key: a mark before it, a passphrase, another encoding.
+#[test]
+fn w054_keys_and_certificates_as_tools_write_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = identity(folder.path(), &["localhost"]);
+    let file = |name: &str, octets: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, octets).unwrap();
+        path
+    };
+    let with = |key: &std::path::Path, chain: &std::path::Path| {
+        let identity = Identity {
+            chain: chain.into(),
+            key: key.into(),
+        };
+        ServerTls::load(&[identity]).map_err(|error| error.to_string())
+    };
+    let marked =
+        |path: &std::path::Path| [b"\xef\xbb\xbf", &*std::fs::read(path).unwrap()].concat();
+    let key = file("bom.key", &marked(&made.key));
+    let chain = file("bom.pem", &marked(&made.chain));
+    with(&key, &chain).unwrap();
+
+    let pem = std::fs::read_to_string(&made.key).unwrap();
+    let wide: Vec<u8> = pem.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let wide = file("wide.key", &[b"\xff\xfe", &*wide].concat());
+    let pkcs8 = file(
+        "pkcs8.key",
+        pem.replace("PRIVATE", "ENCRYPTED PRIVATE").as_bytes(),
+    );
+    let head = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n\
+                -----END RSA PRIVATE KEY-----\n";
+    let older = file("older.key", head.as_bytes());
+    for (key, expected) in [
+        (wide, "is UTF-16 text"),
+        (pkcs8, "openssl pkey -in"),
+        (older, "openssl pkey -in"),
+    ] {
+        let said = with(&key, &made.chain).unwrap_err();
+        assert!(
+            said.contains(expected) && said.contains(&*key.to_string_lossy()),
+            "{said}"
+        );
+    }
+}

@@ -12,15 +12,15 @@ pub struct ConfigError {
     /// The file, unless the configuration came from the command line.
     pub file: Option<PathBuf>,
     /// Line and column in the file, both counted from 1, where a place is to blame.
-    pub position: Option<(usize, usize)>,
+    pub position: Option<(u32, u32)>,
     /// The key with its path (`listener[2].tls`) or the flag (`--tls`); empty for the whole file.
-    pub key: String,
+    pub key: Box<str>,
     /// What is wrong.
     pub what: String,
     /// What to do about it; empty where `what` says it all.
     pub remedy: String,
     /// The other mistakes in the file, in the order of their places.
-    pub others: Vec<Self>,
+    pub others: Box<[Self]>,
 }
 
 impl fmt::Display for ConfigError {
@@ -105,10 +105,10 @@ impl Problem {
         ConfigError {
             file: None,
             position: None,
-            key: flag(self.key),
+            key: flag(self.key).into(),
             what: self.what,
             remedy: self.remedy,
-            others: Vec::new(),
+            others: Box::default(),
         }
     }
 }
@@ -160,18 +160,18 @@ impl Fault {
         let mut errors = self.0.into_iter().map(|mistake| ConfigError {
             file: Some(file.to_owned()),
             position: mistake.at.map(|offset| position(text, offset)),
-            key: mistake.key,
+            key: mistake.key.into(),
             what: mistake.what,
             remedy: mistake.remedy,
-            others: Vec::new(),
+            others: Box::default(),
         });
         let first = errors.next().unwrap_or_else(|| ConfigError {
             file: Some(file.to_owned()),
             position: None,
-            key: String::new(),
+            key: Box::default(),
             what: "this cannot be used".into(),
             remedy: String::new(),
-            others: Vec::new(),
+            others: Box::default(),
         });
         ConfigError {
             others: errors.collect(),
@@ -191,11 +191,13 @@ fn flag(key: &str) -> String {
     format!("--{}", name.replace('_', "-"))
 }
 
-fn position(text: &str, offset: usize) -> (usize, usize) {
+fn position(text: &str, offset: usize) -> (u32, u32) {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let counted =
+        |count: usize| u32::try_from(count).map_or(u32::MAX, |count| count.saturating_add(1));
     (
-        before.matches('\n').count() + 1,
-        before[line_start..].chars().count() + 1,
+        counted(before.matches('\n').count()),
+        counted(before[line_start..].chars().count()),
     )
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use pop3_proto::backend::Mechanism;
 use pop3_proto::server::{ReadOnly, TlsOffer};
 
-use super::document::Table;
+use super::document::{Table, nearest};
 use super::error::{Fault, Origin, Problem};
 use super::value::{BadValue, Value, Word};
 
@@ -15,6 +15,49 @@ const USUAL: &[&str] = &["PLAIN", "LOGIN"];
 
 /// The mechanisms that the gateway knows itself.
 const KNOWN: &[&str] = &["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "CRAM-MD5"];
+
+/// Mechanisms that an upstream may know: those of IANA's registry that need no channel of their own. Another
+/// name is most likely a slip of the pen, and no client could log in with it.
+const RELAYED: &[&str] = &[
+    "9798-M-DSA-SHA1",
+    "9798-M-ECDSA-SHA1",
+    "9798-M-RSA-SHA1-ENC",
+    "9798-U-DSA-SHA1",
+    "9798-U-ECDSA-SHA1",
+    "9798-U-RSA-SHA1-ENC",
+    "ANONYMOUS",
+    "DIGEST-MD5",
+    "ECDH-X25519-CHALLENGE",
+    "ECDSA-NIST256P-CHALLENGE",
+    "EAP-AES128",
+    "GS2-KRB5",
+    "GSS-SPNEGO",
+    "GSSAPI",
+    "KERBEROS_V4",
+    "KERBEROS_V5",
+    "NMAS_AUTHEN",
+    "NMAS_LOGIN",
+    "NMAS-SAMBA-AUTH",
+    "NTLM",
+    "OAUTH10A",
+    "OPENID20",
+    "OTP",
+    "PASSDSS-3DES-1",
+    "PASSDSS-BLOWFISH-1",
+    "SAML20",
+    "SCRAM-SHA-1",
+    "SCRAM-SHA-224",
+    "SCRAM-SHA-256",
+    "SCRAM-SHA-384",
+    "SCRAM-SHA-512",
+    "SCRAM-SHA3-512",
+    "SECURID",
+    "SKEY",
+    "SRP",
+    "SXOVER",
+    "XYMCOOKIE",
+    "XYMPKI",
+];
 
 /// One `[[listener]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -281,7 +324,20 @@ impl Value for Mechanism {
             plus if plus.ends_with("-PLUS") => Err(refused(
                 "is bound to a TLS channel that ends at the gateway",
             )),
-            _ => Ok(mechanism),
+            private if private.starts_with("X-") => Ok(mechanism),
+            known if KNOWN.contains(&known) || RELAYED.contains(&known) => Ok(mechanism),
+            unknown => {
+                let all = [KNOWN, RELAYED].concat();
+                let remedy = nearest(unknown, &all).map_or_else(
+                    || {
+                        "write for example \"PLAIN\", \"LOGIN\", \"XOAUTH2\" or \"SCRAM-SHA-256\""
+                            .into()
+                    },
+                    |near| format!("did you mean {near:?}?"),
+                );
+                let what = format!("{name:?} is no SASL mechanism that is known here");
+                Err(BadValue::new(what, remedy))
+            }
         }
     }
 }

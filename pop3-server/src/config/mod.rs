@@ -111,10 +111,10 @@ impl Config {
         let unreadable = |what: String, remedy: &str| ConfigError {
             file: Some(file.to_owned()),
             position: None,
-            key: String::new(),
+            key: Box::default(),
             what,
             remedy: remedy.into(),
-            others: Vec::new(),
+            others: Box::default(),
         };
         let failed = |error: std::io::Error| {
             let remedy = "check its name and who may read it";

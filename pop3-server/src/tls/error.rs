@@ -53,6 +53,22 @@ pub enum TlsError {
         /// Which file.
         file: PathBuf,
     },
+    /// The private key has a passphrase.
+    #[error(
+        "the private key in {file} is encrypted, and a service has nobody to ask for its passphrase; take it off \
+         with 'openssl pkey -in {file} -out NEW', and let this user alone read the new file",
+        file = file.display()
+    )]
+    EncryptedKey {
+        /// Which file.
+        file: PathBuf,
+    },
+    /// The file is text of two octets a character.
+    #[error("{} is UTF-16 text; save it as ASCII or UTF-8", file.display())]
+    Utf16 {
+        /// Which file.
+        file: PathBuf,
+    },
     /// Certificate and key cannot be used together.
     #[error(
         "the key in {} and the certificate in {} cannot be used: {cause}; the key must belong to the \

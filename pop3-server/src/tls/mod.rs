@@ -40,9 +40,17 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     }
 }
 
+/// The octets of a PEM file, without the mark that some editors put before a text.
 fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
-    fs::read(file).map_err(|cause| TlsError::Read {
+    let mut octets = fs::read(file).map_err(|cause| TlsError::Read {
         file: file.into(),
         cause,
-    })
+    })?;
+    if octets.starts_with(b"\xff\xfe") || octets.starts_with(b"\xfe\xff") {
+        return Err(TlsError::Utf16 { file: file.into() });
+    }
+    if octets.starts_with(b"\xef\xbb\xbf") {
+        octets.drain(..3);
+    }
+    Ok(octets)
 }

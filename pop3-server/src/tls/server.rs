@@ -64,8 +64,12 @@ fn certified_key(identity: &Identity) -> Result<Arc<CertifiedKey>, TlsError> {
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     use rustls::pki_types::pem::Error;
 
-    PrivateKeyDer::from_pem_slice(&read(file)?).map_err(|cause| {
-        if matches!(cause, Error::NoItemsFound) {
+    let pem = read(file)?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|cause| {
+        // "BEGIN ENCRYPTED PRIVATE KEY", or the older "Proc-Type: 4,ENCRYPTED"
+        if pem.windows(9).any(|word| word == b"ENCRYPTED") {
+            TlsError::EncryptedKey { file: file.into() }
+        } else if matches!(cause, Error::NoItemsFound) {
             TlsError::NoKey { file: file.into() }
         } else {
             // The text of other errors may quote the file, which holds a secret.

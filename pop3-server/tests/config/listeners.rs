@@ -233,3 +233,17 @@ fn p011_autologout_has_a_floor_of_ten_minutes() {
         assert!(message.contains(part), "{message}\nlacks\n{part}");
     }
 }
+
+/// A name with a slip of the pen would be offered, and no client could log in with it.
+#[test]
+fn w054_mechanisms_that_do_not_exist_are_refused() {
+    let sasl = |names: &str| error_with(&format!("sasl = [{names}]"), "", "");
+    let said = sasl("\"PLAIN\", \"PLIAN\"");
+    assert!(
+        said.contains("listener[1].sasl: \"PLIAN\" is no SASL mechanism"),
+        "{said}"
+    );
+    assert!(said.contains("did you mean \"PLAIN\"?"), "{said}");
+    assert!(sasl("\"SCRAM-SHA256\"").contains("did you mean \"SCRAM-SHA-256\"?"));
+    assert!(sasl("\"MAGIC\"").contains("write for example"));
+}
