@@ -3,37 +3,49 @@
 
 use unicode_width::UnicodeWidthChar;
 
-/// One line: line ends and tabs become spaces, everything that is not visible text is replaced.
+/// One line: line ends and tabs become spaces, marks that nobody sees are dropped, everything else that is
+/// not visible text is replaced.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     let mut space = false;
-    for c in text.trim().chars() {
+    for c in text.chars() {
         if c.is_whitespace() {
-            space = true;
-            continue;
+            space = !line.is_empty();
+        } else if let Some(c) = harmless(c, line.chars().next_back()) {
+            if std::mem::take(&mut space) {
+                line.push(' ');
+            }
+            line.push(c);
         }
-        if std::mem::take(&mut space) {
-            line.push(' ');
-        }
-        line.push(harmless(c));
     }
     line
 }
 
 /// Several lines: line ends stay, tabs become spaces.
 pub fn lines(text: &str) -> String {
-    let mut lines = String::with_capacity(text.len());
-    for line in text.lines() {
-        for c in line.trim_end_matches('\r').chars() {
-            match c {
-                '\t' => lines.push_str("    "),
-                c => lines.push(harmless(c)),
+    let mut lines = String::with_capacity(text.len() + 1);
+    for line in text.split_inclusive(LINE_ENDS) {
+        let mut before = None;
+        for c in line
+            .trim_end_matches(LINE_ENDS)
+            .trim_end_matches('\r')
+            .chars()
+        {
+            if c == '\t' {
+                lines.push_str("    ");
+                before = Some(' ');
+            } else if let Some(c) = harmless(c, before) {
+                lines.push(c);
+                before = Some(c);
             }
         }
         lines.push('\n');
     }
     lines
 }
+
+/// What ends a line: of a text, of a page, of a paragraph.
+const LINE_ENDS: [char; 4] = ['\n', '\x0C', '\u{2028}', '\u{2029}'];
 
 /// Cut to a width on the terminal, with an ellipsis where something is missing, and filled up to it.
 pub fn cell(text: &str, width: usize) -> String {
@@ -94,19 +106,41 @@ fn columns(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 
-/// A character as it may go to a terminal.
-const fn harmless(c: char) -> char {
+/// A character as it may go to a terminal, after this one; `None` for one that is dropped.
+fn harmless(c: char, before: Option<char>) -> Option<char> {
     match c {
         // controls of C0 and C1, among them the one that begins an escape sequence
-        '\0'..='\x1F' | '\x7F'..='\u{9F}'
-        // writing direction: overrides, embeddings, isolates, marks
-        | '\u{200E}' | '\u{200F}' | '\u{061C}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
-        // line ends of another kind
-        | '\u{2028}' | '\u{2029}'
-        // invisible: tags and the like
-        | '\u{200B}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}' => char::REPLACEMENT_CHARACTER,
-        c => c,
+        '\0'..='\x1F' | '\x7F'..='\u{9F}' => Some(char::REPLACEMENT_CHARACTER),
+        // text that runs backwards on purpose: without this it is in order, and the reader is warned
+        '\u{202D}' | '\u{202E}' => Some(char::REPLACEMENT_CHARACTER),
+        c => (!is_invisible(c) || joins(c, before)).then_some(c),
     }
+}
+
+/// Whether this is a joiner after something that it can join: a letter of a script that does so, or a
+/// picture made of several.
+pub(crate) fn joins(c: char, before: Option<char>) -> bool {
+    let joiner = matches!(c, '\u{200C}' | '\u{200D}');
+    joiner && before.is_some_and(|before| !before.is_ascii() && !before.is_whitespace())
+}
+
+/// Marks that nobody sees: byte order marks, spaces without width, soft hyphens, marks of writing
+/// direction, tags.
+pub(crate) const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{AD}'
+            | '\u{34F}'
+            | '\u{61C}'
+            | '\u{180B}'..='\u{180E}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{202A}'..='\u{202C}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{FEFF}'
+            | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E007F}'
+    )
 }
 
 #[cfg(test)]
@@ -122,6 +156,22 @@ mod tests {
         assert!(line.ends_with("Bcc: x end"));
         let several = lines(evil);
         assert!(several.chars().all(|c| c == '\n' || !c.is_control()));
+    }
+
+    #[test]
+    fn w077_marks_that_nobody_sees_are_dropped() {
+        let marks = "\u{feff}\u{200b}\u{200e}\u{200f}\u{ad}\u{34f}\u{2060}\u{2066}\u{2069}\u{e0041}\u{200d}\u{61c}\u{202a}\u{202c}";
+        assert_eq!(
+            one_line(&format!("{marks}a{marks}b {marks} c{marks}")),
+            "ab c"
+        );
+        assert_eq!(lines(&format!("{marks}a{marks}\n{marks}\n")), "a\n\n");
+        assert_eq!(one_line("txt\u{202e}exe"), "txt\u{fffd}exe");
+        assert_eq!(
+            one_line("می\u{200c}خواهم 👩\u{200d}💻"),
+            "می\u{200c}خواهم 👩\u{200d}💻"
+        );
+        assert_eq!(lines("a\u{2028}b\x0cc\r\nd"), "a\nb\nc\nd\n");
     }
 
     #[test]
