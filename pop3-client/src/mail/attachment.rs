@@ -1,8 +1,7 @@
-//! What hangs on a mail.
-
-use mail_parser::{MessagePart, MimeHeaders as _, PartType};
+//! What hangs on a mail: names for files, and the files.
 
 use super::Mail;
+use super::entity::Part;
 use crate::text;
 
 /// A part of a mail that is a file.
@@ -17,59 +16,86 @@ pub struct Attachment {
     /// They themselves.
     #[serde(skip)]
     pub octets: Vec<u8>,
+    /// Whether its sender gave it no name.
+    #[serde(skip)]
+    nameless: bool,
 }
 
 impl Mail<'_> {
     /// Its attachments in their order, decoded.
     pub fn attachments(&self) -> Vec<Attachment> {
-        let Some(message) = &self.parsed else {
-            return Vec::new();
-        };
-        message
-            .attachments()
-            .enumerate()
-            .map(|(position, part)| attachment(position, part))
-            .collect()
+        self.contents().attachments.clone()
     }
 }
 
-fn attachment(position: usize, part: &MessagePart<'_>) -> Attachment {
-    let message = matches!(part.body, PartType::Message(_));
-    let kind = part.content_type().map_or_else(
-        || {
-            if message {
-                "message/rfc822"
-            } else {
-                "application/octet-stream"
-            }
-            .into()
-        },
-        |kind| format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or("*")),
-    );
-    let octets = match &part.body {
-        PartType::Message(inner) => inner.raw_message().to_vec(),
-        PartType::Text(_)
-        | PartType::Html(_)
-        | PartType::Binary(_)
-        | PartType::InlineBinary(_)
-        | PartType::Multipart(_) => part.contents().to_vec(),
-    };
-    let given = part.attachment_name().map(file_name).unwrap_or_default();
-    let name = if given.is_empty() {
-        let ending = if message { "eml" } else { "bin" };
-        format!("part-{}.{ending}", position + 1)
-    } else {
+impl Part<'_> {
+    /// The name that its sender gave it.
+    pub(super) fn name(&self, hint: Option<&str>) -> Option<String> {
+        let given = [(&self.disposition, "filename"), (&self.content, "name")];
         given
-    };
-    Attachment {
-        name,
-        kind: text::one_line(&kind),
-        size: octets.len(),
-        octets,
+            .into_iter()
+            .filter_map(|(content, name)| content.text(name, hint))
+            .find(|name| !name.trim().is_empty())
+    }
+
+    /// Whether its sender wants it to be a file.
+    pub(super) fn is_attached(&self) -> bool {
+        self.disposition.value == "attachment"
     }
 }
 
-/// A stranger's name for a file as one that may be created here: no folders, not hidden, no option.
+impl Attachment {
+    /// With the name that one without a name has at this position.
+    pub(super) fn numbered(mut self, position: usize) -> Self {
+        if self.nameless {
+            self.name = usual_name(position, &self.kind);
+        }
+        self
+    }
+}
+
+pub(super) fn attachment(
+    position: usize,
+    name: Option<&str>,
+    kind: &str,
+    octets: Vec<u8>,
+) -> Attachment {
+    let given = name.map(file_name).unwrap_or_default();
+    let kind = text::cut(&text::one_line(kind), 100);
+    let nameless = given.is_empty();
+    Attachment {
+        name: if nameless {
+            usual_name(position, &kind)
+        } else {
+            given
+        },
+        size: octets.len(),
+        kind,
+        octets,
+        nameless,
+    }
+}
+
+fn usual_name(position: usize, kind: &str) -> String {
+    let ending = match kind {
+        "message/rfc822" | "message/global" | "message/news" => "eml",
+        "text/plain" => "txt",
+        "text/html" => "html",
+        "text/calendar" => "ics",
+        "image/jpeg" => "jpg",
+        "image/png" => "png",
+        "image/gif" => "gif",
+        "application/pdf" => "pdf",
+        _ => "bin",
+    };
+    format!("part-{}.{ending}", position + 1)
+}
+
+/// File systems take 255 octets.
+const MAX_NAME: usize = 200;
+
+/// A stranger's name for a file as one that may be created here: no folders, not hidden, no option. One
+/// that is too long keeps its ending.
 pub(crate) fn file_name(given: &str) -> String {
     let clean: String = text::one_line(given)
         .chars()
@@ -82,12 +108,16 @@ pub(crate) fn file_name(given: &str) -> String {
         })
         .collect();
     let clean = clean.trim_start_matches(['.', '-', ' ']).trim_end();
-    // file systems take 255 octets
-    let mut end = clean.len().min(200);
+    if clean.len() <= MAX_NAME {
+        return clean.into();
+    }
+    let ending = clean.rfind('.').map_or("", |dot| &clean[dot..]);
+    let ending = if ending.len() <= 20 { ending } else { "" };
+    let mut end = MAX_NAME - ending.len();
     while !clean.is_char_boundary(end) {
         end -= 1;
     }
-    clean[..end].into()
+    format!("{}{ending}", &clean[..end])
 }
 
 #[cfg(test)]
@@ -102,5 +132,11 @@ mod tests {
         assert_eq!(file_name("...\u{202e}"), "_");
         assert_eq!(file_name("a\x1b[2Jb"), "a_[2Jb");
         assert!(file_name(&"ä".repeat(300)).len() <= 200);
+    }
+
+    #[test]
+    fn w076_a_long_name_keeps_its_ending() {
+        let name = file_name(&("Ü".repeat(300) + ".pdf"));
+        assert!(name.len() <= 200 && name.ends_with("Ü.pdf"), "{name}");
     }
 }

@@ -1,15 +1,14 @@
 //! Who wrote when about what.
 
-use mail_parser::decoders::charsets::map::charset_decoder;
-use mail_parser::{Addr, Address, DateTime, HeaderName, Message, MimeHeaders as _};
-
-use super::Mail;
+use super::address::{self, Mailbox};
+use super::{Mail, charset, date, word};
 use crate::text;
 
 /// The line of a mail in a listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Summary {
-    /// When it was written, in the writer's own time (RFC 3339).
+    /// When it was written, in the writer's own time (RFC 3339; `-00:00` where the zone is not known). A
+    /// date that is none is as its writer wrote it.
     pub date: Option<String>,
     /// Who wrote it: the name, or the address.
     pub from: String,
@@ -17,64 +16,83 @@ pub struct Summary {
     pub from_address: String,
     /// To whom.
     pub to: String,
+    /// To whom an answer goes, if not to who wrote it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reply_to: String,
     /// About what.
     pub subject: String,
 }
 
+/// A date that is none is cut to this width.
+const MAX_DATE: usize = 100;
+
 impl Summary {
     /// The date for a listing: to the minute.
     pub fn short_date(&self) -> String {
+        let date = self.shown_date();
+        match date.get(..16) {
+            Some(minutes) if self.is_dated() => minutes.into(),
+            Some(_) | None => date,
+        }
+    }
+
+    fn is_dated(&self) -> bool {
         let date = self.date.as_deref().unwrap_or_default();
-        date.get(..16).unwrap_or(date).replace('T', " ")
+        date.as_bytes().get(10) == Some(&b'T') && date::rfc3339(date).as_deref() == Some(date)
+    }
+
+    fn shown_date(&self) -> String {
+        let date = self.date.as_deref().unwrap_or_default();
+        if !self.is_dated() {
+            return date.into();
+        }
+        let date = date.strip_suffix("-00:00").unwrap_or(date);
+        date.replacen('T', " ", 1)
     }
 }
 
 impl Mail<'_> {
     /// Its line in a listing.
     pub fn summary(&self) -> Summary {
-        let Some(message) = &self.parsed else {
-            return Summary::default();
+        // the first of two counts: that is the one that the server and the writer agreed on
+        let from = self.mailboxes("from").into_iter().next();
+        let from = from.or_else(|| self.mailboxes("sender").into_iter().next());
+        let from = from.unwrap_or_default();
+        let reply_to = self.mailboxes("reply-to");
+        let elsewhere = |other: &Mailbox| !other.address.eq_ignore_ascii_case(&from.address);
+        let reply_to = if reply_to.iter().any(elsewhere) {
+            joined(&reply_to)
+        } else {
+            String::new()
         };
-        let from = message.from().or_else(|| message.sender());
+        let name = [&from.name, &from.address]
+            .into_iter()
+            .map(|name| text::one_line(name))
+            .find(|name| !name.is_empty());
         Summary {
-            date: message
-                .date()
-                .filter(|date| plausible(date))
-                .map(DateTime::to_rfc3339),
-            from: from.and_then(Address::first).map_or_else(
-                || self.undeclared(message, &HeaderName::From),
-                |first| self.mended(message, &HeaderName::From, name(first)),
-            ),
-            from_address: from
-                .and_then(Address::first)
-                .and_then(|first| first.address.as_deref())
-                .map(text::one_line)
-                .unwrap_or_default(),
-            to: message.to().map(addresses).unwrap_or_default(),
-            subject: self.mended(
-                message,
-                &HeaderName::Subject,
-                text::one_line(message.subject().unwrap_or_default()),
-            ),
+            date: self.date(),
+            from: name.unwrap_or_default(),
+            from_address: text::one_line(&from.address),
+            to: joined(&self.mailboxes("to")),
+            reply_to,
+            subject: self.line("subject"),
         }
     }
 
     /// The lines that a reader wants to see above the text.
     pub fn short_head(&self) -> String {
         let summary = self.summary();
-        let message = self.parsed.as_ref();
-        let cc = message.and_then(Message::cc).map(addresses);
         let from = match (summary.from.as_str(), summary.from_address.as_str()) {
             (name, "") => name.to_string(),
             (name, address) if name == address => address.to_string(),
             (name, address) => format!("{name} <{address}>"),
         };
-        let date = summary.date.unwrap_or_default().replace('T', " ");
         [
-            ("Date", date),
+            ("Date", summary.shown_date()),
             ("From", from),
+            ("Reply-To", summary.reply_to),
             ("To", summary.to),
-            ("Cc", cc.unwrap_or_default()),
+            ("Cc", joined(&self.mailboxes("cc"))),
             ("Subject", summary.subject),
         ]
         .into_iter()
@@ -85,95 +103,39 @@ impl Mail<'_> {
 
     /// The header as it came, but harmless.
     pub fn raw_head(&self) -> String {
-        text::lines(&String::from_utf8_lossy(self.head_octets()))
+        let head = self.parts.first().map(|whole| whole.head);
+        text::lines(&charset::undeclared(head.unwrap_or_default(), self.hint()))
     }
 
-    /// What stands behind the header.
-    pub(super) fn body_octets(&self) -> &[u8] {
-        &self.raw[self.head_length()..]
-    }
-
-    fn head_octets(&self) -> &[u8] {
-        &self.raw[..self.head_length()]
-    }
-
-    /// The header ends before the first empty line.
-    fn head_length(&self) -> usize {
-        let mut length = 0;
-        for line in self.raw.split_inclusive(|octet| *octet == b'\n') {
-            if matches!(line, b"\n" | b"\r\n") {
-                return length;
-            }
-            length += line.len();
+    fn date(&self) -> Option<String> {
+        let written = self.line("date");
+        if written.is_empty() {
+            return None;
         }
-        self.raw.len()
+        date::rfc3339(&written).or_else(|| Some(text::cut(&written, MAX_DATE)))
     }
 
-    /// Some writers put 8-bit text into a header without saying in which charset: then it is, most
-    /// likely, in that of the text.
-    fn mended(&self, message: &Message<'_>, name: &HeaderName<'_>, decoded: String) -> String {
-        if decoded.contains(char::REPLACEMENT_CHARACTER) {
-            let undeclared = self.undeclared(message, name);
-            if !undeclared.is_empty() {
-                return undeclared;
-            }
-        }
-        decoded
+    /// The first field of this name, decoded, on one line.
+    fn line(&self, name: &str) -> String {
+        let field = self
+            .parts
+            .first()
+            .and_then(|whole| whole.fields.first(name));
+        let decoded = word::decode(&field.unwrap_or_default(), self.hint());
+        text::one_line(&decoded)
     }
 
-    fn undeclared(&self, message: &Message<'_>, name: &HeaderName<'_>) -> String {
-        let found = message
-            .headers()
-            .iter()
-            .rev()
-            .find(|header| header.name == *name)
-            .and_then(|header| {
-                self.raw
-                    .get(header.offset_start as usize..header.offset_end as usize)
-            });
-        let Some(octets) = found else {
-            return String::new();
-        };
-        let text = match std::str::from_utf8(octets) {
-            Ok(text) => text.to_string(),
-            Err(_) => {
-                let decode = message
-                    .parts
-                    .iter()
-                    .filter_map(|part| part.content_type()?.attribute("charset"))
-                    .find_map(|charset| charset_decoder(charset.as_bytes()));
-                match decode {
-                    Some(decode) => decode(octets),
-                    None => String::from_utf8_lossy(octets).into_owned(),
-                }
-            }
-        };
-        text::one_line(&text)
+    /// The mailboxes of all fields of this name.
+    fn mailboxes(&self, name: &str) -> Vec<Mailbox> {
+        let whole = self.parts.first().into_iter();
+        whole
+            .flat_map(|whole| whole.fields.all(name))
+            .flat_map(|field| address::list(&field, self.hint()))
+            .collect()
     }
 }
 
-fn name(address: &Addr<'_>) -> String {
-    let name = address
-        .name
-        .as_deref()
-        .filter(|name| !name.trim().is_empty());
-    let shown = name.or(address.address.as_deref());
-    text::one_line(shown.unwrap_or_default())
-}
-
-fn addresses(addresses: &Address<'_>) -> String {
-    let all: Vec<_> = addresses
-        .iter()
-        .map(|address| match (&address.name, &address.address) {
-            (Some(name), Some(address)) => format!("{name} <{address}>"),
-            (Some(only), None) | (None, Some(only)) => only.to_string(),
-            (None, None) => String::new(),
-        })
-        .collect();
+fn joined(mailboxes: &[Mailbox]) -> String {
+    let all: Vec<_> = mailboxes.iter().map(ToString::to_string).collect();
     text::one_line(&all.join(", "))
-}
-
-/// Whether there is such a moment at all.
-fn plausible(date: &DateTime) -> bool {
-    date.is_valid() && date.year >= 1970
 }

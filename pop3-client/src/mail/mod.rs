@@ -2,29 +2,60 @@
 //!
 //! It reads what POP3 brought, whole or only the head of it, and never fails: what cannot be understood
 //! is shown as it is. Everything it gives away as text is harmless on a terminal.
+//!
+//! Taking a mail apart ([`entity`], [`fields`], [`content`], [`word`], [`transfer`], [`address`], [`date`])
+//! is done here and not by a library, because mails break the rules in ways that have to be seen before
+//! anything is decoded: a character cut in two, a multipart that is not closed, a footer below base64.
+//! Tables of charsets, the guess of one, base64 itself and the syntax of HTML are libraries'.
 
+mod address;
 mod attachment;
 mod body;
+mod charset;
+mod content;
+mod date;
+mod entity;
+mod fields;
+mod flowed;
 mod head;
+mod html;
+mod tnef;
+mod transfer;
+mod uuencode;
+mod word;
+
+use std::cell::OnceCell;
 
 pub use attachment::Attachment;
 pub(crate) use attachment::file_name;
 pub use head::Summary;
 
-use mail_parser::{Message, MessageParser};
+use body::Contents;
+use entity::Part;
 
 /// A mail, or the beginning of one.
 pub struct Mail<'a> {
-    raw: &'a [u8],
-    parsed: Option<Message<'a>>,
+    /// The first one is the whole.
+    parts: Vec<Part<'a>>,
+    /// The charset that its texts name, for what names none.
+    hint: Option<String>,
+    contents: OnceCell<Contents>,
 }
 
 impl<'a> Mail<'a> {
     /// Reads what came over the wire.
     pub fn parse(raw: &'a [u8]) -> Self {
+        let parts = entity::parts(raw);
+        let labels = parts.iter().filter_map(|part| part.content.word("charset"));
+        let hint = labels.into_iter().find(|label| charset::is_hint(label));
         Self {
-            raw,
-            parsed: MessageParser::default().parse(raw),
+            parts,
+            hint,
+            contents: OnceCell::new(),
         }
+    }
+
+    fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 }
