@@ -286,7 +286,10 @@ fn live(seed: u64, steps: usize) {
             assert!(kept.contains_key(octets), "removed and not delivered");
         }
     }
-    let mailbox = server.shared.mailbox.lock().unwrap().clone();
+    let mut mailbox = server.shared.mailbox.lock().unwrap().clone();
+    // of several messages with one id, another program may have exchanged some unseen; they stay
+    let all = mailbox.clone();
+    mailbox.retain(|(id, _)| all.iter().filter(|(other, _)| other == id).count() == 1);
     for octets in wanted(&mailbox, &to).keys() {
         assert!(stored(&to).contains_key(octets), "never delivered");
     }
@@ -327,7 +330,8 @@ fn twisted(text: String, change: fn(Vec<u8>) -> Vec<u8>, pipelining: bool) -> Be
 
 #[test]
 fn w004_a_message_before_something_that_nothing_asked_for_is_neither_kept_nor_removed() {
-    let changes: [(&str, fn(Vec<u8>) -> Vec<u8>); 6] = [
+    type Change = fn(Vec<u8>) -> Vec<u8>;
+    let changes: [(&str, Change); 6] = [
         ("a line behind", |answer| {
             [answer, b"* OK\r\n".to_vec()].concat()
         }),

@@ -45,7 +45,7 @@ pub struct Settings {
     /// The user's name
     #[arg(long, short, global = true, value_name = "NAME")]
     pub user: Option<String>,
-    /// Where the password is: prompt, env:NAME, file:PATH, pass:NAME, keyring, keyring:SERVICE, command:COMMAND
+    /// Where the password is: prompt, env:NAME, file:PATH, shared-file:PATH, pass:NAME, keyring, keyring:SERVICE, command:COMMAND
     #[arg(long, global = true, value_name = "SOURCE")]
     pub password_from: Option<Source>,
     /// Where the OAuth 2 access token is, in the same form

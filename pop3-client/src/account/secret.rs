@@ -24,8 +24,10 @@ pub enum Source {
     Prompt,
     /// The environment variable of this name.
     Environment(String),
-    /// The first line of this file.
+    /// The first line of this file, which nobody else may read.
     File(PathBuf),
+    /// The same, whoever may read it: secrets of containers have the mode 0444.
+    SharedFile(PathBuf),
     /// The first line of this entry of the password store.
     Pass(String),
     /// The system's keyring (`secret-tool`), where it is filed under this service, the user and the host.
@@ -51,8 +53,15 @@ pub enum SecretError {
         cause: io::Error,
     },
     /// Everybody may read the file.
-    #[error("others may read {}: 'chmod 600' it, and think of the secret as known", .0.display())]
+    #[error(
+        "others may read {}: 'chmod 600' it, and think of the secret as known; if its mode cannot be changed and \
+         nobody else is on this machine (a secret of a container), say 'shared-file:{}'",
+        .0.display(), .0.display()
+    )]
     Exposed(PathBuf),
+    /// The file is no text of octets.
+    #[error("the secret in {} has a NUL octet; if the file is UTF-16, save it as UTF-8", .0.display())]
+    Encoding(PathBuf),
     /// The command cannot be run or fails.
     #[error("'{command}' does not give the secret: {cause}")]
     Command {
@@ -83,7 +92,8 @@ impl Source {
                 let value = value.ok_or_else(|| SecretError::Environment(name.clone()))?;
                 Zeroizing::new(value.into_vec())
             }
-            Self::File(file) => read_file(&home(file))?,
+            Self::File(file) => read_file(&home(file), false)?,
+            Self::SharedFile(file) => read_file(&home(file), true)?,
             Self::Pass(name) => output(Command::new("pass").args(["show", "--", name]))?,
             Self::Keyring(service) => output(
                 Command::new("secret-tool")
@@ -99,17 +109,25 @@ impl Source {
     }
 }
 
-fn read_file(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+fn read_file(file: &std::path::Path, shared: bool) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let failure = |cause| SecretError::File {
         file: file.into(),
         cause,
     };
     let opened = std::fs::File::open(file).map_err(failure)?;
     let facts = opened.metadata().map_err(failure)?;
-    if facts.is_file() && facts.permissions().mode() & 0o007 != 0 {
+    if !shared && facts.is_file() && facts.permissions().mode() & 0o007 != 0 {
         return Err(SecretError::Exposed(file.into()));
     }
-    read(opened).map_err(failure)
+    let mut octets = read(opened).map_err(failure)?;
+    // the mark of some editors is no part of a secret
+    if octets.starts_with(b"\xEF\xBB\xBF") {
+        octets.drain(..3);
+    }
+    if first_line(&octets).contains(&0) {
+        return Err(SecretError::Encoding(file.into()));
+    }
+    Ok(octets)
 }
 
 fn output(command: &mut Command) -> Result<Zeroizing<Vec<u8>>, SecretError> {
@@ -168,14 +186,15 @@ impl FromStr for Source {
             "prompt" => Ok(Self::Prompt),
             "env" => needs(Self::Environment),
             "file" => needs(|path| Self::File(path.into())),
+            "shared-file" => needs(|path| Self::SharedFile(path.into())),
             "pass" => needs(Self::Pass),
             "keyring" if rest.is_empty() => Ok(Self::Keyring("pop3".into())),
             "keyring" => needs(Self::Keyring),
             "command" => needs(Self::Command),
             // what was written may be the secret itself: it is not repeated
             _ => Err(
-                "a secret comes from prompt, env:NAME, file:PATH, pass:NAME, keyring[:SERVICE] or \
-                      command:COMMAND, and is never given itself"
+                "a secret comes from prompt, env:NAME, file:PATH, shared-file:PATH, pass:NAME, \
+                 keyring[:SERVICE] or command:COMMAND, and is never given itself"
                     .into(),
             ),
         }
@@ -187,7 +206,7 @@ impl fmt::Display for Source {
         match self {
             Self::Prompt => f.write_str("the prompt"),
             Self::Environment(name) => write!(f, "the environment variable {name}"),
-            Self::File(file) => write!(f, "{}", file.display()),
+            Self::File(file) | Self::SharedFile(file) => write!(f, "{}", file.display()),
             Self::Pass(name) => write!(f, "the password store's {name}"),
             Self::Keyring(service) => write!(f, "the keyring's {service}"),
             Self::Command(_) => f.write_str("the command"),
@@ -247,5 +266,34 @@ mod tests {
         ));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(source.fetch("u", "h").unwrap().expose(), b"s3cret");
+    }
+
+    #[test]
+    fn w079_a_secret_of_a_container_has_a_way_and_the_error_says_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "s3cret\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
+        let error = Source::File(path.clone()).fetch("u", "h").err().unwrap();
+        let way = format!("shared-file:{}", path.display());
+        assert!(error.to_string().contains(&way), "{error}");
+        let source: Source = way.parse().unwrap();
+        assert_eq!(source.fetch("u", "h").unwrap().expose(), b"s3cret");
+    }
+
+    #[test]
+    fn w054_marks_of_editors_are_no_part_of_a_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let fetch = |octets: &[u8]| {
+            std::fs::write(&path, octets).unwrap();
+            Source::SharedFile(path.clone()).fetch("u", "h")
+        };
+        assert_eq!(
+            fetch(b"\xEF\xBB\xBFs3cret\r\n").unwrap().expose(),
+            b"s3cret"
+        );
+        let error = fetch(b"\xFF\xFEs\03\0\r\0\n\0").err().unwrap().to_string();
+        assert!(error.contains("UTF-16"), "{error}");
     }
 }
