@@ -145,9 +145,18 @@ pub struct Serve {
     #[arg(long, conflicts_with = "config", help_heading = "Clients")]
     pub allow_clear_login: bool,
 
-    /// Trust these authorities (PEM) instead of the system's
+    /// Trust these certificates (PEM) instead of the system's: authorities', or the server's own
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "config", help_heading = "IMAP server")]
     pub ca_file: Option<PathBuf>,
+
+    /// Trust exactly the certificate with this SHA-256 fingerprint; may be repeated
+    #[arg(
+        long,
+        value_name = "FINGERPRINT",
+        conflicts_with = "config",
+        help_heading = "IMAP server"
+    )]
+    pub certificate_sha256: Vec<String>,
 
     /// The name that its certificate must prove [default: the host of the URL]
     #[arg(
@@ -179,6 +188,27 @@ pub struct Serve {
     /// Let imap:// go to another machine: everybody on the way can read the passwords
     #[arg(long, conflicts_with = "config", help_heading = "IMAP server")]
     pub allow_clear_upstream: bool,
+
+    /// The server is one's own: it is told where clients connect from
+    #[arg(long, conflicts_with = "config", help_heading = "IMAP server")]
+    pub own: bool,
+
+    /// How users are logged in [default: auto, with what the server offers]
+    #[arg(long, value_parser = ["auto", "login", "plain"], conflicts_with = "config", help_heading = "IMAP server")]
+    pub login: Option<String>,
+
+    /// Tell the server who the gateway is (ID); 163.com and a few others want that
+    #[arg(long, conflicts_with = "config", help_heading = "IMAP server")]
+    pub send_id: bool,
+
+    /// Do not use this capability though the server announces it; may be repeated
+    #[arg(
+        long,
+        value_name = "CAPABILITY",
+        conflicts_with = "config",
+        help_heading = "IMAP server"
+    )]
+    pub without: Vec<String>,
 
     /// The folder that is shown [default: INBOX]
     #[arg(
@@ -237,9 +267,14 @@ impl Serve {
             tls_self_signed: self.tls_self_signed.clone(),
             allow_clear_login: self.allow_clear_login,
             ca_file: self.ca_file.clone(),
+            certificate_sha256: self.certificate_sha256.clone(),
             server_name: self.server_name.clone(),
             default_domain: self.default_domain.clone(),
             user_domain: self.user_domain.clone(),
+            own: self.own,
+            login: self.login.clone(),
+            send_id: self.send_id,
+            without: self.without.clone(),
             allow_clear_upstream: self.allow_clear_upstream,
             folder: self.folder.clone(),
             delete: self.delete.clone(),

@@ -247,8 +247,12 @@ fn monitor(config: &Config, secret: SelfSigned) -> Result<Option<Arc<Monitor>>, 
 }
 
 fn upstream_tls(upstream: &UpstreamConfig) -> Result<Option<Arc<UpstreamTls>>, TlsError> {
+    let named = &upstream.certificate_sha256;
     let trust = match (upstream.url.security, &upstream.ca_file) {
         (Security::Clear, _) => return Ok(None),
+        (Security::Tls | Security::StartTls, _) if !named.is_empty() => {
+            Trust::Certificates(named.clone())
+        }
         (Security::Tls | Security::StartTls, Some(file)) => Trust::File(file.clone()),
         (Security::Tls | Security::StartTls, None) => Trust::System,
     };

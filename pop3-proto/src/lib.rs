@@ -9,6 +9,8 @@
 //! | to put a mail store behind a server | [`backend`] |
 //! | the wire alone | [`command`], [`response`], [`capability`], [`stuffing`], [`apop`], [`sasl`] |
 //!
+//! What goes wrong before anybody is logged in has one text each, in [`trouble`].
+//!
 //! # The run loop
 //!
 //! A [`server::Session`] takes the client's octets and turns them into [`backend::Request`]s; a
@@ -44,4 +46,5 @@ pub mod server;
 pub mod stuffing;
 pub mod time;
 pub mod trace;
+pub mod trouble;
 pub mod unique_id;

@@ -46,6 +46,7 @@ impl Pipe {
         let name = ServerName::try_from(server_name).map_err(|_| TlsEnd::Failed {
             detail: format!("'{server_name}' is no name that a certificate could prove"),
             certificate: true,
+            error: None,
         })?;
         ClientConnection::new(tls.config(), name.to_owned())
             .map(|connection| Tls::start(connection.into()))
@@ -69,7 +70,7 @@ pub(crate) enum TlsEvent {
 }
 
 /// How a TLS connection ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TlsEnd {
     /// The peer said so.
     Closed,
@@ -81,6 +82,8 @@ pub(crate) enum TlsEnd {
         detail: String,
         /// Whether it was the certificate, which needs a person.
         certificate: bool,
+        /// What the TLS library said, where it was that.
+        error: Option<Box<Error>>,
     },
 }
 
@@ -93,6 +96,7 @@ impl From<&Error> for TlsEnd {
         Self::Failed {
             detail: error.to_string(),
             certificate,
+            error: Some(Box::new(error.clone())),
         }
     }
 }
@@ -203,6 +207,11 @@ impl Tls {
         Some(TlsEvent::End(end))
     }
 
+    /// Whether the handshake has not come to its end.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.handshake == Handshake::Running
+    }
+
     /// Whether plaintext can be sent, now or once the socket has taken more.
     pub(crate) fn is_writable(&self) -> bool {
         let failed = matches!(self.end, Some(TlsEnd::Failed { .. }));
@@ -254,6 +263,7 @@ impl Tls {
                         self.end = Some(TlsEnd::Failed {
                             detail: "a record is too long".into(),
                             certificate: false,
+                            error: None,
                         });
                     }
                 }

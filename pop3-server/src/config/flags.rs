@@ -33,6 +33,8 @@ pub struct Flags {
     pub allow_clear_login: bool,
     /// `--ca-file`
     pub ca_file: Option<PathBuf>,
+    /// `--certificate-sha256`
+    pub certificate_sha256: Vec<String>,
     /// `--server-name`
     pub server_name: Option<String>,
     /// `--allow-clear-upstream`
@@ -41,6 +43,14 @@ pub struct Flags {
     pub default_domain: Option<String>,
     /// `--user-domain`
     pub user_domain: Option<String>,
+    /// `--own`
+    pub own: bool,
+    /// `--login`
+    pub login: Option<String>,
+    /// `--send-id`
+    pub send_id: bool,
+    /// `--without`
+    pub without: Vec<String>,
     /// `--folder`
     pub folder: Option<String>,
     /// `--delete`
@@ -109,12 +119,20 @@ impl Flags {
             self.server_name.as_deref(),
             &mut upstream.server_name,
         )?;
+        let named = |text: &String| parse("certificate_sha256", text);
+        let named: Result<_, _> = self.certificate_sha256.iter().map(named).collect();
+        upstream.certificate_sha256 = named?;
         upstream.allow_clear = self.allow_clear_upstream;
         set(
             "user_domain",
             self.user_domain.as_deref(),
             &mut upstream.rewrite.domain,
         )?;
+        upstream.own = self.own;
+        set("login", self.login.as_deref(), &mut upstream.login)?;
+        upstream.send_id = self.send_id;
+        upstream.without = self.without.clone();
+        upstream.in_upper_case();
         set("folder", self.folder.as_deref(), &mut upstream.folder)?;
         set("delete", self.delete.as_deref(), &mut upstream.delete)?;
         upstream.mark_seen = self.mark_seen;

@@ -9,6 +9,7 @@ use super::routing::read_rewrite;
 use super::url::{Security, UpstreamUrl, is_host_name};
 use super::value::{BadValue, Size, Value, Word};
 use crate::name::Rewrite;
+use crate::tls::Fingerprint;
 
 /// One `[[upstream]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +18,11 @@ pub struct Upstream {
     pub name: String,
     /// Where it is.
     pub url: UpstreamUrl,
-    /// Certificates of the authorities to trust in the place of the system's, as PEM.
+    /// Certificates to trust in the place of the system's, as PEM: those of authorities, or the
+    /// server's own.
     pub ca_file: Option<PathBuf>,
+    /// The only certificates that are the server's, by their fingerprints; none: it has to be vouched for.
+    pub certificate_sha256: Vec<Fingerprint>,
     /// The name that its certificate must prove; the URL's host if none was given.
     pub server_name: String,
     /// Whether `imap://` may go to another machine.
@@ -41,8 +45,12 @@ pub struct Upstream {
     pub send_id: bool,
     /// Capabilities not to use though the server announces them, in upper case.
     pub without: Vec<String>,
-    /// How long connecting and the TLS handshake may take.
+    /// Whether the server is the operator's own, so that it may know where clients connect from.
+    pub own: bool,
+    /// How long connecting, the TLS handshake and the greeting may take.
     pub connect_timeout: Duration,
+    /// How long a client waits for its login if the server falls silent in it.
+    pub login_timeout: Duration,
     /// How long the server may be silent while an answer is due.
     pub reply_timeout: Duration,
     /// How often an idle connection is kept alive.
@@ -119,6 +127,18 @@ impl Value for UpstreamUrl {
     }
 }
 
+impl Value for Fingerprint {
+    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
+        let text = String::read(value)?;
+        text.parse().map_err(|_| {
+            BadValue::new(
+                format!("{text:?} is not the SHA-256 fingerprint of a certificate"),
+                "write the 64 hexadecimal digits that `openssl x509 -noout -fingerprint -sha256 -in FILE` shows",
+            )
+        })
+    }
+}
+
 impl DeletePolicy {
     /// Reads the words of a configuration.
     pub fn parse(text: &str) -> Option<Self> {
@@ -172,6 +192,7 @@ impl Upstream {
             server_name: url.host.clone(),
             url,
             ca_file: None,
+            certificate_sha256: Vec::new(),
             allow_clear: false,
             folder: "INBOX".into(),
             delete: DeletePolicy::Expunge,
@@ -182,7 +203,9 @@ impl Upstream {
             pipeline_login: PipelineLogin::Auto,
             send_id: false,
             without: Vec::new(),
+            own: false,
             connect_timeout: Duration::from_secs(30),
+            login_timeout: Duration::from_secs(30),
             reply_timeout: Duration::from_secs(60),
             keep_alive: Duration::from_secs(9 * 60),
         }
@@ -200,6 +223,7 @@ impl Upstream {
         let has_url = url.is_some();
         let mut upstream = Self::new(name.unwrap_or_default(), url.unwrap_or(missing));
         upstream.ca_file = table.get_path("ca_file")?;
+        table.set("certificate_sha256", &mut upstream.certificate_sha256)?;
         table.set("server_name", &mut upstream.server_name)?;
         table.set("allow_clear", &mut upstream.allow_clear)?;
         table.set("folder", &mut upstream.folder)?;
@@ -213,13 +237,13 @@ impl Upstream {
         table.set("pipeline_login", &mut upstream.pipeline_login)?;
         table.set("send_id", &mut upstream.send_id)?;
         table.set("without", &mut upstream.without)?;
+        table.set("own", &mut upstream.own)?;
         table.set("connect_timeout", &mut upstream.connect_timeout)?;
+        table.set("login_timeout", &mut upstream.login_timeout)?;
         table.set("reply_timeout", &mut upstream.reply_timeout)?;
         table.set("keep_alive", &mut upstream.keep_alive)?;
         table.finish()?;
-        for capability in &mut upstream.without {
-            capability.make_ascii_uppercase();
-        }
+        upstream.in_upper_case();
         if !has_url {
             let remedy = "write for example url = \"imaps://imap.example.org\"";
             return Err(table.fault(Problem::new("url", "the URL is missing", remedy)));
@@ -228,6 +252,12 @@ impl Upstream {
             .check(Origin::File)
             .map_err(|problem| table.fault(problem))?;
         Ok(upstream)
+    }
+
+    pub(super) fn in_upper_case(&mut self) {
+        for capability in &mut self.without {
+            capability.make_ascii_uppercase();
+        }
     }
 
     /// What would make this upstream useless or unsafe.
@@ -254,6 +284,17 @@ impl Upstream {
                 remedy,
             ));
         }
+        if !self.certificate_sha256.is_empty() {
+            let key = "certificate_sha256";
+            if self.url.security == Security::Clear {
+                let remedy = "write imaps:// or imap+starttls://, or leave it out";
+                return Err(Problem::new(key, "this upstream is without TLS", remedy));
+            }
+            if self.ca_file.is_some() {
+                let what = "only these certificates count, so that ca_file would say nothing";
+                return Err(Problem::new(key, what, "write one of the two"));
+            }
+        }
         if !is_host_name(&self.server_name) && self.server_name.parse::<std::net::IpAddr>().is_err()
         {
             let remedy = "write the host name that its certificate proves";
@@ -273,6 +314,7 @@ impl Upstream {
         }
         for (key, timeout) in [
             ("connect_timeout", self.connect_timeout),
+            ("login_timeout", self.login_timeout),
             ("reply_timeout", self.reply_timeout),
             ("keep_alive", self.keep_alive),
         ] {

@@ -85,6 +85,7 @@ impl<S: Service> Connection<S> {
             None => Err(TlsEnd::Failed {
                 detail: "the listener has no certificate".into(),
                 certificate: true,
+                error: None,
             }),
         };
         match pipe {

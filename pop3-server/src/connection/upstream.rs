@@ -7,8 +7,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pop3_proto::backend::{Access, Backend, Effect, Failure, FailureKind, Outcome, Presence};
+use pop3_proto::backend::{
+    Access, Backend, Effect, Endpoint, Failure, FailureKind, Outcome, Presence,
+};
 use pop3_proto::time::Time;
+use pop3_proto::trouble::{Place, Trouble, Words};
 
 use super::Action;
 use crate::limit::Slot;
@@ -16,7 +19,7 @@ use crate::lock::{Guard, Mode};
 use crate::pipe::{Pipe, TlsEnd, TlsEvent};
 use crate::server::Server;
 use crate::service::Routed;
-use crate::tls::UpstreamTls;
+use crate::tls::{UpstreamTls, describe};
 
 pub(super) struct Upstream<B: Backend> {
     pub(super) backend: B,
@@ -29,6 +32,8 @@ pub(super) struct Upstream<B: Backend> {
     tls: Option<Arc<UpstreamTls>>,
     pipe: Pipe,
     link: Link,
+    /// Where the connection goes, or went last.
+    endpoint: Option<Endpoint>,
     /// Why the bytes ended, until it is the backend's turn to hear of it.
     broken: Option<String>,
     job: bool,
@@ -57,6 +62,7 @@ impl<B: Backend> Upstream<B> {
             tls: routed.tls,
             pipe: Pipe::Plain,
             link: Link::Down,
+            endpoint: None,
             broken: None,
             job: false,
             leave: None,
@@ -249,6 +255,7 @@ impl<B: Backend> Upstream<B> {
                     self.pipe = Pipe::Plain;
                     self.broken = None;
                     self.link = Link::Connecting;
+                    self.endpoint = Some(endpoint.clone());
                     actions.push_back(Action::Connect(endpoint));
                 }
                 Effect::StartTls { server_name } => self.start_tls(now, &server_name, actions),
@@ -273,6 +280,7 @@ impl<B: Backend> Upstream<B> {
             (None, _) => Err(TlsEnd::Failed {
                 detail: "no certificate authorities are configured".into(),
                 certificate: true,
+                error: None,
             }),
         };
         match started {
@@ -318,8 +326,22 @@ impl<B: Backend> Upstream<B> {
         actions.push_back(Action::Disconnect);
     }
 
-    fn failure(&self, end: TlsEnd) -> Failure {
+    fn failure(&mut self, end: TlsEnd) -> Failure {
+        let handshaking = self.pipe.tls().is_some_and(|tls| tls.is_handshaking());
+        let nowhere = Endpoint {
+            host: String::new(),
+            port: 0,
+        };
+        let endpoint = self.endpoint.as_ref().unwrap_or(&nowhere);
+        let place = Place {
+            host: &endpoint.host,
+            port: endpoint.port,
+        };
+        let text = |trouble: Trouble<'_>| trouble.text(place, &Words::CONFIGURATION);
         match end {
+            TlsEnd::Closed | TlsEnd::Cut if handshaking => {
+                Failure::temporary(text(Trouble::TlsClosed))
+            }
             TlsEnd::Closed => Failure::temporary("the upstream ended TLS"),
             TlsEnd::Cut => Failure::temporary(
                 self.broken
@@ -328,15 +350,20 @@ impl<B: Backend> Upstream<B> {
             ),
             TlsEnd::Failed {
                 detail,
-                certificate: true,
-            } => Failure::new(
-                FailureKind::Permanent,
-                format!("TLS with the upstream: {detail}"),
-            ),
-            TlsEnd::Failed {
-                detail,
-                certificate: false,
-            } => Failure::temporary(format!("TLS with the upstream: {detail}")),
+                certificate,
+                error,
+            } => {
+                let kind = if certificate {
+                    FailureKind::Permanent
+                } else {
+                    FailureKind::Temporary
+                };
+                let text = match error {
+                    Some(error) => describe(&error, place),
+                    None => text(Trouble::Tls { cause: &detail }),
+                };
+                Failure::new(kind, text)
+            }
         }
     }
 }

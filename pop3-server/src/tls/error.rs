@@ -86,8 +86,12 @@ pub enum TlsError {
     /// A server cannot do TLS without a certificate.
     #[error("TLS needs at least one certificate with its key")]
     NoIdentity,
-    /// None of the certificates in a CA file can be used as one.
-    #[error("no certificate in {} can be used as a certificate authority", file.display())]
+    /// None of the certificates in a file can be read.
+    #[error(
+        "no certificate in {} can be read; it should hold the authority's certificate or the server's own \
+         as '-----BEGIN CERTIFICATE-----' sections",
+        file.display()
+    )]
     NoAuthority {
         /// Which file.
         file: PathBuf,

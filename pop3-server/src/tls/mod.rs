@@ -5,14 +5,21 @@
 //! leaves an upstream unverified: there is no switch for that.
 
 mod error;
+mod facts;
+mod fault;
+mod fingerprint;
 mod self_signed;
 mod server;
 mod upstream;
+mod verify;
 
 pub use error::TlsError;
+pub use fingerprint::{Fingerprint, NoFingerprint};
 pub use self_signed::{ensure_self_signed, has_self_signed};
 pub use server::{Identity, ServerTls};
 pub use upstream::{Trust, UpstreamTls};
+
+pub(crate) use fault::describe;
 
 use std::fs;
 use std::path::Path;

@@ -5,34 +5,48 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore};
 
+use super::facts::CertificateFacts;
+use super::fingerprint::Fingerprint;
+use super::verify::Verifier;
 use super::{TlsError, certificates, provider};
 
-/// Which certificate authorities are believed.
+/// Which certificates are believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Trust {
-    /// Those of the operating system; if it has none (an empty container, say), Mozilla's as they were
-    /// when this program was built.
+    /// Those that an authority of the operating system vouches for; if it has none (an empty container,
+    /// say), Mozilla's as they were when this program was built.
     #[default]
     System,
-    /// Those in this PEM file and no others.
+    /// Those that an authority in this PEM file vouches for, and each one that stands in it itself,
+    /// whatever else that is.
     File(PathBuf),
+    /// These and no others, whatever name or date they have.
+    Certificates(Vec<Fingerprint>),
 }
 
-/// How an upstream's certificate is verified: always, and for the name that was configured.
+/// How an upstream's certificate is verified: always, and for the name that was configured unless it was
+/// named itself.
 #[derive(Clone, Debug)]
 pub struct UpstreamTls(Arc<ClientConfig>);
 
 impl UpstreamTls {
-    /// Loads the certificate authorities.
+    /// Loads what is believed.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or holds no certificate, or the TLS library refuses the set-up.
     pub fn load(trust: &Trust) -> Result<Self, TlsError> {
-        let roots = match trust {
-            Trust::System => system_roots(),
-            Trust::File(file) => file_roots(file)?,
+        let (named, roots) = match trust {
+            Trust::System => (Vec::new(), system_roots()),
+            Trust::File(file) => named_in(file)?,
+            Trust::Certificates(named) => (named.clone(), RootCertStore::empty()),
         };
+        let verifier = Verifier::new(named, roots)?;
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|cause| TlsError::SetUp(cause.to_string()))?
-            .with_root_certificates(roots)
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
         Ok(Self(Arc::new(config)))
     }
@@ -59,11 +73,17 @@ fn system_roots() -> RootCertStore {
     roots
 }
 
-fn file_roots(file: &Path) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates(file)?);
-    if roots.is_empty() {
+/// A certificate that cannot be an authority can still be the server's own.
+fn named_in(file: &Path) -> Result<(Vec<Fingerprint>, RootCertStore), TlsError> {
+    let certificates = certificates(file)?;
+    if !certificates
+        .iter()
+        .any(|der| CertificateFacts::read(der).is_some())
+    {
         return Err(TlsError::NoAuthority { file: file.into() });
     }
-    Ok(roots)
+    let named = certificates.iter().map(Fingerprint::of).collect();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates);
+    Ok((named, roots))
 }

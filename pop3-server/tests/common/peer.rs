@@ -7,6 +7,7 @@ use pop3_server::tls::Identity;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection,
 };
@@ -31,16 +32,25 @@ impl TlsPeer {
     }
 
     pub fn server(identity: &Identity) -> Self {
+        Self::server_of(identity, rustls::ALL_VERSIONS)
+    }
+
+    /// A server that shows what it has, whatever that is.
+    pub fn server_of(
+        identity: &Identity,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Self {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&identity.chain)
             .unwrap()
             .collect();
         let key = PrivateKeyDer::from_pem_file(&identity.key).unwrap();
+        let key = ring::sign::any_supported_type(&key).unwrap();
+        let key = CertifiedKey::new(chain.unwrap(), key);
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(chain.unwrap(), key)
-            .unwrap();
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
         Self::new(ServerConnection::new(Arc::new(config)).unwrap().into())
     }
 

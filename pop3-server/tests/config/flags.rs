@@ -99,3 +99,26 @@ fn the_command_line_decides_about_runtime_log_and_transcript() {
     assert_eq!(config.log.level, LogLevel::Trace);
     assert_eq!(config.transcript, Some("t".into()));
 }
+
+/// W052: what a log line advises can be typed.
+#[test]
+fn w052_the_keys_that_help_are_flags() {
+    let print = "ab".repeat(32);
+    let flags = Flags {
+        upstream: "imaps://imap.163.com".into(),
+        certificate_sha256: vec![print.clone()],
+        server_name: Some("mail.example.org".into()),
+        own: true,
+        login: Some("plain".into()),
+        send_id: true,
+        without: vec!["sasl-ir".into(), "LITERAL+".into()],
+        ..Flags::default()
+    };
+    let config = Config::from_flags(flags).unwrap();
+    let upstream = &config.upstreams[0];
+    assert_eq!(upstream.certificate_sha256, [print.parse().unwrap()]);
+    assert_eq!(upstream.server_name, "mail.example.org");
+    assert_eq!(upstream.login, pop3_server::config::LoginCommand::Plain);
+    assert!(upstream.own && upstream.send_id);
+    assert_eq!(upstream.without, ["SASL-IR", "LITERAL+"]);
+}

@@ -1,6 +1,6 @@
 //! Upstreams, and the routes to them.
 
-use super::{LISTENER, error, error_with};
+use super::{LISTENER, error, error_with, parse};
 
 #[test]
 fn mistakes_in_upstreams() {
@@ -144,4 +144,45 @@ fn mistakes_in_routes() {
     ] {
         assert!(message.contains(part), "{message}\nlacks\n{part}");
     }
+}
+
+/// W040: one or several, with colons or without.
+#[test]
+fn w040_fingerprints_in_the_configuration() {
+    let plain = "0123456789abcdef".repeat(4);
+    let pairs: Vec<_> = plain
+        .as_bytes()
+        .chunks(2)
+        .map(String::from_utf8_lossy)
+        .collect();
+    let colons = pairs.join(":").to_uppercase();
+    let expected = plain.parse().unwrap();
+    for (written, count) in [
+        (format!("{plain:?}"), 1),
+        (format!("[{plain:?}]"), 1),
+        (format!("[{plain:?}, {colons:?}]"), 2),
+    ] {
+        let config = parse(&format!(
+            "{LISTENER}[[upstream]]\nname = \"main\"\nurl = \"imaps://a.example\"\ncertificate_sha256 = {written}\n"
+        ));
+        let named = config.unwrap().upstreams[0].certificate_sha256.clone();
+        assert_eq!(named, vec![expected; count], "{written}");
+    }
+    for (line, part) in [
+        (
+            "certificate_sha256 = \"abc\"".to_owned(),
+            "upstream[1].certificate_sha256: \"abc\" is not the SHA-256 fingerprint of a certificate; write the 64",
+        ),
+        (
+            format!("ca_file = \"x\"\ncertificate_sha256 = {plain:?}"),
+            "only these certificates count, so that ca_file would say nothing; write one of the two",
+        ),
+    ] {
+        let message = error_with("", &line, "");
+        assert!(message.contains(part), "{message}");
+    }
+    let clear = error(&format!(
+        "{LISTENER}[[upstream]]\nname = \"m\"\nurl = \"imap://localhost\"\ncertificate_sha256 = {plain:?}"
+    ));
+    assert!(clear.contains("this upstream is without TLS"), "{clear}");
 }

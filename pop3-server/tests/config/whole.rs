@@ -137,6 +137,8 @@ fn everything_that_is_said_is_heard() {
     assert!(upstream.pipeline_login == PipelineLogin::Never && upstream.send_id);
     assert_eq!(upstream.without, ["LITERAL+"]);
     assert_eq!(upstream.connect_timeout, Duration::from_secs(5));
+    assert_eq!(upstream.login_timeout, Duration::from_secs(30));
+    assert!(upstream.certificate_sha256.is_empty() && !upstream.own);
     assert_eq!(upstream.reply_timeout, Duration::from_secs(60));
     assert_eq!(upstream.keep_alive, Duration::from_secs(120));
     assert_eq!(config.routing.default.as_deref(), Some("one"));

@@ -1,0 +1,134 @@
+//! What a certificate says of itself, whether it could be believed or not.
+//!
+//! Reads what the verifier cannot: forms of X.509 that are too old for it, certificates of authorities,
+//! and those whose names or dates are wrong. Decides nothing.
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use rustls::pki_types::ServerName;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer as _;
+use x509_parser::time::ASN1Time;
+
+/// What an operator wants to know of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CertificateFacts {
+    /// The names and addresses that it is for.
+    pub(crate) names: Vec<String>,
+    /// The first moment at which it is valid, in seconds since 1970.
+    pub(crate) not_before: i64,
+    /// The last moment at which it is valid, in seconds since 1970.
+    pub(crate) not_after: i64,
+}
+
+impl CertificateFacts {
+    /// Reads a certificate in DER; `None` if it is none.
+    pub(crate) fn read(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let seconds = |time: ASN1Time| time.timestamp();
+        let validity = certificate.validity();
+        Some(Self {
+            names: names(&certificate),
+            not_before: seconds(validity.not_before),
+            not_after: seconds(validity.not_after),
+        })
+    }
+
+    /// What is wrong with it at this moment for this name, in words; empty if nothing is.
+    pub(crate) fn oddities(&self, name: &ServerName<'_>, now: SystemTime) -> Vec<String> {
+        let now = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| {
+                i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+            });
+        let mut oddities = Vec::new();
+        if now > self.not_after {
+            oddities.push(format!("it expired on {}", date(self.not_after)));
+        }
+        if now < self.not_before {
+            oddities.push(format!("it is not valid before {}", date(self.not_before)));
+        }
+        let wanted = name.to_str();
+        if !self.names.iter().any(|own| covers(own, &wanted)) {
+            let own = if self.names.is_empty() {
+                "no name at all".to_owned()
+            } else {
+                self.names.join(", ")
+            };
+            oddities.push(format!("it is not for \"{wanted}\" but for {own}"));
+        }
+        oddities
+    }
+}
+
+/// The key of a certificate, as far as a signature is proved by it: its algorithm in DER and its bits.
+pub(super) fn key(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let info = certificate.public_key();
+    let bits = info.subject_public_key.data.to_vec();
+    // SubjectPublicKeyInfo is a sequence of the algorithm, itself a sequence, and the key
+    let whole = content(info.raw)?;
+    let algorithm = content(whole)?;
+    Some((algorithm.to_vec(), bits))
+}
+
+/// What stands in the DER element at the front.
+fn content(der: &[u8]) -> Option<&[u8]> {
+    let (_, element) = x509_parser::der_parser::asn1_rs::Any::from_der(der).ok()?;
+    Some(element.data)
+}
+
+fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let mut names = Vec::new();
+    if let Ok(Some(alternative)) = certificate.subject_alternative_name() {
+        for name in &alternative.value.general_names {
+            if let GeneralName::DNSName(name) = name {
+                names.push(printable(name));
+            } else if let GeneralName::IPAddress(octets) = name {
+                names.extend(address(octets));
+            }
+        }
+    }
+    if names.is_empty() {
+        // not proved by it any more, but what a person will look for
+        let common = certificate.subject().iter_common_name();
+        names.extend(common.filter_map(|name| Some(printable(name.as_str().ok()?))));
+    }
+    names.truncate(100);
+    names
+}
+
+fn address(octets: &[u8]) -> Option<String> {
+    let address = match octets.len() {
+        4 => IpAddr::from(<[u8; 4]>::try_from(octets).ok()?),
+        16 => IpAddr::from(<[u8; 16]>::try_from(octets).ok()?),
+        _ => return None,
+    };
+    Some(address.to_string())
+}
+
+fn printable(text: &str) -> String {
+    let shown = text.chars().take(253);
+    shown
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// RFC 6125: a name, or a star in the place of its first label.
+fn covers(own: &str, wanted: &str) -> bool {
+    let parent = || wanted.split_once('.').map(|(_, parent)| parent);
+    match own.strip_prefix("*.") {
+        Some(domain) => parent().is_some_and(|parent| parent.eq_ignore_ascii_case(domain)),
+        None => own.eq_ignore_ascii_case(wanted),
+    }
+}
+
+/// A day of the calendar.
+pub(crate) fn date(seconds: i64) -> String {
+    let seconds = u64::try_from(seconds).unwrap_or(0).min(253_402_300_799);
+    let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    let stamp = humantime::format_rfc3339_seconds(time).to_string();
+    stamp.split('T').next().unwrap_or_default().to_owned()
+}
