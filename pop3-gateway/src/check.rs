@@ -27,32 +27,38 @@ pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
         return refuse(position(error), error.to_string());
     }
     let config = found?;
-    let runtime = match verify(&config) {
-        Ok(runtime) => runtime,
+    let (runtime, advice) = match verify(&config) {
+        Ok(verified) => verified,
         Err(failure) if arguments.json => return refuse(json!({}), failure.message),
         Err(failure) => return Err(failure),
     };
     if arguments.json {
-        return print(format!("{:#}\n", as_json(&config, runtime)).as_bytes());
+        return print(format!("{:#}\n", as_json(&config, runtime, &advice)).as_bytes());
     }
     let file = arguments.config.display();
     print(
         format!(
             "{file} is good. It would run:\n\n{}",
-            as_text(&config, runtime)
+            as_text(&config, runtime, &advice)
         )
         .as_bytes(),
     )
 }
 
+/// What an operator should know although it would run, and of what.
+type Advice = Vec<(String, String)>;
+
 /// Loads certificates, keys, authorities and accounts, and looks for stores.
-fn verify(config: &Config) -> Result<RuntimeKind, Failure> {
+fn verify(config: &Config) -> Result<(RuntimeKind, Advice), Failure> {
     wiring::settings(config, &Surroundings::default(), SelfSigned::Leave)?;
+    let mut advice = Advice::new();
     for store in &config.stores {
-        stores::verify(store)
-            .map_err(|error| Failure::configuration(format!("store {:?}: {error}", store.name)))?;
+        let of = format!("store {:?}", store.name);
+        let told = stores::verify(store)
+            .map_err(|error| Failure::configuration(format!("{of}: {error}")))?;
+        advice.extend(told.into_iter().map(|told| (of.clone(), told)));
     }
-    serve::runtime(config.runtime)
+    Ok((serve::runtime(config.runtime)?, advice))
 }
 
 /// The refusal in JSON on standard output, the sentence on standard error.
@@ -78,7 +84,7 @@ fn position(error: &ConfigError) -> Value {
     })
 }
 
-fn as_text(config: &Config, runtime: RuntimeKind) -> String {
+fn as_text(config: &Config, runtime: RuntimeKind, advice: &Advice) -> String {
     let mut rows: Vec<(&str, String)> = vec![("runtime", runtime_name(runtime).into())];
     rows.extend(
         config
@@ -138,6 +144,11 @@ fn as_text(config: &Config, runtime: RuntimeKind) -> String {
     if let Some(dir) = &config.transcript {
         rows.push(("transcript", dir.display().to_string()));
     }
+    rows.extend(
+        advice
+            .iter()
+            .map(|(of, told)| ("mind", format!("{of}: {told}"))),
+    );
     let mut text = String::new();
     let mut last = "";
     for (name, value) in rows {
@@ -266,7 +277,7 @@ fn routes(routing: &Routing) -> Vec<(String, String)> {
     named.chain([default]).collect()
 }
 
-fn as_json(config: &Config, runtime: RuntimeKind) -> Value {
+fn as_json(config: &Config, runtime: RuntimeKind, advice: &Advice) -> Value {
     let listener = |listener: &Listener| {
         json!({
             "name": listener.name,
@@ -332,6 +343,7 @@ fn as_json(config: &Config, runtime: RuntimeKind) -> Value {
         },
         "log": { "format": format_name(config.log.format), "level": LogLevel::as_str(config.log.level) },
         "transcript": config.transcript,
+        "advice": advice.iter().map(|(of, told)| json!({ "of": of, "what": told })).collect::<Vec<_>>(),
     })
 }
 

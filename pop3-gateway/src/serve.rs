@@ -58,8 +58,13 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
         let name = &store.name;
         tracing::info!(store = name, "serving");
         // a disk may be mounted and a database started later
-        if let Err(error) = stores::verify(store) {
-            tracing::error!(store = name, %error, "the store cannot be used now");
+        match stores::verify(store) {
+            Ok(advice) => advice
+                .iter()
+                .for_each(|told| tracing::warn!(store = name, "{told}")),
+            Err(error) => {
+                tracing::error!(store = name, %error, "the store cannot be used now");
+            }
         }
     }
     let reload = bound.reload(arguments.clone(), config, surroundings);

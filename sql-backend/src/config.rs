@@ -16,6 +16,9 @@ pub struct Config {
     pub database: DatabaseUrl,
     /// How many connections, and how long anything may take.
     pub pool: PoolLimits,
+    /// How the store is called: a part of the Message-IDs that a template makes, so that two stores never
+    /// make the same. Empty: no part of them.
+    pub name: String,
     /// Where the messages are.
     pub maildrops: Maildrops,
     /// Who may log in.
@@ -37,6 +40,7 @@ impl Config {
         Self {
             database,
             pool: PoolLimits::default(),
+            name: String::new(),
             maildrops: Maildrops::Own,
             logins: Logins::Own,
             verifier: VerifierConfig::default(),

@@ -85,6 +85,34 @@ impl From<SqlError> for StoreError {
     }
 }
 
+/// Why a message could not be read, or not be removed.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    Database(SqlError),
+    Message(StoreError),
+}
+
+impl From<SqlError> for Failed {
+    fn from(error: SqlError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Message(error)
+    }
+}
+
+impl From<Failed> for StoreError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Database(error) => error.into(),
+            Failed::Message(error) => error,
+        }
+    }
+}
+
 impl From<sqlx::Error> for SqlError {
     #[expect(
         clippy::wildcard_enum_match_arm,

@@ -36,6 +36,8 @@
 //! call runs in is taken. A store is used on one runtime only: its connections belong to it. No task runs
 //! beside the calls, so a store, a mailbox or a call's future may be dropped anywhere.
 
+mod advice;
+mod changes;
 mod config;
 mod database;
 mod error;

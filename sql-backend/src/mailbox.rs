@@ -1,18 +1,21 @@
-//! An open maildrop: its list, its messages, its update. It holds a connection for one answer at a time.
+//! An open maildrop: its list and its messages. It holds a connection for one answer at a time.
+
+mod removal;
 
 use std::fmt;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use pop3_proto::backend::awaiting::AsyncMailbox;
 use pop3_proto::backend::store::{Entry, StoreError, message_size};
 use pop3_proto::backend::{Access, Index};
 
+use crate::changes::Sent;
 use crate::database::{Cell, Lease, Row, Value};
-use crate::error::SqlError;
+use crate::error::Failed;
 use crate::message::{SqlMessage, Windows};
-use crate::own::BATCH;
 use crate::queries::{Custom, Id, number};
-use crate::rows::{Columns, message_of, strange, valid_unique_id};
+use crate::rows::{Columns, Listed, message_of, told_apart, valid_unique_id};
+use crate::sizes::Sizes;
 use crate::store::Shared;
 
 /// A maildrop in a database.
@@ -20,23 +23,39 @@ pub struct SqlMailbox {
     shared: Arc<Shared>,
     user: String,
     ids: Ids,
+    sent: Sent,
 }
 
-/// How often an update is tried.
-const MAX_TRIES: u32 = 3;
-
-/// What the listed messages are called in the database.
+/// What the listed messages are called in the database, and what the list said of them.
 enum Ids {
-    Own(Vec<i64>),
-    Custom(Vec<Id>),
+    /// Numbers, and digests of the unique-ids, which never come again.
+    Own(Vec<(i64, u64)>),
+    Custom(Rows),
 }
+
+/// The rows of the administrator's tables.
+#[derive(Default)]
+struct Rows {
+    /// None: a row that cannot be asked for.
+    ids: Vec<Option<Id>>,
+    /// Digests of what the rows said of their messages; none where they say nothing.
+    said: Vec<u64>,
+    /// The sizes that had to be counted, by place, ascending.
+    counted: Vec<(u32, u64)>,
+}
+
+/// After so many rows one after the other that the database could not read, it is not the rows: those that
+/// it refused, and those for which it did not answer.
+const REFUSALS: u32 = 100;
+const SILENCES: u32 = 3;
 
 impl SqlMailbox {
-    pub(crate) const fn new(shared: Arc<Shared>, user: String) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, user: String) -> Self {
         Self {
             shared,
             user,
             ids: Ids::Own(Vec::new()),
+            sent: Sent::default(),
         }
     }
 
@@ -44,14 +63,22 @@ impl SqlMailbox {
         let mut ids = Vec::new();
         let mut entries = Vec::new();
         let mut look = |row: Row<'_>| {
-            let (Cell::Int(id), Some(size)) = (row.cell(0)?, number(row.cell(1)?)) else {
-                return Err(strange(
-                    "pop3_messages: an id or a size is no number".into(),
-                ));
+            let unique_id = row.cell(2)?.into_text();
+            let digest = self.sent.digest(unique_id.as_bytes());
+            // no number is no message's
+            let id = match row.cell(0)? {
+                Cell::Int(id) => id,
+                Cell::Null
+                | Cell::Text(_)
+                | Cell::Bytes(_)
+                | Cell::Moment(_)
+                | Cell::Unreadable(_) => -1,
             };
-            ids.push(id);
-            let unique_id = valid_unique_id(row.cell(2)?.into_text());
-            entries.push(Entry { size, unique_id });
+            ids.push((id, digest));
+            entries.push(Entry {
+                size: number(row.cell(1)?).unwrap_or_default(),
+                unique_id: valid_unique_id(unique_id),
+            });
             Ok(())
         };
         let user = [("user", Value::Text(&self.user))];
@@ -62,37 +89,80 @@ impl SqlMailbox {
     }
 
     async fn list_custom(&mut self, custom: &Custom) -> Result<Vec<Entry>, StoreError> {
-        let mut ids: Vec<Id> = Vec::new();
-        let mut entries: Vec<Entry> = Vec::new();
-        // the places in the list whose size nobody told
-        let mut unknown: Vec<usize> = Vec::new();
+        let mut listed: Vec<Listed> = Vec::new();
         let mut columns: Option<Columns> = None;
         let mut look = |row: Row<'_>| {
             let columns = match &mut columns {
                 Some(columns) => columns,
                 none => none.insert(Columns::new(row.names(), custom)),
             };
-            let read = columns.read(&row, custom, &self.user)?;
-            if read.size.is_none() {
-                unknown.push(entries.len());
-            }
-            ids.push(read.id);
-            entries.push(Entry {
-                size: read.size.unwrap_or_default(),
-                unique_id: read.unique_id,
-            });
+            listed.push(columns.read(&row, custom, &self.user, self.sent.hasher())?);
             Ok(())
         };
         let user = [("user", Value::Text(&self.user))];
         let mut lease = self.shared.database.lease().await?;
         lease.each(&custom.list, &user, &mut look).await?;
-        for at in unknown {
-            if let (Some(id), Some(entry)) = (ids.get(at), entries.get_mut(at)) {
-                entry.size = self.counted_size(custom, &mut lease, id).await?;
+        let listed = told_apart(listed);
+        let sizes = self.sizes(custom, lease, &listed).await?;
+
+        let tell = columns.as_ref().is_some_and(Columns::tell) && !custom.delete.is_empty();
+        let mut rows = Rows::default();
+        let mut entries = Vec::with_capacity(listed.len());
+        for ((place, row), size) in (0..).zip(listed).zip(sizes) {
+            if row.size.is_none()
+                && let Some(size) = size
+            {
+                rows.counted.push((place, size));
             }
+            if tell {
+                rows.said.push(row.said);
+            }
+            rows.ids.push(row.id);
+            entries.push(Entry {
+                size: size.unwrap_or_default(),
+                unique_id: row.unique_id,
+            });
         }
-        self.ids = Ids::Custom(ids);
+        self.ids = Ids::Custom(rows);
         Ok(entries)
+    }
+
+    /// The sizes, counted where nobody told them. A message that cannot be read has none: that is told when
+    /// it is asked for, and costs the others nothing.
+    async fn sizes(
+        &self,
+        custom: &Custom,
+        mut lease: Lease,
+        listed: &[Listed],
+    ) -> Result<Vec<Option<u64>>, StoreError> {
+        let mut sizes = Vec::with_capacity(listed.len());
+        let (mut refusals, mut silences) = (0, 0);
+        for row in listed {
+            let size = match (&row.size, &row.id) {
+                (Some(size), _) => Some(*size),
+                (None, None) => None,
+                (None, Some(id)) => match self.counted_size(custom, &mut lease, id).await {
+                    Ok(size) => {
+                        (refusals, silences) = (0, 0);
+                        Some(size)
+                    }
+                    Err(error) if lease.is_spent() => {
+                        refusals += 1;
+                        silences += u32::from(matches!(error, StoreError::Temporary(_)));
+                        if refusals == REFUSALS || silences == SILENCES {
+                            return Err(error);
+                        }
+                        // whether it is the row's fault is seen by whether the database still answers
+                        drop(lease);
+                        lease = self.shared.database.lease().await?;
+                        None
+                    }
+                    Err(_) => None,
+                },
+            };
+            sizes.push(size);
+        }
+        Ok(sizes)
     }
 
     /// The size of a message that has to be read for it, this once. One that is gone meanwhile has none.
@@ -102,29 +172,45 @@ impl SqlMailbox {
         lease: &mut Lease,
         id: &Id,
     ) -> Result<u64, StoreError> {
-        let sizes = || {
-            self.shared
-                .sizes
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
-        if let Some(size) = sizes().get(&self.user, id) {
+        if let Some(size) = self.known_sizes().get(&self.user, id) {
             return Ok(size);
         }
-        let size = if custom.piece.is_some() {
-            let windows = Windows::new(Arc::clone(&self.shared), self.user.clone(), id.clone());
-            match windows.size(lease).await {
-                Err(StoreError::Missing) => return Ok(0),
-                size => size?,
-            }
-        } else {
-            match self.whole(custom, lease, id).await? {
-                Some(message) => message_size(&message[..])?,
-                None => return Ok(0),
-            }
-        };
-        sizes().insert(&self.user, id, size);
+        let size = self.size_now(custom, lease, id).await?;
+        let size = size.unwrap_or_default();
+        self.remember_size(id, size);
         Ok(size)
+    }
+
+    fn remember_size(&self, id: &Id, size: u64) {
+        self.known_sizes().insert(&self.user, id, size);
+    }
+
+    fn known_sizes(&self) -> MutexGuard<'_, Sizes> {
+        let sizes = self.shared.sizes.lock();
+        sizes.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The size of a message as it is now, if it is there.
+    async fn size_now(
+        &self,
+        custom: &Custom,
+        lease: &mut Lease,
+        id: &Id,
+    ) -> Result<Option<u64>, Failed> {
+        if custom.piece.is_some() {
+            return match self.windows(id).size(lease).await {
+                Err(Failed::Message(StoreError::Missing)) => Ok(None),
+                size => size.map(Some),
+            };
+        }
+        let message = self.whole(custom, lease, id).await?;
+        let size = message.map(|message| message_size(&message[..]));
+        Ok(size.transpose().map_err(StoreError::from)?)
+    }
+
+    fn windows(&self, id: &Id) -> Windows {
+        let (shared, user) = (Arc::clone(&self.shared), self.user.clone());
+        Windows::new(shared, user, id.clone(), self.sent.hasher())
     }
 
     /// A message that is read in one piece, if it is there.
@@ -133,7 +219,7 @@ impl SqlMailbox {
         custom: &Custom,
         lease: &mut Lease,
         id: &Id,
-    ) -> Result<Option<Vec<u8>>, SqlError> {
+    ) -> Result<Option<Vec<u8>>, Failed> {
         let Some(body) = &custom.body else {
             return Ok(None);
         };
@@ -141,66 +227,7 @@ impl SqlMailbox {
         let Some(cells) = lease.first(body, &values).await? else {
             return Ok(None);
         };
-        Ok(Some(message_of(cells, custom, &self.user, id)))
-    }
-
-    /// Removes messages, all or none. Where the database chose to take that back for another's sake, it is
-    /// tried again: a client that is told of an error may fetch everything once more.
-    async fn remove_all(&self, indexes: &[Index]) -> Result<(), StoreError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.remove_once(indexes).await {
-                Err(SqlError::Conflict(_)) if tries < MAX_TRIES => {}
-                result => return Ok(result?),
-            }
-        }
-    }
-
-    async fn remove_once(&self, indexes: &[Index]) -> Result<(), SqlError> {
-        let places = indexes.iter().map(|index| index.0 as usize);
-        match (&self.ids, &self.shared.custom) {
-            (Ids::Own(ids), _) => {
-                let ids: Vec<i64> = places.filter_map(|at| ids.get(at).copied()).collect();
-                self.remove_own(&ids).await
-            }
-            (Ids::Custom(ids), Some(custom)) if !custom.delete.is_empty() => {
-                let ids: Vec<&Id> = places.filter_map(|at| ids.get(at)).collect();
-                self.remove_custom(custom, &ids).await
-            }
-            (Ids::Custom(_), _) => {
-                let problem = "there is none: nobody may delete";
-                Err(SqlError::config("queries.delete", problem))
-            }
-        }
-    }
-
-    async fn remove_own(&self, ids: &[i64]) -> Result<(), SqlError> {
-        let delete = &self.shared.own.delete;
-        let names: Vec<String> = (0..BATCH).map(|at| format!("id{at}")).collect();
-        let mut lease = self.shared.database.lease().await?;
-        lease.begin().await?;
-        for batch in ids.chunks(BATCH) {
-            // a batch that is not full repeats its last
-            let last = batch.last().copied().unwrap_or_default();
-            let ids = batch.iter().copied().chain(std::iter::repeat(last));
-            let mut values = vec![("user", Value::Text(&self.user))];
-            values.extend(names.iter().map(String::as_str).zip(ids.map(Value::Int)));
-            lease.execute(delete, &values).await?;
-        }
-        lease.commit().await
-    }
-
-    async fn remove_custom(&self, custom: &Custom, ids: &[&Id]) -> Result<(), SqlError> {
-        let mut lease = self.shared.database.lease().await?;
-        lease.begin().await?;
-        for id in ids {
-            let values = [("user", Value::Text(&self.user)), ("id", id.value())];
-            for delete in &custom.delete {
-                lease.execute(delete, &values).await?;
-            }
-        }
-        lease.commit().await
+        Ok(Some(message_of(cells, custom, &self.user, id)?))
     }
 }
 
@@ -231,13 +258,15 @@ impl AsyncMailbox for SqlMailbox {
         let shared = Arc::clone(&self.shared);
         match (&self.ids, &shared.custom) {
             (Ids::Own(ids), _) => {
-                let id = *ids.get(at).ok_or(StoreError::Missing)?;
-                SqlMessage::pieces(shared, &self.user, id).await
+                let (id, digest) = *ids.get(at).ok_or(StoreError::Missing)?;
+                let is_it = |name: &str| self.sent.digest(name.as_bytes()) == digest;
+                SqlMessage::pieces(shared, &self.user, id, is_it).await
             }
-            (Ids::Custom(ids), Some(custom)) => {
-                let id = ids.get(at).ok_or(StoreError::Missing)?;
+            (Ids::Custom(rows), Some(custom)) => {
+                let id = rows.ids.get(at).ok_or(StoreError::Missing)?;
+                let id = id.as_ref().ok_or_else(nameless)?;
                 if custom.piece.is_some() {
-                    let windows = Windows::new(Arc::clone(&shared), self.user.clone(), id.clone());
+                    let windows = self.windows(id).noted(&self.sent, index.0);
                     return SqlMessage::windows(windows).await;
                 }
                 let mut lease = shared.database.lease().await?;
@@ -251,6 +280,9 @@ impl AsyncMailbox for SqlMailbox {
                         message.len()
                     )));
                 }
+                if !custom.delete.is_empty() {
+                    self.sent.note(index.0, self.sent.digest(&message));
+                }
                 Ok(SqlMessage::whole(message))
             }
             (Ids::Custom(_), None) => Err(StoreError::Missing),
@@ -260,6 +292,13 @@ impl AsyncMailbox for SqlMailbox {
     async fn remove(&mut self, indexes: &[Index]) -> Result<(), StoreError> {
         self.remove_all(indexes).await
     }
+}
+
+/// A row without a name: nothing can be asked of it.
+fn nameless() -> StoreError {
+    StoreError::Permanent(
+        "queries.list: the `id` of this row is NULL, a date, or no value that can be read".into(),
+    )
 }
 
 impl fmt::Debug for SqlMailbox {

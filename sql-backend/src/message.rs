@@ -4,14 +4,16 @@
 //! never as a shorter message.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
 use std::mem;
 use std::sync::Arc;
 
 use pop3_proto::backend::awaiting::{AsyncMessage, Bytes};
 use pop3_proto::backend::store::StoreError;
 
+use crate::changes::Sent;
 use crate::database::{Cell, Dialect, Lease, Value};
-use crate::error::SqlError;
+use crate::error::{Failed, SqlError};
 use crate::measure::Measure;
 use crate::queries::{Id, number};
 use crate::schema::PIECE;
@@ -31,10 +33,13 @@ impl SqlMessage {
         Self(Source::Whole(message.into()))
     }
 
+    /// A message of the tool's own tables. `is_it` looks at its unique-id: the number may be another one's
+    /// by now.
     pub(crate) async fn pieces(
         shared: Arc<Shared>,
         user: &str,
         id: i64,
+        is_it: impl FnOnce(&str) -> bool,
     ) -> Result<Self, StoreError> {
         let values = [("user", Value::Text(user)), ("id", Value::Int(id))];
         let row = {
@@ -48,10 +53,15 @@ impl SqlMessage {
         let count = cells.next().and_then(number).unwrap_or_default();
         let first = match cells.next() {
             Some(Cell::Bytes(data)) => data.into(),
-            Some(Cell::Null | Cell::Int(_) | Cell::Text(_) | Cell::Moment(_)) | None => {
-                Bytes::new()
-            }
+            Some(
+                Cell::Null | Cell::Int(_) | Cell::Text(_) | Cell::Moment(_) | Cell::Unreadable(_),
+            )
+            | None => Bytes::new(),
         };
+        let name = cells.next().map(Cell::into_text);
+        if !name.is_some_and(|name| is_it(&name)) {
+            return Err(StoreError::Missing);
+        }
         if count > 0 && first.is_empty() {
             return Err(cut_short());
         }
@@ -130,10 +140,13 @@ pub(crate) struct Windows {
     /// Counted from 1: in octets, or in characters of a text.
     from: i64,
     ended: bool,
+    digest: DefaultHasher,
+    /// Where to note what was sent, and its place in the list.
+    sent: Option<(Sent, u32)>,
 }
 
 impl Windows {
-    pub(crate) const fn new(shared: Arc<Shared>, user: String, id: Id) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, user: String, id: Id, digest: DefaultHasher) -> Self {
         Self {
             shared,
             user,
@@ -141,7 +154,21 @@ impl Windows {
             first: Bytes::new(),
             from: 1,
             ended: false,
+            digest,
+            sent: None,
         }
+    }
+
+    /// Has a digest noted of what is sent, once all of it was read.
+    pub(crate) fn noted(mut self, sent: &Sent, place: u32) -> Self {
+        self.sent = Some((sent.clone(), place));
+        self
+    }
+
+    /// A digest of the whole message.
+    pub(crate) async fn digest(mut self, lease: &mut Lease) -> Result<u64, Failed> {
+        while !self.ended && self.next(lease).await?.is_some() {}
+        Ok(self.digest.finish())
     }
 
     async fn chunk(&mut self) -> Result<Option<Bytes>, StoreError> {
@@ -157,7 +184,7 @@ impl Windows {
     }
 
     /// The size of the whole message.
-    pub(crate) async fn size(mut self, lease: &mut Lease) -> Result<u64, StoreError> {
+    pub(crate) async fn size(mut self, lease: &mut Lease) -> Result<u64, Failed> {
         let mut measure = Measure::default();
         while !self.ended {
             match self.next(lease).await? {
@@ -168,7 +195,7 @@ impl Windows {
         Ok(measure.size())
     }
 
-    async fn next(&mut self, lease: &mut Lease) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn next(&mut self, lease: &mut Lease) -> Result<Option<Vec<u8>>, Failed> {
         let Some(statement) = self.shared.custom.as_ref().and_then(|c| c.piece.as_ref()) else {
             return Ok(None);
         };
@@ -191,16 +218,37 @@ impl Windows {
         let units = match &cell {
             Cell::Text(text) => text.chars().count(),
             Cell::Bytes(bytes) => bytes.len(),
-            Cell::Null | Cell::Int(_) | Cell::Moment(_) => 0,
+            // SQLite's substr() makes NULL of an empty blob
+            Cell::Null if self.from == 1 && self.shared.database.dialect() != Dialect::Sqlite => {
+                let problem = format!("the message {:?} has no body: it is NULL", self.id.text());
+                return Err(StoreError::Temporary(problem).into());
+            }
+            Cell::Null => 0,
+            Cell::Int(_) | Cell::Moment(_) => {
+                let problem = "a part of a body is a number or a date";
+                return Err(SqlError::config("queries.body_piece", problem).into());
+            }
+            Cell::Unreadable(why) => {
+                let problem = format!("the message {:?}: {why}", self.id.text());
+                return Err(StoreError::Permanent(problem).into());
+            }
         };
         if units > PIECE {
-            let problem = "queries.body_piece returns more than :for";
+            let problem = "it returns more than :for; a text that is no UTF-8 is counted in octets: cast \
+                           the column to octets (blob, binary, bytea)";
             return Err(SqlError::config("queries.body_piece", problem).into());
         }
         self.ended = units < PIECE;
         // at most PIECE
         self.from = self.from.saturating_add(units as i64);
-        Ok((units > 0).then(|| cell.into_bytes()))
+        let part = cell.into_bytes();
+        self.digest.write(&part);
+        if self.ended
+            && let Some((sent, place)) = &self.sent
+        {
+            sent.note(*place, self.digest.finish());
+        }
+        Ok((units > 0).then_some(part))
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Own {
     pub(crate) list: Statement,
     pub(crate) first_piece: Statement,
     pub(crate) piece: Statement,
+    /// What a batch of messages is called.
+    pub(crate) named: Statement,
     pub(crate) delete: Statement,
     pub(crate) password: Statement,
     pub(crate) accounts: Statement,
@@ -36,9 +38,13 @@ impl Own {
             Dialect::Sqlite | Dialect::Postgres => "BIGINT",
         };
         let ids: Vec<String> = (0..BATCH).map(|at| format!(":id{at}")).collect();
-        let delete = format!(
-            "DELETE FROM pop3_messages WHERE account = :user AND id IN ({})",
+        let these = format!(
+            "FROM pop3_messages WHERE account = :user AND id IN ({})",
             ids.join(", ")
+        );
+        let (named, delete) = (
+            format!("SELECT id, unique_id {these}"),
+            format!("DELETE {these}"),
         );
         let accounts = format!(
             "SELECT a.name, COUNT(m.id), CAST(COALESCE(SUM(m.size), 0) AS {int})
@@ -50,11 +56,12 @@ impl Own {
                 "SELECT id, size, unique_id FROM pop3_messages WHERE account = :user ORDER BY id",
             )?,
             first_piece: statement(
-                "SELECT m.pieces, p.data FROM pop3_messages m
+                "SELECT m.pieces, p.data, m.unique_id FROM pop3_messages m
                  LEFT JOIN pop3_pieces p ON p.message = m.id AND p.seq = 0
                  WHERE m.account = :user AND m.id = :id",
             )?,
             piece: statement("SELECT data FROM pop3_pieces WHERE message = :id AND seq = :seq")?,
+            named: statement(&named)?,
             delete: statement(&delete)?,
             password: statement("SELECT name, password FROM pop3_accounts WHERE name = :user")?,
             accounts: statement(&accounts)?,

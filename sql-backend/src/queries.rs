@@ -1,10 +1,16 @@
-//! What is asked of the administrator's own tables: his queries, translated and checked.
+//! What is asked of the administrator's own tables: his queries, translated.
+
+mod check;
+
+use pop3_proto::unique_id;
+
+pub(crate) use check::check_password_query;
 
 use crate::config::Queries;
-use crate::database::{Cell, Column, Dialect, Kind, Lease, Value};
+use crate::database::{Cell, Dialect, Value};
 use crate::error::SqlError;
 use crate::statement::Statement;
-use crate::template::Renderer;
+use crate::template::{Renderer, Template};
 
 /// The administrator's queries, ready for use.
 #[derive(Debug)]
@@ -14,8 +20,16 @@ pub(crate) struct Custom {
     pub(crate) body: Option<Statement>,
     pub(crate) piece: Option<Statement>,
     pub(crate) delete: Vec<Statement>,
-    pub(crate) renderer: Option<Renderer>,
+    /// What makes a message of a plain text: the template, or the one that stands in where there is none.
+    pub(crate) wrapper: Renderer,
+    /// Whether rows are plain texts, unless they say something else of themselves.
+    pub(crate) template: bool,
+    /// The store's name.
+    store: String,
 }
+
+/// The column that says of a row whether it is a plain text or a whole message, as POP3SF's tables have it.
+pub(crate) const PLAINTEXT: &str = "is_plaintext";
 
 /// What a message is called in the administrator's tables.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,13 +40,13 @@ pub(crate) enum Id {
 }
 
 impl Id {
-    pub(crate) fn new(cell: Cell) -> Result<Self, String> {
+    /// None: by this value no row can be asked for.
+    pub(crate) fn new(cell: Cell) -> Option<Self> {
         match cell {
-            Cell::Int(number) => Ok(Self::Int(number)),
-            Cell::Text(text) => Ok(Self::Text(text.into())),
-            Cell::Bytes(bytes) => Ok(Self::Bytes(bytes.into())),
-            Cell::Null => Err("queries.list: an `id` is NULL".into()),
-            Cell::Moment(_) => Err("queries.list: an `id` is a date".into()),
+            Cell::Int(number) => Some(Self::Int(number)),
+            Cell::Text(text) => Some(Self::Text(text.into())),
+            Cell::Bytes(bytes) => Some(Self::Bytes(bytes.into())),
+            Cell::Null | Cell::Moment(_) | Cell::Unreadable(_) => None,
         }
     }
 
@@ -59,7 +73,7 @@ impl Id {
 }
 
 impl Custom {
-    pub(crate) fn new(dialect: Dialect, queries: &Queries) -> Result<Self, SqlError> {
+    pub(crate) fn new(dialect: Dialect, queries: &Queries, store: &str) -> Result<Self, SqlError> {
         let list = query(dialect, "queries.list", &queries.list, &[], &["user"])?;
         let body = (!queries.body.trim().is_empty())
             .then(|| query(dialect, "queries.body", &queries.body, &["id"], &["user"]))
@@ -72,10 +86,14 @@ impl Custom {
         let delete = queries.delete.iter();
         let delete = delete.map(|text| query(dialect, "queries.delete", text, &["id"], &["user"]));
         let delete = delete.collect::<Result<_, _>>()?;
-        let renderer = queries.template.as_ref().map(Renderer::new).transpose()?;
-        match (&body, &piece, &renderer) {
-            (None, None, _) => Err(SqlError::config("queries.body", "there is none")),
-            (_, Some(_), Some(_)) => Err(SqlError::config(
+        let template = queries.template.is_some();
+        let wrapper = match &queries.template {
+            Some(template) => Renderer::new(template)?,
+            None => Renderer::new(&Template::default())?,
+        };
+        match (&body, &piece) {
+            (None, None) => Err(SqlError::config("queries.body", "there is none")),
+            (_, Some(_)) if template => Err(SqlError::config(
                 "queries.body_piece",
                 "a message made by a template is made as a whole: leave body_piece out",
             )),
@@ -84,64 +102,30 @@ impl Custom {
                 body,
                 piece,
                 delete,
-                renderer,
+                wrapper,
+                template,
+                store: store.to_owned(),
             }),
         }
     }
 
-    /// Shows every query to the database, and looks at what it would return.
-    pub(crate) async fn check(&self, lease: &mut Lease) -> Result<(), SqlError> {
-        let user = ("user", Value::Text(""));
-        let list = described(lease, "queries.list", &self.list, &[user]).await?;
-        let id = wanted("queries.list", &list, "id")?;
-        if id.kind == Kind::Moment {
-            return Err(unreadable("queries.list", id));
+    /// What a message is called everywhere: two stores, or two users with numbers of their own, never give
+    /// two messages the same name.
+    pub(crate) fn message_id(&self, id: &Id, user: &str) -> Vec<String> {
+        let mut parts = vec![unique_id::from_name(&id.name())];
+        if self.list.uses("user") {
+            parts.push(unique_id::from_name(user.as_bytes()));
         }
-        let id = match id.kind {
-            Kind::Int => Value::Int(0),
-            Kind::Bytes => Value::Bytes(&[]),
-            Kind::Text | Kind::Any | Kind::Moment | Kind::Other => Value::Text(""),
-        };
-        for name in ["size", "unique_id", "body"] {
-            if list.iter().any(|column| column.name == name) {
-                wanted("queries.list", &list, name)?;
-            }
+        if !self.store.is_empty() {
+            parts.push(unique_id::from_name(self.store.as_bytes()));
         }
-        let values = [
-            user,
-            ("id", id),
-            ("from", Value::Small(1)),
-            ("for", Value::Small(1)),
-        ];
-        if let Some(body) = &self.body {
-            let columns = described(lease, "queries.body", body, &values).await?;
-            wanted("queries.body", &columns, "body")?;
-            for name in self.renderer.iter().flat_map(Renderer::columns) {
-                wanted("queries.body", &columns, name)?;
-            }
-        }
-        if let Some(piece) = &self.piece {
-            let columns = described(lease, "queries.body_piece", piece, &values).await?;
-            wanted("queries.body_piece", &columns, "body")?;
-        }
-        for delete in &self.delete {
-            described(lease, "queries.delete", delete, &values).await?;
-        }
-        Ok(())
+        parts
     }
 }
 
 /// The administrator's query for passwords.
 pub(crate) fn password_query(dialect: Dialect, text: &str) -> Result<Statement, SqlError> {
     query(dialect, LOGINS, text, &["user"], &[])
-}
-
-pub(crate) async fn check_password_query(
-    lease: &mut Lease,
-    statement: &Statement,
-) -> Result<(), SqlError> {
-    let columns = described(lease, LOGINS, statement, &[("user", Value::Text(""))]).await?;
-    wanted(LOGINS, &columns, "password").map(drop)
 }
 
 const LOGINS: &str = "queries.account";
@@ -171,50 +155,11 @@ fn query(
     Ok(statement)
 }
 
-/// What the database thinks of a query. That it cannot answer now is not the query's fault.
-async fn described(
-    lease: &mut Lease,
-    key: &str,
-    statement: &Statement,
-    values: &[(&str, Value<'_>)],
-) -> Result<Vec<Column>, SqlError> {
-    let columns = lease.columns(statement, values).await;
-    columns.map_err(|error| {
-        if matches!(error, SqlError::Unavailable(_)) {
-            return error;
-        }
-        SqlError::config(key, error.to_string())
-    })
-}
-
-fn wanted<'a>(key: &str, columns: &'a [Column], name: &str) -> Result<&'a Column, SqlError> {
-    let Some(column) = columns.iter().find(|column| column.name == name) else {
-        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-        let problem = format!(
-            "it returns no column `{name}`, only `{}`: name one with `as {name}`",
-            names.join("`, `")
-        );
-        return Err(SqlError::config(key, problem));
-    };
-    if column.kind == Kind::Other {
-        return Err(unreadable(key, column));
-    }
-    Ok(column)
-}
-
-fn unreadable(key: &str, column: &Column) -> SqlError {
-    let (name, type_name) = (&column.name, &column.type_name);
-    let problem = format!(
-        "the column `{name}` has the type {type_name}, which cannot be used: cast it to text or bigint"
-    );
-    SqlError::config(key, problem)
-}
-
 /// Where a number is wanted.
 pub(crate) fn number(cell: Cell) -> Option<u64> {
     match cell {
         Cell::Int(number) => u64::try_from(number).ok(),
         Cell::Text(text) => text.trim().parse().ok(),
-        Cell::Null | Cell::Bytes(_) | Cell::Moment(_) => None,
+        Cell::Null | Cell::Bytes(_) | Cell::Moment(_) | Cell::Unreadable(_) => None,
     }
 }

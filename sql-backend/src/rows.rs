@@ -1,12 +1,13 @@
 //! The rows of a list, and the messages that rows hold.
 
-use std::io;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use pop3_proto::backend::store::message_size;
+use pop3_proto::backend::store::{StoreError, message_size};
 use pop3_proto::unique_id;
 
-use crate::database::Row;
-use crate::queries::{Custom, Id, number};
+use crate::database::{Cell, Row};
+use crate::queries::{Custom, Id, PLAINTEXT, number};
 use crate::template::Fields;
 
 /// Where in a list's rows is what.
@@ -17,78 +18,189 @@ pub(crate) struct Columns {
     unique_id: Option<usize>,
     /// Each row holds the whole message.
     whole: bool,
+    /// What a message is, as far as the list says it.
+    telling: Vec<usize>,
 }
 
 /// A row of a list.
-pub(crate) struct Read {
-    pub(crate) id: Id,
+pub(crate) struct Listed {
+    /// None: it has none that could be asked for.
+    pub(crate) id: Option<Id>,
     /// None: it has to be read for that.
     pub(crate) size: Option<u64>,
     pub(crate) unique_id: String,
+    /// A digest of what the row says of its message.
+    pub(crate) said: u64,
 }
 
 impl Columns {
     pub(crate) fn new(names: Vec<String>, custom: &Custom) -> Self {
         let find = |name: &str| names.iter().position(|known| known == name);
-        let body = find("body").is_some();
-        let (size, whole) = match &custom.renderer {
-            None => (find("size"), body),
-            Some(renderer) => {
-                let columns = renderer.columns();
-                (
-                    None,
-                    body && columns.iter().all(|name| find(name).is_some()),
-                )
-            }
+        let used = if custom.template {
+            custom.wrapper.columns()
+        } else {
+            Vec::new()
         };
+        let whole = find("body").is_some() && used.iter().all(|name| find(name).is_some());
+        let wraps = custom.template || find(PLAINTEXT).is_some();
+        let size = find("size");
+        let unique_id = find("unique_id");
+        let told = [size, unique_id, find("body"), find(PLAINTEXT)];
+        let telling = told.into_iter().flatten();
+        let telling = telling
+            .chain(used.iter().filter_map(|name| find(name)))
+            .collect();
         Self {
             id: find("id"),
-            unique_id: find("unique_id"),
-            size,
+            unique_id,
+            // of the text, not of the mail that is made of it
+            size: size.filter(|_| !wraps),
             whole,
+            telling,
             names,
         }
     }
 
-    pub(crate) fn read(&self, row: &Row<'_>, custom: &Custom, user: &str) -> sqlx::Result<Read> {
-        let no_id = || strange("queries.list: it returns no column `id`".into());
-        let id = Id::new(row.cell(self.id.ok_or_else(no_id)?)?).map_err(strange)?;
+    /// Whether the rows say anything of their messages.
+    pub(crate) fn tell(&self) -> bool {
+        !self.telling.is_empty()
+    }
+
+    pub(crate) fn read(
+        &self,
+        row: &Row<'_>,
+        custom: &Custom,
+        user: &str,
+        hasher: DefaultHasher,
+    ) -> sqlx::Result<Listed> {
+        let id = self.id(row)?;
         let told = self.size.map(|at| row.cell(at)).transpose()?;
-        let size = match told.and_then(number) {
-            None if self.whole => {
+        let size = match (told.and_then(number), &id) {
+            (None, Some(id)) if self.whole => {
                 let names = self.names.iter().cloned().enumerate();
                 let cells = names.map(|(at, name)| Ok((name, row.cell(at)?)));
                 let cells = cells.collect::<sqlx::Result<Fields>>()?;
-                let message = message_of(cells, custom, user, &id);
+                // one that cannot be made is refused when it is asked for
+                let message = message_of(cells, custom, user, id).unwrap_or_default();
                 Some(message_size(&message[..]).map_err(sqlx::Error::Io)?)
             }
-            size => size,
+            (size, _) => size,
         };
-        let unique_id = self.unique_id.map(|at| row.cell(at)).transpose()?;
-        let unique_id = match unique_id.filter(|cell| !cell.is_null()) {
-            Some(unique_id) => valid_unique_id(unique_id.into_text()),
-            None => unique_id::from_name(&id.name()),
+        let told = self.unique_id.map(|at| row.cell(at)).transpose()?;
+        let told = told.map(Cell::into_text).filter(|text| !text.is_empty());
+        let unique_id = match (told, &id) {
+            (Some(told), _) => valid_unique_id(told),
+            (None, Some(id)) => unique_id::from_name(&id.name()),
+            (None, None) => "no-id".into(),
         };
-        Ok(Read {
+        Ok(Listed {
             id,
             size,
             unique_id,
+            said: self.said(row, hasher)?,
         })
+    }
+
+    /// The id of a row; None if it has none that could be asked for.
+    pub(crate) fn id(&self, row: &Row<'_>) -> sqlx::Result<Option<Id>> {
+        let no_id = || sqlx::Error::ColumnNotFound("id".into());
+        let cell = row.cell(self.id.ok_or_else(no_id)?)?;
+        Ok(Id::new(cell))
+    }
+
+    /// A digest of what a row says of its message.
+    pub(crate) fn said(&self, row: &Row<'_>, mut hasher: DefaultHasher) -> sqlx::Result<u64> {
+        for &at in &self.telling {
+            row.cell(at)?.hash(&mut hasher);
+        }
+        Ok(hasher.finish())
     }
 }
 
-/// The message that a row holds.
-pub(crate) fn message_of(cells: Fields, custom: &Custom, user: &str, id: &Id) -> Vec<u8> {
-    match &custom.renderer {
-        Some(renderer) => {
-            let unique_id = unique_id::from_name(&id.name());
-            renderer.render(cells, user, &id.text(), &unique_id)
-        }
-        None => {
-            let body = cells.into_iter().find(|(name, _)| name == "body");
-            body.map(|(_, cell)| cell.into_bytes()).unwrap_or_default()
+/// Sees to it that no two messages have the same name, whatever the table says: some clients delete what
+/// they take for a repetition. A row that a join gave twice is one message.
+pub(crate) fn told_apart(mut rows: Vec<Listed>) -> Vec<Listed> {
+    let mut names: Vec<&str> = rows.iter().map(|row| row.unique_id.as_str()).collect();
+    names.sort_unstable();
+    let twice = names.array_windows().filter(|[a, b]| a == b);
+    let twice: HashSet<String> = twice.map(|[name, _]| (*name).to_owned()).collect();
+    if twice.is_empty() {
+        return rows;
+    }
+    let mut seen: HashSet<(String, Option<Id>)> = HashSet::new();
+    rows.retain(|row| {
+        row.id.is_none()
+            || !twice.contains(&row.unique_id)
+            || seen.insert((row.unique_id.clone(), row.id.clone()))
+    });
+    let mut left: HashSet<&str> = HashSet::new();
+    let again = rows.iter().filter(|row| !left.insert(&row.unique_id));
+    let again: HashSet<String> = again.map(|row| row.unique_id.clone()).collect();
+    for (place, row) in rows.iter_mut().enumerate() {
+        if again.contains(&row.unique_id) {
+            let mut name = row.unique_id.clone().into_bytes();
+            name.push(0);
+            match &row.id {
+                Some(id) => name.extend(id.name()),
+                None => name.extend(place.to_string().bytes()),
+            }
+            row.unique_id = unique_id::from_name(&name);
         }
     }
+    rows
+}
+
+/// The message that a row holds.
+pub(crate) fn message_of(
+    mut cells: Fields,
+    custom: &Custom,
+    user: &str,
+    id: &Id,
+) -> Result<Vec<u8>, StoreError> {
+    let told = cells.iter().find(|(name, _)| name == PLAINTEXT);
+    let wrapped = told
+        .and_then(|(_, cell)| truth(cell))
+        .unwrap_or(custom.template);
+    let Some(body) = cells.iter_mut().find(|(name, _)| name == "body") else {
+        let problem = "queries.body: it returns no column `body`: name one with `as body`";
+        return Err(StoreError::Permanent(problem.into()));
+    };
+    match &body.1 {
+        Cell::Unreadable(why) => Err(StoreError::Permanent(format!(
+            "the message {:?}: {why}",
+            id.text()
+        ))),
+        Cell::Null if !wrapped => Err(StoreError::Temporary(format!(
+            "the message {:?} has no body: it is NULL",
+            id.text()
+        ))),
+        Cell::Null | Cell::Int(_) | Cell::Text(_) | Cell::Bytes(_) | Cell::Moment(_) if wrapped => {
+            let names = custom.message_id(id, user);
+            Ok(custom.wrapper.render(cells, user, &id.text(), &names))
+        }
+        Cell::Null | Cell::Int(_) | Cell::Text(_) | Cell::Bytes(_) | Cell::Moment(_) => {
+            Ok(std::mem::replace(&mut body.1, Cell::Null).into_bytes())
+        }
+    }
+}
+
+/// A flag, in whatever type a table has it.
+fn truth(cell: &Cell) -> Option<bool> {
+    match cell {
+        Cell::Int(number) => Some(*number != 0),
+        Cell::Text(text) => Some(is_yes(text)),
+        // a BIT that was cast, or a BLOB
+        Cell::Bytes(bytes) => Some(match std::str::from_utf8(bytes) {
+            Ok(text) if text.bytes().all(|octet| octet.is_ascii_graphic()) => is_yes(text),
+            Ok(_) | Err(_) => bytes.iter().any(|octet| *octet != 0),
+        }),
+        Cell::Null | Cell::Moment(_) | Cell::Unreadable(_) => None,
+    }
+}
+
+fn is_yes(text: &str) -> bool {
+    let text = text.trim().to_ascii_lowercase();
+    !matches!(text.as_str(), "" | "0" | "f" | "false" | "n" | "no" | "off")
 }
 
 /// A unique-id that somebody else's table told.
@@ -98,9 +210,4 @@ pub(crate) fn valid_unique_id(unique_id: String) -> String {
     } else {
         unique_id::from_name(unique_id.as_bytes())
     }
-}
-
-/// A row that cannot be used.
-pub(crate) fn strange(problem: String) -> sqlx::Error {
-    sqlx::Error::Decode(io::Error::new(io::ErrorKind::InvalidData, problem).into())
 }

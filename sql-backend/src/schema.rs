@@ -119,13 +119,15 @@ pub(crate) async fn migrate(database: &Database) -> Result<(), SqlError> {
         }
         Dialect::Postgres => {
             lease.begin().await?;
-            lease.plain("SELECT pg_advisory_xact_lock(8110995)").await?;
+            lease
+                .plain("SELECT pg_advisory_xact_lock(8110995)".into())
+                .await?;
         }
     }
     apply(&mut lease, dialect).await?;
     match dialect {
         Dialect::Sqlite | Dialect::Postgres => lease.commit().await,
-        Dialect::MySql => lease.plain("DO RELEASE_LOCK('pop3_schema')").await,
+        Dialect::MySql => lease.plain("DO RELEASE_LOCK('pop3_schema')".into()).await,
     }
 }
 
@@ -135,7 +137,7 @@ async fn write_ahead(database: &Database) -> Result<Lease, SqlError> {
     let begun = Instant::now();
     loop {
         let mut lease = database.lease().await?;
-        match lease.plain("PRAGMA journal_mode = WAL").await {
+        match lease.plain("PRAGMA journal_mode = WAL".into()).await {
             Err(SqlError::Unavailable(_)) if begun.elapsed() < PATIENCE => {
                 drop(lease);
                 sqlx::__rt::sleep(PAUSE).await;
@@ -164,7 +166,9 @@ pub(crate) async fn check(lease: &mut Lease, dialect: Dialect) -> Result<(), Sql
 
 async fn apply(lease: &mut Lease, dialect: Dialect) -> Result<(), SqlError> {
     lease
-        .plain("CREATE TABLE IF NOT EXISTS pop3_schema (version BIGINT NOT NULL PRIMARY KEY)")
+        .plain(
+            "CREATE TABLE IF NOT EXISTS pop3_schema (version BIGINT NOT NULL PRIMARY KEY)".into(),
+        )
         .await?;
     let version = version(lease, dialect).await?;
     refuse_newer(version)?;
@@ -183,7 +187,7 @@ async fn apply(lease: &mut Lease, dialect: Dialect) -> Result<(), SqlError> {
             Dialect::Postgres => step.postgres,
         };
         for statement in statements {
-            lease.plain(statement).await?;
+            lease.plain((*statement).into()).await?;
         }
         let number = crate::database::Value::Int(number);
         lease.execute(&note, &[("version", number)]).await?;
@@ -196,7 +200,10 @@ async fn version(lease: &mut Lease, dialect: Dialect) -> Result<i64, SqlError> {
     let newest = lease.cell(&query.map_err(SqlError::Schema)?, &[]).await?;
     match newest {
         Some(Cell::Int(version)) => Ok(version),
-        None | Some(Cell::Null | Cell::Text(_) | Cell::Bytes(_) | Cell::Moment(_)) => Ok(0),
+        None
+        | Some(
+            Cell::Null | Cell::Text(_) | Cell::Bytes(_) | Cell::Moment(_) | Cell::Unreadable(_),
+        ) => Ok(0),
     }
 }
 

@@ -50,6 +50,15 @@ impl Statement {
         AssertSqlSafe(Arc::clone(&self.sql)).into_sql_str()
     }
 
+    /// This one as a part of another, which has the same parameters.
+    pub(crate) fn within(&self, before: &str, after: &str) -> Self {
+        // a comment may end it
+        Self {
+            sql: format!("{before}{}\n{after}", self.sql).into(),
+            names: self.names.clone(),
+        }
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }

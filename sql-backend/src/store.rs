@@ -59,7 +59,7 @@ impl SqlStore {
         let dialect = options.dialect();
         let custom = match &config.maildrops {
             Maildrops::Own => None,
-            Maildrops::Queries(queries) => Some(Custom::new(dialect, queries)?),
+            Maildrops::Queries(queries) => Some(Custom::new(dialect, queries, &config.name)?),
         };
         let own = Own::new(dialect)?;
         let query = match config.logins {
@@ -93,36 +93,38 @@ impl SqlStore {
     }
 
     /// Whether everything would work: the database answers, the tables are there and of the right version,
-    /// the queries are understood and return what they must.
+    /// the queries are understood and return what they must. Gives back what an operator should know all the
+    /// same, a sentence or two each: where the ids of his own tables may come again, for instance.
     ///
     /// # Errors
     ///
     /// Whatever is wrong, with the setting and the remedy where there is one.
-    pub async fn check(&self) -> Result<(), SqlError> {
+    pub async fn check(&self) -> Result<Vec<String>, SqlError> {
         let database = &self.shared.database;
         if let Options::Sqlite(options) = database.options() {
             let file = options.get_filename().to_owned();
             blocking::unblock(move || schema::want_file(&file)).await?;
         }
-        let mut lease = database.lease().await?;
-        if let Some(custom) = &self.shared.custom {
-            custom.check(&mut lease).await?;
-        }
+        let advice = match &self.shared.custom {
+            Some(custom) => custom.check(database).await?,
+            None => Vec::new(),
+        };
         let own_accounts = match &*self.doors {
             Doors::Query { own, .. } => *own,
             Doors::Accounts(_) => false,
         };
         if own_accounts || self.shared.custom.is_none() {
-            schema::check(&mut lease, database.dialect()).await?;
+            schema::check(&mut database.lease().await?, database.dialect()).await?;
         }
         match &*self.doors {
             Doors::Query {
                 statement,
                 own: false,
                 ..
-            } => queries::check_password_query(&mut lease, statement).await,
-            Doors::Query { .. } | Doors::Accounts(_) => Ok(()),
+            } => queries::check_password_query(database, statement).await?,
+            Doors::Query { .. } | Doors::Accounts(_) => {}
         }
+        Ok(advice)
     }
 
     /// Creates the tool's own tables, or brings them to this version. What is there stays. An SQLite file

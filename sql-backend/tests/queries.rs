@@ -501,3 +501,120 @@ fn mariadb_ids_and_texts() {
 fn postgres_ids_and_texts() {
     ids_and_texts(&Admin::server(Kind::Postgres));
 }
+
+/// What `check` says of tables whose ids may come again: for each way in which a database makes them.
+fn ids_that_may_come_again(admin: &Admin) {
+    admin.create();
+    // the column, what is said, and what is not
+    let cases: &[(&str, &[&str])] = match admin.kind() {
+        None => &[
+            (
+                "id INTEGER PRIMARY KEY",
+                &["`id`", "autoincrement", "unique_id"],
+            ),
+            ("id INTEGER PRIMARY KEY AUTOINCREMENT", &[]),
+            ("id TEXT PRIMARY KEY", &["chosen by the program"]),
+            ("id TEXT UNIQUE", &["chosen by the program"]),
+            ("id TEXT", &["nothing in the database keeps `id`"]),
+            ("id INT PRIMARY KEY", &["chosen by the program"]),
+        ],
+        Some(Kind::MariaDb) => &[
+            (
+                "id INT AUTO_INCREMENT PRIMARY KEY",
+                &["TRUNCATE TABLE", "unique_id"],
+            ),
+            ("id CHAR(36) PRIMARY KEY", &["chosen by the program"]),
+            ("id INT", &["nothing in the database keeps `id`"]),
+        ],
+        Some(Kind::Postgres) => &[
+            (
+                "id SERIAL PRIMARY KEY",
+                &["RESTART IDENTITY", "setval", "unique_id"],
+            ),
+            (
+                "id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+                &["RESTART IDENTITY"],
+            ),
+            (
+                "id INT GENERATED ALWAYS AS IDENTITY (CYCLE) PRIMARY KEY",
+                &["CYCLE"],
+            ),
+            ("id UUID PRIMARY KEY", &[]),
+            ("id TEXT PRIMARY KEY", &["chosen by the program"]),
+            ("id TEXT", &["nothing in the database keeps `id`"]),
+        ],
+    };
+    let runtime = Runtime::Smol;
+    let advice = |list: &str| {
+        let compared = match admin.kind() {
+            Some(Kind::Postgres) => "cast(id as text) = cast(:id as text)",
+            None | Some(Kind::MariaDb) => "id = :id",
+        };
+        let queries = Queries {
+            list: list.into(),
+            body: format!("select mail as body from keyed where {compared}"),
+            delete: vec![format!("delete from keyed where {compared}")],
+            ..Queries::default()
+        };
+        let store = SqlStore::connect(admin.config(queries)).unwrap();
+        runtime.run(async {
+            let advice = store.check().await.unwrap();
+            store.close().await;
+            advice.join("\n")
+        })
+    };
+    let blob = match admin.kind() {
+        None => "BLOB",
+        Some(Kind::MariaDb) => "LONGBLOB",
+        Some(Kind::Postgres) => "BYTEA",
+    };
+    let token = "token VARCHAR(40) UNIQUE";
+    for (column, parts) in cases {
+        admin.sql(&format!(
+            "DROP TABLE IF EXISTS keyed; CREATE TABLE keyed ({column}, mail {blob}, {token})"
+        ));
+        let told = advice("select id from keyed");
+        assert_eq!(told.is_empty(), parts.is_empty(), "{column}: {told}");
+        for part in *parts {
+            assert!(told.contains(part), "{column}: {told} lacks {part}");
+        }
+        // a column that is named for it, and an expression
+        assert_eq!(
+            advice("select id, token as unique_id from keyed"),
+            "",
+            "{column}"
+        );
+        let told = advice("select id, id as unique_id from keyed");
+        assert_eq!(
+            told.contains("`unique_id`"),
+            !matches!(*parts, [] | ["chosen by the program"]),
+            "{told}"
+        );
+    }
+    let told = advice("select max(id) as id from keyed");
+    assert!(told.contains("cannot be seen"), "{told}");
+    if admin.kind() == Some(Kind::MariaDb) {
+        admin.sql("DROP TABLE keyed; CREATE TABLE keyed (id INT AUTO_INCREMENT PRIMARY KEY, mail LONGBLOB) ENGINE = MyISAM");
+        let told = advice("select id from keyed");
+        assert!(told.contains("MyISAM") && told.contains("InnoDB"), "{told}");
+        admin.sql("ALTER TABLE keyed DROP COLUMN mail; ALTER TABLE keyed ADD mail INT; ALTER TABLE keyed ENGINE = MEMORY");
+        assert!(advice("select id from keyed").contains("restart"));
+    }
+}
+
+#[test]
+fn sqlite_w003_check_tells_of_ids_that_may_come_again() {
+    ids_that_may_come_again(&Admin::sqlite());
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_w003_check_tells_of_ids_that_may_come_again() {
+    ids_that_may_come_again(&Admin::server(Kind::MariaDb));
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_w003_check_tells_of_ids_that_may_come_again() {
+    ids_that_may_come_again(&Admin::server(Kind::Postgres));
+}

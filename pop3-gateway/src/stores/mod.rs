@@ -50,7 +50,7 @@ pub fn store(config: &config::Store, verifier: &Arc<Verifier>) -> Result<Store, 
             let accounts = accounts
                 .clone()
                 .map(|accounts| accounts as Arc<dyn Accounts>);
-            sql::backend(sql, accounts)?
+            sql::backend(&config.name, sql, accounts)?
         }
     };
     let shared = match &config.kind {
@@ -69,11 +69,12 @@ pub fn store(config: &config::Store, verifier: &Arc<Verifier>) -> Result<Store, 
     })
 }
 
-/// Looks whether the folder is there and the database answers.
-pub fn verify(config: &config::Store) -> Result<(), Problem> {
+/// Looks whether the folder is there and the database answers. Gives back what the operator should know of a
+/// store that can be used.
+pub fn verify(config: &config::Store) -> Result<Vec<String>, Problem> {
     match &config.kind {
-        StoreKind::Files(files) => files::verify(files),
-        StoreKind::List(_) => Ok(()),
+        StoreKind::Files(files) => files::verify(files).map(|()| Vec::new()),
+        StoreKind::List(_) => Ok(Vec::new()),
         StoreKind::Sql(sql) => sql::verify(config, sql),
     }
 }

@@ -8,13 +8,14 @@ use pop3_server::config::{SqlStore, Store};
 use super::{Problem, Served};
 
 pub(crate) fn backend(
+    _: &str,
     _: &SqlStore,
     _: Option<Arc<dyn Accounts>>,
 ) -> Result<Box<dyn Fn() -> Served + Send + Sync>, Problem> {
     Err(missing())
 }
 
-pub(crate) fn verify(_: &Store, _: &SqlStore) -> Result<(), Problem> {
+pub(crate) fn verify(_: &Store, _: &SqlStore) -> Result<Vec<String>, Problem> {
     Err(missing())
 }
 

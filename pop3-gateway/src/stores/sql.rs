@@ -14,17 +14,18 @@ use super::{Nobody, Problem, Served};
 
 /// Connects to nothing.
 pub(crate) fn backend(
+    name: &str,
     sql: &config::SqlStore,
     accounts: Option<Arc<dyn Accounts>>,
 ) -> Result<Box<dyn Fn() -> Served + Send + Sync>, Problem> {
-    let store = Arc::new(store(sql, accounts)?);
+    let store = Arc::new(store(name, sql, accounts)?);
     Ok(Box::new(move || {
         Served::new(Awaiting::new(Arc::clone(&store)))
     }))
 }
 
-/// Asks the database.
-pub(crate) fn verify(own: &config::Store, sql: &config::SqlStore) -> Result<(), Problem> {
+/// Asks the database. Gives back what the operator should know.
+pub(crate) fn verify(own: &config::Store, sql: &config::SqlStore) -> Result<Vec<String>, Problem> {
     ask(own, sql, async |store: &SqlStore| store.check().await)?
         .map_err(|error| format!("{error}{}", remedy(sql, &error)).into())
 }
@@ -38,7 +39,7 @@ pub(crate) fn ask<T>(
 ) -> Result<Result<T, SqlError>, Problem> {
     let elsewhere = own.accounts.as_ref();
     let accounts = elsewhere.map(|_| Arc::new(Nobody) as Arc<dyn Accounts>);
-    let store = store(sql, accounts)?;
+    let store = store(&own.name, sql, accounts)?;
     block_on(async {
         let answer = question(&store).await;
         store.close().await;
@@ -56,7 +57,11 @@ fn remedy(sql: &config::SqlStore, error: &SqlError) -> &'static str {
     }
 }
 
-fn store(sql: &config::SqlStore, accounts: Option<Arc<dyn Accounts>>) -> Result<SqlStore, Problem> {
+fn store(
+    name: &str,
+    sql: &config::SqlStore,
+    accounts: Option<Arc<dyn Accounts>>,
+) -> Result<SqlStore, Problem> {
     // made of a text
     let url = str::from_utf8(sql.url.expose()).unwrap_or_default();
     let mut database = DatabaseUrl::new(url);
@@ -67,6 +72,7 @@ fn store(sql: &config::SqlStore, accounts: Option<Arc<dyn Accounts>>) -> Result<
         database = database.with_password(Secret::from(line.as_bytes()));
     }
     let mut config = Config::new(database);
+    config.name = name.to_owned();
     if let Some(connections) = sql.connections {
         config.pool.max_connections = connections;
     }

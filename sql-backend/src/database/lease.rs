@@ -6,7 +6,7 @@ use async_lock::SemaphoreGuardArc;
 use sqlx::mysql::{MySqlArguments, MySqlRow};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Executor, Statement as _, TypeInfo};
+use sqlx::{AssertSqlSafe, ColumnOrigin, Connection, Executor, Statement as _, TypeInfo};
 
 use super::pool::{Connected, Live, Pool};
 use super::value::{Cell, Column, Kind, Value};
@@ -34,11 +34,16 @@ pub(crate) enum Row<'a> {
 }
 
 impl Row<'_> {
+    /// A value. One that cannot be read is [`Cell::Unreadable`]; `Err` says that there is no such column.
     pub(crate) fn cell(&self, index: usize) -> Result<Cell, sqlx::Error> {
-        match self {
+        let cell = match self {
             Self::Sqlite(row) => sqlite::cell(row, index),
             Self::MySql(row) => mysql::cell(row, index),
             Self::Postgres(row) => postgres::cell(row, index),
+        };
+        match cell {
+            Err(sqlx::Error::Decode(why)) => Ok(Cell::Unreadable(why.to_string())),
+            cell => cell,
         }
     }
 
@@ -92,8 +97,10 @@ impl Lease {
         values: &Values<'_>,
         look: &mut (dyn FnMut(Row<'_>) -> sqlx::Result<()> + Send),
     ) -> Result<(), SqlError> {
+        let alone = self.enter().await?;
         let timeout = self.pool.limits.statement_timeout;
         let sql = statement.sql();
+        let kept = !self.is_shared();
         let live = self.begin_work()?;
         let result = within(timeout, async {
             match live {
@@ -112,13 +119,14 @@ impl Lease {
                 Live::Postgres(connection) => {
                     let arguments = arguments!(PgArguments, postgres, statement, values);
                     let query = sqlx::query_with(sql, arguments);
+                    let query = query.persistent(kept);
                     let query = query.try_map(|row| look(Row::Postgres(&row)));
                     query.fetch_all(&mut **connection).await.map(drop)
                 }
             }
         });
         let result = result.await;
-        self.end_work(result)
+        self.leave(alone, result).await
     }
 
     /// The first row's cells, if there is one.
@@ -158,8 +166,10 @@ impl Lease {
         statement: &Statement,
         values: &Values<'_>,
     ) -> Result<u64, SqlError> {
+        let alone = self.enter().await?;
         let timeout = self.pool.limits.statement_timeout;
         let sql = statement.sql();
+        let kept = !self.is_shared();
         let live = self.begin_work()?;
         let result = within(timeout, async {
             match live {
@@ -175,13 +185,33 @@ impl Lease {
                 }
                 Live::Postgres(connection) => {
                     let arguments = arguments!(PgArguments, postgres, statement, values);
-                    let result = sqlx::query_with(sql, arguments).execute(&mut **connection);
+                    let query = sqlx::query_with(sql, arguments).persistent(kept);
+                    let result = query.execute(&mut **connection);
                     result.await.map(|result| result.rows_affected())
                 }
             }
         });
         let result = result.await;
-        self.end_work(result)
+        self.leave(alone, result).await
+    }
+
+    /// Whether an error has made it useless.
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.unsettled
+    }
+
+    /// Begins a transaction that writes what it has read: whoever changes that meanwhile waits, or one of both
+    /// is a conflict.
+    pub(crate) async fn begin_strictly(&mut self) -> Result<(), SqlError> {
+        match self.pool.options.dialect() {
+            Dialect::Sqlite => self.begin().await,
+            Dialect::MySql => {
+                self.plain("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE".into())
+                    .await?;
+                self.begin().await
+            }
+            Dialect::Postgres => self.open("BEGIN ISOLATION LEVEL REPEATABLE READ").await,
+        }
     }
 
     /// Begins a transaction that writes.
@@ -192,20 +222,21 @@ impl Lease {
             Dialect::MySql => "START TRANSACTION",
             Dialect::Postgres => "BEGIN",
         };
-        self.transaction = true;
-        self.plain(begin).await
+        self.open(begin).await
     }
 
     /// Ends the transaction. An error means that nobody knows whether it took place.
     pub(crate) async fn commit(&mut self) -> Result<(), SqlError> {
-        self.plain("COMMIT").await?;
+        self.plain("COMMIT".into()).await?;
         self.transaction = false;
         Ok(())
     }
 
-    /// A constant statement without parameters, past the prepared ones.
-    pub(crate) async fn plain(&mut self, sql: &'static str) -> Result<(), SqlError> {
+    /// A statement of this crate's, without parameters, past the prepared ones.
+    pub(crate) async fn plain(&mut self, sql: String) -> Result<(), SqlError> {
         let timeout = self.pool.limits.statement_timeout;
+        // none of it comes from anywhere else
+        let sql = AssertSqlSafe(sql);
         let live = self.begin_work()?;
         let result = within(timeout, async {
             match live {
@@ -229,11 +260,19 @@ impl Lease {
                 name: column.name().to_lowercase(),
                 kind: kind(column.type_info().name()),
                 type_name: column.type_info().name().to_owned(),
+                origin: match column.origin() {
+                    ColumnOrigin::Table(origin) => {
+                        Some((origin.table.to_string(), origin.name.to_string()))
+                    }
+                    ColumnOrigin::Expression | ColumnOrigin::Unknown => None,
+                },
             };
             columns.iter().map(column).collect()
         }
+        let alone = self.enter().await?;
         let timeout = self.pool.limits.statement_timeout;
         let sql = statement.sql();
+        let kept = !self.is_shared();
         let live = self.begin_work()?;
         let result = within(timeout, async {
             match live {
@@ -250,12 +289,48 @@ impl Lease {
                     let types = types.map(|value| value.map(postgres::type_of));
                     let types = types.collect::<sqlx::Result<Vec<_>>>()?;
                     let prepared = connection.prepare_with(sql, &types).await?;
-                    Ok(columns(prepared.columns(), postgres::kind))
+                    let columns = columns(prepared.columns(), postgres::kind);
+                    if !kept {
+                        connection.clear_cached_statements().await?;
+                    }
+                    Ok(columns)
                 }
             }
         });
         let result = result.await;
-        self.end_work(result)
+        self.leave(alone, result).await
+    }
+
+    fn is_shared(&self) -> bool {
+        self.connection.as_ref().is_some_and(|c| c.shared)
+    }
+
+    /// On a shared connection each statement has its transaction, if none is open: between its preparation and
+    /// its values another's could come otherwise. Whether one was begun for that.
+    async fn enter(&mut self) -> Result<bool, SqlError> {
+        let alone = self.is_shared() && !self.transaction;
+        if alone {
+            self.open("BEGIN").await?;
+        }
+        Ok(alone)
+    }
+
+    async fn leave<T>(&mut self, alone: bool, result: Result<T, SqlError>) -> Result<T, SqlError> {
+        let result = self.end_work(result)?;
+        if alone {
+            self.commit().await?;
+        }
+        Ok(result)
+    }
+
+    /// Opens a transaction.
+    async fn open(&mut self, begin: &str) -> Result<(), SqlError> {
+        self.transaction = true;
+        if self.is_shared() {
+            let timeout = postgres::timeout("SET LOCAL", self.pool.server_timeout());
+            return self.plain(format!("{begin}; {timeout}")).await;
+        }
+        self.plain(begin.to_owned()).await
     }
 
     fn begin_work(&mut self) -> Result<&mut Live, SqlError> {

@@ -1,6 +1,6 @@
 //! MySQL and MariaDB: binding and reading values.
 
-use sqlx::mysql::{MySqlArguments, MySqlRow};
+use sqlx::mysql::{MySqlArguments, MySqlRow, MySqlValueRef};
 use sqlx::{Arguments, Decode, MySql, Row, TypeInfo, ValueRef};
 
 use super::value::{Cell, Kind, Value, seconds_of};
@@ -23,6 +23,7 @@ pub(super) fn cell(row: &MySqlRow, index: usize) -> Result<Cell, sqlx::Error> {
     let type_name = value.type_info().name().to_owned();
     let unsigned = type_name.ends_with("UNSIGNED");
     match kind(&type_name) {
+        Kind::Int if type_name == "BIT" => bits(value),
         Kind::Int if unsigned => {
             let number = <u64 as Decode<MySql>>::decode(value).map_err(sqlx::Error::Decode)?;
             i64::try_from(number)
@@ -51,7 +52,7 @@ pub(super) fn cell(row: &MySqlRow, index: usize) -> Result<Cell, sqlx::Error> {
 
 pub(super) fn kind(type_name: &str) -> Kind {
     match type_name {
-        "BOOLEAN" | "YEAR" => Kind::Int,
+        "BOOLEAN" | "YEAR" | "BIT" => Kind::Int,
         "TINYBLOB" | "BLOB" | "MEDIUMBLOB" | "LONGBLOB" | "BINARY" | "VARBINARY" => Kind::Bytes,
         "CHAR" | "VARCHAR" | "TINYTEXT" | "TEXT" | "MEDIUMTEXT" | "LONGTEXT" | "ENUM" | "SET"
         | "JSON" | "DECIMAL" => Kind::Text,
@@ -60,6 +61,16 @@ pub(super) fn kind(type_name: &str) -> Kind {
         _ if type_name.contains("INT") => Kind::Int,
         _ => Kind::Other,
     }
+}
+
+/// A flag, mostly: the most significant octet first.
+fn bits(value: MySqlValueRef<'_>) -> Result<Cell, sqlx::Error> {
+    let octets = <&[u8] as Decode<MySql>>::decode(value).map_err(sqlx::Error::Decode)?;
+    let number = octets.iter().try_fold(0_i64, |number, octet| {
+        number.checked_mul(256)?.checked_add(i64::from(*octet))
+    });
+    let too_large = || sqlx::Error::Decode("a BIT column holds more than 63 bits".into());
+    number.map(Cell::Int).ok_or_else(too_large)
 }
 
 fn text(bytes: &[u8]) -> Cell {

@@ -15,7 +15,8 @@ use crate::error::SqlError;
 pub(crate) enum Options {
     Sqlite(Box<SqliteConnectOptions>),
     MySql(Box<MySqlConnectOptions>),
-    Postgres(Box<PgConnectOptions>),
+    /// And whether connections are said to be shared: no statement is to be kept.
+    Postgres(Box<PgConnectOptions>, bool),
 }
 
 /// What may stand behind the question mark. A password may not: it belongs before the host, or beside the
@@ -65,7 +66,10 @@ impl Options {
         match scheme {
             "sqlite" => sqlite(text),
             "mysql" | "mariadb" => mysql(text, url, chose_tls),
-            "postgres" | "postgresql" => postgres(text, url, chose_tls),
+            "postgres" | "postgresql" => {
+                let shared = pairs(text).any(|pair| pair == "statement-cache-capacity=0");
+                postgres(text, url, chose_tls, shared)
+            }
             _ => Err(SqlError::Url(
                 "it begins with sqlite:, mysql://, mariadb:// or postgres://".into(),
             )),
@@ -76,7 +80,7 @@ impl Options {
         match self {
             Self::Sqlite(_) => Dialect::Sqlite,
             Self::MySql(_) => Dialect::MySql,
-            Self::Postgres(_) => Dialect::Postgres,
+            Self::Postgres(..) => Dialect::Postgres,
         }
     }
 }
@@ -112,7 +116,12 @@ fn mysql(text: &str, url: &DatabaseUrl, chose_tls: bool) -> Result<Options, SqlE
     )))
 }
 
-fn postgres(text: &str, url: &DatabaseUrl, chose_tls: bool) -> Result<Options, SqlError> {
+fn postgres(
+    text: &str,
+    url: &DatabaseUrl,
+    chose_tls: bool,
+    shared: bool,
+) -> Result<Options, SqlError> {
     let mut options = PgConnectOptions::from_str(text).map_err(unreadable)?;
     if let Some(password) = password(url)? {
         options = options.password(password);
@@ -120,9 +129,8 @@ fn postgres(text: &str, url: &DatabaseUrl, chose_tls: bool) -> Result<Options, S
     if !chose_tls && options.get_socket().is_none() && !is_local(options.get_host()) {
         options = options.ssl_mode(PgSslMode::VerifyFull);
     }
-    Ok(Options::Postgres(Box::new(
-        options.disable_statement_logging(),
-    )))
+    let options = options.disable_statement_logging();
+    Ok(Options::Postgres(Box::new(options), shared))
 }
 
 fn password(url: &DatabaseUrl) -> Result<Option<&str>, SqlError> {
@@ -144,14 +152,16 @@ fn unreadable(_: sqlx::Error) -> SqlError {
 }
 
 fn keys(text: &str) -> Vec<&str> {
-    let Some((_, query)) = text.split_once('?') else {
-        return Vec::new();
-    };
-    let query = query.split_once('#').map_or(query, |(query, _)| query);
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs
+    pairs(text)
         .map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key))
         .collect()
+}
+
+/// What stands behind the question mark.
+fn pairs(text: &str) -> impl Iterator<Item = &str> {
+    let query = text.split_once('?').map_or("", |(_, query)| query);
+    let query = query.split_once('#').map_or(query, |(query, _)| query);
+    query.split('&').filter(|pair| !pair.is_empty())
 }
 
 /// `options[name]` is an option too.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use async_lock::{Semaphore, SemaphoreGuardArc};
 use sqlx::{ConnectOptions, Connection, MySqlConnection, PgConnection, SqliteConnection};
 
-use super::{Lease, Options, within};
+use super::{Lease, Options, postgres, within};
 use crate::config::PoolLimits;
 use crate::error::SqlError;
 
@@ -40,6 +40,9 @@ struct Idle {
 /// A connection and its age.
 pub(super) struct Connected {
     pub(super) live: Live,
+    /// Each transaction may be carried out by another connection to the server: nothing that is prepared or
+    /// set lasts longer.
+    pub(super) shared: bool,
     made: Instant,
 }
 
@@ -83,9 +86,10 @@ impl Pool {
                 return Ok(self.lend(connection, permit));
             }
         }
-        let live = within(limit, self.connect()).await?;
+        let (live, shared) = within(limit, self.connect()).await?;
         let made = Instant::now();
-        Ok(self.lend(Connected { live, made }, permit))
+        let connection = Connected { live, shared, made };
+        Ok(self.lend(connection, permit))
     }
 
     /// Takes a connection back that is as it was when it was lent.
@@ -150,11 +154,19 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn connect(&self) -> sqlx::Result<Live> {
-        let seconds = self.limits.statement_timeout.as_secs().clamp(1, 86_400);
-        // so that the server, too, gives up
+    /// After so many seconds the server, too, gives up.
+    pub(super) fn server_timeout(&self) -> u64 {
+        self.limits.statement_timeout.as_secs().clamp(1, 86_400)
+    }
+
+    /// A connection, and whether it is shared.
+    async fn connect(&self) -> sqlx::Result<(Live, bool)> {
+        let seconds = self.server_timeout();
         match &self.options {
-            Options::Sqlite(options) => options.connect().await.map(Box::new).map(Live::Sqlite),
+            Options::Sqlite(options) => {
+                let connection = options.connect().await?;
+                Ok((Live::Sqlite(Box::new(connection)), false))
+            }
             Options::MySql(options) => {
                 let mut connection = options.connect().await?;
                 // each kind of it knows one of the two
@@ -168,14 +180,11 @@ impl Pool {
                         Err(error) => return Err(error),
                     }
                 }
-                Ok(Live::MySql(Box::new(connection)))
+                Ok((Live::MySql(Box::new(connection)), false))
             }
-            Options::Postgres(options) => {
-                let mut connection = options.connect().await?;
-                let set = sqlx::query("SELECT set_config('statement_timeout', $1, false)");
-                let set = set.bind(format!("{seconds}s")).persistent(false);
-                set.execute(&mut connection).await?;
-                Ok(Live::Postgres(Box::new(connection)))
+            Options::Postgres(options, shared) => {
+                let (connection, shared) = postgres::connect(options, *shared, seconds).await?;
+                Ok((Live::Postgres(Box::new(connection)), shared))
             }
         }
     }

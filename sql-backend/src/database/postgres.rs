@@ -1,12 +1,58 @@
 //! PostgreSQL: binding and reading values.
 
-use sqlx::postgres::{PgArguments, PgRow, PgTypeInfo};
-use sqlx::{Arguments, Decode, Postgres, Row, Type, TypeInfo, ValueRef};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow, PgTypeInfo};
+use sqlx::{
+    Arguments, AssertSqlSafe, ConnectOptions, Decode, Executor, Postgres, Row, Type, TypeInfo,
+    ValueRef,
+};
 
 use super::value::{Cell, Kind, Value};
 
 /// 2000-01-01, from which PostgreSQL counts.
 const EPOCH: i64 = 946_684_800;
+
+/// Asked for when a connection is made; the server's own value is 1, and nobody else asks for this one.
+const DIGITS: i8 = 3;
+
+/// A connection, and whether it is shared: whether something stands in between, like PgBouncer, that may carry
+/// out each transaction on another connection to the server. What was asked for at the beginning does not hold
+/// then. Nothing is prepared here: a shared connection would lose it on its way.
+pub(super) async fn connect(
+    options: &PgConnectOptions,
+    shared: bool,
+    seconds: u64,
+) -> sqlx::Result<(PgConnection, bool)> {
+    let asking = options.clone().extra_float_digits(DIGITS);
+    let (mut connection, refused) = match asking.connect().await {
+        Err(sqlx::Error::Database(error)) if error.message().contains("startup parameter") => {
+            let options = options.clone().extra_float_digits(None);
+            (options.connect().await?, true)
+        }
+        connection => (connection?, false),
+    };
+    let question =
+        "SELECT current_setting('extra_float_digits'), current_setting('server_encoding')";
+    let answer = sqlx::raw_sql(question).fetch_one(&mut connection).await?;
+    let (digits, encoding): (String, String) = (answer.try_get(0)?, answer.try_get(1)?);
+    let shared = shared || refused || digits != DIGITS.to_string();
+    if encoding == "SQL_ASCII" {
+        // octets, as they are: the server would refuse those that are no UTF-8
+        connection
+            .execute("SET client_encoding TO 'SQL_ASCII'")
+            .await?;
+    }
+    if !shared {
+        connection
+            .execute(AssertSqlSafe(timeout("SET", seconds)))
+            .await?;
+    }
+    Ok((connection, shared))
+}
+
+/// Has the server, too, give up: `SET`, or `SET LOCAL` for this transaction.
+pub(super) fn timeout(set: &str, seconds: u64) -> String {
+    format!("{set} statement_timeout TO '{seconds}s'")
+}
 
 pub(super) fn bind(arguments: &mut PgArguments, value: Value<'_>) -> sqlx::Result<()> {
     match value {

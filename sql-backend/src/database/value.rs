@@ -11,7 +11,7 @@ pub(crate) enum Value<'a> {
 }
 
 /// A column's value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub(crate) enum Cell {
     Null,
     Int(i64),
@@ -19,6 +19,8 @@ pub(crate) enum Cell {
     Bytes(Vec<u8>),
     /// A point in time: seconds since 1970, UTC.
     Moment(i64),
+    /// There is one, and it cannot be read: why. It costs the row, not the list.
+    Unreadable(String),
 }
 
 impl Cell {
@@ -29,7 +31,7 @@ impl Cell {
     /// As text, for names and header fields.
     pub(crate) fn into_text(self) -> String {
         match self {
-            Self::Null => String::new(),
+            Self::Null | Self::Unreadable(_) => String::new(),
             Self::Int(number) | Self::Moment(number) => number.to_string(),
             Self::Text(text) => text,
             Self::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -40,7 +42,7 @@ impl Cell {
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         match self {
             Self::Bytes(bytes) => bytes,
-            Self::Null | Self::Int(_) | Self::Text(_) | Self::Moment(_) => {
+            Self::Null | Self::Int(_) | Self::Text(_) | Self::Moment(_) | Self::Unreadable(_) => {
                 self.into_text().into_bytes()
             }
         }
@@ -68,6 +70,8 @@ pub(crate) struct Column {
     pub(crate) kind: Kind,
     /// The database's own name of the type.
     pub(crate) type_name: String,
+    /// The table and the column that it is of, if it is no expression.
+    pub(crate) origin: Option<(String, String)>,
 }
 
 /// Seconds since 1970 of a civil date and time, UTC.

@@ -45,14 +45,19 @@ pub(super) fn unstructured(name: &str, text: &str) -> String {
     }
 }
 
-/// A Message-ID that is made of a unique-id alone.
-pub(super) fn message_id(unique_id: &str, domain: &str) -> String {
-    let mut local = String::with_capacity(unique_id.len());
-    for octet in unique_id.bytes() {
-        if octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_' {
-            local.push(char::from(octet));
-        } else {
-            local.push_str(&format!("={octet:02X}"));
+/// A Message-ID that is made of these names alone: others make another one.
+pub(super) fn message_id(names: &[String], domain: &str) -> String {
+    let mut local = String::new();
+    for name in names {
+        if !local.is_empty() {
+            local.push('.');
+        }
+        for octet in name.bytes() {
+            if octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_' {
+                local.push(char::from(octet));
+            } else {
+                local.push_str(&format!("={octet:02X}"));
+            }
         }
     }
     format!("<{local}@{domain}>")

@@ -138,19 +138,29 @@ impl Renderer {
 
     /// The columns that it needs, apart from `body`, `id` and `user`.
     pub(crate) fn columns(&self) -> Vec<&str> {
-        let mut columns: Vec<&str> = self.date.iter().map(String::as_str).collect();
-        columns.extend(self.subject.columns());
-        columns.extend(self.from.columns());
-        columns.extend(self.to.iter().flat_map(header::Address::columns));
-        columns.extend(self.headers.iter().flat_map(|(_, value)| value.columns()));
-        columns.retain(|column| !matches!(*column, "id" | "user" | "body"));
+        let mut columns: Vec<&str> = self.fields().map(|(_, column)| column).collect();
         columns.sort_unstable();
         columns.dedup();
         columns
     }
 
-    /// The message.
-    pub(crate) fn render(&self, fields: Fields, user: &str, id: &str, unique_id: &str) -> Vec<u8> {
+    /// Its fields, and the columns that each needs.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        let of = |field: &'static str| move |column| (field, column);
+        let date = self.date.iter().map(String::as_str).map(of("date"));
+        let subject = self.subject.columns().map(of("subject"));
+        let from = self.from.columns().map(of("from"));
+        let to = self.to.iter().flat_map(header::Address::columns);
+        let headers = self.headers.iter();
+        let headers = headers
+            .flat_map(|(name, value)| value.columns().map(move |column| (name.as_str(), column)));
+        let all = date.chain(subject).chain(from).chain(to.map(of("to")));
+        all.chain(headers)
+            .filter(|(_, column)| !matches!(*column, "id" | "user" | "body"))
+    }
+
+    /// The message. `names` together are what no other message is called.
+    pub(crate) fn render(&self, fields: Fields, user: &str, id: &str, names: &[String]) -> Vec<u8> {
         let mut text = Vec::new();
         let mut moment = None;
         let mut values: Vec<(String, String)> = Vec::with_capacity(fields.len() + 2);
@@ -181,7 +191,7 @@ impl Renderer {
         let subject = self.subject.expand(&values);
         field("Subject", &header::unstructured("Subject", &subject));
         field("Date", &date::rfc5322(moment.unwrap_or_default()));
-        field("Message-ID", &header::message_id(unique_id, &self.domain));
+        field("Message-ID", &header::message_id(names, &self.domain));
         for (name, pattern) in &self.headers {
             field(name, &header::unstructured(name, &pattern.expand(&values)));
         }

@@ -24,7 +24,7 @@ fn template() -> Template {
 
 fn render(template: &Template, values: &[(&str, &str)]) -> String {
     let renderer = Renderer::new(template).unwrap();
-    String::from_utf8(renderer.render(fields(values), "tim", "7", "7")).unwrap()
+    String::from_utf8(renderer.render(fields(values), "tim", "7", &["7".into()])).unwrap()
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn bodies_are_encoded_where_it_is_needed() {
         "body".to_owned(),
         Cell::Bytes(b"Gr\xF6\xDFe\0\x01\x02".to_vec()),
     )];
-    let message = String::from_utf8(renderer.render(body, "", "1", "1")).unwrap();
+    let message = String::from_utf8(renderer.render(body, "", "1", &["1".into()])).unwrap();
     assert!(message.contains("iso-8859-1") && message.contains("base64"));
 }
 
@@ -120,6 +120,83 @@ fn dates_are_read_as_they_come() {
     assert_eq!(date::rfc5322(-1), "Wed, 31 Dec 1969 23:59:59 +0000");
 }
 
+/// W064: whatever a table counts, of its size is seen what it is; fractions and text alike.
+#[test]
+fn w064_dates_are_numbers_too() {
+    let at = 1_795_163_400;
+    let text = |text: &str| date::moment(&Cell::Text(text.into()));
+    for number in [at, at * 1_000 + 999, at * 1_000_000 + 1, at * 1_000_000_000] {
+        assert_eq!(date::moment(&Cell::Int(number)), Some(at), "{number}");
+        assert_eq!(text(&number.to_string()), Some(at), "{number}");
+    }
+    for fraction in [
+        "1795163400.25",
+        "1795163400.0",
+        "1.7951634e9",
+        "1795163400123.5",
+        "1795163400000.0",
+        "1.7951634e+12",
+        "1.7951634e+18",
+        // julianday('2026-11-20 08:30:00')
+        "2461364.85416667",
+        " 1795163400 ",
+    ] {
+        assert_eq!(text(fraction), Some(at), "{fraction}");
+    }
+    for mail in [
+        "Fri, 20 Nov 2026 08:30:00 +0000",
+        "20 Nov 2026 08:30 GMT",
+        "Fri, 20 Nov 2026 10:30:00 +0200",
+        "2026/11/20 08:30:00 UTC",
+    ] {
+        assert_eq!(text(mail), Some(at), "{mail}");
+    }
+    // before 1973 there are seconds only
+    assert_eq!(date::moment(&Cell::Int(-1)), Some(-1));
+    assert_eq!(date::moment(&Cell::Int(0)), Some(0));
+    for none in [
+        "nan",
+        "inf",
+        "1e400",
+        "-",
+        "+",
+        ".",
+        "e",
+        "0x10",
+        "1.2.3",
+        "Fri, 20 Foo 2026",
+    ] {
+        assert_eq!(text(none), None, "{none}");
+    }
+}
+
+/// W064: the same row number in two stores, and for two users, is two messages.
+#[test]
+fn w064_message_ids_name_the_store() {
+    let renderer = Renderer::new(&Template::default()).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for names in [
+        &["7"][..],
+        &["7", "log"],
+        &["7", "log2"],
+        &["7", "tim", "log"],
+        &["7", "tim.log"],
+        &["7.tim", "log"],
+        &["7", "tim@example.org", "log"],
+    ] {
+        let names: Vec<String> = names.iter().map(|name| (*name).into()).collect();
+        let mail = renderer.render(fields(&[]), "tim", "7", &names);
+        let mail = String::from_utf8(mail).unwrap();
+        let id = mail.lines().find(|line| line.starts_with("Message-ID: <7"));
+        let id = id.unwrap().to_owned();
+        assert!(
+            id.ends_with("@localhost>") && id.matches('@').count() == 1,
+            "{id}"
+        );
+        assert!(seen.insert(id.clone()), "{id}");
+    }
+}
+
 #[test]
 fn what_is_wrong_is_said() {
     let wrong = |change: &dyn Fn(&mut Template)| {
@@ -153,8 +230,8 @@ proptest! {
         ];
         let renderer = Renderer::new(&template()).unwrap();
         let unique_id = pop3_proto::unique_id::from_name(id.as_bytes());
-        let message = renderer.render(fields(&values), &title, &id, &unique_id);
-        let again = renderer.render(fields(&values), &title, &id, &unique_id);
+        let message = renderer.render(fields(&values), &title, &id, std::slice::from_ref(&unique_id));
+        let again = renderer.render(fields(&values), &title, &id, std::slice::from_ref(&unique_id));
         prop_assert_eq!(&message, &again);
 
         let end = message.windows(4).position(|w| w == b"\r\n\r\n").unwrap();

@@ -202,7 +202,7 @@ impl Server {
         self.url_of("test")
     }
 
-    fn url_of(&self, database: &str) -> DatabaseUrl {
+    pub fn url_of(&self, database: &str) -> DatabaseUrl {
         let data = self.data();
         DatabaseUrl::new(&match self.kind {
             Kind::Postgres => format!(
@@ -217,6 +217,39 @@ impl Server {
                 )
             }
         })
+    }
+
+    /// PgBouncer in front of it. `settings` are further lines for it.
+    pub fn pooled(&self, settings: &str) -> Pooler {
+        let folder = tempfile::Builder::new().prefix("pool-").tempdir_in("/tmp");
+        let folder = folder.unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let (place, data) = (folder.path().display(), self.data());
+        let file = folder.path().join("pgbouncer.ini");
+        let text = format!(
+            "[databases]\ntest = host={} port={} user=test dbname=test\n[pgbouncer]\nauth_type = any\n\
+             unix_socket_dir = {place}\nlisten_port = 5432\n{settings}\n",
+            data.display(),
+            self.port()
+        );
+        fs::write(&file, text).unwrap();
+        if is_root() {
+            let owner = format!("{0}:{0}", self.user());
+            succeed(Command::new("chown").arg(owner).arg(folder.path()));
+        }
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let mut command = self.command(self.find("pgbouncer"));
+        command.arg(&file).stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let child = command.spawn().unwrap();
+        let socket = folder.path().join(".s.PGSQL.5432");
+        let begun = Instant::now();
+        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            let log = fs::read_to_string(folder.path().join("log"));
+            assert!(begun.elapsed() < PATIENCE, "{log:?}");
+            thread::sleep(Duration::from_millis(10));
+        }
+        Pooler { folder, child }
     }
 
     /// Runs SQL behind everybody's back.
@@ -324,7 +357,7 @@ impl Server {
             .map(|folder| folder.join(name))
             .find(|path| path.exists());
         found.unwrap_or_else(|| {
-            panic!("{name} is not installed: apt-get install mariadb-server postgresql, or .ci/run tools")
+            panic!("{name} is not installed: apt-get install mariadb-server postgresql pgbouncer, or .ci/run tools")
         })
     }
 
@@ -349,6 +382,43 @@ impl Server {
             let cwd = fs::read_link(process.path().join("cwd"));
             cwd.is_ok_and(|cwd| cwd == data)
         })
+    }
+}
+
+/// PgBouncer.
+pub struct Pooler {
+    folder: tempfile::TempDir,
+    child: Child,
+}
+
+impl Pooler {
+    pub fn url(&self) -> DatabaseUrl {
+        let folder = self.folder.path().display();
+        DatabaseUrl::new(&format!("postgres://test@localhost/test?host={folder}"))
+    }
+
+    /// A text that another program gets.
+    pub fn told(&self, sql: &'static str) -> String {
+        use sqlx::Row;
+        let options = sqlx::postgres::PgConnectOptions::new_without_pgpass()
+            .socket(self.folder.path())
+            .extra_float_digits(None)
+            .username("test")
+            .database("test");
+        smol::block_on(async {
+            let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect_with(&options)
+                .await
+                .unwrap();
+            let row = sqlx::raw_sql(sql).fetch_one(&mut connection).await;
+            row.unwrap().get(0)
+        })
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

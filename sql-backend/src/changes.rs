@@ -1,0 +1,42 @@
+//! Whether a row is still what this session showed of it: a row that somebody changed is not removed.
+//!
+//! Owns the digests of what was sent. They are keyed anew in every session and never leave the process.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a session sent, by place in its list. Its clones are one.
+#[derive(Clone, Default)]
+pub(crate) struct Sent {
+    keys: RandomState,
+    digests: Arc<Mutex<HashMap<u32, u64>>>,
+}
+
+impl Sent {
+    /// A hash of this session's, for what is listed and sent.
+    pub(crate) fn hasher(&self) -> DefaultHasher {
+        self.keys.build_hasher()
+    }
+
+    /// The digest of a message.
+    pub(crate) fn digest(&self, message: &[u8]) -> u64 {
+        let mut hasher = self.hasher();
+        hasher.write(message);
+        hasher.finish()
+    }
+
+    pub(crate) fn note(&self, place: u32, digest: u64) {
+        self.digests().insert(place, digest);
+    }
+
+    /// None: it was not sent, or not to its end.
+    pub(crate) fn get(&self, place: u32) -> Option<u64> {
+        self.digests().get(&place).copied()
+    }
+
+    /// Nothing that is done under the lock can leave it half done.
+    fn digests(&self) -> MutexGuard<'_, HashMap<u32, u64>> {
+        self.digests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,186 @@
+//! Rows that others change while a session is open: what the client never saw is not removed.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::admin::Admin;
+use common::server::Kind;
+use common::{Runtime, listed, read};
+use pop3_proto::backend::Index;
+use pop3_proto::backend::awaiting::AsyncMailbox;
+use pop3_proto::backend::store::StoreError;
+use sql_backend::{Queries, SqlStore};
+use testkit::Content;
+use testkit::stores::USER;
+
+fn mails() -> Vec<Content> {
+    let mail = |number: u32| {
+        Content::from(format!("Subject: {number}\r\n\r\nthe first text\r\n").into_bytes())
+    };
+    (1..=4).map(mail).collect()
+}
+
+/// Another text of the same length, in the place of the first.
+const CHANGE: &str = "update mails set mail = replace(mail, 'first', 'other') where id = 2";
+
+fn change(admin: &Admin) {
+    admin.sql(&match admin.kind() {
+        Some(Kind::Postgres) => CHANGE.replace(
+            "replace(mail, 'first', 'other')",
+            "convert_to(replace(convert_from(mail, 'UTF8'), 'first', 'other'), 'UTF8')",
+        ),
+        Some(Kind::MariaDb) | None => CHANGE.to_owned(),
+    });
+}
+
+/// Each way of reading, and whether the list says something of a row beside its name.
+fn ways(admin: &Admin) -> Vec<Queries> {
+    let whole = "select id, mail as body from mails where login = :user order by id";
+    vec![
+        admin.plain_queries(),
+        admin.piece_queries(),
+        Queries {
+            list: whole.into(),
+            ..admin.plain_queries()
+        },
+        Queries {
+            template: Some(sql_backend::Template::default()),
+            ..admin.plain_queries()
+        },
+    ]
+}
+
+fn sent_and_changed(admin: &Admin) {
+    admin.create();
+    for queries in ways(admin) {
+        Runtime::each(|runtime| {
+            admin.fill(&mails());
+            let store = SqlStore::connect(admin.config(queries.clone())).unwrap();
+            runtime.run(async {
+                let (mut mailbox, _) = listed(&store).await;
+                for place in 0..3 {
+                    read(&mut mailbox, place).await.unwrap();
+                }
+                change(admin);
+                let refused = mailbox.remove(&[Index(0), Index(1), Index(2)]).await;
+                let Err(StoreError::Temporary(why)) = &refused else {
+                    panic!("{queries:?}: {refused:?}");
+                };
+                assert!(why.contains("changed since it was read"), "{why}");
+                // the others are gone, and the next session has the changed one
+                let (mut mailbox, entries) = listed(&store).await;
+                assert_eq!(entries.len(), 2, "{queries:?}");
+                let mail = read(&mut mailbox, 0).await.unwrap();
+                let mail = String::from_utf8(mail).unwrap();
+                assert!(mail.contains("the other text"), "{queries:?}: {mail}");
+                mailbox.remove(&[Index(0), Index(1)]).await.unwrap();
+                assert!(listed(&store).await.1.is_empty());
+                store.close().await;
+            });
+        });
+    }
+}
+
+#[test]
+fn sqlite_w003_a_row_that_changed_since_it_was_sent_stays() {
+    sent_and_changed(&Admin::sqlite());
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_w003_a_row_that_changed_since_it_was_sent_stays() {
+    sent_and_changed(&Admin::server(Kind::MariaDb));
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_w003_a_row_that_changed_since_it_was_sent_stays() {
+    sent_and_changed(&Admin::server(Kind::Postgres));
+}
+
+/// Of a row that was not sent the client knows what the list said: that it is there, and its size.
+fn listed_and_changed(admin: &Admin) {
+    admin.create();
+    let longer = match admin.kind() {
+        Some(Kind::Postgres) => {
+            "update mails set mail = mail || '\\x780a', size = size + 3 where id = 3"
+        }
+        Some(Kind::MariaDb) => {
+            "update mails set mail = concat(mail, 'x\n'), size = size + 3 where id = 3"
+        }
+        None => {
+            "update mails set mail = cast(mail || 'x' || char(10) as blob), size = size + 3 where id = 3"
+        }
+    };
+    for queries in ways(admin) {
+        Runtime::each(|runtime| {
+            admin.fill(&mails());
+            let store = SqlStore::connect(admin.config(queries.clone())).unwrap();
+            runtime.run(async {
+                let (mut mailbox, _) = listed(&store).await;
+                admin.sql(longer);
+                let refused = mailbox.remove(&[Index(0), Index(2)]).await;
+                assert!(
+                    matches!(refused, Err(StoreError::Temporary(_))),
+                    "{queries:?}: {refused:?}"
+                );
+                let (mut mailbox, entries) = listed(&store).await;
+                assert_eq!(entries.len(), 3, "{queries:?}");
+                // one that another deleted meanwhile is no error, as ever
+                admin.sql("delete from mails where id = 4");
+                mailbox.remove(&[Index(1), Index(2)]).await.unwrap();
+                let (_, entries) = listed(&store).await;
+                assert_eq!(entries.len(), 1, "{queries:?}");
+                store.close().await;
+            });
+        });
+    }
+}
+
+#[test]
+fn sqlite_w003_a_row_that_changed_since_it_was_listed_stays() {
+    listed_and_changed(&Admin::sqlite());
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_w003_a_row_that_changed_since_it_was_listed_stays() {
+    listed_and_changed(&Admin::server(Kind::MariaDb));
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_w003_a_row_that_changed_since_it_was_listed_stays() {
+    listed_and_changed(&Admin::server(Kind::Postgres));
+}
+
+/// The tool's own tables: a number that came again, after a restart of an old MySQL or by hand, is another
+/// message's. It is neither sent nor removed as the one that was listed.
+#[test]
+fn w003_a_number_that_comes_again_is_another_message() {
+    let (folder, url) = common::sqlite();
+    let runtime = Runtime::Smol;
+    runtime.run(async {
+        let store = common::own_store(&url).await;
+        common::add_accounts(&store).await;
+        common::fill(&store, 3).await;
+        let (mut mailbox, entries) = listed(&store).await;
+        store
+            .remove_message(USER, &entries[2].unique_id)
+            .await
+            .unwrap();
+        let admin = Admin::Sqlite(folder);
+        admin.sql("update sqlite_sequence set seq = 2 where name = 'pop3_messages'");
+        let new = std::io::Cursor::new("Subject: new\r\n\r\n");
+        let new = store.add_message(USER, new).await.unwrap();
+        assert_eq!(admin.number("select max(id) from pop3_messages"), 3);
+
+        let error = read(&mut mailbox, 2).await.unwrap_err();
+        assert_eq!(error, StoreError::Missing);
+        mailbox.remove(&[Index(0), Index(2)]).await.unwrap();
+        let (_, left) = listed(&store).await;
+        let left: Vec<_> = left.iter().map(|entry| &entry.unique_id).collect();
+        assert_eq!(left, [&entries[1].unique_id, &new.unique_id]);
+        store.close().await;
+    });
+}

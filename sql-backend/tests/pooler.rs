@@ -1,0 +1,107 @@
+//! PgBouncer in between, which gives each transaction to another connection to the server: nothing that one
+//! session prepares or sets is another's, and nothing is lost on its way.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::thread;
+
+use common::admin::Admin;
+use common::server::{Kind, Pooler};
+use common::{OwnTables, Runtime, listed, read};
+use pop3_proto::backend::Index;
+use pop3_proto::backend::awaiting::AsyncMailbox;
+use sql_backend::{Config, DatabaseUrl, SqlStore};
+use testkit::stores;
+
+const MODES: [&str; 4] = [
+    // refuses what it does not know when a connection begins
+    "default_pool_size = 2\npool_mode = transaction",
+    // keeps it to itself
+    "default_pool_size = 2\npool_mode = transaction\nignore_startup_parameters = extra_float_digits",
+    // as it is run where programs expect it
+    "default_pool_size = 2\npool_mode = transaction\nserver_reset_query_always = 1",
+    "pool_mode = session\nignore_startup_parameters = extra_float_digits",
+];
+
+/// Many sessions at once, with statements of their own, over two connections.
+fn crowd(url: &DatabaseUrl, admin: &Admin) {
+    Runtime::each(|runtime| {
+        let own = runtime.run(async {
+            let store = SqlStore::connect(Config::new(url.clone())).unwrap();
+            store.migrate().await.unwrap();
+            store.check().await.unwrap();
+            store
+        });
+        stores::deletes(&|mails| OwnTables::fill(runtime, &own, mails));
+        let mails: Vec<testkit::Content> = (0..40)
+            .map(|number| {
+                format!("Subject: {number}\r\n\r\ntext\r\n")
+                    .into_bytes()
+                    .into()
+            })
+            .collect();
+        admin.fill(&mails);
+        let stores = [admin.plain_queries(), admin.piece_queries()].map(|queries| {
+            let config = Config {
+                database: url.clone(),
+                ..admin.config(queries)
+            };
+            SqlStore::connect(config).unwrap()
+        });
+        let session = |number: usize| {
+            let store = &stores[number % 2];
+            runtime.run(async {
+                let (mut mailbox, entries) = listed(store).await;
+                assert_eq!(entries.len(), mails.len());
+                for (place, mail) in (0..).zip(&mails) {
+                    let read = read(&mut mailbox, place).await.unwrap();
+                    assert!(read == mail.to_vec(), "{number}: {place}");
+                }
+                mailbox
+            })
+        };
+        let mut open: Vec<_> = thread::scope(|scope| {
+            let sessions: Vec<_> = (0..6)
+                .map(|number| scope.spawn(move || session(number)))
+                .collect();
+            sessions.into_iter().map(|s| s.join().unwrap()).collect()
+        });
+        runtime.run(async {
+            open[0].remove(&[Index(0), Index(3)]).await.unwrap();
+            open[1].remove(&[Index(1)]).await.unwrap();
+            assert_eq!(listed(&stores[0]).await.1.len(), mails.len() - 3);
+            for store in &stores {
+                store.check().await.unwrap();
+                store.close().await;
+            }
+            own.close().await;
+        });
+    });
+}
+
+#[test]
+#[ignore = "needs postgresql and pgbouncer: run .ci/run sql"]
+fn postgres_w064_behind_pgbouncer() {
+    let admin = Admin::server(Kind::Postgres);
+    admin.create();
+    let Admin::Server(server) = &admin else {
+        unreachable!("it was just made");
+    };
+    for mode in MODES {
+        let pooler = server.pooled(mode);
+        crowd(&pooler.url(), &admin);
+        no_trace(&pooler);
+    }
+}
+
+/// What another program finds on the shared connections: as the server made them.
+fn no_trace(pooler: &Pooler) {
+    for _ in 0..4 {
+        assert_eq!(pooler.told("SHOW statement_timeout"), "0");
+        assert_eq!(
+            pooler.told("SELECT count(*)::text FROM pg_prepared_statements"),
+            "0"
+        );
+    }
+}
