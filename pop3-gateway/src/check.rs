@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::stores;
 use crate::wiring::{self, SelfSigned, Surroundings};
-use crate::{Failure, cli, print, serve};
+use crate::{Failure, advice, cli, logging, print, serve};
 
 /// Runs `check`.
 pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
@@ -27,38 +27,43 @@ pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
         return refuse(position(error), error.to_string());
     }
     let config = found?;
-    let (runtime, advice) = match verify(&config) {
+    let (verified, heard) = logging::warnings(|| {
+        advice::give(&config, Some(&arguments.config));
+        verify(&config)
+    });
+    let (runtime, mut warnings) = match verified {
         Ok(verified) => verified,
         Err(failure) if arguments.json => return refuse(json!({}), failure.message),
         Err(failure) => return Err(failure),
     };
+    warnings.extend(heard.into_iter().map(|what| (None, what)));
     if arguments.json {
-        return print(format!("{:#}\n", as_json(&config, runtime, &advice)).as_bytes());
+        return print(format!("{:#}\n", as_json(&config, runtime, &warnings)).as_bytes());
     }
     let file = arguments.config.display();
     print(
         format!(
             "{file} is good. It would run:\n\n{}",
-            as_text(&config, runtime, &advice)
+            as_text(&config, runtime, &warnings)
         )
         .as_bytes(),
     )
 }
 
 /// What an operator should know although it would run, and of what.
-type Advice = Vec<(String, String)>;
+type Warnings = Vec<(Option<String>, String)>;
 
 /// Loads certificates, keys, authorities and accounts, and looks for stores.
-fn verify(config: &Config) -> Result<(RuntimeKind, Advice), Failure> {
+fn verify(config: &Config) -> Result<(RuntimeKind, Warnings), Failure> {
     wiring::settings(config, &Surroundings::default(), SelfSigned::Leave)?;
-    let mut advice = Advice::new();
+    let mut warnings = Warnings::new();
     for store in &config.stores {
         let of = format!("store {:?}", store.name);
         let told = stores::verify(store)
             .map_err(|error| Failure::configuration(format!("{of}: {error}")))?;
-        advice.extend(told.into_iter().map(|told| (of.clone(), told)));
+        warnings.extend(told.into_iter().map(|told| (Some(of.clone()), told)));
     }
-    Ok((serve::runtime(config.runtime)?, advice))
+    Ok((serve::runtime(config.runtime)?, warnings))
 }
 
 /// The refusal in JSON on standard output, the sentence on standard error.
@@ -84,7 +89,7 @@ fn position(error: &ConfigError) -> Value {
     })
 }
 
-fn as_text(config: &Config, runtime: RuntimeKind, advice: &Advice) -> String {
+fn as_text(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> String {
     let mut rows: Vec<(&str, String)> = vec![("runtime", runtime_name(runtime).into())];
     rows.extend(
         config
@@ -144,11 +149,10 @@ fn as_text(config: &Config, runtime: RuntimeKind, advice: &Advice) -> String {
     if let Some(dir) = &config.transcript {
         rows.push(("transcript", dir.display().to_string()));
     }
-    rows.extend(
-        advice
-            .iter()
-            .map(|(of, told)| ("mind", format!("{of}: {told}"))),
-    );
+    rows.extend(warnings.iter().map(|(of, what)| match of {
+        Some(of) => ("warning", format!("{of}: {what}")),
+        None => ("warning", what.clone()),
+    }));
     let mut text = String::new();
     let mut last = "";
     for (name, value) in rows {
@@ -277,7 +281,7 @@ fn routes(routing: &Routing) -> Vec<(String, String)> {
     named.chain([default]).collect()
 }
 
-fn as_json(config: &Config, runtime: RuntimeKind, advice: &Advice) -> Value {
+fn as_json(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> Value {
     let listener = |listener: &Listener| {
         json!({
             "name": listener.name,
@@ -343,7 +347,7 @@ fn as_json(config: &Config, runtime: RuntimeKind, advice: &Advice) -> Value {
         },
         "log": { "format": format_name(config.log.format), "level": LogLevel::as_str(config.log.level) },
         "transcript": config.transcript,
-        "advice": advice.iter().map(|(of, told)| json!({ "of": of, "what": told })).collect::<Vec<_>>(),
+        "warnings": warnings.iter().map(|(of, what)| json!({ "of": of, "what": what })).collect::<Vec<_>>(),
     })
 }
 

@@ -20,6 +20,7 @@ compile_error!(
     "pop3-gateway needs something to drive its sockets: build it with the feature `tokio`, `smol` or both"
 );
 
+mod advice;
 pub mod budget;
 pub mod check;
 pub mod cli;

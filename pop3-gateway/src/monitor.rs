@@ -6,7 +6,7 @@
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Cursor, Read, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,10 +58,6 @@ impl fmt::Debug for Monitor {
 pub fn secret_file(path: &Path) -> io::Result<Secret> {
     match fs::read_to_string(path) {
         Ok(text) => {
-            if fs::metadata(path)?.mode() & 0o077 != 0 {
-                let file = path.display();
-                tracing::warn!(%file, "others may read the secret of the monitoring account");
-            }
             let line = text.lines().next().unwrap_or_default();
             if line.len() < 12 {
                 let what = "it has no secret of 12 characters or more in its first line";

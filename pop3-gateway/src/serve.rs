@@ -15,7 +15,7 @@ use crate::service::Gateway;
 use crate::stores;
 use crate::transcript::{Folder, Recorder};
 use crate::wiring::{self, SelfSigned, Surroundings};
-use crate::{Failure, cli, logging};
+use crate::{Failure, advice, cli, logging};
 
 /// A gateway whose sockets listen, but that accepts nobody yet.
 #[derive(Debug)]
@@ -42,6 +42,7 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
             "RUST_LOG: {error}; write for example RUST_LOG=debug"
         ))
     })?;
+    advice::give(&config, arguments.config.as_deref());
     let recorder = config.transcript.clone().map(record).transpose()?;
     let surroundings = Surroundings {
         transcript: recorder
@@ -172,6 +173,7 @@ impl Bound {
             });
             match read {
                 Ok((config, settings)) => {
+                    advice::give(&config, arguments.config.as_deref());
                     replace(&places, &config, settings);
                     warn_of_restart(&current, &config);
                     *current = config;

@@ -235,3 +235,26 @@ fn w053_check_refuses_forms_that_match_nobody() {
         assert!(code == 2 && said.contains(expected), "{lines}\n{said}");
     }
 }
+
+#[test]
+fn w053_check_warns_where_all_domains_become_one() {
+    let said = |rule: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("g.toml");
+        std::fs::write(&file, format!("{MAIN}user_domain = \"{rule}\"\n")).unwrap();
+        let mut check = Command::new(env!("CARGO_BIN_EXE_pop3-gateway"));
+        let output = check
+            .args(["check", "--config"])
+            .arg(&file)
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for rule in ["strip", "replace:a.example"] {
+        assert!(said(rule).contains("are one user there"), "{rule}");
+    }
+    for rule in ["keep", "add:a.example"] {
+        assert!(!said(rule).contains("are one user there"), "{rule}");
+    }
+}

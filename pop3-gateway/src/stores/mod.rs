@@ -104,10 +104,6 @@ pub(crate) fn accounts(
         .into());
     }
     let accounts = FileAccounts::open(path, Arc::clone(verifier))?.on_problem(report);
-    if accounts.is_exposed() {
-        let file = path.display();
-        tracing::warn!(store, %file, "everybody on this machine may read the hashes of the accounts");
-    }
     Ok(Some(Arc::new(accounts)))
 }
 

@@ -93,14 +93,23 @@ impl Gateway {
 
     /// The next line of the log with this message.
     pub fn wait_for(&mut self, message: &str) -> serde_json::Value {
+        self.wait_for_line(message, |entry| entry["message"] == message)
+    }
+
+    /// The next line of the log that is the one.
+    pub fn wait_for_line(
+        &mut self,
+        wanted: &str,
+        is_it: impl Fn(&serde_json::Value) -> bool,
+    ) -> serde_json::Value {
         let mut seen = Vec::new();
         let end = Instant::now() + PATIENCE;
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.log.recv_timeout(left) {
-                Ok(entry) if entry["message"] == message => return entry,
+                Ok(entry) if is_it(&entry) => return entry,
                 Ok(entry) => seen.push(entry),
-                Err(_) => panic!("the log never said {message:?}, but {seen:#?}"),
+                Err(_) => panic!("the log never said {wanted:?}, but {seen:#?}"),
             }
         }
     }

@@ -1,0 +1,119 @@
+//! What an operator should know of a configuration that works: who can read or change the files that it names,
+//! whom the process runs as, and what a rule for names does.
+//!
+//! Gives warnings to the log, where `serve` starts and reads its configuration again, and where `check` listens to
+//! it. Never refuses anything, and never opens a file.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use pop3_server::config::{Config, MonitorSecret, StoreKind};
+use pop3_server::name::DomainRule;
+
+/// The right of others to read a file.
+const OTHERS_READ: u32 = 0o004;
+/// The right of others than the owner to write to a file.
+const WRITTEN: u32 = 0o022;
+
+/// Warns of all of it. `file` is that of the configuration.
+pub(crate) fn give(config: &Config, file: Option<&Path>) {
+    for said in all(config, file) {
+        tracing::warn!("{said}");
+    }
+}
+
+fn all(config: &Config, file: Option<&Path>) -> Vec<String> {
+    let files = secrets(config, file)
+        .into_iter()
+        .filter_map(|secret| exposed(&secret));
+    let root = rustix::process::geteuid().is_root().then(|| {
+        "this runs as root, and a fault in it would be one of the whole machine; start it as a user of its own, with \
+         ports from 1024 on, or with the right to bind lower ones (CAP_NET_BIND_SERVICE)"
+            .to_owned()
+    });
+    files.chain(root).chain(merged(config)).collect()
+}
+
+/// A file that is nobody else's business.
+struct Secret {
+    what: &'static str,
+    path: PathBuf,
+}
+
+fn secrets(config: &Config, file: Option<&Path>) -> Vec<Secret> {
+    let mut found = Vec::new();
+    let mut add = |what, path: &Path| {
+        found.push(Secret {
+            what,
+            path: path.to_owned(),
+        });
+    };
+    for listener in &config.listeners {
+        for files in &listener.certificates {
+            add("the private key", &files.key);
+        }
+    }
+    let mut has_secrets = false;
+    for store in &config.stores {
+        if let Some(accounts) = &store.accounts {
+            add("the file of accounts", accounts);
+        }
+        if let StoreKind::Sql(sql) = &store.kind {
+            match &sql.password_file {
+                Some(password) => add("the password of the database", password),
+                None => has_secrets |= has_password(sql.url.expose()),
+            }
+        }
+    }
+    match config.monitor.as_ref().map(|monitor| &monitor.secret) {
+        Some(MonitorSecret::Here(_)) => has_secrets = true,
+        Some(MonitorSecret::File(secret)) => add("the secret of the monitoring account", secret),
+        None => {}
+    }
+    if let (true, Some(file)) = (has_secrets, file) {
+        add("the configuration with its secrets", file);
+    }
+    found
+}
+
+/// `scheme://user:password@host`
+fn has_password(url: &[u8]) -> bool {
+    let url = String::from_utf8_lossy(url);
+    let Some((_, rest)) = url.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    user.contains(':') || url.contains("password=")
+}
+
+/// What is wrong with the rights to a file that is there.
+fn exposed(secret: &Secret) -> Option<String> {
+    let metadata = fs::metadata(&secret.path).ok()?;
+    let mode = metadata.mode();
+    let what = match (mode & OTHERS_READ, mode & WRITTEN) {
+        (0, 0) => return None,
+        (_, 0) => "every user of this machine can read",
+        (0, _) => "others than its owner can change",
+        (_, _) => "every user of this machine can read, and others than its owner can change",
+    };
+    let (name, path) = (secret.what, secret.path.display());
+    let mode = mode & 0o7777;
+    Some(format!(
+        "{what} {name}, {path} (mode {mode:04o}); take these rights away with \"chmod go-w,o-r {path}\""
+    ))
+}
+
+/// Upstreams and stores where users of all domains would have one name.
+fn merged(config: &Config) -> Option<String> {
+    let place = config.routing.default.as_ref()?;
+    let rewrite = config.rewrite_of(place)?;
+    match &rewrite.domain {
+        DomainRule::Keep | DomainRule::Add(_) => None,
+        rule @ (DomainRule::Strip | DomainRule::Replace(_)) => Some(format!(
+            "user_domain = \"{rule}\" at {place:?} holds for every domain without a route of its own: tim@a.example \
+             and tim@b.example are one user there; if you serve several domains, name them under [routing.domain]"
+        )),
+    }
+}
