@@ -28,9 +28,14 @@ pub struct Config {
     /// Sessions that may delete lock the folder against other processes. On unless said otherwise; a
     /// network file system that knows no locks is served without.
     pub lock: bool,
-    /// In a plain directory, only files whose names end like this are messages (`.eml`). All are, unless
-    /// said otherwise.
-    pub suffix: Option<String>,
+    /// In a plain directory, only files whose names end like one of these are messages (`.eml`), in
+    /// capitals or small letters. All are if there is none, as it is unless said otherwise.
+    pub suffixes: Vec<String>,
+    /// In a plain directory, files whose names end like one of these are texts without a header and are
+    /// wrapped into a mail when they are read. `.txt` unless said otherwise.
+    pub texts: Vec<String>,
+    /// The most octets that a packed message of a Maildir may hold. 256 MiB unless said otherwise.
+    pub max_unpacked: u64,
     /// In a plain directory, a file that was changed less than this ago is still being written and not
     /// shown. 2 seconds unless said otherwise. Files that are written elsewhere and renamed into the
     /// directory do not need it.
@@ -117,7 +122,9 @@ impl Config {
             mark_seen: false,
             follow_links: false,
             lock: true,
-            suffix: None,
+            suffixes: Vec::new(),
+            texts: vec![".txt".to_owned()],
+            max_unpacked: 256 * 1024 * 1024,
             settle: Duration::from_secs(2),
         }
     }
@@ -147,9 +154,10 @@ impl Config {
                 return Err(ConfigError::Trash(name.clone()));
             }
         }
-        if let Some(suffix) = &self.suffix
-            && (suffix.contains(['/', '\0']) || suffix.len() > 64)
-        {
+        let odd = |suffix: &&String| {
+            suffix.is_empty() || suffix.contains(['/', '\0']) || suffix.len() > 64
+        };
+        if let Some(suffix) = self.suffixes.iter().chain(&self.texts).find(odd) {
             return Err(ConfigError::Suffix(suffix.clone()));
         }
         Ok(())

@@ -116,6 +116,7 @@ impl Dir {
     /// The state of a regular file; anything else is not found.
     pub(crate) fn stat(&self, name: &[u8]) -> io::Result<Stamp> {
         let name = OsStr::from_bytes(name);
+        readable(name, 0)?;
         let looked = stamp::look_at(&self.file, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| self.named("look at", name, errno))?;
         if looked.is_file {
@@ -127,6 +128,7 @@ impl Dir {
     /// Opens a regular file for reading; anything else is not found.
     pub(crate) fn read(&self, name: &[u8]) -> io::Result<(File, Stamp)> {
         let name = OsStr::from_bytes(name);
+        readable(name, 0)?;
         let fail = |errno| self.named("read", name, errno);
         let fd = rustix::fs::openat(&self.file, name, READ | OFlags::NOFOLLOW, Mode::empty())
             .map_err(|errno| match errno {
@@ -289,10 +291,17 @@ fn step(_: &str, _: &OsStr) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(test)]
-pub(crate) use faults::step;
+/// Called before a file is looked at, and before it is read at this place.
+#[cfg(not(test))]
+#[expect(clippy::unnecessary_wraps, reason = "tests break in here")]
+pub(crate) fn readable(_: &OsStr, _: u64) -> io::Result<()> {
+    Ok(())
+}
 
-/// A power cut at any change.
+#[cfg(test)]
+pub(crate) use faults::{readable, step};
+
+/// A power cut at any change, and a disk with a bad spot.
 #[cfg(test)]
 pub(crate) mod faults {
     use std::cell::{Cell, RefCell};
@@ -302,6 +311,21 @@ pub(crate) mod faults {
     thread_local! {
         static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
         static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+        static BAD: RefCell<Option<(String, u64)>> = const { RefCell::new(None) };
+    }
+
+    /// A file of this name cannot be read from this place on; at 0, nothing can be told of it.
+    pub(crate) fn damage(bad: Option<(&str, u64)>) {
+        BAD.set(bad.map(|(name, at)| (name.to_owned(), at)));
+    }
+
+    pub(crate) fn readable(name: &OsStr, at: u64) -> io::Result<()> {
+        BAD.with_borrow(|bad| match bad {
+            Some((bad, from)) if name == bad.as_str() && at >= *from => {
+                Err(io::Error::other("the disk has a bad spot"))
+            }
+            Some(_) | None => Ok(()),
+        })
     }
 
     /// After so many changes no further one is made. Forgets what was done.

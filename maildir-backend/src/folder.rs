@@ -27,7 +27,7 @@ pub(crate) struct Folder {
     places: Vec<Dir>,
     /// Which of them is `cur`.
     cur: Option<usize>,
-    suffix: Option<String>,
+    suffixes: Vec<String>,
 }
 
 /// A file that may be a message.
@@ -94,10 +94,9 @@ impl Folder {
         let mut found = Vec::new();
         for (place, dir) in (0..).zip(&self.places) {
             let names = quiet_names(dir).map_err(failed)?;
-            let suffix = self.suffix.as_deref();
             let messages = names
                 .into_iter()
-                .filter(|name| name::may_be_message(self.layout, suffix, name));
+                .filter(|name| name::may_be_message(self.layout, &self.suffixes, name));
             found.extend(messages.map(|name| Found { place, name }));
         }
         Ok(found)
@@ -154,7 +153,7 @@ impl Folder {
                 home,
                 places,
                 cur,
-                suffix: config.suffix.clone(),
+                suffixes: config.suffixes.clone(),
             }),
         }
     }

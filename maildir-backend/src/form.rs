@@ -4,10 +4,13 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 
 use crate::config::{Config, Layout};
-use crate::packed;
+use crate::name;
+use crate::packed::{self, Packing};
 use crate::stamp::Stamp;
+use crate::text::{self, Charset};
 
 /// What is done to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +53,16 @@ impl Form {
 }
 
 /// What is to be done to a certain file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Plan {
     Plain,
+    Unpack {
+        packing: Packing,
+        /// The most octets.
+        limit: u64,
+    },
+    Wrap(Charset),
+    Decode(Charset),
 }
 
 /// Looks at the beginning of a file; what is read of it is read again.
@@ -60,23 +70,52 @@ pub(crate) enum Plan {
 /// # Errors
 ///
 /// [`io::ErrorKind::InvalidData`] if the file can never become a mail.
-pub(crate) fn plan(layout: Layout, _: &Config, _: &[u8], file: &File) -> io::Result<Plan> {
-    match layout {
-        Layout::Maildir => packed::refuse(file)?,
-        Layout::Directory => {}
+pub(crate) fn plan(layout: Layout, config: &Config, name: &[u8], file: &File) -> io::Result<Plan> {
+    if layout == Layout::Maildir {
+        let limit = config.max_unpacked;
+        return Ok(match packed::look(file)? {
+            Some(packing) => Plan::Unpack { packing, limit },
+            None => Plan::Plain,
+        });
     }
-    Ok(Plan::Plain)
+    let mut head = [0; 1024];
+    let n = file.read_at(&mut head, 0)?;
+    let charset = text::look(&head[..n]);
+    if is_text(layout, config, name) {
+        return Ok(Plan::Wrap(charset.unwrap_or(Charset::Utf8)));
+    }
+    let Some(charset) = charset else {
+        return Ok(Plan::Plain);
+    };
+    let mut start = Vec::new();
+    text::decoded(charset, &head[..n]).read_to_end(&mut start)?;
+    Ok(match text::is_mail(&start) {
+        true => Plan::Decode(charset),
+        false => Plan::Wrap(charset),
+    })
 }
 
-/// Whether a file of this name can have been of this form with these settings.
-pub(crate) fn may_be(_: Layout, _: &Config, _: &[u8], _: Form) -> bool {
-    true
+/// Whether a file of this name can be of this form with these settings, which may have been others when it
+/// was counted.
+pub(crate) fn may_be(layout: Layout, config: &Config, name: &[u8], form: Form) -> bool {
+    match form {
+        Form::Plain | Form::Decoded => !is_text(layout, config, name),
+        Form::Text => true,
+        Form::Packed | Form::Broken => layout == Layout::Maildir,
+    }
+}
+
+fn is_text(layout: Layout, config: &Config, name: &[u8]) -> bool {
+    layout == Layout::Directory && name::ends_with_any(name, &config.texts)
 }
 
 impl Plan {
     pub(crate) fn form(&self) -> Form {
         match self {
             Self::Plain => Form::Plain,
+            Self::Unpack { .. } => Form::Packed,
+            Self::Wrap(_) => Form::Text,
+            Self::Decode(_) => Form::Decoded,
         }
     }
 
@@ -84,11 +123,14 @@ impl Plan {
     pub(crate) fn reader<'a>(
         &self,
         file: impl Read + Send + 'a,
-        _: Stamp,
-        _: &str,
+        stamp: Stamp,
+        mark: &str,
     ) -> Box<dyn Read + Send + 'a> {
-        match self {
+        match *self {
             Self::Plain => Box::new(file),
+            Self::Unpack { packing, limit } => Box::new(packed::unpack(packing, file, limit)),
+            Self::Wrap(charset) => Box::new(text::wrapped(charset, file, stamp, mark)),
+            Self::Decode(charset) => Box::new(text::decoded(charset, file)),
         }
     }
 }

@@ -59,6 +59,17 @@
 //! links and restarts change nothing; a file that was touched, renamed, copied or restored from a backup is
 //! fetched again, rather than never.
 //!
+//! # What becomes a mail
+//!
+//! A file is sent as it is, but for these: a message that an IMAP server has packed in a Maildir with gzip,
+//! bzip2 or zstd is unpacked, up to [`Config::max_unpacked`]; in a plain directory a text
+//! ([`Config::texts`]) is wrapped into a mail, and what is in UTF-16 or has a byte order mark in front is sent
+//! in UTF-8 without it, wrapped if it does not begin with a header. A text that is no UTF-8 is taken for
+//! Windows-1252.
+//!
+//! A message that cannot be read, is damaged or too large is refused by itself, before anything of it is
+//! sent. One that broke off while it was sent is read once before it is sent again.
+//!
 //! # Sizes
 //!
 //! POP3 counts line ends as CRLF, which the size of a file does not tell. A name's `,W=` does, and is
@@ -91,6 +102,8 @@ mod sizes;
 mod snapshot;
 mod stamp;
 mod store;
+mod suspects;
+mod text;
 mod tools;
 mod user;
 

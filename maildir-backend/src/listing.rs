@@ -118,17 +118,26 @@ pub(crate) fn list(
     ))
 }
 
-/// The messages in no order, each once.
+/// The messages in no order, each once. One that the disk tells nothing of is there and cannot be read, unless
+/// it tells nothing at all.
 pub(crate) fn messages(folder: &Folder) -> Result<Vec<Message>, StoreError> {
     let mut messages = Vec::new();
     let mut renamed = Vec::new();
+    let mut dark = Vec::new();
     for found in once(folder, folder.scan()?) {
         match folder.place(found.place).stat(&found.name) {
             Ok(stamp) => messages.push(Message::new(found, stamp)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => renamed.push(found),
-            Err(error) => return Err(failed(error)),
+            Err(error) => dark.push((found, error)),
         }
     }
+    if messages.is_empty()
+        && let Some((_, error)) = dark.pop()
+    {
+        return Err(failed(error));
+    }
+    let dark = dark.into_iter();
+    messages.extend(dark.map(|(found, _)| Message::new(found, Stamp::default())));
     if !renamed.is_empty() {
         let now = folder.index()?;
         let found = renamed

@@ -3,7 +3,8 @@
 //! Owns what was listed, and finds it again when others rename it. Changes nothing before QUIT.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,12 +14,14 @@ use pop3_proto::backend::{Access, Index};
 
 use crate::config::{Deletion, Layout};
 use crate::folder::{Folder, Found};
+use crate::form::{self, Form};
 use crate::held::Held;
 use crate::listing::{self, Manner, Message, Told};
 use crate::snapshot::Snapshot;
 use crate::stamp::Stamp;
 use crate::store::Shared;
-use crate::{form, identity, name, removal};
+use crate::suspects::Watched;
+use crate::{identity, name, removal};
 
 /// A session with a folder of a [`MaildirStore`](crate::MaildirStore).
 pub struct MaildirMailbox {
@@ -82,11 +85,47 @@ impl MaildirMailbox {
                 path.display()
             )));
         }
-        let plan = form::plan(folder.layout, &self.shared.config, name, &file)?;
+        let reader = self.reader(folder, message, file, stamp)?;
+        Ok(Opened { reader, stamp })
+    }
+
+    /// The mail in a file. What may break off is read to its end before: a client cannot be told of an error
+    /// in the middle, and one that is cut off comes back for the same message.
+    fn reader(
+        &self,
+        folder: &Folder,
+        message: &Message,
+        file: File,
+        stamp: Stamp,
+    ) -> Result<Box<dyn Read + Send>, StoreError> {
+        let Shared {
+            config, suspects, ..
+        } = &*self.shared;
+        let name = &message.found.name;
+        let named = |error: io::Error| {
+            let path = folder.place(message.found.place).path();
+            let path = path.join(name::display(name));
+            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        };
+        let plan = form::plan(folder.layout, config, name, &file).map_err(named)?;
+        let suspect = (folder.home.identity()?, Box::from(folder.base(name)));
+        let is_suspect = suspects.has(&suspect);
+        let counted = message.form == Some(plan.form()) && stamp.looks_like(message.stamp);
+        if is_suspect || (plan.form() == Form::Packed && !counted) {
+            let snapshot = Snapshot::new((file.try_clone()?, stamp));
+            let whole = io::copy(&mut plan.reader(snapshot, stamp, ""), &mut io::sink());
+            whole.map_err(named)?;
+            suspects.forget(&suspect);
+            (&file).rewind()?;
+        }
         let digest = message.proof.as_deref().map(|proof| &proof.digest);
         let mark = identity::mark(name, stamp, digest);
         let reader = plan.reader(Snapshot::new((file, stamp)), stamp, &mark);
-        Ok(Opened { reader, stamp })
+        Ok(Box::new(Watched::new(
+            reader,
+            suspect,
+            Arc::clone(suspects),
+        )))
     }
 
     /// Finds all messages that were renamed. False if none can have been since the last time.
@@ -155,7 +194,7 @@ impl Mailbox for MaildirMailbox {
         let Some(folder) = &self.folder else {
             return Ok(Vec::new());
         };
-        let Shared { config, memory } = &*self.shared;
+        let Shared { config, memory, .. } = &*self.shared;
         let writes = self.access == Access::ReadWrite;
         if writes && config.lock {
             self.held = Some(Held::take(&folder.home)?);
@@ -239,5 +278,113 @@ impl fmt::Debug for MaildirMailbox {
             .field("folder", &self.folder.as_ref().map(|f| f.home.path()))
             .field("messages", &self.messages.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+
+    use pop3_proto::backend::blocking::Store;
+    use pop3_proto::backend::store::Accounts;
+    use pop3_proto::backend::{Caller, Login, Open};
+    use pop3_proto::secret::Secret;
+
+    use super::*;
+    use crate::disk::faults;
+    use crate::{Config, MaildirStore};
+
+    struct Anybody;
+
+    impl Accounts for Anybody {
+        fn check(&self, _: &Login, _: &Caller) -> Result<String, StoreError> {
+            Ok("u".to_owned())
+        }
+    }
+
+    fn open(store: &MaildirStore) -> (MaildirMailbox, usize) {
+        let open = Open {
+            login: Login::Password {
+                user: "u".to_owned(),
+                password: Secret::default(),
+            },
+            access: Access::ReadOnly,
+            utf8: false,
+            caller: Caller::default(),
+        };
+        let mut mailbox = store.open(&open).unwrap();
+        let messages = mailbox.list().unwrap().len();
+        (mailbox, messages)
+    }
+
+    fn read(mailbox: &mut MaildirMailbox, index: u32) -> Result<u64, StoreError> {
+        let mut message = mailbox.message(Index(index))?;
+        // an error from here on is one in the middle of an answer
+        Ok(io::copy(&mut message, &mut io::sink()).unwrap_or(0))
+    }
+
+    fn stores() -> Vec<(tempfile::TempDir, MaildirStore)> {
+        let one = |layout| {
+            let root = tempfile::tempdir().unwrap();
+            let mut config = Config::new(root.path());
+            config.layout = layout;
+            config.settle = std::time::Duration::ZERO;
+            let place = match layout {
+                Layout::Maildir => "new",
+                Layout::Directory => ".",
+            };
+            fs::create_dir_all(root.path().join(place)).unwrap();
+            for (name, length) in [("1.a", 10), ("2.b", 200_000), ("3.c", 10)] {
+                let path = root.path().join(place).join(name);
+                fs::write(path, vec![b'x'; length]).unwrap();
+            }
+            let store = MaildirStore::new(config, Arc::new(Anybody)).unwrap();
+            (root, store)
+        };
+        vec![one(Layout::Maildir), one(Layout::Directory)]
+    }
+
+    /// A client is cut off in a message once; from then on it is told, and gets to the others.
+    #[test]
+    fn w007_a_bad_spot_within_a_message_cuts_one_session_and_no_other() {
+        for (_root, store) in stores() {
+            let (mut mailbox, messages) = open(&store);
+            assert_eq!(messages, 3);
+            faults::damage(Some(("an open file", 100_000)));
+            assert_eq!(read(&mut mailbox, 1), Ok(0), "broken off");
+            for _ in 0..2 {
+                let (mut mailbox, messages) = open(&store);
+                assert_eq!(messages, 3);
+                assert_eq!(read(&mut mailbox, 0), Ok(10));
+                let error = mailbox.message(Index(1)).map(drop).unwrap_err();
+                assert!(matches!(error, StoreError::Temporary(_)), "{error:?}");
+                assert!(error.to_string().contains("2.b"), "{error}");
+                assert_eq!(read(&mut mailbox, 2), Ok(10));
+            }
+            // the disk is whole again
+            faults::damage(None);
+            let (mut mailbox, _) = open(&store);
+            assert_eq!(read(&mut mailbox, 1), Ok(200_000));
+        }
+    }
+
+    /// A file that the disk tells nothing of is there, and its owner gets the others.
+    #[test]
+    fn w007_a_file_of_which_nothing_is_known_leaves_the_others() {
+        for (_root, store) in stores() {
+            faults::damage(Some(("2.b", 0)));
+            let (mut mailbox, messages) = open(&store);
+            assert_eq!(messages, 3);
+            let results: Vec<_> = (0..3).map(|at| read(&mut mailbox, at)).collect();
+            assert_eq!(
+                results.iter().filter(|result| **result == Ok(10)).count(),
+                2
+            );
+            let error = results.into_iter().find_map(Result::err).unwrap();
+            assert!(error.to_string().contains("bad spot"), "{error}");
+            faults::damage(None);
+        }
     }
 }

@@ -121,7 +121,7 @@ pub(crate) fn is_trashed(name: &[u8]) -> bool {
 }
 
 /// Whether a file of this name may be a message.
-pub(crate) fn may_be_message(layout: Layout, suffix: Option<&str>, name: &[u8]) -> bool {
+pub(crate) fn may_be_message(layout: Layout, suffixes: &[String], name: &[u8]) -> bool {
     const UNFINISHED: [&str; 9] = [
         "~",
         ".tmp",
@@ -139,11 +139,26 @@ pub(crate) fn may_be_message(layout: Layout, suffix: Option<&str>, name: &[u8]) 
     match layout {
         Layout::Maildir => !base(layout, name).is_empty(),
         Layout::Directory => {
-            let unfinished = UNFINISHED.iter().any(|end| name.ends_with(end.as_bytes()))
+            let unfinished = UNFINISHED.iter().any(|end| ends_with(name, end))
                 || (name.starts_with(b"#") && name.ends_with(b"#"));
-            !unfinished && suffix.is_none_or(|suffix| name.ends_with(suffix.as_bytes()))
+            !unfinished && (suffixes.is_empty() || ends_with_any(name, suffixes))
         }
     }
+}
+
+/// Whether a name ends in one of these ways, in capitals or small letters.
+pub(crate) fn ends_with_any(name: &[u8], ends: &[String]) -> bool {
+    ends.iter().any(|end| ends_with(name, end))
+}
+
+fn ends_with(name: &[u8], end: &str) -> bool {
+    let start = name.len().checked_sub(end.len());
+    if start.is_some_and(|at| name[at..].eq_ignore_ascii_case(end.as_bytes())) {
+        return true;
+    }
+    // letters beyond ASCII, which may have another length
+    !end.is_ascii()
+        && str::from_utf8(name).is_ok_and(|name| name.to_lowercase().ends_with(&end.to_lowercase()))
 }
 
 /// A number behind a comma: `,S=123`.
@@ -219,13 +234,25 @@ mod tests {
 
     #[test]
     fn what_is_unfinished_is_no_message() {
-        let file = |name: &str| may_be_message(Layout::Directory, None, name.as_bytes());
+        let file = |name: &str| may_be_message(Layout::Directory, &[], name.as_bytes());
         assert!(file("a") && file("a.eml") && file("1:2,S") && file("#a"));
-        for name in [".a", "a~", "#a#", "a.eml.part", "a.tmp", "."] {
+        for name in [".a", "a~", "#a#", "a.eml.part", "a.tmp", "A.TMP", "."] {
             assert!(!file(name), "{name}");
         }
-        let eml = |name: &str| may_be_message(Layout::Directory, Some(".eml"), name.as_bytes());
-        assert!(eml("a.eml") && !eml("a.txt"));
-        assert!(!may_be_message(Layout::Maildir, None, b":2,S"));
+        assert!(!may_be_message(Layout::Maildir, &[], b":2,S"));
+    }
+
+    #[test]
+    fn w063_suffixes_compare_without_case() {
+        let ends = [".eml", ".Grüße"].map(str::to_owned);
+        let file = |name: &str| may_be_message(Layout::Directory, &ends, name.as_bytes());
+        for name in ["a.eml", "a.EML", "a.Eml", ".EML.eml", "x.GRÜSSE", "x.grüße"] {
+            assert_eq!(
+                file(name),
+                !name.starts_with('.') && !name.contains("SS"),
+                "{name}"
+            );
+        }
+        assert!(file("x.GRÜßE") && !file("a.txt") && !file("eml") && !file("a.eml.PART"));
     }
 }

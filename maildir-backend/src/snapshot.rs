@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use crate::disk;
 use crate::identity::{Digest, Reading};
 use crate::stamp::Stamp;
 
@@ -65,6 +66,7 @@ impl Read for Snapshot {
             self.check()?;
             return Ok(0);
         }
+        disk::readable("an open file".as_ref(), self.stamp.size - self.left)?;
         let most = usize::try_from(self.left).map_or(buf.len(), |left| left.min(buf.len()));
         let n = self.file.read(&mut buf[..most])?;
         if n == 0 {

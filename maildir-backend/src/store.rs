@@ -12,6 +12,7 @@ use crate::disk::Dir;
 use crate::folder::{Folder, failed};
 use crate::mailbox::MaildirMailbox;
 use crate::sizes::Memory;
+use crate::suspects::Suspects;
 
 /// Folders of message files, as a store. The [crate](crate) tells what it does with them.
 pub struct MaildirStore {
@@ -23,6 +24,7 @@ pub struct MaildirStore {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) memory: Memory,
+    pub(crate) suspects: Arc<Suspects>,
 }
 
 impl MaildirStore {
@@ -33,10 +35,14 @@ impl MaildirStore {
     /// If settings make no sense.
     pub fn new(config: Config, accounts: Arc<dyn Accounts>) -> Result<Self, ConfigError> {
         config.check()?;
-        let memory = Memory::default();
+        let shared = Shared {
+            config,
+            memory: Memory::default(),
+            suspects: Arc::default(),
+        };
         Ok(Self {
             accounts,
-            shared: Arc::new(Shared { config, memory }),
+            shared: Arc::new(shared),
         })
     }
 

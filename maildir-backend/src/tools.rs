@@ -13,7 +13,7 @@ use bytes::BytesMut;
 use pop3_proto::backend::store::StoreError;
 use pop3_proto::stuffing::Stuffer;
 
-use crate::config::{Deletion, Layout};
+use crate::config::{Config, Deletion, Layout};
 use crate::disk::Dir;
 use crate::folder::{Folder, failed};
 use crate::listing::{self, Manner, Told};
@@ -54,6 +54,7 @@ impl crate::MaildirStore {
             ),
         };
         let (tmp, target) = (tmp.map_err(failed)?, target.map_err(failed)?);
+        let suffix = mail_suffix(config)?;
         let unique = unique_name();
         let draft = match folder.layout {
             Layout::Maildir => unique.clone(),
@@ -62,7 +63,7 @@ impl crate::MaildirStore {
         let delivered = write(&tmp, draft.as_bytes(), &mut message).and_then(|counted| {
             let name = match folder.layout {
                 Layout::Maildir => unique + &counted.fields(),
-                Layout::Directory => unique + config.suffix.as_deref().unwrap_or(".eml"),
+                Layout::Directory => unique + suffix,
             };
             tmp.rename(draft.as_bytes(), &target, name.as_bytes())?;
             target.sync()?;
@@ -151,6 +152,22 @@ impl crate::MaildirStore {
         };
         listing::list(folder, &shared.config, &shared.memory, manner)
     }
+}
+
+/// How the name of a mail ends in a plain directory: in none of the ways of a text.
+fn mail_suffix(config: &Config) -> Result<&str, StoreError> {
+    let is_mail = |suffix: &&str| !name::ends_with_any(suffix.as_bytes(), &config.texts);
+    let mut suffixes = config.suffixes.iter().map(String::as_str);
+    match config.suffixes.as_slice() {
+        [] => Some(".eml").filter(is_mail).or(Some("")),
+        _ => suffixes.find(is_mail),
+    }
+    .ok_or_else(|| {
+        StoreError::Permanent(
+            "only texts are messages of this directory, and they would be wrapped: add a suffix for mails"
+                .to_owned(),
+        )
+    })
 }
 
 /// A name that no other message ever has: time, process, count and host. Sorted by name, later ones come later

@@ -324,7 +324,7 @@ fn settings_that_make_no_sense_are_refused() {
         config.deletion = Deletion::Move("Deleted".into());
     });
     assert_eq!(plain, None);
-    assert!(check(&|config| config.suffix = Some("/x".into())).is_some());
+    assert!(check(&|config| config.suffixes = vec!["/x".into()]).is_some());
 }
 
 #[test]

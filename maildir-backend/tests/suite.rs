@@ -39,7 +39,8 @@ fn a_directory_for_each() {
         let disk = Disk::with(|config| {
             config.layout = Layout::Directory;
             config.settle = Duration::ZERO;
-            config.suffix = Some(".txt".into());
+            config.suffixes = vec![".txt".into()];
+            config.texts.clear();
             config.users = Users::Each { subfolder: None };
         });
         filled(disk, mails)

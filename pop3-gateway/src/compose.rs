@@ -1,7 +1,6 @@
 //! Making a message of a text: RFC 5322 and MIME, as little of it as mail programs need.
 
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -62,28 +61,9 @@ impl Mail {
     }
 }
 
-/// A date as in RFC 5322 section 3.3, in UTC.
+/// A date as in RFC 5322 section 3.3, in UTC. Nothing is before 1970.
 pub fn date(seconds: i64) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    // nothing before 1970, and nothing that the calendar below does not know
-    let seconds = u64::try_from(seconds).unwrap_or(0).min(253_402_300_799);
-    let time: SystemTime = UNIX_EPOCH + Duration::from_secs(seconds);
-    // 2026-11-20T08:30:00Z
-    let stamp = humantime::format_rfc3339_seconds(time).to_string();
-    let part = |range| stamp.get(range).unwrap_or_default();
-    let month = part(5..7).parse().unwrap_or(1_usize);
-    let weekday = usize::try_from(seconds / 86_400 % 7).unwrap_or(0);
-    format!(
-        "{}, {} {} {} {} +0000",
-        DAYS[weekday],
-        part(8..10),
-        MONTHS[(month - 1).min(11)],
-        part(0..4),
-        part(11..19)
-    )
+    pop3_proto::date::rfc5322(seconds.max(0))
 }
 
 /// A value of a header field: encoded words (RFC 2047) if it is not plain, a few to a line.

@@ -38,6 +38,7 @@ pub mod backend;
 pub mod capability;
 pub mod client;
 pub mod command;
+pub mod date;
 mod line;
 pub mod response;
 pub mod sasl;

@@ -35,7 +35,9 @@ pub(crate) fn store(
     config.mark_seen = files.mark_seen;
     config.follow_links = files.follow_links;
     config.lock = files.lock;
-    config.suffix = files.suffix.clone();
+    config.suffixes = files.suffixes.clone();
+    config.texts = files.texts.clone();
+    config.max_unpacked = files.max_unpacked;
     config.settle = files.settle;
     Ok(MaildirStore::new(config, accounts)?)
 }

@@ -10,7 +10,7 @@ use super::document::Table;
 use super::error::{Fault, Problem};
 use super::routing::read_rewrite;
 use super::sql::SqlStore;
-use super::value::{BadValue, Date, Value, Word};
+use super::value::{BadValue, Date, Size, Value, Word};
 use crate::name::Rewrite;
 
 /// One `[[store]]`.
@@ -58,8 +58,13 @@ pub struct FileStore {
     pub follow_links: bool,
     /// Whether sessions lock the folder against other processes.
     pub lock: bool,
-    /// How the names of messages end. Plain directories only.
-    pub suffix: Option<String>,
+    /// How the names of messages end, in capitals or small letters; in any way if there is none. Plain
+    /// directories only.
+    pub suffixes: Vec<String>,
+    /// How the names of texts end, which are wrapped into mails. Plain directories only.
+    pub texts: Vec<String>,
+    /// The most octets that a packed message may hold. Maildir only.
+    pub max_unpacked: u64,
     /// How long a file must have been left alone. Plain directories only.
     pub settle: Duration,
 }
@@ -212,7 +217,9 @@ impl FileStore {
             mark_seen: false,
             follow_links: false,
             lock: true,
-            suffix: None,
+            suffixes: Vec::new(),
+            texts: vec![".txt".to_owned()],
+            max_unpacked: 256 * 1024 * 1024,
             settle: Duration::from_secs(2),
         };
         store.each = table.get("users")?.is_some_and(|Each(each)| each);
@@ -222,10 +229,15 @@ impl FileStore {
         table.set("follow_links", &mut store.follow_links)?;
         table.set("lock", &mut store.lock)?;
         if plain {
-            store.suffix = table.get("suffix")?;
+            table.set("suffix", &mut store.suffixes)?;
+            table.set("text", &mut store.texts)?;
             table.set("settle", &mut store.settle)?;
         } else {
             table.set("mark_seen", &mut store.mark_seen)?;
+            let most: Option<Size> = table.get("max_unpacked")?;
+            if let Some(most) = most.and_then(|Size(most)| u64::try_from(most).ok()) {
+                store.max_unpacked = most;
+            }
         }
         // unknown keys first: one of them may be the path
         table.finish()?;
@@ -267,13 +279,13 @@ impl FileStore {
                 return Err(Problem::new("delete", what, remedy));
             }
         }
-        if self
-            .suffix
-            .as_deref()
-            .is_some_and(|suffix| suffix.is_empty() || suffix.contains('/'))
-        {
-            let remedy = "write the end of a name, such as \".eml\"";
-            return Err(Problem::new("suffix", "no name ends like this", remedy));
+        let odd = |end: &String| end.is_empty() || end.contains(['/', '\0']) || end.len() > 64;
+        for (key, ends) in [("suffix", &self.suffixes), ("text", &self.texts)] {
+            if ends.iter().any(odd) {
+                let remedy =
+                    "write the end of a name, such as \".eml\", or several: [\".eml\", \".txt\"]";
+                return Err(Problem::new(key, "no name ends like this", remedy));
+            }
         }
         Ok(())
     }

@@ -60,7 +60,7 @@ fn every_key_of_a_store_is_heard() {
     };
     assert!(local.each && local.missing_is_empty && local.mark_seen && local.follow_links);
     assert_eq!(local.delete, FileDeletion::Move(".Trash".into()));
-    assert!(!local.lock && scans.plain && scans.suffix.as_deref() == Some(".eml"));
+    assert!(!local.lock && scans.plain && scans.suffixes == [".eml"]);
     assert_eq!(scans.settle, Duration::from_secs(5));
     assert_eq!(notes[0], ListedMessage::File("/etc/a.eml".into()));
     assert!(matches!(

@@ -1,0 +1,75 @@
+//! Messages that broke off while they were sent.
+//!
+//! Owns their memory, which is bounded and lasts as long as the store. A client that was cut off in a message
+//! asks for it again and again, and would never get to those behind it; so the next time it is read to its
+//! end before anything is sent. Never looks at a disk.
+
+use std::collections::HashSet;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// No more are remembered.
+const MOST: usize = 10_000;
+
+/// A message: its folder and its base name.
+pub(crate) type Suspect = ((u64, u64), Box<[u8]>);
+
+/// The messages that broke off.
+#[derive(Debug, Default)]
+pub(crate) struct Suspects(Mutex<HashSet<Suspect>>);
+
+impl Suspects {
+    pub(crate) fn has(&self, message: &Suspect) -> bool {
+        self.lock().contains(message)
+    }
+
+    pub(crate) fn forget(&self, message: &Suspect) {
+        self.lock().remove(message);
+    }
+
+    fn add(&self, message: Suspect) {
+        let mut suspects = self.lock();
+        if suspects.len() >= MOST {
+            suspects.clear();
+        }
+        suspects.insert(message);
+    }
+
+    /// A panic elsewhere cannot have left it half done.
+    fn lock(&self) -> MutexGuard<'_, HashSet<Suspect>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A message on its way to a client.
+pub(crate) struct Watched {
+    message: Box<dyn Read + Send>,
+    name: Suspect,
+    suspects: Arc<Suspects>,
+}
+
+impl Watched {
+    pub(crate) fn new(
+        message: Box<dyn Read + Send>,
+        name: Suspect,
+        suspects: Arc<Suspects>,
+    ) -> Self {
+        Self {
+            message,
+            name,
+            suspects,
+        }
+    }
+}
+
+impl Read for Watched {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.message.read(buf);
+        if let Err(error) = &read
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            self.suspects.add(self.name.clone());
+        }
+        read
+    }
+}

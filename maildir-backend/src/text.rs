@@ -1,0 +1,304 @@
+//! Texts: which encoding a file is in, and a mail around it.
+//!
+//! Owns the guess at the encoding, the way to UTF-8, and the header of a wrapped text, which is the one that
+//! POP3SF writes. All of it in little memory, whatever the size of the file. Never looks at names.
+
+use std::io::{self, Read};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use encoding_rs::{Decoder, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use pop3_proto::date;
+
+use crate::stamp::Stamp;
+
+/// How much is read at once.
+const PIECE: usize = 8 * 1024;
+
+/// Octets that become one line of base64.
+const LINE: usize = 57;
+
+/// The encoding of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Charset {
+    /// UTF-8; what is none, is taken for Windows-1252 octet by octet.
+    Utf8,
+    /// The same, with a mark in front.
+    MarkedUtf8,
+    Utf16Le,
+    Utf16Be,
+}
+
+/// The encoding that the first octets of a file tell of, if they do: by a mark, or by the zeros of UTF-16.
+pub(crate) fn look(head: &[u8]) -> Option<Charset> {
+    match head {
+        [0xef, 0xbb, 0xbf, ..] => return Some(Charset::MarkedUtf8),
+        [0xff, 0xfe, ..] => return Some(Charset::Utf16Le),
+        [0xfe, 0xff, ..] => return Some(Charset::Utf16Be),
+        _ => {}
+    }
+    let plain = |octet: u8| matches!(octet, b'\t' | b'\n' | b'\r' | b' '..=b'~');
+    // a few characters are enough: no mail and no text has a zero
+    let first = head.get(..8).map(|first| first.as_chunks::<2>().0)?;
+    if first.iter().all(|[low, high]| plain(*low) && *high == 0) {
+        return Some(Charset::Utf16Le);
+    }
+    let is_big = first.iter().all(|[high, low]| plain(*low) && *high == 0);
+    is_big.then_some(Charset::Utf16Be)
+}
+
+/// Whether a text begins with a header field: printable characters, a colon.
+pub(crate) fn is_mail(head: &[u8]) -> bool {
+    let length = head.iter().position(|octet| *octet == b':');
+    length.is_some_and(|length| length > 0 && head[..length].iter().all(u8::is_ascii_graphic))
+}
+
+/// The octets of a mail that is in another encoding, or marked: in UTF-8 and without the mark.
+pub(crate) fn decoded<'a>(charset: Charset, file: impl Read + Send + 'a) -> impl Read + Send + 'a {
+    let decoding = match charset {
+        // what is no UTF-8 in a mail is its own affair
+        Charset::Utf8 | Charset::MarkedUtf8 => Decoding::Unmarked,
+        Charset::Utf16Le | Charset::Utf16Be => Decoding::of(charset),
+    };
+    Decoded::new(file, decoding)
+}
+
+/// A mail around a text, as POP3SF makes it. `mark` is the file's alone.
+pub(crate) fn wrapped<'a>(
+    charset: Charset,
+    file: impl Read + Send + 'a,
+    stamp: Stamp,
+    mark: &str,
+) -> impl Read + Send + 'a {
+    let short = mark.get(..8).unwrap_or(mark);
+    let head = format!(
+        "Content-Type: text/plain; charset=\"utf-8\"\r\n\
+         MIME-Version: 1.0\r\n\
+         Content-Transfer-Encoding: base64\r\n\
+         Date: {}\r\n\
+         From: nobody <nobody@localhost>\r\n\
+         To: nobody <nobody@localhost>\r\n\
+         Subject: Plaintext file {short}\r\n\
+         Message-ID: <{mark}@localhost>\r\n\
+         X-Mailer: POP3SF-Plaintext-Wrapper\r\n\
+         \r\n",
+        date::rfc5322(stamp.changed.0)
+    );
+    let lines = Lines {
+        text: Decoded::new(file, Decoding::of(charset)),
+        piece: vec![0; PIECE],
+        last: 0,
+        waiting: Vec::new(),
+        ready: Vec::new(),
+        at: 0,
+        done: false,
+    };
+    io::Cursor::new(head).chain(lines)
+}
+
+/// The way to UTF-8.
+enum Decoding {
+    /// None, but for a mark in front.
+    Unmarked,
+    /// What comes is UTF-8 or Windows-1252.
+    Lenient,
+    Utf16(Box<Decoder>),
+}
+
+impl Decoding {
+    fn of(charset: Charset) -> Self {
+        let decoder = |encoding: &'static encoding_rs::Encoding| {
+            Self::Utf16(Box::new(encoding.new_decoder_with_bom_removal()))
+        };
+        match charset {
+            Charset::Utf8 | Charset::MarkedUtf8 => Self::Lenient,
+            Charset::Utf16Le => decoder(UTF_16LE),
+            Charset::Utf16Be => decoder(UTF_16BE),
+        }
+    }
+
+    /// Takes octets; what belongs to a character that is not whole yet stays in `octets`.
+    fn decode(&mut self, octets: &mut Vec<u8>, last: bool, out: &mut Vec<u8>) {
+        match self {
+            Self::Unmarked => out.append(octets),
+            Self::Lenient => {
+                let whole = lenient(octets, last, out);
+                octets.drain(..whole);
+            }
+            Self::Utf16(decoder) => {
+                let room = decoder.max_utf8_buffer_length(octets.len());
+                let start = out.len();
+                out.resize(start + room.unwrap_or_default(), 0);
+                let (_, _, written, _) = decoder.decode_to_utf8(octets, &mut out[start..], last);
+                out.truncate(start + written);
+                octets.clear();
+            }
+        }
+    }
+}
+
+/// How many octets were taken: all but the beginning of a character at the end.
+fn lenient(octets: &[u8], last: bool, out: &mut Vec<u8>) -> usize {
+    let mut at = 0;
+    while let Some(rest) = octets.get(at..).filter(|rest| !rest.is_empty()) {
+        let Err(error) = str::from_utf8(rest) else {
+            out.extend_from_slice(rest);
+            return octets.len();
+        };
+        let (valid, odd) = rest.split_at(error.valid_up_to());
+        out.extend_from_slice(valid);
+        at += valid.len();
+        let odd = match error.error_len() {
+            Some(length) => &odd[..length],
+            None if last => odd,
+            None => return at,
+        };
+        let (text, _) = WINDOWS_1252.decode_without_bom_handling(odd);
+        out.extend_from_slice(text.as_bytes());
+        at += odd.len();
+    }
+    at
+}
+
+/// A file in UTF-8.
+struct Decoded<R> {
+    file: R,
+    decoding: Decoding,
+    /// A mark in front is yet to be looked for.
+    start: bool,
+    octets: Vec<u8>,
+    ready: Vec<u8>,
+    at: usize,
+    done: bool,
+}
+
+impl<R: Read> Decoded<R> {
+    fn new(file: R, decoding: Decoding) -> Self {
+        Self {
+            file,
+            decoding,
+            start: true,
+            octets: Vec::new(),
+            ready: Vec::new(),
+            at: 0,
+            done: false,
+        }
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        self.ready.clear();
+        self.at = 0;
+        let n = read_some(&mut self.file, &mut self.octets)?;
+        self.done = n == 0;
+        if self.start {
+            // a mark is known when it is there as a whole
+            if self.octets.len() < 3 && !self.done {
+                return Ok(());
+            }
+            self.start = false;
+            let marked = !matches!(self.decoding, Decoding::Utf16(_))
+                && self.octets.starts_with(b"\xef\xbb\xbf");
+            if marked {
+                self.octets.drain(..3);
+            }
+        }
+        self.decoding
+            .decode(&mut self.octets, self.done, &mut self.ready);
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Decoded<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        while self.at == self.ready.len() && !self.done {
+            self.fill()?;
+        }
+        Ok(take(&self.ready, &mut self.at, buf))
+    }
+}
+
+/// A text in lines of base64, its line ends as CRLF.
+struct Lines<R> {
+    text: R,
+    piece: Vec<u8>,
+    last: u8,
+    /// What is no whole line yet.
+    waiting: Vec<u8>,
+    ready: Vec<u8>,
+    at: usize,
+    done: bool,
+}
+
+impl<R: Read> Lines<R> {
+    fn fill(&mut self) -> io::Result<()> {
+        self.ready.clear();
+        self.at = 0;
+        let n = loop {
+            match self.text.read(&mut self.piece) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        self.done = n == 0;
+        for octet in &self.piece[..n] {
+            match (self.last, octet) {
+                (b'\r', b'\n') => {}
+                (_, b'\r' | b'\n') => self.waiting.extend_from_slice(b"\r\n"),
+                (_, other) => self.waiting.push(*other),
+            }
+            self.last = *octet;
+        }
+        let whole = match self.done {
+            true => self.waiting.len(),
+            false => self.waiting.len() / LINE * LINE,
+        };
+        for line in self.waiting[..whole].chunks(LINE) {
+            self.ready
+                .extend_from_slice(STANDARD.encode(line).as_bytes());
+            self.ready.extend_from_slice(b"\r\n");
+        }
+        self.waiting.drain(..whole);
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Lines<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        while self.at == self.ready.len() && !self.done {
+            self.fill()?;
+        }
+        Ok(take(&self.ready, &mut self.at, buf))
+    }
+}
+
+fn read_some(file: &mut impl Read, octets: &mut Vec<u8>) -> io::Result<usize> {
+    let start = octets.len();
+    octets.resize(start + PIECE, 0);
+    loop {
+        match file.read(&mut octets[start..]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                octets.truncate(start);
+                return Err(error);
+            }
+            Ok(n) => {
+                octets.truncate(start + n);
+                return Ok(n);
+            }
+        }
+    }
+}
+
+fn take(ready: &[u8], at: &mut usize, buf: &mut [u8]) -> usize {
+    let rest = ready.get(*at..).unwrap_or_default();
+    let n = rest.len().min(buf.len());
+    buf[..n].copy_from_slice(&rest[..n]);
+    *at += n;
+    n
+}
