@@ -49,9 +49,7 @@ pub(super) fn parts(raw: &[u8]) -> Vec<Part<'_>> {
     let (root, mut position) = begin(raw, 0, "text/plain", &open);
     let mut bodies = vec![position];
     let mut parts = vec![root];
-    enter(raw, position, &parts, &mut open);
-    // the part that the lines belong to
-    let mut current = Some(0);
+    let mut current = enter(raw, position, &parts, &mut open);
     while position < raw.len() && !open.is_empty() {
         let end = line_end(raw, position);
         let found = delimiter(&raw[position..end], &open);
@@ -82,8 +80,7 @@ pub(super) fn parts(raw: &[u8]) -> Vec<Part<'_>> {
         parts.push(part);
         bodies.push(body);
         position = body;
-        current = Some(number);
-        enter(raw, position, &parts, &mut open);
+        current = enter(raw, position, &parts, &mut open);
     }
     parts
 }
@@ -137,13 +134,12 @@ fn kind(value: &str, usual: &str) -> String {
     }
 }
 
-/// Opens the last part if it is a multipart.
-fn enter(raw: &[u8], body: usize, parts: &[Part<'_>], open: &mut Vec<Open>) {
-    let Some(part) = parts.last() else {
-        return;
-    };
+/// Opens the last part if it is a multipart; else the lines that follow belong to it.
+fn enter(raw: &[u8], body: usize, parts: &[Part<'_>], open: &mut Vec<Open>) -> Option<usize> {
+    let part = parts.last()?;
+    let number = parts.len() - 1;
     if !part.kind.starts_with("multipart/") || open.len() >= MAX_OPEN {
-        return;
+        return Some(number);
     }
     let declared = part
         .content
@@ -158,11 +154,15 @@ fn enter(raw: &[u8], body: usize, parts: &[Part<'_>], open: &mut Vec<Open>) {
         Some(boundary) => Some(boundary),
         None => guess(&raw[body..]),
     };
-    if let Some(boundary) = declared {
-        open.push(Open {
-            boundary,
-            part: parts.len() - 1,
-        });
+    match declared {
+        Some(boundary) => {
+            open.push(Open {
+                boundary,
+                part: number,
+            });
+            None
+        }
+        None => Some(number),
     }
 }
 

@@ -83,7 +83,7 @@ fn base64(body: &[u8]) -> Decoded {
             blank = true;
             continue;
         }
-        // after an empty line there is no more tolerance
+        // after an empty line, or one that was none, there is no more tolerance
         let doubtful = blank && !data.is_empty();
         if is_base64(line, doubtful, doubtful && ended) {
             ended = line.contains(&b'=');
@@ -94,6 +94,8 @@ fn base64(body: &[u8]) -> Decoded {
                 octet => in_alphabet(*octet).then_some(*octet),
             }));
         } else {
+            // what follows it is, most likely, more of it
+            blank = true;
             beside.extend_from_slice(line);
             beside.push(b'\n');
         }

@@ -73,3 +73,121 @@ pub(super) fn kind(name: &[u8]) -> Kind {
         _ => Kind::Inline,
     }
 }
+
+/// Whether what follows an angle is a tag, a comment or the like: of a known element, or of one with a
+/// hyphen or a colon in its name, as programs make them.
+pub(super) fn begins_tag(text: &str) -> bool {
+    let named = text.strip_prefix('/').unwrap_or(text);
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | ':');
+    let length = named
+        .bytes()
+        .take(80)
+        .take_while(|octet| part(char::from(*octet)))
+        .count();
+    let (name, rest) = named.split_at(length);
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return text.starts_with(['!', '?']);
+    }
+    let ended = rest.starts_with(|c: char| c.is_whitespace() || matches!(c, '/' | '>'));
+    let made = name.contains([':', '-']);
+    ended && (made || is_known(&name.to_ascii_lowercase()))
+}
+
+/// The elements of HTML, with those that are no more.
+fn is_known(name: &str) -> bool {
+    kind(name.as_bytes()) != Kind::Inline || OTHERS.contains(&name)
+}
+
+/// Known elements that are part of a line or no text at all, and those of `text/enriched`.
+const OTHERS: &[&str] = &[
+    "abbr",
+    "acronym",
+    "b",
+    "base",
+    "basefont",
+    "bdi",
+    "bdo",
+    "bgsound",
+    "big",
+    "bigger",
+    "blink",
+    "bold",
+    "button",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "color",
+    "command",
+    "content",
+    "data",
+    "del",
+    "dfn",
+    "element",
+    "em",
+    "embed",
+    "excerpt",
+    "fixed",
+    "flushboth",
+    "flushleft",
+    "flushright",
+    "font",
+    "fontfamily",
+    "frame",
+    "head",
+    "i",
+    "input",
+    "ins",
+    "isindex",
+    "italic",
+    "kbd",
+    "keygen",
+    "label",
+    "lang",
+    "link",
+    "map",
+    "mark",
+    "marquee",
+    "menuitem",
+    "meta",
+    "meter",
+    "multicol",
+    "nextid",
+    "nobr",
+    "nofill",
+    "noscript",
+    "output",
+    "paraindent",
+    "param",
+    "picture",
+    "portal",
+    "progress",
+    "q",
+    "rb",
+    "rbc",
+    "rp",
+    "rt",
+    "rtc",
+    "ruby",
+    "s",
+    "samp",
+    "shadow",
+    "slot",
+    "small",
+    "smaller",
+    "source",
+    "spacer",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "sup",
+    "time",
+    "track",
+    "tt",
+    "u",
+    "underline",
+    "var",
+    "wbr",
+    "xml",
+];

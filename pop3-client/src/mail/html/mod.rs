@@ -15,10 +15,11 @@ use writer::Writer;
 
 /// The text of an HTML page.
 pub(super) fn to_text(html: &str) -> String {
-    let shown = render(html, true);
+    let html = mended(html);
+    let shown = render(&html, true);
     if shown.trim().is_empty() {
         // all of it is hidden, or within something hidden that does not end
-        return render(html, false);
+        return render(&html, false);
     }
     shown
 }
@@ -27,7 +28,7 @@ pub(super) fn to_text(html: &str) -> String {
 pub(super) fn enriched(text: &str) -> String {
     let mut left_out = 0_usize;
     let mut shown = String::with_capacity(text.len());
-    for token in tokens(&text.replace("<<", "&lt;")) {
+    for token in tokens(&mended(&text.replace("<<", "&lt;"))) {
         match token {
             Token::StartTag(tag) if tag.name.eq_ignore_ascii_case(b"param") => left_out += 1,
             Token::EndTag(tag) if tag.name.eq_ignore_ascii_case(b"param") => {
@@ -52,6 +53,23 @@ fn tokens(html: &str) -> impl Iterator<Item = Token> {
     // scripts, styles and the like have no tags within
     emitter.naively_switch_states(true);
     Tokenizer::new_with_emitter(html, emitter).flatten()
+}
+
+/// Angles that begin no tag stand for themselves: `x<y`, `<ann@example.org>`, `<your name>`. A browser would
+/// lose the words.
+fn mended(html: &str) -> String {
+    let mut mended = String::with_capacity(html.len());
+    let mut pieces = html.split('<');
+    mended.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        mended.push_str(if element::begins_tag(piece) {
+            "<"
+        } else {
+            "&lt;"
+        });
+        mended.push_str(piece);
+    }
+    mended
 }
 
 /// What is being left out: until this element ends, which may stand within itself.
