@@ -1,56 +1,233 @@
-//! Opening a connection to an upstream: name to addresses, then one address after the other.
+//! Opening a connection to an upstream: a name to its addresses, and a race between them (RFC 8305).
 //!
-//! Never caches an answer of the name service, and never believes it: the certificate must prove the
-//! name that was configured.
+//! Addresses are tried one after the other, each a quarter of a second after the one before or as soon as
+//! that has failed, IPv6 and IPv4 in turn; the first that answers wins, and the others are closed. The
+//! one that worked last comes first.
+//!
+//! Owns which address worked last, for a bounded number of upstreams. Never caches an answer of the name
+//! service, and never believes it: the certificate must prove the name that was configured.
 
-use std::fmt;
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pop3_proto::backend::Endpoint;
+use pop3_proto::time::Time;
+use pop3_proto::trouble::{Place, Trouble, Words};
 
-use crate::runtime::{Runtime, within};
+use crate::runtime::{Boxed, Runtime, Timer, within};
 
-/// How long one address may take while there are others.
-const PER_ADDRESS: Duration = Duration::from_secs(10);
+/// How long an attempt is alone before the next one begins (RFC 8305 section 8: 250 ms).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// How many attempts run at a time; the oldest makes room for the next.
+const AT_ONCE: usize = 16;
 
 /// How long the name service may take.
 const LOOK_UP: Duration = Duration::from_secs(15);
 
-/// Connects to the first address of the endpoint that answers.
-pub(crate) async fn dial<R: Runtime>(runtime: R, endpoint: Endpoint) -> io::Result<R::Stream> {
-    let mut addresses = look_up(&runtime, &endpoint).await?;
-    let Some(last) = addresses.pop() else {
-        return Err(io::Error::new(
-            ErrorKind::NotFound,
-            "the name has no address",
-        ));
-    };
-    for address in addresses {
-        let attempt = runtime.connect(address);
-        if let Some(Ok(stream)) = within(&runtime, PER_ADDRESS, attempt).await {
-            return Ok(stream);
+/// How long all attempts together may take. Backends give up before.
+const OVERALL: Duration = Duration::from_secs(120);
+
+/// For how many upstreams the address that worked last is known.
+const REMEMBERED: usize = 256;
+
+/// Opens connections, and remembers which address worked. Clones share what they remember.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Dialler(Arc<Mutex<HashMap<Endpoint, SocketAddr>>>);
+
+impl Dialler {
+    /// Connects to the address of the endpoint that answers first, or says why none did.
+    pub(crate) async fn dial<R: Runtime>(
+        self,
+        runtime: R,
+        endpoint: Endpoint,
+    ) -> Result<R::Stream, String> {
+        let place = Place {
+            host: &endpoint.host,
+            port: endpoint.port,
+        };
+        let text = |trouble: Trouble<'_>| trouble.text(place, &Words::CONFIGURATION);
+        let found = look_up(&runtime, &endpoint).await;
+        let addresses = found.map_err(|error| {
+            text(Trouble::Resolve {
+                cause: &error.to_string(),
+            })
+        })?;
+        let last = self.remembered().get(&endpoint).copied();
+        let mut race = Race::new(runtime, in_turn(addresses, last));
+        match poll_fn(|cx| race.poll(cx)).await {
+            Ok((address, stream)) => {
+                if last != Some(address) {
+                    self.remember(&endpoint, address);
+                }
+                Ok(stream)
+            }
+            Err(Lost::TimedOut) => Err(text(Trouble::ConnectSilent { waited: OVERALL })),
+            Err(Lost::Failed(cause)) => {
+                self.remembered().remove(&endpoint);
+                Err(text(Trouble::Connect { cause: &cause }))
+            }
         }
     }
-    // Nobody waits for its turn behind the last one: how long it may take is for the backend to say.
-    let attempt = runtime.connect(last).await;
-    attempt.map_err(|error| about(last, &error))
+
+    fn remember(&self, endpoint: &Endpoint, address: SocketAddr) {
+        let mut remembered = self.remembered();
+        if remembered.len() >= REMEMBERED {
+            // a configuration with more upstreams loses a quarter of a second now and then
+            remembered.clear();
+        }
+        remembered.insert(endpoint.clone(), address);
+    }
+
+    /// The map is consistent after every statement, so a panic elsewhere cannot have spoilt it.
+    fn remembered(&self) -> MutexGuard<'_, HashMap<Endpoint, SocketAddr>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 async fn look_up<R: Runtime>(runtime: &R, endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = endpoint.host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, endpoint.port)]);
     }
-    let (host, port) = (endpoint.host.clone(), endpoint.port);
-    let job = runtime.block(move || (host.as_str(), port).to_socket_addrs().map(Vec::from_iter));
+    let job = runtime.resolve(&endpoint.host, endpoint.port);
     match within(runtime, LOOK_UP, job).await {
-        Some(Ok(Ok(addresses))) => Ok(addresses),
-        Some(Ok(Err(error)) | Err(error)) => Err(about(&endpoint.host, &error)),
-        None => Err(about(&endpoint.host, &io::Error::from(ErrorKind::TimedOut))),
+        Some(Ok(addresses)) if addresses.is_empty() => Err(io::Error::new(
+            ErrorKind::NotFound,
+            "the name has no address",
+        )),
+        Some(found) => found,
+        None => Err(io::Error::new(
+            ErrorKind::TimedOut,
+            format!("no answer within {} s", LOOK_UP.as_secs()),
+        )),
     }
 }
 
-fn about(what: impl fmt::Display, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{what}: {error}"))
+/// The order of the attempts: what worked last, then the families in turn, each in the order in which the
+/// system prefers its addresses.
+fn in_turn(addresses: Vec<SocketAddr>, last: Option<SocketAddr>) -> VecDeque<SocketAddr> {
+    let mut known = Vec::with_capacity(addresses.len());
+    if let Some(last) = last.filter(|last| addresses.contains(last)) {
+        known.push(last);
+    }
+    for address in addresses {
+        if !known.contains(&address) {
+            known.push(address);
+        }
+    }
+    let first_is_v6 = known.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut ours, mut theirs): (VecDeque<_>, VecDeque<_>) = known
+        .into_iter()
+        .partition(|address| address.is_ipv6() == first_is_v6);
+    let mut order = VecDeque::with_capacity(ours.len() + theirs.len());
+    while !(ours.is_empty() && theirs.is_empty()) {
+        order.extend(ours.pop_front());
+        order.extend(theirs.pop_front());
+    }
+    order
+}
+
+/// Attempts to connect, of which the first to succeed wins. Dropping it closes all.
+struct Race<R: Runtime> {
+    runtime: R,
+    timer: R::Timer,
+    waiting: VecDeque<SocketAddr>,
+    running: VecDeque<(SocketAddr, Boxed<io::Result<R::Stream>>)>,
+    /// When the next attempt begins though the others run on.
+    next: Time,
+    end: Time,
+    /// What the first failure was, and how many there were.
+    failure: Option<(SocketAddr, io::Error)>,
+    failures: usize,
+}
+
+/// Why nobody won.
+enum Lost {
+    TimedOut,
+    Failed(String),
+}
+
+impl<R: Runtime> Race<R> {
+    fn new(runtime: R, waiting: VecDeque<SocketAddr>) -> Self {
+        let now = runtime.now();
+        Self {
+            timer: runtime.timer(),
+            runtime,
+            waiting,
+            running: VecDeque::new(),
+            next: now,
+            end: now + OVERALL,
+            failure: None,
+            failures: 0,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(SocketAddr, R::Stream), Lost>> {
+        loop {
+            if let Some(won) = self.poll_running(cx) {
+                return Poll::Ready(Ok(won));
+            }
+            let now = self.runtime.now();
+            if now >= self.end {
+                return Poll::Ready(Err(Lost::TimedOut));
+            }
+            if (now >= self.next || self.running.is_empty())
+                && let Some(address) = self.waiting.pop_front()
+            {
+                if self.running.len() >= AT_ONCE {
+                    self.running.pop_front();
+                }
+                let attempt = self.runtime.connect(address);
+                self.running.push_back((address, attempt));
+                self.next = now + HEAD_START;
+                continue;
+            }
+            if self.running.is_empty() {
+                return Poll::Ready(Err(Lost::Failed(self.failure_in_words())));
+            }
+            let until = if self.waiting.is_empty() {
+                self.end
+            } else {
+                self.next.min(self.end)
+            };
+            if self.timer.poll_at(cx, until).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// The attempt that succeeded; what failed makes room for the next at once.
+    fn poll_running(&mut self, cx: &mut Context<'_>) -> Option<(SocketAddr, R::Stream)> {
+        let mut place = 0;
+        while let Some((address, attempt)) = self.running.get_mut(place) {
+            match attempt.as_mut().poll(cx) {
+                Poll::Pending => place += 1,
+                Poll::Ready(Ok(stream)) => return Some((*address, stream)),
+                Poll::Ready(Err(error)) => {
+                    let address = *address;
+                    self.running.remove(place);
+                    self.failure.get_or_insert((address, error));
+                    self.failures += 1;
+                    self.next = self.runtime.now();
+                }
+            }
+        }
+        None
+    }
+
+    fn failure_in_words(&self) -> String {
+        let Some((address, error)) = &self.failure else {
+            return "the name has no address".into();
+        };
+        let ip = address.ip();
+        match self.failures {
+            0 | 1 => format!("{ip}: {error}"),
+            several => format!("{ip}: {error}; {} other addresses failed, too", several - 1),
+        }
+    }
 }

@@ -14,12 +14,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use pop3_proto::backend::{Backend, Endpoint, Failure, Job, Outcome};
+use pop3_proto::backend::{Backend, Failure, Job, Outcome};
 use pop3_proto::time::Time;
 
 use crate::alarm::Deadline;
 use crate::connection::{Action, Connection, Side};
-use crate::dial::dial;
+use crate::dial::Dialler;
 use crate::runtime::{Boxed, Runtime, Stream};
 use crate::service::Service;
 use crate::shutdown::{Member, Phase};
@@ -49,6 +49,7 @@ type Done<S> = <<S as Service>::Backend as Backend>::Done;
 #[must_use = "a future does nothing unless polled"]
 pub struct Drive<S: Service, R: Runtime> {
     runtime: R,
+    dialler: Dialler,
     connection: Connection<S>,
     client: Option<R::Stream>,
     upstream: Option<R::Stream>,
@@ -60,10 +61,8 @@ pub struct Drive<S: Service, R: Runtime> {
     member: Member,
 }
 
-struct Dialling<T> {
-    endpoint: Endpoint,
-    attempt: Boxed<io::Result<T>>,
-}
+/// An attempt to connect, or why there is no connection.
+type Dialling<T> = Boxed<Result<T, String>>;
 
 /// What came of a round.
 enum Round {
@@ -75,6 +74,7 @@ enum Round {
 impl<S: Service, R: Runtime> Drive<S, R> {
     pub(crate) fn new(
         runtime: R,
+        dialler: Dialler,
         connection: Connection<S>,
         client: R::Stream,
         deadline: Deadline,
@@ -82,6 +82,7 @@ impl<S: Service, R: Runtime> Drive<S, R> {
     ) -> Self {
         Self {
             runtime,
+            dialler,
             connection,
             client: Some(client),
             upstream: None,
@@ -129,8 +130,9 @@ impl<S: Service, R: Runtime> Drive<S, R> {
             match action {
                 Action::Connect(endpoint) => {
                     self.upstream = None;
-                    let attempt = Box::pin(dial(self.runtime.clone(), endpoint.clone()));
-                    self.dialling = Some(Dialling { endpoint, attempt });
+                    let dialler = self.dialler.clone();
+                    let attempt = dialler.dial(self.runtime.clone(), endpoint);
+                    self.dialling = Some(Box::pin(attempt));
                 }
                 Action::Disconnect => self.disconnect(),
                 Action::Run(job) => self.job = Some(self.start(job)),
@@ -163,18 +165,14 @@ impl<S: Service, R: Runtime> Drive<S, R> {
     fn outcomes(&mut self, cx: &mut Context<'_>, now: Time) -> bool {
         let mut moved = false;
         if let Some(dialling) = &mut self.dialling
-            && let Poll::Ready(attempt) = dialling.attempt.as_mut().poll(cx)
+            && let Poll::Ready(attempt) = dialling.as_mut().poll(cx)
         {
             let outcome = match attempt {
                 Ok(stream) => {
                     self.upstream = Some(stream);
                     Outcome::Connected
                 }
-                Err(error) => {
-                    let Endpoint { host, port } = &dialling.endpoint;
-                    let detail = format!("cannot connect to {host} port {port}: {error}");
-                    Outcome::Lost(Failure::temporary(detail))
-                }
+                Err(detail) => Outcome::Lost(Failure::temporary(detail)),
             };
             self.dialling = None;
             self.connection.handle_outcome(now, outcome);

@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -97,7 +97,15 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
     /// Accepts on a socket that listens already.
     fn listen(&self, socket: TcpListener) -> io::Result<Self::Listener>;
 
-    /// Opens a TCP connection, as long as it takes.
+    /// Asks the name service for the addresses of a host, as long as it takes, in the order in which the
+    /// system prefers them.
+    fn resolve(&self, host: &str, port: u16) -> Boxed<io::Result<Vec<SocketAddr>>> {
+        let host = host.to_owned();
+        let found = self.block(move || (host.as_str(), port).to_socket_addrs().map(Vec::from_iter));
+        Box::pin(async { found.await.and_then(|found| found) })
+    }
+
+    /// Opens a TCP connection, as long as it takes. Dropping the future closes what there is of it.
     fn connect(&self, address: SocketAddr) -> Boxed<io::Result<Self::Stream>>;
 
     /// Runs something that blocks where it does not hold up others. An error says that it panicked.

@@ -18,6 +18,7 @@ use pop3_proto::time::Time;
 use crate::alarm::Alarm;
 use crate::connection::{Connection, Places};
 use crate::delay::Failures;
+use crate::dial::Dialler;
 use crate::drive::Drive;
 use crate::limit::{Limits, Origin, Slots};
 use crate::lock::Locks;
@@ -49,6 +50,7 @@ struct Shared {
     total: Slots<()>,
     addresses: Slots<Origin>,
     users: Slots<Arc<str>>,
+    dialler: Dialler,
     sessions: AtomicU64,
     shutdown: Shutdown,
     reloading: Mutex<()>,
@@ -90,6 +92,10 @@ impl Server {
     /// The way to stop it from elsewhere.
     pub fn shutdown(&self) -> &Shutdown {
         &self.0.shutdown
+    }
+
+    pub(crate) fn dialler(&self) -> &Dialler {
+        &self.0.dialler
     }
 
     pub(crate) fn failures(&self) -> &Failures {
@@ -322,7 +328,15 @@ fn begin<S: Service, R: Runtime>(
     };
     if let Some(connection) = Connection::new(settings, server, side, runtime.now()) {
         let member = server.shutdown().join();
-        let drive = Drive::new(runtime.clone(), connection, stream, alarm.join(), member);
+        let dialler = server.dialler().clone();
+        let drive = Drive::new(
+            runtime.clone(),
+            dialler,
+            connection,
+            stream,
+            alarm.join(),
+            member,
+        );
         runtime.spawn(drive);
         return None;
     }

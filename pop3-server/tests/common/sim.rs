@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -39,6 +39,17 @@ pub struct Shape {
     pub chunk: usize,
 }
 
+/// How an address answers to those who connect.
+#[derive(Clone, Copy, Debug)]
+pub enum Reach {
+    /// It takes the connection, after a while.
+    Answers(Duration),
+    /// It refuses, after a while.
+    Refuses(Duration),
+    /// Nothing comes back.
+    Silent,
+}
+
 #[derive(Default)]
 struct World {
     now: Time,
@@ -50,6 +61,11 @@ struct World {
     acceptor: Option<Waker>,
     polls: usize,
     dialled: VecDeque<SimStream>,
+    names: BTreeMap<String, Vec<SocketAddr>>,
+    reach: BTreeMap<SocketAddr, Reach>,
+    attempts: Vec<(Time, SocketAddr)>,
+    attempts_open: usize,
+    most_attempts_open: usize,
     signals: VecDeque<Signal>,
     signalled: Option<Waker>,
 }
@@ -172,6 +188,28 @@ impl Sim {
         end
     }
 
+    /// A name and its addresses, as the name service orders them.
+    pub fn name(&self, name: &str, addresses: &[SocketAddr]) {
+        let mut world = self.world.lock().unwrap();
+        world.names.insert(name.into(), addresses.to_vec());
+    }
+
+    /// How an address answers from now on.
+    pub fn reach(&self, address: SocketAddr, reach: Reach) {
+        self.world.lock().unwrap().reach.insert(address, reach);
+    }
+
+    /// Who was tried, and when, since the last time.
+    pub fn attempts(&self) -> Vec<(Time, SocketAddr)> {
+        std::mem::take(&mut self.world.lock().unwrap().attempts)
+    }
+
+    /// How many attempts are under way, and how many were at most.
+    pub fn attempts_open(&self) -> (usize, usize) {
+        let world = self.world.lock().unwrap();
+        (world.attempts_open, world.most_attempts_open)
+    }
+
     pub fn signal(&self, signal: Signal) {
         let mut world = self.world.lock().unwrap();
         world.signals.push_back(signal);
@@ -225,7 +263,36 @@ impl Runtime for Sim {
         Ok(SimListener(self.clone()))
     }
 
-    fn connect(&self, _: SocketAddr) -> Boxed<io::Result<SimStream>> {
+    fn resolve(&self, host: &str, port: u16) -> Boxed<io::Result<Vec<SocketAddr>>> {
+        let known = self.world.lock().unwrap().names.get(host).cloned();
+        let found = match known {
+            Some(addresses) => Ok(addresses),
+            None => (host, port).to_socket_addrs().map(Iterator::collect),
+        };
+        Box::pin(async { found })
+    }
+
+    fn connect(&self, address: SocketAddr) -> Boxed<io::Result<SimStream>> {
+        let mut world = self.world.lock().unwrap();
+        let now = world.now;
+        world.attempts.push((now, address));
+        let reach = world.reach.get(&address).copied();
+        if let Some(reach) = reach {
+            world.attempts_open += 1;
+            world.most_attempts_open = world.most_attempts_open.max(world.attempts_open);
+            drop(world);
+            let wait = match reach {
+                Reach::Answers(wait) | Reach::Refuses(wait) => Some(now + wait),
+                Reach::Silent => None,
+            };
+            return Box::pin(Attempt {
+                sim: self.clone(),
+                timer: self.timer(),
+                wait,
+                answers: matches!(reach, Reach::Answers(_)),
+            });
+        }
+        drop(world);
         let stream = self.world.lock().unwrap().dialled.pop_front();
         Box::pin(async { stream.ok_or_else(|| io::ErrorKind::ConnectionRefused.into()) })
     }
@@ -243,6 +310,39 @@ impl Runtime for Sim {
         let number = world.tasks.len();
         world.tasks.push(Some(Box::pin(task)));
         world.ready.push_back(number);
+    }
+}
+
+/// A connection that is being made.
+struct Attempt {
+    sim: Sim,
+    timer: SimTimer,
+    wait: Option<Time>,
+    answers: bool,
+}
+
+impl Future for Attempt {
+    type Output = io::Result<SimStream>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(at) = self.wait else {
+            return Poll::Pending;
+        };
+        if self.timer.poll_at(cx, at).is_pending() {
+            return Poll::Pending;
+        }
+        let stream = if self.answers {
+            self.sim.world.lock().unwrap().dialled.pop_front()
+        } else {
+            None
+        };
+        Poll::Ready(stream.ok_or_else(|| io::ErrorKind::ConnectionRefused.into()))
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.sim.world.lock().unwrap().attempts_open -= 1;
     }
 }
 
