@@ -8,6 +8,8 @@ use core::time::Duration;
 
 use pop3_proto::backend::Endpoint;
 
+use crate::learned::Learned;
+
 /// One IMAP upstream and how its mailbox is treated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -29,8 +31,10 @@ pub struct Config {
     pub max_literal: u64,
     /// The most messages that a maildrop may have.
     pub max_messages: u32,
-    /// How long a TCP connection may take.
+    /// How long connecting may take: TCP, the TLS handshake and the greeting.
     pub connect_timeout: Duration,
+    /// How long the client waits for its login if the server falls silent in it.
+    pub login_timeout: Duration,
     /// How long the server may say nothing while an answer is due.
     pub response_timeout: Duration,
     /// After how long without traffic a NOOP keeps the connection open; zero sends none.
@@ -39,6 +43,10 @@ pub struct Config {
     pub auth: AuthPreference,
     /// What this server needs to be treated differently for.
     pub quirks: Quirks,
+    /// Whether the server is the operator's own, so that it is told where the client connects from.
+    pub own: bool,
+    /// What sessions before learned of the server.
+    pub learned: Learned,
 }
 
 impl Config {
@@ -58,10 +66,13 @@ impl Config {
             max_literal: u64::MAX,
             max_messages: 2_000_000,
             connect_timeout: Duration::from_secs(30),
+            login_timeout: Duration::from_secs(30),
             response_timeout: Duration::from_secs(60),
             keep_alive: Duration::from_secs(9 * 60),
             auth: AuthPreference::Auto,
             quirks: Quirks::default(),
+            own: false,
+            learned: Learned::default(),
         }
     }
 }
@@ -128,7 +139,8 @@ pub struct Quirks {
 /// another (Courier, some proxies) lose what they have read by then, and both sides wait for ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PipelineLogin {
-    /// Where the greeting names a server that is known to keep what it has read: Dovecot or Cyrus.
+    /// Where the greeting names a server that is known to keep what it has read: Dovecot or Cyrus. A proxy
+    /// in between may lose it all the same; that is noticed, mended and remembered.
     #[default]
     Auto,
     /// Everywhere.

@@ -57,24 +57,101 @@ enum Class {
     Absent,
 }
 
-/// Words that say "later" where no code does (qF1, qF2).
-const LATER: [&str; 11] = [
-    "backoff",
-    "connection limit",
-    "later",
-    "not connected",
-    "overquota",
-    "rate limit",
-    "temporar",
-    "throttl",
-    "too many",
-    "try again",
-    "unavailable",
+/// What a text says where no code does, in any case; the first row that has a word in it counts.
+const WORDS: [(Class, &[&str]); 4] = [
+    (Class::Permanent, &NEEDS_A_PERSON),
+    (Class::Temporary, &LATER),
+    (Class::Credentials, &CREDENTIALS),
+    (Class::Temporary, &AGAIN),
 ];
 
-fn says_later(notice: &Notice) -> bool {
+/// The account or its provider's settings (`[SYS/PERM]`): no other password would help.
+const NEEDS_A_PERSON: [&str; 17] = [
+    "account disabled",
+    "account has been",
+    "account is disabled",
+    "account suspended",
+    "contact your admin",
+    "deactivated",
+    "is disabled for",
+    "imap access is disabled",
+    "imap is disabled",
+    "not enabled",
+    "not permitted to use imap",
+    "suspended",
+    "unsafe login",
+    "via your browser",
+    "web browser",
+    "web login required",
+    "with a browser",
+];
+
+/// Trouble of the server that passes (`[SYS/TEMP]`; qF1, qF2).
+const LATER: [&str; 36] = [
+    "backoff",
+    "backend error",
+    "busy",
+    "connection limit",
+    "connection refused",
+    "connection to",
+    "database error",
+    "disk full",
+    "internal error",
+    "internal failure",
+    "internal server",
+    "later",
+    "locked",
+    "maintenance",
+    "no space left",
+    "not available",
+    "not connected",
+    "not ready",
+    "not responding",
+    "out of memory",
+    "over quota",
+    "overload",
+    "overquota",
+    "out of service",
+    "rate limit",
+    "read-only mode",
+    "resource",
+    "server error",
+    "shutting down",
+    "system error",
+    "system failure",
+    "temporar",
+    "throttl",
+    "timed out",
+    "timeout",
+    "too many",
+];
+
+/// Name or password (`[AUTH]`).
+const CREDENTIALS: [&str; 13] = [
+    "account not found",
+    "authentication fail",
+    "authenticationfail",
+    "bad login",
+    "credential",
+    "incorrect",
+    "invalid login",
+    "invalid user",
+    "login fail",
+    "no such user",
+    "password",
+    "unknown user",
+    "username",
+];
+
+/// Said of wrong passwords, too, and so weaker than those.
+const AGAIN: [&str; 3] = ["cannot connect", "try again", "unavailable"];
+
+/// What the text says, if it says anything.
+fn said_in_words(notice: &Notice) -> Option<Class> {
     let text = notice.text.to_ascii_lowercase();
-    notice.kind != Kind::No || LATER.iter().any(|words| text.contains(words))
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let (class, _) = WORDS.iter().find(|(_, words)| has(words))?;
+    Some(*class)
 }
 
 /// Whether a status that ends no command refuses the credentials all the same: some servers say so and
@@ -83,31 +160,43 @@ pub(crate) fn refuses_untagged(notice: &Notice) -> bool {
     matches!(notice.kind, Kind::No | Kind::Bad) && class(notice.code) == Some(Class::Credentials)
 }
 
-/// A login that was not granted.
-pub(crate) fn login(notice: &Notice) -> Denial {
-    let detail = said("login", notice);
-    match class(notice.code) {
-        Some(Class::Temporary) => Denial::Failed(Failure::temporary(detail)),
-        Some(Class::Permanent) => Denial::Failed(Failure::permanent(detail)),
-        Some(Class::Credentials) => Denial::Refused(Refusal::new(RefusalKind::Credentials, detail)),
-        Some(Class::Absent) | None if says_later(notice) => {
-            Denial::Failed(Failure::temporary(detail))
-        }
-        Some(Class::Absent) | None => {
-            Denial::Refused(Refusal::new(RefusalKind::Credentials, detail))
-        }
+/// A login that was not granted: `NO` without a known word means name or password, as RFC 3501 section
+/// 6.2.3 has it, in whatever language; anything else that it is not their fault.
+pub(crate) fn login(notice: &Notice, detail: String) -> Denial {
+    let otherwise = if notice.kind == Kind::No {
+        Class::Credentials
+    } else {
+        Class::Temporary
+    };
+    let class = class(notice.code).filter(|class| *class != Class::Absent);
+    match class.or_else(|| said_in_words(notice)).unwrap_or(otherwise) {
+        Class::Temporary | Class::Absent => Denial::Failed(Failure::temporary(detail)),
+        Class::Permanent => Denial::Failed(Failure::permanent(detail)),
+        Class::Credentials => Denial::Refused(Refusal::new(RefusalKind::Credentials, detail)),
     }
 }
 
-/// A folder that could not be opened: without a code it is not there.
-pub(crate) fn select(notice: &Notice) -> Failure {
-    let kind = match class(notice.code) {
-        Some(Class::Temporary) => FailureKind::Temporary,
-        Some(Class::Permanent | Class::Credentials | Class::Absent) => FailureKind::Permanent,
-        None if says_later(notice) => FailureKind::Temporary,
-        None => FailureKind::Permanent,
+/// A folder that could not be opened: without a code or a known word it is not there.
+pub(crate) fn select(notice: &Notice, detail: String) -> Failure {
+    let otherwise = if notice.kind == Kind::No {
+        Class::Permanent
+    } else {
+        Class::Temporary
     };
-    Failure::new(kind, said("folder", notice))
+    let class = class(notice.code).or_else(|| said_in_words(notice));
+    let kind = match class.unwrap_or(otherwise) {
+        Class::Temporary => FailureKind::Temporary,
+        Class::Permanent | Class::Credentials | Class::Absent => FailureKind::Permanent,
+    };
+    Failure::new(kind, detail)
+}
+
+/// Whether a refusal of the folder says nothing that would rule out that ID has to come first.
+pub(crate) fn may_want_id(notice: &Notice) -> bool {
+    match class(notice.code) {
+        Some(Class::Temporary | Class::Absent | Class::Permanent) => false,
+        Some(Class::Credentials) | None => said_in_words(notice) != Some(Class::Temporary),
+    }
 }
 
 /// A message that was not sent.
@@ -132,4 +221,93 @@ pub(crate) fn command(what: &str, notice: &Notice) -> Failure {
 
 fn said(what: &str, notice: &Notice) -> String {
     format!("{what}: upstream says {} {}", notice.kind, notice.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use core::fmt::Write;
+
+    use super::*;
+
+    fn code_row(class_of: Option<Class>) -> String {
+        let known = [
+            ("AUTHENTICATIONFAILED", Code::AuthenticationFailed),
+            ("AUTHORIZATIONFAILED", Code::AuthorizationFailed),
+            ("EXPIRED", Code::Expired),
+            ("UNAVAILABLE", Code::Unavailable),
+            ("INUSE", Code::InUse),
+            ("LIMIT", Code::Limit),
+            ("OVERQUOTA", Code::OverQuota),
+            ("SERVERBUG", Code::ServerBug),
+            ("THROTTLED", Code::Throttled),
+            ("MESSAGELIMIT", Code::MessageLimit(None)),
+            ("CONTACTADMIN", Code::ContactAdmin),
+            ("NOPERM", Code::NoPerm),
+            ("PRIVACYREQUIRED", Code::PrivacyRequired),
+            ("CORRUPTION", Code::Corruption),
+            ("READ-ONLY", Code::ReadOnly),
+            ("NONEXISTENT", Code::NonExistent),
+            ("EXPUNGEISSUED", Code::ExpungeIssued),
+        ];
+        let names: alloc::vec::Vec<_> = known
+            .iter()
+            .filter(|(_, code)| class(*code) == class_of)
+            .map(|(name, _)| format!("`{name}`"))
+            .collect();
+        names.join(", ")
+    }
+
+    /// The table as docs/upstream-errors.md shows it.
+    fn table() -> String {
+        let mut table = String::new();
+        let answer = |class| match class {
+            Class::Credentials => "`-ERR [AUTH]`",
+            Class::Temporary => "`-ERR [SYS/TEMP]`",
+            Class::Permanent => "`-ERR [SYS/PERM]`",
+            Class::Absent => "`-ERR [SYS/PERM]` for a folder, else by the text",
+        };
+        for class in [
+            Class::Credentials,
+            Class::Temporary,
+            Class::Permanent,
+            Class::Absent,
+        ] {
+            let codes = code_row(Some(class));
+            writeln!(table, "| code {codes} | {} |", answer(class)).unwrap();
+        }
+        for (class, words) in WORDS {
+            let words: alloc::vec::Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
+            let row = words.join(", ").replace('"', "*").to_string();
+            writeln!(
+                table,
+                "| no such code, and the text has {row} | {} |",
+                answer(class)
+            )
+            .unwrap();
+        }
+        table
+    }
+
+    /// `UPDATE_DOCS=1` writes it anew.
+    #[test]
+    fn w043_the_documentation_shows_the_table() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/upstream-errors.md");
+        let text = std::fs::read_to_string(file).unwrap();
+        let (head, rest) = text.split_once("<!-- table -->\n").unwrap();
+        let (_, tail) = rest.split_once("<!-- end -->").unwrap();
+        let headed = "| The IMAP server says | The POP3 client hears |\n|---|---|\n";
+        let expected = format!(
+            "{head}<!-- table -->\n{headed}{}<!-- end -->{tail}",
+            table()
+        );
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(file, &expected).unwrap();
+        } else {
+            assert!(
+                text == expected,
+                "UPDATE_DOCS=1 cargo test -p imap-backend w043"
+            );
+        }
+    }
 }

@@ -73,15 +73,18 @@ mod config;
 mod error;
 mod framer;
 mod grammar;
+mod learned;
 mod mailbox_name;
 #[cfg(test)]
 mod oracle;
 mod presence;
 mod read_ahead;
 mod recorder;
+mod remedy;
 mod table;
 mod text;
 mod uid_set;
 
 pub use backend::ImapBackend;
 pub use config::{AuthPreference, Config, DeletePolicy, PipelineLogin, Quirks, Security};
+pub use learned::Learned;

@@ -201,9 +201,11 @@ fn listener_text(listener: &Listener) -> String {
 }
 
 fn upstream_text(upstream: &Upstream) -> String {
-    let trust = match &upstream.ca_file {
-        Some(file) => format!(", trusting {}", file.display()),
-        None => String::new(),
+    let trust = match (&upstream.ca_file, upstream.certificate_sha256.as_slice()) {
+        (Some(file), _) => format!(", trusting {}", file.display()),
+        (None, []) => String::new(),
+        (None, [one]) => format!(", trusting exactly {one}"),
+        (None, several) => format!(", trusting exactly {} certificates", several.len()),
     };
     format!(
         "{} at {}{trust}: folder {}, delete = {}",
@@ -302,6 +304,8 @@ fn as_json(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> Value 
             "name": upstream.name,
             "url": upstream.url.to_string(),
             "ca_file": upstream.ca_file,
+            "certificate_sha256": upstream.certificate_sha256.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "own": upstream.own,
             "server_name": upstream.server_name,
             "folder": upstream.folder,
             "delete": upstream.delete.to_string(),

@@ -5,8 +5,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use imap_backend::Learned;
 use local_accounts::{Verifier, VerifierConfig};
 use pop3_proto::backend::Endpoint;
 use pop3_proto::secret::Secret;
@@ -65,8 +66,41 @@ pub struct Surroundings {
     pub transcript: Option<Arc<dyn TranscriptSink>>,
     /// What is fetched ahead for all sessions.
     pub budget: Budget,
+    /// What was learned of upstreams.
+    pub learned: Lessons,
     /// What checks the passwords of stores; made when it is needed first.
     pub verifier: Arc<OnceLock<Arc<Verifier>>>,
+}
+
+/// What was learned of each upstream that is configured, by its place and name.
+#[derive(Clone, Debug, Default)]
+pub struct Lessons(Arc<Mutex<HashMap<(String, Endpoint), Learned>>>);
+
+impl Lessons {
+    /// Those of one upstream, the same ones at each call.
+    fn of(&self, upstream: &UpstreamConfig) -> Learned {
+        let place = (upstream.name.clone(), endpoint(upstream));
+        let mut lessons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lessons.entry(place).or_default().clone()
+    }
+
+    /// Forgets upstreams that are not configured any more.
+    fn keep(&self, upstreams: &[UpstreamConfig]) {
+        let named = |(name, place): &(String, Endpoint)| {
+            upstreams
+                .iter()
+                .any(|own| own.name == *name && endpoint(own) == *place)
+        };
+        let mut lessons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lessons.retain(|place, _| named(place));
+    }
+}
+
+fn endpoint(upstream: &UpstreamConfig) -> Endpoint {
+    Endpoint {
+        host: upstream.url.host.clone(),
+        port: upstream.url.port,
+    }
 }
 
 impl Surroundings {
@@ -95,7 +129,7 @@ pub fn settings(
     surroundings: &Surroundings,
     self_signed: SelfSigned,
 ) -> Result<Vec<Settings<Gateway>>, WiringError> {
-    let mut places = upstreams(config)?;
+    let mut places = upstreams(config, &surroundings.learned)?;
     places.extend(stores(config, surroundings)?);
     let gateway = Arc::new(Gateway {
         names: config.routing.names.clone(),
@@ -199,13 +233,17 @@ fn names(addresses: &[SocketAddr]) -> Vec<String> {
     names
 }
 
-fn upstreams(config: &Config) -> Result<HashMap<&str, Place>, WiringError> {
+fn upstreams<'c>(
+    config: &'c Config,
+    lessons: &Lessons,
+) -> Result<HashMap<&'c str, Place>, WiringError> {
+    lessons.keep(&config.upstreams);
     let upstream = |upstream: &UpstreamConfig| {
         let tls = upstream_tls(upstream)
             .map_err(|cause| WiringError::new(format!("upstream {:?}", upstream.name), cause))?;
         Ok(Place::Upstream(Arc::new(Upstream {
             name: upstream.name.clone(),
-            imap: imap(upstream),
+            imap: imap(upstream, lessons),
             tls,
         })))
     };
@@ -259,7 +297,7 @@ fn upstream_tls(upstream: &UpstreamConfig) -> Result<Option<Arc<UpstreamTls>>, T
     UpstreamTls::load(&trust).map(|tls| Some(Arc::new(tls)))
 }
 
-fn imap(upstream: &UpstreamConfig) -> imap_backend::Config {
+fn imap(upstream: &UpstreamConfig, lessons: &Lessons) -> imap_backend::Config {
     let security = match upstream.url.security {
         Security::Tls => imap_backend::Security::Implicit,
         Security::StartTls => imap_backend::Security::StartTls,
@@ -276,16 +314,14 @@ fn imap(upstream: &UpstreamConfig) -> imap_backend::Config {
         LoginCommand::Plain => imap_backend::AuthPreference::Plain,
     };
     imap_backend::Config {
-        endpoint: Endpoint {
-            host: upstream.url.host.clone(),
-            port: upstream.url.port,
-        },
+        endpoint: endpoint(upstream),
         server_name: upstream.server_name.clone(),
         folder: upstream.folder.clone(),
         delete: delete(&upstream.delete),
         mark_seen: upstream.mark_seen,
         read_ahead: u64::try_from(upstream.read_ahead).unwrap_or(u64::MAX),
         connect_timeout: upstream.connect_timeout,
+        login_timeout: upstream.login_timeout,
         response_timeout: upstream.reply_timeout,
         keep_alive: upstream.keep_alive,
         auth,
@@ -294,6 +330,8 @@ fn imap(upstream: &UpstreamConfig) -> imap_backend::Config {
             pipeline_login,
             send_id: upstream.send_id,
         },
+        own: upstream.own,
+        learned: lessons.of(upstream),
         ..imap_backend::Config::new(&upstream.url.host, upstream.url.port, security)
     }
 }

@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::mem;
 
-use pop3_proto::backend::{Access, Failure};
+use pop3_proto::backend::{Access, Failure, Note};
 
 use super::ImapBackend;
 use super::link::Link;
@@ -18,12 +18,13 @@ use crate::config::DeletePolicy;
 use crate::error::{self, Denial};
 use crate::grammar::{Code, Kind};
 use crate::mailbox_name;
+use crate::table::Scan;
 
 impl ImapBackend {
     /// Sends what opens the folder, in one flight if possible.
     pub(super) fn open_folder(&mut self) {
-        if self.config.quirks.send_id && self.client.can(Capability::Id) {
-            self.put(Command::Id, Purpose::Id);
+        if self.config.quirks.send_id || self.config.learned.wants_id() {
+            self.say_id();
         }
         let enable = self.wants_utf8()
             && self.client.can(Capability::Enable)
@@ -38,6 +39,81 @@ impl ImapBackend {
             }
         } else {
             self.select();
+        }
+    }
+
+    /// Who the gateway is, once for each connection and where the server wants to know.
+    fn say_id(&mut self) {
+        let can = self.client.can(Capability::Id);
+        if let Some(opening) = &mut self.opening
+            && can
+            && !mem::replace(&mut opening.id_said, true)
+        {
+            self.put(Command::Id, Purpose::Id);
+        }
+    }
+
+    /// What was said behind LOGIN seems not to have arrived: the same once more.
+    pub(super) fn say_again(&mut self) {
+        let from = self.client.next_tag();
+        self.client.hold_back_no_more(from);
+        if let Some(opening) = &mut self.opening {
+            opening.again_from = Some(from);
+            opening.id_said = false;
+        }
+        self.open_folder();
+    }
+
+    /// The folder was refused, perhaps because ID has to come first: then it is said, and the rest once
+    /// more. Returns whether that is under way.
+    pub(super) fn try_with_id(&mut self, notice: &Notice) -> bool {
+        let Some(opening) = &self.opening else {
+            return false;
+        };
+        if opening.id_said || !self.client.can(Capability::Id) || !error::may_want_id(notice) {
+            return false;
+        }
+        let from = self.client.next_tag();
+        if let Some(opening) = &mut self.opening {
+            opening.again_from = Some(from);
+            opening.in_doubt = false;
+        }
+        self.say_id();
+        self.select();
+        true
+    }
+
+    /// The folder is open: what was said twice was lost or not, and only the second listing counts.
+    pub(super) fn selected(&mut self) {
+        let flags = self.client.watch.is_some();
+        let Some(opening) = &mut self.opening else {
+            return;
+        };
+        opening.selected = true;
+        let Some(from) = opening.again_from else {
+            return;
+        };
+        opening.scan = Scan::default();
+        opening.scan.with_flags(flags);
+        opening
+            .scan
+            .expect(opening.exists.min(self.config.max_messages));
+        let (in_doubt, id_said) = (opening.in_doubt, opening.id_said);
+        let at = &self.config.endpoint;
+        let place = format!("{} port {}", at.host, at.port);
+        let learned = &self.config.learned;
+        if self.client.give_up(from) && in_doubt {
+            learned.learn_loses_pipelined();
+            self.note(Note::information(format!(
+                "{place} loses what follows LOGIN before its answer, perhaps in a proxy in between; it is not \
+                 said so any more (pipeline_login = \"never\" says so from the start)"
+            )));
+        } else if !in_doubt && id_said && !learned.wants_id() {
+            learned.learn_wants_id();
+            self.note(Note::information(format!(
+                "{place} opens folders only after ID, which is said to it from now on (send_id = true says so \
+                 from the start)"
+            )));
         }
     }
 

@@ -2,25 +2,22 @@
 //!
 //! Owns when to connect and what a loss means; what is said on a connection is not its business.
 
+use alloc::boxed::Box;
 use alloc::format;
 use core::mem;
 use core::time::Duration;
 
 use pop3_proto::backend::{Effect, Failure, FailureKind, Login};
 use pop3_proto::time::Time;
+use pop3_proto::trouble::Trouble;
 
-use super::opening::Opening;
+use super::opening::{Opening, Step};
 use super::{Answer, ImapBackend};
-use crate::client::{Notice, Purpose};
-use crate::command::Command;
+use crate::client::Notice;
 use crate::config::Security;
 use crate::error::{self, Denial};
 use crate::grammar::{Code, Kind};
 
-/// How long a message that nobody asked for may wait in the socket.
-pub(super) const PARKED: Duration = Duration::from_secs(5);
-/// How long a server that said BYE may take to end what it was doing.
-pub(super) const BYE: Duration = Duration::from_secs(5);
 /// How long a failed attempt to reconnect is the answer to everything.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -37,15 +34,6 @@ pub(super) enum Link {
     Finished,
 }
 
-/// What is due at a deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    Connect,
-    Answer,
-    Parked,
-    KeepAlive,
-}
-
 /// What the backend knows of time.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
@@ -53,6 +41,10 @@ pub(super) struct Clock {
     pub(super) now: Time,
     /// When anything last moved.
     pub(super) progress: Time,
+    /// When the session last asked for the login, or went on with it.
+    pub(super) asked: Time,
+    /// When the connection was asked for.
+    pub(super) sought: Time,
     /// When anything was last sent.
     pub(super) spoke: Time,
     /// Something moved at a moment that was not told: the next one counts as it.
@@ -88,7 +80,7 @@ impl ImapBackend {
                 ));
             }
             None => {
-                self.opening = Some(Opening::again());
+                self.opening = Some(Box::new(Opening::again()));
                 self.connect();
             }
         }
@@ -99,6 +91,7 @@ impl ImapBackend {
             .push_back(Effect::Connect(self.config.endpoint.clone()));
         self.link = Link::Connecting;
         self.clock.progress = self.clock.now;
+        self.clock.sought = self.clock.now;
     }
 
     pub(super) fn connected(&mut self) {
@@ -127,8 +120,20 @@ impl ImapBackend {
     pub(super) fn lost(&mut self, failure: Failure) {
         match self.link {
             Link::Connecting | Link::Handshake => self.lose(failure),
-            Link::Opening | Link::Ready => self.gone = Some(failure),
+            Link::Opening | Link::Ready => self.gone = Some(self.closed(failure)),
             Link::Down | Link::Finished => {}
+        }
+    }
+
+    /// A connection that ends before the greeting has a likely cause of its own.
+    fn closed(&self, failure: Failure) -> Failure {
+        match &self.opening {
+            Some(opening) if opening.step == Step::Greeting => {
+                let tls = opening.secure;
+                let text = self.in_words(Trouble::GreetingClosed { tls });
+                Failure::new(failure.kind, format!("{text} ({})", failure.detail))
+            }
+            Some(_) | None => failure,
         }
     }
 
@@ -214,28 +219,6 @@ impl ImapBackend {
         ));
         self.broken = Some(failure.clone());
         failure
-    }
-
-    pub(super) fn overdue(&mut self, reason: Reason) {
-        match reason {
-            Reason::Connect => {
-                let limit = self.config.connect_timeout;
-                self.drop_link(Failure::temporary(format!(
-                    "no connection within {limit:?}"
-                )));
-            }
-            Reason::Answer => {
-                let limit = self.config.response_timeout;
-                let last_words = self.said.last_words();
-                let detail = format!("upstream silent for {limit:?}{last_words}");
-                self.drop_link(Failure::temporary(detail));
-            }
-            Reason::Parked => self.reading.give_up_guesses(),
-            Reason::KeepAlive => {
-                // a NOOP cannot be unsendable
-                let _ = self.client.send(Command::Noop, Purpose::Keep);
-            }
-        }
     }
 
     /// Whether the login can be repeated without the client.

@@ -2,7 +2,10 @@
 //!
 //! Never sends credentials before the connection is what the configuration wants.
 
-use pop3_proto::backend::{Failure, Login, Refusal};
+use alloc::format;
+
+use pop3_proto::backend::{Failure, Login};
+use pop3_proto::trouble::Trouble;
 
 use super::link::Link;
 use super::opening::Step;
@@ -13,6 +16,7 @@ use crate::client::{Notice, Purpose};
 use crate::command::{self, Command};
 use crate::config::Security;
 use crate::error::{self, Denial};
+use crate::remedy;
 
 impl ImapBackend {
     pub(super) fn log_in(&mut self) {
@@ -59,6 +63,7 @@ impl ImapBackend {
                     self.open_folder();
                     if let Some(opening) = &mut self.opening {
                         opening.pipelined = true;
+                        opening.in_doubt = !self.config.learned.keeps_pipelined();
                         opening.step = Step::Login;
                     }
                 }
@@ -150,17 +155,19 @@ impl ImapBackend {
             .opening
             .as_mut()
             .and_then(|opening| opening.exchange.take());
+        let was_sasl = explained.is_some();
         let explained = explained
             .map(|exchange| exchange.explained)
             .unwrap_or_default();
-        let mut denial = error::login(notice);
+        let line = format!("{} {}", notice.kind, notice.text);
+        let mut detail = self.in_words(Trouble::Login { line: &line });
         if !explained.is_empty() {
-            let (Denial::Refused(Refusal { detail, .. }) | Denial::Failed(Failure { detail, .. })) =
-                &mut denial;
             detail.push_str(" after ");
             detail.push_str(&self.client.mask.clean(&explained));
         }
-        self.deny(denial);
+        let capabilities = self.client.capabilities();
+        detail.push_str(remedy::of_login(notice, was_sasl, capabilities));
+        self.deny(error::login(notice, detail));
     }
 
     pub(super) fn wants_utf8(&self) -> bool {

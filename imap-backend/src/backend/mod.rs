@@ -6,6 +6,7 @@
 //! `link`.
 
 mod alert;
+mod deadline;
 mod deliver;
 mod folder;
 mod link;
@@ -17,6 +18,7 @@ mod reply;
 mod retrieve;
 mod update;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -34,7 +36,7 @@ use crate::presence::Presence;
 use crate::table::Table;
 
 use alert::Said;
-use link::{Clock, Link, Reason};
+use link::{Clock, Link};
 use opening::Opening;
 use reading::Reading;
 use reply::Answer;
@@ -54,7 +56,7 @@ pub struct ImapBackend {
     bye: Option<Failure>,
     /// What the session asked for at login; kept to reconnect.
     open: Option<Open>,
-    opening: Option<Opening>,
+    opening: Option<Box<Opening>>,
     table: Table,
     presence: Presence,
     uid_validity: u32,
@@ -199,7 +201,10 @@ impl ImapBackend {
     fn finish(&mut self) {
         let can_speak = match self.link {
             Link::Ready => !self.reading.is_busy(),
-            Link::Opening => self.opening.as_ref().is_some_and(Opening::can_speak),
+            Link::Opening => self
+                .opening
+                .as_ref()
+                .is_some_and(|opening| opening.can_speak()),
             Link::Down | Link::Connecting | Link::Handshake | Link::Finished => false,
         };
         if can_speak && self.gone.is_none() && self.client.between_commands() {
@@ -219,41 +224,6 @@ impl ImapBackend {
         self.client.mask.clear();
         self.reading = Reading::new(0);
     }
-
-    /// A read-only view of the deadline and what is due then.
-    fn deadline(&self) -> Option<(Time, Reason)> {
-        let clock = &self.clock;
-        let config = &self.config;
-        let patience = if self.bye.is_some() {
-            link::BYE
-        } else {
-            config.response_timeout
-        };
-        let answer_due = clock.progress + patience;
-        let due = match self.link {
-            Link::Down | Link::Finished => return None,
-            Link::Connecting => (clock.progress + config.connect_timeout, Reason::Connect),
-            Link::Handshake => (answer_due, Reason::Answer),
-            Link::Opening => {
-                let waits = !self.opening.as_ref().is_some_and(Opening::awaits_client);
-                return waits.then_some((answer_due, Reason::Answer));
-            }
-            Link::Ready => {
-                if self.reading.is_parked(&self.client) {
-                    (clock.progress + link::PARKED, Reason::Parked)
-                } else if self.reading.awaits_client(&self.client) {
-                    return None;
-                } else if self.client.outstanding() > 0 || !self.client.transmit().is_empty() {
-                    (answer_due, Reason::Answer)
-                } else if config.keep_alive.is_zero() {
-                    return None;
-                } else {
-                    (clock.spoke + config.keep_alive, Reason::KeepAlive)
-                }
-            }
-        };
-        Some(due)
-    }
 }
 
 impl Backend for ImapBackend {
@@ -261,10 +231,19 @@ impl Backend for ImapBackend {
 
     fn handle_request(&mut self, now: Time, request: Request) {
         self.clock.tick(now);
+        if request == Request::Abandon {
+            self.note_abandoned_login();
+        }
         self.clock.progress = now;
         match request {
-            Request::Open(open) => self.open(open),
-            Request::Answer(answer) => self.answered(&answer),
+            Request::Open(open) => {
+                self.clock.asked = now;
+                self.open(open);
+            }
+            Request::Answer(answer) => {
+                self.clock.asked = now;
+                self.answered(&answer);
+            }
             Request::Retrieve {
                 ticket,
                 index: Index(index),
@@ -296,8 +275,8 @@ impl Backend for ImapBackend {
         if let Some((at, reason)) = self.deadline()
             && at <= now
         {
-            self.clock.progress = now;
             self.overdue(reason);
+            self.clock.progress = now;
         }
         self.advance();
     }
@@ -340,7 +319,7 @@ impl Backend for ImapBackend {
         }
         let bulk = self.reading.is_busy()
             || self.update.is_some()
-            || self.opening.as_ref().is_some_and(Opening::scans);
+            || self.opening.as_ref().is_some_and(|opening| opening.scans());
         self.client.room(bulk)
     }
 

@@ -3,12 +3,14 @@
 //! Owns the order of STARTTLS, capabilities, login and folder, at the first login and when a lost
 //! connection is replaced.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use core::mem;
 
-use pop3_proto::backend::{Failure, FailureKind, Open, Refusal, RefusalKind};
+use pop3_proto::backend::{Failure, Open, Refusal, RefusalKind};
 use pop3_proto::secret::Secret;
+use pop3_proto::trouble::Trouble;
 
 use super::link::Link;
 use super::opening::{Opening, Step};
@@ -19,6 +21,7 @@ use crate::command::{self, Command};
 use crate::config::{DeletePolicy, Security};
 use crate::error::{self, Denial};
 use crate::grammar::Kind;
+use crate::remedy;
 use crate::text::printable;
 
 impl ImapBackend {
@@ -30,7 +33,7 @@ impl ImapBackend {
         }
         let acceptable = auth::acceptable(&open.login, self.user.as_deref());
         self.open = Some(open);
-        self.opening = Some(Opening::first());
+        self.opening = Some(Box::new(Opening::first()));
         if let Err(refusal) = acceptable {
             return self.deny(Denial::Refused(refusal));
         }
@@ -79,12 +82,14 @@ impl ImapBackend {
                 opening.learn(notice.code);
                 self.noticed(&notice);
             }
+            Event::Done { tag, notice, .. } if opening.is_stale(tag) => self.stale(&notice),
             Event::Done {
                 purpose, notice, ..
             } => self.opening_done(purpose, &notice),
             Event::Continue(challenge) => self.challenged(&challenge),
             Event::Exists(count) => {
                 opening.exists = count;
+                opening.in_doubt &= opening.again_from.is_some();
                 if opening.first {
                     opening.scan.expect(count.min(self.config.max_messages));
                 }
@@ -112,7 +117,8 @@ impl ImapBackend {
     fn greeted(&mut self, notice: &Notice) {
         if let Some(opening) = &mut self.opening {
             let quirks = &self.config.quirks;
-            opening.suits_pipelining = quirks.pipeline_login.suits(&notice.text);
+            opening.suits_pipelining =
+                quirks.pipeline_login.suits(&notice.text) && !self.config.learned.loses_pipelined();
         }
         match notice.kind {
             Kind::Ok if self.config.security == Security::StartTls => {
@@ -125,7 +131,9 @@ impl ImapBackend {
                 self.deny(Denial::Failed(Failure::permanent(detail)));
             }
             Kind::No | Kind::Bad | Kind::Bye => {
-                let failure = error::command("greeting", notice);
+                let line = format!("{} {}", notice.kind, notice.text);
+                let mut failure = error::command("greeting", notice);
+                failure.detail = self.in_words(Trouble::GreetingRefused { line: &line });
                 self.deny(Denial::Failed(failure));
             }
         }
@@ -139,9 +147,9 @@ impl ImapBackend {
         match purpose {
             Purpose::StartTls if ok => self.start_tls(),
             Purpose::StartTls => {
-                let mut failure = error::command("STARTTLS", notice);
-                failure.kind = FailureKind::Permanent;
-                self.deny(Denial::Failed(failure));
+                let line = format!("{} {}", notice.kind, notice.text);
+                let detail = self.in_words(Trouble::UpgradeRefused { line: &line });
+                self.deny(Denial::Failed(Failure::permanent(detail)));
             }
             Purpose::Capability if opening.step == Step::CapabilityAgain => {
                 self.capabilities_settled = true;
@@ -159,14 +167,24 @@ impl ImapBackend {
             Purpose::Select if opening.step != Step::Folder => {}
             Purpose::Select if ok => {
                 opening.learn(notice.code);
-                opening.selected = true;
-                if !opening.first {
+                let first = opening.first;
+                self.selected();
+                if !first {
                     self.opened_again();
                 }
             }
             Purpose::Select => {
-                let failure = error::select(notice);
-                self.deny(Denial::Failed(failure));
+                if self.try_with_id(notice) {
+                    return;
+                }
+                let line = format!("{} {}", notice.kind, notice.text);
+                let name = printable(self.config.folder.as_bytes());
+                let mut detail = self.in_words(Trouble::Mailbox {
+                    name: &name,
+                    line: &line,
+                });
+                detail.push_str(remedy::of_folder(notice));
+                self.deny(Denial::Failed(error::select(notice, detail)));
             }
             Purpose::Scan if opening.step == Step::Folder && opening.selected => {
                 self.scanned(notice);
@@ -177,6 +195,17 @@ impl ImapBackend {
             | Purpose::Keep
             | Purpose::Logout
             | Purpose::Update(_) => {}
+        }
+    }
+
+    /// The answer to something that was said again since: so it was not lost, only late.
+    fn stale(&mut self, notice: &Notice) {
+        let ok = notice.kind == Kind::Ok;
+        if let Some(opening) = &mut self.opening
+            && ok
+            && opening.in_doubt
+        {
+            self.config.learned.learn_keeps_pipelined();
         }
     }
 

@@ -33,6 +33,12 @@ pub(super) struct Opening {
     pub(super) suits_pipelining: bool,
     /// Whether SELECT went out behind LOGIN.
     pub(super) pipelined: bool,
+    /// Whether what was said behind LOGIN can have got lost, as far as is known by now.
+    pub(super) in_doubt: bool,
+    /// The first tag of the commands for the folder that were said again.
+    pub(super) again_from: Option<u32>,
+    /// Whether ID was said on this connection.
+    pub(super) id_said: bool,
     pub(super) capabilities_before: u32,
     pub(super) exists: u32,
     pub(super) validity: Option<u32>,
@@ -60,6 +66,9 @@ impl Opening {
             asks: false,
             suits_pipelining: false,
             pipelined: false,
+            in_doubt: false,
+            again_from: None,
+            id_said: false,
             capabilities_before: 0,
             exists: 0,
             validity: None,
@@ -79,6 +88,16 @@ impl Opening {
     /// Whether a LOGOUT would be understood.
     pub(super) fn can_speak(&self) -> bool {
         !matches!(self.step, Step::Greeting | Step::StartTls) && self.exchange.is_none()
+    }
+
+    /// Whether something that was said for the folder may not have reached the server.
+    pub(super) fn may_be_lost(&self) -> bool {
+        self.step == Step::Folder && self.in_doubt && self.again_from.is_none()
+    }
+
+    /// Whether a command belongs to what was said again since.
+    pub(super) fn is_stale(&self, tag: u32) -> bool {
+        self.again_from.is_some_and(|from| tag < from)
     }
 
     /// Whether a listing of the folder is coming.

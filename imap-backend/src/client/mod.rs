@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 
 use pop3_proto::backend::Failure;
 use pop3_proto::secret::{self, Secret};
+use pop3_proto::trouble::{Place, Trouble, Words};
 use zeroize::Zeroizing;
 
 use crate::capability::{Capabilities, Capability};
@@ -162,6 +163,23 @@ impl Client {
         self.recorder.sent(|| "<response>".into());
     }
 
+    /// The tag that the next command gets.
+    pub(crate) fn next_tag(&self) -> u32 {
+        self.last_tag.wrapping_add(1)
+    }
+
+    /// Sends nothing more of commands before this tag.
+    pub(crate) fn hold_back_no_more(&mut self, before: u32) {
+        self.held_back.retain(|piece| piece.tag >= before);
+    }
+
+    /// Awaits no answer to commands before this tag any more; returns whether one was awaited.
+    pub(crate) fn give_up(&mut self, before: u32) -> bool {
+        let awaited = self.outstanding.len();
+        self.outstanding.retain(|(tag, _)| *tag >= before);
+        self.outstanding.len() < awaited
+    }
+
     /// How many commands await their answer.
     pub(crate) fn outstanding(&self) -> usize {
         self.outstanding.len()
@@ -281,13 +299,13 @@ impl Client {
                 // else the literal was not as long as announced, and what was lent is not the message
                 let begins = bytes.starts_with(b" ") || bytes.starts_with(b")");
                 if !begins || !bytes.trim_ascii_end().ends_with(b")") {
-                    return Err(unreadable(mask, bytes));
+                    return Err(unreadable(&self.config, self.greeted, mask, bytes));
                 }
                 return Ok(Some(Event::Tail(grammar::tail(bytes).uid)));
             }
             let Some(response) = grammar::response(bytes) else {
                 self.recorder.received(|| mask.clean(bytes));
-                return Err(unreadable(mask, bytes));
+                return Err(unreadable(&self.config, self.greeted, mask, bytes));
             };
             if matches!(response, Response::Data(Data::Fetch(_))) {
                 self.recorder.fetch(|| mask.clean(bytes));
@@ -295,7 +313,7 @@ impl Client {
                 self.recorder.received(|| mask.clean(bytes));
             }
             if !self.greeted && !matches!(response, Response::Status(_)) {
-                return Err(unreadable(mask, bytes));
+                return Err(unreadable(&self.config, self.greeted, mask, bytes));
             }
             let event = match response {
                 Response::Blank => continue,
@@ -318,7 +336,7 @@ impl Client {
                 }
                 Response::Tagged(tag, status) => {
                     let Some(at) = self.outstanding.iter().position(|&(t, _)| t == tag) else {
-                        return Err(unreadable(mask, bytes));
+                        return Err(unreadable(&self.config, self.greeted, mask, bytes));
                     };
                     let notice = notice(mask, status);
                     if let Some(list) = status.capabilities {
@@ -379,8 +397,17 @@ fn read_capabilities(config: &Config, list: &[u8]) -> Capabilities {
     Capabilities::read(list, &config.quirks.masked_capabilities)
 }
 
-fn unreadable(mask: &Mask, line: &[u8]) -> Failure {
-    Failure::temporary(format!("no answer of an IMAP server: {}", mask.clean(line)))
+fn unreadable(config: &Config, greeted: bool, mask: &Mask, line: &[u8]) -> Failure {
+    let line = mask.clean(line);
+    let place = Place {
+        host: &config.endpoint.host,
+        port: config.endpoint.port,
+    };
+    Failure::temporary(if greeted {
+        format!("no answer of an IMAP server: {line}")
+    } else {
+        Trouble::GreetingForeign { line: &line }.text(place, &Words::CONFIGURATION)
+    })
 }
 
 #[cfg(test)]

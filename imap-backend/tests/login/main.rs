@@ -10,8 +10,10 @@ mod capabilities;
 mod credentials;
 mod flights;
 mod folder;
+mod lost;
 mod refusals;
 mod tls;
+mod words;
 
 use common::{World, config};
 use imap_backend::Config;

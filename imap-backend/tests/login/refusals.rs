@@ -145,7 +145,7 @@ fn silence_is_ended_by_the_clock() {
         let mut world = World::new(config());
         world.open(password_open());
         step(&mut world);
-        world.pass(Duration::from_secs(59));
+        world.pass(Duration::from_secs(29));
         assert!(
             !world
                 .replies

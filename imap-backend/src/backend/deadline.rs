@@ -1,0 +1,191 @@
+//! Deadlines: what is due when, and what is said of an upstream that is late.
+//!
+//! Owns how long each step may take. A login at the client's asking has one limit in all, because most
+//! clients give up after a minute; only a listing that goes on coming may take longer.
+
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+
+use pop3_proto::backend::{Failure, Note};
+use pop3_proto::time::Time;
+use pop3_proto::trouble::{Place, Trouble, Words};
+
+use super::ImapBackend;
+use super::link::Link;
+use super::opening::{Opening, Step};
+use crate::client::Purpose;
+use crate::command::Command;
+
+/// How long a message that nobody asked for may wait in the socket.
+const PARKED: Duration = Duration::from_secs(5);
+/// How long a server that said BYE may take to end what it was doing.
+const BYE: Duration = Duration::from_secs(5);
+/// How long a listing that was coming may stand still although the login takes longer than it should.
+const LULL: Duration = Duration::from_secs(10);
+/// How long nothing of the folder may come after the answer to LOGIN, if SELECT went out behind LOGIN.
+const MOMENT: Duration = Duration::from_millis(700);
+/// After how long a client that gives up was kept waiting.
+const NOTICEABLE: Duration = Duration::from_secs(1);
+
+/// What is due at a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    Connect,
+    Answer,
+    /// What followed LOGIN may be lost.
+    SayAgain,
+    Parked,
+    KeepAlive,
+}
+
+impl ImapBackend {
+    /// The next deadline, and what is due then.
+    pub(super) fn deadline(&self) -> Option<(Time, Reason)> {
+        let (clock, config) = (&self.clock, &self.config);
+        let patience = if self.bye.is_some() {
+            BYE
+        } else {
+            config.response_timeout
+        };
+        let answer_due = clock.progress + patience;
+        match self.link {
+            Link::Down | Link::Finished => None,
+            Link::Connecting | Link::Handshake => Some(self.connect_due()),
+            Link::Opening => {
+                let opening = self.opening.as_ref()?;
+                if opening.awaits_client() {
+                    return None;
+                }
+                if matches!(opening.step, Step::Greeting | Step::StartTls) && self.bye.is_none() {
+                    return Some(self.connect_due());
+                }
+                let again = opening.may_be_lost().then(|| clock.progress + MOMENT);
+                match (self.login_due(opening), again) {
+                    (_, Some(again)) if again < answer_due => Some((again, Reason::SayAgain)),
+                    (Some(login), _) => Some((login.min(answer_due), Reason::Answer)),
+                    (None, _) => Some((answer_due, Reason::Answer)),
+                }
+            }
+            Link::Ready => {
+                if self.reading.is_parked(&self.client) {
+                    Some((clock.progress + PARKED, Reason::Parked))
+                } else if self.reading.awaits_client(&self.client) {
+                    None
+                } else if self.client.outstanding() > 0 || !self.client.transmit().is_empty() {
+                    Some((answer_due, Reason::Answer))
+                } else if config.keep_alive.is_zero() {
+                    None
+                } else {
+                    Some((clock.spoke + config.keep_alive, Reason::KeepAlive))
+                }
+            }
+        }
+    }
+
+    /// Connection, handshake and greeting belong together: a port that is the wrong one shows in any of
+    /// them.
+    fn connect_due(&self) -> (Time, Reason) {
+        let due = self.clock.sought + self.config.connect_timeout;
+        let login = self
+            .opening
+            .as_ref()
+            .and_then(|opening| self.login_due(opening));
+        (login.map_or(due, |login| login.min(due)), Reason::Connect)
+    }
+
+    /// How long the client of a login is kept waiting.
+    fn login_due(&self, opening: &Opening) -> Option<Time> {
+        let limit = self.clock.asked + self.config.login_timeout;
+        opening.first.then(|| match opening.step {
+            Step::Folder => limit.max(self.clock.progress + LULL),
+            Step::Greeting
+            | Step::StartTls
+            | Step::Capability
+            | Step::Login
+            | Step::CapabilityAgain
+            | Step::Enable => limit,
+        })
+    }
+
+    pub(super) fn overdue(&mut self, reason: Reason) {
+        match reason {
+            Reason::Connect | Reason::Answer => {
+                let text = self.what_is_late();
+                let last_words = self.said.last_words();
+                self.drop_link(Failure::temporary(format!("{text}{last_words}")));
+            }
+            Reason::SayAgain => self.say_again(),
+            Reason::Parked => self.reading.give_up_guesses(),
+            Reason::KeepAlive => {
+                // a NOOP cannot be unsendable
+                let _ = self.client.send(Command::Noop, Purpose::Keep);
+            }
+        }
+    }
+
+    /// A client that gave up does not read why, its operator does.
+    pub(super) fn note_abandoned_login(&mut self) {
+        let waited = self.clock.now.since(self.clock.asked);
+        if !self.opening.as_ref().is_some_and(|opening| opening.first) || waited < NOTICEABLE {
+            return;
+        }
+        if self
+            .opening
+            .as_ref()
+            .is_some_and(|opening| opening.awaits_client())
+        {
+            return;
+        }
+        let text = self.what_is_late();
+        let last_words = self.said.last_words();
+        self.note(Note::warning(format!(
+            "the client gave up its login; {text}{last_words}"
+        )));
+    }
+
+    /// What the upstream has not done for how long, and the remedy.
+    fn what_is_late(&self) -> String {
+        let clock = &self.clock;
+        let since_sought = clock.now.since(clock.sought);
+        let waited = clock.now.since(clock.progress);
+        let opening = self.opening.as_ref();
+        let trouble = match (self.link, opening.map(|opening| opening.step)) {
+            (Link::Connecting | Link::Down, _) => Trouble::ConnectSilent {
+                waited: since_sought,
+            },
+            (Link::Handshake, _) => Trouble::TlsSilent {
+                waited: since_sought,
+            },
+            (Link::Opening, Some(Step::Greeting)) => Trouble::GreetingSilent {
+                waited: since_sought,
+                tls: opening.is_some_and(|opening| opening.secure),
+            },
+            (Link::Opening, step) => Trouble::Silent {
+                waited,
+                due: match step {
+                    Some(Step::StartTls) => "the answer to STARTTLS",
+                    Some(Step::Capability | Step::CapabilityAgain) => "the answer to CAPABILITY",
+                    Some(Step::Login) => "the answer to the login",
+                    Some(Step::Enable) => "the answer to ENABLE",
+                    Some(Step::Folder) => "the folder and its listing",
+                    Some(Step::Greeting) | None => "its greeting",
+                },
+            },
+            (Link::Ready | Link::Finished, _) => Trouble::Silent {
+                waited,
+                due: "an answer",
+            },
+        };
+        self.in_words(trouble)
+    }
+
+    /// The text of a trouble with this upstream.
+    pub(super) fn in_words(&self, trouble: Trouble<'_>) -> String {
+        let place = Place {
+            host: &self.config.endpoint.host,
+            port: self.config.endpoint.port,
+        };
+        trouble.text(place, &Words::CONFIGURATION)
+    }
+}

@@ -1,0 +1,72 @@
+//! What was learned of an upstream, beyond the session: that commands get lost, that it wants ID first.
+//!
+//! Three bits for each upstream, whatever it does. Never decides what to make of them.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::sync::atomic::{AtomicU8, Ordering};
+
+/// What was learned of one upstream. Clones share it; hand the same one to every
+/// [`Config`](crate::Config) of that upstream. It says nothing of how the upstream is to be treated, so
+/// that any two are equal.
+#[derive(Clone, Default)]
+pub struct Learned(Arc<AtomicU8>);
+
+const LOSES_PIPELINED: u8 = 1;
+const KEEPS_PIPELINED: u8 = 2;
+const WANTS_ID: u8 = 4;
+
+impl Learned {
+    /// What follows LOGIN without waiting for its answer gets lost.
+    pub(crate) fn loses_pipelined(&self) -> bool {
+        self.has(LOSES_PIPELINED)
+    }
+
+    /// It was late once, and not lost.
+    pub(crate) fn keeps_pipelined(&self) -> bool {
+        self.has(KEEPS_PIPELINED)
+    }
+
+    /// The folder opens only after ID.
+    pub(crate) fn wants_id(&self) -> bool {
+        self.has(WANTS_ID)
+    }
+
+    pub(crate) fn learn_loses_pipelined(&self) {
+        self.learn(LOSES_PIPELINED);
+    }
+
+    pub(crate) fn learn_keeps_pipelined(&self) {
+        self.learn(KEEPS_PIPELINED);
+    }
+
+    pub(crate) fn learn_wants_id(&self) {
+        self.learn(WANTS_ID);
+    }
+
+    fn has(&self, bit: u8) -> bool {
+        self.0.load(Ordering::Relaxed) & bit != 0
+    }
+
+    fn learn(&self, bit: u8) {
+        self.0.fetch_or(bit, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Learned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Learned")
+            .field("loses_pipelined", &self.loses_pipelined())
+            .field("keeps_pipelined", &self.keeps_pipelined())
+            .field("wants_id", &self.wants_id())
+            .finish()
+    }
+}
+
+impl PartialEq for Learned {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Learned {}
