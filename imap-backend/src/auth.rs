@@ -69,9 +69,18 @@ pub(crate) fn acceptable(login: &Login, user: Option<&str>) -> Result<(), Refusa
         .is_none_or(|name| !name.chars().any(char::is_control));
     let problem = match login {
         Login::Password { password, .. } if name_is_clean && sendable(password.expose()) => None,
+        Login::ActingFor { by, password, .. }
+            if name_is_clean
+                && !by.chars().any(char::is_control)
+                && sendable(password.expose()) =>
+        {
+            None
+        }
         Login::Bearer { token, .. } if name_is_clean && printable(token.expose()) => None,
         Login::Relay { .. } => None,
-        Login::Password { .. } | Login::Bearer { .. } => Some("control characters in credentials"),
+        Login::Password { .. } | Login::ActingFor { .. } | Login::Bearer { .. } => {
+            Some("control characters in credentials")
+        }
         Login::Apop { .. } | Login::CramMd5 { .. } => Some("a digest cannot be passed on to IMAP"),
         _ => Some("unknown kind of login"),
     };
@@ -98,8 +107,10 @@ pub(crate) fn choose(
             let ascii = user.is_ascii() && password.expose().is_ascii();
             let plain = capabilities.authenticates("PLAIN");
             let login = !capabilities.has(Capability::LoginDisabled);
+            // PLAIN is UTF-8 by its standard; a literal may be anything
+            let any = core::str::from_utf8(password.expose()).is_err();
             let use_plain = match config.auth {
-                AuthPreference::Auto => plain && !(login && ascii),
+                AuthPreference::Auto => plain && !(login && (ascii || any)),
                 AuthPreference::Login => false,
                 AuthPreference::Plain => true,
             };
@@ -112,6 +123,20 @@ pub(crate) fn choose(
                 (true, false, _) => refuse("upstream does not offer AUTH=PLAIN".into()),
                 (false, _, false) => refuse("upstream offers no login by password".into()),
             }
+        }
+        Login::ActingFor {
+            user: given,
+            by,
+            password,
+        } => {
+            if !capabilities.authenticates("PLAIN") {
+                return refuse(
+                    "upstream does not offer AUTH=PLAIN, by which alone one user can act for another"
+                        .into(),
+                );
+            }
+            let user = user.unwrap_or(given);
+            Ok(Method::Sasl(Exchange::plain_for(user, by, password)))
         }
         Login::Bearer {
             mechanism,
@@ -158,7 +183,13 @@ impl Exchange {
     }
 
     fn plain(user: &str, password: &Secret) -> Self {
-        let message = [b"\0", user.as_bytes(), b"\0", password.expose()].concat();
+        Self::plain_for("", user, password)
+    }
+
+    /// RFC 4616: `by` logs in to the mailbox of `user`.
+    fn plain_for(user: &str, by: &str, password: &Secret) -> Self {
+        let (user, by) = (user.as_bytes(), by.as_bytes());
+        let message = [user, b"\0", by, b"\0", password.expose()].concat();
         Self::new("PLAIN".into(), Some(Secret::new(message)), Style::Once)
     }
 

@@ -30,9 +30,10 @@ pub(crate) enum Capability {
     SpecialUse,
     UidPlus,
     Utf8Accept,
+    Xclient,
 }
 
-const NAMES: [(&str, Capability); 14] = [
+const NAMES: [(&str, Capability); 15] = [
     ("ENABLE", Capability::Enable),
     ("ID", Capability::Id),
     ("IMAP4REV1", Capability::Rev1),
@@ -47,6 +48,7 @@ const NAMES: [(&str, Capability); 14] = [
     ("UIDPLUS", Capability::UidPlus),
     ("UTF8=ACCEPT", Capability::Utf8Accept),
     ("UTF8=ONLY", Capability::Utf8Accept),
+    ("XCLIENT", Capability::Xclient),
 ];
 
 /// What a server that speaks IMAP4rev2 alone can do without saying so (RFC 9051 appendix E).

@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -53,6 +54,10 @@ pub(crate) enum Command<'a> {
         length: u64,
     },
     Id,
+    /// ID, and where the client connects from, for servers of our own.
+    IdOf {
+        client: SocketAddr,
+    },
     /// The folders, or those with a special use alone.
     List {
         special_use: bool,
@@ -84,6 +89,10 @@ pub(crate) enum Command<'a> {
     },
     UidExpunge {
         set: &'a str,
+    },
+    /// Where the client connects from.
+    Xclient {
+        client: SocketAddr,
     },
 }
 
@@ -176,6 +185,12 @@ pub(crate) fn encode(
             ));
         }
         Command::Id => w.text("ID (\"name\" \"pop3-gateway\")"),
+        Command::IdOf { client } => {
+            let (ip, port) = (client.ip().to_canonical(), client.port());
+            w.text(&format!(
+                "ID (\"name\" \"pop3-gateway\" \"x-originating-ip\" \"{ip}\" \"x-originating-port\" \"{port}\")"
+            ));
+        }
         Command::List { special_use: true } => w.text("LIST (SPECIAL-USE) \"\" \"*\""),
         Command::List { special_use: false } => w.text("LIST \"\" \"*\""),
         Command::Login { user, password } => {
@@ -206,6 +221,10 @@ pub(crate) fn encode(
                 "UID STORE {set} {sign}FLAGS.SILENT ({})",
                 flag.name()
             ));
+        }
+        Command::Xclient { client } => {
+            let (ip, port) = (client.ip().to_canonical(), client.port());
+            w.text(&format!("XCLIENT ADDR={ip} PORT={port}"));
         }
         Command::UidExpunge { set } => w.text(&format!("UID EXPUNGE {set}")),
     }

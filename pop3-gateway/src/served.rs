@@ -233,6 +233,7 @@ impl<B: Backend> Backend for Erased<B> {
 fn renamed(login: Login, user: String) -> Login {
     match login {
         Login::Password { password, .. } => Login::Password { user, password },
+        Login::ActingFor { by, password, .. } => Login::ActingFor { user, by, password },
         Login::Apop {
             timestamp, digest, ..
         } => Login::Apop {

@@ -101,19 +101,20 @@ pub struct Gateway {
 static UNKNOWN: AtomicU64 = AtomicU64::new(0);
 
 impl Gateway {
-    fn imap(&self, upstream: &Upstream, user: Option<String>) -> Served {
+    fn imap(&self, upstream: &Upstream, user: Option<String>, peer: &Peer) -> Served {
         let mut imap = upstream.imap.clone();
         let wanted = usize::try_from(imap.read_ahead).unwrap_or(usize::MAX);
         let share = self.budget.take(wanted, self.read_ahead_total);
         imap.read_ahead = u64::try_from(share.octets()).unwrap_or(u64::MAX);
-        Served::new(ImapBackend::new(Arc::new(imap), user)).holding(share)
+        let backend = ImapBackend::new(Arc::new(imap), user).of_client(peer.address);
+        Served::new(backend).holding(share)
     }
 }
 
 impl Service for Gateway {
     type Backend = Served;
 
-    fn route(&self, login: &Login, _: &Peer) -> Result<Routed<Served>, Denied> {
+    fn route(&self, login: &Login, peer: &Peer) -> Result<Routed<Served>, Denied> {
         if let Some(monitor) = &self.monitor
             && login.user().is_some_and(|user| monitor.is(user))
         {
@@ -138,7 +139,7 @@ impl Service for Gateway {
         let renamed = there.clone().filter(|_| user != login.user());
         Ok(match &target.place {
             Place::Upstream(upstream) => Routed {
-                backend: self.imap(upstream, renamed),
+                backend: self.imap(upstream, renamed, peer),
                 maildrop: mailbox(upstream, user),
                 upstream: upstream.name.clone(),
                 tls: upstream.tls.clone(),

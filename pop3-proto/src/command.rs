@@ -154,6 +154,9 @@ impl Command {
         {
             return Err(CommandError::Characters);
         }
+        if verb == Verb::Pass {
+            return password(rest).ok_or(CommandError::Arguments(verb));
+        }
         let rest = core::str::from_utf8(rest).map_err(|_| CommandError::Characters)?;
         arguments(verb, rest).ok_or(CommandError::Arguments(verb))
     }
@@ -222,17 +225,19 @@ impl fmt::Display for Command {
     }
 }
 
+/// A password may hold spaces anywhere, so only the one separator is taken off; and it need not be
+/// UTF-8, since old clients send what their keyboard had.
+fn password(rest: &[u8]) -> Option<Command> {
+    let password = rest.strip_prefix(b" ")?;
+    (!password.is_empty()).then(|| Command::Pass(Secret::from(password)))
+}
+
 /// What follows the verb, with the separator in front.
 fn arguments(verb: Verb, rest: &str) -> Option<Command> {
     let bare = |command| all_consuming(value(command, space0)).parse(rest);
     let parsed: IResult<&str, Command> = match verb {
-        // A password may hold spaces anywhere, so only the one separator is taken off.
-        Verb::Pass => {
-            let password = rest
-                .strip_prefix(' ')
-                .filter(|password| !password.is_empty())?;
-            return Some(Command::Pass(Secret::from(password.as_bytes())));
-        }
+        // read before, because it need not be text
+        Verb::Pass => return password(rest.as_bytes()),
         Verb::User => {
             let name = rest.trim_matches(' ');
             return (!name.is_empty() && !name.contains('\t'))
@@ -437,6 +442,21 @@ mod tests {
         assert_eq!(parse("PASS two words"), pass(b"two words"));
         assert_eq!(parse("PASS  x "), pass(b" x "));
         assert_eq!(parse("PASS "), Err(CommandError::Arguments(Verb::Pass)));
+    }
+
+    #[test]
+    fn w051_a_password_of_any_octets() {
+        for password in [&b"gr\xfc\xdfe"[..], b"\xff", "gr\u{fc}\u{df}e".as_bytes()] {
+            let line = [b"PASS ", password].concat();
+            assert_eq!(
+                Command::parse(&line),
+                Ok(Command::Pass(Secret::from(password)))
+            );
+        }
+        // control octets are no password, and no other command takes such octets
+        for line in [&b"PASS a\0b"[..], b"PASS \x07", b"USER \xfc", b"STAT \xfc"] {
+            assert!(Command::parse(line).is_err(), "{line:?}");
+        }
     }
 
     #[test]

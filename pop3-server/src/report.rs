@@ -51,7 +51,10 @@ impl Report {
     /// A secret came in the clear (V41).
     pub(crate) fn clear_login(&self, login: &Login) {
         let secret = match login {
-            Login::Password { .. } | Login::Bearer { .. } | Login::Relay { .. } => true,
+            Login::Password { .. }
+            | Login::ActingFor { .. }
+            | Login::Bearer { .. }
+            | Login::Relay { .. } => true,
             Login::Apop { .. } | Login::CramMd5 { .. } => false,
             _ => true,
         };

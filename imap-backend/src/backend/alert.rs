@@ -62,6 +62,9 @@ impl ImapBackend {
             && let Login::Password {
                 password: secret, ..
             }
+            | Login::ActingFor {
+                password: secret, ..
+            }
             | Login::Bearer { token: secret, .. } = &open.login
         {
             mask.add(secret.clone(), "<password>");

@@ -19,14 +19,30 @@ use crate::error::{self, Denial};
 use crate::remedy;
 
 impl ImapBackend {
+    /// An upstream of our own counts failures and sets limits by the client's address, if it knows it.
+    /// It believes the gateway only if it was told to (Dovecot: `login_trusted_networks`).
+    fn say_origin(&mut self) {
+        let Some(client) = self.origin else { return };
+        if self.client.can(Capability::Id) {
+            if let Some(opening) = &mut self.opening {
+                opening.id_said = true;
+            }
+            self.put(Command::IdOf { client }, Purpose::Id);
+        } else if self.client.can(Capability::Xclient) {
+            self.put(Command::Xclient { client }, Purpose::Id);
+        }
+    }
+
     pub(super) fn log_in(&mut self) {
-        let (Some(opening), Some(open)) = (&mut self.opening, &self.open) else {
-            return;
-        };
+        let Some(opening) = &self.opening else { return };
         if self.config.security != Security::Clear && !opening.secure {
             let detail = "the connection is not under TLS";
             return self.deny(Denial::Failed(Failure::permanent(detail)));
         }
+        self.say_origin();
+        let (Some(opening), Some(open)) = (&mut self.opening, &self.open) else {
+            return;
+        };
         let none = Capabilities::default();
         let capabilities = self.client.capabilities().unwrap_or(&none);
         let chosen = auth::choose(
@@ -77,6 +93,9 @@ impl ImapBackend {
                         .add(encoded.as_bytes().into(), "<credentials>");
                 }
                 if let Login::Password {
+                    password: secret, ..
+                }
+                | Login::ActingFor {
                     password: secret, ..
                 }
                 | Login::Bearer { token: secret, .. } = &open.login

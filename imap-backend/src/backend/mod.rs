@@ -24,6 +24,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::SocketAddr;
 
 use pop3_proto::backend::{Backend, Effect, Failure, Index, Note, Open, Outcome, Reply, Request};
 use pop3_proto::time::Time;
@@ -47,6 +48,8 @@ pub struct ImapBackend {
     config: Arc<Config>,
     /// The user's name at the upstream, if it is not the one that the client gives.
     user: Option<String>,
+    /// Where the client connects from.
+    origin: Option<SocketAddr>,
     clock: Clock,
     client: Client,
     link: Link,
@@ -91,6 +94,7 @@ impl ImapBackend {
         Self {
             reading: Reading::new(config.read_ahead),
             user,
+            origin: None,
             clock: Clock::default(),
             client,
             config,
@@ -114,6 +118,14 @@ impl ImapBackend {
             notes: VecDeque::new(),
             said: Said::default(),
         }
+    }
+
+    /// Where the client connects from: told to an upstream that [`Config::own`] says is the operator's,
+    /// and to no other.
+    #[must_use]
+    pub fn of_client(mut self, client: SocketAddr) -> Self {
+        self.origin = self.config.own.then_some(client);
+        self
     }
 
     /// Tells the operator something that is no reply.

@@ -482,8 +482,9 @@ pub fn check_commands(mut sent: &[u8]) {
         // the answer to a challenge, or a special use that the decoder does not know
         let line = String::from_utf8_lossy(&sent[..line_end]).into_owned();
         // and a literal that the server may have refused
-        let unknown =
-            line.contains("(SPECIAL-USE)") || line.ends_with("}\r\n") && !line.contains('+');
+        let unknown = line.contains("(SPECIAL-USE)")
+            || line.contains(" XCLIENT ")
+            || line.ends_with("}\r\n") && !line.contains('+');
         if !is_tag(sent) || unknown {
             sent = &sent[line_end..];
             continue;

@@ -5,12 +5,14 @@
 mod common;
 
 mod alerts;
+mod as_given;
 mod authenticate;
 mod capabilities;
 mod credentials;
 mod flights;
 mod folder;
 mod lost;
+mod origin;
 mod refusals;
 mod tls;
 mod words;

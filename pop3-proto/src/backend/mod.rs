@@ -105,11 +105,20 @@ pub enum Access {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Login {
-    /// USER and PASS, AUTH PLAIN, AUTH LOGIN: valid UTF-8, no NUL, CR or LF in either.
+    /// USER and PASS, AUTH PLAIN, AUTH LOGIN: no NUL, CR or LF in either.
     Password {
         /// The user's name as the client gave it.
         user: String,
-        /// The password.
+        /// The password, in whatever charset the client has: it need not be UTF-8.
+        password: Secret,
+    },
+    /// AUTH PLAIN by one user for another one's mailbox (RFC 4616: the authorization identity differs).
+    ActingFor {
+        /// Whose mailbox it is: the authorization identity as the client gave it.
+        user: String,
+        /// Who asks: the authentication identity as the client gave it.
+        by: String,
+        /// The password of who asks.
         password: Secret,
     },
     /// APOP (RFC 1939 section 7).
@@ -154,6 +163,7 @@ impl Login {
     pub fn user(&self) -> Option<&str> {
         match self {
             Self::Password { user, .. }
+            | Self::ActingFor { user, .. }
             | Self::Apop { user, .. }
             | Self::CramMd5 { user, .. }
             | Self::Bearer { user, .. } => Some(user),
@@ -166,6 +176,7 @@ impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, user) = match self {
             Self::Password { user, .. } => ("Password", user.as_str()),
+            Self::ActingFor { user, .. } => ("ActingFor", user.as_str()),
             Self::Apop { user, .. } => ("Apop", user.as_str()),
             Self::CramMd5 { user, .. } => ("CramMd5", user.as_str()),
             Self::Bearer { user, .. } => ("Bearer", user.as_str()),

@@ -229,7 +229,7 @@ impl Login {
             Self::CramMd5 {
                 challenge, digest, ..
             } => sasl::verify_cram_md5(challenge, secret, digest),
-            Self::Bearer { .. } | Self::Relay { .. } => false,
+            Self::ActingFor { .. } | Self::Bearer { .. } | Self::Relay { .. } => false,
         };
         proven && !secret.is_empty()
     }

@@ -118,8 +118,9 @@ fn text(bytes: &[u8]) -> Option<String> {
     clean.then(|| text.into())
 }
 
-/// A password as a backend may have it: not empty, UTF-8, no NUL, CR or LF.
+/// A password as a backend may have it: not empty, no NUL, CR or LF. It should be UTF-8 (RFC 4616), but
+/// old clients send what their keyboard had, and what was set so can be proved only so.
 fn password(bytes: &[u8]) -> Option<Secret> {
     let clean = !bytes.is_empty() && !bytes.iter().any(|b| matches!(b, 0 | b'\r' | b'\n'));
-    (clean && core::str::from_utf8(bytes).is_ok()).then(|| Secret::from(bytes))
+    clean.then(|| Secret::from(bytes))
 }

@@ -34,6 +34,13 @@ impl Session {
                     self.state = State::Authorization { user: Some(name) };
                 }
             }
+            // RFC 6856 section 2.2
+            Command::Pass(password)
+                if self.utf8 && core::str::from_utf8(password.expose()).is_err() =>
+            {
+                self.bad("that character may not stand in a command");
+                self.state = State::Authorization { user };
+            }
             Command::Pass(password) => match user {
                 Some(user) => {
                     self.summary.method = Some("PASS".into());
