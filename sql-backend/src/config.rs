@@ -69,6 +69,9 @@ impl fmt::Debug for Config {
 /// `sslmode=` (PostgreSQL) or `ssl-mode=` (MySQL) something else; `sslrootcert=` or `ssl-ca=` name an
 /// authority of one's own. MySQL's `caching_sha2_password` works over TLS and over a Unix socket only.
 ///
+/// Behind PgBouncer, which is noticed, each statement has a transaction of its own, and nothing is prepared or
+/// set for longer; `statement-cache-capacity=0` says so of a pooler that is not noticed.
+///
 /// Printed, it shows neither user nor password.
 #[derive(Clone)]
 pub struct DatabaseUrl {
@@ -186,24 +189,29 @@ pub enum Maildrops {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Queries {
-    /// The messages of `:user`, oldest first: a column `id` (number, text or octets; never NULL, never used
-    /// again for another message), and, if they are known,
+    /// The messages of `:user`, oldest first: a column `id` (number, text or octets; never used again for
+    /// another message, or else there is a `unique_id`; a row where it is NULL is listed and refused), and, if
+    /// they are known,
     ///
     /// * `size`: octets with CRLF line ends. Without it sizes are counted: of `body`, if that is a column of
     ///   this query (read at every login, in one pass), otherwise with [`body`](Self::body), once for each
-    ///   message, and remembered. With a template it is not looked at.
-    /// * `unique_id`: for UIDL. Without it, it is made of `id`.
-    /// * for a template, its columns.
+    ///   message, and remembered. With a template, or a column `is_plaintext`, it is not looked at.
+    /// * `unique_id`: for UIDL, never used again for another message. Without it, it is made of `id`.
+    /// * for a template, its columns, and `is_plaintext`.
     pub list: String,
     /// The message `:id` (of `:user`): a column `body`, octets or text, and those that a template names. Not
-    /// needed, and not asked, where there is a [`body_piece`](Self::body_piece).
+    /// needed, and not asked, where there is a [`body_piece`](Self::body_piece). A column `is_plaintext` says
+    /// of each row whether it is a text, which is made a message, or a whole message; without it, or where it
+    /// is NULL, rows are texts if there is a [`template`](Self::template).
     pub body: String,
     /// A part of the message `:id`, for large ones: a column `body` with at most `:for` octets, or
     /// characters of a text, from the `:from`th on, counted from 1. As in
     /// `substring(mail from :from for :for)`.
     pub body_piece: Option<String>,
     /// Deletes the message `:id` (of `:user`). All of them are carried out for each message, in order, and
-    /// all messages of a session in one transaction. None: nobody may delete.
+    /// all messages of a session in one transaction. Within it each is looked at once more: one that changed
+    /// since it was sent, or since it was listed if it was not sent, stays, and the session is told. None:
+    /// nobody may delete.
     pub delete: Vec<String>,
     /// Makes a message of a plain text.
     pub template: Option<Template>,

@@ -33,9 +33,9 @@ pub struct SqlStore {
 /// What to ask of the administrator's own tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SqlQueries {
-    /// The messages of `:user`.
+    /// The messages of `:user`: `id`, and `size` and `unique_id` where the table has them.
     pub list: String,
-    /// The message `:id`.
+    /// The message `:id`: `body`, what the template names, and `is_plaintext` where the table has it.
     pub body: String,
     /// A part of it.
     pub body_piece: Option<String>,
