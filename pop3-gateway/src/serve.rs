@@ -62,7 +62,7 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
         match stores::verify(store) {
             Ok(advice) => advice
                 .iter()
-                .for_each(|told| tracing::warn!(store = name, "{told}")),
+                .for_each(|told| tracing::warn!(store = name, advice = told, "mind")),
             Err(error) => {
                 tracing::error!(store = name, %error, "the store cannot be used now");
             }

@@ -231,7 +231,8 @@ fn a_database_that_is_not_there_is_sys_temp_and_no_obstacle_to_a_start() {
     }
 }
 
-/// The queries of the README: POP3SF's own tables with its bcrypt hashes.
+/// POP3SF's own tables with its bcrypt hashes; the README's queries want a MySQL, and are in the tests of
+/// `sql-backend`.
 #[test]
 fn the_tables_of_pop3sf_are_served() {
     let from = "from pop3sf_multiuser_messages m join pop3sf_multiuser_users u on u.id = m.user_id where u.username = :user";
@@ -287,5 +288,116 @@ fn a_table_for_everybody_is_one_maildrop() {
         client.say("DELE 1");
         assert!(client.say("QUIT").starts_with("+OK"));
         assert!(gateway.log_in("tom").say("STAT").starts_with("+OK 0 "));
+    }
+}
+
+/// A log whose rows are mails, as an operator has it who has read the README.
+fn log(template: &str) -> Place {
+    let place = Place::new(&format!(
+        "{OWN}accounts = \"users\"\n[store.queries]\n\
+         list = \"select id from log where owner = :user order by id\"\n\
+         body = \"select text as body, level, made from log where owner = :user and id = :id\"\n\
+         delete = \"delete from log where owner = :user and id = :id\"\n\
+         [store.template]\n{template}"
+    ));
+    place.file("users", b"tim:{PLAIN}tim\n");
+    place.sql(
+        "create table log (id integer primary key, owner text, level text, made real, text text);\
+         insert into log values (7, 'tim', 'warn', 1795163400123.5, 'disk 97 %'), (8, 'tim', 'info', null, null),\
+         (9, 'tim', 'info', 1795163400, 'late');",
+    );
+    place
+}
+
+/// `check` tells where ids may come again and what to do, in both forms, and finds the configuration good; the
+/// start tells it too. A column that is named for it settles it.
+#[test]
+fn w003_check_and_the_start_tell_that_ids_may_come_again() {
+    let place = log("");
+    let told = place.good("check", &[], "");
+    for part in [
+        "is good",
+        "mind",
+        "store \"db\"",
+        "autoincrement",
+        "`unique_id`",
+    ] {
+        assert!(told.contains(part), "{told}\nlacks {part}");
+    }
+    let told: Value = serde_json::from_str(&place.good("check", &["--json"], "")).unwrap();
+    assert_eq!(told["ok"], true);
+    assert_eq!(told["advice"][0]["of"], "store \"db\"");
+    assert!(
+        told["advice"][0]["what"]
+            .as_str()
+            .unwrap()
+            .contains("`unique_id`")
+    );
+    let mut gateway = Gateway::start(RUNTIMES[0], 0, &["--config", &place.config]);
+    let told = gateway.wait_for("mind")["advice"].to_string();
+    assert!(told.contains("autoincrement"), "{told}");
+    place.sql("alter table log add token text; create unique index tokens on log (token);");
+    let text = fs::read_to_string(&place.config).unwrap();
+    let text = text.replace("select id from", "select id, token as unique_id from");
+    fs::write(&place.config, text).unwrap();
+    assert!(!place.good("check", &[], "").contains("mind"));
+}
+
+/// What is changed between RETR and QUIT stays; the answer says so and the log says which.
+#[test]
+fn w003_a_row_that_changed_between_retr_and_quit_stays() {
+    for runtime in RUNTIMES {
+        let place = log("");
+        let mut gateway = Gateway::start(runtime, 1, &["--config", &place.config]);
+        let mut client = gateway.log_in("tim");
+        client.ask("RETR 1");
+        client.ask("RETR 3");
+        place.sql("update log set text = 'disk 99 %' where id = 7;");
+        client.say("DELE 1");
+        client.say("DELE 3");
+        let answer = client.say("QUIT");
+        assert!(answer.starts_with("-ERR"), "{answer}");
+        let told = gateway.wait_for("update failed")["detail"].to_string();
+        assert!(told.contains("changed since it was read"), "{told}");
+        let mut client = gateway.log_in("tim");
+        assert!(client.say("STAT").starts_with("+OK 2 "));
+        let mail = String::from_utf8(client.ask("RETR 1")).unwrap();
+        assert!(mail.contains("disk 99 %"), "{mail}");
+        client.say("DELE 1");
+        assert!(client.say("QUIT").starts_with("+OK"));
+    }
+}
+
+/// W064: a Message-ID names the store, and dates are numbers of whatever unit.
+#[test]
+fn w064_mails_of_a_store_have_names_of_their_own_and_true_dates() {
+    let place = log("date = \"made\"\n");
+    let gateway = Gateway::start(RUNTIMES[0], 1, &["--config", &place.config]);
+    let mut client = gateway.log_in("tim");
+    for (number, id) in [(1, 7), (3, 9)] {
+        let mail = String::from_utf8(client.ask(&format!("RETR {number}"))).unwrap();
+        for part in [
+            format!("Message-ID: <{id}.tim.db@localhost>\r\n"),
+            "Date: Fri, 20 Nov 2026 08:30:00 +0000\r\n".into(),
+        ] {
+            assert!(mail.contains(&part), "{mail}\nlacks {part}");
+        }
+    }
+}
+
+/// W064: `check` refuses a template that names what the query does not return, and says what it does.
+#[test]
+fn w064_a_template_with_an_unknown_column_is_refused_with_the_known_ones() {
+    let place =
+        log("subject = \"[{levle}] {id}\"\n[store.template.headers]\n\"X-Host\" = \"{host}\"\n");
+    let refused = place.tool("check", &[], "");
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    for part in [
+        "`levle` (for template.subject)",
+        "`host` (for template.X-Host)",
+        "`body`, `level`, `made`",
+    ] {
+        assert!(said.contains(part), "{said}\nlacks {part}");
     }
 }
