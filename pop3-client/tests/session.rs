@@ -90,9 +90,13 @@ fn ct021_certificates_are_believed_by_authority_by_pin_or_blindly() {
     let pin = session.tls().unwrap().certificate.parse().unwrap();
     assert!(with(Trust::Pin(pin), "127.0.0.1").is_ok());
     assert!(with(Trust::Anybody, "127.0.0.1").is_ok());
+    // it stands in the file itself, and that counts more than its name (W040)
+    assert!(with(file(), "127.0.0.1").is_ok());
+    let stranger = common::Certificate::new();
+    let foreign = || Trust::File(stranger.file.path().into());
     let other = "00".repeat(32).parse().unwrap();
     for (trust, host, word) in [
-        (file(), "127.0.0.1", "127.0.0.1"),
+        (foreign(), "127.0.0.1", "127.0.0.1"),
         (Trust::Pin(other), "localhost", "pinned"),
         (Trust::System, "localhost", ""),
     ] {
@@ -103,7 +107,7 @@ fn ct021_certificates_are_believed_by_authority_by_pin_or_blindly() {
         assert!(text.contains(word), "{text}");
     }
     // the refusal tells the fingerprint that a pin takes
-    let text = with(file(), "127.0.0.1").err().unwrap().to_string();
+    let text = with(foreign(), "127.0.0.1").err().unwrap().to_string();
     assert!(
         text.contains(&pin.to_string()) && text.contains("--pin"),
         "{text}"
@@ -263,4 +267,150 @@ fn a_silent_server_is_given_up() {
         error.is_loss() && error.to_string().contains("greeting"),
         "{error}"
     );
+}
+
+/// Takes one connection, says this, and closes or waits.
+fn saying(octets: &'static [u8], closes: bool) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let _ = socket.write_all(octets);
+        if closes {
+            return;
+        }
+        let _ = std::io::copy(&mut socket, &mut std::io::sink());
+    });
+    port
+}
+
+#[test]
+fn w047_every_failure_before_the_login_names_host_port_cause_and_remedy() {
+    let server = Server::start(Behaviour::default(), Vec::new());
+    let implicit = Behaviour {
+        implicit: true,
+        ..Behaviour::default()
+    };
+    let implicit = Server::start(implicit, Vec::new());
+    let bare = Behaviour {
+        stls: false,
+        ..Behaviour::default()
+    };
+    let bare = Server::start(bare, Vec::new());
+    let unused = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let plain = server.address.port();
+    let of = |server: &Server| server.address.port();
+    for (tls, port, loss, words) in [
+        (TlsMode::None, unused, true, &["refused", "firewall"][..]),
+        (
+            TlsMode::Implicit,
+            plain,
+            false,
+            &["does not speak TLS", "--tls starttls"],
+        ),
+        (
+            TlsMode::None,
+            of(&implicit),
+            true,
+            &["no greeting within 0.2 s", "--tls implicit"],
+        ),
+        (
+            TlsMode::Starttls,
+            of(&implicit),
+            true,
+            &["no greeting", "--tls implicit"],
+        ),
+        (
+            TlsMode::Starttls,
+            of(&bare),
+            false,
+            &["does not offer STLS", "--tls implicit"],
+        ),
+        (
+            TlsMode::None,
+            saying(b"", false),
+            true,
+            &["no greeting", "--tls implicit"],
+        ),
+        (
+            TlsMode::None,
+            saying(b"", true),
+            true,
+            &["before its greeting", "own log"],
+        ),
+        (
+            TlsMode::Implicit,
+            saying(b"", true),
+            false,
+            &["within the TLS handshake", "--tls starttls"],
+        ),
+        (
+            TlsMode::Implicit,
+            saying(b"", false),
+            false,
+            &["TLS handshake within", "--tls starttls"],
+        ),
+        (
+            TlsMode::None,
+            saying(b"220 mail ESMTP\r\n", false),
+            false,
+            &["220 mail ESMTP", "port"],
+        ),
+        (
+            TlsMode::None,
+            saying(b"-ERR [SYS/TEMP] full\r\n", true),
+            true,
+            &["full", "turns"],
+        ),
+        (
+            TlsMode::None,
+            saying(b"-ERR go away\r\n", true),
+            false,
+            &["go away", "turns"],
+        ),
+        (
+            TlsMode::None,
+            saying(b"+OK\r\n", false),
+            true,
+            &["CAPA", "0.2 s"],
+        ),
+        (
+            TlsMode::None,
+            saying(b"+OK\r\n", true),
+            true,
+            &["CAPA", "closed the connection"],
+        ),
+    ] {
+        let mut endpoint = server.endpoint(tls);
+        endpoint.port = port;
+        endpoint.patience = std::time::Duration::from_millis(200);
+        let error = Session::connect(&endpoint, Transcript::default())
+            .err()
+            .unwrap();
+        let text = error.to_string();
+        assert_eq!(error.is_loss(), loss, "{tls:?} {text}");
+        assert!(
+            text.contains(&format!("localhost port {port}")),
+            "{tls:?} {text}"
+        );
+        for word in words {
+            assert!(text.contains(word), "{tls:?} {word}: {text}");
+        }
+        for debug in ["InvalidContentType", "Error", "{", "os error 11)", "kind:"] {
+            assert!(!text.contains(debug), "{text}");
+        }
+    }
+    let wrong = Identity {
+        secret: Secret::from(&b"wrong"[..]),
+        ..identity()
+    };
+    let text = log_in(&server, TlsMode::Starttls, &wrong)
+        .unwrap_err()
+        .to_string();
+    for word in [&format!("localhost port {plain}"), "alice", "whole address"] {
+        assert!(text.contains(word), "{text}");
+    }
 }

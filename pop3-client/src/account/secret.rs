@@ -293,7 +293,7 @@ mod tests {
             fetch(b"\xEF\xBB\xBFs3cret\r\n").unwrap().expose(),
             b"s3cret"
         );
-        let error = fetch(b"\xFF\xFEs\03\0\r\0\n\0").err().unwrap().to_string();
+        let error = fetch(b"\xFF\xFEs\0e\0\r\0\n\0").err().unwrap().to_string();
         assert!(error.contains("UTF-16"), "{error}");
     }
 }

@@ -2,14 +2,17 @@
 //!
 //! Blocking on purpose: a client has one connection. Reads wait no longer than they are told to.
 
+mod dial;
 mod tls;
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+pub use dial::DialError;
 pub use tls::{Fingerprint, TlsError, TlsFacts, Trust};
 
+use pop3_proto::trouble::Place;
 use rustls::{ClientConnection, StreamOwned};
 
 /// A connection, in clear or through TLS.
@@ -20,72 +23,20 @@ pub struct Stream {
 
 enum Way {
     Clear(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>, TlsFacts),
     /// A handshake failed half-way; nothing can be said any more.
     Dead,
 }
 
-/// No connection came about.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DialError {
-    /// The name has no address.
-    #[error(
-        "cannot find the address of '{host}': {cause}; is the name right, and is there a network?"
-    )]
-    Resolve {
-        /// The name.
-        host: String,
-        /// What the system said.
-        #[source]
-        cause: io::Error,
-    },
-    /// None of the addresses answers.
-    #[error("cannot connect to '{host}' port {port} ({address}): {cause}")]
-    Connect {
-        /// The name.
-        host: String,
-        /// The port.
-        port: u16,
-        /// The address that was tried last.
-        address: IpAddr,
-        /// What the system said about it.
-        #[source]
-        cause: io::Error,
-    },
-}
-
 impl Stream {
-    /// Connects to the first address that answers.
+    /// Connects to whichever address of the host answers first.
     pub fn dial(host: &str, port: u16, patience: Duration) -> Result<Self, DialError> {
-        let host = bare(host);
-        let resolve = |cause| DialError::Resolve {
-            host: host.into(),
-            cause,
-        };
-        let addresses = (host, port).to_socket_addrs().map_err(resolve)?;
-        let mut failure = None;
-        for address in addresses {
-            match TcpStream::connect_timeout(&address, patience) {
-                Ok(socket) => {
-                    // commands are small and wait for their answer
-                    let _ = socket.set_nodelay(true);
-                    return Ok(Self {
-                        way: Way::Clear(socket),
-                        peer: address,
-                    });
-                }
-                Err(cause) => failure = Some((address.ip(), cause)),
-            }
-        }
-        Err(match failure {
-            Some((address, cause)) => DialError::Connect {
-                host: host.into(),
-                port,
-                address,
-                cause,
-            },
-            None => resolve(io::ErrorKind::NotFound.into()),
+        let (socket, peer) = dial::dial(bare(host), port, patience)?;
+        // commands are small and wait for their answer
+        let _ = socket.set_nodelay(true);
+        Ok(Self {
+            way: Way::Clear(socket),
+            peer,
         })
     }
 
@@ -97,26 +48,25 @@ impl Stream {
         patience: Duration,
     ) -> Result<(), TlsError> {
         let Way::Clear(mut socket) = std::mem::replace(&mut self.way, Way::Dead) else {
-            return Err(TlsError::Handshake("TLS is active already".into()));
+            return Err(TlsError::Failed("TLS is active already".into()));
         };
-        let mut connection = trust.connection(bare(host))?;
-        let limits = socket
-            .set_read_timeout(Some(patience))
-            .and_then(|()| socket.set_write_timeout(Some(patience)));
-        limits.map_err(|error| TlsError::Handshake(error.to_string()))?;
-        while connection.is_handshaking() {
-            if let Err(error) = connection.complete_io(&mut socket) {
-                return Err(tls::failure(&error, bare(host), trust));
-            }
-        }
-        self.way = Way::Tls(Box::new(StreamOwned::new(connection, socket)));
+        let host = bare(host);
+        let place = Place {
+            host,
+            port: self.peer.port(),
+        };
+        let mut plan = trust.plan(host)?;
+        tls::shake_hands(&mut plan.connection, &mut socket, place, patience)?;
+        let facts = TlsFacts::of(&plan.connection, &plan.oddities);
+        let stream = StreamOwned::new(plan.connection, socket);
+        self.way = Way::Tls(Box::new(stream), facts);
         Ok(())
     }
 
     /// What TLS came to, if there is TLS.
     pub fn tls(&self) -> Option<TlsFacts> {
         match &self.way {
-            Way::Tls(stream) => Some(TlsFacts::of(&stream.conn)),
+            Way::Tls(_, facts) => Some(facts.clone()),
             Way::Clear(_) | Way::Dead => None,
         }
     }
@@ -141,7 +91,7 @@ impl Stream {
 
     /// Says good-bye to TLS, if there is TLS; the socket closes when this is dropped.
     pub fn close(&mut self) {
-        if let Way::Tls(stream) = &mut self.way {
+        if let Way::Tls(stream, _) = &mut self.way {
             stream.conn.send_close_notify();
             let _ = stream.flush();
         }
@@ -150,7 +100,7 @@ impl Stream {
     fn socket(&self) -> Option<&TcpStream> {
         match &self.way {
             Way::Clear(socket) => Some(socket),
-            Way::Tls(stream) => Some(&stream.sock),
+            Way::Tls(stream, _) => Some(&stream.sock),
             Way::Dead => None,
         }
     }
@@ -162,7 +112,7 @@ impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.way {
             Way::Clear(socket) => socket.read(buffer),
-            Way::Tls(stream) => match stream.read(buffer) {
+            Way::Tls(stream, _) => match stream.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
                 other => other,
             },
@@ -175,7 +125,7 @@ impl Write for Stream {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         match &mut self.way {
             Way::Clear(socket) => socket.write(buffer),
-            Way::Tls(stream) => stream.write(buffer),
+            Way::Tls(stream, _) => stream.write(buffer),
             Way::Dead => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -183,14 +133,14 @@ impl Write for Stream {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.way {
             Way::Clear(socket) => socket.flush(),
-            Way::Tls(stream) => stream.flush(),
+            Way::Tls(stream, _) => stream.flush(),
             Way::Dead => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 }
 
 /// A host without the brackets that an IPv6 address may stand in.
-fn bare(host: &str) -> &str {
+pub(crate) fn bare(host: &str) -> &str {
     host.strip_prefix('[')
         .and_then(|inside| inside.strip_suffix(']'))
         .unwrap_or(host)

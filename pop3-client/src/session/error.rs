@@ -3,9 +3,12 @@
 use std::fmt;
 use std::io;
 
-use pop3_proto::client::{Close, SendError};
+use pop3_proto::client::{Close, SendError, ServerFault};
 use pop3_proto::response::ResponseCode;
 
+use pop3_proto::trouble::{Trouble, Words};
+
+use super::Endpoint;
 use crate::net::{DialError, TlsError};
 
 /// What went wrong, in words for the person in front of the terminal.
@@ -19,10 +22,17 @@ pub enum Error {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// TLS is wanted and the server has none.
-    #[error(
-        "the server does not offer STLS{0}, and a login in clear is not allowed; --tls implicit or --tls none say otherwise"
-    )]
+    #[error("{0}; --tls none does without TLS")]
     NoStls(String),
+    /// The session ended before anybody was logged in.
+    #[error("{text}")]
+    Early {
+        /// Where, why, and what may help.
+        text: String,
+        /// What happened.
+        #[source]
+        cause: Box<Self>,
+    },
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(#[source] io::Error),
@@ -38,8 +48,13 @@ pub enum Error {
         refusal: Refusal,
     },
     /// The server refused the login.
-    #[error("the server refuses the login of '{user}' by {method}: {refusal}")]
+    #[error(
+        "{place} refuses the login of '{user}' by {method}: {refusal}{}",
+        login_hint(refusal)
+    )]
     Login {
+        /// Where: host and port.
+        place: String,
         /// Whose.
         user: String,
         /// How it was tried.
@@ -83,8 +98,9 @@ pub struct Refusal {
 
 impl Error {
     /// Whether a new connection may do better.
-    pub const fn is_loss(&self) -> bool {
+    pub fn is_loss(&self) -> bool {
         match self {
+            Self::Early { cause, .. } => cause.is_loss(),
             Self::Broken(_) | Self::Dial(_) | Self::Closed(Close::Eof | Close::Timeout(_)) => true,
             Self::Refused { refusal, .. } | Self::Login { refusal, .. } => refusal.is_passing(),
             Self::Closed(Close::Rejected { code, .. }) => is_passing(*code),
@@ -102,6 +118,40 @@ impl Error {
     /// not be what it seems.
     pub const fn is_out_of_step(&self) -> bool {
         matches!(self, Self::Closed(Close::Server(_)) | Self::Nonsense { .. })
+    }
+
+    /// The same, before anybody was logged in: with the place, and with what may help. `due` is what was
+    /// waited for; without it, it was the greeting.
+    pub(super) fn early(self, endpoint: &Endpoint, tls: bool, due: Option<&str>) -> Self {
+        let place = endpoint.place();
+        let waited = endpoint.patience;
+        let line;
+        let trouble = match (&self, due) {
+            (Self::Closed(Close::Timeout(_)), None) => Trouble::GreetingSilent { waited, tls },
+            (Self::Closed(Close::Timeout(_)), Some(due)) => Trouble::Silent { waited, due },
+            (Self::Closed(Close::Eof) | Self::Broken(_), None) => Trouble::GreetingClosed { tls },
+            (Self::Closed(Close::Rejected { code, text }), _) => {
+                let (code, text) = (*code, text.clone());
+                line = Refusal { code, text }.to_string();
+                Trouble::GreetingRefused { line: &line }
+            }
+            (Self::Closed(Close::Server(ServerFault::NoStatus(said))), None) => {
+                Trouble::GreetingForeign { line: said }
+            }
+            (Self::Closed(_) | Self::Broken(_) | Self::Nonsense { .. }, Some(due)) => {
+                return Self::Early {
+                    text: format!(
+                        "{place}: {self}, when {due} was waited for; look at its own log"
+                    ),
+                    cause: Box::new(self),
+                };
+            }
+            _ => return self,
+        };
+        Self::Early {
+            text: trouble.text(place, &Words::COMMAND_LINE),
+            cause: Box::new(self),
+        }
     }
 
     /// Whether it is the name or the password.
@@ -152,5 +202,15 @@ impl fmt::Display for Ended<'_> {
             Close::Server(fault) => write!(f, "the server does not keep to the protocol: {fault}"),
             _ => f.write_str("the session ended"),
         }
+    }
+}
+
+/// What a person can look at when a login is refused for good.
+const fn login_hint(refusal: &Refusal) -> &'static str {
+    if refusal.is_passing() {
+        "; try again later"
+    } else {
+        " (is the name right? Some servers want the whole address. And the password? Some want one that is made \
+         for programs)"
     }
 }

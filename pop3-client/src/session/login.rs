@@ -89,6 +89,7 @@ impl Session {
         }
         match refused {
             Some((method, refusal)) => Err(Error::Login {
+                place: self.endpoint.place().to_string(),
                 user: identity.user.clone(),
                 method: name(method),
                 refusal,
@@ -132,7 +133,8 @@ impl Session {
                 Ok(Step::Enough)
             }
             _ => Ok(Step::More),
-        })?;
+        })
+        .map_err(|error| self.early(error, Some("the answer to the login")))?;
         Ok(refused)
     }
 

@@ -23,8 +23,9 @@ use pop3_proto::capability::Capability;
 use pop3_proto::client::{Client, Config, Event};
 use pop3_proto::command::Command;
 use pop3_proto::time::Time;
+use pop3_proto::trouble::{Place, Trouble, Words};
 
-use crate::net::{Stream, TlsFacts, Trust};
+use crate::net::{Stream, TlsFacts, Trust, bare};
 use pump::Step;
 
 /// Where a server is and how it is spoken to.
@@ -68,7 +69,18 @@ pub struct Session {
     timestamp: Option<String>,
     greeting: String,
     window: usize,
+    endpoint: Endpoint,
     over: bool,
+}
+
+impl Endpoint {
+    /// Host and port, as texts about them name them.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place {
+            host: bare(&self.host),
+            port: self.port,
+        }
+    }
 }
 
 impl TlsMode {
@@ -113,12 +125,19 @@ impl Session {
             timestamp: None,
             greeting: String::new(),
             window: endpoint.window.max(1),
+            endpoint: endpoint.clone(),
             over: false,
         };
         session.note_tls();
-        session.await_greeting()?;
-        session.ask_capabilities()?;
-        session.upgrade(endpoint)?;
+        session
+            .await_greeting()
+            .map_err(|error| session.early(error, None))?;
+        session
+            .ask_capabilities()
+            .map_err(|error| session.early(error, Some("the answer to CAPA")))?;
+        session
+            .upgrade()
+            .map_err(|error| session.early(error, Some("the answer to STLS")))?;
         Ok(session)
     }
 
@@ -157,6 +176,10 @@ impl Session {
         self.stream
     }
 
+    pub(super) fn early(&self, error: Error, due: Option<&str>) -> Error {
+        error.early(&self.endpoint, self.tls().is_some(), due)
+    }
+
     fn await_greeting(&mut self) -> Result<(), Error> {
         let mut greeted = None;
         self.pump(&mut |event| {
@@ -174,7 +197,8 @@ impl Session {
         clippy::wildcard_enum_match_arm,
         reason = "of many events a few count here"
     )]
-    fn upgrade(&mut self, endpoint: &Endpoint) -> Result<(), Error> {
+    fn upgrade(&mut self) -> Result<(), Error> {
+        let endpoint = self.endpoint.clone();
         let offered = self.can(&Capability::Stls);
         match endpoint.tls {
             TlsMode::Implicit | TlsMode::None => return Ok(()),
@@ -189,7 +213,13 @@ impl Session {
                 start = true;
                 Ok(Step::Enough)
             }
-            Event::Refused { text, .. } => Err(Error::NoStls(format!(" ({text})"))),
+            Event::Refused { text, .. } => {
+                let line = if offered { text.as_str() } else { "" };
+                let trouble = Trouble::UpgradeRefused { line };
+                Err(Error::NoStls(
+                    trouble.text(endpoint.place(), &Words::COMMAND_LINE),
+                ))
+            }
             _ => Ok(Step::More),
         });
         agreed?;
@@ -207,9 +237,15 @@ impl Session {
                 protocol,
                 cipher,
                 certificate,
+                oddities,
             } = facts;
             self.transcript
                 .note(&format!("{protocol}, {cipher}, certificate {certificate}"));
+            for oddity in oddities {
+                self.transcript.note(&format!(
+                    "the certificate is believed because --ca-file holds it, though {oddity}"
+                ));
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ use pop3_client::net::Trust;
 use pop3_client::session::{Endpoint, Identity, Preference, SecretKind, TlsMode};
 use pop3_proto::secret::Secret;
 
+use serve::base64;
 pub(crate) use tls::Certificate;
 
 /// The only user.
@@ -127,6 +128,14 @@ pub(crate) struct Shared {
 
 impl Server {
     pub(crate) fn start(behaviour: Behaviour, mailbox: Vec<Message>) -> Self {
+        Self::start_with(behaviour, mailbox, Certificate::new())
+    }
+
+    pub(crate) fn start_with(
+        behaviour: Behaviour,
+        mailbox: Vec<Message>,
+        certificate: Certificate,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -134,7 +143,7 @@ impl Server {
             mailbox: Mutex::new(mailbox),
             heard: Mutex::default(),
             connections: AtomicU64::new(0),
-            certificate: Certificate::new(),
+            certificate,
             stopped: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);

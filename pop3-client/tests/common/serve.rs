@@ -379,7 +379,7 @@ fn top(octets: &[u8], lines: usize, faulty: bool) -> Vec<u8> {
     all[..until.min(all.len())].concat()
 }
 
-fn base64(octets: &[u8]) -> String {
+pub(super) fn base64(octets: &[u8]) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in octets.chunks(3) {
