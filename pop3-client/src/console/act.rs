@@ -39,6 +39,32 @@ impl Console<'_> {
         self.say(&format!("{count} taken back"))
     }
 
+    /// POP3 takes back all marks or none: the others are set again.
+    pub(super) fn undelete(&mut self, words: &[&str]) -> Result<(), Error> {
+        let Some(chosen) = self.chosen(words)? else {
+            return Ok(());
+        };
+        let before = self.marked.len();
+        let kept: Vec<u32> = self
+            .marked
+            .iter()
+            .copied()
+            .filter(|number| !chosen.contains(number))
+            .collect();
+        if kept.len() == before {
+            return self.say("none of them is marked");
+        }
+        self.with(|session| session.run(&Wire::Rset))?;
+        self.marked.clear();
+        let refused = self.with(|session| session.delete(&kept))?;
+        let kept = kept.into_iter();
+        self.marked = kept
+            .filter(|number| !refused.contains_key(number))
+            .collect();
+        let count = text::count((before - self.marked.len()) as u64, "mark");
+        self.say(&format!("{count} taken back, {} left", self.marked.len()))
+    }
+
     pub(super) fn reconnect(&mut self) -> Result<(), Error> {
         if let Some(session) = self.keeper.take() {
             session.abort();

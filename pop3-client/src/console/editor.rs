@@ -4,6 +4,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
@@ -13,7 +14,7 @@ use rustyline::history::FileHistory;
 use rustyline::validate::Validator;
 use rustyline::{Config, Context, Helper};
 
-use super::command::{Command, NAMES};
+use super::command::{self, NAMES};
 use super::{Input, Terminal, Words};
 
 /// A [`Terminal`] on standard input and output.
@@ -44,7 +45,7 @@ impl Terminal for Editor {
         }
         let input = self.ask(prompt)?;
         if let Input::Line(line) = &input
-            && matches!(Command::parse(line), Ok(Some(_)))
+            && matches!(command::Command::parse(line), Ok(Some(_)))
         {
             let _ = self.editor.add_history_entry(line.trim());
         }
@@ -64,6 +65,13 @@ impl Terminal for Editor {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
         out.flush()
+    }
+
+    fn page(&mut self, text: &str) -> io::Result<bool> {
+        match std::env::var("PAGER") {
+            Ok(pager) if !pager.trim().is_empty() => run_pager(&pager, text),
+            Ok(_) | Err(_) => Ok(false),
+        }
     }
 
     fn size(&self) -> Option<(usize, usize)> {
@@ -107,6 +115,23 @@ impl Highlighter for Completion {}
 impl Validator for Completion {}
 impl Hinter for Completion {
     type Hint = String;
+}
+
+/// `$PAGER` is a command of the shell. One that does not exist shows nothing, so that we do.
+fn run_pager(pager: &str, text: &str) -> io::Result<bool> {
+    let mut child = Command::new("sh")
+        .args(["-c", pager])
+        .stdin(Stdio::piped())
+        .spawn()?;
+    if let Some(mut pages) = child.stdin.take() {
+        match pages.write_all(text.as_bytes()) {
+            // the user saw enough of it
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            written => written?,
+        }
+    }
+    // 126 and 127: the shell could not run it
+    Ok(!matches!(child.wait()?.code(), Some(126 | 127)))
 }
 
 /// Where the word that is being typed begins, and what it may become.

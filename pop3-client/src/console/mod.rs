@@ -7,6 +7,7 @@ mod act;
 mod command;
 mod editor;
 mod keeper;
+mod list;
 mod page;
 mod read;
 
@@ -34,6 +35,10 @@ pub trait Terminal {
     fn print(&mut self, text: &str) -> io::Result<()>;
     /// Columns and rows; `None` if nobody turns pages.
     fn size(&self) -> Option<(usize, usize)>;
+    /// Shows a text of several screens by a pager of the user's, and says whether there is one.
+    fn page(&mut self, _text: &str) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 /// What was typed.
@@ -79,6 +84,7 @@ pub fn run(access: Access, terminal: &mut dyn Terminal, manners: Manners) -> Res
         sizes: BTreeMap::new(),
         known: BTreeMap::new(),
         marked: BTreeSet::new(),
+        current: 0,
         words: Words::default(),
     };
     console.open()?;
@@ -94,6 +100,8 @@ struct Console<'a> {
     /// What is known of them from earlier lists.
     known: BTreeMap<u32, Line>,
     marked: BTreeSet<u32>,
+    /// The message that was shown last; 0 before the first.
+    current: u32,
     words: Words,
 }
 
@@ -111,8 +119,9 @@ impl Console<'_> {
         })?;
         self.marked.clear();
         self.known.clear();
+        self.current = 0;
         self.sizes = session.sizes()?;
-        self.words.numbers = self.sizes.keys().copied().collect();
+        self.words.numbers = numbers_of(&self.sizes);
         let way = session.tls().map_or("in clear", |facts| facts.protocol);
         self.say(&format!(
             "{}: {}, {} ({way}). 'help' says what can be done.",
@@ -149,7 +158,12 @@ impl Console<'_> {
     /// Does what the line says. What goes wrong is told; only a terminal that fails ends the console.
     fn obey(&mut self, command: &Command<'_>) -> Result<Then, Error> {
         let outcome = match command {
-            Command::Help => self.say(command::HELP),
+            Command::Help(about) => self.page(&command::help(*about)),
+            Command::Find(text) => self.find(text),
+            Command::Next => self.step(true),
+            Command::Previous => self.step(false),
+            Command::Top(number, lines) => self.top(*number, *lines),
+            Command::Undelete(numbers) => self.undelete(numbers),
             Command::List(numbers) => self.list(numbers),
             Command::Stat => self.stat(),
             Command::Show(number) => self.show(*number),
@@ -164,6 +178,7 @@ impl Console<'_> {
             Command::Noop => self.noop(),
             Command::Reconnect => self.reconnect(),
             Command::Quit => return self.quit(),
+            Command::Exit => return self.end_of_input(),
             Command::Abort => return self.abort(),
         };
         match outcome {
@@ -175,6 +190,25 @@ impl Console<'_> {
             Err(error) => self.complain(&error)?,
         }
         Ok(Then::GoOn)
+    }
+
+    /// Shows the message after the one that was shown last, or the one before it.
+    fn step(&mut self, forwards: bool) -> Result<(), Error> {
+        let current = self.current;
+        let mut left = self
+            .sizes
+            .keys()
+            .copied()
+            .filter(|number| !self.marked.contains(number));
+        let next = if forwards {
+            left.find(|number| *number > current)
+        } else {
+            left.rfind(|number| *number < current)
+        };
+        match next {
+            Some(number) => self.show(number),
+            None => self.say("there is no other message"),
+        }
     }
 
     fn end_of_input(&mut self) -> Result<Then, Error> {
@@ -218,6 +252,10 @@ impl Console<'_> {
             .print(&format!("{line}\n"))
             .map_err(Error::Local)
     }
+}
+
+fn numbers_of(sizes: &BTreeMap<u32, u64>) -> Vec<u32> {
+    sizes.keys().copied().collect()
 }
 
 fn is_terminal_gone(error: &io::Error) -> bool {

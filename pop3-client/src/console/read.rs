@@ -10,58 +10,12 @@ use super::Console;
 use crate::account::home;
 use crate::mail::Mail;
 use crate::session::{Error, Part};
-use crate::{listing, text};
+use crate::text;
 
 /// Larger messages are saved, not shown.
 const MAX_SHOWN: u64 = 64 * 1024 * 1024;
 
 impl Console<'_> {
-    pub(super) fn list(&mut self, words: &[&str]) -> Result<(), Error> {
-        let words = if words.is_empty() { &["all"] } else { words };
-        if self.sizes.is_empty() {
-            return self.say("there are no messages");
-        }
-        let Some(chosen) = self.chosen(words)? else {
-            return Ok(());
-        };
-        let (rows, columns) = (self.rows(), self.columns());
-        let mut pages = chosen.chunks(rows.min(200)).peekable();
-        while let Some(numbers) = pages.next() {
-            self.learn(numbers)?;
-            for number in numbers {
-                let marked = self.marked.contains(number);
-                let line = self
-                    .known
-                    .get(number)
-                    .cloned()
-                    .unwrap_or_else(|| listing::Line {
-                        number: *number,
-                        size: self.sizes.get(number).copied().unwrap_or(0),
-                        summary: None,
-                    });
-                self.say(&line.show(columns, marked))?;
-            }
-            let asks = self.terminal.size().is_some() && pages.peek().is_some();
-            if asks && !self.wants_more()? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Fetches the headers that are not known. The server tells nothing about messages that are marked.
-    fn learn(&mut self, numbers: &[u32]) -> Result<(), Error> {
-        let new: Vec<_> = numbers
-            .iter()
-            .filter(|number| !self.marked.contains(number) && !self.known.contains_key(number))
-            .map(|number| (*number, self.sizes.get(number).copied().unwrap_or(0)))
-            .collect();
-        let lines = self.with(|session| listing::fetch(session, &new))?;
-        self.known
-            .extend(lines.into_iter().map(|line| (line.number, line)));
-        Ok(())
-    }
-
     pub(super) fn stat(&mut self) -> Result<(), Error> {
         let (messages, octets) = self.with(crate::session::Session::stat)?;
         let marked = match self.marked.len() {
@@ -73,6 +27,7 @@ impl Console<'_> {
     }
 
     pub(super) fn show(&mut self, number: u32) -> Result<(), Error> {
+        self.current = number;
         let Some(octets) = self.whole(number)? else {
             return Ok(());
         };
@@ -93,6 +48,12 @@ impl Console<'_> {
     pub(super) fn headers(&mut self, number: u32) -> Result<(), Error> {
         let octets = self.with(|session| session.message(number, Some(0)))?;
         self.page(&Mail::parse(&octets).raw_head())
+    }
+
+    /// The header and some lines of the body, as they came.
+    pub(super) fn top(&mut self, number: u32, lines: u64) -> Result<(), Error> {
+        let octets = self.with(|session| session.message(number, Some(lines)))?;
+        self.page(&text::lines(&String::from_utf8_lossy(&octets)))
     }
 
     pub(super) fn source(&mut self, number: u32) -> Result<(), Error> {
