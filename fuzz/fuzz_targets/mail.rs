@@ -12,7 +12,7 @@ fuzz_target!(|octets: &[u8]| {
     let attachments = mail.attachments();
     let files: usize = attachments.iter().map(|file| file.octets.len()).sum();
     assert!(files <= octets.len() * 4);
-    for file in &attachments {
+    for file in attachments {
         assert!(!file.name.is_empty() && file.name.len() <= 255);
         assert!(!file.name.contains(['/', '\\', '\0']) && !file.name.starts_with('.'));
     }

@@ -131,7 +131,7 @@ fn show(
     });
     output.result(&value, || {
         let mut shown = format!("{}\n{body}", mail.short_head());
-        for attachment in &attachments {
+        for attachment in attachments {
             let size = text::size(attachment.size as u64);
             let line = format!(
                 "[attached: {}, {}, {size}]\n",

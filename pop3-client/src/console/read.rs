@@ -102,7 +102,8 @@ impl Console<'_> {
         let Some(octets) = self.whole(number)? else {
             return Ok(());
         };
-        let attachments = Mail::parse(&octets).attachments();
+        let mail = Mail::parse(&octets);
+        let attachments = mail.attachments();
         if attachments.is_empty() {
             return self.say("nothing hangs on it");
         }

@@ -4,6 +4,9 @@
 use super::content::quoted_string;
 use super::word;
 
+/// Octets of a set of two octets that are looked through for its end.
+const MAX_SHIFTED: usize = 1000;
+
 /// Somebody, or what stands in that place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mailbox {
@@ -144,6 +147,20 @@ fn pieces(field: &[u8]) -> Vec<Piece> {
                     rest = &[];
                 }
             },
+            // raw ISO-2022-JP, in which any of these may be half a character
+            0x1B if after.starts_with(b"$") => {
+                let end = after
+                    .windows(2)
+                    .take(MAX_SHIFTED)
+                    .position(|two| two == b"\x1b(");
+                let (inside, left) = after.split_at(end.map_or(0, |end| end + 1));
+                piece.words.push(octet);
+                piece.words.extend_from_slice(inside);
+                // the octets after the second escape say which set comes back
+                let back = left.len().min(if inside.is_empty() { 0 } else { 2 });
+                piece.words.extend_from_slice(&left[..back]);
+                rest = &left[back..];
+            }
             b':' if !piece.angle && !piece.words.contains(&b'@') => {
                 piece.group = true;
                 pieces.push(std::mem::take(&mut piece));
@@ -226,6 +243,10 @@ mod tests {
             ("Ann ann@example.org", "Ann ann@example.org"),
             ("ann@example.org <ann@example.org>", "ann@example.org"),
             ("\"a\\\"b\" <a@b>", "a\"b <a@b>"),
+            (
+                "\x1b$B;3ED\x1b(B <yamada@example.jp>, \x1b$B;3$,\x1b(B <b@c>",
+                "山田 <yamada@example.jp> | 山が <b@c>",
+            ),
             ("<>", ""),
             ("", ""),
             (",,;", ""),

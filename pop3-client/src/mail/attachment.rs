@@ -23,8 +23,8 @@ pub struct Attachment {
 
 impl Mail<'_> {
     /// Its attachments in their order, decoded.
-    pub fn attachments(&self) -> Vec<Attachment> {
-        self.contents().attachments.clone()
+    pub fn attachments(&self) -> &[Attachment] {
+        &self.contents().attachments
     }
 }
 

@@ -88,7 +88,12 @@ pub(super) fn begins_tag(text: &str) -> bool {
     if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return text.starts_with(['!', '?']);
     }
-    let ended = rest.starts_with(|c: char| c.is_whitespace() || matches!(c, '/' | '>'));
+    let inside = rest.trim_start();
+    let ended = rest.starts_with(['/', '>'])
+        // an attribute follows, and nothing else: `a<b && c>d` is no tag
+        || (inside.len() < rest.len()
+            && (inside.is_empty()
+                || inside.starts_with(|c: char| c.is_alphabetic() || "/>_:@\"'".contains(c))));
     let made = name.contains([':', '-']);
     ended && (made || is_known(&name.to_ascii_lowercase()))
 }

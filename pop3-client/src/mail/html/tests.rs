@@ -102,6 +102,10 @@ fn w072_elements_become_lines() {
             "<p>x</p><![if !mso]>y<![endif]><!--[if mso]>z<![endif]-->",
             "x\n\ny\n",
         ),
+        (
+            "if (a<b && c>d) x<b 1>y</b >z<br\n/>e",
+            "if (a<b && c>d) x<b 1>yz\ne\n",
+        ),
         ("no tags at all", "no tags at all\n"),
         ("", ""),
         ("<", "<\n"),
