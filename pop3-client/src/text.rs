@@ -21,31 +21,29 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
-/// Several lines: line ends stay, tabs become spaces.
+/// Several lines: line ends of any kind stay, tabs become spaces.
 pub fn lines(text: &str) -> String {
     let mut lines = String::with_capacity(text.len() + 1);
-    for line in text.split_inclusive(LINE_ENDS) {
-        let mut before = None;
-        for c in line
-            .trim_end_matches(LINE_ENDS)
-            .trim_end_matches('\r')
-            .chars()
-        {
-            if c == '\t' {
-                lines.push_str("    ");
-                before = Some(' ');
-            } else if let Some(c) = harmless(c, before) {
-                lines.push(c);
-                before = Some(c);
-            }
+    let mut before = None;
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\r' if rest.peek() == Some(&'\n') => continue,
+            // of a line, of a page, of a paragraph
+            '\n' | '\r' | '\x0C' | '\u{2028}' | '\u{2029}' => lines.push('\n'),
+            '\t' => lines.push_str("    "),
+            c => match harmless(c, before) {
+                Some(c) => lines.push(c),
+                None => continue,
+            },
         }
+        before = Some(c);
+    }
+    if !lines.is_empty() && !lines.ends_with('\n') {
         lines.push('\n');
     }
     lines
 }
-
-/// What ends a line: of a text, of a page, of a paragraph.
-const LINE_ENDS: [char; 4] = ['\n', '\x0C', '\u{2028}', '\u{2029}'];
 
 /// Cut to a width on the terminal, with an ellipsis where something is missing, and filled up to it.
 pub fn cell(text: &str, width: usize) -> String {
@@ -171,7 +169,7 @@ mod tests {
             one_line("می\u{200c}خواهم 👩\u{200d}💻"),
             "می\u{200c}خواهم 👩\u{200d}💻"
         );
-        assert_eq!(lines("a\u{2028}b\x0cc\r\nd"), "a\nb\nc\nd\n");
+        assert_eq!(lines("a\u{2028}b\x0cc\r\nd\re\r"), "a\nb\nc\nd\ne\n");
     }
 
     #[test]

@@ -134,14 +134,18 @@ fn start(writer: &mut Writer, kind: Kind, tag: &StartTag<()>) {
         Kind::Inline | Kind::LeftOut => {}
         Kind::Break => writer.line_break(),
         Kind::Rule => writer.rule(),
-        Kind::Shape(shape) => writer.begin(shape),
+        Kind::Shape(shape) => {
+            if let (Shape::Item, Some(number)) = (shape, number(tag, "value")) {
+                writer.number(number);
+            }
+            writer.begin(shape);
+        }
         Kind::Preformatted => {
             writer.begin(Shape::Paragraph);
             writer.preformatted(true);
         }
         Kind::List { ordered } => {
-            let first = attribute(tag, "start").and_then(|start| start.trim().parse().ok());
-            writer.list(ordered.then(|| first.unwrap_or(1)));
+            writer.list(ordered.then(|| number(tag, "start").unwrap_or(1)));
         }
         Kind::Quote => writer.quote(),
         Kind::Link => {
@@ -176,6 +180,10 @@ fn end(writer: &mut Writer, kind: Kind) {
 fn attribute(tag: &StartTag<()>, name: &str) -> Option<String> {
     let value = tag.attributes.get(name.as_bytes())?;
     Some(String::from_utf8_lossy(&value.value).into_owned())
+}
+
+fn number(tag: &StartTag<()>, name: &str) -> Option<i64> {
+    attribute(tag, name)?.trim().parse().ok()
 }
 
 /// Whether an element is not to be seen. What only Outlook hides is.

@@ -106,6 +106,11 @@ fn w072_elements_become_lines() {
             "if (a<b && c>d) x<b 1>y</b >z<br\n/>e",
             "if (a<b && c>d) x<b 1>yz\ne\n",
         ),
+        ("<ol><li value=5>e<li>f</ol>", "5. e\n6. f\n"),
+        (
+            "<a href=x>a</a>b<a href=y>c</a>, d",
+            "a [1] bc [2], d\n\n[1]: x\n[2]: y\n",
+        ),
         ("no tags at all", "no tags at all\n"),
         ("", ""),
         ("<", "<\n"),

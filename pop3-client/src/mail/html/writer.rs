@@ -34,6 +34,8 @@ pub(super) struct Writer {
     deeper_lists: usize,
     bullet: Option<String>,
     link: Option<Link>,
+    /// The number of a link was the last that was written.
+    numbered: bool,
     numbers: HashMap<String, usize>,
     links: Vec<String>,
     images: Vec<String>,
@@ -80,9 +82,10 @@ impl Writer {
             self.space = false;
         }
         let space = std::mem::take(&mut self.space);
-        if space {
+        if space || (self.numbered && c.is_alphanumeric()) {
             self.line.push(' ');
         }
+        self.numbered = false;
         self.line.push(c);
         if let Some(link) = &mut self.link
             && link.said.len() < MAX_ADDRESS
@@ -132,7 +135,7 @@ impl Writer {
         self.text.push_str(self.line.trim_end());
         self.text.push('\n');
         self.line.clear();
-        (self.space, self.cell) = (false, false);
+        (self.space, self.cell, self.numbered) = (false, false, false);
     }
 
     pub(super) fn begin(&mut self, shape: Shape) {
@@ -197,6 +200,13 @@ impl Writer {
             self.lists.push(first);
         } else {
             self.deeper_lists += 1;
+        }
+    }
+
+    /// The next item of the list has this number.
+    pub(super) fn number(&mut self, number: i64) {
+        if let Some(Some(next)) = self.lists.last_mut() {
+            *next = number;
         }
     }
 
@@ -274,7 +284,7 @@ impl Writer {
         } else {
             self.line.push_str(&format!(" [{number}]"));
         }
-        self.space = space;
+        (self.space, self.numbered) = (space, true);
     }
 
     pub(super) fn image(&mut self, alternative: &str, source: &str) {
