@@ -115,14 +115,14 @@ impl Mail<'_> {
         date::rfc3339(&written).or_else(|| Some(text::cut(&written, MAX_DATE)))
     }
 
-    /// The first field of this name, decoded, on one line.
+    /// The first field of this name that says anything, decoded, on one line.
     fn line(&self, name: &str) -> String {
-        let field = self
-            .parts
-            .first()
-            .and_then(|whole| whole.fields.first(name));
-        let decoded = word::decode(&field.unwrap_or_default(), self.hint());
-        text::one_line(&decoded)
+        let whole = self.parts.first().into_iter();
+        whole
+            .flat_map(|whole| whole.fields.all(name))
+            .map(|field| text::one_line(&word::decode(&field, self.hint())))
+            .find(|line| !line.is_empty())
+            .unwrap_or_default()
     }
 
     /// The mailboxes of all fields of this name.

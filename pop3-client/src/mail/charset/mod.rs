@@ -108,6 +108,12 @@ fn with(charset: Charset, octets: &[u8]) -> String {
             || String::from_utf8_lossy(octets).into_owned(),
             |utf7| utf7.decode(octets).0.into_owned(),
         ),
+        // what only says so is common, and has no zeros
+        Charset::Utf16 | Charset::Utf32(_)
+            if !octets.contains(&0) && std::str::from_utf8(octets).is_ok() =>
+        {
+            String::from_utf8_lossy(octets).into_owned()
+        }
         Charset::Utf16 => {
             let encoding = match endian(octets, 2) {
                 Endian::Big => UTF_16BE,

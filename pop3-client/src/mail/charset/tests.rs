@@ -272,6 +272,14 @@ fn w076_labels_of_mail_and_their_aliases() {
 }
 
 #[test]
+fn w076_what_only_says_that_it_is_wide_is_read() {
+    for label in ["utf-16", "utf-32", "ucs-2", "unicode"] {
+        assert_eq!(said(label, "Größe\n".as_bytes()), "Größe\n", "{label}");
+    }
+    assert_eq!(said("utf-16", b"\x65\xe5\x67\x2c\x8a\x9e\0\n"), "日本語\n");
+}
+
+#[test]
 fn w076_iso_2022_jp_2_has_other_sets() {
     assert_eq!(
         said(
