@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::grammar::words;
 
@@ -61,6 +62,29 @@ const REV2: [Capability; 7] = [
     Capability::SpecialUse,
     Capability::UidPlus,
 ];
+
+/// Those that mean something here.
+impl fmt::Display for Capabilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut any = false;
+        for (name, capability) in NAMES {
+            if self.has(capability) && name != "UTF8=ONLY" {
+                f.write_str(if any { " " } else { "" })?;
+                f.write_str(name)?;
+                any = true;
+            }
+        }
+        for mechanism in self.mechanisms.split_ascii_whitespace() {
+            write!(f, "{}AUTH={mechanism}", if any { " " } else { "" })?;
+            any = true;
+        }
+        if any {
+            Ok(())
+        } else {
+            f.write_str("nothing known")
+        }
+    }
+}
 
 impl Capabilities {
     /// Reads a list of capabilities, leaving out the `masked` ones.

@@ -14,7 +14,9 @@ use pop3_server::config::{
 use pop3_server::tls::has_self_signed;
 use serde_json::{Value, json};
 
+use crate::probe;
 use crate::stores;
+use crate::tools;
 use crate::wiring::{self, SelfSigned, Surroundings};
 use crate::{Failure, advice, cli, logging, print, serve};
 
@@ -47,7 +49,56 @@ pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
             as_text(&config, runtime, &warnings)
         )
         .as_bytes(),
-    )
+    )?;
+    try_out(arguments, &config, runtime)
+}
+
+/// Connects, and logs in, as far as that is wanted. All upstreams are tried before one's failure counts.
+fn try_out(arguments: &cli::Check, config: &Config, runtime: RuntimeKind) -> Result<(), Failure> {
+    if !arguments.connect && arguments.login.is_none() {
+        return Ok(());
+    }
+    let (upstreams, gateway) = wiring::ready(config)?;
+    let mut failed = Vec::new();
+    if arguments.connect {
+        for upstream in &upstreams {
+            let found = probe::connect(upstream, runtime)?;
+            let name = format!("upstream {:?}", upstream.name);
+            print(told(&name, &found).as_bytes())?;
+            // the probe hangs up by refusing its own login
+            let looked = found.failure.as_deref() == Some("only looked");
+            failed.extend(found.failure.filter(|_| !looked).map(|_| name));
+        }
+    }
+    if let Some(user) = &arguments.login {
+        let password = tools::known_password(user, arguments.password_stdin)?;
+        let found = probe::log_in(gateway, runtime, user, &password)?;
+        let name = format!("login of {user:?}");
+        print(told(&name, &found).as_bytes())?;
+        failed.extend(found.failure.map(|_| name));
+    }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::running(format!("{} failed", failed.join(", "))))
+    }
+}
+
+fn told(name: &str, found: &probe::Found) -> String {
+    let mut text = format!("\n{name}\n");
+    for note in &found.notes {
+        // writing to a string cannot fail
+        let _ = writeln!(text, "  {note}");
+    }
+    let _ = match (&found.failure, found.maildrop) {
+        (Some(looked), _) if looked == "only looked" => writeln!(text, "  ok"),
+        (Some(failure), _) => writeln!(text, "  FAILED: {failure}"),
+        (None, Some((messages, octets))) => {
+            writeln!(text, "  ok: {messages} messages, {octets} octets")
+        }
+        (None, None) => writeln!(text, "  ok"),
+    };
+    text
 }
 
 /// What an operator should know although it would run, and of what.

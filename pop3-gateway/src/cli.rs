@@ -292,16 +292,33 @@ impl Serve {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Reads the configuration, and the certificates, authorities and accounts that it names; looks
-whether the folders of stores are there and asks their databases. Connects to no IMAP server and
-listens nowhere. Exit code 0: it would run; 2: it would not, and the message says why.")]
+whether the folders of stores are there and asks their databases. Connects to no IMAP server unless
+--connect or --login says so, and changes nothing. Exit code 0: it would run; 1: a server does not do
+what it should; 2: it would not run, and the message says why.
+
+Examples:
+  pop3-gateway check --config pop3-gateway.toml --connect
+  pop3-gateway check --config pop3-gateway.toml --login tim@example.org")]
 pub struct Check {
     /// The configuration
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: PathBuf,
 
     /// Answer in JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["connect", "login"])]
     pub json: bool,
+
+    /// Connect to every upstream: its address, TLS and certificate, greeting, capabilities and ways to log in
+    #[arg(long)]
+    pub connect: bool,
+
+    /// Log this user in as a client would, and open the mailbox for reading; asks for the password
+    #[arg(long, value_name = "USER")]
+    pub login: Option<String>,
+
+    /// Read the password from the first line of standard input
+    #[arg(long, requires = "login")]
+    pub password_stdin: bool,
 }
 
 /// `demo`

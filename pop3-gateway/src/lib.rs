@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`cli`] | the command line |
 //! | [`serve`] | `serve`: bind, run, reload |
-//! | [`check`] | `check`: what would run |
+//! | [`check`], [`probe`] | `check`: what would run, and what an upstream says to it |
 //! | [`demo`] | `demo`: everything in one process |
 //! | [`wiring`] | from the configuration to what runs |
 //! | [`service`], [`served`], [`budget`] | the backend of a login |
@@ -29,6 +29,7 @@ pub mod demo;
 pub mod listed;
 pub mod logging;
 pub mod monitor;
+pub mod probe;
 pub mod serve;
 pub mod served;
 pub mod service;

@@ -250,7 +250,7 @@ pub fn runtime(chosen: Option<RuntimeKind>) -> Result<RuntimeKind, Failure> {
     }
 }
 
-fn not_built(kind: RuntimeKind) -> Failure {
+pub(crate) fn not_built(kind: RuntimeKind) -> Failure {
     let name = match kind {
         RuntimeKind::Tokio => "tokio",
         RuntimeKind::Smol => "smol",

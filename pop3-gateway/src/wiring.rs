@@ -123,21 +123,43 @@ pub enum SelfSigned {
     Leave,
 }
 
+/// What serves logins, and every upstream in the order of the configuration, to try them out.
+pub fn ready(config: &Config) -> Result<(Vec<Arc<Upstream>>, Arc<Gateway>), WiringError> {
+    gateway(config, &Surroundings::default(), SelfSigned::Leave)
+}
+
+fn gateway(
+    config: &Config,
+    surroundings: &Surroundings,
+    self_signed: SelfSigned,
+) -> Result<(Vec<Arc<Upstream>>, Arc<Gateway>), WiringError> {
+    let mut places = upstreams(config, &surroundings.learned)?;
+    let upstreams = config
+        .upstreams
+        .iter()
+        .filter_map(|own| match places.get(own.name.as_str()) {
+            Some(Place::Upstream(upstream)) => Some(Arc::clone(upstream)),
+            Some(Place::Store(_)) | None => None,
+        });
+    let upstreams = upstreams.collect();
+    places.extend(stores(config, surroundings)?);
+    let gateway = Gateway {
+        names: config.routing.names.clone(),
+        routes: routes(config, &places),
+        monitor: monitor(config, self_signed)?,
+        budget: surroundings.budget.clone(),
+        read_ahead_total: config.limits.read_ahead_total,
+    };
+    Ok((upstreams, Arc::new(gateway)))
+}
+
 /// What each listener of the configuration starts its connections with, in its order.
 pub fn settings(
     config: &Config,
     surroundings: &Surroundings,
     self_signed: SelfSigned,
 ) -> Result<Vec<Settings<Gateway>>, WiringError> {
-    let mut places = upstreams(config, &surroundings.learned)?;
-    places.extend(stores(config, surroundings)?);
-    let gateway = Arc::new(Gateway {
-        names: config.routing.names.clone(),
-        routes: routes(config, &places),
-        monitor: monitor(config, self_signed)?,
-        budget: surroundings.budget.clone(),
-        read_ahead_total: config.limits.read_ahead_total,
-    });
+    let (_, gateway) = gateway(config, surroundings, self_signed)?;
     let listener = |listener: &Listener| {
         let tls = server_tls(listener, self_signed)
             .map_err(|cause| WiringError::new(format!("listener {:?}", listener.name), cause))?;

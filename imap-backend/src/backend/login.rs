@@ -3,8 +3,9 @@
 //! Never sends credentials before the connection is what the configuration wants.
 
 use alloc::format;
+use alloc::string::ToString;
 
-use pop3_proto::backend::{Failure, Login};
+use pop3_proto::backend::{Failure, Login, Note, Refusal, RefusalKind};
 use pop3_proto::trouble::Trouble;
 
 use super::link::Link;
@@ -33,11 +34,47 @@ impl ImapBackend {
         }
     }
 
+    /// What a login would meet here, and nothing more.
+    fn look(&mut self) {
+        let none = Capabilities::default();
+        let capabilities = self.client.capabilities().unwrap_or(&none);
+        let offered = capabilities.to_string();
+        let Some(open) = &self.open else { return };
+        let chosen = auth::choose(&self.config, capabilities, &open.login, None);
+        self.note(Note::information(format!("it offers {offered}")));
+        let id = self.client.can(Capability::Id) || self.client.can(Capability::Xclient);
+        if self.config.own && !id {
+            let text =
+                "it offers neither ID nor XCLIENT, so it cannot be told where clients connect from";
+            self.note(Note::warning(text));
+        }
+        match chosen {
+            Ok(Method::Login { .. }) => {
+                self.note(Note::information("users would be logged in by LOGIN"));
+            }
+            Ok(Method::Sasl(exchange)) => {
+                let text = format!("users would be logged in by {}", exchange.mechanism);
+                self.note(Note::information(text));
+            }
+            Err(refusal) => {
+                let failure = Failure::permanent(self.in_words(Trouble::Login {
+                    line: &refusal.detail,
+                }));
+                return self.deny(Denial::Failed(failure));
+            }
+        }
+        let refusal = Refusal::new(RefusalKind::Policy, "only looked");
+        self.deny(Denial::Refused(refusal));
+    }
+
     pub(super) fn log_in(&mut self) {
         let Some(opening) = &self.opening else { return };
         if self.config.security != Security::Clear && !opening.secure {
             let detail = "the connection is not under TLS";
             return self.deny(Denial::Failed(Failure::permanent(detail)));
+        }
+        if self.only_looks {
+            return self.look();
         }
         self.say_origin();
         let (Some(opening), Some(open)) = (&mut self.opening, &self.open) else {

@@ -50,6 +50,8 @@ pub struct ImapBackend {
     user: Option<String>,
     /// Where the client connects from.
     origin: Option<SocketAddr>,
+    /// Whether it ends before anybody's name is said.
+    only_looks: bool,
     clock: Clock,
     client: Client,
     link: Link,
@@ -95,6 +97,7 @@ impl ImapBackend {
             reading: Reading::new(config.read_ahead),
             user,
             origin: None,
+            only_looks: false,
             clock: Clock::default(),
             client,
             config,
@@ -125,6 +128,14 @@ impl ImapBackend {
     #[must_use]
     pub fn of_client(mut self, client: SocketAddr) -> Self {
         self.origin = self.config.own.then_some(client);
+        self
+    }
+
+    /// Connects as for a login, tells in notes what the upstream says and offers, and refuses the login
+    /// before a name or password is sent: to look whether a configuration is right.
+    #[must_use]
+    pub fn only_looking(mut self) -> Self {
+        self.only_looks = true;
         self
     }
 

@@ -8,7 +8,7 @@ use alloc::format;
 use alloc::string::String;
 use core::mem;
 
-use pop3_proto::backend::{Failure, Open, Refusal, RefusalKind};
+use pop3_proto::backend::{Failure, Note, Open, Refusal, RefusalKind};
 use pop3_proto::secret::Secret;
 use pop3_proto::trouble::Trouble;
 
@@ -119,6 +119,10 @@ impl ImapBackend {
             let quirks = &self.config.quirks;
             opening.suits_pipelining =
                 quirks.pipeline_login.suits(&notice.text) && !self.config.learned.loses_pipelined();
+        }
+        if self.only_looks {
+            let text = format!("it greets with {} {}", notice.kind, notice.text);
+            self.note(Note::information(text));
         }
         match notice.kind {
             Kind::Ok if self.config.security == Security::StartTls => {

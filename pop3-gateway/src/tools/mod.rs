@@ -7,11 +7,17 @@ mod accounts;
 mod messages;
 mod password;
 
+use pop3_proto::secret::Secret;
 use pop3_server::config::{Config, Store, StoreKind};
 use serde_json::json;
 
 use crate::cli::tools::{Account, HashPassword, Message, Store as StoreCommand, StoreName};
 use crate::{Failure, print};
+
+/// The password that somebody has, from the terminal or standard input.
+pub(crate) fn known_password(user: &str, from_stdin: bool) -> Result<Secret, Failure> {
+    password::known(user, from_stdin)
+}
 
 /// Runs `account`.
 pub fn account(command: &Account) -> Result<(), Failure> {

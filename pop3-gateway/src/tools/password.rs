@@ -34,19 +34,30 @@ pub(super) fn credential(arguments: &NewPassword, user: &str) -> Result<String, 
     })
 }
 
+/// A password that exists already: asked for once.
+pub(super) fn known(user: &str, from_stdin: bool) -> Result<Secret, Failure> {
+    if from_stdin {
+        first_line(io::stdin())
+            .map_err(|error| Failure::running(format!("standard input: {error}")))
+    } else {
+        prompt(&format!("Password for {user}:")).map_err(no_terminal)
+    }
+}
+
+fn no_terminal(error: io::Error) -> Failure {
+    Failure::running(format!(
+        "cannot ask for a password at the terminal: {error}; --password-stdin reads it from standard input"
+    ))
+}
+
 fn asked(user: &str) -> Result<Secret, Failure> {
     let whose = if user.is_empty() {
         String::new()
     } else {
         format!(" for {user}")
     };
-    let failed = |error: io::Error| {
-        Failure::running(format!(
-            "cannot ask for a password at the terminal: {error}; --password-stdin reads it from standard input"
-        ))
-    };
-    let password = prompt(&format!("New password{whose}:")).map_err(failed)?;
-    if prompt("Once more:").map_err(failed)? != password {
+    let password = prompt(&format!("New password{whose}:")).map_err(no_terminal)?;
+    if prompt("Once more:").map_err(no_terminal)? != password {
         return Err(Failure::configuration("the two passwords differ"));
     }
     Ok(password)

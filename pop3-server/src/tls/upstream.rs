@@ -27,7 +27,7 @@ pub enum Trust {
 /// How an upstream's certificate is verified: always, and for the name that was configured unless it was
 /// named itself.
 #[derive(Clone, Debug)]
-pub struct UpstreamTls(Arc<ClientConfig>);
+pub struct UpstreamTls(Arc<ClientConfig>, Arc<Verifier>);
 
 impl UpstreamTls {
     /// Loads what is believed.
@@ -41,14 +41,20 @@ impl UpstreamTls {
             Trust::File(file) => named_in(file)?,
             Trust::Certificates(named) => (named.clone(), RootCertStore::empty()),
         };
-        let verifier = Verifier::new(named, roots)?;
+        let verifier = Arc::new(Verifier::new(named, roots)?);
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|cause| TlsError::SetUp(cause.to_string()))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<_>)
             .with_no_client_auth();
-        Ok(Self(Arc::new(config)))
+        Ok(Self(Arc::new(config), verifier))
+    }
+
+    /// The certificate that a server showed last, in words, and what is wrong with it for this name; none
+    /// if there was none.
+    pub fn shown(&self, name: &str) -> Option<String> {
+        self.1.shown(name)
     }
 
     pub(crate) fn config(&self) -> Arc<ClientConfig> {

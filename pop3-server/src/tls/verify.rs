@@ -6,8 +6,8 @@
 //! that does not hold the key.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use rustls::client::WebPkiServerVerifier;
@@ -18,7 +18,7 @@ use rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
 
-use super::facts::{self, CertificateFacts};
+use super::facts::{self, CertificateFacts, date};
 use super::fingerprint::Fingerprint;
 use super::{TlsError, provider};
 
@@ -30,6 +30,8 @@ pub(super) struct Verifier {
     /// Those that authorities vouch for, where any are believed.
     authorities: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
+    /// What a server showed last.
+    shown: Mutex<Option<CertificateDer<'static>>>,
     /// That a named one is odd was told.
     told: AtomicBool,
 }
@@ -66,8 +68,44 @@ impl Verifier {
             named,
             authorities,
             provider,
+            shown: Mutex::new(None),
             told: AtomicBool::new(false),
         })
+    }
+
+    /// What the server showed last, in words, for this name.
+    pub(super) fn shown(&self, name: &str) -> Option<String> {
+        let shown = self.last().clone()?;
+        let fingerprint = Fingerprint::of(&shown);
+        let Some(facts) = CertificateFacts::read(&shown) else {
+            return Some(format!(
+                "it shows a certificate that cannot be read ({fingerprint})"
+            ));
+        };
+        let names = facts.names.join(", ");
+        let (from, to) = (date(facts.not_before), date(facts.not_after));
+        let text =
+            format!("it shows a certificate for {names}, good from {from} to {to} ({fingerprint})");
+        let name = ServerName::try_from(name).ok();
+        let oddities = name.map(|name| facts.oddities(&name, SystemTime::now()));
+        let oddities = oddities.unwrap_or_default();
+        Some(if oddities.is_empty() {
+            text
+        } else {
+            format!("{text}: {}", oddities.join(", and "))
+        })
+    }
+
+    /// It is whole after every statement, so a panic elsewhere cannot have spoilt it.
+    fn last(&self) -> MutexGuard<'_, Option<CertificateDer<'static>>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, certificate: &CertificateDer<'_>) {
+        let mut shown = self.last();
+        if shown.as_ref() != Some(certificate) {
+            *shown = Some(certificate.clone().into_owned());
+        }
     }
 
     /// It was named, so it counts; that it is odd should not surprise its operator one day.
@@ -135,6 +173,7 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        self.remember(end_entity);
         let fingerprint = Fingerprint::of(end_entity);
         if self.named.contains(&fingerprint) {
             self.tell_oddities(end_entity, server_name);

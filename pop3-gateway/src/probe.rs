@@ -1,0 +1,290 @@
+//! `check --connect` and `check --login`: what an upstream says to the very machinery that serves sessions.
+//!
+//! Runs the gateway on a loopback port for one client, itself, and looks at what its backend meets: the
+//! name, the connection, TLS, the greeting, what the server offers, and perhaps a whole login. Reads only:
+//! the folder is opened by EXAMINE, and nothing is updated. Never shows a password.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{io, thread};
+
+use arc_swap::ArcSwap;
+use imap_backend::ImapBackend;
+use pop3_proto::backend::{Access, Backend, Effect, Login, Note, Outcome, Reply, Request};
+use pop3_proto::secret::Secret;
+use pop3_proto::server::{Policy, ReadOnly};
+use pop3_proto::time::Time;
+use pop3_proto::trace::Trace;
+use pop3_server::config::RuntimeKind;
+use pop3_server::server::{Options, Server};
+use pop3_server::service::{Denied, Peer, Routed, Service};
+use pop3_server::settings::Settings;
+
+use crate::Failure;
+use crate::served::Served;
+use crate::service::{Gateway, Upstream};
+
+/// No answer takes longer; the timeouts of the configuration are shorter.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// What a probe met.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// What there is to say of the way, in its order.
+    pub notes: Vec<String>,
+    /// How many messages the maildrop has, and their octets, if it was opened.
+    pub maildrop: Option<(u64, u64)>,
+    /// Why there is none.
+    pub failure: Option<String>,
+}
+
+/// Connects to an upstream as a login would, and hangs up before anybody's name is said.
+pub fn connect(upstream: &Arc<Upstream>, runtime: RuntimeKind) -> Result<Found, Failure> {
+    let upstream = Arc::clone(upstream);
+    let tls = upstream.tls.clone();
+    let name = upstream.imap.server_name.clone();
+    let route = move |_: &Login, _: &Peer| {
+        let backend = ImapBackend::new(Arc::new(upstream.imap.clone()), None).only_looking();
+        Ok(Routed {
+            backend: Served::new(backend),
+            maildrop: "check".into(),
+            upstream: upstream.name.clone(),
+            tls: upstream.tls.clone(),
+        })
+    };
+    let mut found = run(
+        Box::new(route),
+        runtime,
+        "check",
+        &Secret::from(&b"check"[..]),
+    )?;
+    if let Some(shown) = tls.and_then(|tls| tls.shown(&name)) {
+        found.notes.insert(0, shown);
+    }
+    Ok(found)
+}
+
+/// Logs in as a client would, opens the folder for reading, and leaves.
+pub fn log_in(
+    gateway: Arc<Gateway>,
+    runtime: RuntimeKind,
+    user: &str,
+    password: &Secret,
+) -> Result<Found, Failure> {
+    let route = move |login: &Login, peer: &Peer| gateway.route(login, peer);
+    run(Box::new(route), runtime, user, password)
+}
+
+type Route = Box<dyn Fn(&Login, &Peer) -> Result<Routed<Served>, Denied> + Send + Sync>;
+
+fn run(
+    route: Route,
+    runtime: RuntimeKind,
+    user: &str,
+    password: &Secret,
+) -> Result<Found, Failure> {
+    let unsayable = |b: &u8| matches!(b, 0 | b'\r' | b'\n');
+    if user.bytes().any(|b| unsayable(&b)) || password.expose().iter().any(unsayable) {
+        return Err(Failure::configuration(
+            "a name or password with a line end or NUL cannot be said in POP3",
+        ));
+    }
+    let found = Arc::new(Mutex::new(Found::default()));
+    let mut settings = Settings::new(Arc::new(Watching {
+        route,
+        found: Arc::clone(&found),
+    }));
+    settings.policy = Arc::new(Policy {
+        clear_login: true,
+        read_only: ReadOnly::Always,
+        ..Policy::default()
+    });
+    let socket = TcpListener::bind("127.0.0.1:0").map_err(Failure::running)?;
+    let address = socket.local_addr().map_err(Failure::running)?;
+    let server = Server::new();
+    let client = {
+        let (server, user, password) = (server.clone(), user.to_owned(), password.clone());
+        thread::spawn(move || {
+            let said = session(address, &user, &password);
+            server.shutdown().advance();
+            said
+        })
+    };
+    let sockets = vec![(socket, Arc::new(ArcSwap::from_pointee(settings)))];
+    let options = Options {
+        threads: 1,
+        grace: Duration::from_secs(5),
+    };
+    let served: io::Result<()> = match runtime {
+        #[cfg(feature = "tokio")]
+        RuntimeKind::Tokio => pop3_server_tokio::run(server, sockets, Arc::new(|| ()), &options),
+        #[cfg(feature = "smol")]
+        RuntimeKind::Smol => pop3_server_smol::run(server, sockets, Arc::new(|| ()), &options),
+        #[cfg(not(all(feature = "tokio", feature = "smol")))]
+        left_out => return Err(crate::serve::not_built(left_out)),
+    };
+    served.map_err(Failure::running)?;
+    let answer = match client.join() {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => return Err(Failure::running(format!("the check broke off: {error}"))),
+        Err(_) => return Err(Failure::running("the check broke off")),
+    };
+    let mut found = lock(&found).clone();
+    if found.maildrop.is_none() && found.failure.is_none() {
+        found.failure = Some(answer);
+    }
+    Ok(found)
+}
+
+/// The client's side: a login and good-bye. Yields the answer to the password.
+fn session(address: SocketAddr, user: &str, password: &Secret) -> io::Result<String> {
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    let mut lines = BufReader::new(socket.try_clone()?).lines();
+    let mut next = || {
+        lines
+            .next()
+            .unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))
+    };
+    next()?;
+    socket.write_all(format!("USER {user}\r\n").as_bytes())?;
+    next()?;
+    socket.write_all(b"PASS ")?;
+    socket.write_all(password.expose())?;
+    socket.write_all(b"\r\n")?;
+    let answer = next()?;
+    socket.write_all(b"QUIT\r\n")?;
+    // what it says to that changes nothing
+    let _ = next();
+    Ok(answer)
+}
+
+fn lock(found: &Mutex<Found>) -> MutexGuard<'_, Found> {
+    found.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Routes as it is told, and watches what the backends say.
+struct Watching {
+    route: Route,
+    found: Arc<Mutex<Found>>,
+}
+
+impl Service for Watching {
+    type Backend = Watched;
+
+    fn route(&self, login: &Login, peer: &Peer) -> Result<Routed<Watched>, Denied> {
+        let routed = (self.route)(login, peer).inspect_err(|denied| {
+            let (Denied::Refused(pop3_proto::backend::Refusal { detail, .. })
+            | Denied::Failed(pop3_proto::backend::Failure { detail, .. })) = denied;
+            lock(&self.found).failure = Some(detail.clone());
+        })?;
+        Ok(Routed {
+            backend: Watched {
+                backend: routed.backend,
+                found: Arc::clone(&self.found),
+                counted: (0, 0),
+            },
+            maildrop: routed.maildrop,
+            upstream: routed.upstream,
+            tls: routed.tls,
+        })
+    }
+}
+
+/// A backend whose replies are looked at on their way.
+struct Watched {
+    backend: Served,
+    found: Arc<Mutex<Found>>,
+    counted: (u64, u64),
+}
+
+impl Backend for Watched {
+    type Done = <Served as Backend>::Done;
+
+    fn handle_request(&mut self, now: Time, request: Request) {
+        self.backend.handle_request(now, request);
+    }
+
+    fn handle_outcome(&mut self, now: Time, outcome: Outcome<Self::Done>) {
+        self.backend.handle_outcome(now, outcome);
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        self.backend.handle_timeout(now);
+    }
+
+    fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>> {
+        let reply = self.backend.poll_reply(room)?;
+        let looks = |access| match access {
+            Access::ReadOnly => "the folder is open for reading".to_owned(),
+            Access::ReadWrite => "the folder is open".to_owned(),
+        };
+        match &reply {
+            Reply::Entry { size, .. } => {
+                self.counted.0 += 1;
+                self.counted.1 += size;
+            }
+            Reply::Authenticated => lock(&self.found).notes.push("the login is good".into()),
+            Reply::Opened { access } => {
+                let mut found = lock(&self.found);
+                found.maildrop = Some(self.counted);
+                found.notes.push(looks(*access));
+            }
+            Reply::Refused(refusal) => {
+                lock(&self.found).failure = Some(refusal.detail.clone());
+            }
+            Reply::Failed(failure) => lock(&self.found).failure = Some(failure.detail.clone()),
+            Reply::Challenge(_)
+            | Reply::BodyStart { .. }
+            | Reply::Body { .. }
+            | Reply::BodyEnd { .. }
+            | Reply::BodyFailed { .. }
+            | Reply::Updated => {}
+        }
+        Some(reply)
+    }
+
+    fn poll_effect(&mut self) -> Option<Effect<Self::Done>> {
+        self.backend.poll_effect()
+    }
+
+    fn poll_timeout(&self) -> Option<Time> {
+        self.backend.poll_timeout()
+    }
+
+    fn maildrop(&self) -> Option<String> {
+        self.backend.maildrop()
+    }
+
+    fn recv_buf(&mut self) -> &mut [u8] {
+        self.backend.recv_buf()
+    }
+
+    fn received(&mut self, now: Time, n: usize) {
+        self.backend.received(now, n);
+    }
+
+    fn transmit(&self) -> &[u8] {
+        self.backend.transmit()
+    }
+
+    fn transmitted(&mut self, now: Time, n: usize) {
+        self.backend.transmitted(now, n);
+    }
+
+    fn record(&mut self) {
+        self.backend.record();
+    }
+
+    fn poll_note(&mut self) -> Option<Note> {
+        let note = self.backend.poll_note()?;
+        lock(&self.found).notes.push(note.text.clone());
+        Some(note)
+    }
+
+    fn poll_trace(&mut self) -> Option<Trace> {
+        self.backend.poll_trace()
+    }
+}
