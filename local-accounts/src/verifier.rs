@@ -163,7 +163,7 @@ impl Verifier {
             Login::Bearer { .. } | Login::Relay { .. } => Err(StoreError::Policy(
                 "local accounts know passwords alone, no tokens".into(),
             )),
-            _ => Err(StoreError::Policy(
+            Login::ActingFor { .. } | _ => Err(StoreError::Policy(
                 "no local account logs in like this".into(),
             )),
         }
