@@ -4,6 +4,8 @@
 use std::path::{Component, PathBuf};
 use std::time::Duration;
 
+use crate::template::Template;
+
 /// Where the messages lie, and what becomes of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -61,11 +63,14 @@ pub enum Users {
     /// The root is the one folder, of whoever may log in.
     #[default]
     One,
-    /// Each account has a folder of its name below the root.
+    /// Each account has a folder of its name below the root. Capitals do not count, in a template neither:
+    /// the folder that is there is the account's.
     Each {
         /// Where in it the messages lie: `Maildir`, or some levels of folders.
         subfolder: Option<PathBuf>,
     },
+    /// Each account has the folder that the template names, below the root.
+    Template(Template),
 }
 
 /// What becomes of messages that a client deleted.

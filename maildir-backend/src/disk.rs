@@ -4,7 +4,7 @@
 //! Owns every system call of the crate that opens, makes or moves something. Each error says what could not be done to which path and who
 //! tried. Never decides what a file means.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -92,6 +92,23 @@ impl Dir {
         }
         names.sort_unstable_by_key(|(inode, _)| *inode);
         Ok(names.into_iter().map(|(_, name)| name).collect())
+    }
+
+    /// The names of what may be directories, or links to them.
+    pub(crate) fn folders(&self) -> io::Result<Vec<OsString>> {
+        let fail = |errno| named("list", &self.path, errno);
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.file).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            if matches!(
+                entry.file_type(),
+                FileType::Directory | FileType::Symlink | FileType::Unknown
+            ) {
+                names.push(OsStr::from_bytes(entry.file_name().to_bytes()).to_owned());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// Its own state, which changes when names do.

@@ -12,6 +12,7 @@ use pop3_proto::backend::store::StoreError;
 use crate::config::{Config, Layout, Missing, Users};
 use crate::disk::Dir;
 use crate::stamp::Stamp;
+use crate::template::Part;
 use crate::{name, user};
 
 /// How often a directory is listed until nobody changed it meanwhile.
@@ -43,7 +44,7 @@ impl Folder {
         let root = Dir::open(&config.root).map_err(failed)?;
         let home = match Self::path(config, account)? {
             Some(path) => walk(root, &path, |dir, part| {
-                dir.enter(part, config.follow_links)
+                enter(dir, part, config.follow_links)
             }),
             None => Ok(root),
         };
@@ -61,7 +62,12 @@ impl Folder {
         let follow = config.follow_links;
         let root = Dir::open(&config.root).map_err(failed)?;
         let home = match Self::path(config, account)? {
-            Some(path) => walk(root, &path, |dir, part| dir.enter_or_make(part, follow)),
+            Some(path) => walk(root, &path, |dir, part| match enter(dir, part, follow) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    dir.enter_or_make(&part.name, follow)
+                }
+                entered => entered,
+            }),
             None => Ok(root),
         };
         let home = home.map_err(failed)?;
@@ -115,14 +121,22 @@ impl Folder {
     }
 
     /// The account's folder below the root, by parts.
-    fn path(config: &Config, account: &str) -> Result<Option<Vec<Box<OsStr>>>, StoreError> {
-        let Users::Each { subfolder } = &config.users else {
-            return Ok(None);
+    fn path(config: &Config, account: &str) -> Result<Option<Vec<Part>>, StoreError> {
+        let subfolder = match &config.users {
+            Users::One => return Ok(None),
+            Users::Template(template) => return template.fill(account).map(Some),
+            Users::Each { subfolder } => subfolder.iter().flat_map(|path| path.iter()),
         };
         user::check(account)?;
-        let subfolder = subfolder.iter().flat_map(|path| path.iter());
-        let parts = std::iter::once(OsStr::new(account)).chain(subfolder);
-        Ok(Some(parts.map(Box::from).collect()))
+        let own = Part {
+            name: Box::from(OsStr::new(account)),
+            any_case: true,
+        };
+        let subfolder = subfolder.map(|name| Part {
+            name: Box::from(name),
+            any_case: false,
+        });
+        Ok(Some(std::iter::once(own).chain(subfolder).collect()))
     }
 
     fn within(config: &Config, home: Dir) -> Result<Self, StoreError> {
@@ -169,10 +183,37 @@ pub(crate) fn failed(error: io::Error) -> StoreError {
 
 fn walk(
     root: Dir,
-    path: &[Box<OsStr>],
-    mut enter: impl FnMut(&Dir, &OsStr) -> io::Result<Dir>,
+    path: &[Part],
+    mut enter: impl FnMut(&Dir, &Part) -> io::Result<Dir>,
 ) -> io::Result<Dir> {
     path.iter().try_fold(root, |dir, part| enter(&dir, part))
+}
+
+/// The folder of this name, or where names are the same in capitals and small letters the one that there is.
+fn enter(dir: &Dir, part: &Part, follow_links: bool) -> io::Result<Dir> {
+    let error = match dir.enter(&part.name, follow_links) {
+        Err(error) if part.any_case && error.kind() == io::ErrorKind::NotFound => error,
+        entered => return entered,
+    };
+    let wanted = part.name.to_string_lossy().to_lowercase();
+    let mut alike = dir.folders()?;
+    alike.retain(|name| {
+        name.to_str()
+            .is_some_and(|name| name.to_lowercase() == wanted)
+    });
+    match alike.as_slice() {
+        [] => Err(error),
+        [name] => dir.enter(name, follow_links),
+        [one, other, ..] => Err(io::Error::new(
+            io::ErrorKind::InvalidFilename,
+            format!(
+                "{} and {} differ in capitals alone, and each could be the folder of one account; rename or \
+                 remove all but one",
+                dir.path().join(one).display(),
+                dir.path().join(other).display()
+            ),
+        )),
+    }
 }
 
 /// A directory's names, listed while nobody changed them, if that can be had.

@@ -13,15 +13,25 @@ const MAX_LEN: usize = 255;
 ///
 /// [`StoreError::Permanent`], because the account should not have been made.
 pub(crate) fn check(account: &str) -> Result<(), StoreError> {
+    check_length(account)?;
     let plain = !account.is_empty()
-        && account.len() <= MAX_LEN
         && !account.starts_with('.')
         && !account.contains('/')
         && !account.contains(char::is_control);
-    if plain {
-        return Ok(());
+    if plain { Ok(()) } else { Err(refused(account)) }
+}
+
+/// Whether a file system takes it for one name.
+pub(crate) fn check_length(name: &str) -> Result<(), StoreError> {
+    if name.len() <= MAX_LEN {
+        Ok(())
+    } else {
+        Err(refused(name))
     }
-    Err(StoreError::Permanent(format!(
-        "no folder can have the name of the account {account:?}"
-    )))
+}
+
+fn refused(name: &str) -> StoreError {
+    StoreError::Permanent(format!(
+        "no folder can have the name {name:?}, as the account would have it"
+    ))
 }

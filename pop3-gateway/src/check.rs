@@ -154,12 +154,12 @@ fn as_text(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> String
             .iter()
             .map(|upstream| ("upstream", upstream_text(upstream))),
     );
-    rows.extend(
-        config
-            .stores
-            .iter()
-            .map(|store| ("store", store_text(store))),
-    );
+    for store in &config.stores {
+        rows.push(("store", store_text(store)));
+        if let Some(told) = stores::unique_ids(store) {
+            rows.push(("unique-ids", format!("of {}: {told}", store.name)));
+        }
+    }
     if let Some(monitor) = &config.monitor {
         rows.push(("monitor", monitor_text(monitor)));
     }
@@ -278,7 +278,8 @@ fn store_text(store: &Store) -> String {
             } else {
                 ""
             };
-            let (path, delete) = (files.path.display(), &files.delete);
+            let (path, delete) = (files.shown_path(), &files.delete);
+            let path = path.display();
             format!("{name}: {kind}{each} {path}, {accounts}, delete = {delete}")
         }
         StoreKind::List(messages) => {
@@ -366,8 +367,8 @@ fn as_json(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> Value 
     };
     let store = |store: &Store| {
         let (kind, path) = match &store.kind {
-            StoreKind::Files(files) if files.plain => ("directory", Some(&files.path)),
-            StoreKind::Files(files) => ("maildir", Some(&files.path)),
+            StoreKind::Files(files) if files.plain => ("directory", Some(files.shown_path())),
+            StoreKind::Files(files) => ("maildir", Some(files.shown_path())),
             StoreKind::List(_) => ("list", None),
             StoreKind::Sql(_) => ("sql", None),
         };
@@ -376,6 +377,7 @@ fn as_json(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> Value 
             "kind": kind,
             "path": path,
             "accounts": store.accounts,
+            "unique_ids": stores::unique_ids(store),
         })
     };
     let route = |(who, to): (String, String)| json!({ "who": who, "to": to });

@@ -181,6 +181,119 @@ fn a_directory_of_files_is_a_maildrop() {
     }
 }
 
+/// The scanner begins again at one: what `fetch everything that is new` sees of it.
+#[test]
+fn w002_a_scan_under_an_old_name_has_another_id() {
+    for runtime in RUNTIMES {
+        let place = Place::new(
+            "[[store]]\nname = \"scans\"\nkind = \"directory\"\npath = \"scans\"\naccounts = \"users\"\n\
+             settle = \"0s\"\n",
+        );
+        let scan = place.path("scans/scan0001.eml");
+        fs::create_dir(place.path("scans")).unwrap();
+        fs::write(&scan, "Subject: first\n\n.\n").unwrap();
+        let gateway = place.serve(runtime);
+        let mut client = gateway.log_in("tim");
+        let first = client.ask("UIDL");
+        client.say("DELE 1");
+        assert!(client.say("QUIT").starts_with("+OK"));
+        fs::write(&scan, "Subject: second\n\n.\n").unwrap();
+        let mut client = gateway.log_in("tim");
+        assert_ne!(client.ask("UIDL"), first);
+        // overwritten before it is deleted: it stays, and the client is told
+        client.ask("RETR 1");
+        fs::write(&scan, "Subject: third\n\n.\n").unwrap();
+        assert!(client.say("RETR 1").starts_with("-ERR [SYS/TEMP]"));
+        client.say("DELE 1");
+        assert!(client.say("QUIT").starts_with("-ERR"));
+        assert_eq!(fs::read_to_string(&scan).unwrap(), "Subject: third\n\n.\n");
+    }
+}
+
+#[test]
+fn w062_w063_layouts_texts_and_capitals_are_served() {
+    for runtime in RUNTIMES {
+        let place = Place::new(
+            "[[store]]\nname = \"mail\"\nkind = \"directory\"\npath = \"mail/{domain}/{local}\"\n\
+             accounts = \"addresses\"\nsettle = \"0s\"\nsuffix = [\".eml\", \".txt\"]\n",
+        );
+        fs::write(place.path("addresses"), "tim@example.org:{PLAIN}tim\n").unwrap();
+        let home = place.path("mail/Example.org/Tim");
+        fs::create_dir_all(&home).unwrap();
+        fs::write(home.join("NOTE.TXT"), "gruss\n").unwrap();
+        fs::write(home.join(".pop3sf_password_bcrypt"), "$2b$12$x\n").unwrap();
+        let gateway = place.serve(runtime);
+        let mut client = gateway.connect();
+        client.say("USER tim@example.org");
+        assert!(client.say("PASS tim").starts_with("+OK"));
+        assert!(client.say("STAT").starts_with("+OK 1 "));
+        let mail = String::from_utf8(client.ask("RETR 1")).unwrap();
+        assert!(
+            mail.contains("\r\nX-Mailer: POP3SF-Plaintext-Wrapper\r\n"),
+            "{mail}"
+        );
+        assert!(mail.ends_with("\r\n\r\nZ3J1c3MNCg==\r\n"), "{mail}");
+    }
+}
+
+fn check(place: &Place) -> (bool, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_pop3-gateway"))
+        .args(["check", "--config", &place.config])
+        .output()
+        .unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(told).unwrap())
+}
+
+#[test]
+fn w003_check_tells_of_each_kind_whether_its_unique_ids_may_come_again() {
+    for (kind, more, told) in [
+        ("maildir", "path = \"new\"", "must never use a name again"),
+        (
+            "directory",
+            "path = \"new\"",
+            "none comes again, though names may",
+        ),
+        ("list", "", "with the ids that they had"),
+    ] {
+        let place = Place::new(&format!(
+            "[[store]]\nname = \"a\"\nkind = \"{kind}\"\naccounts = \"users\"\n{more}\n"
+        ));
+        maildir(place.dir.path());
+        let (good, text) = check(&place);
+        assert!(good && text.contains(told), "{text}");
+    }
+}
+
+#[test]
+fn w062_check_refuses_a_template_with_an_unknown_field() {
+    for (path, told) in [
+        (
+            "mail/{usr}",
+            "path: there is no field {usr}; write {user}, {local} or {domain}",
+        ),
+        (
+            "mail/{local}",
+            "path: different accounts would have the same folder",
+        ),
+        ("mail/{user", "path: a brace is not closed"),
+        (
+            "mail/{user}/..",
+            "path: \"..\" cannot be the name of a folder",
+        ),
+    ] {
+        let place = Place::new(&format!(
+            "[[store]]\nname = \"a\"\nkind = \"maildir\"\naccounts = \"users\"\npath = \"{path}\"\n"
+        ));
+        fs::create_dir(place.path("mail")).unwrap();
+        let (good, text) = check(&place);
+        assert!(
+            !good && text.contains(told) && text.contains("store \"a\""),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn a_list_is_the_same_for_everybody_until_it_is_deleted() {
     for runtime in RUNTIMES {
@@ -210,6 +323,23 @@ fn a_list_is_the_same_for_everybody_until_it_is_deleted() {
         // P050: the ids are the same after a restart
         let gateway = place.serve(runtime);
         assert_eq!(gateway.log_in("tim").ask("UIDL"), ids);
+        drop(gateway);
+        // W002: a message that is changed is another one
+        fs::write(place.path("second.eml"), "Subject: two\n\n3\n").unwrap();
+        let gateway = place.serve(runtime);
+        let changed = gateway.log_in("tim").ask("UIDL");
+        let lines = |ids: &[u8]| -> Vec<String> {
+            str::from_utf8(ids)
+                .unwrap()
+                .lines()
+                .map(str::to_owned)
+                .collect()
+        };
+        let (before, after) = (lines(&ids), lines(&changed));
+        assert!(
+            before[0] == after[0] && before[1] != after[1],
+            "{before:?} {after:?}"
+        );
     }
 }
 

@@ -407,3 +407,32 @@ fn v33_stores_show_no_secret() {
     let awaiting = Awaiting::new(shelf);
     assert_eq!(format!("{awaiting:?}"), "Awaiting { .. }");
 }
+
+/// A list that goes on: what is delivered after something was removed never has an id that a client has seen,
+/// alike or not.
+#[test]
+fn w002_an_id_of_a_list_never_comes_again() {
+    let store = store(&["same", "same", "other"]);
+    let mut seen: Vec<String> = ids(&store);
+    // the same messages have the same ids after a restart
+    assert_eq!(ids(&self::store(&["same", "same", "other"])), seen);
+    for round in 0..20 {
+        let mut mailbox = store.open(&login()).unwrap();
+        let messages = mailbox.list().unwrap().len() as u32;
+        let removed: Vec<Index> = (0..messages).step_by(1 + round % 2).map(Index).collect();
+        mailbox.remove(&removed).unwrap();
+        let kept = ids(&store);
+        for message in ["same", "same", "other"] {
+            store.deliver("u", message);
+        }
+        let now = ids(&store);
+        assert_eq!(now[..kept.len()], kept);
+        for id in &now[kept.len()..] {
+            assert!(
+                !seen.contains(id) && unique_id::is_valid(id.as_bytes()),
+                "{id}"
+            );
+        }
+        seen.extend_from_slice(&now[kept.len()..]);
+    }
+}

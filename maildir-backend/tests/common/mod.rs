@@ -182,7 +182,7 @@ impl Subject for Disk {
 pub fn filled(disk: Disk, mails: &[Content]) -> Disk {
     let config = disk.store.config();
     let folder: PathBuf = match &config.users {
-        Users::One => disk.path().to_owned(),
+        Users::One | Users::Template(_) => disk.path().to_owned(),
         Users::Each { subfolder } => {
             let of = |user: &str| match subfolder {
                 Some(subfolder) => disk.path().join(user).join(subfolder),

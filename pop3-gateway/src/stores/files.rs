@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use maildir_backend::{Config, Deletion, Layout, MaildirStore, Missing, Users};
+use maildir_backend::{Config, Deletion, Layout, MaildirStore, Missing, Template, Users};
 use pop3_proto::backend::store::Accounts;
 use pop3_server::config::{FileDeletion, FileStore};
 
@@ -17,11 +17,14 @@ pub(crate) fn store(
         true => Layout::Directory,
         false => Layout::Maildir,
     };
-    config.users = match files.each {
-        true => Users::Each {
+    config.users = match (&files.template, files.each) {
+        (Some(template), _) => {
+            Users::Template(Template::parse(template).map_err(|error| format!("path: {error}"))?)
+        }
+        (None, true) => Users::Each {
             subfolder: files.subfolder.clone(),
         },
-        false => Users::One,
+        (None, false) => Users::One,
     };
     config.deletion = match &files.delete {
         FileDeletion::Remove => Deletion::Remove,

@@ -79,6 +79,26 @@ pub fn verify(config: &config::Store) -> Result<Vec<String>, Problem> {
     }
 }
 
+/// Where the unique-ids of a store come from, whether one may come again, and what becomes of a message that
+/// changes. Of a database the database itself tells, when it is looked at.
+pub fn unique_ids(config: &config::Store) -> Option<&'static str> {
+    match &config.kind {
+        StoreKind::Files(files) if files.plain => Some(
+            "made of name, file, time and content; none comes again, though names may. A file that changed since \
+             it was listed is neither sent nor removed",
+        ),
+        StoreKind::Files(_) => Some(
+            "the names of the files; a delivery agent must never use a name again, as the Maildir rules say. A \
+             file that changed since it was read is not removed",
+        ),
+        StoreKind::List(_) => Some(
+            "digests of the messages; one that is changed is another message. After a restart or SIGHUP all are \
+             there again, with the ids that they had",
+        ),
+        StoreKind::Sql(_) => None,
+    }
+}
+
 /// The accounts of the file, if there is one.
 pub(crate) fn accounts(
     config: &config::Store,

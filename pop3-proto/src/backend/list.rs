@@ -33,7 +33,7 @@ use crate::secret::Secret;
 /// Messages in memory, by user.
 ///
 /// A message's unique-id is a digest of its octets, so that the same messages have the same ids after a
-/// restart. Every login that proves a user's secret is taken: password, APOP, CRAM-MD5.
+/// restart; one that is delivered after others were removed has a number besides, so that no id comes again. Every login that proves a user's secret is taken: password, APOP, CRAM-MD5.
 #[derive(Default)]
 pub struct ListStore {
     accounts: BTreeMap<String, Account>,
@@ -158,6 +158,9 @@ impl Maildrop {
 struct Messages {
     messages: Vec<Message>,
     names: BTreeSet<Name>,
+    /// The largest number that was given; once a message was removed, none is given again.
+    last: u32,
+    removed: bool,
 }
 
 /// The digest of a message's octets, and a number that tells messages apart that are alike.
@@ -166,14 +169,15 @@ type Name = (apop::Digest, u32);
 impl Messages {
     fn push(&mut self, bytes: Bytes) {
         let digest = Md5::digest(&bytes).into();
-        let last = self
-            .names
-            .range((digest, 0)..=(digest, u32::MAX))
-            .next_back();
-        let name = (
-            digest,
-            last.map_or(0, |(_, number)| number.saturating_add(1)),
-        );
+        let mut alike = self.names.range((digest, 0)..=(digest, u32::MAX));
+        let number = match alike.next_back() {
+            // an id that a client has seen must not come again, and which were removed is not kept
+            _ if self.removed => self.last.saturating_add(1),
+            Some((_, number)) => number.saturating_add(1),
+            None => 0,
+        };
+        self.last = self.last.max(number);
+        let name = (digest, number);
         self.names.insert(name);
         // reading from memory does not fail
         let size = message_size(&bytes[..]).unwrap_or_default();
@@ -181,6 +185,7 @@ impl Messages {
     }
 
     fn remove(&mut self, names: &BTreeSet<Name>) {
+        self.removed |= !names.is_empty();
         self.messages
             .retain(|message| !names.contains(&message.name));
         self.names.retain(|name| !names.contains(name));

@@ -93,6 +93,25 @@ impl<'d> Table<'d> {
         Ok(path.map(|path| self.base.join(path)))
     }
 
+    /// A path that may have fields in braces: the folder that is the same for all, and what comes below it.
+    pub(super) fn get_template(
+        &mut self,
+        key: &'static str,
+    ) -> Result<Option<(PathBuf, Option<String>)>, Fault> {
+        let Some(path) = self.get_path(key)? else {
+            return Ok(None);
+        };
+        // the folder of the configuration may have braces in its own name
+        let written: Option<String> = self.get(key)?;
+        let written = written.unwrap_or_default();
+        let Some(brace) = written.find(['{', '}']) else {
+            return Ok(Some((path, None)));
+        };
+        let start = written[..brace].rfind('/').map_or(0, |slash| slash + 1);
+        let (root, below) = written.split_at(start);
+        Ok(Some((self.base.join(root), Some(below.to_owned()))))
+    }
+
     /// The table `[key]`.
     pub(super) fn table(&mut self, key: &'static str) -> Result<Option<Self>, Fault> {
         let Some((at, value)) = self.ask(key) else {

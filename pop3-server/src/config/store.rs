@@ -44,8 +44,10 @@ pub struct FileStore {
     pub plain: bool,
     /// The folder, or the one in which every account has its own.
     pub path: PathBuf,
-    /// Whether every account has a folder of its name.
+    /// Whether every account has a folder of its own.
     pub each: bool,
+    /// Where below the path that folder is, with fields in braces; `None` for a folder of the account's name.
+    pub template: Option<String>,
     /// Where in the account's folder its messages lie.
     pub subfolder: Option<PathBuf>,
     /// What becomes of deleted messages.
@@ -205,12 +207,21 @@ impl Store {
 }
 
 impl FileStore {
+    /// The path as it was written, but for the folder that it is relative to.
+    pub fn shown_path(&self) -> PathBuf {
+        match &self.template {
+            Some(template) => self.path.join(template),
+            None => self.path.clone(),
+        }
+    }
+
     fn read(table: &mut Table<'_>, plain: bool) -> Result<Self, Fault> {
-        let path = table.get_path("path")?;
+        let path = table.get_template("path")?;
         let mut store = Self {
             plain,
             path: PathBuf::new(),
             each: false,
+            template: None,
             subfolder: None,
             delete: FileDeletion::Remove,
             missing_is_empty: false,
@@ -222,7 +233,8 @@ impl FileStore {
             max_unpacked: 256 * 1024 * 1024,
             settle: Duration::from_secs(2),
         };
-        store.each = table.get("users")?.is_some_and(|Each(each)| each);
+        let users: Option<Each> = table.get("users")?;
+        store.each = users.is_some_and(|Each(each)| each);
         store.subfolder = table.get("subfolder")?.map(|text: String| text.into());
         table.set("delete", &mut store.delete)?;
         store.missing_is_empty = table.get("missing")?.is_some_and(|Empty(empty)| empty);
@@ -241,11 +253,25 @@ impl FileStore {
         }
         // unknown keys first: one of them may be the path
         table.finish()?;
-        let Some(path) = path else {
+        let Some((path, template)) = path else {
             let remedy = "write path = \"FOLDER\"";
             return Err(table.fault(Problem::new("path", "the folder is missing", remedy)));
         };
         store.path = path;
+        store.template = template;
+        if store.template.is_some() {
+            if matches!(users, Some(Each(false))) {
+                let what = "there is one folder for all, and fields of an account in its path";
+                let remedy = "write users = \"each\", or a path without braces";
+                return Err(table.fault(Problem::new("users", what, remedy)));
+            }
+            if store.subfolder.is_some() {
+                let what = "the path says where the messages of an account are";
+                let problem = Problem::new("subfolder", what, "put it at the end of path");
+                return Err(table.fault(problem));
+            }
+            store.each = true;
+        }
         store.check().map_err(|problem| table.fault(problem))?;
         Ok(store)
     }

@@ -119,6 +119,18 @@ fn mistakes_in_stores() {
         ),
         (with("suffix = \".eml\""), "store[1].suffix: unknown key"),
         (
+            other("kind = \"directory\"\npath = \"x\"\nsuffix = [\".eml\", \"\"]"),
+            "store[1].suffix: no name ends like this",
+        ),
+        (
+            other("kind = \"maildir\"\npath = \"x/{user}\"\nusers = \"one\""),
+            "store[1].users: there is one folder for all",
+        ),
+        (
+            other("kind = \"maildir\"\npath = \"x/{user}\"\nsubfolder = \"Maildir\""),
+            "store[1].subfolder: the path says where the messages of an account are",
+        ),
+        (
             with(&STORE.replace("\"users\"", "\"u\"")),
             "store[2].name: there is another store or upstream \"local\"",
         ),
@@ -220,4 +232,57 @@ fn mistakes_in_stores() {
     // whatever is wrong with it, the address of a database is not repeated
     let secret = other("kind = \"sql\"\nurl = [\"mysql://a:hush@b/c\"]");
     assert!(!secret.contains("hush"), "{secret}");
+}
+
+#[test]
+fn w062_a_path_with_fields_begins_below_the_folder_that_all_share() {
+    for (path, root, below) in [
+        (
+            "/var/mail/{domain}/{local}/Maildir",
+            "/var/mail/",
+            "{domain}/{local}/Maildir",
+        ),
+        ("mail/u-{user}", "/etc/mail/", "u-{user}"),
+        ("{user}/Maildir", "/etc/", "{user}/Maildir"),
+        ("/srv/a}b", "/srv/", "a}b"),
+    ] {
+        let config = parse(&format!(
+            "{LISTENER}[[store]]\nname = \"a\"\nkind = \"maildir\"\naccounts = \"u\"\npath = \"{path}\"\n"
+        ))
+        .unwrap();
+        let StoreKind::Files(files) = &config.stores[0].kind else {
+            panic!("{config:?}")
+        };
+        assert!(files.each && files.path == Path::new(root), "{files:?}");
+        assert_eq!(files.template.as_deref(), Some(below));
+    }
+}
+
+#[test]
+fn w063_suffixes_and_texts_are_one_or_several() {
+    for (lines, suffixes, texts) in [
+        ("", &[][..], &[".txt"][..]),
+        ("suffix = \".eml\"\n", &[".eml"], &[".txt"]),
+        (
+            "suffix = [\".eml\", \".TXT\"]\ntext = []\n",
+            &[".eml", ".TXT"],
+            &[],
+        ),
+        ("text = [\".log\", \".asc\"]\n", &[], &[".log", ".asc"]),
+    ] {
+        let config = parse(&format!(
+            "{LISTENER}[[store]]\nname = \"a\"\nkind = \"directory\"\naccounts = \"u\"\npath = \"x\"\n{lines}"
+        ))
+        .unwrap();
+        let StoreKind::Files(files) = &config.stores[0].kind else {
+            panic!("{config:?}")
+        };
+        assert_eq!(
+            (&files.suffixes[..], &files.texts[..]),
+            (
+                &suffixes.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
+                &texts.iter().map(ToString::to_string).collect::<Vec<_>>()[..]
+            )
+        );
+    }
 }
