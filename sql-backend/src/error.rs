@@ -149,7 +149,11 @@ fn from_database(error: &dyn DatabaseError) -> SqlError {
     let sqlite = error
         .try_downcast_ref::<sqlx::sqlite::SqliteError>()
         .is_some();
-    let text = format!("the database: {}", Words(error));
+    let mut text = format!("the database: {}", Words(error));
+    // PgBouncer's words
+    if error.message().contains("statement pooling") {
+        text.push_str("; give PgBouncer pool_mode = transaction or session");
+    }
     let temporary = match number {
         Some(number) => MYSQL_TEMPORARY.contains(&number),
         None if sqlite => code

@@ -3,6 +3,9 @@
 
 mod common;
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use common::admin::Admin;
 use common::server::Kind;
 use common::{Runtime, listed, read};
@@ -183,4 +186,84 @@ fn w003_a_number_that_comes_again_is_another_message() {
         assert_eq!(left, [&entries[1].unique_id, &new.unique_id]);
         store.close().await;
     });
+}
+
+/// A change that is under way when the session removes is waited for, and then the row stays: it is looked at and
+/// removed in one.
+fn changing_while_removed(admin: &Admin) {
+    use sqlx::{Executor, Row};
+    admin.create();
+    admin.fill(&mails());
+    let (begin, change, waiting) = match admin.kind() {
+        Some(Kind::Postgres) => (
+            "BEGIN",
+            "UPDATE mails SET mail = 'Subject: other' WHERE id = 2",
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+        ),
+        Some(Kind::MariaDb) | None => (
+            "START TRANSACTION",
+            "UPDATE mails SET mail = 'Subject: other' WHERE id = 2",
+            "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'",
+        ),
+    };
+    let Admin::Server(server) = admin else {
+        unreachable!("SQLite lets nobody else write meanwhile");
+    };
+    let runtime = Runtime::Smol;
+    let store = SqlStore::connect(admin.config(admin.plain_queries())).unwrap();
+    let mut mailbox = runtime.run(async {
+        let (mut mailbox, _) = listed(&store).await;
+        for place in 0..2 {
+            read(&mut mailbox, place).await.unwrap();
+        }
+        mailbox
+    });
+    macro_rules! in_the_way {
+        ($connection:expr) => {{
+            let (mut connection, mut looking) =
+                runtime.run(async { ($connection.await.unwrap(), $connection.await.unwrap()) });
+            runtime.run(async {
+                connection.execute(begin).await.unwrap();
+                connection.execute(change).await.unwrap();
+            });
+            thread::scope(|scope| {
+                let removing = scope.spawn(|| runtime.run(mailbox.remove(&[Index(0), Index(1)])));
+                let begun = Instant::now();
+                while runtime
+                    .run(looking.fetch_one(waiting))
+                    .unwrap()
+                    .get::<i64, _>(0)
+                    == 0
+                {
+                    assert!(begun.elapsed() < Duration::from_secs(60), "nobody waits");
+                    // MariaDB looks again only for who has not asked for a tenth of a second
+                    thread::sleep(Duration::from_millis(200));
+                }
+                runtime.run(connection.execute("COMMIT")).unwrap();
+                removing.join().unwrap()
+            })
+        }};
+    }
+    let refused = match server.kind {
+        Kind::Postgres => in_the_way!(server.postgres("test")),
+        Kind::MariaDb => in_the_way!(server.mysql("test")),
+    };
+    assert!(
+        matches!(&refused, Err(StoreError::Temporary(why)) if why.contains("changed")),
+        "{refused:?}"
+    );
+    assert_eq!(admin.number("select count(*) from mails where id = 1"), 0);
+    assert_eq!(admin.number("select count(*) from mails where id = 2"), 1);
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_w003_a_row_that_changes_while_it_is_removed_stays() {
+    changing_while_removed(&Admin::server(Kind::MariaDb));
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_w003_a_row_that_changes_while_it_is_removed_stays() {
+    changing_while_removed(&Admin::server(Kind::Postgres));
 }

@@ -95,6 +95,25 @@ fn postgres_w064_behind_pgbouncer() {
     }
 }
 
+/// One statement at a time is too little: a removal is many. The way out is told.
+#[test]
+#[ignore = "needs postgresql and pgbouncer: run .ci/run sql"]
+fn postgres_w064_behind_pgbouncer_by_statement_is_refused() {
+    let admin = Admin::server(Kind::Postgres);
+    admin.create();
+    let Admin::Server(server) = &admin else {
+        unreachable!("it was just made");
+    };
+    let pooler = server.pooled("pool_mode = statement");
+    let config = Config {
+        database: pooler.url(),
+        ..admin.config(admin.plain_queries())
+    };
+    let store = SqlStore::connect(config).unwrap();
+    let error = Runtime::Smol.run(store.check()).unwrap_err().to_string();
+    assert!(error.contains("pool_mode = transaction"), "{error}");
+}
+
 /// What another program finds on the shared connections: as the server made them.
 fn no_trace(pooler: &Pooler) {
     for _ in 0..4 {

@@ -42,6 +42,12 @@ impl Custom {
         if let Some(piece) = &self.piece {
             let columns = described(database, "queries.body_piece", piece, &values).await?;
             wanted("queries.body_piece", &columns, "body")?;
+            let says = |columns: &[Column]| columns.iter().any(|column| column.name == PLAINTEXT);
+            if says(&columns) || says(&list) {
+                let problem =
+                    "a text (`is_plaintext`) is made a message as a whole: leave body_piece out";
+                return Err(SqlError::config("queries.body_piece", problem));
+            }
         }
         for delete in &self.delete {
             described(database, "queries.delete", delete, &values).await?;

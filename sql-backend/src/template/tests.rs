@@ -255,6 +255,20 @@ proptest! {
         }
     }
 
+    /// W064: whatever a column holds, it is a date or it is none.
+    #[test]
+    fn w064_any_value_is_a_date_or_none(
+        text in "\\PC{0,40}|[-+0-9.eE:/ TZ]{0,30}|[0-9]{1,2} [A-Za-zé]{0,4} [0-9]{2,4} [-+0-9:A-Za-z ]{0,14}",
+        number in any::<i64>(),
+    ) {
+        for cell in [Cell::Text(text), Cell::Int(number), Cell::Moment(number)] {
+            if let Some(seconds) = date::moment(&cell) {
+                let written = date::rfc5322(seconds);
+                prop_assert_eq!(date::moment(&Cell::Text(written)), Some(seconds));
+            }
+        }
+    }
+
     /// An address stays one, whatever is in it.
     #[test]
     fn an_address_is_one(text in "\\PC{0,40}") {
