@@ -139,6 +139,19 @@ fn blocking<S: blocking::Store>(store: S) -> Box<dyn Fn() -> Served + Send + Syn
     Box::new(move || Served::new(Blocking::new(Arc::clone(&store))))
 }
 
+/// A store's name as a part of a Message-ID: another one's is another part.
+fn in_message_id(store: &str) -> String {
+    let mut part = String::with_capacity(store.len());
+    for octet in store.bytes() {
+        if octet.is_ascii_alphanumeric() {
+            part.push(char::from(octet));
+        } else {
+            part.push_str(&format!("={octet:02X}"));
+        }
+    }
+    part
+}
+
 fn listed(store: &str, number: usize, message: &ListedMessage) -> Result<Vec<u8>, Problem> {
     match message {
         ListedMessage::File(path) => {
@@ -149,13 +162,12 @@ fn listed(store: &str, number: usize, message: &ListedMessage) -> Result<Vec<u8>
             text,
             date,
         } => {
-            let store: String = store.chars().filter(char::is_ascii_alphanumeric).collect();
             let mail = Mail {
                 from: "pop3-gateway@localhost".into(),
                 to: None,
                 subject: subject.clone(),
                 date: *date,
-                message_id: format!("{store}.{number}.{date}@localhost"),
+                message_id: format!("{}.{number}.{date}@localhost", in_message_id(store)),
                 text: text.clone(),
             };
             Ok(mail.octets())
@@ -177,5 +189,29 @@ pub(crate) struct Nobody;
 impl Accounts for Nobody {
     fn check(&self, _: &Login, _: &Caller) -> Result<String, StoreError> {
         Err(StoreError::Credentials)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// Stores whose names differ in a sign alone make messages with other names.
+    #[test]
+    fn w064_message_ids_of_two_lists_differ() {
+        let names = [
+            "log1",
+            "log-1",
+            "log.1",
+            "log_1",
+            "log=2D1",
+            "l\u{f6}g1",
+            "lg1",
+        ];
+        let parts: std::collections::BTreeSet<_> = names.map(super::in_message_id).into();
+        assert_eq!(parts.len(), names.len());
+        let clean = |c: char| c.is_ascii_alphanumeric() || c == '=';
+        assert!(
+            parts.iter().all(|part| part.chars().all(clean)),
+            "{parts:?}"
+        );
     }
 }
