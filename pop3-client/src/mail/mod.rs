@@ -3,10 +3,10 @@
 //! It reads what POP3 brought, whole or only the head of it, and never fails: what cannot be understood
 //! is shown as it is. Everything it gives away as text is harmless on a terminal.
 //!
-//! Taking a mail apart ([`entity`], [`fields`], [`content`], [`word`], [`transfer`], [`address`], [`date`])
-//! is done here and not by a library, because mails break the rules in ways that have to be seen before
-//! anything is decoded: a character cut in two, a multipart that is not closed, a footer below base64.
-//! Tables of charsets, the guess of one, base64 itself and the syntax of HTML are libraries'.
+//! Taking a mail apart (`entity`, `fields`, `content`, `word`, `transfer`, `address`, `date`) is done here
+//! and not by a library, because mails break the rules in ways that have to be seen before anything is
+//! decoded: a character cut in two, a multipart that is not closed, a footer below base64. Tables of
+//! charsets, the guess of one, base64 itself and the syntax of HTML are libraries'.
 
 mod address;
 mod attachment;
