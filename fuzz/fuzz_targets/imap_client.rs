@@ -13,8 +13,8 @@ use imap_backend::{AuthPreference, Config, DeletePolicy, ImapBackend, PipelineLo
 use libfuzzer_sys::fuzz_target;
 use pop3_fuzz::Decisions;
 use pop3_proto::backend::{
-    Access, Caller, Backend, Effect, Failure, Index, Login, Mechanism, Open, Outcome, Part, Reply, Request,
-    Ticket,
+    Access, Backend, Caller, Effect, Failure, Index, Login, Mechanism, Names, Open, Outcome, Part, Reply,
+    Request, Ticket,
 };
 use pop3_proto::secret::Secret;
 use pop3_proto::time::Time;
@@ -194,6 +194,7 @@ impl Rig {
             0 => Login::Relay {
                 mechanism: Mechanism::new("X-RELAY").expect("a name"),
                 initial: None,
+                names: Names::default(),
             },
             1 => Login::Bearer {
                 mechanism: Mechanism::new("XOAUTH2").expect("a name"),

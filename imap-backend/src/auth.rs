@@ -155,7 +155,9 @@ pub(crate) fn choose(
                 None => refuse("upstream takes no bearer token".into()),
             }
         }
-        Login::Relay { mechanism, initial } => {
+        Login::Relay {
+            mechanism, initial, ..
+        } => {
             if !capabilities.authenticates(mechanism.as_str()) {
                 return refuse(format!("upstream does not offer {}", mechanism.as_str()));
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{FULL, World, config, tags};
 use imap_backend::{DeletePolicy, Security};
-use pop3_proto::backend::{Backend, Login, Mechanism, Open, Request, Ticket};
+use pop3_proto::backend::{Backend, Login, Mechanism, Names, Open, Request, Ticket};
 use pop3_proto::secret::Secret;
 use proptest::prelude::*;
 
@@ -160,6 +160,7 @@ fn world(state: u8, delete: DeletePolicy, starttls: bool) -> World {
                 login: Login::Relay {
                     mechanism,
                     initial: None,
+                    names: Names::default(),
                 },
                 ..open
             };

@@ -10,7 +10,9 @@ use pop3_proto::backend::awaiting::{AsyncMessage, Awaiting};
 use pop3_proto::backend::blocking::{Blocking, Mailbox, Store};
 use pop3_proto::backend::list::ListStore;
 use pop3_proto::backend::store::{Entry, StoreError, message_size};
-use pop3_proto::backend::{Backend, Effect, Endpoint, Index, Job, Login, Mechanism, Open, Request};
+use pop3_proto::backend::{
+    Backend, Effect, Endpoint, Index, Job, Login, Mechanism, Names, Open, Request,
+};
 use pop3_proto::secret::Secret;
 use pop3_proto::stuffing::Stuffer;
 use pop3_proto::time::Time;
@@ -348,6 +350,7 @@ fn v33_what_is_shown_names_no_secret() {
         Login::Relay {
             mechanism: Mechanism::new("SCRAM-SHA-256").unwrap(),
             initial: Some(secret("hidden")),
+            names: Names::default(),
         },
         Login::Password {
             user: "mrose".into(),

@@ -19,7 +19,7 @@ mod words;
 
 use common::{World, config};
 use imap_backend::Config;
-use pop3_proto::backend::{Access, Caller, Login, Mechanism, Open};
+use pop3_proto::backend::{Access, Caller, Login, Mechanism, Names, Open};
 use pop3_proto::secret::Secret;
 
 const BARE: &str = "IMAP4rev1";
@@ -62,5 +62,6 @@ fn relay(mechanism: &str, initial: Option<&[u8]>) -> Open {
     login_open(Login::Relay {
         mechanism,
         initial: initial.map(Secret::from),
+        names: Names::default(),
     })
 }

@@ -149,25 +149,40 @@ pub enum Login {
         token: Secret,
     },
     /// A mechanism that the session only passes through: its steps become
-    /// [`Reply::Challenge`] and [`Request::Answer`], and the user's name stays unknown.
+    /// [`Reply::Challenge`] and [`Request::Answer`].
     Relay {
         /// The mechanism's name.
         mechanism: Mechanism,
         /// The decoded initial response, if the client sent one.
         initial: Option<Secret>,
+        /// Whose login it is, as far as the initial response says it.
+        names: Names,
     },
 }
 
 impl Login {
-    /// The user's name, unless the mechanism hides it.
+    /// The name of the user whose maildrop is wanted, unless the mechanism hides it: the authorization
+    /// identity, where there is one.
     pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::Relay { names, .. } => names.authorization.as_deref().or(self.identity()),
+            Self::Password { .. }
+            | Self::Apop { .. }
+            | Self::CramMd5 { .. }
+            | Self::Bearer { .. } => self.identity(),
+        }
+    }
+
+    /// The name that the credential belongs to, unless the mechanism hides it: the authentication identity
+    /// (RFC 4422 section 2).
+    pub fn identity(&self) -> Option<&str> {
         match self {
             Self::Password { user, .. }
             | Self::ActingFor { user, .. }
             | Self::Apop { user, .. }
             | Self::CramMd5 { user, .. }
             | Self::Bearer { user, .. } => Some(user),
-            Self::Relay { .. } => None,
+            Self::Relay { names, .. } => names.authentication.as_deref(),
         }
     }
 }
@@ -184,6 +199,15 @@ impl fmt::Debug for Login {
         };
         f.debug_tuple(kind).field(&user).finish_non_exhaustive()
     }
+}
+
+/// Whose login a relayed one is, as far as its initial response says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Whose credential proves it.
+    pub authentication: Option<String>,
+    /// On whose behalf, where the client says so.
+    pub authorization: Option<String>,
 }
 
 /// The name of a SASL mechanism (RFC 4422 section 3.1): 1 to 20 of `A-Z 0-9 - _`, upper case.

@@ -23,6 +23,7 @@ mod bearer;
 mod cram_md5;
 mod login;
 mod plain;
+mod relay;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -83,10 +84,11 @@ impl Exchange {
     /// The first step, with the initial response if the client sent one.
     pub fn start(&mut self, initial: Option<Secret>) -> Step {
         match (&*self, initial) {
-            (Self::Relay(mechanism), initial) => Step::Login(Login::Relay {
-                mechanism: mechanism.clone(),
-                initial,
-            }),
+            // The first word is the client's: had now, it says whose login it is before anything is asked.
+            (Self::Relay(mechanism), None) if relay::client_speaks_first(mechanism) => {
+                Step::Challenge(Vec::new())
+            }
+            (Self::Relay(mechanism), initial) => Step::Login(relay::login(mechanism, initial)),
             (Self::CramMd5 { challenge }, None) => Step::Challenge(challenge.clone().into_bytes()),
             // a mechanism that starts with the server takes no initial response (RFC 5034 section 4)
             (Self::CramMd5 { .. }, Some(_)) => Step::Malformed,
@@ -105,7 +107,7 @@ impl Exchange {
             Self::Login { user } => return login::answer(user, answer),
             Self::Bearer(mechanism) => bearer::read(mechanism, answer.expose()),
             Self::CramMd5 { challenge } => cram_md5::read(challenge, answer.expose()),
-            Self::Relay(_) => None,
+            Self::Relay(mechanism) => Some(relay::login(mechanism, Some(answer.clone()))),
         };
         login.map_or(Step::Malformed, Step::Login)
     }

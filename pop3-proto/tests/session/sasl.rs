@@ -1,6 +1,6 @@
 //! AUTH: mechanisms, answers of any length, tokens and what is relayed.
 
-use pop3_proto::backend::Request;
+use pop3_proto::backend::{Login, Request};
 use pop3_proto::server::{Policy, TlsOffer};
 
 use super::mechanisms;
@@ -171,8 +171,36 @@ fn relayed_mechanisms_pass_through() {
     assert_eq!(talk.say("AUTH SCRAM-SHA-256 bg==\r\n"), "+ d2hhdD8=\r\n");
     assert!(talk.say("*\r\n").starts_with("-ERR"));
     assert_eq!(talk.store.requests.last(), Some(&Request::Abandon));
-    assert_eq!(talk.say("AUTH SCRAM-SHA-256\r\n"), "+ d2hhdD8=\r\n");
+    // SCRAM begins with the client (RFC 5802 section 5), so its message is asked for here
+    assert_eq!(talk.say("AUTH SCRAM-SHA-256\r\n"), "+ \r\n");
+    assert_eq!(talk.say("bg==\r\n"), "+ d2hhdD8=\r\n");
     assert!(talk.say("dGhpcw==\r\n").starts_with("+OK 0 messages"));
+}
+
+/// W012: whose login it is, however client-first comes.
+#[test]
+fn w012_a_relayed_login_says_whose_it_is() {
+    for said in [
+        "AUTH SCRAM-SHA-256 bixhPWJvc3Msbj10aW0scj14\r\n",
+        "AUTH SCRAM-SHA-256\r\nbixhPWJvc3Msbj10aW0scj14\r\n",
+    ] {
+        let policy = Policy {
+            mechanisms: mechanisms(&["SCRAM-SHA-256"]),
+            ..Policy::default()
+        };
+        let mut talk = Talk::new(policy, &[]);
+        talk.say(said);
+        let Some(Request::Open(open)) = talk.store.requests.last() else {
+            panic!("no login: {:?}", talk.store.requests)
+        };
+        assert_eq!(open.login.identity(), Some("tim"));
+        assert_eq!(open.login.user(), Some("boss"));
+        assert_eq!(talk.session.summary().user.as_deref(), Some("boss"));
+        assert!(matches!(
+            &open.login,
+            Login::Relay { initial: Some(initial), .. } if initial.expose() == b"n,a=boss,n=tim,r=x"
+        ));
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use pop3_proto::backend::awaiting::Awaiting;
 use pop3_proto::backend::blocking::Blocking;
 use pop3_proto::backend::store::StoreError;
-use pop3_proto::backend::{Access, FailureKind, Login, Mechanism, Open, RefusalKind, Request};
+use pop3_proto::backend::{
+    Access, FailureKind, Login, Mechanism, Names, Open, RefusalKind, Request,
+};
 
 use crate::bench::{Bench, Heard, shelf};
 use crate::store_common::{Adapter, CHUNK, Shelf, login};
@@ -104,6 +106,7 @@ fn a_relayed_mechanism_never_reaches_the_store() {
         login: Login::Relay {
             mechanism: Mechanism::new("GSSAPI").unwrap(),
             initial: None,
+            names: Names::default(),
         },
         ..login()
     }));

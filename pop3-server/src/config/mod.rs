@@ -313,7 +313,7 @@ fn read_stores(tables: Vec<Table<'_>>, fault: &mut Fault, upstreams: &[Upstream]
     stores
 }
 
-/// A mechanism that is handed through hides the user's name: only the default route can serve it, and
+/// A mechanism that is handed through may hide the user's name: only the default route can serve it then, and
 /// only if somebody is there to hand it to.
 fn check_relays(
     root: &Table<'_>,
@@ -332,7 +332,7 @@ fn check_relays(
         Some(_) => return Ok(()),
         None => "there is no default route",
     };
-    let what = format!("{} hides the user's name, and {what}", mechanism.as_str());
+    let what = format!("{} is handed through, and {what}", mechanism.as_str());
     let remedy = "add default = \"NAME\" of an upstream, or leave the mechanism out of sasl";
     Err(root.fault(Problem::new("routing", what, remedy)))
 }

@@ -220,7 +220,7 @@ fn mistakes_in_stores() {
         ),
         (
             error(&format!("{LISTENER}sasl = [\"SCRAM-SHA-1\"]\n{STORE}")),
-            "SCRAM-SHA-1 hides the user's name, and the default route leads to a store",
+            "SCRAM-SHA-1 is handed through, and the default route leads to a store",
         ),
         (
             error_with("apop = true", "", ""),
