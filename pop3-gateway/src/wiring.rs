@@ -206,6 +206,7 @@ fn limits(limits: &Limits) -> pop3_server::limit::Limits {
     let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
     pop3_server::limit::Limits {
         total: count(limits.connections),
+        strangers: count(limits.before_login()),
         per_address: count(limits.connections_per_address),
         per_user: count(limits.connections_per_user),
     }

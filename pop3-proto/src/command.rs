@@ -186,25 +186,27 @@ impl Command {
     }
 }
 
-/// The command as a transcript shows it: secrets are named, not shown.
+/// The command as a transcript shows it: secrets are named, not shown. A name is shown up to its first space, for
+/// what follows may be a password that was typed in the wrong place, and a mechanism is shown if it is one.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = self.verb();
         match self {
-            Self::User(name) => write!(f, "{verb} {name}"),
+            Self::User(name) => write!(f, "{verb} {}", Word(name)),
             Self::Pass(_) => write!(f, "{verb} <password>"),
-            Self::Apop { user, .. } => write!(f, "{verb} {user} <digest>"),
+            Self::Apop { user, .. } => write!(f, "{verb} {} <digest>", Word(user)),
             Self::Auth {
                 mechanism,
                 initial: None,
-            } => write!(f, "{verb} {}", mechanism.as_str()),
+            } => write!(f, "{verb} {}", Shown(mechanism)),
             Self::Auth {
                 mechanism,
                 initial: Some(_),
             } => {
-                write!(f, "{verb} {} <initial response>", mechanism.as_str())
+                write!(f, "{verb} {} <initial response>", Shown(mechanism))
             }
-            Self::Lang(Some(tag)) => write!(f, "{verb} {tag}"),
+            Self::Lang(Some(tag)) if tag.len() <= 5 => write!(f, "{verb} {tag}"),
+            Self::Lang(Some(tag)) => write!(f, "{verb} <{} octets>", tag.len()),
             Self::List(Some(n)) | Self::Uidl(Some(n)) | Self::Retr(n) | Self::Dele(n) => {
                 write!(f, "{verb} {}", n.0)
             }
@@ -231,6 +233,52 @@ fn password(rest: &[u8]) -> Option<Command> {
     let password = rest.strip_prefix(b" ")?;
     (!password.is_empty()).then(|| Command::Pass(Secret::from(password)))
 }
+
+/// A name as far as its first space.
+struct Word<'a>(&'a str);
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.split_once(' ') {
+            Some((word, rest)) => write!(f, "{word} <{} octets>", rest.len()),
+            None => f.write_str(self.0),
+        }
+    }
+}
+
+/// A mechanism, if it is one that somebody may have meant.
+struct Shown<'a>(&'a Mechanism);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.0.as_str();
+        if MECHANISMS.contains(&name) || ["SCRAM-", "GS2-"].iter().any(|own| name.starts_with(own))
+        {
+            f.write_str(name)
+        } else {
+            write!(f, "<{} octets>", name.len())
+        }
+    }
+}
+
+/// Mechanisms of the registry that clients ask for, and two that never were in it.
+const MECHANISMS: [&str; 15] = [
+    "PLAIN",
+    "LOGIN",
+    "CRAM-MD5",
+    "DIGEST-MD5",
+    "XOAUTH2",
+    "OAUTHBEARER",
+    "OAUTH10A",
+    "EXTERNAL",
+    "ANONYMOUS",
+    "GSSAPI",
+    "GSS-SPNEGO",
+    "KERBEROS_V4",
+    "NTLM",
+    "OTP",
+    "SAML20",
+];
 
 /// What follows the verb, with the separator in front.
 fn arguments(verb: Verb, rest: &str) -> Option<Command> {
@@ -396,6 +444,31 @@ mod tests {
             parse("RETR 4294967295"),
             Ok(Command::Retr(number(u32::MAX)))
         );
+    }
+
+    /// W029: what may be a password in the wrong place is not shown.
+    #[test]
+    fn w029_what_was_typed_in_the_wrong_place_is_not_shown() {
+        for (line, shown) in [
+            ("USER tim", "USER tim"),
+            ("USER tim secret", "USER tim <6 octets>"),
+            ("USER tim secret words ", "USER tim <12 octets>"),
+            ("AUTH secret", "AUTH <6 octets>"),
+            ("AUTH tim secret", "AUTH <3 octets> <initial response>"),
+            ("AUTH scram-sha-1", "AUTH SCRAM-SHA-1"),
+            ("LANG secret", "LANG <6 octets>"),
+            ("LANG de-CH", "LANG de-CH"),
+            (
+                "APOP tim secret c4c9334bac560ecc979e58001b3e22fb",
+                "APOP tim <6 octets> <digest>",
+            ),
+            ("PASS secret", "PASS <password>"),
+        ] {
+            assert_eq!(
+                parse(line).map(|command| command.to_string()),
+                Ok(shown.into())
+            );
+        }
     }
 
     #[test]

@@ -1,42 +1,40 @@
-//! How long a failed login is kept waiting: longer with every failure from the same address.
+//! How long the next login has to wait: longer with every failure of the same subject.
 //!
-//! Owns a bounded table of addresses that failed lately. Never refuses anything and never reads a
-//! clock; a login that succeeds is not delayed, whatever the table says, so that nobody can lock a
-//! neighbour out.
+//! Owns the rules ([`Delay`]) and bounded tables of what failed lately. A subject is an address, a wider
+//! IPv6 network, or a name. Never refuses anything, never reads a clock, and knows nothing of who waits: that
+//! is [`throttle`](crate::throttle)'s.
 //!
-//! # Examples
-//!
-//! ```
-//! use std::time::Duration;
-//! use pop3_proto::time::Time;
-//! use pop3_server::delay::{Delay, Failures};
-//!
-//! let (failures, delay) = (Failures::default(), Delay::default());
-//! let address = "192.0.2.1".parse()?;
-//! assert_eq!(failures.note(&delay, address, Time::ZERO), Duration::from_secs(2));
-//! assert_eq!(failures.note(&delay, address, Time::ZERO), Duration::from_secs(4));
-//! # Ok::<(), std::net::AddrParseError>(())
-//! ```
+//! Failures are of two kinds. A *wrong* one is a refused password; it is remembered for [`Delay::memory`],
+//! and each one doubles the wait. A *doubtful* one is a login that failed without such a word, as happens to
+//! everybody while an upstream is out of order: it counts for [`Delay::doubt`] only, and at most
+//! [`DOUBTS`] of them count, so that the end of an outage finds nobody punished.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::Hash;
 use std::time::Duration;
 
 use pop3_proto::time::Time;
 
-use crate::limit::Origin;
+/// How many doubtful failures count at most: 2 s, 4 s, 8 s with the usual rules.
+pub const DOUBTS: u32 = 3;
 
-/// How the delay grows.
+/// How many logins of a subject may be left while they are looked at before that counts as wrong: a line may
+/// break, and its user comes again at once.
+pub const BROKEN_OFF: u32 = 3;
+
+/// How the wait grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delay {
     /// After the first failure; doubles with each further one.
     pub first: Duration,
-    /// The longest.
+    /// The longest; zero means that no login waits.
     pub most: Duration,
-    /// How long a failure is remembered.
+    /// How long a wrong password is remembered.
     pub memory: Duration,
-    /// How many addresses are remembered, one at least; those that failed longest ago make room.
+    /// How long a failure is remembered that may be the upstream's fault.
+    pub doubt: Duration,
+    /// How many addresses are remembered, and as many names; one at least. Those that failed longest ago
+    /// make room.
     pub addresses: usize,
 }
 
@@ -46,68 +44,203 @@ impl Default for Delay {
             first: Duration::from_secs(2),
             most: Duration::from_secs(30),
             memory: Duration::from_secs(15 * 60),
+            doubt: Duration::from_secs(60),
             addresses: 10_000,
         }
     }
 }
 
-/// The failures of late. Clones share the table.
-#[derive(Clone, Debug, Default)]
-pub struct Failures(Arc<Mutex<HashMap<Origin, Failed>>>);
-
-#[derive(Clone, Copy, Debug)]
-struct Failed {
-    times: u32,
-    last: Time,
-}
-
-impl Failures {
-    /// Notes a failed login and says how long its refusal is to be held back.
-    pub fn note(&self, delay: &Delay, address: IpAddr, now: Time) -> Duration {
-        let origin = Origin::from(address);
-        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = match table.get(&origin) {
-            Some(failed) if now.since(failed.last) < delay.memory => failed.times,
-            Some(_) => 0,
-            None => {
-                make_room(&mut table, delay, now);
-                0
-            }
+impl Delay {
+    /// The wait after so many failures.
+    pub fn after(&self, failures: u32) -> Duration {
+        let Some(doublings) = failures.checked_sub(1) else {
+            return Duration::ZERO;
         };
-        let times = before.saturating_add(1);
-        table.insert(origin, Failed { times, last: now });
-        let factor = 1_u32.checked_shl(before).unwrap_or(u32::MAX);
-        delay.first.saturating_mul(factor).min(delay.most)
-    }
-
-    /// How many logins from this address have failed of late.
-    pub fn times(&self, delay: &Delay, address: IpAddr, now: Time) -> u32 {
-        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let failed = table.get(&Origin::from(address));
-        let failed = failed.filter(|failed| now.since(failed.last) < delay.memory);
-        failed.map_or(0, |failed| failed.times)
-    }
-
-    /// How many addresses are remembered.
-    pub fn remembered(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+        let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
+        self.first.saturating_mul(factor).min(self.most)
     }
 }
 
-/// Forgets what is too old; if nothing is, the oldest tenth, so that a flood of new addresses does not
-/// walk through the whole table each time.
-fn make_room(table: &mut HashMap<Origin, Failed>, delay: &Delay, now: Time) {
-    let most = delay.addresses.max(1);
-    if table.len() < most {
-        return;
+/// What a failure was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The credentials were refused.
+    Wrong,
+    /// The login failed in another way, after the credentials had gone out.
+    Doubtful,
+    /// The client left while the credentials were looked at: wrong, after the first [`BROKEN_OFF`].
+    Left,
+    /// The client left before the credentials were looked at, while the login waited.
+    Unseen,
+}
+
+/// The failures of one subject.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Failed {
+    wrong: u32,
+    wrong_at: Time,
+    doubtful: u32,
+    doubtful_at: Time,
+    left: u32,
+    left_at: Time,
+    /// Where they came from, as far as that matters; the newest at the end.
+    sources: Vec<(u64, Time)>,
+    /// When the next login may be looked at.
+    next: Time,
+    /// Who has the turn, and until when it is kept for him.
+    turn: Option<(u64, Time)>,
+}
+
+impl Failed {
+    /// How many failures count now, from `many` sources on.
+    pub(crate) fn weight(&self, rules: &Delay, many: usize, now: Time) -> u32 {
+        if self.sources(rules, now) < many {
+            return 0;
+        }
+        let (wrong, doubtful) = (self.wrong_now(rules, now), self.doubtful_now(rules, now));
+        // the failures that made the sources many are not held against the subject
+        let passed = u32::try_from(many).unwrap_or(u32::MAX).saturating_sub(1);
+        let counted = doubtful.saturating_sub(passed.saturating_sub(wrong));
+        wrong
+            .saturating_sub(passed)
+            .saturating_add(counted.min(DOUBTS))
     }
-    table.retain(|_, failed| now.since(failed.last) < delay.memory);
-    if table.len() < most {
-        return;
+
+    fn wrong_now(&self, rules: &Delay, now: Time) -> u32 {
+        if now.since(self.wrong_at) < rules.memory {
+            self.wrong
+        } else {
+            0
+        }
     }
-    let mut moments: Vec<Time> = table.values().map(|failed| failed.last).collect();
-    let place = moments.len() / 10;
-    let (_, oldest, _) = moments.select_nth_unstable(place);
-    let oldest = *oldest;
-    table.retain(|_, failed| failed.last > oldest);
+
+    fn doubtful_now(&self, rules: &Delay, now: Time) -> u32 {
+        if now.since(self.doubtful_at) < rules.doubt {
+            self.doubtful
+        } else {
+            0
+        }
+    }
+
+    fn sources(&self, rules: &Delay, now: Time) -> usize {
+        let fresh = |(_, at): &&(u64, Time)| now.since(*at) < rules.memory;
+        self.sources.iter().filter(fresh).count()
+    }
+
+    /// When a login may be looked at; `None`: at once, without taking a turn.
+    pub(crate) fn free_at(&self, rules: &Delay, many: usize, now: Time) -> Option<Time> {
+        if self.weight(rules, many, now) == 0 {
+            return None;
+        }
+        let turn = self.turn.map_or(Time::ZERO, |(_, until)| until);
+        Some(self.next.max(turn))
+    }
+
+    pub(crate) fn take_turn(&mut self, turn: (u64, Time)) {
+        self.turn = Some(turn);
+    }
+
+    pub(crate) fn leave_turn(&mut self, id: u64) {
+        self.turn = self.turn.filter(|(holder, _)| *holder != id);
+    }
+
+    fn note(&mut self, rules: &Delay, many: usize, source: u64, fault: Fault, now: Time) {
+        if fault == Fault::Left {
+            let before = if now.since(self.left_at) < rules.memory {
+                self.left
+            } else {
+                0
+            };
+            self.left = before.saturating_add(1);
+            self.left_at = now;
+            if before < BROKEN_OFF {
+                return;
+            }
+        }
+        self.sources.retain(|(known, _)| *known != source);
+        if self.sources.len() >= many {
+            self.sources.remove(0);
+        }
+        self.sources.push((source, now));
+        match fault {
+            Fault::Wrong | Fault::Left | Fault::Unseen => {
+                self.wrong = self.wrong_now(rules, now).saturating_add(1);
+                self.wrong_at = now;
+            }
+            Fault::Doubtful => {
+                self.doubtful = self.doubtful_now(rules, now).saturating_add(1);
+                self.doubtful_at = now;
+            }
+        }
+        // What nobody looked at puts nothing off: else one client that comes and goes would keep all others
+        // behind its address from their turn.
+        if fault != Fault::Unseen {
+            let wait = rules.after(self.weight(rules, many, now));
+            self.next = self.next.max(now + wait);
+        }
+    }
+
+    fn last(&self) -> Time {
+        self.wrong_at.max(self.doubtful_at).max(self.left_at)
+    }
+}
+
+/// What failed lately, by subject.
+#[derive(Debug)]
+pub(crate) struct Failures<K>(HashMap<K, Failed>);
+
+impl<K> Default for Failures<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Eq + Hash> Failures<K> {
+    pub(crate) fn get(&self, subject: &K) -> Option<&Failed> {
+        self.0.get(subject)
+    }
+
+    pub(crate) fn get_mut(&mut self, subject: &K) -> Option<&mut Failed> {
+        self.0.get_mut(subject)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Notes a failure of this subject, which waits once its failures came from `many` sources.
+    pub(crate) fn note(
+        &mut self,
+        rules: &Delay,
+        (subject, many): (K, usize),
+        source: u64,
+        fault: Fault,
+        now: Time,
+    ) {
+        if !self.0.contains_key(&subject) {
+            self.make_room(rules, now);
+        }
+        let failed = self.0.entry(subject).or_default();
+        failed.note(rules, many, source, fault, now);
+    }
+
+    /// Forgets what is too old; if nothing is, the oldest tenth, so that a flood of new subjects does not
+    /// walk through the whole table each time. Age alone decides: were those with few failures to go first,
+    /// two new addresses that take turns would push each other out and never have a past.
+    fn make_room(&mut self, rules: &Delay, now: Time) {
+        let most = rules.addresses.max(1);
+        if self.0.len() < most {
+            return;
+        }
+        let memory = rules.memory.max(rules.doubt);
+        self.0.retain(|_, failed| now.since(failed.last()) < memory);
+        if self.0.len() < most {
+            return;
+        }
+        let mut moments: Vec<Time> = self.0.values().map(Failed::last).collect();
+        let place = moments.len() / 10;
+        let (_, oldest, _) = moments.select_nth_unstable(place);
+        let oldest = *oldest;
+        self.0.retain(|_, failed| failed.last() > oldest);
+    }
 }

@@ -265,6 +265,7 @@ impl<S: Service, R: Runtime> Drive<S, R> {
 
     /// Nothing moves before something comes, or time: deadlines on the way to here are gone already.
     fn wait(&mut self, cx: &Context<'_>, now: Time) {
+        self.connection.watch(cx);
         if let Some(at) = self.due() {
             self.deadline.wake_at(at, now, cx);
         }

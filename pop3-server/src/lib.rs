@@ -14,7 +14,8 @@
 //! | [`service`], [`route`] | who serves a login: the seam to whoever configures the server |
 //! | [`stored`] | one store for every login |
 //! | [`settings`] | what a new connection starts with |
-//! | [`lock`], [`limit`], [`delay`] | maildrop locks, counts of connections, failed logins |
+//! | [`lock`], [`limit`], [`crowd`] | maildrop locks, counts of connections, who goes when it is full |
+//! | [`delay`], [`throttle`] | failed logins, which login is looked at when |
 //! | [`tls`] | certificates that are shown and certificates that are believed |
 //! | [`listen`] | sockets that accept |
 //! | [`shutdown`] | telling every connection that the server goes down |
@@ -24,6 +25,7 @@
 mod alarm;
 pub mod config;
 pub mod connection;
+pub mod crowd;
 pub mod delay;
 mod dial;
 pub mod drive;
@@ -31,6 +33,7 @@ pub mod limit;
 pub mod listen;
 pub mod lock;
 pub mod name;
+mod notice;
 mod pipe;
 mod report;
 pub mod route;
@@ -40,5 +43,6 @@ pub mod service;
 pub mod settings;
 pub mod shutdown;
 pub mod stored;
+pub mod throttle;
 pub mod tls;
 pub mod transcript;

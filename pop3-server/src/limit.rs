@@ -1,7 +1,8 @@
-//! How many connections may stand at once: in all, from one address, for one maildrop.
+//! How many connections may stand at once, and what counts as one peer.
 //!
-//! Owns the counts of what is taken right now; a [`Slot`] gives its place back when it is dropped.
-//! Never waits and never closes anything itself.
+//! Owns the numbers, the networks that addresses are counted by, and counts by key; a [`Slot`] gives its place
+//! back when it is dropped. Never waits and never closes anything itself. Who holds a place before login is
+//! [`crowd`](crate::crowd)'s.
 //!
 //! # Examples
 //!
@@ -30,6 +31,8 @@ use pop3_proto::backend::network;
 pub struct Limits {
     /// In all.
     pub total: usize,
+    /// Before login, all together. A newcomer takes the place of one of these when it is full.
+    pub strangers: usize,
     /// From one IPv4 address or one IPv6 network of 64 bits.
     pub per_address: usize,
     /// Logged in to one maildrop.
@@ -40,6 +43,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             total: 10_000,
+            strangers: 5000,
             per_address: 100,
             per_user: 10,
         }
@@ -54,6 +58,51 @@ pub struct Origin(IpAddr);
 impl From<IpAddr> for Origin {
     fn from(address: IpAddr) -> Self {
         Self(network(address))
+    }
+}
+
+impl Origin {
+    /// The address, or the network's first one.
+    pub fn address(self) -> IpAddr {
+        self.0
+    }
+
+    /// The wider networks that one customer or one site may have at its disposal, the widest last: 56 and 48
+    /// bits of IPv6. IPv4 has none.
+    pub fn sites(self) -> impl Iterator<Item = Site> {
+        let bits = match self.0 {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(address.to_bits()),
+        };
+        let site = move |length: u8| {
+            let bits = bits? >> (128 - length) << (128 - length);
+            Some(Site { bits, length })
+        };
+        SITES.into_iter().filter_map(site)
+    }
+
+    pub(crate) fn octets(self) -> [u8; 16] {
+        match self.0 {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
+        }
+    }
+}
+
+/// How many bits of an IPv6 address name a site.
+const SITES: [u8; 2] = [56, 48];
+
+/// A network that is wider than an [`Origin`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Site {
+    bits: u128,
+    length: u8,
+}
+
+impl Site {
+    /// How many bits the network has in common: the fewer, the wider.
+    pub fn length(self) -> u8 {
+        self.length
     }
 }
 

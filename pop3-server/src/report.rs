@@ -92,6 +92,19 @@ impl Report {
         );
     }
 
+    /// A login is not looked at yet.
+    pub(crate) fn waits(&self, until: Time, summary: &Summary) {
+        tracing::debug!(
+            target: "pop3_server::login",
+            session = self.session,
+            peer = %self.peer,
+            user = name(summary.user.as_deref()),
+            method = summary.method.as_deref(),
+            seconds = until.since(self.now).as_secs_f64(),
+            "login waits: others from this address, or for this name, failed lately"
+        );
+    }
+
     pub(crate) fn refused(&self, refusal: &Refusal, summary: &Summary) {
         tracing::info!(
             target: "pop3_server::login",

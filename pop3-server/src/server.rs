@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -16,16 +16,17 @@ use pop3_proto::server::TlsOffer;
 use pop3_proto::time::Time;
 
 use crate::alarm::Alarm;
-use crate::connection::{Connection, Places};
-use crate::delay::Failures;
+use crate::connection::Connection;
+use crate::crowd::Crowd;
 use crate::dial::Dialler;
 use crate::drive::Drive;
-use crate::limit::{Limits, Origin, Slots};
+use crate::limit::Slots;
 use crate::lock::Locks;
 use crate::runtime::{Accepted, Listener, Runtime, Signal, Signals, Stream, Timer};
 use crate::service::{Peer, Service};
 use crate::settings::Settings;
 use crate::shutdown::{Phase, Shutdown};
+use crate::throttle::Throttle;
 
 /// How long accepting pauses when the system has nothing left to accept with.
 const BACK_OFF: Duration = Duration::from_millis(500);
@@ -46,9 +47,8 @@ pub struct Server(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     locks: Locks,
-    failures: Failures,
-    total: Slots<()>,
-    addresses: Slots<Origin>,
+    throttle: Throttle,
+    crowd: Crowd,
     users: Slots<Arc<str>>,
     dialler: Dialler,
     sessions: AtomicU64,
@@ -98,8 +98,14 @@ impl Server {
         &self.0.dialler
     }
 
-    pub(crate) fn failures(&self) -> &Failures {
-        &self.0.failures
+    /// The logins that failed, and who waits.
+    pub fn throttle(&self) -> &Throttle {
+        &self.0.throttle
+    }
+
+    /// The connections.
+    pub fn crowd(&self) -> &Crowd {
+        &self.0.crowd
     }
 
     pub(crate) fn users(&self) -> &Slots<Arc<str>> {
@@ -108,13 +114,6 @@ impl Server {
 
     pub(crate) fn number(&self) -> u64 {
         self.0.sessions.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    pub(crate) fn admit(&self, limits: &Limits, address: IpAddr) -> Option<Places> {
-        Some(Places {
-            _total: self.0.total.take((), limits.total)?,
-            _address: self.0.addresses.take(address.into(), limits.per_address)?,
-        })
     }
 
     /// Serves connections until the server is told to stop and all connections are gone, or the grace
@@ -275,7 +274,13 @@ impl<S: Service, R: Runtime> Accepting<S, R> {
                     }
                     Poll::Ready(Err(error)) if concerns_one(&error) => {}
                     Poll::Ready(Err(error)) => {
-                        tracing::error!(%error, "cannot accept connections; trying again soon");
+                        // Descriptors, most likely: one who has not logged in makes room for who comes.
+                        let made_room = self.server.crowd().make_room();
+                        tracing::error!(
+                            %error,
+                            made_room,
+                            "cannot accept connections; trying again soon"
+                        );
                         let until = self.runtime.now() + BACK_OFF;
                         self.pause = Some(until);
                         // Arms the timer; should it have passed already, the next poll finds out.

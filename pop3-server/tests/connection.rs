@@ -88,9 +88,7 @@ fn x022_in_use_is_not_told_to_strangers() {
     first.log_in();
     let mut second = Rig::new(&settings, &server);
     second.ask("USER joe");
-    assert_eq!(second.ask("PASS wrong"), "");
-    second.wait(Duration::from_secs(2));
-    assert!(second.heard().starts_with("-ERR [AUTH]"));
+    assert!(second.ask("PASS wrong").starts_with("-ERR [AUTH]"));
 }
 
 #[test]
@@ -139,12 +137,15 @@ fn p018_the_lock_is_free_before_the_refusal_is_out() {
     assert!(rig.say("").heard().contains("-ERR [SYS/TEMP]"));
 }
 
-/// V39: 2 s, then 4 s, then the connection is cut; the next one waits longer still.
+/// V39, W020: a wrong password is answered at once, and the next login waits before it is looked at; right
+/// or wrong.
 #[test]
-fn v39_a_wrong_password_costs_time() {
-    let (_, settings, server) = good();
+fn v39_w020_after_a_wrong_password_every_login_waits() {
+    let (service, settings, server) = good();
     let mut rig = Rig::new(&settings, &server);
-    for seconds in [2, 4, 8] {
+    rig.ask("USER joe");
+    assert!(rig.ask("PASS wrong").starts_with("-ERR [AUTH]"));
+    for seconds in [2, 4] {
         rig.ask("USER joe");
         assert_eq!(rig.ask("PASS wrong"), "");
         rig.wait(Duration::from_secs(seconds) - Duration::from_millis(1));
@@ -153,31 +154,145 @@ fn v39_a_wrong_password_costs_time() {
         assert!(rig.heard().starts_with("-ERR [AUTH]"));
     }
     assert!(rig.client.shut_down, "cut after three");
-    let mut next = Rig::new(&settings, &server);
-    next.now = rig.now;
-    next.ask("USER nowhere");
-    assert_eq!(
-        next.ask("PASS wrong"),
-        "",
-        "an unknown user waits like any other (P065)"
-    );
-    next.wait(Duration::from_secs(16));
-    assert!(next.heard().starts_with("-ERR [AUTH]"));
-    assert!(
-        next.log_in().starts_with("+OK"),
-        "who knows the password does not wait"
-    );
+    let next = |line: &str| {
+        let mut next = Rig::new(&settings, &server);
+        next.now = rig.now;
+        next.ask(line);
+        next
+    };
+    for (user, password, answer) in [
+        ("nowhere", "wrong", "-ERR [AUTH]"),
+        ("joe", PASSWORD, "+OK"),
+    ] {
+        let mut next = next(&format!("USER {user}"));
+        assert_eq!(next.ask(&format!("PASS {password}")), "", "{user}");
+        assert!(
+            service.mail.lock().unwrap().opened == 0,
+            "not looked at yet"
+        );
+        next.wait(Duration::from_secs(7));
+        assert_eq!(
+            next.heard(),
+            "",
+            "an unknown user waits like any other (P065)"
+        );
+        next.wait(Duration::from_secs(25));
+        assert!(next.heard().starts_with(answer), "{user}");
+    }
+    // by now it is known, and others may be as wrong as they like
+    let mut again = next("USER joe");
+    assert!(again.ask(&format!("PASS {PASSWORD}")).starts_with("+OK"));
 }
 
+/// W020: while it waits a login has no backend.
 #[test]
-fn a_client_that_leaves_while_its_refusal_waits_is_let_go() {
+fn w020_a_login_that_waits_holds_no_more_than_its_place() {
     let (_, settings, server) = good();
     let mut rig = Rig::new(&settings, &server);
     rig.ask("USER joe");
     rig.ask("PASS wrong");
-    rig.end_of_stream();
-    rig.wait(Duration::from_secs(2));
+    rig.ask("USER joe");
+    rig.ask(&format!("PASS {PASSWORD}"));
+    assert_eq!((server.throttle().waiting(), server.locks().held()), (1, 0));
+    assert_eq!(server.crowd().count(), (1, 1));
+    rig.reset();
     assert!(rig.connection.is_finished());
+    assert_eq!(server.throttle().waiting(), 0);
+    assert_eq!(server.crowd().count(), (0, 0));
+}
+
+/// W020: a right password from an address that nothing is known of never waits, whatever others do.
+#[test]
+fn w020_others_log_in_at_once_meanwhile() {
+    let (_, settings, server) = good();
+    for _ in 0..20 {
+        let mut rig = Rig::new(&settings, &server);
+        rig.ask("USER joe");
+        rig.say("PASS wrong\r\n");
+        rig.reset();
+    }
+    assert_eq!(server.throttle().waiting(), 0);
+    for host in 2..50 {
+        let mut rig = Rig::at(&settings, &server, peer_at(&format!("192.0.2.{host}:1"))).unwrap();
+        assert!(rig.log_in().starts_with("+OK"));
+    }
+}
+
+/// W020: when it is the turn of a login that waits, its task is told.
+#[test]
+fn w020_a_turn_that_comes_free_is_passed_on() {
+    let (_, settings, server) = good();
+    let mut rig = Rig::new(&settings, &server);
+    rig.ask("USER joe");
+    rig.ask("PASS wrong");
+    let mut waiting: Vec<_> = (0..3)
+        .map(|_| {
+            let mut rig = Rig::new(&settings, &server);
+            rig.log_in();
+            rig
+        })
+        .collect();
+    for rig in &mut waiting {
+        rig.wait(Duration::from_secs(2));
+        assert!(rig.heard().starts_with("+OK"), "one after the other");
+        assert!(rig.ask("QUIT").starts_with("+OK"));
+    }
+}
+
+/// W020: a login whose turn does not come within the grace is answered.
+#[test]
+fn w020_a_login_whose_turn_does_not_come_is_answered_within_the_grace() {
+    let (_, settings, server) = good();
+    let mut settings = Arc::into_inner(settings).unwrap();
+    settings.delay.first = Duration::from_secs(1000);
+    settings.delay.most = Duration::from_secs(1000);
+    let settings = Arc::new(settings);
+    let mut rig = Rig::new(&settings, &server);
+    rig.ask("USER joe");
+    rig.ask("PASS wrong");
+    rig.log_in();
+    rig.wait(Duration::from_secs(181));
+    assert!(rig.heard().starts_with("-ERR [SYS/TEMP]"));
+    assert!(rig.client.shut_down);
+}
+
+/// W023: strangers do not keep others out; the oldest of those who come in crowds goes.
+#[test]
+fn w023_a_crowd_before_login_makes_room() {
+    let service = ListService::new(MESSAGES);
+    let mut settings = Settings::new(Arc::new(service));
+    settings.policy = Arc::new(Policy {
+        clear_login: true,
+        ..Policy::default()
+    });
+    settings.limits.total = 40;
+    settings.limits.strangers = 20;
+    settings.limits.per_address = 10;
+    let (settings, server) = (Arc::new(settings), Server::new());
+    let at = |address: String| Rig::at(&settings, &server, peer_at(&address));
+    let mut idle: Vec<_> = (0..20)
+        .map(|n| at(format!("192.0.2.{}:1", n % 10)).unwrap())
+        .collect();
+    let mut guests = Vec::new();
+    for host in 1..20 {
+        let mut rig = at(format!("198.51.100.{host}:1")).unwrap();
+        rig.ask(&format!("USER user{host}"));
+        let answer = rig.ask(&format!("PASS {PASSWORD}"));
+        assert!(answer.starts_with("+OK"), "{host}");
+        guests.push(rig);
+    }
+    let gone = |rig: &mut Rig<_>| {
+        rig.wait(Duration::ZERO);
+        rig.client.shut_down
+    };
+    let left: Vec<bool> = idle.iter_mut().map(gone).collect();
+    assert_eq!(
+        left.iter().filter(|gone| **gone).count(),
+        1,
+        "one place was enough"
+    );
+    assert!(left[0], "the oldest");
+    assert_eq!(idle[0].heard().matches("-ERR").count(), 0);
 }
 
 /// qE4: places are free as soon as the client is gone, whatever way it went.
@@ -187,12 +302,23 @@ fn qe4_places_are_free_when_the_client_is_gone() {
     let mut settings = Settings::new(Arc::new(service));
     settings.limits = Limits {
         total: 3,
+        strangers: 0,
         per_address: 2,
         per_user: 0,
     };
+    settings.policy = Arc::new(Policy {
+        clear_login: true,
+        read_only: ReadOnly::Always,
+        ..Policy::default()
+    });
     let settings = Arc::new(settings);
     let server = Server::new();
-    let at = |address| Rig::at(&settings, &server, peer_at(address));
+    // who is logged in makes room for nobody
+    let at = |address| {
+        let mut rig = Rig::at(&settings, &server, peer_at(address))?;
+        assert!(rig.log_in().starts_with("+OK"));
+        Some(rig)
+    };
     let mut first = at("192.0.2.1:1").unwrap();
     let second = at("192.0.2.1:2").unwrap();
     assert!(at("192.0.2.1:3").is_none(), "per address");

@@ -2,20 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::net::IpAddr;
-use std::time::Duration;
 
-use pop3_proto::time::Time;
-use pop3_server::delay::{Delay, Failures};
+use pop3_server::delay::Delay;
 use pop3_server::limit::{Origin, Slots};
 use pop3_server::route::Routes;
-use proptest::prelude::*;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
-}
-
-fn seconds(n: u64) -> Time {
-    Time::from_start(Duration::from_secs(n))
 }
 
 /// qE4: a place is free again whatever way its holder went.
@@ -57,51 +50,29 @@ fn an_ipv6_network_is_one_origin() {
     assert_ne!(Origin::from(ip("192.0.2.1")), Origin::from(ip("192.0.2.2")));
 }
 
-/// V39: 2 s, doubling, up to a cap; forgotten after a while.
+/// W023: a customer has a /56 or a /48 at his disposal.
 #[test]
-fn v39_the_delay_grows_and_is_forgotten() {
-    let (failures, delay) = (Failures::default(), Delay::default());
-    let wait = |at| {
-        failures
-            .note(&delay, ip("192.0.2.1"), seconds(at))
-            .as_secs()
-    };
+fn w023_an_ipv6_origin_lies_in_wider_networks() {
+    let sites = |address| Origin::from(ip(address)).sites().collect::<Vec<_>>();
+    assert_eq!(sites("192.0.2.1"), []);
+    assert_eq!(sites("::ffff:192.0.2.1"), []);
+    let home = sites("2001:db8:1:200::1");
     assert_eq!(
-        [wait(0), wait(1), wait(2), wait(3), wait(4), wait(5)],
-        [2, 4, 8, 16, 30, 30]
+        home.iter().map(|site| site.length()).collect::<Vec<_>>(),
+        [56, 48]
     );
-    assert_eq!(
-        failures.note(&delay, ip("192.0.2.2"), seconds(6)).as_secs(),
-        2
-    );
-    assert_eq!(wait(5 + 15 * 60), 2);
+    assert_eq!(sites("2001:db8:1:2ff::9"), home);
+    assert_ne!(sites("2001:db8:1:300::1")[0], home[0]);
+    assert_eq!(sites("2001:db8:1:300::1")[1], home[1]);
+    assert_ne!(sites("2001:db8:2:200::1")[1], home[1]);
 }
 
+/// V39: 2 s, doubling, up to a cap.
 #[test]
-fn a_thousand_failures_do_not_overflow() {
-    let (failures, delay) = (Failures::default(), Delay::default());
-    for _ in 0..1000 {
-        assert!(failures.note(&delay, ip("192.0.2.1"), seconds(1)) <= delay.most);
-    }
-}
-
-proptest! {
-    /// V39: the table is bounded whoever comes when.
-    #[test]
-    fn v39_the_table_is_bounded(
-        addresses in 0_usize..20,
-        events in prop::collection::vec((any::<u32>(), 0_u64..300), 0..200),
-    ) {
-        let failures = Failures::default();
-        let delay = Delay { addresses, ..Delay::default() };
-        let mut now = 0;
-        for (address, pause) in events {
-            now += pause;
-            let wait = failures.note(&delay, IpAddr::V4(address.into()), seconds(now));
-            prop_assert!(wait >= delay.first && wait <= delay.most);
-            prop_assert!(failures.remembered() <= addresses.max(1));
-        }
-    }
+fn v39_the_delay_grows_up_to_a_cap() {
+    let delay = Delay::default();
+    let waits = [0, 1, 2, 3, 4, 5, 6, 33, u32::MAX].map(|failures| delay.after(failures).as_secs());
+    assert_eq!(waits, [0, 2, 4, 8, 16, 30, 30, 30, 30]);
 }
 
 /// G22: names of all forms; client text is compared, never expanded (V14).

@@ -154,3 +154,28 @@ fn v33_no_secret_is_logged() {
         assert!(!log.contains(secret), "{secret:?} is in {log}");
     }
 }
+
+/// W020: each login that is not found good is one line, whether it was looked at or not.
+#[test]
+fn w020_an_attempt_that_hangs_up_is_logged_as_refused() {
+    let log = logged(|| {
+        let (settings, server) = (Arc::new(settings()), Server::new());
+        for n in 0..5 {
+            let mut rig = Rig::new(&settings, &server);
+            rig.ask(&format!("USER user{n}"));
+            rig.say("PASS guess\r\n");
+            rig.reset();
+        }
+    });
+    let refused: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("INFO") && line.contains("login refused"))
+        .collect();
+    assert_eq!(refused.len(), 5, "{log}");
+    for (n, line) in refused.iter().enumerate() {
+        assert!(line.contains(&format!("user=\"user{n}\"")), "{line}");
+        assert!(line.contains("peer=192.0.2.1:4711"), "{line}");
+        let waits = line.contains("the client left while the login waited");
+        assert_eq!(waits, n > 0, "{line}");
+    }
+}

@@ -46,6 +46,8 @@ pub enum Reason {
     UpdateFailed,
     /// The server goes down.
     ShutDown,
+    /// Nobody had logged in, and others wanted the place.
+    TurnedOut,
 }
 
 impl Reason {
@@ -65,6 +67,7 @@ impl Reason {
             Self::BackendSilent => "mail store silent",
             Self::UpdateFailed => "deletion failed",
             Self::ShutDown => "shutdown",
+            Self::TurnedOut => "made room for others before login",
         }
     }
 }
@@ -101,6 +104,6 @@ pub struct Summary {
     pub deleted: u64,
     /// Messages marked as deleted whose marks were not applied.
     pub not_deleted: u64,
-    /// Failed logins.
+    /// Logins that did not succeed, whatever the reason.
     pub failed_logins: u32,
 }

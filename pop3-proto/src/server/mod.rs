@@ -212,6 +212,14 @@ impl Session {
         self.advance();
     }
 
+    /// Ends the session of a client that has not logged in, because others want its place. A login under
+    /// way is answered with `[SYS/TEMP]`; one that has succeeded stays.
+    pub fn turn_out(&mut self, now: Time) {
+        self.at(now);
+        self.turned_out();
+        self.advance();
+    }
+
     /// Octets for the client. Poll it after everything else has stopped moving, so that small responses
     /// go out in one write.
     pub fn transmit(&self) -> &[u8] {

@@ -67,7 +67,8 @@ pub struct Policy {
     pub read_only: ReadOnly,
     /// What EXPIRE announces.
     pub expire: Expire,
-    /// From the greeting to the end of a successful login, in all.
+    /// From the greeting to the moment when the credentials are found good, in all; a login under way is
+    /// answered within it. Listing the maildrop comes after it.
     pub login_grace: Duration,
     /// Inactivity in the TRANSACTION state before the session ends without update; RFC 1939 wants ten
     /// minutes at least.
@@ -78,7 +79,7 @@ pub struct Policy {
     pub backend_silence: Duration,
     /// How long a session that is being shut down waits for the command that it will refuse.
     pub shutdown_grace: Duration,
-    /// Failed logins before the connection is closed.
+    /// Logins without success before the connection is closed, whatever the reason.
     pub failed_logins: u32,
     /// Bad commands in a row before the connection is closed: before login.
     pub bad_commands_before_login: u32,

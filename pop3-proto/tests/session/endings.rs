@@ -1,6 +1,6 @@
 //! How a session ends other than by QUIT: deadlines, clients that are gone, shutdown.
 
-use pop3_proto::backend::{Access, Request};
+use pop3_proto::backend::{Access, Reply, Request};
 use pop3_proto::server::{Policy, Reason};
 
 use super::{MAIL, stls};
@@ -49,6 +49,65 @@ fn login_grace_counts_in_all() {
     assert_eq!(talk.closed, None);
     talk.wait(seconds(2));
     assert_eq!(talk.closed, Some(Reason::LoginTimeout));
+}
+
+/// W023: the grace runs while a login is under way, and the client gets its answer within it.
+#[test]
+fn w023_a_login_under_way_is_answered_within_the_grace() {
+    let mut talk = Talk::new(clear(), &[]);
+    talk.store.silent = true;
+    talk.wait(seconds(100));
+    talk.say("USER u\r\nPASS p w\r\n");
+    talk.wait(seconds(79));
+    assert_eq!((talk.heard().as_str(), talk.closed), ("", None));
+    talk.wait(seconds(1));
+    assert!(talk.heard().starts_with("-ERR [SYS/TEMP]"));
+    assert_eq!(talk.closed, Some(Reason::LoginTimeout));
+    assert_eq!(talk.store.requests.last(), Some(&Request::Abandon));
+}
+
+/// W023: good credentials end the grace: a large maildrop may take longer to list.
+#[test]
+fn w023_the_grace_ends_with_good_credentials() {
+    let mut talk = Talk::new(clear(), &[]);
+    talk.store.silent = true;
+    talk.say("USER u\r\nPASS p w\r\n");
+    talk.session.handle_reply(talk.now, Reply::Authenticated);
+    talk.wait(seconds(500));
+    assert_eq!(talk.closed, None);
+    let access = Access::ReadWrite;
+    talk.session
+        .handle_reply(talk.now, Reply::Opened { access });
+    talk.settle();
+    assert!(talk.heard().starts_with("+OK"));
+}
+
+/// W023: who has not logged in makes room for others, in words only where an answer is due.
+#[test]
+fn w023_a_stranger_can_be_turned_out() {
+    for (said, words) in [
+        ("", ""),
+        ("USER u\r\n", ""),
+        (
+            "USER u\r\nPASS p w\r\n",
+            "-ERR [SYS/TEMP] too many connections\r\n",
+        ),
+    ] {
+        let mut talk = Talk::new(clear(), &[]);
+        talk.store.silent = true;
+        talk.say(said);
+        talk.heard();
+        talk.session.turn_out(talk.now);
+        talk.settle();
+        assert_eq!(talk.heard(), words, "{said:?}");
+        assert_eq!(talk.closed, Some(Reason::TurnedOut));
+    }
+    let mut talk = Talk::logged_in(&[MAIL]);
+    talk.session.turn_out(talk.now);
+    assert!(
+        talk.say("NOOP\r\n").starts_with("+OK"),
+        "not who is logged in"
+    );
 }
 
 /// The earlier of two deadlines before login is the one that counts.

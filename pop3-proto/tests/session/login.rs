@@ -1,6 +1,6 @@
 //! Logins by USER and PASS and by APOP, and what becomes of those that fail.
 
-use pop3_proto::backend::{Failure, FailureKind, RefusalKind};
+use pop3_proto::backend::{Failure, FailureKind, RefusalKind, Reply};
 use pop3_proto::server::{Policy, Reason};
 
 use super::stls;
@@ -78,6 +78,38 @@ fn three_failed_logins_end_the_session() {
     let heard = talk.say(&"USER u\r\nPASS no\r\n".repeat(5));
     assert_eq!(heard.matches("-ERR [AUTH]").count(), 3);
     assert_eq!(talk.closed, Some(Reason::FailedLogins));
+}
+
+/// W021: whatever the reason of a refusal; only the words differ.
+#[test]
+fn w021_three_logins_without_success_end_the_session_whatever_the_reason() {
+    let refusals = [
+        (RefusalKind::Credentials, "-ERR [AUTH]"),
+        (RefusalKind::InUse, "-ERR [IN-USE]"),
+        (RefusalKind::LoginDelay, "-ERR [LOGIN-DELAY]"),
+        (RefusalKind::Policy, "-ERR "),
+    ];
+    for (refusal, words) in refusals {
+        let mut talk = Talk::new(clear(), &[]);
+        talk.store.refuse = Some(refusal);
+        let heard = talk.say(&"USER u\r\nPASS p w\r\n".repeat(5));
+        assert_eq!(heard.matches(words).count(), 3, "{heard}");
+        assert_eq!(talk.closed, Some(Reason::FailedLogins), "{refusal:?}");
+    }
+    for kind in [FailureKind::Temporary, FailureKind::Permanent] {
+        let mut talk = Talk::new(clear(), &[]);
+        talk.store.silent = true;
+        let mut heard = String::new();
+        for _ in 0..3 {
+            talk.say("USER u\r\nPASS p w\r\n");
+            let failure = Failure::new(kind, "broken");
+            talk.session.handle_reply(talk.now, Reply::Failed(failure));
+            talk.settle();
+            heard += &talk.heard();
+        }
+        assert_eq!(heard.matches("-ERR [SYS/").count(), 3, "{heard}");
+        assert_eq!(talk.closed, Some(Reason::FailedLogins), "{kind:?}");
+    }
 }
 
 #[test]

@@ -14,16 +14,18 @@ const AUTOLOGOUT_FLOOR: Duration = Duration::from_secs(10 * 60);
 pub struct Limits {
     /// Connections in all.
     pub connections: u32,
+    /// Connections that have not logged in, all together. Not said: half of all, fifty at least.
+    pub connections_before_login: Option<u32>,
     /// Connections from one address (IPv4) or one /64 (IPv6).
     pub connections_per_address: u32,
     /// Sessions of one user.
     pub connections_per_user: u32,
-    /// How long the answer to a failed login is held back; it grows with every failure from the same
-    /// address.
+    /// How long the next login from an address waits after a failed one, before its password is looked at; it
+    /// grows with every failure. A device that was right lately does not wait.
     pub failed_login_delay: Duration,
     /// Up to which.
     pub failed_login_delay_max: Duration,
-    /// After how many failed logins a connection is cut.
+    /// After how many logins without success, whatever the reason, a connection is cut.
     pub failed_logins: u32,
     /// After how many bad commands a connection is cut before login.
     pub bad_commands_before_login: u32,
@@ -36,7 +38,8 @@ pub struct Limits {
 /// `[timers]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timers {
-    /// How long a client may take, in all, until it is logged in.
+    /// How long a client may take, in all, until its credentials are found good; a login under way is answered
+    /// within it.
     pub login_grace: Duration,
     /// How long a client may be idle after login.
     pub autologout: Duration,
@@ -50,6 +53,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1000,
+            connections_before_login: None,
             connections_per_address: 50,
             connections_per_user: 10,
             failed_login_delay: Duration::from_secs(2),
@@ -77,6 +81,7 @@ impl Limits {
     pub(super) fn read(mut table: Table<'_>) -> Result<Self, Fault> {
         let mut limits = Self::default();
         table.set("connections", &mut limits.connections)?;
+        limits.connections_before_login = table.get("connections_before_login")?;
         table.set(
             "connections_per_address",
             &mut limits.connections_per_address,
@@ -98,9 +103,18 @@ impl Limits {
         Ok(limits)
     }
 
+    /// Connections that have not logged in, all together.
+    pub fn before_login(&self) -> u32 {
+        let usual = (self.connections / 2).max(50);
+        self.connections_before_login
+            .unwrap_or(usual)
+            .min(self.connections)
+    }
+
     fn check(&self) -> Result<(), Problem> {
         let counts = [
             ("connections", self.connections),
+            ("connections_before_login", self.before_login()),
             ("connections_per_address", self.connections_per_address),
             ("connections_per_user", self.connections_per_user),
             ("failed_logins", self.failed_logins),

@@ -10,7 +10,7 @@ use pop3_proto::time::Time;
 
 use super::client::Closing;
 use super::upstream::Upstream;
-use super::{Action, Connection, Held};
+use super::{Action, Connection};
 use crate::pipe::{Pipe, TlsEnd, TlsEvent};
 use crate::service::{Denied, Service};
 use crate::transcript::Dialogue;
@@ -35,6 +35,7 @@ impl<S: Service> Connection<S> {
         loop {
             self.transcribe(now);
             let moved = self.transcribed(now, Self::events)
+                | self.transcribed(now, Self::turn)
                 | self.transcribed(now, Self::client_input)
                 | self.transcribed(now, Self::upstream)
                 | self.transcribed(now, Self::replies)
@@ -71,8 +72,8 @@ impl<S: Service> Connection<S> {
             self.close_client();
             self.session.handle_reset(now);
         }
-        if let Some(held) = self.held.take_if(|held| held.until <= now) {
-            self.session.handle_reply(now, Reply::Refused(held.refusal));
+        if self.is_turned_out() && self.report.reason.is_none() {
+            self.session.turn_out(now);
         }
         if let Some(upstream) = &mut self.upstream {
             upstream.expire(now);
@@ -99,7 +100,7 @@ impl<S: Service> Connection<S> {
         if self.client.gone() {
             self.actions.push_back(Action::CloseClient);
         }
-        self.places = None;
+        self.place = None;
     }
 
     fn events(&mut self, now: Time) -> bool {
@@ -107,25 +108,23 @@ impl<S: Service> Connection<S> {
         while let Some(event) = self.session.poll_event() {
             moved = true;
             match event {
-                Event::Request(Request::Open(open)) => self.open(now, open),
+                Event::Request(Request::Open(open)) => self.asks(now, open),
                 Event::Request(request) => self.request(now, request),
                 Event::StartTls => self.start_tls(now),
                 Event::Close(reason) => self.closed(now, reason),
             }
         }
+        self.given_up(now);
         moved
     }
 
-    fn open(&mut self, now: Time, mut open: Open) {
-        self.dismiss();
+    /// Asks who serves a login that may be looked at.
+    pub(super) fn open(&mut self, now: Time, mut open: Open) {
         let address = self.peer.address.ip();
-        let failures = self.server.failures();
-        let failures = failures.times(&self.settings.delay, address, now);
+        let throttle = self.server.throttle();
+        let failures = throttle.failures(&self.settings.delay, address, now);
         let (caller, presence) = Caller::new(address, failures);
         open.caller = caller;
-        if !self.peer.encrypted {
-            self.report.clear_login(&open.login);
-        }
         let access = open.access;
         match self.settings.service.route(&open.login, &self.peer) {
             Ok(routed) => {
@@ -138,17 +137,14 @@ impl<S: Service> Connection<S> {
                 self.upstream = Some(upstream);
             }
             Err(Denied::Refused(refusal)) => self.refuse(now, refusal),
-            Err(Denied::Failed(failure)) => {
-                self.report.failed(&failure, self.session.summary());
-                self.session.handle_reply(now, Reply::Failed(failure));
-            }
+            Err(Denied::Failed(failure)) => self.login_failed(now, failure),
         }
     }
 
     fn request(&mut self, now: Time, request: Request) {
         let is_last = request == Request::Abandon;
         if is_last {
-            self.held = None;
+            self.leaves();
         }
         match self
             .upstream
@@ -180,7 +176,6 @@ impl<S: Service> Connection<S> {
 
     fn closed(&mut self, now: Time, reason: Reason) {
         self.report.reason = Some(reason);
-        self.held = None;
         self.finish(now);
         if reason == Reason::StalledReader {
             self.close_client();
@@ -283,8 +278,7 @@ impl<S: Service> Connection<S> {
             // The lock goes first: who reads the answer may come back at once (P018, P066).
             Reply::Failed(failure) => {
                 upstream.finish(now, leave);
-                self.report.failed(&failure, self.session.summary());
-                self.session.handle_reply(now, Reply::Failed(failure));
+                self.login_failed(now, failure);
             }
             Reply::Updated => {
                 upstream.finish(now, leave);
@@ -306,6 +300,7 @@ impl<S: Service> Connection<S> {
 
     /// The credentials are good: nobody is told so before the maildrop is locked.
     fn hold(&mut self, now: Time, opened: Option<Access>) {
+        self.right(now);
         let Some(upstream) = &mut self.upstream else {
             return;
         };
@@ -321,24 +316,6 @@ impl<S: Service> Connection<S> {
         self.session.handle_reply(now, reply);
         if opened.is_some() {
             self.report.logged_in(self.session.summary());
-        }
-    }
-
-    /// A wrong password costs time; any other refusal is told at once.
-    fn refuse(&mut self, now: Time, refusal: Refusal) {
-        self.report.refused(&refusal, self.session.summary());
-        match refusal.kind {
-            RefusalKind::Credentials => {
-                let failures = self.server.failures();
-                let delay = failures.note(&self.settings.delay, self.peer.address.ip(), now);
-                self.held = Some(Held {
-                    until: now + delay,
-                    refusal,
-                });
-            }
-            RefusalKind::InUse | RefusalKind::LoginDelay | RefusalKind::Policy => {
-                self.session.handle_reply(now, Reply::Refused(refusal));
-            }
         }
     }
 
@@ -360,7 +337,7 @@ impl<S: Service> Connection<S> {
         left
     }
 
-    fn dismiss(&mut self) {
+    pub(super) fn dismiss(&mut self) {
         self.note();
         if self.upstream.take().is_some() {
             self.actions.push_back(Action::Release);

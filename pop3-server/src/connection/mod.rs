@@ -22,6 +22,7 @@
 //! removes.
 
 mod advance;
+mod attempt;
 mod client;
 mod upstream;
 
@@ -29,16 +30,18 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::task::Context;
 
-use pop3_proto::backend::{Backend, Endpoint, Job, Outcome, Refusal};
+use pop3_proto::backend::{Backend, Endpoint, Job, Outcome};
 use pop3_proto::server::{Session, TlsOffer};
 use pop3_proto::time::Time;
 
-use crate::limit::{Origin, Slot};
+use crate::crowd::Place;
 use crate::report::Report;
 use crate::server::Server;
 use crate::service::{Peer, Service};
 use crate::settings::Settings;
+use attempt::Attempt;
 use client::Client;
 use upstream::Upstream;
 
@@ -82,13 +85,6 @@ impl<D> fmt::Debug for Action<D> {
     }
 }
 
-/// The places that a connection takes among all: freed when the client is gone.
-#[derive(Debug)]
-pub(crate) struct Places {
-    pub(crate) _total: Slot<()>,
-    pub(crate) _address: Slot<Origin>,
-}
-
 /// What a service's backends' jobs yield.
 type Done<S> = <<S as Service>::Backend as Backend>::Done;
 
@@ -101,22 +97,20 @@ pub struct Connection<S: Service> {
     client: Client,
     upstream: Option<Box<Upstream<S::Backend>>>,
     actions: VecDeque<Action<Done<S>>>,
-    held: Option<Held>,
-    places: Option<Places>,
+    /// The login that waits or is looked at.
+    attempt: Option<Box<Attempt>>,
+    /// Freed when the client is gone.
+    place: Option<Place>,
     report: Report,
-}
-
-/// A refusal that waits for its time.
-struct Held {
-    until: Time,
-    refusal: Refusal,
 }
 
 impl<S: Service> Connection<S> {
     /// A connection that was just accepted. `None` if the server takes no more connections, in all or
-    /// from this address.
+    /// from this address, and nobody makes room (see [`crowd`](crate::crowd)).
     pub fn new(settings: Arc<Settings<S>>, server: &Server, peer: Peer, now: Time) -> Option<Self> {
-        let places = server.admit(&settings.limits, peer.address.ip())?;
+        let place = server
+            .crowd()
+            .admit(&settings.limits, peer.address.ip(), now)?;
         let mut session = Session::new(Arc::clone(&settings.policy), &stamp(&settings), now);
         if settings.transcript.is_some() {
             session.record();
@@ -127,8 +121,8 @@ impl<S: Service> Connection<S> {
             server: server.clone(),
             upstream: None,
             actions: VecDeque::new(),
-            held: None,
-            places: Some(places),
+            attempt: None,
+            place: Some(place),
             settings,
             peer,
             session,
@@ -257,12 +251,25 @@ impl<S: Service> Connection<S> {
                 .then(|| self.session.poll_timeout())
                 .flatten(),
             self.client.deadline(),
-            self.held.as_ref().map(|held| (held.until, "failed login")),
+            self.attempt.as_ref().and_then(|attempt| attempt.deadline()),
+            self.is_turned_out()
+                .then_some((Time::ZERO, "the place is wanted")),
             upstream.and_then(|upstream| upstream.deadline()),
         ]
         .into_iter()
         .flatten()
         .min_by_key(|(at, _)| *at)
+    }
+
+    /// Wakes this task when something else than its sockets, outcomes or time concerns it. Whoever calls it
+    /// asks for [`poll_timeout`](Self::poll_timeout) afterwards.
+    pub fn watch(&self, cx: &Context<'_>) {
+        if let Some(attempt) = &self.attempt {
+            attempt.watch(cx);
+        }
+        if let Some(place) = &self.place {
+            place.watch(cx);
+        }
     }
 
     /// Whether nothing is left to do.

@@ -37,6 +37,8 @@ pub(super) struct Upstream<B: Backend> {
     /// Why the bytes ended, until it is the backend's turn to hear of it.
     broken: Option<String>,
     job: bool,
+    /// A connection stood, or a job ran.
+    reached: bool,
     leave: Option<Time>,
 }
 
@@ -65,6 +67,7 @@ impl<B: Backend> Upstream<B> {
             endpoint: None,
             broken: None,
             job: false,
+            reached: false,
             leave: None,
         }
     }
@@ -112,6 +115,11 @@ impl<B: Backend> Upstream<B> {
         self.holds = None;
         self.presence = None;
         self.leave.get_or_insert(now + leave);
+    }
+
+    /// Whether the credentials may have gone anywhere: without a connection or a job they cannot.
+    pub(super) fn was_reached(&self) -> bool {
+        self.reached
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -178,7 +186,10 @@ impl<B: Backend> Upstream<B> {
         actions: &mut VecDeque<Action<B::Done>>,
     ) {
         match &outcome {
-            Outcome::Connected => self.link = Link::Up,
+            Outcome::Connected => {
+                self.link = Link::Up;
+                self.reached = true;
+            }
             Outcome::Done(_) => self.job = false,
             Outcome::Lost(_) => {
                 self.job = false;
@@ -266,6 +277,7 @@ impl<B: Backend> Upstream<B> {
                 },
                 Effect::Run(job) => {
                     self.job = true;
+                    self.reached = true;
                     actions.push_back(Action::Run(job));
                 }
             }

@@ -125,6 +125,7 @@ impl Session {
             maildrop,
             bearer,
             challenged: false,
+            authenticated: false,
         });
     }
 
@@ -162,25 +163,28 @@ impl Session {
                 self.challenge(sasl::ERROR_STATUS);
             }
             RefusalKind::Credentials => self.login_failed(),
-            RefusalKind::InUse => {
-                self.send_err(
-                    Some(ResponseCode::InUse),
-                    "another session holds the maildrop",
-                );
+            RefusalKind::InUse => self.login_ended(
+                Some(ResponseCode::InUse),
+                "another session holds the maildrop",
+            ),
+            RefusalKind::LoginDelay => self.login_ended(
+                Some(ResponseCode::LoginDelay),
+                "too soon after the last login",
+            ),
+            RefusalKind::Policy => {
+                self.login_ended(None, "this kind of login is not possible here");
             }
-            RefusalKind::LoginDelay => {
-                self.send_err(
-                    Some(ResponseCode::LoginDelay),
-                    "too soon after the last login",
-                );
-            }
-            RefusalKind::Policy => self.send_err(None, "this kind of login is not possible here"),
         }
     }
 
     pub(in crate::server) fn login_failed(&mut self) {
+        self.login_ended(Some(ResponseCode::Auth), "login failed");
+    }
+
+    /// A login that did not succeed counts, whatever the reason: only the words differ.
+    pub(in crate::server) fn login_ended(&mut self, code: Option<ResponseCode>, text: &str) {
         self.summary.failed_logins += 1;
-        self.send_err(Some(ResponseCode::Auth), "login failed");
+        self.send_err(code, text);
         if self.summary.failed_logins >= self.policy.failed_logins {
             self.close(Reason::FailedLogins);
         }
@@ -244,6 +248,10 @@ impl Session {
             State::Opening(_) => {
                 self.request(Request::Abandon);
                 self.state = State::Authorization { user: None };
+                self.summary.failed_logins += 1;
+                if self.summary.failed_logins >= self.policy.failed_logins {
+                    self.close(Reason::FailedLogins);
+                }
             }
             State::StartingTls { .. }
             | State::Transaction(..)

@@ -58,6 +58,8 @@ pub(in crate::server) struct Opening {
     bearer: bool,
     /// A relayed challenge is out; the next line answers it.
     challenged: bool,
+    /// The credentials are good, and the maildrop is being listed.
+    authenticated: bool,
 }
 
 /// Which deadline is due.
@@ -193,6 +195,10 @@ impl Session {
                 idle
             }))),
             State::StartingTls { .. } => Some(before_login(stalled)),
+            State::Opening(Opening {
+                authenticated: false,
+                ..
+            }) => Some(before_login(if reading { stalled } else { silence })),
             State::Opening(_) | State::Updating => Some(if reading { stalled } else { silence }),
             State::Transaction(_, Running::Retrieving(_)) => {
                 Some(if reading { stalled } else { silence })
@@ -209,7 +215,10 @@ impl Session {
             return;
         };
         match due {
-            Due::Login => self.close(Reason::LoginTimeout),
+            Due::Login => {
+                self.answer_login("the login took too long");
+                self.close(Reason::LoginTimeout);
+            }
             Due::Autologout => self.close(Reason::IdleTimeout),
             Due::StalledReader => self.close_at_once(Reason::StalledReader),
             Due::ShutdownGrace => self.close(Reason::ShutDown),
@@ -226,6 +235,26 @@ impl Session {
                 self.finish(Reason::BackendSilent);
             }
         }
+    }
+
+    /// A client that waits for the answer to its login gets one. A session never says why it ends
+    /// otherwise (P013).
+    pub(in crate::server) fn answer_login(&mut self, text: &str) {
+        if let State::Opening(Opening {
+            challenged: false, ..
+        }) = self.state
+        {
+            self.send_err(Some(ResponseCode::SysTemp), text);
+        }
+    }
+
+    /// Others want the place of a client that has not logged in.
+    pub(in crate::server) fn turned_out(&mut self) {
+        if matches!(self.state, State::Transaction(..) | State::Updating) {
+            return;
+        }
+        self.answer_login("too many connections");
+        self.close(Reason::TurnedOut);
     }
 
     /// Ends the session; what waits is still sent.
@@ -378,7 +407,11 @@ impl Session {
                     self.challenge(challenge);
                 }
             }
-            Reply::Authenticated => {}
+            Reply::Authenticated => {
+                if let State::Opening(opening) = &mut self.state {
+                    opening.authenticated = true;
+                }
+            }
             Reply::Entry { size, unique_id } => {
                 let State::Opening(opening) = &mut self.state else {
                     return;
@@ -386,7 +419,7 @@ impl Session {
                 if !opening.maildrop.push(size, unique_id) {
                     self.request(Request::Abandon);
                     self.state = State::Authorization { user: None };
-                    self.send_err(
+                    self.login_ended(
                         Some(ResponseCode::SysPerm),
                         "the maildrop holds too many messages",
                     );
@@ -441,7 +474,7 @@ impl Session {
         match &self.state {
             State::Opening(_) => {
                 self.state = State::Authorization { user: None };
-                self.send_err(code, "the mailbox cannot be opened");
+                self.login_ended(code, "the mailbox cannot be opened");
             }
             State::Updating => {
                 self.send_err(code, "some deleted messages were not removed");

@@ -1,0 +1,349 @@
+//! Who holds a place: connections in all and by address, those that have not logged in, and which of these
+//! goes when others come.
+//!
+//! Owns the counts of what is taken right now. A [`Place`] gives itself back when it is dropped. Never closes
+//! a connection itself: who is turned out is told, and his place counts as free from then on.
+//!
+//! A *stranger* is a connection that has not logged in. Strangers have fewer places than there are in all, so
+//! that they cannot keep those out who log in. Where there is no place left, the oldest stranger from where
+//! most strangers come makes room: of the most crowded IPv4 address or IPv6 /48, in it of the most crowded
+//! /56, in it of the most crowded /64. A newcomer does not push out his own neighbours before they have had
+//! [`FAIR`] to log in; he is turned away instead. Who has logged in is never turned out.
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_proto::time::Time;
+//! use pop3_server::crowd::Crowd;
+//! use pop3_server::limit::Limits;
+//!
+//! let (crowd, limits) = (Crowd::default(), Limits { strangers: 2, ..Limits::default() });
+//! let flood = "192.0.2.1".parse()?;
+//! let first = crowd.admit(&limits, flood, Time::ZERO);
+//! let second = crowd.admit(&limits, flood, Time::ZERO);
+//! assert!(crowd.admit(&limits, flood, Time::ZERO).is_none());
+//! let other = crowd.admit(&limits, "192.0.2.2".parse()?, Time::ZERO);
+//! assert!(other.is_some());
+//! assert!(first.is_some_and(|first| first.is_turned_out()));
+//! assert!(second.is_some_and(|second| !second.is_turned_out()));
+//! # Ok::<(), std::net::AddrParseError>(())
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
+use std::time::Duration;
+
+use pop3_proto::time::Time;
+
+use crate::limit::{Limits, Origin, Site};
+use crate::notice::Notice;
+
+/// How long a stranger has his place for sure from others of his own network.
+pub const FAIR: Duration = Duration::from_secs(3);
+
+/// How many times as many strangers as one address may come from a /56, and from a /48.
+const SITE_SHARES: [usize; 2] = [2, 4];
+
+/// All connections of a server. Clones share the counts.
+#[derive(Clone, Debug, Default)]
+pub struct Crowd(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    total: usize,
+    origins: HashMap<Origin, usize>,
+    /// Those who came first come first.
+    strangers: BTreeMap<u64, Stranger>,
+    /// Strangers by IPv6 network.
+    sites: HashMap<Site, usize>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Stranger {
+    origin: Origin,
+    since: Time,
+    notice: Arc<Notice>,
+}
+
+impl Crowd {
+    /// A place for a connection that was just accepted; `None` if there is none.
+    pub fn admit(&self, limits: &Limits, address: IpAddr, now: Time) -> Option<Place> {
+        let origin = Origin::from(address);
+        let mut state = lock(&self.0);
+        let mut turned_out = Vec::new();
+        // those who are turned out for a newcomer who then gets no place are still told
+        let admitted = state.room_for(limits, origin, now, &mut turned_out);
+        let place = admitted.then(|| {
+            state.total += 1;
+            *state.origins.entry(origin).or_default() += 1;
+            let (id, notice) = state.enter(origin, now);
+            Place {
+                crowd: self.clone(),
+                origin,
+                standing: Standing::Stranger { id, notice },
+            }
+        });
+        drop(state);
+        // not under the lock: a waker may own a task that owns a place
+        turned_out.iter().for_each(|notice| notice.raise());
+        place
+    }
+
+    /// Turns the stranger out who would make room for the next newcomer, because something else than places
+    /// has run out. Returns whether there was one.
+    pub fn make_room(&self) -> bool {
+        let mut state = lock(&self.0);
+        let notice = state.most_crowded().and_then(|id| state.turn_out(id));
+        drop(state);
+        if let Some(notice) = &notice {
+            notice.raise();
+        }
+        notice.is_some()
+    }
+
+    /// How many have a place, and how many of them have not logged in.
+    pub fn count(&self) -> (usize, usize) {
+        let state = lock(&self.0);
+        (state.total, state.strangers.len())
+    }
+
+    /// How many addresses have a place.
+    pub fn origins(&self) -> usize {
+        lock(&self.0).origins.len()
+    }
+}
+
+impl State {
+    fn room_for(
+        &mut self,
+        limits: &Limits,
+        origin: Origin,
+        now: Time,
+        turned_out: &mut Vec<Arc<Notice>>,
+    ) -> bool {
+        let full = |taken: usize, most: usize| most != 0 && taken >= most;
+        if full(
+            self.origins.get(&origin).copied().unwrap_or(0),
+            limits.per_address,
+        ) {
+            let oldest = self.oldest(|stranger| stranger.origin == origin, Some(now));
+            let Some(notice) = oldest.and_then(|id| self.turn_out(id)) else {
+                return false;
+            };
+            turned_out.push(notice);
+        }
+        for (site, share) in origin.sites().zip(SITE_SHARES) {
+            let most = limits.per_address.saturating_mul(share);
+            if full(self.sites.get(&site).copied().unwrap_or(0), most) {
+                let within = |stranger: &Stranger| stranger.origin.sites().any(|own| own == site);
+                let oldest = self.oldest(within, Some(now));
+                let Some(notice) = oldest.and_then(|id| self.turn_out(id)) else {
+                    return false;
+                };
+                turned_out.push(notice);
+            }
+        }
+        if full(self.strangers.len(), limits.strangers) || full(self.total, limits.total) {
+            let Some(id) = self.most_crowded() else {
+                return false;
+            };
+            let widest = widest(origin);
+            let own = self
+                .strangers
+                .get(&id)
+                .is_none_or(|oldest| self.crowd(oldest.origin) <= self.crowd(origin));
+            // nobody elsewhere is more crowded: then it is one of his own who goes, if it is time
+            let id = if own {
+                let neighbour = |stranger: &Stranger| self::widest(stranger.origin) == widest;
+                self.oldest(neighbour, Some(now))
+                    .or_else(|| self.oldest(|_| true, Some(now)))
+            } else {
+                Some(id)
+            };
+            let Some(notice) = id.and_then(|id| self.turn_out(id)) else {
+                return false;
+            };
+            turned_out.push(notice);
+        }
+        true
+    }
+
+    /// How many strangers come from the widest network around this address.
+    fn crowd(&self, origin: Origin) -> usize {
+        match widest(origin) {
+            Wide::Site(site) => self.sites.get(&site).copied().unwrap_or(0),
+            Wide::Origin(origin) => self
+                .strangers
+                .values()
+                .filter(|stranger| stranger.origin == origin)
+                .count(),
+        }
+    }
+
+    /// The oldest of these strangers; with a time, only if he has had his fair chance.
+    fn oldest(&self, of: impl Fn(&Stranger) -> bool, now: Option<Time>) -> Option<u64> {
+        let (id, oldest) = self.strangers.iter().find(|(_, stranger)| of(stranger))?;
+        now.is_none_or(|now| now.since(oldest.since) >= FAIR)
+            .then_some(*id)
+    }
+
+    /// The oldest stranger of the most crowded network.
+    fn most_crowded(&self) -> Option<u64> {
+        let all: Vec<_> = self.strangers.iter().collect();
+        let of_48 = fullest(all, |stranger| widest(stranger.origin));
+        let of_56 = fullest(of_48, |stranger| stranger.origin.sites().next());
+        let of_64 = fullest(of_56, |stranger| stranger.origin);
+        of_64.first().map(|(id, _)| **id)
+    }
+
+    fn enter(&mut self, origin: Origin, now: Time) -> (u64, Arc<Notice>) {
+        let id = self.next;
+        self.next += 1;
+        let notice = Arc::new(Notice::default());
+        for site in origin.sites() {
+            *self.sites.entry(site).or_default() += 1;
+        }
+        let stranger = Stranger {
+            origin,
+            since: now,
+            notice: Arc::clone(&notice),
+        };
+        self.strangers.insert(id, stranger);
+        (id, notice)
+    }
+
+    /// A stranger less, because he has logged in or has gone.
+    fn leave(&mut self, id: u64) -> Option<Stranger> {
+        let stranger = self.strangers.remove(&id)?;
+        for site in stranger.origin.sites() {
+            give_back(&mut self.sites, site);
+        }
+        Some(stranger)
+    }
+
+    fn turn_out(&mut self, id: u64) -> Option<Arc<Notice>> {
+        let stranger = self.leave(id)?;
+        self.total -= 1;
+        give_back(&mut self.origins, stranger.origin);
+        Some(stranger.notice)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Wide {
+    Origin(Origin),
+    Site(Site),
+}
+
+fn widest(origin: Origin) -> Wide {
+    origin
+        .sites()
+        .last()
+        .map_or(Wide::Origin(origin), Wide::Site)
+}
+
+/// Those of the group that has most of them; of the one whose first came first, if several have as many.
+fn fullest<'a, K: Eq + Hash>(
+    strangers: Vec<(&'a u64, &'a Stranger)>,
+    group: impl Fn(&Stranger) -> K,
+) -> Vec<(&'a u64, &'a Stranger)> {
+    let mut counts: HashMap<K, usize> = HashMap::new();
+    for (_, stranger) in &strangers {
+        *counts.entry(group(stranger)).or_default() += 1;
+    }
+    let most = counts.values().copied().max().unwrap_or(0);
+    let first = strangers
+        .iter()
+        .map(|(_, stranger)| group(stranger))
+        .find(|group| counts.get(group) == Some(&most));
+    strangers
+        .into_iter()
+        .filter(|(_, stranger)| first.as_ref() == Some(&group(stranger)))
+        .collect()
+}
+
+fn give_back<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: K) {
+    match counts.get_mut(&key) {
+        Some(taken) if *taken > 1 => *taken -= 1,
+        Some(_) | None => {
+            counts.remove(&key);
+        }
+    }
+}
+
+/// A place that is taken; dropping it gives it back.
+#[derive(Debug)]
+#[must_use]
+pub struct Place {
+    crowd: Crowd,
+    origin: Origin,
+    standing: Standing,
+}
+
+#[derive(Debug)]
+enum Standing {
+    Stranger { id: u64, notice: Arc<Notice> },
+    Guest,
+}
+
+impl Place {
+    /// Whether others have the place by now, and this connection has to end.
+    pub fn is_turned_out(&self) -> bool {
+        match &self.standing {
+            Standing::Stranger { notice, .. } => notice.is_raised(),
+            Standing::Guest => false,
+        }
+    }
+
+    /// Wakes this task when it is turned out.
+    pub fn watch(&self, cx: &Context<'_>) {
+        if let Standing::Stranger { notice, .. } = &self.standing {
+            notice.watch(cx);
+        }
+    }
+
+    /// The credentials were good: this connection is no stranger any more. One that was turned out a moment
+    /// ago has its place for all that; then there is one too many for a while.
+    pub fn logged_in(&mut self) {
+        if let Standing::Stranger { id, .. } = &self.standing {
+            let mut state = lock(&self.crowd.0);
+            if state.leave(*id).is_none() {
+                state.total += 1;
+                *state.origins.entry(self.origin).or_default() += 1;
+            }
+            drop(state);
+            self.standing = Standing::Guest;
+        }
+    }
+
+    /// The credentials were good, and still the login failed: a stranger again.
+    pub fn login_failed(&mut self, now: Time) {
+        if matches!(self.standing, Standing::Guest) {
+            let (id, notice) = lock(&self.crowd.0).enter(self.origin, now);
+            self.standing = Standing::Stranger { id, notice };
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = lock(&self.crowd.0);
+        let counted = match &self.standing {
+            Standing::Stranger { id, .. } => state.leave(*id).is_some(),
+            Standing::Guest => true,
+        };
+        if counted {
+            state.total -= 1;
+            give_back(&mut state.origins, self.origin);
+        }
+    }
+}
+
+/// The state is consistent after every statement, so a panic elsewhere cannot have spoilt it.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,46 @@
+//! Telling the task of another connection that something concerns it.
+//!
+//! Owns a flag and who is woken when it goes up. Never says what it is about: the one who raises it and the
+//! one who looks agree on that.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Waker};
+
+/// A flag that wakes. It goes up once and stays up.
+#[derive(Debug, Default)]
+pub(crate) struct Notice {
+    raised: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Notice {
+    /// Raises the flag. Never call it with a lock held that the woken task may want: a waker may own it.
+    pub(crate) fn raise(&self) {
+        self.raised.store(true, Ordering::Release);
+        let waker = self
+            .waker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether the flag is up.
+    pub(crate) fn is_raised(&self) -> bool {
+        self.raised.load(Ordering::Acquire)
+    }
+
+    /// Wakes this task when the flag goes up; at once if it is up.
+    pub(crate) fn watch(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = waker.replace(cx.waker().clone());
+        drop(waker);
+        drop(before);
+        if self.is_raised() {
+            cx.waker().wake_by_ref();
+        }
+    }
+}

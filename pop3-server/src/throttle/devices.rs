@@ -1,0 +1,201 @@
+//! Which devices were right lately.
+//!
+//! Owns a bounded table of keyed digests of name, credential and address. The key is made when the process
+//! starts and never leaves it; nothing can be learned from a digest without it, and no secret is kept.
+//!
+//! Each name has a few places of its own, the one that was used longest ago makes room: who owns one account
+//! can push out his own devices and nobody else's.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use pop3_proto::backend::Login;
+use pop3_proto::time::Time;
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+
+use crate::limit::Origin;
+
+/// How long a device stays known after it was right last.
+pub const LIFETIME: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// Devices of one name.
+pub const DEVICES: usize = 16;
+
+/// Names with devices.
+pub const NAMES: usize = 20_000;
+
+pub(super) type Digest = [u8; 16];
+
+/// Makes the digests.
+pub(super) struct Key {
+    mac: Hmac<Sha256>,
+    /// Without a random key nobody is recognised.
+    random: bool,
+}
+
+impl Key {
+    pub(super) fn new() -> Self {
+        let mut key = [0; 64];
+        let random = getrandom::fill(&mut key).is_ok();
+        Self {
+            mac: Hmac::<Sha256>::new(&key.into()),
+            random,
+        }
+    }
+
+    fn digest(&self, what: u8, fields: &[&[u8]]) -> Digest {
+        let mut mac = self.mac.clone();
+        mac.update(&[what]);
+        for field in fields {
+            // with its length in front, no field runs into the next
+            mac.update(&(field.len() as u64).to_be_bytes());
+            mac.update(field);
+        }
+        let whole: [u8; 32] = mac.finalize().into_bytes().into();
+        let mut digest = Digest::default();
+        digest.copy_from_slice(&whole[..16]);
+        digest
+    }
+
+    /// A name, however it is written.
+    pub(super) fn name(&self, name: &str) -> Digest {
+        self.digest(b'n', &[name.to_lowercase().as_bytes()])
+    }
+
+    pub(super) fn origin(&self, origin: Origin) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.digest(b'o', &[&origin.octets()]);
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// The device that this login comes from.
+    pub(super) fn device(&self, login: &Login, origin: Origin) -> Option<Device> {
+        let name = login.identity().filter(|_| self.random)?;
+        let (form, credential): (&str, Option<&[u8]>) = match login {
+            Login::Password { password, .. } => ("password", Some(password.expose())),
+            Login::Bearer { token, .. } => ("token", Some(token.expose())),
+            // what answers a challenge is another one each time
+            Login::Apop { .. } => ("APOP", None),
+            Login::CramMd5 { .. } => ("CRAM-MD5", None),
+            Login::Relay { mechanism, .. } => (mechanism.as_str(), None),
+            _ => return None,
+        };
+        let user = login.user().unwrap_or_default();
+        let fields = [
+            form.as_bytes(),
+            name.as_bytes(),
+            user.as_bytes(),
+            credential.unwrap_or_default(),
+            &origin.octets(),
+        ];
+        Some(Device {
+            name: self.name(name),
+            origin: self.origin(origin),
+            proof: self.digest(b'd', &fields),
+            tells: credential.is_some(),
+        })
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").finish_non_exhaustive()
+    }
+}
+
+/// A login as a device is known by.
+#[derive(Clone, Debug)]
+pub(super) struct Device {
+    name: Digest,
+    origin: u64,
+    proof: Digest,
+    /// Whether the proof covers a credential: if it does, only the right one finds the entry.
+    tells: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    origin: u64,
+    proof: Digest,
+    last: Time,
+    /// It was used up, or was wrong after it was right: only the address is still known.
+    spent: bool,
+}
+
+/// The devices that were right lately.
+#[derive(Debug, Default)]
+pub(super) struct Devices(HashMap<Digest, Vec<Known>>);
+
+impl Devices {
+    /// Whether this device was right lately. One that answers challenges can be told from others behind its
+    /// address by its name alone; so it passes once, and again after it was right.
+    pub(super) fn passes(&mut self, device: &Device, now: Time) -> bool {
+        let is_good = |known: &Known| is_fresh(known, now) && !known.spent;
+        let passes = self.0.get(&device.name).is_some_and(|known| {
+            known
+                .iter()
+                .any(|known| bool::from(known.proof.ct_eq(&device.proof)) & is_good(known))
+        });
+        if passes && !device.tells {
+            self.spend(device);
+        }
+        passes
+    }
+
+    /// Whether somebody with this name was right lately from this address.
+    pub(super) fn is_familiar(&self, device: &Device, now: Time) -> bool {
+        self.0.get(&device.name).is_some_and(|known| {
+            known
+                .iter()
+                .any(|known| known.origin == device.origin && is_fresh(known, now))
+        })
+    }
+
+    pub(super) fn remember(&mut self, device: &Device, now: Time) {
+        if !self.0.contains_key(&device.name) && self.0.len() >= NAMES {
+            self.make_room(now);
+        }
+        let known = self.0.entry(device.name).or_default();
+        known.retain(|known| known.proof != device.proof);
+        if known.len() >= DEVICES {
+            known.remove(0);
+        }
+        known.push(Known {
+            origin: device.origin,
+            proof: device.proof,
+            last: now,
+            spent: false,
+        });
+    }
+
+    /// This device does not pass any more until it is right again.
+    pub(super) fn spend(&mut self, device: &Device) {
+        for known in self.0.get_mut(&device.name).into_iter().flatten() {
+            known.spent |= bool::from(known.proof.ct_eq(&device.proof));
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+
+    /// Forgets the names that were right longest ago, a tenth of all.
+    fn make_room(&mut self, now: Time) {
+        let last = |known: &Vec<Known>| known.last().map_or(Time::ZERO, |known| known.last);
+        self.0.retain(|_, known| now.since(last(known)) < LIFETIME);
+        if self.0.len() < NAMES {
+            return;
+        }
+        let mut moments: Vec<Time> = self.0.values().map(last).collect();
+        let place = moments.len() / 10;
+        let (_, oldest, _) = moments.select_nth_unstable(place);
+        let oldest = *oldest;
+        self.0.retain(|_, known| last(known) > oldest);
+    }
+}
+
+fn is_fresh(known: &Known, now: Time) -> bool {
+    now.since(known.last) < LIFETIME
+}

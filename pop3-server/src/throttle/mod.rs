@@ -1,0 +1,395 @@
+//! Which login may be looked at when: those of strangers in turn, those of known devices at once.
+//!
+//! Owns who waits. A login has *subjects*: the address it comes from (an IPv4 address or an IPv6 /64), the
+//! /56 and the /48 around it, and the name it is for. A subject with failures of late lets one login through
+//! at a time, and after each failure only when the wait of [`Delay`] is over. A wider network counts once
+//! failures came from several /64 in it, a name once they came from several addresses.
+//!
+//! Never refuses anything, and never looks at a password: the wait comes first, so a right one takes as long
+//! as a wrong one. These do not wait:
+//!
+//! * logins none of whose subjects failed lately;
+//! * devices that were right lately, with the same name, the same credential and from the same address,
+//!   whatever others behind that address or for that name do. Where the credential answers a challenge
+//!   (APOP, CRAM-MD5, SCRAM) it cannot be compared; such a device passes once after each time it was right.
+//!
+//! Of those that wait, names that were right from this address lately go first.
+//!
+//! Time is a parameter; what it remembers is bounded, lies in memory and ends with the process.
+//!
+//! # Examples
+//!
+//! ```
+//! use pop3_proto::backend::Login;
+//! use pop3_proto::time::Time;
+//! use pop3_server::delay::{Delay, Fault};
+//! use pop3_server::throttle::Throttle;
+//! use std::time::Duration;
+//!
+//! let (throttle, rules, address) = (Throttle::new(), Delay::default(), "192.0.2.1".parse()?);
+//! let login = Login::Password { user: "tim".into(), password: b"guess"[..].into() };
+//! let mut first = throttle.ask(&rules, &login, address, Time::ZERO);
+//! assert_eq!(first.poll(Time::ZERO), None, "a clean address does not wait");
+//! first.wrong(Fault::Wrong, Time::ZERO);
+//! let mut next = throttle.ask(&rules, &login, address, Time::ZERO);
+//! assert_eq!(next.poll(Time::ZERO), Some(Time::ZERO + Duration::from_secs(2)));
+//! # Ok::<(), std::net::AddrParseError>(())
+//! ```
+
+mod devices;
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
+use std::time::Duration;
+
+use pop3_proto::backend::Login;
+use pop3_proto::time::Time;
+
+use crate::delay::{Delay, Failures, Fault};
+use crate::limit::{Origin, Site};
+use crate::notice::Notice;
+use devices::{Device, Devices, Digest, Key};
+
+pub use devices::{DEVICES, LIFETIME, NAMES};
+
+/// How long a turn is kept for a login that is being looked at: a slow upstream, or a client that answers no
+/// challenge, holds up the others no longer.
+pub const TURN: Duration = Duration::from_secs(10);
+
+/// From how many addresses a name fails before it waits.
+pub const NAME_SOURCES: usize = 4;
+
+/// How many /64 of a /56 fail before it waits, and how many of a /48.
+const SITE_SOURCES: (usize, usize) = (4, 16);
+
+/// The logins of one process. Clones share everything.
+#[derive(Clone, Debug, Default)]
+pub struct Throttle(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    key: Key,
+    places: Failures<Place>,
+    names: Failures<Digest>,
+    devices: Devices,
+    waiting: BTreeMap<Order, Waiting>,
+    next: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            key: Key::new(),
+            places: Failures::default(),
+            names: Failures::default(),
+            devices: Devices::default(),
+            waiting: BTreeMap::new(),
+            next: 0,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Place {
+    Origin(Origin),
+    Site(Site),
+}
+
+impl Place {
+    fn sources(self) -> usize {
+        match self {
+            Self::Origin(_) => 1,
+            Self::Site(site) if site.length() >= 56 => SITE_SOURCES.0,
+            Self::Site(_) => SITE_SOURCES.1,
+        }
+    }
+}
+
+/// Familiar names first, then who came first.
+type Order = (bool, u64);
+
+#[derive(Debug)]
+struct Waiting {
+    rules: Delay,
+    subjects: Subjects,
+    notice: Arc<Notice>,
+}
+
+/// What the failures of a login are counted for.
+#[derive(Clone, Copy, Debug)]
+struct Subjects {
+    origin: Origin,
+    name: Option<Digest>,
+}
+
+impl Subjects {
+    fn places(&self) -> impl Iterator<Item = Place> + use<> {
+        let origin = std::iter::once(Place::Origin(self.origin));
+        origin.chain(self.origin.sites().map(Place::Site))
+    }
+}
+
+impl Throttle {
+    /// Nothing failed and nobody is known.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A login that wants to be looked at.
+    pub fn ask(&self, rules: &Delay, login: &Login, address: IpAddr, now: Time) -> Look {
+        let origin = Origin::from(address);
+        let mut state = lock(&self.0);
+        let device = state.key.device(login, origin);
+        let subjects = Subjects {
+            origin,
+            name: login.identity().map(|name| state.key.name(name)),
+        };
+        let known = device
+            .as_ref()
+            .is_some_and(|device| state.devices.passes(device, now));
+        let id = state.next;
+        state.next += 1;
+        let free = known || rules.most.is_zero() || state.free_at(rules, &subjects, now).is_none();
+        let standing = if free {
+            Standing::Seen
+        } else {
+            let familiar = device
+                .as_ref()
+                .is_some_and(|device| state.devices.is_familiar(device, now));
+            let order = (!familiar, id);
+            let notice = Arc::new(Notice::default());
+            let waiting = Waiting {
+                rules: *rules,
+                subjects,
+                notice: Arc::clone(&notice),
+            };
+            state.waiting.insert(order, waiting);
+            Standing::Waits { order, notice }
+        };
+        drop(state);
+        Look {
+            throttle: self.clone(),
+            rules: *rules,
+            id,
+            subjects,
+            device,
+            standing,
+        }
+    }
+
+    /// How many failures of this address count now.
+    pub fn failures(&self, rules: &Delay, address: IpAddr, now: Time) -> u32 {
+        let place = Place::Origin(address.into());
+        let state = lock(&self.0);
+        let failed = state.places.get(&place);
+        failed.map_or(0, |failed| failed.weight(rules, place.sources(), now))
+    }
+
+    /// How many addresses and networks, names, and devices are remembered.
+    pub fn remembered(&self) -> (usize, usize, usize) {
+        let state = lock(&self.0);
+        (state.places.len(), state.names.len(), state.devices.len())
+    }
+
+    /// How many logins wait.
+    pub fn waiting(&self) -> usize {
+        lock(&self.0).waiting.len()
+    }
+
+    /// Lets through whose turn it is.
+    fn pass_on(&self, now: Time) {
+        let raised = lock(&self.0).pass_on(now);
+        // not under the lock: a waker may own a task that owns a login
+        for notice in raised {
+            notice.raise();
+        }
+    }
+}
+
+impl State {
+    /// When the last of these subjects is free; `None`: none of them failed.
+    fn free_at(&self, rules: &Delay, subjects: &Subjects, now: Time) -> Option<Time> {
+        let places = places_free_at(&self.places, rules, subjects.origin, now);
+        places.max(name_free_at(&self.names, rules, subjects.name, now))
+    }
+
+    /// Gives their turns to all whose subjects are free.
+    fn pass_on(&mut self, now: Time) -> Vec<Arc<Notice>> {
+        let (mut passed, mut blocked) = (Vec::new(), HashSet::new());
+        let late = |at: Option<Time>| at.is_some_and(|at| at > now);
+        for (order, waiting) in &self.waiting {
+            let Subjects { origin, name } = waiting.subjects;
+            // many wait behind few addresses
+            if blocked.contains(&origin) {
+                continue;
+            }
+            if late(places_free_at(&self.places, &waiting.rules, origin, now)) {
+                blocked.insert(origin);
+                continue;
+            }
+            if late(name_free_at(&self.names, &waiting.rules, name, now)) {
+                continue;
+            }
+            let turn = (order.1, now + TURN);
+            for place in waiting.subjects.places() {
+                if let Some(failed) = self.places.get_mut(&place) {
+                    failed.take_turn(turn);
+                }
+            }
+            if let Some(failed) = name.and_then(|name| self.names.get_mut(&name)) {
+                failed.take_turn(turn);
+            }
+            passed.push(*order);
+        }
+        let taken = passed.iter().filter_map(|order| self.waiting.remove(order));
+        taken.map(|waiting| waiting.notice).collect()
+    }
+
+    fn leave(&mut self, id: u64, subjects: &Subjects) {
+        for place in subjects.places() {
+            if let Some(failed) = self.places.get_mut(&place) {
+                failed.leave_turn(id);
+            }
+        }
+        if let Some(failed) = subjects.name.and_then(|name| self.names.get_mut(&name)) {
+            failed.leave_turn(id);
+        }
+    }
+
+    fn note(&mut self, rules: &Delay, subjects: &Subjects, fault: Fault, now: Time) {
+        let source = self.key.origin(subjects.origin);
+        for place in subjects.places() {
+            let subject = (place, place.sources());
+            self.places.note(rules, subject, source, fault, now);
+        }
+        // what was not looked at was no guess at this name
+        if let Some(name) = subjects.name.filter(|_| fault != Fault::Unseen) {
+            let subject = (name, NAME_SOURCES);
+            self.names.note(rules, subject, source, fault, now);
+        }
+    }
+}
+
+fn places_free_at(
+    places: &Failures<Place>,
+    rules: &Delay,
+    origin: Origin,
+    now: Time,
+) -> Option<Time> {
+    let free_at = |place: Place| {
+        let failed = places.get(&place)?;
+        failed.free_at(rules, place.sources(), now)
+    };
+    let subjects = Subjects { origin, name: None };
+    subjects.places().filter_map(free_at).max()
+}
+
+fn name_free_at(
+    names: &Failures<Digest>,
+    rules: &Delay,
+    name: Option<Digest>,
+    now: Time,
+) -> Option<Time> {
+    names.get(&name?)?.free_at(rules, NAME_SOURCES, now)
+}
+
+/// A login that waits to be looked at, or is looked at. Dropped without a verdict, it gives its turn back and
+/// counts for nothing.
+#[derive(Debug)]
+#[must_use]
+pub struct Look {
+    throttle: Throttle,
+    rules: Delay,
+    id: u64,
+    subjects: Subjects,
+    device: Option<Device>,
+    standing: Standing,
+}
+
+#[derive(Debug)]
+enum Standing {
+    Waits { order: Order, notice: Arc<Notice> },
+    Seen,
+}
+
+impl Look {
+    /// `None`: it may be looked at now. Otherwise when to ask again, unless [`watch`](Self::watch) says so
+    /// earlier.
+    pub fn poll(&mut self, now: Time) -> Option<Time> {
+        let Standing::Waits { notice, .. } = &self.standing else {
+            return None;
+        };
+        if !notice.is_raised() {
+            self.throttle.pass_on(now);
+        }
+        if notice.is_raised() {
+            self.standing = Standing::Seen;
+            return None;
+        }
+        // a turn that others have in the same moment is over in a moment
+        let at = lock(&self.throttle.0).free_at(&self.rules, &self.subjects, now);
+        Some(at.unwrap_or(now).max(now + Duration::from_millis(1)))
+    }
+
+    /// Wakes this task when it may be looked at.
+    pub fn watch(&self, cx: &Context<'_>) {
+        if let Standing::Waits { notice, .. } = &self.standing {
+            notice.watch(cx);
+        }
+    }
+
+    /// Whether it waits and was let through meanwhile.
+    pub fn is_called(&self) -> bool {
+        match &self.standing {
+            Standing::Waits { notice, .. } => notice.is_raised(),
+            Standing::Seen => false,
+        }
+    }
+
+    /// The credentials were good: this device is known from now on.
+    pub fn right(self, now: Time) {
+        if let Some(device) = &self.device {
+            lock(&self.throttle.0).devices.remember(device, now);
+        }
+        self.end(now);
+    }
+
+    /// The login failed.
+    pub fn wrong(self, fault: Fault, now: Time) {
+        let mut state = lock(&self.throttle.0);
+        state.note(&self.rules, &self.subjects, fault, now);
+        if let Some(device) = self.device.as_ref().filter(|_| fault == Fault::Wrong) {
+            state.devices.spend(device);
+        }
+        drop(state);
+        self.end(now);
+    }
+
+    /// The login ended, and nothing that could have been a guess went anywhere.
+    pub fn nothing(self, now: Time) {
+        self.end(now);
+    }
+
+    fn end(self, now: Time) {
+        let throttle = self.throttle.clone();
+        drop(self);
+        throttle.pass_on(now);
+    }
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        let mut state = lock(&self.throttle.0);
+        if let Standing::Waits { order, .. } = &self.standing {
+            state.waiting.remove(order);
+        }
+        state.leave(self.id, &self.subjects);
+    }
+}
+
+/// The state is consistent after every statement, so a panic elsewhere cannot have spoilt it.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

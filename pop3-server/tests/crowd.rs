@@ -1,0 +1,156 @@
+//! Who holds a place before login, and who makes room, in virtual time.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use pop3_proto::time::Time;
+use pop3_server::crowd::{Crowd, FAIR, Place};
+use pop3_server::limit::Limits;
+use proptest::prelude::*;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn at(seconds: u64) -> Time {
+    Time::from_start(Duration::from_secs(seconds))
+}
+
+const LIMITS: Limits = Limits {
+    total: 30,
+    strangers: 20,
+    per_address: 8,
+    per_user: 0,
+};
+
+fn out(places: &[Place]) -> Vec<usize> {
+    let all = places.iter().enumerate();
+    all.filter_map(|(n, place)| place.is_turned_out().then_some(n))
+        .collect()
+}
+
+/// W023: the oldest from where most come goes, be he ever so young.
+#[test]
+fn w023_the_oldest_of_the_most_crowded_goes_first() {
+    let crowd = Crowd::default();
+    let from = |host: &str| crowd.admit(&LIMITS, ip(host), at(0));
+    let mut places = vec![from("192.0.2.1").unwrap()];
+    places.extend((0..7).map(|_| from("192.0.2.2").unwrap()));
+    places.extend((0..6).map(|_| from("192.0.2.3").unwrap()));
+    places.extend((0..6).map(|_| from("192.0.2.4").unwrap()));
+    assert_eq!(crowd.count(), (20, 20));
+    let fresh = from("192.0.2.9").unwrap();
+    assert_eq!(out(&places), [1]);
+    assert_eq!(crowd.count(), (20, 20));
+    assert!(!fresh.is_turned_out());
+    // and no newcomer pushes out his own neighbours before their time
+    assert!(from("192.0.2.2").is_none() || out(&places) == [1, 8]);
+    drop(places);
+    assert_eq!(crowd.count().0, 1);
+}
+
+/// W023: who floods his own address does not get his neighbours behind it out at once, nor block it for ever.
+#[test]
+fn w023_neighbours_have_their_fair_chance() {
+    let crowd = Crowd::default();
+    let places: Vec<_> = (0..8)
+        .map(|_| crowd.admit(&LIMITS, ip("192.0.2.1"), at(0)).unwrap())
+        .collect();
+    assert!(crowd.admit(&LIMITS, ip("192.0.2.1"), at(1)).is_none());
+    assert_eq!(out(&places), Vec::<usize>::new());
+    let later = at(0) + FAIR;
+    let next = crowd.admit(&LIMITS, ip("192.0.2.1"), later).unwrap();
+    assert_eq!(out(&places), [0]);
+    drop((places, next));
+    assert_eq!((crowd.count(), crowd.origins()), ((0, 0), 0));
+}
+
+/// W023: the /64 of one site count together.
+#[test]
+fn w023_the_networks_of_a_site_are_one_crowd() {
+    for (step, most) in [(1_u128 << 64, 16), (1 << 72, 32)] {
+        let limits = Limits {
+            total: 0,
+            strangers: 0,
+            ..LIMITS
+        };
+        let crowd = Crowd::default();
+        let base = 0x2001_0db8_0001_0000_u128 << 64;
+        let mut places = Vec::new();
+        for n in 0..100_u128 {
+            let address = Ipv6Addr::from_bits(base + n * step).into();
+            places.extend(crowd.admit(&limits, address, at(0)));
+        }
+        assert_eq!(places.len(), most);
+        // where it is full, the site goes first although each of its networks has one stranger
+        let limits = Limits {
+            strangers: most + 1,
+            ..limits
+        };
+        let mut lone = crowd.admit(&limits, ip("192.0.2.1"), at(0)).unwrap();
+        let other = crowd.admit(&limits, ip("192.0.2.2"), at(0)).unwrap();
+        assert_eq!((out(&places), lone.is_turned_out()), (vec![0], false));
+        lone.logged_in();
+        drop((lone, other, places));
+        assert_eq!(crowd.count(), (0, 0));
+    }
+}
+
+/// W023: who has logged in stays, and strangers have fewer places than all.
+#[test]
+fn w023_who_is_logged_in_is_never_turned_out() {
+    let crowd = Crowd::default();
+    let mut places = Vec::new();
+    for host in 0..30 {
+        let mut place = crowd
+            .admit(&LIMITS, ip(&format!("192.0.2.{host}")), at(0))
+            .unwrap();
+        place.logged_in();
+        places.push(place);
+    }
+    assert!(crowd.admit(&LIMITS, ip("198.51.100.1"), at(100)).is_none());
+    assert!(!crowd.make_room());
+    places[0].login_failed(at(100));
+    let next = crowd.admit(&LIMITS, ip("198.51.100.1"), at(100));
+    assert!(next.is_some());
+    assert_eq!(out(&places), [0]);
+    // it was just about to log in: it keeps its place
+    places[0].logged_in();
+    assert_eq!((out(&places), crowd.count().0), (vec![], 31));
+    drop((places, next));
+    assert_eq!((crowd.count(), crowd.origins()), ((0, 0), 0));
+}
+
+proptest! {
+    /// W023: whatever comes and goes, the counts are right and the bounds hold.
+    #[test]
+    fn w023_counts_and_bounds_hold(events in prop::collection::vec((0_u8..4, any::<u8>(), 0_u64..5), 0..300)) {
+        let crowd = Crowd::default();
+        let mut places: Vec<(Place, bool)> = Vec::new();
+        let mut now = 0;
+        for (what, which, pause) in events {
+            now += pause;
+            let n = usize::from(which) % places.len().max(1);
+            match what {
+                0 | 1 => {
+                    let address = match which % 3 {
+                        0 => ip(&format!("192.0.2.{}", which % 7)),
+                        _ => ip(&format!("2001:db8:{}:{:x}::1", which % 2, which)),
+                    };
+                    places.extend(crowd.admit(&LIMITS, address, at(now)).map(|place| (place, false)));
+                }
+                2 if !places.is_empty() => drop(places.swap_remove(n)),
+                _ => if let Some((place, member)) = places.get_mut(n).filter(|(place, _)| !place.is_turned_out()) {
+                    if *member { place.login_failed(at(now)) } else { place.logged_in() }
+                    *member = !*member;
+                },
+            }
+            let inside = |member: bool| places.iter().filter(|(place, is)| !place.is_turned_out() && *is == member).count();
+            prop_assert_eq!(crowd.count(), (inside(true) + inside(false), inside(false)));
+            prop_assert!(crowd.count().0 <= LIMITS.total);
+        }
+        drop(places);
+        prop_assert_eq!((crowd.count(), crowd.origins()), ((0, 0), 0));
+    }
+}
