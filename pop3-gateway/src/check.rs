@@ -18,7 +18,7 @@ use crate::probe;
 use crate::stores;
 use crate::tools;
 use crate::wiring::{self, SelfSigned, Surroundings};
-use crate::{Failure, advice, cli, logging, print, serve};
+use crate::{Failure, advice, cli, descriptors, logging, print, serve};
 
 /// Runs `check`.
 pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
@@ -31,6 +31,9 @@ pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
     let config = found?;
     let (verified, heard) = logging::warnings(|| {
         advice::give(&config, Some(&arguments.config));
+        if let Some((_, warning)) = descriptors::shortage(&config, descriptors::most()) {
+            tracing::warn!("{warning}");
+        }
         verify(&config)
     });
     let (runtime, mut warnings) = match verified {
@@ -172,8 +175,9 @@ fn as_text(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> String
     rows.push((
         "limits",
         format!(
-            "{} connections, {} an address, {} a user; cut after {} failed logins",
+            "{} connections, {} before login, {} an address, {} a user; cut after {} failed logins",
             limits.connections,
+            limits.before_login(),
             limits.connections_per_address,
             limits.connections_per_user,
             limits.failed_logins,
@@ -392,6 +396,7 @@ fn as_json(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> Value 
         "routes": routes(&config.routing).into_iter().map(route).collect::<Vec<_>>(),
         "limits": {
             "connections": config.limits.connections,
+            "connections_before_login": config.limits.before_login(),
             "connections_per_address": config.limits.connections_per_address,
             "connections_per_user": config.limits.connections_per_user,
             "failed_logins": config.limits.failed_logins,

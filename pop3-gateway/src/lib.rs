@@ -13,7 +13,8 @@
 //! | [`service`], [`served`], [`budget`] | the backend of a login |
 //! | [`stores`], [`listed`], [`monitor`], [`compose`] | mailboxes that are kept here |
 //! | [`tools`] | accounts and messages of stores |
-//! | [`transcript`], [`logging`] | what is written down |
+//! | [`transcript`], [`logging`], [`queue`] | what is written down |
+//! | [`descriptors`] | how many files and sockets the process may have open |
 
 #[cfg(not(any(feature = "tokio", feature = "smol")))]
 compile_error!(
@@ -26,10 +27,12 @@ pub mod check;
 pub mod cli;
 pub mod compose;
 pub mod demo;
+pub mod descriptors;
 pub mod listed;
 pub mod logging;
 pub mod monitor;
 pub mod probe;
+pub mod queue;
 pub mod serve;
 pub mod served;
 pub mod service;
@@ -121,10 +124,22 @@ pub fn run(cli: Cli) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // nobody is left to tell if this fails
-            let _ = writeln!(io::stderr(), "pop3-gateway: {}", failure.message);
+            complain(failure.message);
             ExitCode::from(failure.code)
         }
+    }
+}
+
+/// To standard error, but not for long: one that nobody reads must not keep the process from its end.
+fn complain(message: String) {
+    let (done, wait) = std::sync::mpsc::channel();
+    let told = std::thread::Builder::new().spawn(move || {
+        // nobody is left to tell if this fails
+        let _ = writeln!(io::stderr(), "pop3-gateway: {message}");
+        let _ = done.send(());
+    });
+    if told.is_ok() {
+        let _ = wait.recv_timeout(std::time::Duration::from_secs(2));
     }
 }
 

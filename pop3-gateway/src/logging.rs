@@ -1,25 +1,55 @@
 //! The log: human or JSON, on standard error.
+//!
+//! Lines go through a queue to a thread of their own, so that nothing but that thread waits when standard error
+//! is not read. What finds no room is counted, and the log says how much it was once it flows again.
 
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
+use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pop3_server::config::{Log, LogFormat};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::Failure;
+use crate::queue::{Queue, Writer};
+
+/// Lines that may wait.
+const QUEUE: usize = 8 * 1024;
+
+/// The log of the process. Dropped, it waits a moment for the last lines to be written.
+#[derive(Debug)]
+#[must_use]
+pub struct Logging(Arc<Queue<Vec<u8>>>);
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
+}
+
 /// Starts the log of the process. `RUST_LOG` goes before the configured level.
-pub fn start(log: Log) -> Result<(), ParseError> {
+pub fn start(log: Log) -> Result<Logging, Failure> {
     let directives = std::env::var("RUST_LOG")
         .ok()
         .filter(|directives| !directives.is_empty());
     let filter = match directives {
-        Some(directives) => EnvFilter::try_new(directives)?,
+        Some(directives) => EnvFilter::try_new(directives).map_err(|error| {
+            Failure::configuration(format!(
+                "RUST_LOG: {error}; write for example RUST_LOG=debug"
+            ))
+        })?,
         None => EnvFilter::new(log.level.as_str()),
     };
+    let queue = StandardError::open()
+        .and_then(|writer| Queue::start("log", QUEUE, writer))
+        .map_err(|error| Failure::running(format!("the log cannot be written: {error}")))?;
+    let logging = Logging(Arc::new(queue));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(Lines(Arc::clone(&logging.0)))
         // that goes to standard error by `eprintln!`, which panics where it cannot be written: a log
         // whose disk is full or whose reader is gone must not end sessions
         .log_internal_errors(false);
@@ -32,7 +62,56 @@ pub fn start(log: Log) -> Result<(), ParseError> {
             .try_init(),
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
     };
-    Ok(())
+    Ok(logging)
+}
+
+/// Standard error as a file of its own: nobody else has to wait for a lock that is held while it is stuck.
+struct StandardError(File);
+
+impl StandardError {
+    fn open() -> io::Result<Self> {
+        let own = io::stderr().as_fd().try_clone_to_owned()?;
+        Ok(Self(own.into()))
+    }
+}
+
+impl Writer<Vec<u8>> for StandardError {
+    fn write(&mut self, line: Vec<u8>) {
+        // nothing is left to say it to
+        let _ = self.0.write_all(&line);
+    }
+
+    fn lost(&mut self, lines: u64) {
+        tracing::warn!(
+            lines,
+            "lines of the log came while standard error was not read, and are lost"
+        );
+    }
+}
+
+/// Puts each line into the queue.
+struct Lines(Arc<Queue<Vec<u8>>>);
+
+/// Takes one line: a subscriber writes each event in one piece.
+struct Line<'a>(&'a Queue<Vec<u8>>);
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line(&self.0)
+    }
+}
+
+impl Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.put(bytes.to_vec());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What is warned of in the meantime, a text for each: for commands that have no log.

@@ -13,9 +13,9 @@ use pop3_server::transcript::TranscriptSink;
 
 use crate::service::Gateway;
 use crate::stores;
-use crate::transcript::{Folder, Recorder};
+use crate::transcript::{Bound as TranscriptBound, Folder, Recorder};
 use crate::wiring::{self, SelfSigned, Surroundings};
-use crate::{Failure, advice, cli, logging};
+use crate::{Failure, advice, cli, descriptors, logging};
 
 /// A gateway whose sockets listen, but that accepts nobody yet.
 #[derive(Debug)]
@@ -36,12 +36,10 @@ struct Place {
 
 /// Runs `serve`.
 pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
-    let config = configuration(arguments)?;
-    logging::start(config.log).map_err(|error| {
-        Failure::configuration(format!(
-            "RUST_LOG: {error}; write for example RUST_LOG=debug"
-        ))
-    })?;
+    let mut config = configuration(arguments)?;
+    let _log = logging::start(config.log)?;
+    let descriptors = descriptors::raise();
+    fit(&mut config, descriptors);
     advice::give(&config, arguments.config.as_deref());
     let recorder = config.transcript.clone().map(record).transpose()?;
     let surroundings = Surroundings {
@@ -68,7 +66,7 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
             }
         }
     }
-    let reload = bound.reload(arguments.clone(), config, surroundings);
+    let reload = bound.reload(arguments.clone(), config, surroundings, descriptors);
     let done = bound.serve(Server::new(), reload);
     if let Some(recorder) = recorder {
         recorder.flush();
@@ -87,6 +85,15 @@ fn configuration(arguments: &cli::Serve) -> Result<Config, Failure> {
     Ok(config)
 }
 
+/// No more connections than there are descriptors for: a client that is turned away knows more than one that
+/// nobody accepts.
+fn fit(config: &mut Config, descriptors: Option<u64>) {
+    if let Some((fitting, warning)) = descriptors::shortage(config, descriptors) {
+        tracing::warn!("{warning}");
+        config.limits.connections = fitting;
+    }
+}
+
 fn record(dir: PathBuf) -> Result<Arc<Recorder>, Failure> {
     let failed = |error| {
         Failure::configuration(format!(
@@ -94,7 +101,7 @@ fn record(dir: PathBuf) -> Result<Arc<Recorder>, Failure> {
             dir.display()
         ))
     };
-    let folder = Folder::open(dir.clone()).map_err(failed)?;
+    let folder = Folder::open(&dir, TranscriptBound::default()).map_err(failed)?;
     Recorder::start(folder).map(Arc::new).map_err(failed)
 }
 
@@ -158,7 +165,13 @@ impl Bound {
 
     /// What SIGHUP does: everything is read again, and new connections start with it. Whatever is
     /// wrong with it, the old configuration stays.
-    fn reload(&self, arguments: cli::Serve, config: Config, surroundings: Surroundings) -> Reload {
+    fn reload(
+        &self,
+        arguments: cli::Serve,
+        config: Config,
+        surroundings: Surroundings,
+        descriptors: Option<u64>,
+    ) -> Reload {
         let places: Vec<_> = self
             .places
             .iter()
@@ -167,7 +180,8 @@ impl Bound {
         let current = Mutex::new(config);
         Arc::new(move || {
             let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
-            let read = configuration(&arguments).and_then(|config| {
+            let read = configuration(&arguments).and_then(|mut config| {
+                fit(&mut config, descriptors);
                 let settings = wiring::settings(&config, &surroundings, SelfSigned::Make)?;
                 Ok((config, settings))
             });

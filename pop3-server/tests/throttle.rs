@@ -32,6 +32,11 @@ fn forms(user: &str) -> Vec<Login> {
     let mechanism = |name| Mechanism::new(name).unwrap();
     vec![
         password(user, "p"),
+        Login::ActingFor {
+            user: "somebody".into(),
+            by: user.into(),
+            password: b"p"[..].into(),
+        },
         Login::Apop {
             user: user.into(),
             timestamp: "<1@x>".into(),
@@ -231,7 +236,7 @@ fn w020_nothing_but_the_very_same_login_is_known() {
 #[test]
 fn w020_an_answer_to_a_challenge_passes_once() {
     let play = Play::new();
-    let apop = &forms("tim")[1];
+    let apop = &forms("tim")[2];
     play.succeed(apop, OFFICE, at(0));
     play.fail(&password("ann", "guess"), OFFICE, Fault::Wrong, at(0));
     let mut first = play.ask(apop, OFFICE, at(0));

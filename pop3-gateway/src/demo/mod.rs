@@ -33,7 +33,8 @@ pub fn run(arguments: &cli::Demo) -> Result<(), Failure> {
         format: LogFormat::Human,
         level: LogLevel::Warn,
     };
-    logging::start(log).map_err(Failure::configuration)?;
+    let _log = logging::start(log)?;
+    let _ = crate::descriptors::raise();
     let host = TcpHost::start("127.0.0.1:0", ImapServer::new(store(), Options::default()))
         .map_err(Failure::running)?;
     let imap = host.address();

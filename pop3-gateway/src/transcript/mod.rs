@@ -5,16 +5,16 @@
 
 mod folder;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::{Duration, SystemTime};
-use std::{io, thread};
+use std::io;
+use std::time::SystemTime;
 
 use pop3_proto::time::Time;
 use pop3_proto::trace::{Direction, Trace};
 use pop3_server::transcript::{Dialogue, TranscriptSink};
 
-pub use folder::Folder;
+pub use folder::{Bound, Folder};
+
+use crate::queue::{Queue, Writer};
 
 /// Lines that may wait for the scribe.
 const QUEUE: usize = 16 * 1024;
@@ -56,82 +56,59 @@ pub trait Scribe: Send + 'static {
 
 /// Takes lines down for a [`Scribe`].
 #[derive(Debug)]
-pub struct Recorder {
-    queue: SyncSender<Job>,
-    lost: AtomicU64,
-}
-
-enum Job {
-    Write(Line),
-    Lost(u64),
-    Flush(SyncSender<()>),
-}
+pub struct Recorder(Queue<Line>);
 
 impl Recorder {
     /// Starts the scribe's thread. It ends with the recorder.
     pub fn start(scribe: impl Scribe) -> io::Result<Self> {
-        let (queue, jobs) = sync_channel(QUEUE);
-        thread::Builder::new()
-            .name("transcript".into())
-            .spawn(move || work(scribe, &jobs))?;
-        Ok(Self {
-            queue,
-            lost: AtomicU64::new(0),
-        })
+        let writer = Taking {
+            scribe,
+            failing: false,
+        };
+        Queue::start("transcript", QUEUE, writer).map(Self)
     }
 
     /// Waits until everything that was taken down is written, but not for long.
     pub fn flush(&self) {
-        let (done, wait) = sync_channel(1);
-        // a scribe that is gone or stuck must not hold up the end of the process
-        if self.queue.try_send(Job::Flush(done)).is_ok() {
-            let _ = wait.recv_timeout(Duration::from_secs(2));
+        self.0.flush();
+    }
+}
+
+/// A scribe at work.
+struct Taking<S> {
+    scribe: S,
+    failing: bool,
+}
+
+impl<S: Scribe> Writer<Line> for Taking<S> {
+    fn write(&mut self, line: Line) {
+        let written = self.scribe.write(&line);
+        if let Err(error) = &written
+            && !self.failing
+        {
+            tracing::error!(%error, "transcripts cannot be written");
         }
+        self.failing = written.is_err();
+    }
+
+    fn lost(&mut self, lines: u64) {
+        self.scribe.lost(lines);
     }
 }
 
 impl TranscriptSink for Recorder {
     fn line(&self, session: u64, at: Time, dialogue: Dialogue, line: &Trace) {
-        let lost = self.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 && self.queue.try_send(Job::Lost(lost)).is_err() {
-            self.lost.fetch_add(lost + 1, Ordering::Relaxed);
-            return;
-        }
         let clock = SystemTime::now();
         let speaker = speaker(dialogue, line.direction);
         let text = printable(&line.text);
-        let line = Line {
+        self.0.put(Line {
             session,
             at,
             clock,
             dialogue,
             speaker,
             text,
-        };
-        if self.queue.try_send(Job::Write(line)).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-fn work(mut scribe: impl Scribe, jobs: &Receiver<Job>) {
-    let mut failing = false;
-    for job in jobs {
-        match job {
-            Job::Write(line) => {
-                let written = scribe.write(&line);
-                if let Err(error) = &written
-                    && !failing
-                {
-                    tracing::error!(%error, "transcripts cannot be written");
-                }
-                failing = written.is_err();
-            }
-            Job::Lost(lines) => scribe.lost(lines),
-            Job::Flush(done) => {
-                let _ = done.try_send(());
-            }
-        }
+        });
     }
 }
 

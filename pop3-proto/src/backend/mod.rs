@@ -166,6 +166,7 @@ impl Login {
     pub fn user(&self) -> Option<&str> {
         match self {
             Self::Relay { names, .. } => names.authorization.as_deref().or(self.identity()),
+            Self::ActingFor { user, .. } => Some(user),
             Self::Password { .. }
             | Self::Apop { .. }
             | Self::CramMd5 { .. }
@@ -178,7 +179,7 @@ impl Login {
     pub fn identity(&self) -> Option<&str> {
         match self {
             Self::Password { user, .. }
-            | Self::ActingFor { user, .. }
+            | Self::ActingFor { by: user, .. }
             | Self::Apop { user, .. }
             | Self::CramMd5 { user, .. }
             | Self::Bearer { user, .. } => Some(user),

@@ -74,7 +74,9 @@ impl Key {
     pub(super) fn device(&self, login: &Login, origin: Origin) -> Option<Device> {
         let name = login.identity().filter(|_| self.random)?;
         let (form, credential): (&str, Option<&[u8]>) = match login {
-            Login::Password { password, .. } => ("password", Some(password.expose())),
+            Login::Password { password, .. } | Login::ActingFor { password, .. } => {
+                ("password", Some(password.expose()))
+            }
             Login::Bearer { token, .. } => ("token", Some(token.expose())),
             // what answers a challenge is another one each time
             Login::Apop { .. } => ("APOP", None),

@@ -1,0 +1,111 @@
+//! How many files and sockets the system lets this process have open, and whether that is enough.
+//!
+//! A session takes two: the client's socket and the upstream's, or a store's file. The soft limit is raised to
+//! the hard one, which needs no privilege; raising that one is the operator's.
+
+use pop3_server::config::Config;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What a session takes.
+const SESSION: u64 = 2;
+
+/// What is open beside sessions: standard streams, the runtime's, certificates and accounts while they are
+/// read, a database's pool.
+const RESERVE: u64 = 64;
+
+/// Files of transcripts that are open at once.
+const TRANSCRIPTS: u64 = 64;
+
+/// Raises the soft limit to the hard one; returns what holds then, `None` for no limit.
+pub fn raise() -> Option<u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return current;
+    }
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => maximum,
+        // macOS has a maximum that cannot be had; then the soft limit stays
+        Err(_) => current,
+    }
+}
+
+/// The most that this process could have, `None` for no limit.
+pub fn most() -> Option<u64> {
+    getrlimit(Resource::Nofile).maximum
+}
+
+/// How many connections fit into so many descriptors, if those of the configuration do not, and what the
+/// operator is told.
+pub fn shortage(config: &Config, limit: Option<u64>) -> Option<(u32, String)> {
+    let limit = limit?;
+    let connections = u64::from(config.limits.connections);
+    let listeners = config.listeners.iter().map(|own| own.addresses.len());
+    let transcripts = config.transcript.as_ref().map_or(0, |_| TRANSCRIPTS);
+    let others = RESERVE + transcripts + u64::try_from(listeners.sum::<usize>()).unwrap_or(0);
+    let needed = connections.saturating_mul(SESSION).saturating_add(others);
+    if needed <= limit {
+        return None;
+    }
+    let fitting = limit.saturating_sub(others) / SESSION;
+    let fitting = u32::try_from(fitting).unwrap_or(u32::MAX).max(1);
+    Some((
+        fitting,
+        format!(
+            "limits.connections = {connections} needs {needed} open files, and the system allows {limit}: \
+             {fitting} connections are accepted; raise the limit (LimitNOFILE={needed} in the systemd unit, or \
+             `ulimit -Hn`), or lower limits.connections"
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pop3_server::config::{Config, Flags};
+
+    fn config(connections: u32) -> Config {
+        let flags = Flags {
+            upstream: "imaps://imap.example.org".into(),
+            listen: vec!["127.0.0.1:1110".into()],
+            ..Flags::default()
+        };
+        let Ok(mut config) = Config::from_flags(flags) else {
+            panic!("a good configuration")
+        };
+        config.limits.connections = connections;
+        config
+    }
+
+    #[test]
+    fn w024_what_does_not_fit_is_told_with_its_remedy() {
+        for (connections, limit, fitting) in [
+            (1000, None, None),
+            (1000, Some(2065), None),
+            (1000, Some(2064), Some(999)),
+            (1000, Some(1024), Some(479)),
+            (1000, Some(10), Some(1)),
+            (u32::MAX, Some(1 << 20), Some(524_255)),
+        ] {
+            let short = shortage(&config(connections), limit);
+            assert_eq!(
+                short.as_ref().map(|(fits, _)| *fits),
+                fitting,
+                "{connections} {limit:?}"
+            );
+            if let Some((fits, text)) = short {
+                assert!(
+                    text.contains("LimitNOFILE=") && text.contains("ulimit"),
+                    "{text}"
+                );
+                assert_eq!(
+                    shortage(&config(fits), limit.filter(|limit| *limit > 100)),
+                    None
+                );
+            }
+        }
+    }
+}

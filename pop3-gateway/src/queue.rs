@@ -1,0 +1,142 @@
+//! A thread that writes, and the bounded queue in front of it.
+//!
+//! Whoever puts something into a [`Queue`] never waits: a disk that is full, a terminal that was stopped, a pipe
+//! that nobody reads hold up the writer's thread and nothing else. What finds no room is counted, and the
+//! [`Writer`] is told how much it was as soon as it gets on.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+use std::{fmt, io, thread};
+
+/// How long the end of the process waits for what was put in.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Writes what comes out of a queue. Runs on a thread of its own and may block.
+pub trait Writer<T>: Send + 'static {
+    /// Writes it.
+    fn write(&mut self, item: T);
+
+    /// So many found no room in the queue and are lost.
+    fn lost(&mut self, count: u64);
+}
+
+/// The way to a writer.
+pub struct Queue<T> {
+    jobs: SyncSender<Job<T>>,
+    lost: AtomicU64,
+}
+
+enum Job<T> {
+    Write(T),
+    Lost(u64),
+    Flush(SyncSender<()>),
+}
+
+impl<T: Send + 'static> Queue<T> {
+    /// Starts a writer's thread, with room for so many. It ends with the queue.
+    pub fn start(name: &str, room: usize, writer: impl Writer<T>) -> io::Result<Self> {
+        let (jobs, queued) = sync_channel(room);
+        thread::Builder::new()
+            .name(name.into())
+            .spawn(move || work(writer, &queued))?;
+        Ok(Self {
+            jobs,
+            lost: AtomicU64::new(0),
+        })
+    }
+
+    /// Puts it in, or counts it as lost.
+    pub fn put(&self, item: T) {
+        if !self.tell_lost() || self.jobs.try_send(Job::Write(item)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until everything that was put in is written, but not for long: a writer that is gone or stuck
+    /// must not hold up the end of the process.
+    pub fn flush(&self) {
+        let (done, wait) = sync_channel(1);
+        if self.tell_lost() && self.jobs.try_send(Job::Flush(done)).is_ok() {
+            let _ = wait.recv_timeout(PATIENCE);
+        }
+    }
+
+    /// Whether the writer knows of all that was lost.
+    fn tell_lost(&self) -> bool {
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        let told = lost == 0 || self.jobs.try_send(Job::Lost(lost)).is_ok();
+        if !told {
+            self.lost.fetch_add(lost, Ordering::Relaxed);
+        }
+        told
+    }
+}
+
+impl<T> fmt::Debug for Queue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue")
+            .field("lost", &self.lost)
+            .finish_non_exhaustive()
+    }
+}
+
+fn work<T>(mut writer: impl Writer<T>, jobs: &Receiver<Job<T>>) {
+    for job in jobs {
+        match job {
+            Job::Write(item) => writer.write(item),
+            Job::Lost(count) => writer.lost(count),
+            Job::Flush(done) => {
+                let _ = done.try_send(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    /// Says what it writes, and goes on when it is let.
+    struct Slow {
+        said: Sender<String>,
+        go_on: Receiver<()>,
+    }
+
+    impl Writer<u64> for Slow {
+        fn write(&mut self, item: u64) {
+            self.said.send(format!("{item}")).unwrap();
+            let _ = self.go_on.recv();
+        }
+
+        fn lost(&mut self, count: u64) {
+            self.said.send(format!("{count} lost")).unwrap();
+        }
+    }
+
+    /// W025: nothing waits for a writer that is stuck, and what was lost is counted and told.
+    #[test]
+    fn w025_a_stuck_writer_holds_nobody_up_and_hears_what_was_lost() {
+        let (said, heard) = channel();
+        let (go_on, wait) = channel();
+        let queue = Queue::start("test", 10, Slow { said, go_on: wait }).unwrap();
+        queue.put(0);
+        assert_eq!(heard.recv().unwrap(), "0");
+        // it is stuck with the first one; ten have room
+        (1..=1000).for_each(|n| queue.put(n));
+        queue.flush();
+        for n in 0..10 {
+            go_on.send(()).unwrap();
+            assert_eq!(heard.recv().unwrap(), format!("{}", n + 1));
+        }
+        queue.put(1001);
+        assert_eq!(heard.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty));
+        (0..5).for_each(|_| go_on.send(()).unwrap());
+        assert_eq!(heard.recv().unwrap(), "990 lost");
+        assert_eq!(heard.recv().unwrap(), "1001");
+    }
+}
