@@ -33,6 +33,8 @@ struct Live {
     /// What was answered, in order.
     ends: Vec<End>,
     entries: Vec<(u32, u64)>,
+    /// The unique-ids in the order of the entries.
+    ids: Vec<String>,
     bodies: BTreeMap<u32, Vec<u8>>,
     open_requests: usize,
 }
@@ -59,6 +61,7 @@ impl Live {
             sent: Vec::new(),
             ends: Vec::new(),
             entries: Vec::new(),
+            ids: Vec::new(),
             bodies: BTreeMap::new(),
             open_requests: 0,
         }
@@ -170,6 +173,7 @@ impl Live {
                     let id = String::from_utf8(unique_id.to_vec()).unwrap();
                     let uid = id.split_once('.').unwrap().1.parse().unwrap();
                     self.entries.push((uid, size));
+                    self.ids.push(id);
                     continue;
                 }
                 Reply::BodyStart { ticket, .. } => {
@@ -238,6 +242,45 @@ fn update(deleted: &[u32], retrieved: &[u32]) -> Request {
     Request::Update {
         deleted: indexes(deleted),
         retrieved: indexes(retrieved),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// P051: over many sessions with deletions, new mail and folders made anew, no id ever stands for two
+    /// messages. Each message has a size of its own, by which it is known.
+    #[test]
+    fn p051_no_id_is_given_to_another_message_later(
+        rounds in prop::collection::vec((0_usize..4, any::<u8>(), prop::bool::weighted(0.2)), 1..12),
+    ) {
+        let store = Store::new();
+        store.add_user(USER, "secret");
+        let server = Server::new(store.clone(), Options::default());
+        let mut known: BTreeMap<String, u64> = BTreeMap::new();
+        let mut size = 20;
+        let mut validity = 1000;
+        for (new, deleted, made_anew) in rounds {
+            for _ in 0..new {
+                size += 1;
+                store.deliver(USER, vec![b'x'; size]);
+            }
+            if made_anew {
+                validity += 1;
+                store.edit(USER, FOLDER, |folder| folder.renumber(validity));
+            }
+            let mut live = Live::new(config(), server.clone(), vec![4096]);
+            prop_assert_eq!(live.ask(Request::Open(password_open())), Some(End::Opened));
+            for (id, (_, octets)) in live.ids.iter().zip(&live.entries) {
+                let before = known.insert(id.clone(), *octets);
+                prop_assert!(before.is_none_or(|before| before == *octets), "{id} was {before:?}, is {octets}");
+            }
+            // the last ones above all: their numbers are the ones that would come again
+            let count = u32::try_from(live.ids.len()).unwrap();
+            let gone: Vec<u32> = (0..count).filter(|n| deleted >> (count - 1 - n).min(7) & 1 == 1).collect();
+            let done = live.ask(update(&gone, &[]));
+            prop_assert_eq!(done, Some(End::Updated));
+        }
     }
 }
 

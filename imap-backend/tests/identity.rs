@@ -44,10 +44,10 @@ fn f09_f16_ids_are_uidvalidity_and_uid() {
     assert_ne!(entries(7, &[(1, 1)]), entries(8, &[(1, 1)]));
 }
 
-/// P051, qA3: an id belongs to its UID, never to a place: what follows a message that was removed does
+/// qA3: an id belongs to its UID, never to a place: what follows a message that was removed does
 /// not inherit its id.
 #[test]
-fn p051_qa3_ids_are_not_used_again() {
+fn qa3_ids_are_not_those_of_places() {
     let before = entries(7, &[(1, 10), (2, 20), (3, 30)]);
     let after = entries(7, &[(1, 10), (2, 20), (4, 30)]);
     assert_eq!(before[..2], after[..2]);

@@ -262,8 +262,13 @@ fn upstream_text(upstream: &Upstream) -> String {
         (None, [one]) => format!(", trusting exactly {one}"),
         (None, several) => format!(", trusting exactly {} certificates", several.len()),
     };
+    let own = if upstream.own {
+        ", own: told where clients connect from, which Dovecot believes of its login_trusted_networks"
+    } else {
+        ""
+    };
     format!(
-        "{} at {}{trust}: folder {}, delete = {}",
+        "{} at {}{trust}: folder {}, delete = {}{own}",
         upstream.name, upstream.url, upstream.folder, upstream.delete
     )
 }

@@ -366,6 +366,34 @@ fn p013_autologout_says_nothing_and_removes_nothing() {
     assert_eq!((service.removed(), server.locks().held()), (vec![], 0));
 }
 
+/// Strangers who name a user, or begin a login and never end it, hold nothing of that user's: neither the
+/// maildrop nor his places, for as long as they like.
+#[test]
+fn v38_a_stranger_who_idles_locks_nobody_out() {
+    let (_, settings, server) = good();
+    let mut strangers: Vec<_> = (0..30).map(|_| Rig::new(&settings, &server)).collect();
+    for (n, stranger) in strangers.iter_mut().enumerate() {
+        stranger.say("USER joe\r\n");
+        if n % 3 == 1 {
+            stranger.say("PASS ses");
+        } else if n % 3 == 2 {
+            stranger.say("AUTH PLAIN\r\n");
+        }
+    }
+    assert_eq!(server.locks().held(), 0);
+    for _ in 0..3 {
+        let mut owner = Rig::new(&settings, &server);
+        owner.log_in();
+        assert_eq!(server.locks().held(), 1);
+        assert!(owner.ask("STAT").starts_with("+OK"));
+        assert!(owner.ask("QUIT").starts_with("+OK"));
+        assert_eq!(server.locks().held(), 0);
+        strangers
+            .iter_mut()
+            .for_each(|stranger| stranger.wait(Duration::from_secs(50)));
+    }
+}
+
 /// An update that never ends does not hold the maildrop for ever.
 #[test]
 fn p066_a_silent_update_ends() {

@@ -36,6 +36,10 @@ impl ImapBackend {
 
     /// What a login would meet here, and nothing more.
     fn look(&mut self) {
+        if let Some(opening) = &mut self.opening {
+            // from here on a good-bye is understood
+            opening.step = Step::Login;
+        }
         let none = Capabilities::default();
         let capabilities = self.client.capabilities().unwrap_or(&none);
         let offered = capabilities.to_string();
@@ -43,10 +47,14 @@ impl ImapBackend {
         let chosen = auth::choose(&self.config, capabilities, &open.login, None);
         self.note(Note::information(format!("it offers {offered}")));
         let id = self.client.can(Capability::Id) || self.client.can(Capability::Xclient);
-        if self.config.own && !id {
-            let text =
-                "it offers neither ID nor XCLIENT, so it cannot be told where clients connect from";
-            self.note(Note::warning(text));
+        if self.config.own {
+            self.note(Note::information(if id {
+                "it is told where clients connect from (own = true); Dovecot believes that if \
+                 login_trusted_networks names this machine"
+            } else {
+                "it offers neither ID nor XCLIENT, so it cannot be told where clients connect from \
+                 (own = true)"
+            }));
         }
         match chosen {
             Ok(Method::Login { .. }) => {

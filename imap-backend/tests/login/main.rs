@@ -11,6 +11,7 @@ mod capabilities;
 mod credentials;
 mod flights;
 mod folder;
+mod looking;
 mod lost;
 mod origin;
 mod refusals;

@@ -20,6 +20,39 @@ fn f28_bad_commands_are_counted_in_a_row() {
     assert_eq!(talk.closed, Some(Reason::BadCommands));
 }
 
+/// P067: wherever it stands in a command, before and after login: one refusal that repeats nothing of it,
+/// nothing is carried out, and the next line is a command again.
+#[test]
+fn p067_no_control_or_8_bit_octet_is_taken_or_repeated() {
+    let strange = (0_u8..=0xff).filter(|b| !matches!(b, b' '..=b'~' | b'\t' | b'\r' | b'\n'));
+    let commands: [&[u8]; 9] = [
+        b"NOOP", b"DELE 1", b"RETR 1", b"LIST 1", b"UIDL 1", b"TOP 1 0", b"CAPA", b"USER u",
+        b"QUIT",
+    ];
+    for octet in strange {
+        for command in commands {
+            // 0x16 in front is a handshake on the wrong port, which ends the session
+            for place in usize::from(octet == 0x16)..=command.len() {
+                let mut line = command.to_vec();
+                line.insert(place, octet);
+                let mut talks = [Talk::new(clear(), &[MAIL]), Talk::logged_in(&[MAIL])];
+                for talk in &mut talks {
+                    talk.feed(&line);
+                    talk.feed(b"\r\nQUIT\r\n");
+                    let heard = talk.heard();
+                    let told = heard.split_inclusive("\r\n").collect::<Vec<_>>();
+                    assert_eq!(told.len(), 2, "{line:?}: {heard:?}");
+                    assert!(told[0].starts_with("-ERR "), "{line:?}: {heard:?}");
+                    assert!(told[1].starts_with("+OK"), "{line:?}: {heard:?}");
+                    let printable = |c: char| c.is_ascii_graphic() || " \r\n".contains(c);
+                    assert!(heard.chars().all(printable), "{line:?}: {heard:?}");
+                    assert!(!heard.contains("1 deleted"), "{line:?}: {heard:?}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn x001_255_octets_are_fine() {
     let mut talk = Talk::new(clear(), &[]);
