@@ -60,7 +60,8 @@ impl ImapBackend {
                 if matches!(opening.step, Step::Greeting | Step::StartTls) && self.bye.is_none() {
                     return Some(self.connect_due());
                 }
-                let again = opening.may_be_lost().then(|| clock.progress + MOMENT);
+                let lost = self.bye.is_none() && opening.may_be_lost();
+                let again = lost.then(|| clock.progress + MOMENT);
                 match (self.login_due(opening), again) {
                     (_, Some(again)) if again < answer_due => Some((again, Reason::SayAgain)),
                     (Some(login), _) => Some((login.min(answer_due), Reason::Answer)),

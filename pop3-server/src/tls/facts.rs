@@ -132,3 +132,72 @@ pub(crate) fn date(seconds: i64) -> String {
     let stamp = humantime::format_rfc3339_seconds(time).to_string();
     stamp.split('T').next().unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    use super::*;
+
+    fn certificate(pem: &str) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate")
+    }
+
+    const MADE: [&str; 2] = [
+        include_str!("../../tests/certificates/version1.crt"),
+        include_str!("../../tests/certificates/req-x509.crt"),
+    ];
+
+    /// W040: old forms and authorities are read as any other, and the key is found where it is.
+    #[test]
+    fn w040_certificates_of_all_forms_are_read() {
+        for pem in MADE {
+            let der = certificate(pem);
+            let facts = CertificateFacts::read(&der).expect("facts");
+            assert_eq!(facts.names, ["store.example"]);
+            let name = ServerName::try_from("STORE.example").expect("a name");
+            let oddities = |seconds| {
+                let at = std::time::Duration::from_secs(seconds);
+                facts.oddities(&name, SystemTime::UNIX_EPOCH + at)
+            };
+            let made = u64::try_from(facts.not_before).expect("a date");
+            assert_eq!(oddities(made + 1), [""; 0]);
+            assert_eq!(oddities(made - 1).len(), 1);
+            assert_eq!(oddities(made + 200 * 366 * 86_400).len(), 1);
+            assert!(key(&der).is_some());
+        }
+    }
+
+    /// Whatever a server shows instead: an answer, and no panic.
+    #[test]
+    fn v12_damaged_certificates_are_read_or_not() {
+        for pem in MADE {
+            let der = certificate(pem).to_vec();
+            for cut in 0..der.len() {
+                assert_eq!(CertificateFacts::read(&der[..cut]), None);
+                assert_eq!(key(&der[..cut]), None);
+            }
+            for place in 0..der.len() {
+                for octet in [0, 1, 0x7f, 0x80, 0xff] {
+                    let mut damaged = der.clone();
+                    damaged[place] = octet;
+                    let _ = (CertificateFacts::read(&damaged), key(&damaged));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_covered_as_rfc_6125_says() {
+        for (own, wanted, covered) in [
+            ("a.example", "A.EXAMPLE", true),
+            ("*.a.example", "b.a.example", true),
+            ("*.a.example", "c.b.a.example", false),
+            ("*.a.example", "a.example", false),
+            ("a.example", "b.a.example", false),
+        ] {
+            assert_eq!(covers(own, wanted), covered, "{own} {wanted}");
+        }
+    }
+}
