@@ -140,6 +140,7 @@ class Case:
             "XDG_CONFIG_HOME": str(self.folder),
             "XDG_STATE_HOME": str(self.folder),
             "TERM": "xterm",
+            "PAGER": "",
             "SECRET": upstream.password,
         }
 
@@ -200,6 +201,28 @@ class Case:
         check(self.upstream.password not in terminal.seen + history, "the password is shown or remembered")
         check("list" in history and "delete 8" in history, lambda: f"no history: {history}")
 
+    def words(self):
+        """The name is asked for, and what other programs call things is understood (W080)."""
+        at = self.options.index("--user")
+        options = self.options[:at] + self.options[at + 2 :]
+        environment = {**self.environment, "PAGER": "sed s/^/paged:/"}
+        terminal = Terminal([self.client, *options], environment)
+        terminal.expect("User at localhost: ")
+        terminal.type(USER + "\r")
+        terminal.expect(f"Password of {USER} at localhost: ")
+        terminal.type(self.upstream.password + "\n")
+        terminal.expect(PROMPT)
+        check("paged:list" in terminal.say("help"), "$PAGER shows nothing")
+        check("Schön" in terminal.say("retr 1"), "retr shows nothing")
+        found = terminal.say("/number 20")
+        check("number 20" in found and "number 21" not in found, lambda: f"not what was looked for:\n{found}")
+        terminal.say("dele 1")
+        terminal.type("exit\r")
+        terminal.expect("[y/N] ")
+        terminal.type("n\r")
+        terminal.expect("nothing was deleted")
+        check(terminal.end() == 0, "the console fails")
+
     def abort(self):
         terminal = Terminal([self.client, *self.options, "--password-from", "env:SECRET"], self.environment)
         terminal.expect(PROMPT)
@@ -233,6 +256,7 @@ def run(name, case):
     failed = 0
     for title, work in (
         ("console", case.console),
+        ("words", case.words),
         ("abort", case.abort),
         ("check", case.probe),
         ("download", case.download),

@@ -275,3 +275,74 @@ fn the_console_takes_a_script_from_standard_input() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 message deleted"));
     assert_eq!(server.ids(), ["id0".to_string(), "id2".to_string()].into());
 }
+
+#[test]
+fn w054_places_that_cannot_be_written_are_told_at_once_and_with_their_path() {
+    let server = Server::start(Behaviour::default(), messages(1));
+    let program = Program::new(&server);
+    let file = program.folder.path().join("a file");
+    std::fs::write(&file, "").unwrap();
+    let inside = file.join("inside");
+    let (file, inside) = (file.to_str().unwrap(), inside.to_str().unwrap());
+    let folder = program.folder.path().to_str().unwrap();
+    for (arguments, path) in [
+        (["download", "--to", &format!("maildir:{inside}")], inside),
+        (["download", "--to", "maildir:/proc/mail"], "/proc/mail"),
+        (["download", "--to", &format!("files:{file}")], file),
+        (["download", "--to", &format!("mbox:{inside}")], file),
+        (["download", "--to", &format!("mbox:{folder}")], folder),
+        (["download", "--state", "/proc/state"], "/proc/state"),
+        (["--transcript", inside, "stat"], inside),
+        (["--transcript", folder, "stat"], folder),
+    ] {
+        let output = program.run(&arguments);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            !output.status.success() && error.contains(path),
+            "{arguments:?}: {error}"
+        );
+    }
+    assert!(server.heard().is_empty(), "{:?}", server.heard());
+}
+
+#[test]
+fn w054_a_transcript_to_the_error_output_makes_no_file() {
+    let server = Server::start(Behaviour::default(), messages(1));
+    let program = Program::new(&server);
+    let place = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_pop3-client"))
+        .args(["--transcript", "-", "stat"])
+        .current_dir(place.path())
+        .env("XDG_CONFIG_HOME", program.folder.path())
+        .env("TEST_PASSWORD", PASSWORD)
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("C: STAT"));
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn w054_a_mark_of_an_editor_in_the_configuration_does_no_harm() {
+    let server = Server::start(Behaviour::default(), messages(1));
+    let program = Program::new(&server);
+    let path = program.folder.path().join("pop3-client/config.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("\u{feff}{text}")).unwrap();
+    assert_eq!(program.code(&["stat"]), 0);
+}
+
+#[test]
+fn w040_a_certificate_that_is_named_is_believed_and_what_is_odd_about_it_is_told() {
+    let server = Server::start(Behaviour::default(), messages(1));
+    let program = Program::new(&server);
+    // the certificate is for the name alone
+    let output = program.run(&["--host", "127.0.0.1", "--account", "test", "stat"]);
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("it is not for '127.0.0.1' but for localhost"),
+        "{told}"
+    );
+    assert!(program.run(&["stat"]).stderr.is_empty());
+}

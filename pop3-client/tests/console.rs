@@ -246,3 +246,110 @@ fn a_lost_session_is_told_of_and_opened_again() {
     assert!(shown.contains("2 messages, "), "{shown}");
     assert_eq!(server.ids().len(), 2);
 }
+
+#[test]
+fn w080_the_words_of_other_programs_do_what_their_users_expect() {
+    let server = Server::start(Behaviour::default(), messages(5));
+    let shown = shown(
+        &server,
+        &[
+            "retr 2",
+            "top 1 0",
+            "dele 2-4",
+            "undelete 3-4",
+            "stat",
+            "rset",
+            "help dele",
+            "3",
+            "next",
+            "previous",
+            "previous",
+            "/MAIL 4",
+            "search nothing like it",
+            "DELE 5",
+            "exit",
+            "y",
+        ],
+    );
+    for part in [
+        "Subject: mail 1\n\n.dot 1\nFrom me\n",
+        "Subject: mail 0\n\nalice> ",
+        "3 messages marked",
+        "2 marks taken back, 1 left",
+        "4 messages, ",
+        "1 mark taken back",
+        "delete N...",
+        "Other names: dele",
+        ".dot 2\n",
+        ".dot 3\n",
+        "no date, sender or subject",
+        "1 message marked. Delete for good? [y/N] ",
+        "1 message deleted",
+    ] {
+        assert!(shown.contains(part), "{part:?} not in\n{shown}");
+    }
+    // shown by its number, by 'next' and by 'previous'
+    assert_eq!(shown.matches(".dot 2\n").count(), 2);
+    assert_eq!(shown.matches(".dot 1\n").count(), 2);
+    let found = shown.split("> ").find(|answer| answer.contains("mail 4"));
+    assert_eq!(found.map(|found| found.lines().count()), Some(2), "{shown}");
+    assert!(!server.ids().contains("id4"));
+    assert_eq!(server.ids().len(), 4);
+}
+
+#[test]
+fn w080_exit_deletes_nothing_that_is_not_agreed_to() {
+    let server = Server::start(Behaviour::default(), messages(2));
+    for answer in ["", "n", "nonsense"] {
+        let shown = shown(&server, &["delete all", "exit", answer]);
+        assert!(shown.contains("nothing was deleted"), "{shown}");
+    }
+    assert_eq!(server.ids().len(), 2);
+    assert!(!shown(&server, &["exit"]).contains("[y/N]"));
+}
+
+#[test]
+fn w080_pages_turn_both_ways_and_are_searched() {
+    let server = Server::start(Behaviour::default(), messages(50));
+    let pages = |keys: &[&str]| {
+        let mut script = script(keys);
+        script.size = Some((80, 11));
+        run(&server, &mut script);
+        let pages: Vec<_> = script.shown.split("-- more").map(str::to_string).collect();
+        pages
+    };
+    let list = pages(&["list", "", "b", "b", "/MAIL 45", "/", "b", "g", "q", "quit"]);
+    let begins = |page: &str, number: usize| {
+        let line = page.lines().find(|line| line.contains("mail "));
+        // behind the question or the prompt
+        let line = line.unwrap_or_default().rsplit("-- ").next();
+        let line = line.unwrap_or_default().trim_start_matches("alice>");
+        line.split_whitespace().next() == Some(&number.to_string())
+    };
+    for (page, number) in [(0, 1), (1, 11), (2, 1)] {
+        assert!(begins(&list[page], number), "{}", list[page]);
+    }
+    assert!(list[3].contains("this is the beginning"));
+    // the last page shows itself and asks nothing
+    assert!(begins(&list[4], 46) && !list.iter().any(|page| page.contains("does not come")));
+    assert_eq!(list.len(), 5);
+    let big = message(
+        "big",
+        &(1..=40)
+            .map(|n| format!("line {n}\r\n"))
+            .collect::<String>(),
+    );
+    *server.shared.mailbox.lock().unwrap() = vec![("a".into(), big)];
+    let text = pages(&["show 1", "", "b", "/LINE 20", "/nowhere", "g", "q", "quit"]);
+    assert!(
+        text[1].contains("line 10\n") && !text[1].contains("line 1\n"),
+        "{text:?}"
+    );
+    assert!(text[2].contains("line 1\n"), "{text:?}");
+    assert!(
+        text[3].contains("line 20\n") && !text[3].contains("line 19\n"),
+        "{text:?}"
+    );
+    assert!(text[4].contains("it does not come again"), "{text:?}");
+    assert!(text[5].contains("Subject: big"), "{text:?}");
+}

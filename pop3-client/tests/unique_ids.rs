@@ -331,7 +331,13 @@ fn twisted(text: String, change: fn(Vec<u8>) -> Vec<u8>, pipelining: bool) -> Be
 #[test]
 fn w004_a_message_before_something_that_nothing_asked_for_is_neither_kept_nor_removed() {
     type Change = fn(Vec<u8>) -> Vec<u8>;
-    let changes: [(&str, Change); 6] = [
+    let changes: [(&str, Change); 8] = [
+        ("an answer behind", |answer| {
+            [answer, b"+OK\r\n".to_vec()].concat()
+        }),
+        ("a refusal behind", |answer| {
+            [answer, b"-ERR what?\r\n".to_vec()].concat()
+        }),
         ("a line behind", |answer| {
             [answer, b"* OK\r\n".to_vec()].concat()
         }),
@@ -428,6 +434,32 @@ fn w004_one_message_that_is_out_of_step_does_not_hold_up_the_others() {
     );
     let others: Vec<_> = mailbox.into_iter().filter(|(id, _)| id != "id6").collect();
     assert_eq!(stored(&order.to), wanted(&others, &order.to));
+}
+
+#[test]
+fn w004_a_message_that_is_listed_with_two_ids_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let order = files(folder.path(), Removal::AfterDownload);
+    let behaviour = Behaviour {
+        twist: Box::new(|line, answer| {
+            if line == "UIDL" && answer.ends_with(b".\r\n") {
+                [&answer[..answer.len() - 3], b"2 other\r\n.\r\n"].concat()
+            } else {
+                answer
+            }
+        }),
+        ..Behaviour::default()
+    };
+    let server = Server::start(behaviour, messages(3));
+    let report = run(&server, &order).unwrap();
+    assert_eq!((report.fetched, report.removed), (2, 2));
+    assert!(
+        report
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("1 message left alone"))
+    );
+    assert_eq!(server.ids(), ["id1".to_string()].into());
 }
 
 #[test]

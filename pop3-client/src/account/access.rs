@@ -1,5 +1,7 @@
 //! Getting in: connect, fetch the secret, log in, and ask again if the password was wrong.
 
+use std::collections::BTreeSet;
+
 use pop3_proto::secret::Secret;
 
 use super::{Account, Source};
@@ -14,6 +16,8 @@ pub struct Access {
     transcript: Transcript,
     /// What the person typed, once it proved right: nobody types it twice.
     remembered: Option<Secret>,
+    /// What was told about the server's certificate.
+    told: BTreeSet<String>,
 }
 
 impl Access {
@@ -23,6 +27,7 @@ impl Access {
             account,
             transcript,
             remembered: None,
+            told: BTreeSet::new(),
         }
     }
 
@@ -31,7 +36,8 @@ impl Access {
         &self.account
     }
 
-    /// Connects and logs in. `complain` hears that a password was wrong before it is asked for again.
+    /// Connects and logs in. `complain` hears that a password was wrong before it is asked for again, and
+    /// once what is odd about a certificate that is believed because it was named.
     pub fn open(&mut self, complain: &mut dyn FnMut(&str)) -> Result<Session, Error> {
         let mut tries = 0;
         // one session as long as it lives: a server may count connections
@@ -49,6 +55,11 @@ impl Access {
                 outcome = open.log_in(&self.account.identity(secret.clone()));
             }
             let Err(error) = outcome else {
+                for oddity in open.tls().iter().flat_map(|facts| facts.oddities()) {
+                    if self.told.insert(oddity.clone()) {
+                        complain(&oddity);
+                    }
+                }
                 if self.account.source == Source::Prompt {
                     self.remembered = Some(secret);
                 }

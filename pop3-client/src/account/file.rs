@@ -156,8 +156,10 @@ impl ConfigFile {
             }
             Err(cause) => return Err(ConfigError::Read { file: path, cause }),
         };
+        // the mark of some editors is no part of the first line
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         // the line itself is not repeated: a misplaced secret may stand in it
-        toml::from_str(&text).map_err(|error| {
+        toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map_or(0, |before| before.matches('\n').count()) + 1;
             ConfigError::Parse {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use access::Access;
 pub use file::{ConfigError, ConfigFile, DownloadDefaults, Settings};
-pub use prompt::prompt_secret;
+pub use prompt::{prompt_name, prompt_secret};
 pub use secret::{SecretError, Source};
 
 use pop3_proto::secret::Secret;

@@ -22,6 +22,19 @@ pub fn prompt_secret(question: &str) -> io::Result<Secret> {
     secret
 }
 
+/// Asks for something that is no secret.
+pub fn prompt_name(question: &str) -> io::Result<String> {
+    let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
+    write!(terminal, "{} ", crate::text::one_line(question))?;
+    let mut typed = Vec::new();
+    // octet by octet: what is typed behind it belongs to the next question
+    let mut octet = [0];
+    while terminal.read(&mut octet)? == 1 && octet != *b"\n" && typed.len() < MAX_LEN {
+        typed.push(octet[0]);
+    }
+    Ok(String::from_utf8_lossy(&typed).trim().into())
+}
+
 /// Reads keys until return. The terminal hands over every key, also those that would end the program:
 /// that would leave the terminal mute.
 #[allow(

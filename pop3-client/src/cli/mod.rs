@@ -211,7 +211,12 @@ fn transcript(cli: &Cli) -> Result<Transcript, Failure> {
                 .create(true)
                 .mode(0o600)
                 .open(path)
-                .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+                .map_err(|error| {
+                    Failure::Usage(format!(
+                        "cannot write the transcript {}: {error}",
+                        path.display()
+                    ))
+                })?;
             Ok(Transcript::to(file))
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::output::Output;
 use super::progress::Bar;
 use super::{CheckArgs, Cli, Command, DownloadArgs, Failure};
-use crate::account::{Access, Account, ConfigError, Settings, endpoint};
+use crate::account::{Access, Account, ConfigError, Settings, endpoint, prompt_name};
 use crate::check::{Plan, check};
 use crate::console::{self, Editor, Manners};
 use crate::download::{Destination, Order, Removal, Report, download};
@@ -21,7 +21,7 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<(), Failure> {
     let enter = || -> Result<Session, Failure> {
-        let mut access = Access::new(Account::new(settings)?, transcript.clone());
+        let mut access = Access::new(account(settings)?, transcript.clone());
         Ok(access.open(&mut |complaint| output.note(complaint))?)
     };
     match &cli.command {
@@ -65,9 +65,19 @@ pub(super) fn run(
 }
 
 fn console(settings: &Settings, transcript: Transcript) -> Result<(), Failure> {
-    let access = Access::new(Account::new(settings)?, transcript);
+    let access = Access::new(account(settings)?, transcript);
     let mut editor = Editor::new()?;
     Ok(console::run(access, &mut editor, Manners::default())?)
+}
+
+/// The account; the person at the terminal is asked for a name that is missing.
+fn account(settings: &Settings) -> Result<Account, ConfigError> {
+    let mut settings = settings.clone();
+    if let (None, Some(host)) = (&settings.user, &settings.host) {
+        // without a terminal the error says what is missing
+        settings.user = prompt_name(&format!("User at {host}:")).ok();
+    }
+    Account::new(&settings)
 }
 
 /// Nothing was marked, so nothing depends on how the session ends.
@@ -243,7 +253,7 @@ fn fetch(
     transcript: Transcript,
     output: &Output,
 ) -> Result<(), Failure> {
-    let account = Account::new(settings)?;
+    let account = account(settings)?;
     let order = order(args, settings, &account)?;
     let mut access = Access::new(account, transcript);
     let mut open = || access.open(&mut |complaint| output.note(complaint));

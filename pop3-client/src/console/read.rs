@@ -99,6 +99,13 @@ impl Console<'_> {
     }
 
     pub(super) fn attachments(&mut self, number: u32, folder: Option<&str>) -> Result<(), Error> {
+        let folder = folder.map(|folder| home(Path::new(folder)));
+        // told before anything is fetched
+        if let Some(folder) = &folder
+            && let Err(error) = std::fs::create_dir_all(folder)
+        {
+            return self.say(&format!("{}: {error}", folder.display()));
+        }
         let Some(octets) = self.whole(number)? else {
             return Ok(());
         };
@@ -107,7 +114,6 @@ impl Console<'_> {
         if attachments.is_empty() {
             return self.say("nothing hangs on it");
         }
-        let folder = folder.map(|folder| home(Path::new(folder)));
         for (position, attachment) in attachments.iter().enumerate() {
             let saved = match &folder {
                 None => String::new(),

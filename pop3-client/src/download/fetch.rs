@@ -23,12 +23,19 @@ const GROUP: usize = 50;
 /// … or as soon as they have so many octets: what a cut costs, at most.
 const GROUP_OCTETS: u64 = 8 * 1024 * 1024;
 
+/// How answers of a server begin, and no message.
+const ANSWERS: [&[u8]; 2] = [b"+OK", b"-ERR"];
+
 pub(super) struct Fetch<'f, 'p> {
     pass: &'f mut Pass<'p>,
     mailbox: &'f mut Mailbox,
     wanted: &'f [&'f Listed],
     reading: Reading,
     announced: Option<u64>,
+    /// The first octets of a message, until they show that they are not an answer of the server.
+    opening: Option<Vec<u8>>,
+    /// The length that was announced for the message that is coming.
+    next_announced: Option<u64>,
     /// Whole, and the server's next answer has not come.
     pending: Option<(&'f Listed, Reading)>,
     group: Group,
@@ -57,6 +64,8 @@ impl<'f, 'p> Fetch<'f, 'p> {
             wanted,
             reading: Reading::default(),
             announced: None,
+            opening: None,
+            next_announced: None,
             pending: None,
             group: Group::default(),
             safe: BTreeMap::new(),
@@ -80,14 +89,16 @@ impl<'f, 'p> Fetch<'f, 'p> {
                 io::Error::other("stopped")
             })
         });
-        if let Some(failure) = failure {
-            return Err(failure);
+        match failure {
+            Some(DownloadError::Session(error)) => outcome = Err(error),
+            Some(failure) => return Err(failure),
+            None => {}
         }
         if outcome.is_ok() {
-            // an answer that belongs to this shows that nothing of the last message is left
-            outcome = match session.run(&Command::Noop) {
-                Err(Error::Refused { .. }) => Ok(()),
-                other => other,
+            // an answer that can belong to nothing else shows that nothing of the last message is left
+            outcome = match session.stat() {
+                Ok(_) | Err(Error::Refused { .. }) => Ok(()),
+                Err(error) => Err(error),
             };
         }
         match &outcome {
@@ -105,17 +116,25 @@ impl<'f, 'p> Fetch<'f, 'p> {
         };
         match part {
             Part::Start(announced) => {
-                self.confirm()?;
-                self.announced = announced;
-                self.reading = Reading::default();
-                self.place(|target| target.begin(&message.id))
+                self.next_announced = announced;
+                self.opening = Some(Vec::new());
+                Ok(())
             }
             Part::Octets(octets) => {
-                self.reading.take(octets);
                 self.pass.watch.octets(octets.len() as u64);
-                self.place(|target| target.write(octets))
+                match &mut self.opening {
+                    Some(opening) => {
+                        opening.extend_from_slice(octets);
+                        if opening.len() < ANSWERS[1].len() {
+                            return Ok(());
+                        }
+                        self.open(message)
+                    }
+                    None => self.write(octets),
+                }
             }
             Part::Whole => {
+                self.open(message)?;
                 self.pass.watch.message();
                 self.pending = Some((message, std::mem::take(&mut self.reading)));
                 Ok(())
@@ -126,6 +145,31 @@ impl<'f, 'p> Fetch<'f, 'p> {
                 Ok(())
             }
         }
+    }
+
+    /// Begins to keep a message, unless it begins with an answer of the server: then the one before it was
+    /// followed by an answer too many.
+    fn open(&mut self, message: &Listed) -> Result<(), DownloadError> {
+        let Some(opening) = self.opening.take() else {
+            return Ok(());
+        };
+        if ANSWERS.iter().any(|answer| opening.starts_with(answer)) {
+            return Err(Error::Nonsense {
+                what: format!("RETR {}", message.number),
+                line: "an answer to another command stands in it".into(),
+            }
+            .into());
+        }
+        self.confirm()?;
+        self.announced = self.next_announced.take();
+        self.reading = Reading::default();
+        self.place(|target| target.begin(&message.id))?;
+        self.write(&opening)
+    }
+
+    fn write(&mut self, octets: &[u8]) -> Result<(), DownloadError> {
+        self.reading.take(octets);
+        self.place(|target| target.write(octets))
     }
 
     /// The server's next answer came: the message before it is whole.

@@ -59,20 +59,27 @@ impl Destination {
         }
     }
 
-    /// Creates the folders that are missing.
+    /// Creates the folders that are missing, and looks whether mail can be put there: before anything is
+    /// fetched.
     pub(super) fn prepare(&self) -> io::Result<()> {
         match self {
             Self::Maildir(path) => ["tmp", "new", "cur"]
                 .iter()
                 .try_for_each(|part| create(&path.join(part))),
             Self::Files(path) => create(path),
-            Self::Mbox(path) => path.parent().map_or(Ok(()), |folder| {
-                if folder.as_os_str().is_empty() {
-                    Ok(())
-                } else {
-                    create(folder)
+            Self::Mbox(path) => {
+                match path.parent() {
+                    Some(folder) if !folder.as_os_str().is_empty() => create(folder)?,
+                    Some(_) | None => writable(Path::new("."), true)?,
                 }
-            }),
+                if path.is_dir() {
+                    return Err(at(path, &io::ErrorKind::IsADirectory.into()));
+                }
+                if path.try_exists()? {
+                    return writable(path, false);
+                }
+                Ok(())
+            }
         }
     }
 
@@ -249,5 +256,22 @@ impl LineEnds {
 fn create(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(folder)
+    let made = builder.recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| at(folder, &error))?;
+    writable(folder, true)
+}
+
+/// Whether this process may write there.
+fn writable(path: &Path, is_folder: bool) -> io::Result<()> {
+    use rustix::fs::{Access, access};
+    let wanted = if is_folder {
+        Access::WRITE_OK | Access::EXEC_OK
+    } else {
+        Access::READ_OK | Access::WRITE_OK
+    };
+    access(path, wanted).map_err(|error| at(path, &error.into()))
+}
+
+fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -49,14 +49,22 @@ impl Session {
     }
 
     /// The messages and their unique-ids; octets that may not stand in one are escaped, lines that make
-    /// no sense left out.
+    /// no sense left out, and so is a message that has two ids.
     pub fn unique_ids(&mut self) -> Result<BTreeMap<u32, String>, Error> {
         let mut ids = BTreeMap::new();
+        let mut doubtful = Vec::new();
         self.ask(&Command::Uidl(None), &mut |event| {
             if let Event::UniqueId { number, id, .. } = event {
-                ids.insert(number.0, escaped(id));
+                let id = escaped(id);
+                let before = ids.insert(number.0, id.clone());
+                if before.is_some_and(|before| before != id) {
+                    doubtful.push(number.0);
+                }
             }
         })?;
+        for number in doubtful {
+            ids.remove(&number);
+        }
         Ok(ids)
     }
 

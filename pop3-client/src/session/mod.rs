@@ -233,18 +233,17 @@ impl Session {
 
     fn note_tls(&self) {
         if let Some(facts) = self.tls() {
+            let oddities = facts.oddities();
             let TlsFacts {
                 protocol,
                 cipher,
                 certificate,
-                oddities,
+                ..
             } = facts;
             self.transcript
                 .note(&format!("{protocol}, {cipher}, certificate {certificate}"));
             for oddity in oddities {
-                self.transcript.note(&format!(
-                    "the certificate is believed because --ca-file holds it, though {oddity}"
-                ));
+                self.transcript.note(&oddity);
             }
         }
     }

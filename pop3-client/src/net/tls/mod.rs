@@ -171,6 +171,14 @@ fn file_roots(file: &Path) -> Result<(Vec<Fingerprint>, RootCertStore), TlsError
 }
 
 impl TlsFacts {
+    /// What ought to be told about a certificate that is believed only because it was named.
+    pub fn oddities(&self) -> Vec<String> {
+        let told = self.oddities.iter().map(|oddity| {
+            format!("the certificate is believed because --ca-file holds it, though {oddity}")
+        });
+        told.collect()
+    }
+
     pub(super) fn of(connection: &ClientConnection, oddities: &Oddities) -> Self {
         let protocol = match connection.protocol_version() {
             Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
