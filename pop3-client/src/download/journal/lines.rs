@@ -175,6 +175,51 @@ pub(super) fn first_line(account: &str) -> Line {
 
 /// Makes the file with its first line in it, or not at all.
 pub(super) fn create(path: &Path, account: &str) -> io::Result<()> {
+    replace(path, &text(&[first_line(account)])?)
+}
+
+/// Writes the file anew where most of it is about what is gone.
+pub(super) fn compact(path: &Path, account: &str, known: &mut Known) -> io::Result<()> {
+    if known.whole < WORTH_IT {
+        return Ok(());
+    }
+    let mut lines = vec![first_line(account)];
+    for (id, entry) in &known.done {
+        lines.push(Line::Done {
+            ids: vec![id.clone()],
+            mails: entry.witness.iter().cloned().collect(),
+            at: entry.at,
+        });
+        if entry.leaving {
+            lines.push(Line::Leaving {
+                ids: vec![id.clone()],
+            });
+        }
+    }
+    lines.extend(known.plans.iter().cloned().map(Line::Plan));
+    let text = text(&lines)?;
+    if text.len() < known.whole / 2 {
+        replace(path, &text)?;
+        known.whole = text.len();
+        known.version = VERSION;
+    }
+    Ok(())
+}
+
+/// Smaller files are left as they are.
+const WORTH_IT: usize = 256 * 1024;
+
+fn text(lines: &[Line]) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for line in lines {
+        serde_json::to_writer(&mut text, line)?;
+        text.push(b'\n');
+    }
+    Ok(text)
+}
+
+/// The whole file, or that of before.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     let new = PathBuf::from(new);
@@ -183,8 +228,7 @@ pub(super) fn create(path: &Path, account: &str) -> io::Result<()> {
         .create(true)
         .truncate(true)
         .open(&new)?;
-    file.write_all(&serde_json::to_vec(&first_line(account))?)?;
-    file.write_all(b"\n")?;
+    file.write_all(text)?;
     file.sync_all()?;
     std::fs::rename(&new, path)?;
     sync_folder_of(path)

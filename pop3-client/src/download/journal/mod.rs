@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::DownloadError;
 use super::target::private;
 use super::witness::Witness;
-use lines::{Line, VERSION, create, enter, first_line, read};
+use lines::{Line, VERSION, compact, create, enter, first_line, read};
 
 pub(super) use lines::{Entry, Plan};
 
@@ -47,7 +47,8 @@ impl Journal {
             }
             Err(error) => return Err(failed(error)),
         };
-        let known = read(&text, account).map_err(|damage| damage.error(path))?;
+        let mut known = read(&text, account).map_err(|damage| damage.error(path))?;
+        compact(path, account, &mut known).map_err(failed)?;
         let file = private().append(true).open(path).map_err(failed)?;
         file.set_len(known.whole as u64).map_err(failed)?;
         let mut journal = Self {
@@ -320,6 +321,37 @@ mod tests {
                 error.contains("port 1110") && error.contains("--state"),
                 "{error}"
             );
+        }
+    }
+
+    #[test]
+    fn w001_a_file_stays_in_proportion_to_what_is_on_the_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let many = |from: usize, to: usize| (from..to).map(|n| format!("id{n}"));
+        for round in 0..20 {
+            let mut journal = Journal::open(&path, "u@h").unwrap();
+            if round > 0 {
+                let left: Vec<_> = journal.all().map(|(id, _)| id.clone()).collect();
+                assert_eq!(left.len(), 10);
+                assert!(left.iter().all(|id| journal.fetched(id).unwrap().leaving));
+            }
+            let plan = Plan {
+                ids: many(0, 2000).collect(),
+                ..plan("x")
+            };
+            journal.promise(&plan).unwrap();
+            journal.finish(&plan).unwrap();
+            journal.leave(many(0, 10).collect()).unwrap();
+            journal.forget(many(10, 2000).collect()).unwrap();
+            // half done
+            journal.promise(&super::tests::plan("late")).unwrap();
+            drop(journal);
+            let mut journal = Journal::open(&path, "u@h").unwrap();
+            assert_eq!(journal.unfinished(), [super::tests::plan("late")]);
+            journal.finish(&super::tests::plan("late")).unwrap();
+            journal.forget(vec!["late".into()]).unwrap();
+            assert!(std::fs::metadata(&path).unwrap().len() < 600_000);
         }
     }
 }
