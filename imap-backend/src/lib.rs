@@ -19,6 +19,7 @@
 //! | `command`, `uid_set`, `mailbox_name` | what we send |
 //! | `client` | one connection: tags, buffers, capabilities |
 //! | `auth`, `error` | how to log in; what a refusal means |
+//! | `broken` | messages that could not be sent, remembered beyond the session |
 //! | `table`, `presence`, `read_ahead` | the messages; which of them are gone upstream; what the client will probably want next |
 //! | `backend` | the session: `link` (a connection sought and lost), `open`, `login`, `folder` (from the greeting to the table), `retrieve`, `reading`, `deliver` (messages), `update` (QUIT) |
 //! | `text`, `recorder` | what an operator may read of it |
@@ -66,6 +67,7 @@ extern crate alloc;
 
 mod auth;
 mod backend;
+mod broken;
 mod capability;
 mod client;
 mod command;
@@ -86,5 +88,6 @@ mod text;
 mod uid_set;
 
 pub use backend::ImapBackend;
+pub use broken::{BrokenMessages, Memory, Standing};
 pub use config::{AuthPreference, Config, DeletePolicy, PipelineLogin, Quirks, Security};
 pub use learned::Learned;

@@ -6,13 +6,12 @@
 //!
 //! Empty until the first message goes; then one bit a message, and a count for each block of 512.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
 /// How many words of bits share a count.
 const BLOCK: usize = 8;
-/// How many places that are.
-const PLACES: u32 = BLOCK as u32 * 64;
 
 /// What is known about the messages of a table.
 #[derive(Debug, Default)]
@@ -20,7 +19,14 @@ pub(crate) struct Presence {
     places: u32,
     /// Whether the sequence numbers of this connection are known.
     numbered: bool,
-    /// One bit for each place: set while the message is not known to be gone.
+    /// None while no message is known to be gone.
+    there: Option<Box<There>>,
+}
+
+/// Which messages are not known to be gone.
+#[derive(Debug)]
+struct There {
+    /// One bit for each place.
     bits: Vec<u64>,
     /// How many bits are set in each block.
     counts: Vec<u16>,
@@ -46,10 +52,10 @@ impl Presence {
     /// The server says how many messages there are. Fewer than are known to be there: it numbers them in
     /// a way of its own.
     pub(crate) fn exist(&mut self, count: u32) {
-        let known: u32 = match self.counts.is_empty() {
-            true => self.places,
-            false => self.counts.iter().map(|&count| u32::from(count)).sum(),
-        };
+        let known = self
+            .there
+            .as_ref()
+            .map_or(self.places, |there| there.count());
         self.numbered &= known <= count;
     }
 
@@ -58,68 +64,57 @@ impl Presence {
         if self.numbered
             && let Some(before) = number.checked_sub(1)
         {
-            self.unfold();
-            if let Some(place) = self.place(before) {
-                self.clear(place);
-            }
+            let places = self.places;
+            let there = self
+                .there
+                .get_or_insert_with(|| Box::new(There::all(places)));
+            there.remove(before);
         }
     }
 
     /// Whether the message at this place is known to be gone.
     pub(crate) fn is_gone(&self, place: u32) -> bool {
-        let word = self.bits.get(place as usize / 64);
+        let word = self
+            .there
+            .as_ref()
+            .and_then(|there| there.bits.get(place as usize / 64));
         word.is_some_and(|word| word & 1 << (place % 64) == 0)
     }
+}
 
-    /// The place that has so many others before it, of those that are there.
-    fn place(&self, mut before: u32) -> Option<u32> {
-        let mut first = 0;
-        for &count in &self.counts {
-            if before < u32::from(count) {
-                break;
-            }
-            before -= u32::from(count);
-            first += PLACES;
-        }
-        let words = self.bits.get(first as usize / 64..)?;
-        for &word in words {
-            let here = word.count_ones();
-            if before < here {
-                let mut left = word;
-                for _ in 0..before {
-                    left &= left - 1;
-                }
-                return Some(first + left.trailing_zeros());
-            }
-            before -= here;
-            first += 64;
-        }
-        None
-    }
-
-    fn clear(&mut self, place: u32) {
-        let bit = 1 << (place % 64);
-        if let Some(word) = self.bits.get_mut(place as usize / 64)
-            && *word & bit != 0
-        {
-            *word &= !bit;
-            if let Some(count) = self.counts.get_mut((place / PLACES) as usize) {
-                *count -= 1;
-            }
-        }
-    }
-
-    fn unfold(&mut self) {
-        if !self.bits.is_empty() || self.places == 0 {
-            return;
-        }
-        self.bits = vec![u64::MAX; self.places.div_ceil(64) as usize];
-        let rest = self.places % 64;
-        if let (Some(last), 1..) = (self.bits.last_mut(), rest) {
+impl There {
+    fn all(places: u32) -> Self {
+        let mut bits = vec![u64::MAX; places.div_ceil(64) as usize];
+        if let (Some(last), rest @ 1..) = (bits.last_mut(), places % 64) {
             *last = (1 << rest) - 1;
         }
         let count = |words: &[u64]| words.iter().map(|word| word.count_ones() as u16).sum();
-        self.counts = self.bits.chunks(BLOCK).map(count).collect();
+        let counts = bits.chunks(BLOCK).map(count).collect();
+        Self { bits, counts }
+    }
+
+    fn count(&self) -> u32 {
+        self.counts.iter().map(|&count| u32::from(count)).sum()
+    }
+
+    /// Takes out the one that has so many others before it.
+    fn remove(&mut self, mut before: u32) {
+        for (words, count) in self.bits.chunks_mut(BLOCK).zip(&mut self.counts) {
+            if before >= u32::from(*count) {
+                before -= u32::from(*count);
+                continue;
+            }
+            *count -= 1;
+            for word in words {
+                let here = word.count_ones();
+                if before < here {
+                    let higher = (0..before).fold(*word, |left, _| left & (left - 1));
+                    *word &= !(higher & higher.wrapping_neg());
+                    return;
+                }
+                before -= here;
+            }
+        }
     }
 }
 

@@ -79,7 +79,7 @@ impl Scan {
         self.flags = flags;
     }
 
-    /// How many rows came.
+    /// How many messages something was told of.
     pub(crate) fn len(&self) -> usize {
         self.rows.len() + self.parts.len()
     }
@@ -169,7 +169,8 @@ impl Scan {
                 .sort_unstable_by_key(|row| (row.uid, core::cmp::Reverse(row.size)));
             self.rows.dedup_by_key(|row| row.uid);
         }
-        self.rows.len()
+        let named = self.parts.values().filter(|part| part.uid.is_some());
+        self.rows.len() + named.count()
     }
 
     /// The messages that are to be seen, and what is known of their numbers.

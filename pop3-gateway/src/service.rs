@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use imap_backend::ImapBackend;
+use imap_backend::{ImapBackend, Memory};
 use local_accounts::FileAccounts;
 use pop3_proto::backend::{Login, Refusal, RefusalKind};
 use pop3_server::name::{Names, Rewrite};
@@ -94,6 +94,8 @@ pub struct Gateway {
     pub budget: Budget,
     /// How much that may be.
     pub read_ahead_total: usize,
+    /// The messages that upstreams could not send.
+    pub broken: Arc<dyn Memory>,
 }
 
 /// Sessions whose user stays unknown, or that share nothing; each has a maildrop of its own, as far as
@@ -106,7 +108,9 @@ impl Gateway {
         let wanted = usize::try_from(imap.read_ahead).unwrap_or(usize::MAX);
         let share = self.budget.take(wanted, self.read_ahead_total);
         imap.read_ahead = u64::try_from(share.octets()).unwrap_or(u64::MAX);
-        let backend = ImapBackend::new(Arc::new(imap), user).of_client(peer.address);
+        let backend = ImapBackend::new(Arc::new(imap), user)
+            .of_client(peer.address)
+            .remembering(Arc::clone(&self.broken));
         Served::new(backend).holding(share)
     }
 }

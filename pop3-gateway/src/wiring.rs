@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use imap_backend::Learned;
+use imap_backend::{BrokenMessages, Learned, Memory};
 use local_accounts::{Verifier, VerifierConfig};
 use pop3_proto::backend::Endpoint;
 use pop3_proto::secret::Secret;
@@ -68,6 +68,8 @@ pub struct Surroundings {
     pub budget: Budget,
     /// What was learned of upstreams.
     pub learned: Lessons,
+    /// The messages that upstreams could not send.
+    pub broken: Arc<Mutex<BrokenMessages>>,
     /// What checks the passwords of stores; made when it is needed first.
     pub verifier: Arc<OnceLock<Arc<Verifier>>>,
 }
@@ -148,6 +150,7 @@ fn gateway(
         routes: routes(config, &places),
         monitor: monitor(config, self_signed)?,
         budget: surroundings.budget.clone(),
+        broken: Arc::clone(&surroundings.broken) as Arc<dyn Memory>,
         read_ahead_total: config.limits.read_ahead_total,
     };
     Ok((upstreams, Arc::new(gateway)))

@@ -21,6 +21,8 @@ use crate::command::Command;
 const PARKED: Duration = Duration::from_secs(5);
 /// How long a server that said BYE may take to end what it was doing.
 const BYE: Duration = Duration::from_secs(5);
+/// How long octets of a message may still come after what looks like the end of the command.
+const OVER: Duration = Duration::from_secs(5);
 /// How long a listing that was coming may stand still although the login takes longer than it should.
 const LULL: Duration = Duration::from_secs(10);
 /// How long nothing of the folder may come after the answer to LOGIN, if SELECT went out behind LOGIN.
@@ -47,6 +49,11 @@ impl ImapBackend {
             BYE
         } else {
             config.response_timeout
+        };
+        let patience = if self.link == Link::Ready && self.client.seems_over() {
+            patience.min(OVER)
+        } else {
+            patience
         };
         let answer_due = clock.progress + patience;
         match self.link {

@@ -4,16 +4,19 @@
 //! it: then it is lent; or until it turns out that it does not: then it is thrown away.
 
 use alloc::collections::VecDeque;
+use alloc::format;
 use alloc::vec::Vec;
 use core::mem;
 
-use pop3_proto::backend::{Failure, FailureKind, Reply};
+use pop3_proto::backend::{Failure, FailureKind, Note, Reply};
 
 use super::reading::{Fetch, Plan, Stream, Then, Verdict, What};
 use super::{Answer, ImapBackend};
 use crate::client::{Head, Notice};
 use crate::error;
 use crate::grammar::Kind;
+
+const OTHER: &str = "upstream sent another message than it was asked";
 
 impl ImapBackend {
     /// Decides about the body literal that waits. Says whether anything can come of going on.
@@ -32,29 +35,85 @@ impl ImapBackend {
                     self.lose(failure);
                     return true;
                 }
+                if self.is_hollow(&stream) {
+                    self.client.discard();
+                    self.fail_hollow();
+                    return true;
+                }
                 self.client.lend();
-                self.start(stream);
+                self.reading.stream = Some(stream);
             }
         }
         true
     }
 
-    fn start(&mut self, stream: Stream) {
-        if let Some(first) = self.reading.wanted.front_mut()
+    /// Tells the session that its message begins, once there are octets of it to be lent.
+    pub(super) fn announce(&mut self) {
+        if self.reading.has_body(&self.client) {
+            self.begin();
+        }
+    }
+
+    fn begin(&mut self) {
+        if let (Some(stream), Some(first)) = (self.reading.stream, self.reading.wanted.front_mut())
             && !mem::replace(&mut first.started, true)
         {
             let size = first.whole.then_some(stream.size);
             self.answers
                 .push_back(Answer::BodyStart(first.ticket, size));
+            let index = first.index;
+            if let Some(size) = size {
+                self.note_size(index, size);
+            }
         }
-        self.reading.stream = Some(stream);
+    }
+
+    /// Tells the operator that the announced size is not that of the message: once a session, because a
+    /// server that estimates does so with every message.
+    fn note_size(&mut self, index: u32, size: u64) {
+        let announced = self.table.size(index).unwrap_or_default();
+        if announced == 0 || announced == size || mem::replace(&mut self.size_noted, true) {
+            return;
+        }
+        let detail = format!(
+            "upstream announced {announced} octets and sends {size}; it is not told of other messages"
+        );
+        let text = self.about(index, FailureKind::Temporary, &detail).detail;
+        self.note(if size < announced / 2 {
+            Note::warning(text)
+        } else {
+            Note::information(text)
+        });
+    }
+
+    /// Whether a message comes without an octet that was announced with some. Who believed that would
+    /// delete a mail unread.
+    fn is_hollow(&self, stream: &Stream) -> bool {
+        let first = self.reading.wanted.front().filter(|first| !first.started);
+        let announced = first.and_then(|first| self.table.size(first.index));
+        stream.size == 0 && stream.then == Then::End && announced.is_some_and(|size| size > 0)
+    }
+
+    fn fail_hollow(&mut self) {
+        self.fail_first(Failure::temporary(
+            "upstream sends no octet of a message that it announced with some",
+        ));
+    }
+
+    /// The literal is here to its end, and the line behind it too.
+    pub(super) fn literal_here(&mut self, uid: Option<u32>) {
+        let other = |stream: &Stream| uid.is_some_and(|uid| uid != stream.uid);
+        if self.reading.stream.as_ref().is_some_and(other) {
+            self.drop_link(Failure::temporary(OTHER));
+        }
     }
 
     /// A body that stood in its line.
     pub(super) fn inline(&mut self, head: Head, body: Option<Vec<u8>>) {
         match (self.reading.verdict(&self.table, head), body) {
+            (Verdict::Lend(stream), Some(_)) if self.is_hollow(&stream) => self.fail_hollow(),
             (Verdict::Lend(stream), Some(body)) => {
-                self.start(stream);
+                self.reading.stream = Some(stream);
                 let known = usize::try_from(stream.skip).unwrap_or(usize::MAX);
                 if known >= body.len() {
                     self.piece_done();
@@ -72,7 +131,10 @@ impl ImapBackend {
                             let size = self.table.size(first.index);
                             offset > 0 && size.is_some_and(|size| size <= offset)
                         }
-                        Plan::Whole { .. } | Plan::Header | Plan::Nothing => false,
+                        Plan::Whole { .. }
+                        | Plan::Header
+                        | Plan::Nothing
+                        | Plan::Refused { .. } => false,
                     });
                 if end {
                     self.finish_first();
@@ -126,9 +188,7 @@ impl ImapBackend {
             return;
         };
         if uid.is_some_and(|uid| uid != stream.uid) {
-            self.drop_link(Failure::temporary(
-                "upstream sent another message than it was asked",
-            ));
+            self.drop_link(Failure::temporary(OTHER));
         } else {
             self.piece_done();
         }
@@ -136,6 +196,7 @@ impl ImapBackend {
 
     /// The session has all of the piece that was lent.
     fn piece_done(&mut self) {
+        self.begin();
         let Some(stream) = self.reading.stream.take() else {
             return;
         };
@@ -148,12 +209,16 @@ impl ImapBackend {
 
     fn finish_first(&mut self) {
         if let Some(first) = self.reading.wanted.pop_front() {
+            if let Some(uid) = self.table.uid(first.index).filter(|_| first.whole) {
+                self.trouble.sent(uid);
+            }
             self.answers.push_back(Answer::BodyEnd(first.ticket));
         }
     }
 
     pub(super) fn fail_first(&mut self, failure: Failure) {
         if let Some(first) = self.reading.wanted.pop_front() {
+            let failure = self.about(first.index, failure.kind, &failure.detail);
             self.answers
                 .push_back(Answer::BodyFailed(first.ticket, failure));
         }
@@ -205,15 +270,17 @@ impl ImapBackend {
 
     /// The connection was lost: what had begun has failed, the rest gets one more try.
     pub(super) fn reading_interrupted(&mut self, failure: &Failure) {
+        self.blame();
         self.stop_reading();
         let mut kept = VecDeque::new();
         for mut wanted in mem::take(&mut self.reading.wanted) {
             if wanted.started || wanted.retried {
-                let failure = Failure::temporary(failure.detail.clone());
+                let failure = self.about(wanted.index, FailureKind::Temporary, &failure.detail);
                 self.answers
                     .push_back(Answer::BodyFailed(wanted.ticket, failure));
             } else {
                 wanted.retried = true;
+                wanted.alone = true;
                 if wanted.plan == Plan::Header {
                     // it may be this that the server did not bear
                     wanted.plan = Plan::FIRST;
@@ -228,7 +295,7 @@ impl ImapBackend {
     pub(super) fn reading_failed(&mut self, failure: &Failure) {
         self.stop_reading();
         for wanted in mem::take(&mut self.reading.wanted) {
-            let failure = Failure::temporary(failure.detail.clone());
+            let failure = self.about(wanted.index, FailureKind::Temporary, &failure.detail);
             self.answers
                 .push_back(Answer::BodyFailed(wanted.ticket, failure));
         }

@@ -177,7 +177,8 @@ impl ImapBackend {
                 Purpose::Scan,
             );
         }
-        let short = (opening.scan.settle() as u64) < u64::from(opening.exists);
+        let listed = opening.scan.settle();
+        let short = (listed as u64) < u64::from(opening.exists);
         // an empty folder has nothing that `1:*` could mean, and some servers say so
         if notice.kind != Kind::Ok && short {
             let failure = error::command("listing", notice);
@@ -191,7 +192,7 @@ impl ImapBackend {
             return self.put(Command::Scan { to: None, flags }, Purpose::Scan);
         }
         // a few that cannot be listed must not hide the others
-        if short && opening.scan.len() == 0 {
+        if short && listed == 0 {
             let detail = format!("upstream lists none of {} messages", opening.exists);
             return self.deny(Denial::Failed(Failure::temporary(detail)));
         }
@@ -203,6 +204,8 @@ impl ImapBackend {
         self.read_only = opening.read_only || self.asked_read_only();
         (self.table, self.presence) = scan.finish();
         self.uid_validity = validity;
+        let mailbox = self.mailbox();
+        self.trouble.opened(mailbox);
         self.listing = Some(0);
         self.ready();
     }

@@ -16,6 +16,7 @@ mod opening;
 mod reading;
 mod reply;
 mod retrieve;
+mod trouble;
 mod update;
 
 use alloc::boxed::Box;
@@ -23,8 +24,8 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 use core::net::SocketAddr;
+use core::{fmt, mem};
 
 use pop3_proto::backend::{Backend, Effect, Failure, Index, Note, Open, Outcome, Reply, Request};
 use pop3_proto::time::Time;
@@ -41,6 +42,7 @@ use link::{Clock, Link};
 use opening::Opening;
 use reading::Reading;
 use reply::Answer;
+use trouble::Trouble;
 use update::Update;
 
 /// One POP3 session's view of one IMAP folder.
@@ -73,6 +75,9 @@ pub struct ImapBackend {
     /// The maildrop cannot be had again in this session.
     broken: Option<Failure>,
     reading: Reading,
+    trouble: Box<Trouble>,
+    /// A size that the upstream told wrong was logged.
+    size_noted: bool,
     update: Option<Update>,
     answers: VecDeque<Answer>,
     /// The next entry of the listing.
@@ -113,6 +118,8 @@ impl ImapBackend {
             exists: 0,
             capabilities_settled: false,
             broken: None,
+            trouble: Box::default(),
+            size_noted: false,
             update: None,
             answers: VecDeque::new(),
             listing: None,
@@ -159,6 +166,7 @@ impl ImapBackend {
                 break;
             }
             self.skip_known();
+            self.announce();
             if self.reading.is_serving() {
                 break;
             }
@@ -214,6 +222,7 @@ impl ImapBackend {
             // the answer to a NOOP, or to something sent for the login
             Event::Done { .. } | Event::Continue(_) | Event::Ahead | Event::Other => {}
             Event::Inline(head, body) => self.inline(head, body),
+            Event::Whole(uid) => self.literal_here(uid),
             Event::Tail(uid) => self.literal_done(uid),
             Event::Message(message) => self.saw_flags(message),
             Event::Folder { trash, name } => self.saw_folder(trash, name),
@@ -257,7 +266,7 @@ impl Backend for ImapBackend {
         if request == Request::Abandon {
             self.note_abandoned_login();
         }
-        self.clock.progress = now;
+        let waited = now.since(mem::replace(&mut self.clock.progress, now));
         match request {
             Request::Open(open) => {
                 self.clock.asked = now;
@@ -276,7 +285,10 @@ impl Backend for ImapBackend {
             }
             Request::Cancel(ticket) => self.cancel(ticket),
             Request::Update { deleted, retrieved } => self.start_update(&deleted, &retrieved),
-            Request::Abandon => self.finish(),
+            Request::Abandon => {
+                self.left_waiting(waited);
+                self.finish();
+            }
         }
         self.advance();
     }

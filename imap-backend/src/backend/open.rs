@@ -110,7 +110,11 @@ impl ImapBackend {
                 opening.scan.renumbered();
             }
             Event::Vanished => opening.scan.renumbered(),
-            Event::Inline(..) | Event::Tail(_) | Event::Folder { .. } | Event::Other => {}
+            Event::Inline(..)
+            | Event::Whole(_)
+            | Event::Tail(_)
+            | Event::Folder { .. }
+            | Event::Other => {}
         }
     }
 

@@ -6,6 +6,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use pop3_proto::backend::{Part, Ticket};
+use pop3_proto::time::Time;
 
 use crate::client::{Client, Head};
 use crate::grammar::Section;
@@ -62,6 +63,8 @@ pub(super) enum Plan {
     Window { offset: u64, length: u64 },
     /// Not at all: there is no such message.
     Nothing,
+    /// Not before this moment: it could not be sent.
+    Refused { until: Time },
 }
 
 /// A FETCH command under way.

@@ -22,6 +22,7 @@ impl ImapBackend {
     pub(super) fn retrieve(&mut self, ticket: Ticket, index: u32, part: Part) {
         let size = self.table.size(index);
         let plan = size.map_or(Plan::Nothing, |size| Plan::of(part, size));
+        let (plan, doubtful) = self.plan(index, plan);
         if self.link == Link::Finished || self.opening.as_ref().is_some_and(|o| o.first) {
             let failure = Failure::temporary("no maildrop is open");
             self.answers.push_back(Answer::BodyFailed(ticket, failure));
@@ -39,8 +40,9 @@ impl ImapBackend {
             whole,
             plan,
             started: false,
-            retried: false,
-            alone: false,
+            // one more failure is enough
+            retried: doubtful,
+            alone: doubtful,
         };
         self.reading.wanted.push_back(wanted);
         self.guess_further(index);
@@ -55,6 +57,7 @@ impl ImapBackend {
         if let Some(reached) = reading.on_the_way(index) {
             let ahead = index.saturating_add(1)..reached;
             let guess = reading.read_ahead.guess(&self.table, reached, ahead);
+            let guess = self.sound(guess);
             if !guess.is_empty() {
                 self.fetch(guess.start, guess.end);
             }
@@ -97,12 +100,8 @@ impl ImapBackend {
         if self.link != Link::Ready || self.gone.is_some() || self.bye.is_some() {
             return;
         }
-        while let Some(Wanted {
-            plan: Plan::Nothing,
-            ..
-        }) = self.reading.wanted.front()
-        {
-            self.fail_first(Failure::new(FailureKind::Missing, "no such message"));
+        while let Some(failure) = self.not_to_be_had() {
+            self.fail_first(failure);
         }
         let reading = &self.reading;
         let Some(first) = reading.wanted.front() else {
@@ -141,7 +140,17 @@ impl ImapBackend {
                 }
                 self.issue_second();
             }
-            Plan::Nothing => {}
+            Plan::Nothing | Plan::Refused { .. } => {}
+        }
+    }
+
+    /// Why the message that comes first is not even asked for.
+    fn not_to_be_had(&self) -> Option<Failure> {
+        let first = self.reading.wanted.front()?;
+        match first.plan {
+            Plan::Nothing => Some(Failure::new(FailureKind::Missing, "no such message")),
+            Plan::Refused { until } => Some(self.refused(until)),
+            Plan::Whole { .. } | Plan::Header | Plan::Window { .. } => None,
         }
     }
 
@@ -160,6 +169,7 @@ impl ImapBackend {
     fn fetch_with_guess(&mut self, index: u32, alone: bool) {
         let next = index.saturating_add(1);
         let guess = self.reading.read_ahead.guess(&self.table, next, next..next);
+        let guess = self.sound(guess);
         self.fetch(index, if alone { next } else { guess.end });
     }
 

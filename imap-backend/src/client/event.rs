@@ -90,6 +90,8 @@ pub(crate) enum Event {
     Inline(Head, Option<Vec<u8>>),
     /// A body literal begins; the caller says what becomes of it.
     Ahead,
+    /// The body literal that is lent is here to its end; behind it this UID is named.
+    Whole(Option<u32>),
     /// The response around a body literal is complete; it named this UID behind the body.
     Tail(Option<u32>),
     Folder {

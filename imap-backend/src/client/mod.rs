@@ -245,6 +245,19 @@ impl Client {
         self.framer.can_lend()
     }
 
+    /// Whether the upstream seems to have said all, though the literal is not complete: what came last is
+    /// the end of a command that awaits its answer.
+    pub(crate) fn seems_over(&self) -> bool {
+        let line = self.framer.held_line();
+        match line.and_then(grammar::response) {
+            Some(Response::Tagged(tag, _)) => self.outstanding.iter().any(|&(t, _)| t == tag),
+            Some(
+                Response::Continue(_) | Response::Status(_) | Response::Data(_) | Response::Blank,
+            )
+            | None => false,
+        }
+    }
+
     pub(crate) fn lent(&mut self, max: usize) -> &[u8] {
         self.framer.lent(max)
     }
@@ -255,6 +268,13 @@ impl Client {
     /// no IMAP server says.
     pub(crate) fn next(&mut self) -> Result<Option<Event>, Failure> {
         loop {
+            if let Some(behind) = self.framer.behind() {
+                // else the literal was not as long as announced, and what it holds is not the message
+                if !ends_fetch(behind) {
+                    return Err(unreadable(&self.config, self.greeted, &self.mask, behind));
+                }
+                return Ok(Some(Event::Whole(grammar::tail(behind).uid)));
+            }
             let (bytes, tail) = match self.framer.next() {
                 Ok(None) => return Ok(None),
                 Ok(Some(Frame::Line { bytes, tail })) => (bytes, tail),
@@ -296,9 +316,7 @@ impl Client {
             let mask = &self.mask;
             if tail {
                 self.recorder.received(|| mask.clean(bytes));
-                // else the literal was not as long as announced, and what was lent is not the message
-                let begins = bytes.starts_with(b" ") || bytes.starts_with(b")");
-                if !begins || !bytes.trim_ascii_end().ends_with(b")") {
+                if !ends_fetch(bytes) || bytes.trim_ascii_end().ends_with(b"}") {
                     return Err(unreadable(&self.config, self.greeted, mask, bytes));
                 }
                 return Ok(Some(Event::Tail(grammar::tail(bytes).uid)));
@@ -391,6 +409,13 @@ impl Client {
 fn awaits_header(outstanding: &VecDeque<(u32, Purpose)>) -> bool {
     let header = Purpose::Fetch(Section::Header);
     outstanding.iter().any(|&(_, purpose)| purpose == header)
+}
+
+/// Whether a FETCH goes on like this behind a body; a further literal may be announced.
+fn ends_fetch(line: &[u8]) -> bool {
+    let line = line.trim_ascii_end();
+    let closes = line.ends_with(b")");
+    line.starts_with(b")") && closes || line.starts_with(b" ") && (closes || line.ends_with(b"}"))
 }
 
 fn read_capabilities(config: &Config, list: &[u8]) -> Capabilities {

@@ -3,7 +3,9 @@
 //! Owns the one receive buffer of a connection and where in it what begins. A logical line runs up to
 //! its final line end, with short literals left inside it and long ones replaced by `NIL`; what each
 //! literal is gets decided by the caller, because only the grammar knows. A literal that is the body
-//! is never collected: it is lent out piece by piece from where it was received.
+//! is never collected: it is lent out piece by piece from where it was received. Its last [`HOLD`] octets
+//! are only lent once the line behind them is here: a literal that is shorter than it was announced would
+//! take that line, and what follows, for a part of the message.
 //!
 //! It never looks into a line beyond "may a literal stand here": status, continuation and tagged lines
 //! end in free text, in which `{5}` means nothing.
@@ -14,12 +16,14 @@ mod tests;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 
 /// The longest logical line, and the most that is buffered.
 pub(crate) const LIMIT: usize = 64 * 1024;
 /// The longest literal that stays inside its line.
 pub(crate) const COLLECT: u64 = 8 * 1024;
+/// How many octets at the end of a lent literal wait for the line behind it.
+pub(crate) const HOLD: u64 = 32 * 1024;
 /// The room while nothing big is expected.
 const SMALL: usize = 512;
 
@@ -57,8 +61,8 @@ enum State {
     Held { open: usize, body: usize, size: u64 },
     /// A literal inside the line at `start` is being dropped; it would have stood at `at`.
     Skip { at: usize, left: u64 },
-    /// The literal begins at `start` and is lent out.
-    Lend { left: u64 },
+    /// The literal begins at `start` and is lent out; `whole` once the line behind it was seen.
+    Lend { left: u64, whole: bool },
     /// The literal begins at `start` and is thrown away.
     Discard { left: u64 },
 }
@@ -102,7 +106,7 @@ impl Framer {
         } else if self.buf.len() - self.end < self.buf.len() / 2 {
             if pending <= self.buf.len() / 4 {
                 self.rebase();
-            } else if self.end == self.buf.len() && !matches!(self.state, State::Lend { .. }) {
+            } else if self.end == self.buf.len() && !self.can_lend() {
                 self.rebase();
                 if self.end == self.buf.len() {
                     self.buf.resize(LIMIT, 0);
@@ -126,7 +130,7 @@ impl Framer {
     pub(crate) fn next(&mut self) -> Result<Option<Frame<'_>>, TooLong<'_>> {
         match self.state {
             State::Held { .. } => return Ok(None),
-            State::Lend { left } | State::Discard { left } if left == 0 => self.end_literal(),
+            State::Lend { left, .. } | State::Discard { left } if left == 0 => self.end_literal(),
             State::Lend { .. } => return Ok(None),
             State::Discard { left } => {
                 let n = self.take(left);
@@ -187,7 +191,10 @@ impl Framer {
     pub(crate) fn lend(&mut self) {
         if let State::Held { body, size, .. } = self.state {
             self.start = body;
-            self.state = State::Lend { left: size };
+            self.state = State::Lend {
+                left: size,
+                whole: size == 0,
+            };
         }
     }
 
@@ -199,7 +206,7 @@ impl Framer {
                 self.start = body;
                 self.state = State::Discard { left: size };
             }
-            State::Lend { left } => self.state = State::Discard { left },
+            State::Lend { left, .. } => self.state = State::Discard { left },
             State::Line | State::Skip { .. } | State::Discard { .. } => {}
         }
     }
@@ -222,27 +229,64 @@ impl Framer {
     /// How much of the literal that is lent or thrown away is still to come or to be taken.
     pub(crate) fn literal_left(&self) -> u64 {
         match self.state {
-            State::Lend { left } | State::Discard { left } | State::Skip { left, .. } => left,
+            State::Lend { left, .. } | State::Discard { left } | State::Skip { left, .. } => left,
             State::Line | State::Held { .. } => 0,
         }
     }
 
     /// Whether lent octets wait to be taken.
     pub(crate) fn can_lend(&self) -> bool {
-        matches!(self.state, State::Lend { left } if left > 0) && self.start < self.end
+        self.lendable() > 0
+    }
+
+    fn lendable(&self) -> usize {
+        let State::Lend { left, whole } = self.state else {
+            return 0;
+        };
+        let held = if whole { 0 } else { HOLD };
+        self.take(left.saturating_sub(held))
+    }
+
+    /// The line behind the literal that is lent, once it is here to its end; told once. What is no end of
+    /// a FETCH shows that the literal was not as long as announced.
+    pub(crate) fn behind(&mut self) -> Option<&[u8]> {
+        let State::Lend { left, whole: false } = self.state else {
+            return None;
+        };
+        let from = self.start + usize::try_from(left).ok()?;
+        let rest = self.buf.get(from..self.end)?;
+        let end = match memchr(b'\n', rest) {
+            Some(end) => end,
+            None if left <= HOLD && self.end - self.start >= LIMIT => rest.len(),
+            None => return None,
+        };
+        self.state = State::Lend { left, whole: true };
+        Some(rest[..end].trim_ascii_end())
+    }
+
+    /// The last line of what is held back, if it ends there.
+    pub(crate) fn held_line(&self) -> Option<&[u8]> {
+        let State::Lend { whole: false, .. } = self.state else {
+            return None;
+        };
+        let held = &self.buf[self.start..self.end];
+        let line = held.strip_suffix(b"\n")?;
+        let line = memrchr(b'\n', line).map(|at| &line[at + 1..]);
+        Some(line?.trim_ascii_end())
     }
 
     /// Takes at most `max` octets of the literal that is lent.
     pub(crate) fn lent(&mut self, max: usize) -> &[u8] {
-        let State::Lend { left } = self.state else {
+        let State::Lend { left, whole } = self.state else {
             return &[];
         };
-        let n = self.take(left).min(max);
+        let n = self.lendable().min(max);
         let at = self.start;
         self.start += n;
         self.scanned = self.start;
         self.state = State::Lend {
             left: left - n as u64,
+            whole,
         };
         &self.buf[at..at + n]
     }

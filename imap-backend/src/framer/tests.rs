@@ -226,7 +226,13 @@ fn room_is_made_without_moving_much() {
                 .into_iter()
                 .chain([2 * quarter + 1, 3 * quarter, 3 * quarter + 1, len - 1, len]);
         let places: Vec<usize> = places.collect();
-        let states = [State::Line, State::Lend { left: u64::MAX }];
+        let states = [
+            State::Line,
+            State::Lend {
+                left: u64::MAX,
+                whole: true,
+            },
+        ];
         for (start, end) in places
             .iter()
             .flat_map(|s| places.iter().map(move |e| (*s, *e)))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use imap_backend::{Config, ImapBackend, PipelineLogin, Security};
+use imap_backend::{Config, ImapBackend, Memory, PipelineLogin, Security};
 use imap_codec::CommandCodec;
 use imap_codec::decode::{CommandDecodeError, Decoder};
 use pop3_proto::backend::{
@@ -56,6 +56,8 @@ pub struct World {
     pub all_sent: Vec<u8>,
     /// Where in it connections begin.
     connections: Vec<usize>,
+    /// How many of them were answered after the first.
+    reopened: usize,
     /// Replies in words; bodies are in `bodies`.
     pub replies: Vec<String>,
     pub bodies: BTreeMap<u32, Vec<u8>>,
@@ -86,7 +88,16 @@ impl World {
     }
 
     pub fn with_user(config: Config, user: Option<&str>) -> Self {
-        let mut backend = ImapBackend::new(Arc::new(config), user.map(String::from));
+        let backend = ImapBackend::new(Arc::new(config), user.map(String::from));
+        Self::with_backend(backend)
+    }
+
+    /// A session that shares what it learns of messages that cannot be sent.
+    pub fn remembering(config: Config, memory: Arc<dyn Memory>) -> Self {
+        Self::with_backend(ImapBackend::new(Arc::new(config), None).remembering(memory))
+    }
+
+    fn with_backend(mut backend: ImapBackend) -> Self {
         backend.record();
         Self {
             backend,
@@ -95,6 +106,7 @@ impl World {
             sent: Vec::new(),
             all_sent: Vec::new(),
             connections: Vec::new(),
+            reopened: 0,
             replies: Vec::new(),
             bodies: BTreeMap::new(),
             effects: Vec::new(),
@@ -157,6 +169,35 @@ impl World {
             "* 1 EXISTS\r\n* OK [UIDVALIDITY {uid_validity}] ok\r\n"
         ));
         self.serve(&format!("{} OK [READ-WRITE] selected\r\n", tags[1]));
+    }
+
+    /// Answers a quiet reconnect, if one has begun.
+    pub fn reopen_if_asked(&mut self) -> bool {
+        let asked = self.connections.len() > self.reopened + 1;
+        if asked {
+            self.reopened += 1;
+            self.answer_reopen(7);
+        }
+        asked
+    }
+
+    /// The tag of the last command.
+    pub fn last_tag(&self) -> String {
+        tags(&self.everything_sent()).pop().unwrap()
+    }
+
+    /// Answers all FETCH commands for whole messages that wait, each message with `whole`.
+    pub fn serve_wanted(&mut self) {
+        for line in self.take_sent().lines() {
+            let (tag, command) = line.split_once(' ').unwrap();
+            let Some(set) = command.strip_prefix("UID FETCH ") else {
+                continue;
+            };
+            for uid in uids(set.split(' ').next().unwrap()) {
+                self.serve(&body(1, uid, "whole"));
+            }
+            self.serve(&format!("{tag} OK\r\n"));
+        }
     }
 
     pub fn open(&mut self, open: Open) {
@@ -521,6 +562,15 @@ pub fn uids(set: &str) -> Vec<u32> {
             number(first)..=number(last)
         })
         .collect()
+}
+
+/// How many octets of [`BEGUN`] are handed out: the last 32 KiB wait for the line behind them.
+pub const LENT: usize = 100_000 - 32 * 1024;
+
+/// A FETCH response whose body of 100,000 octets has begun: the octets so far, of which some are handed
+/// out. `what` stands before the announcement of the literal.
+pub fn begun(what: &str) -> String {
+    format!("* 1 FETCH ({what} {{100000}}\r\n{}", "x".repeat(LENT + 100))
 }
 
 /// A FETCH response with a body literal.

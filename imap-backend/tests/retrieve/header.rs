@@ -3,7 +3,7 @@
 use pop3_proto::backend::{Request, Ticket};
 use proptest::prelude::*;
 
-use crate::common::{FULL, World, body, config};
+use crate::common::{FULL, LENT, World, begun, body, config};
 use crate::opened;
 use crate::top::{assert_same, serve_windows};
 
@@ -42,13 +42,16 @@ fn i011_top_of_no_lines_of_a_large_message_asks_for_its_header() {
             let (mut world, tag) = asked();
             world.chunks = vec![chunk];
             world.serve(said);
+            world.expect_replies(&[]);
+            world.room = 8;
+            world.serve(" FLAGS (\\Seen))\r\n");
             // no size: it is not that of the message
             world.expect_replies(&["BodyStart 1 None"]);
             assert_same(&world.bodies[&1], "Subject: x\r\n\r\n");
             // the session has seen the blank line, and nothing more is asked for
             world.request(Request::Cancel(Ticket(1)));
-            world.serve(&format!(" FLAGS (\\Seen))\r\n{tag} OK\r\n"));
-            world.expect_nothing();
+            world.serve(&format!("{tag} OK\r\n"));
+            world.take_sent();
             world.expect_replies(&[]);
             // the same message again, as a whole, and another one's header
             world.retrieve(2, 0);
@@ -313,12 +316,13 @@ fn f01_a_header_that_is_wanted_anew_is_asked_for_anew() {
     let second = world.expect(HEADER);
     world.serve(&"w".repeat(92));
     world.serve(&format!(")\r\n{first} OK\r\n"));
-    world.serve("* 1 FETCH (UID 4 BODY[HEADER] {8}\r\nA: b\r\n\r\n");
-    world.expect_replies(&["BodyStart 1 None", "BodyStart 2 None"]);
+    world.room = 7;
+    world.serve(&header(4, "A: b\r\n\r\n"));
+    world.expect_replies(&["BodyStart 2 None"]);
     assert_same(&world.bodies[&2], "A: b\r\n\r\n");
     world.request(Request::Cancel(Ticket(2)));
-    world.serve(&format!(")\r\n{second} OK\r\n"));
-    world.expect_nothing();
+    world.serve(&format!("{second} OK\r\n"));
+    world.take_sent();
 }
 
 /// A header that nobody waits for any more holds nothing up: it is not kept as a message read ahead is.
@@ -362,11 +366,10 @@ fn i011_a_message_behind_a_header_waits() {
 fn a_header_under_the_wrong_uid_is_never_passed_on_as_whole() {
     let (mut world, _) = asked();
     world.serve("* 1 FETCH (BODY[HEADER] {8}\r\nA: b\r\n\r\n UID 5)\r\n");
-    let replies = world.take_replies_said();
-    assert!(
-        replies[1].starts_with("BodyFailed 1 Temporary"),
-        "{replies:?}"
-    );
+    world.expect_replies(&[]);
+    // once more, in windows
+    world.answer_reopen(7);
+    world.expect(WINDOW);
 }
 
 /// G05, G06: a connection that is lost before the header has begun is replaced; and in case it was lost over
@@ -382,18 +385,6 @@ fn g05_i011_a_connection_lost_before_the_header_is_replaced() {
         let (mut world, _) = asked();
         world.room = 0;
         world.serve(said);
-        if said.ends_with('b') {
-            // it has begun, and what has begun cannot be begun again
-            world.hang_up();
-            world.room = 1000;
-            world.run();
-            let replies = world.take_replies_said();
-            assert!(
-                replies[1].starts_with("BodyFailed 1 Temporary"),
-                "{replies:?}"
-            );
-            continue;
-        }
         world.hang_up();
         world.room = 1000;
         world.answer_reopen(7);
@@ -410,14 +401,11 @@ fn g05_i011_a_connection_lost_before_the_header_is_replaced() {
 #[test]
 fn g06_i011_a_connection_lost_within_or_behind_the_header() {
     for (said, expected) in [
-        ("* 1 FETCH (UID 4 BODY[HEADER] {8}\r\nA: b", "A: b"),
-        (
-            "* 1 FETCH (UID 4 BODY[HEADER] {6}\r\nA: b\r\n)\r\n",
-            "A: b\r\n",
-        ),
+        (begun("UID 4 BODY[HEADER]"), "x".repeat(LENT)),
+        (header(4, "A: b\r\n"), "A: b\r\n".into()),
     ] {
         let (mut world, _) = asked();
-        world.serve(said);
+        world.serve(&said);
         world.hang_up();
         let replies = world.take_replies_said();
         assert_eq!(replies[0], "BodyStart 1 None");
@@ -425,7 +413,8 @@ fn g06_i011_a_connection_lost_within_or_behind_the_header() {
             replies[1].starts_with("BodyFailed 1 Temporary"),
             "{replies:?}"
         );
-        assert_same(&world.bodies[&1], expected);
+        assert!(!world.bodies[&1].is_empty());
+        assert!(expected.as_bytes().starts_with(&world.bodies[&1]));
     }
 }
 

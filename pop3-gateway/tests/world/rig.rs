@@ -341,6 +341,7 @@ fn settings(imap: Config, policy: Policy) -> Settings<Gateway> {
         }),
         monitor: None,
         budget: Budget::default(),
+        broken: Arc::<std::sync::Mutex<imap_backend::BrokenMessages>>::default(),
         read_ahead_total: 64 * 1024 * 1024,
     };
     let tls = match policy.tls {

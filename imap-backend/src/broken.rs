@@ -1,0 +1,137 @@
+//! What is remembered of messages that an upstream could not send.
+//!
+//! A message on which the connection breaks would break every session at the same place: the client would
+//! get the ones before it again at each poll, and the ones behind it never. So a failure is remembered by
+//! mailbox and UID, beyond the session:
+//!
+//! | it failed | what becomes of it |
+//! |---|---|
+//! | once | it is asked for alone, so that no other message can be to blame |
+//! | twice | it is refused for ten minutes, and then tried again |
+//! | three times | the same for an hour |
+//! | more often | the same for six hours |
+//!
+//! The first failure may be the connection's. So may the second, which is why the first refusal is short. A
+//! failure is forgotten once the message was sent whole, or a day after the last one.
+//!
+//! Owns the count and its bound; never knows what failed or why, and never says anything of a message that
+//! was not reported. It has no clock and no lock: [`Memory`] is the way to share it.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
+
+use pop3_proto::time::Time;
+
+/// How long a message is refused after so many failures; the last one counts for all that follow.
+const REFUSED: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::ZERO,
+    Duration::from_secs(10 * 60),
+    Duration::from_secs(60 * 60),
+    Duration::from_secs(6 * 60 * 60),
+];
+/// After how long without a failure it is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What to do with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is known against it.
+    Good,
+    /// It failed: nothing else is to be asked for in the same command.
+    Doubtful,
+    /// It failed so often that it is not asked for before this moment.
+    RefusedUntil(Time),
+}
+
+/// The messages that failed, of all mailboxes: 1,024 at most, of which the oldest makes room.
+#[derive(Debug, Default)]
+pub struct BrokenMessages {
+    failures: BTreeMap<(Arc<str>, u32), Failures>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Failures {
+    count: u8,
+    last: Time,
+}
+
+impl Failures {
+    fn standing(self, now: Time) -> Standing {
+        let count = usize::from(self.count).min(REFUSED.len() - 1);
+        let until = self.last + REFUSED[count];
+        if now.since(self.last) >= FORGOTTEN {
+            Standing::Good
+        } else if now < until {
+            Standing::RefusedUntil(until)
+        } else {
+            Standing::Doubtful
+        }
+    }
+}
+
+impl BrokenMessages {
+    /// The most messages that are remembered.
+    pub const CAPACITY: usize = 1024;
+
+    /// How many messages are remembered.
+    pub fn len(&self) -> usize {
+        self.failures.len()
+    }
+
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.failures.is_empty()
+    }
+
+    /// What to do with a message of this mailbox. The mailbox's name holds all that makes its UIDs unique:
+    /// server, user, folder and UIDVALIDITY.
+    pub fn standing(&self, now: Time, mailbox: &Arc<str>, uid: u32) -> Standing {
+        if self.failures.is_empty() {
+            return Standing::Good;
+        }
+        let known = self.failures.get(&(Arc::clone(mailbox), uid));
+        known.map_or(Standing::Good, |known| known.standing(now))
+    }
+
+    /// It could not be sent.
+    pub fn failed(&mut self, now: Time, mailbox: &Arc<str>, uid: u32) {
+        self.failures
+            .retain(|_, known| now.since(known.last) < FORGOTTEN);
+        let key = (Arc::clone(mailbox), uid);
+        let before = self.failures.get(&key).map_or(0, |known| known.count);
+        if before == 0 && self.failures.len() >= Self::CAPACITY {
+            let oldest = self.failures.iter().min_by_key(|(_, known)| known.last);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                self.failures.remove(&oldest);
+            }
+        }
+        let count = before.saturating_add(1);
+        self.failures.insert(key, Failures { count, last: now });
+    }
+
+    /// It was sent whole.
+    pub fn sent(&mut self, mailbox: &Arc<str>, uid: u32) {
+        if !self.failures.is_empty() {
+            self.failures.remove(&(Arc::clone(mailbox), uid));
+        }
+    }
+}
+
+/// One [`BrokenMessages`] for all sessions of a process.
+pub trait Memory: Send + Sync + fmt::Debug {
+    /// Lends it, to nobody else meanwhile.
+    fn lend(&self, to: &mut dyn FnMut(&mut BrokenMessages));
+}
+
+#[cfg(feature = "std")]
+impl Memory for std::sync::Mutex<BrokenMessages> {
+    fn lend(&self, to: &mut dyn FnMut(&mut BrokenMessages)) {
+        // what a thread left that died over it is a count like any other
+        to(&mut self
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+}
