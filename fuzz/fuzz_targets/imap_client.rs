@@ -455,6 +455,10 @@ impl Rig {
                     assert!(self.opening || self.updating);
                     finished = true;
                 }
+                Reply::Kept => {
+                    assert!(self.updating);
+                    finished = true;
+                }
                 Reply::Updated => {
                     assert!(self.updating);
                     for tag in &self.changes {
@@ -552,6 +556,8 @@ impl Rig {
             }
             ["EXPUNGE"] => {
                 assert!(self.update.is_some());
+                // in the place of a UID EXPUNGE that was refused
+                self.changes.clear();
                 true
             }
             ["CREATE", ..] => {

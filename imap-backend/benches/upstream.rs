@@ -40,7 +40,8 @@ fn receive(backend: &mut ImapBackend, mut bytes: &[u8]) -> (usize, usize) {
                 | Reply::BodyStart { .. }
                 | Reply::BodyEnd { .. }
                 | Reply::BodyFailed { .. }
-                | Reply::Updated => {}
+                | Reply::Updated
+                | Reply::Kept => {}
             }
         }
         let sent = backend.transmit().len();

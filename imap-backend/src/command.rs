@@ -37,8 +37,10 @@ pub(crate) enum Command<'a> {
     FetchBody {
         set: &'a str,
     },
-    /// The flags of all messages.
-    FetchFlags,
+    /// The flags of these messages.
+    FetchFlags {
+        set: &'a str,
+    },
     /// Which of these are there.
     FetchUids {
         set: &'a str,
@@ -86,6 +88,8 @@ pub(crate) enum Command<'a> {
         set: &'a str,
         add: bool,
         flag: Flag<'a>,
+        /// Whether the server need not tell what the flags are then.
+        silent: bool,
     },
     UidExpunge {
         set: &'a str,
@@ -170,7 +174,7 @@ pub(crate) fn encode(
         Command::EnableUtf8 => w.text("ENABLE UTF8=ACCEPT"),
         Command::Expunge => w.text("EXPUNGE"),
         Command::FetchBody { set } => w.text(&format!("UID FETCH {set} (UID BODY.PEEK[])")),
-        Command::FetchFlags => w.text("UID FETCH 1:* (UID FLAGS)"),
+        Command::FetchFlags { set } => w.text(&format!("UID FETCH {set} (UID FLAGS)")),
         Command::FetchUids { set } => w.text(&format!("UID FETCH {set} (UID)")),
         Command::FetchHeader { uid } => {
             w.text(&format!("UID FETCH {uid} (UID BODY.PEEK[HEADER])"));
@@ -215,10 +219,16 @@ pub(crate) fn encode(
             w.string(folder)?;
         }
         Command::StartTls => w.text("STARTTLS"),
-        Command::Store { set, add, flag } => {
+        Command::Store {
+            set,
+            add,
+            flag,
+            silent,
+        } => {
+            let silent = if silent { ".SILENT" } else { "" };
             let sign = if add { '+' } else { '-' };
             w.text(&format!(
-                "UID STORE {set} {sign}FLAGS.SILENT ({})",
+                "UID STORE {set} {sign}FLAGS{silent} ({})",
                 flag.name()
             ));
         }

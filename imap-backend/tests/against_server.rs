@@ -191,7 +191,7 @@ impl Live {
                 Reply::Refused(refusal) => End::NotOpened(refusal.detail),
                 Reply::BodyEnd { ticket } => End::Body(ticket.0),
                 Reply::BodyFailed { ticket, failure } => End::NoBody(ticket.0, failure.detail),
-                Reply::Updated => End::Updated,
+                Reply::Updated | Reply::Kept => End::Updated,
                 Reply::Failed(failure) if self.ends.is_empty() => End::NotOpened(failure.detail),
                 Reply::Failed(failure) => End::NotUpdated(failure.detail),
             };

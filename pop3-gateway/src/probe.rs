@@ -241,7 +241,8 @@ impl Backend for Watched {
             | Reply::Body { .. }
             | Reply::BodyEnd { .. }
             | Reply::BodyFailed { .. }
-            | Reply::Updated => {}
+            | Reply::Updated
+            | Reply::Kept => {}
         }
         Some(reply)
     }

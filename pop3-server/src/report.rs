@@ -189,6 +189,7 @@ impl Report {
             tops = summary.tops,
             octets = summary.octets,
             deleted = summary.deleted,
+            kept = summary.kept,
             not_deleted = summary.not_deleted,
             upstream = self.upstream.as_deref(),
             seconds = self.now.since(self.started).as_secs_f64(),

@@ -201,7 +201,19 @@ impl ImapBackend {
             return self.deny(Denial::Failed(Failure::permanent(detail)));
         };
         let scan = mem::take(&mut opening.scan);
-        self.read_only = opening.read_only || self.asked_read_only();
+        let (read_only, lasts) = (opening.read_only, opening.lasts);
+        self.read_only = read_only || self.asked_read_only();
+        if lasts == Some(false)
+            && !self.read_only
+            && let Some(flag) = &self.client.watch
+        {
+            let detail = format!(
+                "delete: upstream keeps no flag {flag} in {}, and deleted messages would come back; another \
+                 policy is needed",
+                self.config.folder
+            );
+            return self.deny(Denial::Failed(Failure::permanent(detail)));
+        }
         (self.table, self.presence) = scan.finish();
         self.uid_validity = validity;
         let mailbox = self.mailbox();

@@ -78,7 +78,7 @@ pub struct ImapBackend {
     trouble: Box<Trouble>,
     /// A size that the upstream told wrong was logged.
     size_noted: bool,
-    update: Option<Update>,
+    update: Option<Box<Update>>,
     answers: VecDeque<Answer>,
     /// The next entry of the listing.
     listing: Option<u32>,

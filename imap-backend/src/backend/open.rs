@@ -79,7 +79,7 @@ impl ImapBackend {
                 self.not_authenticated(&notice);
             }
             Event::Status(notice) => {
-                opening.learn(notice.code);
+                opening.learn(&notice);
                 self.noticed(&notice);
             }
             Event::Done { tag, notice, .. } if opening.is_stale(tag) => self.stale(&notice),
@@ -174,7 +174,7 @@ impl ImapBackend {
             }
             Purpose::Select if opening.step != Step::Folder => {}
             Purpose::Select if ok => {
-                opening.learn(notice.code);
+                opening.learn(notice);
                 let first = opening.first;
                 self.selected();
                 if !first {

@@ -1,6 +1,7 @@
 //! How far the opening of the folder is, and what was learned on the way.
 
 use crate::auth::Exchange;
+use crate::client::Notice;
 use crate::grammar::Code;
 use crate::table::Scan;
 
@@ -43,6 +44,8 @@ pub(super) struct Opening {
     pub(super) exists: u32,
     pub(super) validity: Option<u32>,
     pub(super) read_only: bool,
+    /// Whether the flag that hides can be set for good, if the server says so.
+    pub(super) lasts: Option<bool>,
     pub(super) selected: bool,
     pub(super) scan: Scan,
     pub(super) scan_to: Option<u32>,
@@ -73,6 +76,7 @@ impl Opening {
             exists: 0,
             validity: None,
             read_only: false,
+            lasts: None,
             selected: false,
             scan: Scan::default(),
             scan_to: None,
@@ -106,7 +110,9 @@ impl Opening {
     }
 
     /// What a response code says about the folder.
-    pub(super) fn learn(&mut self, code: Code) {
+    pub(super) fn learn(&mut self, notice: &Notice) {
+        let code = notice.code;
+        self.lasts = notice.lasts.or(self.lasts);
         if let Code::UidValidity(validity) = code {
             self.validity = Some(validity);
         } else if matches!(code, Code::ReadOnly | Code::ReadWrite) {

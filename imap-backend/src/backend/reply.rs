@@ -16,6 +16,7 @@ pub(super) enum Answer {
     BodyEnd(Ticket),
     BodyFailed(Ticket, Failure),
     Updated,
+    Kept,
     Failed(Failure),
 }
 
@@ -33,6 +34,7 @@ impl ImapBackend {
             Answer::BodyEnd(ticket) => Reply::BodyEnd { ticket },
             Answer::BodyFailed(ticket, failure) => Reply::BodyFailed { ticket, failure },
             Answer::Updated => Reply::Updated,
+            Answer::Kept => Reply::Kept,
             Answer::Failed(failure) => Reply::Failed(failure),
         }
     }

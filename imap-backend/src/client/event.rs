@@ -44,6 +44,8 @@ pub(crate) enum Step {
 pub(crate) struct Notice {
     pub(crate) kind: Kind,
     pub(crate) code: Code,
+    /// Whether the flag that is watched for can be set for good, if the server says so.
+    pub(crate) lasts: Option<bool>,
     pub(crate) text: String,
 }
 
@@ -140,8 +142,20 @@ pub(super) fn fetched(fetch: Fetch<'_>, awaited: bool, watch: Option<&str>) -> E
 }
 
 /// A status without what must not be logged.
-pub(super) fn notice(mask: &Mask, status: Status<'_>) -> Notice {
+pub(super) fn notice(mask: &Mask, status: Status<'_>, watch: Option<&str>) -> Notice {
+    let lasts = |flags: &[u8], watch: &str| {
+        let flags = flags.strip_prefix(b"(").unwrap_or(flags);
+        let flags = flags.strip_suffix(b")").unwrap_or(flags);
+        let any_keyword = !watch.starts_with('\\');
+        words(flags).any(|flag| {
+            flag.eq_ignore_ascii_case(watch.as_bytes()) || any_keyword && flag == b"\\*"
+        })
+    };
     Notice {
+        lasts: status
+            .permanent_flags
+            .zip(watch)
+            .map(|(flags, watch)| lasts(flags, watch)),
         kind: status.kind,
         code: status.code,
         text: mask.clean(status.text),

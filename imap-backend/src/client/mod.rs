@@ -345,7 +345,7 @@ impl Client {
                 }
                 Response::Status(status) => {
                     self.greeted = true;
-                    let notice = notice(mask, status);
+                    let notice = notice(mask, status, self.watch.as_deref());
                     if let Some(list) = status.capabilities {
                         self.capabilities = Some(read_capabilities(&self.config, list));
                         self.capabilities_heard = self.capabilities_heard.wrapping_add(1);
@@ -356,7 +356,7 @@ impl Client {
                     let Some(at) = self.outstanding.iter().position(|&(t, _)| t == tag) else {
                         return Err(unreadable(&self.config, self.greeted, mask, bytes));
                     };
-                    let notice = notice(mask, status);
+                    let notice = notice(mask, status, self.watch.as_deref());
                     if let Some(list) = status.capabilities {
                         self.capabilities = Some(read_capabilities(&self.config, list));
                         self.capabilities_heard = self.capabilities_heard.wrapping_add(1);
@@ -383,10 +383,15 @@ impl Client {
                     let awaited = awaits_header(&self.outstanding);
                     fetched(fetch, awaited, self.watch.as_deref())
                 }
-                Response::Data(Data::List(list)) => Event::Folder {
-                    trash: words(list.attributes).any(|a| a.eq_ignore_ascii_case(b"\\Trash")),
-                    name: list.name.octets().into_owned(),
-                },
+                Response::Data(Data::List(list)) => {
+                    let has = |name: &[u8]| {
+                        words(list.attributes).any(|own| own.eq_ignore_ascii_case(name))
+                    };
+                    Event::Folder {
+                        trash: has(b"\\Trash") && !has(b"\\Noselect") && !has(b"\\NonExistent"),
+                        name: list.name.octets().into_owned(),
+                    }
+                }
                 Response::Data(Data::Other) => Event::Other,
             };
             return Ok(Some(event));

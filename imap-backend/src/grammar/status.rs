@@ -38,6 +38,8 @@ pub(crate) struct Status<'a> {
     pub(crate) code: Code,
     /// The capabilities that the code carries, parted by spaces.
     pub(crate) capabilities: Option<&'a [u8]>,
+    /// The flags that can be changed for good, as the code lists them in parentheses.
+    pub(crate) permanent_flags: Option<&'a [u8]>,
     /// Everything behind the kind, the code included: what an operator wants to read.
     pub(crate) text: &'a [u8],
 }
@@ -86,16 +88,19 @@ pub(super) fn status(input: &[u8]) -> IResult<&[u8], Status<'_>> {
     let (input, text) = preceded(spaces, rest).parse(input)?;
     let (_, code) = opt(bracketed).parse(text)?;
     let code = code.unwrap_or_default();
-    let capabilities = match code.split_at_checked(b"CAPABILITY ".len()) {
-        Some((name, list)) if name.eq_ignore_ascii_case(b"CAPABILITY ") => Some(list),
+    let behind = |name: &[u8]| match code.split_at_checked(name.len()) {
+        Some((own, list)) if own.eq_ignore_ascii_case(name) => Some(list),
         Some(_) | None => None,
     };
+    let capabilities = behind(b"CAPABILITY ");
+    let permanent_flags = behind(b"PERMANENTFLAGS ");
     Ok((
         input,
         Status {
             kind,
             code: classify(code),
             capabilities,
+            permanent_flags,
             text,
         },
     ))

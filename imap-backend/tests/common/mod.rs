@@ -364,6 +364,7 @@ impl World {
                     (format!("BodyFailed {} {kind:?} {detail}", ticket.0), true)
                 }
                 Reply::Updated => ("Updated".into(), true),
+                Reply::Kept => ("Kept".into(), true),
                 Reply::Failed(failure) => (
                     format!("Failed {:?} {}", failure.kind, failure.detail),
                     true,
@@ -420,6 +421,16 @@ impl World {
         let (tag, rest) = line.split_once(' ').unwrap_or((&line, ""));
         assert_eq!(rest, command);
         tag.to_owned()
+    }
+
+    /// Expects one of two commands: the first gives itself and the tag, the second the tag.
+    pub fn expect_either(&mut self, first: &str, second: &str) -> String {
+        let sent = String::from_utf8_lossy(&self.sent).into_owned();
+        if sent.contains(&format!(" {first}\r\n")) {
+            format!("{first} {}", self.expect(first))
+        } else {
+            self.expect(second)
+        }
     }
 
     pub fn expect_nothing(&mut self) {

@@ -59,6 +59,6 @@ fn quit_without_marks_needs_no_connection() {
 fn keep_keeps() {
     let mut world = opened(DeletePolicy::Keep, FULL);
     world.update(&[0, 1, 2], &[]);
-    world.expect_replies(&["Updated"]);
+    world.expect_replies(&["Kept"]);
     assert!(changes_nothing(&world));
 }

@@ -28,6 +28,7 @@ fn w005_a_foreign_expunge_is_not_taken_for_one_of_ours() {
                 world.expect_replies(&[]);
                 let tag = world.expect(&format!("UID FETCH {uid} (UID)"));
                 world.serve(&format!("* 1 FETCH (UID {uid})\r\n{tag} OK\r\n"));
+                world.expect_ok(&format!("UID STORE {uid} -FLAGS.SILENT (\\Deleted)"));
                 world.expect_reply("Failed Temporary");
             }
         }

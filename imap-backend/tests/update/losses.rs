@@ -57,6 +57,7 @@ fn p038_w005_what_was_told_before_the_loss_counts_once() {
     world.expect_replies(&[]);
     let tag = world.expect("UID FETCH 7 (UID)");
     world.serve(&format!("* 1 FETCH (UID 7)\r\n{tag} OK\r\n"));
+    world.expect_ok("UID STORE 2,7 -FLAGS.SILENT (\\Deleted)");
     world.expect_reply("Failed Temporary");
 }
 

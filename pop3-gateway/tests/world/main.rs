@@ -15,6 +15,7 @@ mod runtime;
 mod tls;
 
 mod bounds;
+mod broken;
 mod client_cuts;
 mod deletion;
 mod exhaustive;

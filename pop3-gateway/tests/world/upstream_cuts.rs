@@ -308,9 +308,36 @@ fn g06_bye_within_a_message() {
             rig.say_all(&client, &commands, Pace::AtOnce);
             rig.world.advance(LONG);
             let output = client.take();
-            // what was announced as a part of the message cannot be told from it, but it has no end
-            let retrieved = output.split_once("+OK 30 octets\r\n").unwrap().1;
-            assert!(!retrieved.contains("\r\n.\r\n"), "{trouble:?}: {retrieved}");
+            // nothing of it went out, and the session goes on
+            assert!(!output.contains("A: b"), "{trouble:?}: {output}");
+            assert!(
+                output.contains("\r\n-ERR [SYS/TEMP] "),
+                "{trouble:?}: {output}"
+            );
+            assert!(
+                output.ends_with("+OK bye, 0 deleted\r\n"),
+                "{trouble:?}: {output}"
+            );
+            assert!(client.has_ended(), "{trouble:?}");
+            assert_eq!(rig.locks(), 0);
+        }
+    }
+    // a large message has begun by then: what was announced as a part of it cannot be told from it, but it
+    // has no end
+    let mail = "A: b\r\n\r\n".to_owned() + &"0123456789".repeat(10_000);
+    for octets in [70_000, 80_000, 100_000] {
+        for trouble in [Trouble::ByeInBody(octets), Trouble::CutBody(octets)] {
+            let mut setup = Setup::new([mail.clone().into_bytes()]);
+            let fault = Fault::on_each("FETCH", trouble.clone());
+            setup.options = setup.options.with_fault(fault);
+            let mut rig = setup.start();
+            let client = rig.client();
+            rig.say_all(&client, &commands, Pace::AtOnce);
+            rig.world.advance(LONG);
+            let output = client.take();
+            let retrieved = output.split_once("+OK 100008 octets\r\n").unwrap().1;
+            assert!(!retrieved.contains("\r\n.\r\n"), "{trouble:?}");
+            assert!(!retrieved.contains("BYE"), "{trouble:?}");
             assert!(client.has_ended(), "{trouble:?}");
             assert_eq!(rig.locks(), 0);
         }

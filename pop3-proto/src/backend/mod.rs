@@ -16,7 +16,7 @@
 //! | [`Answer`](Request::Answer) | goes on with the `Open` |
 //! | [`Retrieve`](Request::Retrieve) | `BodyStart`, any number of `Body`, `BodyEnd`; `BodyFailed` instead of what is left |
 //! | [`Cancel`](Request::Cancel) | none; replies under the ticket that come after it are ignored |
-//! | [`Update`](Request::Update) | `Updated`, or `Failed`; the backend is finished after it |
+//! | [`Update`](Request::Update) | `Updated`, `Kept` or `Failed`; the backend is finished after it |
 //! | [`Abandon`](Request::Abandon) | none; the backend is finished after it |
 //!
 //! After `Refused` or `Failed` to an `Open` the backend is finished: a new login gets a new backend.
@@ -334,6 +334,8 @@ pub enum Reply<'a> {
     },
     /// The marked messages are removed.
     Updated,
+    /// The store keeps messages whatever the client deletes: the marked ones are as they were.
+    Kept,
     /// An `Open` or an `Update` could not be carried out.
     Failed(Failure),
 }

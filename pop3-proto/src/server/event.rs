@@ -102,6 +102,8 @@ pub struct Summary {
     pub octets: u64,
     /// Messages that the backend confirmed as deleted.
     pub deleted: u64,
+    /// Messages marked as deleted that the store keeps, as it is told to.
+    pub kept: u64,
     /// Messages marked as deleted whose marks were not applied.
     pub not_deleted: u64,
     /// Logins that did not succeed, whatever the reason.

@@ -26,6 +26,7 @@ pub enum Answer {
     End(Ticket),
     BodyFailed(Ticket, Failure),
     Updated,
+    Kept,
     Failed(Failure),
 }
 
@@ -55,6 +56,7 @@ impl Answer {
                 failure: failure.clone(),
             },
             Self::Updated => Reply::Updated,
+            Self::Kept => Reply::Kept,
             Self::Failed(failure) => Reply::Failed(failure.clone()),
         }
     }

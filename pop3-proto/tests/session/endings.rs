@@ -286,6 +286,28 @@ fn an_update_goes_on_when_the_client_vanishes_after_quit() {
     assert!(talk.session.transmit().is_empty());
 }
 
+/// A store that keeps what it has is not said to have deleted it, neither to the client nor in the log.
+#[test]
+fn w008_what_is_kept_is_not_called_deleted() {
+    let mut talk = Talk::logged_in(&[MAIL, MAIL, MAIL]);
+    talk.store.silent = true;
+    talk.say("DELE 1\r\nDELE 3\r\nQUIT\r\n");
+    talk.heard();
+    talk.store.answers.push_back(Answer::Kept);
+    talk.settle();
+    let heard = talk.heard();
+    assert!(
+        heard.ends_with("+OK bye, 2 marked as deleted and all kept\r\n"),
+        "{heard}"
+    );
+    let summary = talk.session.summary();
+    assert_eq!(
+        (summary.deleted, summary.kept, summary.not_deleted),
+        (0, 2, 0)
+    );
+    assert_eq!(talk.closed, Some(Reason::Quit));
+}
+
 #[test]
 fn nothing_is_left_for_a_client_that_is_gone_when_an_update_never_ends() {
     let mut talk = Talk::logged_in(&[MAIL]);

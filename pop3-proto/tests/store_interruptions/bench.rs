@@ -43,7 +43,7 @@ impl From<Reply<'_>> for Heard {
             Reply::BodyFailed { ticket, failure } => Self::BodyFailed(ticket, failure.kind),
             Reply::Updated => Self::Updated,
             Reply::Failed(failure) => Self::Failed(failure.kind),
-            Reply::Challenge(_) | Reply::Body { .. } => panic!("{reply:?}"),
+            Reply::Challenge(_) | Reply::Body { .. } | Reply::Kept => panic!("{reply:?}"),
         }
     }
 }

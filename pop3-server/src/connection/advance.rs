@@ -284,6 +284,10 @@ impl<S: Service> Connection<S> {
                 upstream.finish(now, leave);
                 self.session.handle_reply(now, Reply::Updated);
             }
+            Reply::Kept => {
+                upstream.finish(now, leave);
+                self.session.handle_reply(now, Reply::Kept);
+            }
             Reply::BodyFailed { ticket, failure } => {
                 self.report.message_failed(&failure, self.session.summary());
                 self.session

@@ -74,6 +74,21 @@ pub enum Trouble {
     /// The connection is cut within the body, so many octets behind its beginning (or at its end, if it
     /// is shorter).
     CutBody(u64),
+    /// The connection is cut within the body of this message, so many octets behind its beginning (or at its
+    /// end, if it is shorter).
+    CutMessage {
+        /// The message's UID.
+        uid: u32,
+        /// How many octets of it come.
+        octets: u64,
+    },
+    /// The literal of this message is announced so many octets longer than it is.
+    ShortMessage {
+        /// The message's UID.
+        uid: u32,
+        /// How many octets are missing.
+        octets: u64,
+    },
     /// After so many octets of the body `* BYE` follows on a line of its own, and the cut.
     ByeInBody(u64),
     /// The connection is cut after so many octets of output, counted from the greeting on. For

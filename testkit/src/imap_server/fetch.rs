@@ -151,7 +151,7 @@ impl ServerSession {
                 section, partial, ..
             } = item
             {
-                self.body(&message.content, *section, *partial);
+                self.body(&message, *section, *partial);
             }
         }
         self.output.push(if self.extra_spaces() {
@@ -204,7 +204,8 @@ impl ServerSession {
         form.unwrap_or(BodyForm::Literal)
     }
 
-    fn body(&mut self, content: &Content, section: Section, partial: Option<(u64, u64)>) {
+    fn body(&mut self, message: &Message, section: Section, partial: Option<(u64, u64)>) {
+        let content = &message.content;
         let (start, end) = match section {
             Section::Whole => (0, content.len()),
             Section::Header => (0, self.header_length(content)),
@@ -229,8 +230,8 @@ impl ServerSession {
                 }
                 self.output.push(b"\"");
             }
-            BodyForm::Literal8 => self.literal("~", content, from, to),
-            BodyForm::Literal | BodyForm::Quoted => self.literal("", content, from, to),
+            BodyForm::Literal8 => self.literal("~", message, from, to),
+            BodyForm::Literal | BodyForm::Quoted => self.literal("", message, from, to),
         }
     }
 
@@ -245,14 +246,29 @@ impl ServerSession {
         told.unwrap_or_else(|| content.header_len())
     }
 
-    fn literal(&mut self, mark: &str, content: &Content, from: u64, to: u64) {
+    fn literal(&mut self, mark: &str, message: &Message, from: u64, to: u64) {
+        let content = &message.content;
+        let missing = self.troubles.iter().find_map(|trouble| {
+            if let Trouble::ShortMessage { uid, octets } = trouble
+                && *uid == message.uid
+            {
+                Some(*octets)
+            } else {
+                None
+            }
+        });
+        let announced = to - from + missing.unwrap_or(0);
         self.output
-            .push(format!("{mark}{{{}}}\r\n", to - from).as_bytes());
+            .push(format!("{mark}{{{announced}}}\r\n").as_bytes());
         let cut = self.troubles.iter().find_map(|trouble| {
             if let Trouble::CutBody(octets) = trouble {
                 Some((*octets, false))
             } else if let Trouble::ByeInBody(octets) = trouble {
                 Some((*octets, true))
+            } else if let Trouble::CutMessage { uid, octets } = trouble
+                && *uid == message.uid
+            {
+                Some((*octets, false))
             } else {
                 None
             }

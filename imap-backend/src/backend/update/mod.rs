@@ -1,12 +1,13 @@
 //! QUIT: the one place that changes anything upstream.
 //!
 //! Owns what becomes of the messages that the client deleted, step by step as the policy and the
-//! server allow, and whether that may be called done. Three rules hold on every path:
+//! server allow, and whether that may be called done. Four rules hold on every path:
 //!
 //! - a command names only UIDs that the client marked, one by one or as ranges without gaps;
 //! - EXPUNGE without a set is only sent when a look at all flags, after ours were set, found no
 //!   `\Deleted` that is not ours. What another client flags in the one round trip between that look
 //!   and the EXPUNGE cannot be told apart; servers with UIDPLUS do not have this gap;
+//! - `\Deleted` that we set and that led to nothing is taken back, as long as there is a connection;
 //! - nothing is called done that the server has not confirmed. An OK is not enough: without the right to
 //!   flag or to expunge, some servers say OK and keep the messages (RFC 4314 section 4). Each one that
 //!   goes is told by an EXPUNGE (RFC 3501 section 6.4.3, RFC 6851 section 3.3), whose number says which it
@@ -15,6 +16,7 @@
 mod stage;
 mod work;
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -40,7 +42,7 @@ impl ImapBackend {
         }
         self.end_reading();
         if self.link == Link::Finished || self.opening.as_ref().is_some_and(|o| o.first) {
-            return self.conclude_update(Err(Failure::temporary("no maildrop is open")));
+            return self.conclude_update(Answer::Failed(Failure::temporary("no maildrop is open")));
         }
         let uids = |indexes: &[Index]| -> Option<Vec<u32>> {
             let mut uids: Vec<u32> = indexes
@@ -52,10 +54,15 @@ impl ImapBackend {
             Some(uids)
         };
         let (Some(mut deleted), Some(mut seen)) = (uids(deleted), uids(retrieved)) else {
-            return self.conclude_update(Err(Failure::permanent("no such message in the table")));
+            let failure = Failure::permanent("no such message in the table");
+            return self.conclude_update(Answer::Failed(failure));
         };
+        let mut kept = false;
         match self.config.delete {
-            DeletePolicy::Keep => deleted.clear(),
+            DeletePolicy::Keep => {
+                kept = !deleted.is_empty();
+                deleted.clear();
+            }
             // these are gone in a moment
             DeletePolicy::Expunge => seen.retain(|uid| deleted.binary_search(uid).is_err()),
             DeletePolicy::Trash { .. }
@@ -67,9 +74,12 @@ impl ImapBackend {
             seen.clear();
         }
         if deleted.is_empty() && seen.is_empty() {
-            return self.conclude_update(Ok(()));
+            return self.conclude_update(if kept { Answer::Kept } else { Answer::Updated });
         }
-        self.update = Some(Update {
+        self.update = Some(Box::new(Update {
+            kept,
+            by_uid_refused: false,
+            hidden: Vec::new(),
             deleted,
             seen,
             losses: 0,
@@ -86,7 +96,7 @@ impl ImapBackend {
             unconfirmed: Vec::new(),
             look: Look::default(),
             ours: Vec::new(),
-        });
+        }));
     }
 
     /// A command of the update is answered.
@@ -107,6 +117,10 @@ impl ImapBackend {
                 if notice.kind != Kind::Ok && notice.code == Code::TryCreate && !update.created =>
             {
                 update.create = true;
+            }
+            // there is another way
+            Step::Expunge if notice.kind != Kind::Ok && update.stage == Stage::Remove => {
+                update.by_uid_refused = true;
             }
             Step::Copy
             | Step::Create
@@ -144,6 +158,21 @@ impl ImapBackend {
         {
             let detail = format!("upstream said OK, and message {uid} is still there");
             return update.fail(Failure::temporary(detail));
+        }
+        if matches!(update.stage, Stage::Flag | Stage::LookForFlag) {
+            match (message.uid, message.watched) {
+                (Some(uid), Some(true)) => update.hidden.push(uid),
+                (Some(uid), Some(false))
+                    if update.stage == Stage::LookForFlag
+                        && update.unconfirmed.binary_search(&uid).is_ok() =>
+                {
+                    let detail =
+                        format!("upstream said OK, and message {uid} did not keep its flag");
+                    update.fail(Failure::temporary(detail));
+                }
+                (Some(_) | None, Some(_) | None) => {}
+            }
+            return;
         }
         if !matches!(update.stage, Stage::LookBefore | Stage::LookAfter) || update.sent == 0 {
             return;
@@ -197,15 +226,16 @@ impl ImapBackend {
         let Some(update) = &self.update else { return };
         // that messages count as unread is nothing that the client has to know
         let harmless = update.deleted.is_empty();
-        self.conclude_update(if harmless { Ok(()) } else { Err(failure) });
+        self.conclude_update(if harmless {
+            update.done()
+        } else {
+            Answer::Failed(failure)
+        });
     }
 
-    fn conclude_update(&mut self, result: Result<(), Failure>) {
+    fn conclude_update(&mut self, answer: Answer) {
         self.update = None;
-        self.answers.push_back(match result {
-            Ok(()) => Answer::Updated,
-            Err(failure) => Answer::Failed(failure),
-        });
+        self.answers.push_back(answer);
         self.finish();
     }
 }

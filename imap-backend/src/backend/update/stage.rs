@@ -6,6 +6,8 @@ use core::mem;
 
 use pop3_proto::backend::Failure;
 
+use crate::backend::reply::Answer;
+
 /// What an update is about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -20,6 +22,8 @@ pub(super) enum Stage {
     Remove,
     /// Set the flag that hides.
     Flag,
+    /// The server did not tell that all marked have it: look which have.
+    LookForFlag,
     /// Without UIDPLUS: look for foreign flags, set ours, look again, expunge.
     LookBefore,
     Mark,
@@ -61,6 +65,12 @@ pub(in crate::backend) struct Update {
     pub(super) look: Look,
     /// The UIDs whose `\Deleted` is ours.
     pub(super) ours: Vec<u32>,
+    /// The server announced UIDPLUS and refused UID EXPUNGE.
+    pub(super) by_uid_refused: bool,
+    /// The UIDs of which the server told that they have the flag that hides.
+    pub(super) hidden: Vec<u32>,
+    /// There were marks, and the policy is to keep what was marked.
+    pub(super) kept: bool,
 }
 
 /// What a look at all flags found.
@@ -79,7 +89,7 @@ impl Update {
     pub(super) fn list(&self) -> &[u32] {
         match self.stage {
             Stage::Move | Stage::Copy | Stage::Remove | Stage::Flag => &self.deleted,
-            Stage::Verify => &self.unconfirmed,
+            Stage::Verify | Stage::LookForFlag => &self.unconfirmed,
             Stage::Mark | Stage::Undo => &self.ours,
             Stage::Start
             | Stage::Capability
@@ -103,6 +113,7 @@ impl Update {
             | Stage::Remove
             | Stage::Flag
             | Stage::Mark
+            | Stage::LookForFlag
             | Stage::Verify => self.failure.is_some() || self.sent >= self.list().len(),
             Stage::Undo => self.sent >= self.list().len(),
             Stage::Capability
@@ -111,6 +122,20 @@ impl Update {
             | Stage::LookBefore
             | Stage::LookAfter
             | Stage::Expunge => self.failure.is_some() || self.sent > 0,
+        }
+    }
+
+    /// Whether flags of ours are left behind if it goes wrong now.
+    pub(super) fn leaves_flags(&self) -> bool {
+        self.stage != Stage::Undo && !self.ours.is_empty()
+    }
+
+    /// What is said when all is confirmed.
+    pub(super) fn done(&self) -> Answer {
+        if self.kept {
+            Answer::Kept
+        } else {
+            Answer::Updated
         }
     }
 
@@ -131,7 +156,7 @@ impl Update {
         uids.dedup();
         if let Some(uid) = self.look.foreign {
             let detail = format!(
-                "upstream has no UIDPLUS, and message {uid} is flagged \\Deleted by somebody else"
+                "upstream has no UIDPLUS that works, and message {uid} is flagged \\Deleted by somebody else"
             );
             self.fail(Failure::permanent(detail));
         } else if (uids.len() as u64) < u64::from(exists) {
@@ -150,15 +175,5 @@ impl Update {
         let is_ours =
             |uid: &u32| flagged.binary_search(uid).is_err() || before.binary_search(uid).is_ok();
         self.ours = self.deleted.iter().copied().filter(is_ours).collect();
-    }
-}
-
-impl Stage {
-    /// Whether flags of ours are left behind if it goes wrong here.
-    pub(super) fn leaves_flags(self) -> bool {
-        matches!(
-            self,
-            Self::Mark | Self::LookAfter | Self::Expunge | Self::Verify
-        )
     }
 }

@@ -8,6 +8,7 @@ use pop3_proto::backend::Failure;
 use super::stage::{Look, Stage};
 use crate::backend::ImapBackend;
 use crate::backend::link::Link;
+use crate::backend::reply::Answer;
 use crate::capability::Capability;
 use crate::client::{Purpose, Step};
 use crate::command::{Command, Flag};
@@ -36,11 +37,11 @@ impl ImapBackend {
             }
             match update.failure.take() {
                 None => self.next_stage(),
-                Some(failure) if update.stage.leaves_flags() => {
+                Some(failure) if update.leaves_flags() => {
                     update.failure = Some(failure);
                     update.enter(Stage::Undo);
                 }
-                Some(failure) => return self.conclude_update(Err(failure)),
+                Some(failure) => return self.conclude_update(Answer::Failed(failure)),
             }
         }
     }
@@ -66,6 +67,7 @@ impl ImapBackend {
                 set: &set,
                 add: true,
                 flag: Flag::Seen,
+                silent: true,
             };
             // numbers and a fixed name cannot be unsendable
             let _ = self.client.send(store, Purpose::Update(Step::Seen));
@@ -87,8 +89,14 @@ impl ImapBackend {
         let set = set.as_str();
         let folder = update.folder.clone();
         let folder = folder.as_slice();
-        let store = |add, flag| Command::Store { set, add, flag };
-        let special_use = self.client.can(Capability::ListExtended);
+        let store = |add, flag| Command::Store {
+            set,
+            add,
+            flag,
+            silent: true,
+        };
+        let special_use =
+            self.client.can(Capability::SpecialUse) && self.client.can(Capability::ListExtended);
         let (command, step) = match update.stage {
             Stage::Capability => (Command::Capability, Step::Capability),
             Stage::List => (Command::List { special_use }, Step::List),
@@ -96,12 +104,22 @@ impl ImapBackend {
             Stage::Move => (Command::Move { set, folder }, Step::Move),
             Stage::Copy => (Command::Copy { set, folder }, Step::Copy),
             Stage::Remove | Stage::Mark => (store(true, Flag::Deleted), Step::Flag),
-            Stage::Flag => (store(true, hiding), Step::Flag),
+            Stage::Flag => {
+                self.client.watch = Some(hiding.name().into());
+                let store = Command::Store {
+                    set,
+                    add: true,
+                    flag: hiding,
+                    silent: false,
+                };
+                (store, Step::Flag)
+            }
+            Stage::LookForFlag => (Command::FetchFlags { set }, Step::Look),
             Stage::Undo => (store(false, Flag::Deleted), Step::Undo),
             Stage::LookBefore | Stage::LookAfter => {
                 update.look = Look::default();
                 self.client.watch = Some(Flag::Deleted.name().into());
-                (Command::FetchFlags, Step::Look)
+                (Command::FetchFlags { set: "1:*" }, Step::Look)
             }
             Stage::Expunge => (Command::Expunge, Step::Expunge),
             Stage::Verify => (Command::FetchUids { set }, Step::Look),
@@ -175,6 +193,7 @@ impl ImapBackend {
                     self.enter(Stage::Expunge);
                 }
             }
+            Stage::Remove if update.by_uid_refused => update.enter(Stage::LookBefore),
             Stage::Move | Stage::Remove | Stage::Expunge => {
                 let (table, presence) = (&self.table, &self.presence);
                 let is_gone = |uid: u32| table.find(uid).is_some_and(|at| presence.is_gone(at));
@@ -183,9 +202,24 @@ impl ImapBackend {
                 let all_told = update.unconfirmed.is_empty();
                 update.enter(if all_told { Stage::End } else { Stage::Verify });
             }
-            Stage::Flag | Stage::Verify => self.enter(Stage::End),
+            Stage::Flag => {
+                update.hidden.sort_unstable();
+                let lacks = |uid: &u32| update.hidden.binary_search(uid).is_err();
+                let marked = update.deleted.iter().copied();
+                update.unconfirmed = marked.filter(lacks).collect();
+                let all_told = update.unconfirmed.is_empty();
+                update.enter(if all_told {
+                    Stage::End
+                } else {
+                    Stage::LookForFlag
+                });
+            }
+            Stage::LookForFlag | Stage::Verify => self.enter(Stage::End),
             Stage::Undo => {}
-            Stage::End => self.conclude_update(Ok(())),
+            Stage::End => {
+                let done = update.done();
+                self.conclude_update(done);
+            }
         }
     }
 
@@ -211,10 +245,9 @@ impl ImapBackend {
         }
         match &self.config.delete {
             DeletePolicy::Expunge => self.remove(),
-            DeletePolicy::Trash { .. } if self.client.can(Capability::SpecialUse) => {
-                self.enter(Stage::List);
-            }
-            DeletePolicy::Trash { fallback: folder } | DeletePolicy::Move(folder) => {
+            // servers tell attributes in a plain LIST, too, whether they announce it or not (RFC 6154 section 2)
+            DeletePolicy::Trash { .. } => self.enter(Stage::List),
+            DeletePolicy::Move(folder) => {
                 let folder = self.folder_name(folder);
                 self.set_folder(folder);
                 self.transfer();
@@ -245,11 +278,16 @@ impl ImapBackend {
 
     fn remove(&mut self) {
         let by_uid = self.client.can(Capability::UidPlus);
-        self.enter(if by_uid {
-            Stage::Remove
+        let Some(update) = &mut self.update else {
+            return;
+        };
+        if by_uid && !update.by_uid_refused {
+            // which of them had the flag before is not known: it goes with ours, and a message stays
+            update.ours = update.deleted.clone();
+            update.enter(Stage::Remove);
         } else {
-            Stage::LookBefore
-        });
+            update.enter(Stage::LookBefore);
+        }
     }
 
     fn set_folder(&mut self, folder: Vec<u8>) {

@@ -443,6 +443,14 @@ impl Session {
                     self.finish(Reason::Quit);
                 }
             }
+            Reply::Kept => {
+                if matches!(self.state, State::Updating) {
+                    let kept = core::mem::take(&mut self.summary.not_deleted);
+                    self.summary.kept = kept;
+                    self.send_ok(format_args!("bye, {kept} marked as deleted and all kept"));
+                    self.finish(Reason::Quit);
+                }
+            }
             Reply::Failed(failure) => self.failed(&failure),
         }
     }
