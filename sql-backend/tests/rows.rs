@@ -172,6 +172,18 @@ fn mails_and_texts(admin: &Admin) {
                 store.close().await;
             });
         }
+        // the size of a text is not that of its message
+        let store = SqlStore::connect(
+            admin.config(Queries {
+                list: "select id, 5 as size from both_kinds order by id".into(),
+                body:
+                    "select id, mail as body, plain as is_plaintext from both_kinds where id = :id"
+                        .into(),
+                ..Queries::default()
+            }),
+        );
+        let problem = Runtime::Smol.run(store.unwrap().check()).unwrap_err();
+        assert!(problem.to_string().contains("is_plaintext"), "{problem}");
     }
 }
 

@@ -35,8 +35,13 @@ impl Custom {
         if let Some(body) = &self.body {
             let columns = described(database, "queries.body", body, &values).await?;
             wanted("queries.body", &columns, "body")?;
+            let has = |columns: &[Column], name: &str| columns.iter().any(|c| c.name == name);
             if self.template {
                 self.check_template(&columns)?;
+            } else if has(&columns, PLAINTEXT) && has(&list, "size") && !has(&list, PLAINTEXT) {
+                let problem = "`size` is that of a text where `is_plaintext` says so, not of the message \
+                               that is made of it: leave it out, or return `is_plaintext` here too";
+                return Err(SqlError::config("queries.list", problem));
             }
         }
         if let Some(piece) = &self.piece {
