@@ -211,4 +211,31 @@ mod tests {
         assert_eq!(sizes(COUNTING), [3, 3]);
         assert_eq!(sizes(Duration::ZERO), [3, 3]);
     }
+
+    /// In a plain directory there is no unique-id without the content, and none that changes later.
+    #[test]
+    fn w002_what_was_not_read_in_time_comes_with_the_next() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("a"), "a\n").unwrap();
+        fs::write(root.path().join("b"), "b\n").unwrap();
+        let mut config = Config::new(root.path());
+        config.layout = Layout::Directory;
+        let folder = Folder::open(&config, "").unwrap().unwrap();
+        let memory = Memory::default();
+        let ids = |counting| {
+            let manner = Manner {
+                saves: true,
+                settled: false,
+                counting,
+            };
+            let told = list(&folder, &config, &memory, manner).unwrap();
+            told.into_iter()
+                .map(|told| told.unique_id)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ids(Duration::ZERO), [""; 0]);
+        let first = ids(COUNTING);
+        assert!(first.len() == 2 && first[0].starts_with("a."));
+        assert_eq!(ids(COUNTING), first);
+    }
 }

@@ -47,6 +47,11 @@ pub(crate) fn hinted_octets(base: &[u8]) -> Option<u64> {
 /// No message has more octets.
 pub(crate) const MOST: u64 = 1 << 42;
 
+/// What quotas count the message as: the size that the name tells, which of a packed one is that of the mail.
+pub(crate) fn quota_size(name: &[u8]) -> Option<u64> {
+    field(base(Layout::Maildir, name), b"S=").filter(|size| *size <= MOST)
+}
+
 /// The most octets that a file of this size can have with CRLF line ends.
 pub(crate) const fn octets_limit(file_size: u64) -> u64 {
     file_size.saturating_mul(2).saturating_add(2)

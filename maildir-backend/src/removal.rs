@@ -77,7 +77,8 @@ impl Removal<'_> {
             Ok(()) => {
                 self.changed.insert(found.place);
                 if !name::is_trashed(&found.name) {
-                    self.octets = self.octets.saturating_add_unsigned(message.stamp.size);
+                    let size = name::quota_size(&found.name).unwrap_or(message.stamp.size);
+                    self.octets = self.octets.saturating_add_unsigned(size);
                     self.messages += 1;
                 }
                 true

@@ -246,3 +246,74 @@ fn parse(line: &str) -> Option<(&str, Count)> {
     };
     fields.next().is_none().then_some((key, count))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn count() -> impl Strategy<Value = Count> {
+        let forms = vec![
+            Form::Plain,
+            Form::Packed,
+            Form::Broken,
+            Form::Text,
+            Form::Decoded,
+        ];
+        let stamp = (
+            any::<u64>(),
+            any::<u64>(),
+            any::<(i64, u32)>(),
+            any::<i64>(),
+        );
+        let digest = proptest::option::of(any::<[u8; 16]>());
+        (stamp, any::<u64>(), proptest::sample::select(forms), digest).prop_map(
+            |((file, size, changed, status), octets, form, digest)| {
+                let stamp = Stamp {
+                    file,
+                    size,
+                    changed,
+                    status,
+                };
+                let count = Count::new(stamp, octets, form);
+                let proof = |digest| Proof {
+                    digest,
+                    settled: true,
+                };
+                digest.map_or(count, |digest| count.with(stamp, proof(digest)))
+            },
+        )
+    }
+
+    proptest! {
+        /// What was written down is read again, and belongs to no other state of a file.
+        #[test]
+        fn w002_counts_come_back_as_they_were(
+            counts in proptest::collection::vec(("[!-$&-~]{1,70}", count()), 0..5),
+        ) {
+            let text = write(counts.iter().map(|(key, count)| (key.as_str(), *count)));
+            let read: Vec<_> = text.lines().skip(1).map(|line| parse(line).unwrap()).collect();
+            prop_assert_eq!(read.len(), counts.len());
+            for ((key, count), (read_key, read)) in counts.iter().zip(read) {
+                prop_assert_eq!((key.as_str(), *count), (read_key, read));
+                let Some(known) = count.known else { continue };
+                let stamp = Stamp {
+                    file: known.file,
+                    size: count.size,
+                    changed: count.changed,
+                    status: known.status.wrapping_add(1),
+                };
+                prop_assert!(!count.fits(Layout::Directory, stamp));
+            }
+        }
+
+        /// Whatever stands in the file is a count or nothing.
+        #[test]
+        fn no_line_is_too_odd(line in any::<String>(), numbers in "[a-z0-9. -]{0,120}") {
+            let _ = (parse(&line), parse(&numbers));
+        }
+    }
+}

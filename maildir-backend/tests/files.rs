@@ -390,6 +390,19 @@ fn quotas_are_told_what_was_taken_and_added() {
     assert_eq!(disk.files("."), ["pop3-gateway.sizes", "precious"]);
 }
 
+/// Quotas read the size of a mail from its name, which is not that of a packed file.
+#[test]
+fn w062_a_quota_counts_a_packed_mail_as_what_it_holds() {
+    let disk = Disk::maildir();
+    disk.put("maildirsize", "1000S\n30 3\n");
+    disk.put("cur/1.a,S=700:2,S", "packed");
+    let mut mailbox = disk.open();
+    mailbox.list().unwrap();
+    mailbox.remove(&[Index(0)]).unwrap();
+    let noted = fs::read_to_string(disk.path().join("maildirsize")).unwrap();
+    assert_eq!(noted, "1000S\n30 3\n-700 -1\n");
+}
+
 #[test]
 fn what_is_delivered_is_listed_and_removed() {
     let each = |config: &mut maildir_backend::Config| {

@@ -46,36 +46,6 @@ fn from_fraction(text: &str) -> Option<i64> {
     whole.is_finite().then(|| seconds_in(whole as i64))
 }
 
-/// As RFC 5322 writes it.
-pub(super) fn rfc5322(seconds: i64) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = civil(days);
-    // both are remainders, and smaller than the table
-    let weekday = DAYS[days.rem_euclid(7) as usize % 7];
-    let month = MONTHS[(month as usize + 11) % 12];
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} +0000")
-}
-
-/// Year, month and day of a day since 1970: the reverse of [`seconds_of`].
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
-}
-
 /// `2026-11-20`, `2026-11-20 08:30`, `2026-11-20T08:30:00.123+02:00`, as a mail has it
 /// (`Fri, 20 Nov 2026 08:30:00 +0100`), or a number as [`seconds_in`] takes it.
 fn from_text(text: &str) -> Option<i64> {

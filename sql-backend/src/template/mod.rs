@@ -190,7 +190,10 @@ impl Renderer {
         }
         let subject = self.subject.expand(&values);
         field("Subject", &header::unstructured("Subject", &subject));
-        field("Date", &date::rfc5322(moment.unwrap_or_default()));
+        field(
+            "Date",
+            &pop3_proto::date::rfc5322(moment.unwrap_or_default()),
+        );
         field("Message-ID", &header::message_id(names, &self.domain));
         for (name, pattern) in &self.headers {
             field(name, &header::unstructured(name, &pattern.expand(&values)));

@@ -112,12 +112,18 @@ fn dates_are_read_as_they_come() {
     ] {
         assert_eq!(moment(text), None, "{text}");
     }
-    assert_eq!(date::rfc5322(at), "Fri, 20 Nov 2026 08:30:00 +0000");
     assert_eq!(
-        date::rfc5322(951_782_400),
+        pop3_proto::date::rfc5322(at),
+        "Fri, 20 Nov 2026 08:30:00 +0000"
+    );
+    assert_eq!(
+        pop3_proto::date::rfc5322(951_782_400),
         "Tue, 29 Feb 2000 00:00:00 +0000"
     );
-    assert_eq!(date::rfc5322(-1), "Wed, 31 Dec 1969 23:59:59 +0000");
+    assert_eq!(
+        pop3_proto::date::rfc5322(-1),
+        "Wed, 31 Dec 1969 23:59:59 +0000"
+    );
 }
 
 /// W064: whatever a table counts, of its size is seen what it is; fractions and text alike.
@@ -263,7 +269,7 @@ proptest! {
     ) {
         for cell in [Cell::Text(text), Cell::Int(number), Cell::Moment(number)] {
             if let Some(seconds) = date::moment(&cell) {
-                let written = date::rfc5322(seconds);
+                let written = pop3_proto::date::rfc5322(seconds);
                 prop_assert_eq!(date::moment(&Cell::Text(written)), Some(seconds));
             }
         }
