@@ -1,43 +1,56 @@
 //! The accounts of a passwd-file, as a store asks for them: always as the file is now.
+//!
+//! Owns the file's text and where in it each account's line is; a line is read when somebody logs in. Never
+//! keeps an account that the file does not have.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
+use std::fs::{Metadata, OpenOptions};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use pop3_proto::backend::store::{Accounts, StoreError};
 use pop3_proto::backend::{Caller, Login};
 
-use crate::credential::Credential;
-use crate::passwd::{PasswdEntry, PasswdError, PasswdFile, failed, folded};
+use crate::passwd::{PasswdError, failed, folded};
+use crate::source;
+use crate::table::{Found, Table};
 use crate::verifier::Verifier;
 
 type Report = Box<dyn Fn(&PasswdError) + Send + Sync>;
 
+/// The least time, in seconds, after which a file that changed again has another time of change: the clocks of
+/// file systems are coarse.
+const CLOCK: i64 = 2;
+
 /// A passwd-file as the [`Accounts`] of a store.
 ///
 /// At each login it is looked at again: an account that a tool adds or removes is there or gone at once,
-/// without a signal. If somebody leaves a file behind that cannot be read, the accounts stay as they were,
-/// and whoever was given to [`on_problem`](Self::on_problem) hears of it, once for each such file.
+/// without a signal.
+///
+/// A line that is wrong costs its own account, which answers with [`StoreError::Permanent`] until somebody
+/// mends the line; the others work. A file that cannot be read has no accounts: everybody is answered with
+/// [`StoreError::Temporary`], so that no client takes its password for wrong, and nobody logs in who may have
+/// been removed meanwhile. Whoever was given to [`on_problem`](Self::on_problem) hears of both, once for each
+/// change.
 pub struct FileAccounts {
     path: PathBuf,
     verifier: Arc<Verifier>,
     report: Option<Report>,
-    /// Of the file that was looked at last; nothing if there was none. Held while the file is read, which
-    /// takes as long as the disk likes.
-    seen: Mutex<Option<Stamp>>,
-    /// What was read last. Never held for longer than a look.
-    table: Mutex<Arc<Table>>,
+    /// Held while the file is read, which takes as long as the disk likes.
+    seen: Mutex<Seen>,
+    /// What was read last, or why nothing could be. Never held for longer than a look.
+    table: Mutex<Result<Arc<Table>, String>>,
 }
 
-#[derive(Default)]
-struct Table {
-    entries: HashMap<String, PasswdEntry>,
-    /// A hash of the kind that most accounts have.
-    prevailing: Option<Credential>,
+/// What was seen of the file.
+struct Seen {
+    /// Of the file that was read last, if nothing can have changed since without showing.
+    stamp: Option<Stamp>,
+    exposed: bool,
+    /// What was reported of it.
+    told: Vec<String>,
 }
 
 /// Differs when the file does.
@@ -52,87 +65,126 @@ struct Stamp {
 }
 
 impl FileAccounts {
-    /// Reads the file.
+    /// Reads the file. Lines that are wrong are no error; see [`on_problem`](Self::on_problem).
     ///
     /// # Errors
     ///
-    /// If it cannot be read, or a line of it is wrong.
+    /// If the file cannot be read: it is not there, no regular file, larger than 256 MiB.
     pub fn open(path: impl Into<PathBuf>, verifier: Arc<Verifier>) -> Result<Self, PasswdError> {
         let path = path.into();
-        let (stamp, table) = load(&path)?;
+        let (stamp, exposed, table) = load(&path)?;
         Ok(Self {
             path,
             verifier,
             report: None,
-            seen: Mutex::new(Some(stamp)),
-            table: Mutex::new(Arc::new(table)),
+            seen: Mutex::new(Seen {
+                stamp,
+                exposed,
+                told: Vec::new(),
+            }),
+            table: Mutex::new(Ok(Arc::new(table))),
         })
     }
 
-    /// Who is told that the file has become unreadable.
+    /// Who is told of lines that are wrong, those of now at once, and that the file has become unreadable.
     #[must_use]
     pub fn on_problem(mut self, report: impl Fn(&PasswdError) + Send + Sync + 'static) -> Self {
         self.report = Some(Box::new(report));
+        let table = lock(&self.table).clone();
+        if let Ok(table) = table {
+            self.tell(&mut lock(&self.seen), table.faults());
+        }
         self
     }
 
-    /// How many accounts there are.
+    /// How many accounts there are that can be logged in to.
     pub fn count(&self) -> usize {
-        self.table().entries.len()
+        self.table().map_or(0, |table| table.count())
+    }
+
+    /// Whether all accounts have a stored secret, so that APOP and CRAM-MD5 work for all of them, as far as was
+    /// read by now: looks at no file and waits for nobody who does.
+    pub fn all_secrets_stored(&self) -> bool {
+        let table = lock(&self.table).clone();
+        table.is_ok_and(|table| table.all_secrets_stored())
+    }
+
+    /// How many accounts have a credential that is weak, and for what: for those who look after them.
+    pub fn weaknesses(&self) -> Vec<(&'static str, usize)> {
+        self.table()
+            .map_or_else(|_| Vec::new(), |table| table.weaknesses())
     }
 
     /// Whether everybody on the machine may read the file: its hashes are then anybody's to try out.
     pub fn is_exposed(&self) -> bool {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.is_some_and(|stamp| stamp.mode & 0o004 != 0)
+        lock(&self.seen).exposed
     }
 
     /// The accounts as the file has them now.
-    fn table(&self) -> Arc<Table> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = std::fs::metadata(&self.path).ok().map(|m| Stamp::of(&m));
-        if now.is_none() || now != *seen {
+    fn table(&self) -> Result<Arc<Table>, String> {
+        let mut seen = lock(&self.seen);
+        let now = std::fs::metadata(&self.path).ok();
+        let now = now.map(|metadata| Stamp::of(&metadata));
+        if now.is_none() || now != seen.stamp {
             self.refresh(&mut seen);
         }
         drop(seen);
-        self.last_table()
+        lock(&self.table).clone()
     }
 
-    fn last_table(&self) -> Arc<Table> {
-        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&table)
-    }
-
-    fn refresh(&self, seen: &mut Option<Stamp>) {
+    fn refresh(&self, seen: &mut Seen) {
         match load(&self.path) {
-            Ok((stamp, table)) => {
-                *seen = Some(stamp);
-                let mut last = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-                *last = Arc::new(table);
+            Ok((stamp, exposed, table)) => {
+                seen.stamp = stamp;
+                seen.exposed = exposed;
+                let table = Arc::new(table);
+                *lock(&self.table) = Ok(Arc::clone(&table));
+                self.tell(seen, table.faults());
             }
             Err(error) => {
-                let stamp = std::fs::metadata(&self.path).ok().map(|m| Stamp::of(&m));
-                let is_news = seen.is_some() || stamp.is_some();
-                *seen = stamp;
-                if let Some(report) = self.report.as_ref().filter(|_| is_news) {
-                    report(&error);
-                }
+                seen.stamp = None;
+                *lock(&self.table) = Err(error.to_string());
+                self.tell(seen, &[error]);
             }
         }
+    }
+
+    /// Reports what was not reported of the file before.
+    fn tell(&self, seen: &mut Seen, faults: &[PasswdError]) {
+        let Some(report) = &self.report else { return };
+        let told: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        for (fault, text) in faults.iter().zip(&told) {
+            if !seen.told.contains(text) {
+                report(fault);
+            }
+        }
+        seen.told = told;
     }
 }
 
 impl Accounts for FileAccounts {
     fn check(&self, login: &Login, caller: &Caller) -> Result<String, StoreError> {
-        let table = self.table();
+        let table = self.table().map_err(StoreError::Temporary)?;
         let user = login.user().unwrap_or_default();
-        let entry = table.entries.get(&folded(user));
-        let name = entry.map_or(user, PasswdEntry::name);
-        let credential = entry.map(PasswdEntry::credential);
-        let stand_in = table.prevailing.as_ref();
+        let entry = match table.find(&folded(user)) {
+            Found::Account(entry) => Some(entry),
+            Found::Nobody => None,
+            Found::Off { line } => {
+                return Err(StoreError::Permanent(format!(
+                    "{}:{line}: the account is off, because the line is wrong",
+                    self.path.display()
+                )));
+            }
+        };
+        let name = entry.as_ref().map_or(user, |entry| entry.name());
+        // where nobody gets in, it takes as long as for a user who does not exist
+        let admitted = entry
+            .as_ref()
+            .filter(|entry| entry.admits(caller.address()));
+        let credential = admitted.map(|entry| entry.credential());
         self.verifier
-            .check_beside(login, caller, name, credential, stand_in)?;
-        entry
+            .check_beside(login, caller, name, credential, table.prevailing())?;
+        admitted
             .map(|entry| entry.maildrop().to_owned())
             .ok_or(StoreError::Credentials)
     }
@@ -147,7 +199,7 @@ impl fmt::Debug for FileAccounts {
 }
 
 impl Stamp {
-    fn of(metadata: &std::fs::Metadata) -> Self {
+    fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -157,46 +209,29 @@ impl Stamp {
             mode: metadata.mode(),
         }
     }
+
+    /// Whether the next change will show in it.
+    fn is_settled(&self, now: SystemTime) -> bool {
+        let now = now.duration_since(UNIX_EPOCH);
+        let now = now
+            .ok()
+            .and_then(|since| i64::try_from(since.as_secs()).ok());
+        now.is_some_and(|now| now >= self.changed.0.saturating_add(CLOCK))
+    }
 }
 
 /// The stamp is taken before the content: what changes in between is seen at the next look.
-fn load(path: &Path) -> Result<(Stamp, Table), PasswdError> {
+fn load(path: &Path) -> Result<(Option<Stamp>, bool, Table), PasswdError> {
     let io = |source| failed(path, "cannot read it", source);
-    let mut file = File::open(path).map_err(io)?;
-    let stamp = Stamp::of(&file.metadata().map_err(io)?);
-    let mut octets = Vec::new();
-    file.read_to_end(&mut octets).map_err(io)?;
-    let passwd = PasswdFile::parse(path, &octets)?;
-    let entries: HashMap<_, _> = passwd
-        .entries()
-        .map(|entry| (folded(entry.name()), entry.clone()))
-        .collect();
-    let prevailing = prevailing(&entries).cloned();
-    Ok((
-        stamp,
-        Table {
-            entries,
-            prevailing,
-        },
-    ))
+    let now = SystemTime::now();
+    let (file, metadata) = source::open(path, OpenOptions::new().read(true)).map_err(io)?;
+    let stamp = Some(Stamp::of(&metadata)).filter(|stamp| stamp.is_settled(now));
+    let octets = source::read(&file).map_err(io)?;
+    let exposed = metadata.mode() & 0o004 != 0;
+    Ok((stamp, exposed, Table::read(path, octets)))
 }
 
-/// A hash of the kind that most accounts have.
-fn prevailing(entries: &HashMap<String, PasswdEntry>) -> Option<&Credential> {
-    let mut classes: HashMap<String, (usize, &Credential)> = HashMap::new();
-    let hashes = entries
-        .values()
-        .map(PasswdEntry::credential)
-        .filter(|c| c.is_hash());
-    for credential in hashes {
-        classes
-            .entry(credential.class())
-            .or_insert((0, credential))
-            .0 += 1;
-    }
-    let most = classes
-        .into_iter()
-        // the name decides between two that are equally many, not the order of the table
-        .max_by(|(a, (n, _)), (b, (m, _))| n.cmp(m).then_with(|| a.cmp(b)));
-    most.map(|(_, (_, credential))| credential)
+/// Every change leaves it whole: a panic elsewhere leaves nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,8 +8,10 @@ use argon2::password_hash::phc::PasswordHash;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pop3_proto::secret::Secret;
+use zeroize::Zeroizing;
 
 use crate::MAX_PASSWORD;
+use crate::prepared::prepared;
 
 /// bcrypt looks at no more of a password.
 const BCRYPT_MAX: usize = 72;
@@ -96,14 +98,14 @@ pub enum HashError {
     Failed,
 }
 
-/// Hashes a password; [`Credential::parse`](crate::Credential::parse) reads the result.
+/// Hashes a password, prepared as RFC 4013 has it; [`Credential::parse`](crate::Credential::parse) reads the result.
 ///
 /// # Errors
 ///
 /// If the password is nothing that a POP3 client could send, or longer than the algorithm looks at.
 pub fn hash(password: &Secret, algorithm: Algorithm) -> Result<String, HashError> {
-    check(password)?;
-    let password = password.expose();
+    let password = Zeroizing::new(prepared(check(password)?).into_owned());
+    let password = password.as_bytes();
     let mut salt = [0; 16];
     getrandom::fill(&mut salt).map_err(|_| HashError::Random)?;
     match algorithm {

@@ -38,7 +38,10 @@ mod file_accounts;
 mod gate;
 mod hash;
 mod passwd;
+mod prepared;
 mod replace;
+mod source;
+mod table;
 mod verifier;
 
 pub use credential::{Credential, CredentialError};

@@ -1,10 +1,12 @@
 //! Replacing a file in one step, one writer at a time.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::process;
+
+use crate::source;
 
 /// How often a file may be replaced under our hands.
 const TRIES: usize = 1000;
@@ -24,13 +26,9 @@ pub(crate) fn lock(path: &Path) -> io::Result<Locked> {
         Err(error) => return Err(error),
     };
     for _ in 0..TRIES {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).mode(0o600);
+        let (file, _) = source::open(&path, options.truncate(false))?;
         file.lock()?;
         let (ours, theirs) = (file.metadata()?, fs::metadata(&path));
         // whoever held the lock before has put another file in its place
@@ -43,9 +41,7 @@ pub(crate) fn lock(path: &Path) -> io::Result<Locked> {
 
 impl Locked {
     pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
-        let mut octets = Vec::new();
-        (&self.file).read_to_end(&mut octets)?;
-        Ok(octets)
+        source::read(&self.file)
     }
 
     /// Puts a file with this content in the other's place, with its owner and its mode.

@@ -14,6 +14,7 @@ use crate::MAX_PASSWORD;
 use crate::cache::Cache;
 use crate::credential::{Credential, CredentialError};
 use crate::gate::Gate;
+use crate::prepared::other_form;
 
 /// Stands in for the credential of a user that does not exist, until a better one is known.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5LWxvZ3MtaW4$mS0lU5yYjHq0kqFoIn4oyhs0Tgpgq1fW7Y5iVqBVg1k";
@@ -158,7 +159,9 @@ impl Verifier {
                 // nobody can prove an empty secret, and trying takes as long
                 let nobody = Secret::default();
                 let secret = credential.and_then(Credential::stored_secret);
-                prove(login.proves(secret.unwrap_or(&nobody)))
+                let secret = Forms::of(secret.unwrap_or(&nobody));
+                let mut forms = secret.all();
+                prove(forms.any(|secret| login.proves(secret)))
             }
             Login::Bearer { .. } | Login::Relay { .. } => Err(StoreError::Policy(
                 "local accounts know passwords alone, no tokens".into(),
@@ -181,18 +184,19 @@ impl Verifier {
         if password.is_empty() || password.expose().len() > MAX_PASSWORD {
             return Err(StoreError::Credentials);
         }
+        let password = &Forms::of(password);
         let Some(credential) = credential else {
             return self.refuse_after_work(caller, password, stand_in);
         };
         if !credential.is_hash() {
-            if credential.matches(password) {
+            if password.all().any(|form| credential.matches(form)) {
                 return Ok(());
             }
             return self.refuse_after_work(caller, password, stand_in);
         }
         self.adopt(credential);
         let now = Instant::now();
-        let key = self.cache.key(user, credential.text(), password);
+        let key = self.cache.key(user, credential.text(), password.given);
         if self.remembered && self.cache.holds(&key, now) {
             return Ok(());
         }
@@ -211,7 +215,7 @@ impl Verifier {
     fn refuse_after_work(
         &self,
         caller: &Caller,
-        password: &Secret,
+        password: &Forms<'_>,
         stand_in: Option<&Credential>,
     ) -> Result<(), StoreError> {
         // it is somebody's own: whether it matches is nobody's business
@@ -234,14 +238,16 @@ impl Verifier {
         &self,
         caller: &Caller,
         credential: &Credential,
-        password: &Secret,
+        password: &Forms<'_>,
     ) -> Result<bool, StoreError> {
         let _permit = self
             .gate
             .enter(caller)
             .map_err(|_| StoreError::Temporary("too many passwords are being checked".into()))?;
-        self.hashes.fetch_add(1, Ordering::Relaxed);
-        Ok(credential.matches(password))
+        Ok(password.all().any(|form| {
+            self.hashes.fetch_add(1, Ordering::Relaxed);
+            credential.matches(form)
+        }))
     }
 
     fn adopt(&self, credential: &Credential) {
@@ -261,6 +267,28 @@ impl Verifier {
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier").finish_non_exhaustive()
+    }
+}
+
+/// A password as it was given, and prepared (RFC 4013) if that makes a difference: credentials were made of
+/// either. A wrong one costs as many hashes as it has forms, whoever it is for.
+struct Forms<'a> {
+    given: &'a Secret,
+    prepared: Option<Secret>,
+}
+
+impl<'a> Forms<'a> {
+    fn of(given: &'a Secret) -> Self {
+        Self {
+            given,
+            prepared: other_form(given),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Secret> {
+        [Some(self.given), self.prepared.as_ref()]
+            .into_iter()
+            .flatten()
     }
 }
 

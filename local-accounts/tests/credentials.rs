@@ -22,6 +22,37 @@ const CORRECT_HORSE: &[&str] = &[
     "{PLAIN}correct horse",
     "{PLAIN.B64}Y29ycmVjdCBob3JzZQ==",
     "{plain.b64}Y29ycmVjdCBob3JzZQ==",
+    "{SSHA}Ri7hleCD3vShVVRv3ayfZFjfr0nIODaO",
+    "{SSHA256}GVBtcTN4jfFlBDI3IT87Wp6LETLq1N8lsQTRDHo9DlidQtQz",
+    "{SSHA512}/mvU8pCXgV8Wc2L+iqg1VpSIy8GafamoyKqEIDCTWzecv38/12xssd1qe28nrQb36Q4uU/aq5ExyRiGZakHrz99IHFQ=",
+    "{SHA}L55TUjtiq8FBorTWAZ0jy6g129A=",
+    "{SHA1}L55TUjtiq8FBorTWAZ0jy6g129A=",
+    "{SHA256}QQTTb42iwlQ0n4WDZ5Pr4CngyVcGOjTJHC6SAxh7VjE=",
+    "{SHA512}VraY3v7bWkNbY0r+MyC7rz/c2SC2xQOkRvx7endrKY1HnRumqLYXgI6wv1ec6aldZoNHvKtxSQhayTyyeZUZew==",
+    "{SMD5}Sg1t5JP5mCEQiidtIr61A4k5nYg=",
+    "{PLAIN-MD5}3cb4e732631f47e6eb961f34554b7cde",
+    "{LDAP-MD5}PLTnMmMfR+brlh80VUt83g==",
+    "{MD5}3cb4e732631f47e6eb961f34554b7cde",
+    "{MD5}PLTnMmMfR+brlh80VUt83g==",
+    "{MD5}$1$tCBmwKRz$7nYj6FrGfIuDpiHpWrH1H/",
+    "{MD5-CRYPT}$1$WKYNoZfC$0oWpwnK8gypnwi9IjmG4D.",
+    "{CRYPT}$1$WKYNoZfC$0oWpwnK8gypnwi9IjmG4D.",
+    "{PBKDF2}$1$ct0iNr33sh4wQtyG$5000$022bce1821704a2ccbde14ee818d3674ddf67983",
+    "{SCRAM-SHA-1}4096,Gi4Hf/eE3RITenSCLuQNQQ==,tW000Qu09akBB6hm4R1kSAD/Yv8=,mebo0wHTNDtTnPsnWxOcOEzbpjM=",
+    "{SCRAM-SHA-256}4096,FBD6m+rPZl+a7AWUjww8AA==,jJSeQkdnz+/bo4p7NeXIat7wiDoLk08U4lCHqTqekJY=,PTbXQ2WaU4sisLxi6jAYnUe+wGBQylzWypydwaMSUVo=",
+    "{ARGON2}$argon2id$v=19$m=65536,t=3,p=1$MNxyk3s8NUok5amCIAV3hQ$ET0xgrxPTiuHvT3vw/owhhzA/ENu2/s1kAhhgjMGJcM",
+    "{SSHA.HEX}0be29a6e765455e6768a1e353deb16037fc284373b0d7fc2",
+    "{SHA256.HEX}4104d36f8da2c254349f85836793ebe029e0c957063a34c91c2e9203187b5631",
+    "{SHA512.B64}VraY3v7bWkNbY0r+MyC7rz/c2SC2xQOkRvx7endrKY1HnRumqLYXgI6wv1ec6aldZoNHvKtxSQhayTyyeZUZew==",
+    "{PLAIN.hex}636f727265637420686f727365",
+    "{PLAIN.base64}Y29ycmVjdCBob3JzZQ==",
+    "{SHA512-CRYPT.b64}JDYkeWJDQUJDVTIzeC8zUEdNNSRGT3pxNjV2WXpvNi5LYmh2Y1BxYXBxNGxsZnBXVjZPYnVyZDc5MEh3YVVMdnIzN0p6Uk1LeEJOZm9ZTlRWY2lQOXF5YmY2S1NuYXJjMXJwU3lYdTFDMA==",
+    "{SHA256-CRYPT.HEX}243524303366734e32526b4c4248466a372f4c2431676b61502e74686c444f59544e4942727471745548557642524f454670496d49664e312f4545764e3142",
+    // crypt(3) of Debian's libxcrypt
+    "{CRYPT}$y$j9T$abcdefgh1234$5Bjg1PHNwrTniPl01XM2leC2Csli9m0uLTzKa/R03g2",
+    "$y$j9T$abcdefgh1234$5Bjg1PHNwrTniPl01XM2leC2Csli9m0uLTzKa/R03g2",
+    // openssl passwd -1
+    "$1$abcdefgh$y6iHhJNbuC0xpbk0w9pm80",
     // Python's hashlib.scrypt
     "$scrypt$ln=14,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$0LupyHkzAIgDr9UDsriAAf87vMbCbcaUfDvFOAHk0D0",
 ];
@@ -46,7 +77,13 @@ fn secret(text: &str) -> Secret {
 }
 
 fn verifier() -> Verifier {
-    Verifier::new(VerifierConfig::default()).unwrap()
+    // what wrong passwords cost beside hashes that cost nothing
+    let cheap = "$2b$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu";
+    Verifier::new(VerifierConfig {
+        prevailing: Some(Credential::parse(cheap).unwrap()),
+        ..VerifierConfig::default()
+    })
+    .unwrap()
 }
 
 fn password(password: &str) -> Login {
@@ -73,7 +110,7 @@ fn is_right(verifier: &Verifier, text: &str, candidate: &str) -> bool {
 }
 
 #[test]
-fn hashes_of_other_programs_are_understood() {
+fn w061_hashes_of_other_programs_are_understood() {
     let verifier = verifier();
     let all = [(CORRECT_HORSE, "correct horse"), (PASSWORD, "password")];
     for (texts, right) in all {
@@ -145,18 +182,52 @@ fn nonsense_is_told_apart_from_hashes() {
     assert_eq!(error(""), Empty);
     assert_eq!(error("{PLAIN}"), Empty);
     assert_eq!(error("secret"), UnknownKind);
-    assert_eq!(error("$1$salt$2yYFwtar3"), UnknownKind);
+    assert_eq!(error("$1$salt$2yYFwtar3"), Malformed("md5-crypt"));
+    assert_eq!(error("{LANMAN}9186d855"), UnknownScheme("LANMAN".into()));
     assert_eq!(
-        error("{CRAM-MD5}9186d855"),
-        UnknownScheme("CRAM-MD5".into())
+        error("{SSHA.ROT13}9186d855"),
+        UnknownScheme("SSHA.ROT13".into())
     );
+    assert_eq!(error("{SSHA}"), Empty);
+    assert_eq!(error("{MD5-CRYPT}$6$a$b"), Malformed("sha512-crypt"));
+    // cut off, with a salt too many, or without one
+    assert_eq!(
+        error("{SSHA}L55TUjtiq8FBorTWAZ0jy6g129A="),
+        Malformed("SSHA")
+    );
+    assert_eq!(
+        error("{SHA}Ri7hleCD3vShVVRv3ayfZFjfr0nIODaO"),
+        Malformed("SHA")
+    );
+    assert_eq!(
+        error("{PLAIN-MD5}3cb4e732631f47e6eb961f34554b7cd"),
+        Malformed("PLAIN-MD5")
+    );
+    assert_eq!(
+        error("{PBKDF2}$1$salt$0$022bce1821704a2ccbde14ee818d3674ddf67983"),
+        Malformed("PBKDF2")
+    );
+    assert!(matches!(
+        error("{PBKDF2}$1$salt$4000000000$022bce1821704a2ccbde14ee818d3674ddf67983"),
+        TooDear("PBKDF2", _)
+    ));
+    assert!(matches!(
+        error(
+            "{SCRAM-SHA-1}99999999,Gi4Hf/eE3RITenSCLuQNQQ==,tW000Qu09akBB6hm4R1kSAD/Yv8=,mebo0wHTNDtTnPsnWxOcOEzbpjM="
+        ),
+        TooDear("SCRAM-SHA-1", _)
+    ));
+    assert!(matches!(
+        error("$y$jzT$abcdefgh1234$5Bjg1PHNwrTniPl01XM2leC2Csli9m0uLTzKa/R03g2"),
+        Malformed(_) | TooDear("yescrypt", _)
+    ));
     assert_eq!(error("{my {} secret}x"), UnknownKind);
     assert_eq!(error("{BLF-CRYPT}$6$a$b"), Malformed("sha512-crypt"));
     assert_eq!(
         error(&format!("{{BLF-CRYPT}}{}", PASSWORD[1])),
         WrongScheme("BLF-CRYPT".into())
     );
-    assert_eq!(error("{PLAIN.b64}???"), Malformed("{PLAIN.b64}"));
+    assert_eq!(error("{PLAIN.b64}???"), Malformed("PLAIN"));
     for (text, name) in [
         ("$2b$12$abc", "bcrypt"),
         (
@@ -331,5 +402,36 @@ proptest! {
         let made = stored_secret(&secret(&text)).unwrap();
         prop_assert!(!made.contains(':') && !made.ends_with(' '));
         prop_assert!(is_right(&verifier(), &made, &text));
+    }
+}
+
+/// W055, S014: password and credential are compared prepared by SASLprep, whichever of them was, and as they
+/// are where that is not possible.
+#[test]
+fn w055_s014_passwords_are_compared_prepared() {
+    let verifier = verifier();
+    let (composed, decomposed) = ("pässword", "pa\u{308}ssword");
+    let (ligature, letters) = ("o\u{fb03}ce x", "office\u{a0}x");
+    for (one, other) in [(composed, decomposed), (ligature, letters)] {
+        for (kept, sent) in [(one, other), (other, one), (one, one), (other, other)] {
+            let stored = stored_secret(&secret(kept)).unwrap();
+            assert!(is_right(&verifier, &stored, sent), "{kept:?} {sent:?}");
+            let hashed = hash(&secret(kept), Algorithm::Argon2id).unwrap();
+            assert!(is_right(&verifier, &hashed, sent), "{kept:?} {sent:?}");
+            assert!(!is_right(&verifier, &hashed, "pässwort"));
+        }
+    }
+    // of "pa\u{308}ssword", by a program that does not prepare
+    let raw = "{SHA256}c22eec74021e044c0088e4f056f8406e5c86c55b30791ce94e55207a3f907efa";
+    assert!(is_right(&verifier, raw, decomposed));
+    assert!(
+        !is_right(&verifier, raw, composed),
+        "it was made of the other"
+    );
+    // a private character and a control cannot be prepared
+    for odd in ["a\u{e000}b", "a\u{7f}b", "\u{ad}"] {
+        let hashed = hash(&secret(odd), Algorithm::Argon2id).unwrap();
+        assert!(is_right(&verifier, &hashed, odd), "{odd:?}");
+        assert!(!is_right(&verifier, &hashed, "ab"), "{odd:?}");
     }
 }

@@ -13,11 +13,11 @@ use bytes::BytesMut;
 use pop3_proto::backend::store::StoreError;
 use pop3_proto::stuffing::Stuffer;
 
-use crate::config::{Config, Deletion, Layout};
+use crate::config::{Config, Deletion, Layout, Users};
 use crate::disk::Dir;
 use crate::folder::{Folder, failed};
 use crate::listing::{self, Manner, Told};
-use crate::{identity, name, quota, removal};
+use crate::{identity, name, quota, removal, user};
 
 /// A message as [`MaildirStore::list`](crate::MaildirStore::list) tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +89,19 @@ impl crate::MaildirStore {
                 let _ = tmp.unlink(draft.as_bytes());
                 Err(failed(error))
             }
+        }
+    }
+
+    /// Whether a user of this name can have a folder.
+    ///
+    /// # Errors
+    ///
+    /// If the name cannot be one of a folder.
+    pub fn check_user(&self, user: &str) -> Result<(), StoreError> {
+        match &self.config().users {
+            Users::One => Ok(()),
+            Users::Each { .. } => user::check(user),
+            Users::Template(template) => template.fill(user).map(drop),
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) mod sql;
 
 use std::sync::Arc;
 
-use local_accounts::{FileAccounts, Verifier};
+use local_accounts::{FileAccounts, PasswdError, Verifier};
 use pop3_proto::backend::blocking::{self, Blocking};
 use pop3_proto::backend::store::Accounts;
 #[cfg(any(feature = "maildir", feature = "sql"))]
@@ -110,8 +110,13 @@ pub(crate) fn accounts(
     let store = config.name.clone();
     let report = {
         let store = store.clone();
-        move |error: &local_accounts::PasswdError| {
-            tracing::error!(store, %error, "accounts cannot be read; those that were read before stay");
+        move |error: &PasswdError| match error {
+            PasswdError::Malformed { .. } | PasswdError::More { .. } => {
+                tracing::warn!(store, %error, "an account is off until its line is mended; the others work");
+            }
+            PasswdError::Io { .. } | _ => {
+                tracing::error!(store, %error, "accounts cannot be read; nobody logs in to them until they can");
+            }
         }
     };
     let found = std::fs::metadata(path);
@@ -124,6 +129,22 @@ pub(crate) fn accounts(
         .into());
     }
     let accounts = FileAccounts::open(path, Arc::clone(verifier))?.on_problem(report);
+    for (kind, accounts) in accounts.weaknesses() {
+        match kind {
+            "nopassword" => tracing::warn!(
+                store,
+                accounts,
+                "whoever knows the name logs in to accounts with nopassword, with any password"
+            ),
+            kind => tracing::warn!(
+                store,
+                accounts,
+                kind,
+                "passwords are kept in a form in which millions a second can be tried out by whoever gets hold of \
+                 it; give the accounts new ones with \"pop3-gateway account passwd\""
+            ),
+        }
+    }
     Ok(Some(Arc::new(accounts)))
 }
 

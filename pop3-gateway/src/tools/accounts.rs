@@ -31,13 +31,13 @@ pub(super) fn place(store: &Store) -> Result<Place<'_>, Failure> {
 
 pub(super) fn add(store: &Store, user: &str, credential: &str) -> Result<(), Failure> {
     match place(store)? {
-        Place::File(path) => {
-            edit(path, |file| file.add(user, credential))?;
+        Place::File(path) => PasswdFile::edit(path, |file| {
+            file.add(user, credential)?;
             match &store.kind {
                 StoreKind::Files(files) if files.each => messages::make(files, user),
                 StoreKind::Files(_) | StoreKind::List(_) | StoreKind::Sql(_) => Ok(()),
             }
-        }
+        }),
         Place::Database(sql) => database::add(store, sql, user, credential),
     }
 }
@@ -63,8 +63,9 @@ pub(super) fn remove(store: &Store, user: &str, with_messages: bool) -> Result<(
 pub(super) fn list(store: &Store, as_json: bool) -> Result<(), Failure> {
     let rows = match place(store)? {
         Place::File(path) => {
-            let file = PasswdFile::read(path).map_err(failure)?;
-            file.entries().map(row).collect()
+            let file = PasswdFile::read(path)?;
+            let off = file.faults().into_iter().filter_map(off_row);
+            file.entries().map(row).chain(off).collect()
         }
         Place::Database(sql) => database::list(store, sql)?,
     };
@@ -94,20 +95,27 @@ fn row(entry: &PasswdEntry) -> Value {
     })
 }
 
+/// An account that nobody can log in to, because something is wrong with its line.
+fn off_row((name, fault): (Option<String>, PasswdError)) -> Option<Value> {
+    Some(json!({ "account": name?, "credential": "off", "fault": fault.to_string() }))
+}
+
 fn edit(
     path: &Path,
     change: impl FnOnce(&mut PasswdFile) -> Result<(), PasswdError>,
 ) -> Result<(), Failure> {
-    PasswdFile::edit(path, change).map_err(failure)
+    Ok(PasswdFile::edit(path, change)?)
 }
 
-pub(super) fn failure(error: PasswdError) -> Failure {
-    match error {
-        PasswdError::Exists(_) | PasswdError::Unknown(_) => Failure::presence(error),
-        PasswdError::Malformed { .. }
-        | PasswdError::BadName(..)
-        | PasswdError::BadCredential(_) => Failure::configuration(error),
-        PasswdError::Io { .. } | _ => Failure::running(error),
+impl From<PasswdError> for Failure {
+    fn from(error: PasswdError) -> Self {
+        match error {
+            PasswdError::Exists(_) | PasswdError::Unknown(_) => Self::presence(error),
+            PasswdError::Malformed { .. }
+            | PasswdError::BadName(..)
+            | PasswdError::BadCredential(_) => Self::configuration(error),
+            PasswdError::Io { .. } | PasswdError::More { .. } | _ => Self::running(error),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn user(store: &Store, named: Option<String>) -> Result<String, Failu
     let Place::File(path) = accounts::place(store)? else {
         return Ok(named);
     };
-    let file = PasswdFile::read(path).map_err(accounts::failure)?;
+    let file = PasswdFile::read(path)?;
     let folded = named.to_lowercase();
     let entry = file
         .entries()
@@ -176,7 +176,7 @@ pub(super) fn remove(store: &Store, user: &str, unique_id: &str) -> Result<(), F
 pub(super) fn make(files: &FileStore, user: &str) -> Result<(), Failure> {
     files::make(files, user).map_err(|failure| Failure {
         message: format!(
-            "the account is there, but not its folder: {}",
+            "the account is not made, because its folder cannot be: {}",
             failure.message
         ),
         ..failure
@@ -219,7 +219,9 @@ mod files {
     }
 
     pub(super) fn make(own: &FileStore, user: &str) -> Result<(), Failure> {
-        open(own)?.make(user).map_err(Failure::running)
+        let store = open(own)?;
+        store.check_user(user).map_err(Failure::configuration)?;
+        store.make(user).map_err(Failure::running)
     }
 
     pub(super) fn list(own: &FileStore, user: &str) -> Result<Vec<Row>, Failure> {

@@ -1,0 +1,292 @@
+//! What a login is checked against: a password hash, or a secret that is stored as it is.
+//!
+//! Reads the formats that others write, with or without Dovecot's `{SCHEME}` in front. Never makes one
+//! (that is `hash`) and never decides how often one may be computed (that is `verifier`).
+
+mod derived;
+mod digest;
+mod modular;
+mod scheme;
+
+use std::fmt;
+
+use argon2::password_hash::PasswordVerifier as _;
+use argon2::password_hash::phc::PasswordHash;
+use pop3_proto::backend::store::StoreError;
+use pop3_proto::secret::Secret;
+use subtle::ConstantTimeEq as _;
+
+use crate::argon;
+use crate::prepared::other_form;
+use derived::Derived;
+use digest::Digest;
+
+/// Checks passwords: made by [`parse`](Self::parse).
+///
+/// Never prints what it holds.
+#[derive(Clone)]
+pub struct Credential {
+    kind: Kind,
+    /// As it was read, without the scheme: for the cache's keys.
+    text: Secret,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Argon2(PasswordHash),
+    Bcrypt(String),
+    Scrypt(PasswordHash),
+    ShaCrypt(String),
+    Md5Crypt(String),
+    Yescrypt(String),
+    /// By PBKDF2.
+    Derived(Derived),
+    /// Digested once: no work at all.
+    Digest(Digest),
+    /// The secret itself: the only kind that APOP and CRAM-MD5 work with.
+    Stored(Secret),
+    /// Nobody logs in, whatever he sends.
+    Locked,
+    /// Everybody logs in, whatever he sends.
+    Unwanted,
+}
+
+/// Why a text is no [`Credential`]. Holds nothing of the text but the name of its scheme.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialError {
+    /// Nothing there.
+    #[error(
+        "the credential is empty; write a password hash, or * for an account that nobody logs in to"
+    )]
+    Empty,
+    /// It starts like none of the known formats.
+    #[error(
+        "a credential of an unknown kind; known are $argon2id$, $argon2i$, $argon2d$, $2a$, $2b$, $2y$, \
+         $scrypt$, $y$, $5$, $6$, $1$, and Dovecot's schemes in braces, as {{PLAIN}}"
+    )]
+    UnknownKind,
+    /// A scheme in braces that is not supported.
+    #[error(
+        "the scheme {{{0}}} is not supported; give the account a new password (\"pop3-gateway account passwd\"), \
+         or write a hash of a known scheme: ARGON2ID, ARGON2I, BLF-CRYPT, SCRYPT, YESCRYPT, SHA512-CRYPT, \
+         SHA256-CRYPT, MD5-CRYPT, CRYPT, PBKDF2, SCRAM-SHA-256, SCRAM-SHA-1, SSHA512, SSHA256, SSHA, SMD5, \
+         SHA512, SHA256, SHA1, SHA, MD5, PLAIN-MD5, LDAP-MD5 and PLAIN, with .b64 or .hex behind the name"
+    )]
+    UnknownScheme(String),
+    /// The scheme in braces and the hash behind it do not belong together.
+    #[error("the scheme {{{0}}} does not belong to the hash behind it")]
+    WrongScheme(String),
+    /// Starts well and goes on wrongly.
+    #[error("a malformed {0} hash: cut off, or with characters that do not belong there")]
+    Malformed(&'static str),
+    /// Checking it would take so long, or so much memory, that logins could stop the machine.
+    #[error("a {0} hash that is too dear to check: {1}")]
+    TooDear(&'static str, &'static str),
+}
+
+impl From<CredentialError> for StoreError {
+    /// It needs a person: no password is right as long as it stays.
+    fn from(error: CredentialError) -> Self {
+        Self::Permanent(error.to_string())
+    }
+}
+
+impl Credential {
+    /// Reads a credential:
+    ///
+    /// * `$argon2id$…`, `$argon2i$…`, `$argon2d$…`
+    /// * bcrypt: `$2a$…`, `$2b$…`, `$2y$…`
+    /// * `$scrypt$…` as passlib writes it
+    /// * `$y$…`, `$6$…`, `$5$…` and `$1$…`: crypt(3) with yescrypt, SHA-512, SHA-256 and MD5
+    /// * any of them behind the name that Dovecot has for it, as `{BLF-CRYPT}`, or `{CRYPT}`
+    /// * `{PBKDF2}$1$salt$rounds$key` and `{SCRAM-SHA-256}rounds,salt,stored key,server key`, as Dovecot
+    ///   writes them, and `{SCRAM-SHA-1}`
+    /// * digests, weak as they are: `{SSHA512}`, `{SSHA256}`, `{SSHA}`, `{SMD5}` with a salt; `{SHA512}`,
+    ///   `{SHA256}`, `{SHA}`, `{PLAIN-MD5}`, `{LDAP-MD5}`, `{MD5}` without
+    /// * `{PLAIN}secret`: a secret stored as it is
+    /// * `*`, or anything behind a `!`: an account that nobody can log in to
+    ///
+    /// Behind a scheme's name `.b64` (or `.base64`) and `.hex` say how the rest is encoded.
+    ///
+    /// # Errors
+    ///
+    /// If it is none of them, or one that would take too long to check.
+    pub fn parse(text: &str) -> Result<Self, CredentialError> {
+        Ok(Self {
+            kind: scheme::parse(text)?,
+            text: Secret::from(text.as_bytes()),
+        })
+    }
+
+    /// Of an account whose passwords nobody looks at: every one is right.
+    pub(crate) fn none_wanted() -> Self {
+        Self {
+            kind: Kind::Unwanted,
+            text: Secret::default(),
+        }
+    }
+
+    /// The secret, if it is stored as it is: what APOP and CRAM-MD5 need.
+    pub(crate) fn stored_secret(&self) -> Option<&Secret> {
+        match &self.kind {
+            Kind::Stored(secret) => Some(secret),
+            Kind::Argon2(_)
+            | Kind::Bcrypt(_)
+            | Kind::Scrypt(_)
+            | Kind::ShaCrypt(_)
+            | Kind::Md5Crypt(_)
+            | Kind::Yescrypt(_)
+            | Kind::Derived(_)
+            | Kind::Digest(_)
+            | Kind::Locked
+            | Kind::Unwanted => None,
+        }
+    }
+
+    /// Whether checking it is work.
+    pub(crate) fn is_hash(&self) -> bool {
+        match &self.kind {
+            Kind::Argon2(_)
+            | Kind::Bcrypt(_)
+            | Kind::Scrypt(_)
+            | Kind::ShaCrypt(_)
+            | Kind::Md5Crypt(_)
+            | Kind::Yescrypt(_)
+            | Kind::Derived(_) => true,
+            Kind::Digest(_) | Kind::Stored(_) | Kind::Locked | Kind::Unwanted => false,
+        }
+    }
+
+    /// Whether the account is locked.
+    pub fn is_locked(&self) -> bool {
+        matches!(self.kind, Kind::Locked)
+    }
+
+    /// What it is, for listings: `argon2id`, `bcrypt`, `plain`, `locked` and so on.
+    pub fn scheme(&self) -> &str {
+        match &self.kind {
+            Kind::Argon2(hash) | Kind::Scrypt(hash) => hash.algorithm.as_str(),
+            Kind::Bcrypt(_) => "bcrypt",
+            Kind::ShaCrypt(hash) if hash.starts_with("$5$") => "sha256-crypt",
+            Kind::ShaCrypt(_) => "sha512-crypt",
+            Kind::Md5Crypt(_) => "md5-crypt",
+            Kind::Yescrypt(_) => "yescrypt",
+            Kind::Derived(derived) => derived.scheme(),
+            Kind::Digest(digest) => digest.scheme(),
+            Kind::Stored(_) => "plain",
+            Kind::Locked => "locked",
+            Kind::Unwanted => "none",
+        }
+    }
+
+    /// What is wrong with its kind, if anything: it is to go once the account's owner has a new password. A
+    /// stored secret is no such thing, because it is what APOP and CRAM-MD5 need.
+    pub fn weakness(&self) -> Option<&'static str> {
+        match &self.kind {
+            Kind::Digest(digest) => Some(digest.scheme()),
+            Kind::Md5Crypt(_) => Some("md5-crypt"),
+            Kind::Unwanted => Some("nopassword"),
+            Kind::Argon2(_)
+            | Kind::Bcrypt(_)
+            | Kind::Scrypt(_)
+            | Kind::ShaCrypt(_)
+            | Kind::Yescrypt(_)
+            | Kind::Derived(_)
+            | Kind::Stored(_)
+            | Kind::Locked => None,
+        }
+    }
+
+    /// Algorithm and parameters: those that are alike cost alike.
+    pub(crate) fn class(&self) -> String {
+        match &self.kind {
+            Kind::Argon2(hash) => format!("{} {}", hash.algorithm, hash.params),
+            Kind::Scrypt(hash) => format!("scrypt {}", hash.params),
+            Kind::Bcrypt(hash) => format!("bcrypt {}", hash.get(4..6).unwrap_or_default()),
+            Kind::ShaCrypt(hash) => {
+                let rounds = hash
+                    .split('$')
+                    .nth(2)
+                    .filter(|field| field.starts_with("rounds="));
+                format!("{} {}", self.scheme(), rounds.unwrap_or_default())
+            }
+            Kind::Yescrypt(hash) => {
+                let params = hash.split('$').nth(2);
+                format!("yescrypt {}", params.unwrap_or_default())
+            }
+            Kind::Derived(derived) => format!("{} {}", derived.scheme(), derived.rounds()),
+            Kind::Md5Crypt(_)
+            | Kind::Digest(_)
+            | Kind::Stored(_)
+            | Kind::Locked
+            | Kind::Unwanted => self.scheme().into(),
+        }
+    }
+
+    /// The text it was read from, for keys.
+    pub(crate) fn text(&self) -> &Secret {
+        &self.text
+    }
+
+    /// Whether this is the password. As much work as the credential says.
+    pub(crate) fn matches(&self, password: &Secret) -> bool {
+        let password = password.expose();
+        match &self.kind {
+            Kind::Argon2(hash) => argon::verifies(hash, password),
+            Kind::Scrypt(hash) => scrypt::Scrypt::new()
+                .verify_password(password, hash)
+                .is_ok(),
+            Kind::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
+            Kind::ShaCrypt(hash) => sha_crypt::ShaCrypt::default()
+                .verify_password(password, hash.as_str())
+                .is_ok(),
+            Kind::Stored(secret) => {
+                let is_it = |secret: &Secret| bool::from(secret.expose().ct_eq(password));
+                let prepared = other_form(secret);
+                (is_it(secret) | prepared.as_ref().is_some_and(is_it)) && !secret.is_empty()
+            }
+            Kind::Md5Crypt(hash) => {
+                let salt = hash.split('$').nth(2).unwrap_or_default();
+                let computed = md5crypt::md5crypt(password, salt.as_bytes());
+                computed.ct_eq(hash.as_bytes()).into()
+            }
+            Kind::Yescrypt(hash) => yescrypt::Yescrypt::default()
+                .verify_password(password, hash.as_str())
+                .is_ok(),
+            Kind::Derived(derived) => derived.matches(password),
+            Kind::Digest(digest) => digest.matches(password),
+            Kind::Locked => false,
+            Kind::Unwanted => true,
+        }
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Credential").finish_non_exhaustive()
+    }
+}
+
+impl Kind {
+    /// Whether Dovecot's name for the scheme, upper case, goes with it.
+    fn goes_by(&self, name: &str) -> bool {
+        match self {
+            Self::Argon2(hash) => {
+                name == "ARGON2" || name == hash.algorithm.as_str().to_ascii_uppercase()
+            }
+            Self::Bcrypt(_) => matches!(name, "BLF-CRYPT" | "BCRYPT" | "CRYPT"),
+            Self::Scrypt(_) => matches!(name, "SCRYPT" | "CRYPT"),
+            Self::ShaCrypt(hash) if hash.starts_with("$5$") => {
+                matches!(name, "SHA256-CRYPT" | "CRYPT")
+            }
+            Self::ShaCrypt(_) => matches!(name, "SHA512-CRYPT" | "CRYPT"),
+            Self::Md5Crypt(_) => matches!(name, "MD5-CRYPT" | "CRYPT"),
+            Self::Yescrypt(_) => matches!(name, "YESCRYPT" | "CRYPT"),
+            Self::Derived(_)
+            | Self::Digest(_)
+            | Self::Stored(_)
+            | Self::Locked
+            | Self::Unwanted => true,
+        }
+    }
+}

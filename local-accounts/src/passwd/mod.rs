@@ -1,0 +1,389 @@
+//! A passwd-file: `name:credential`, one account a line, as Dovecot reads it too.
+//!
+//! Owns the text: what is not an account (comments, blank lines, further fields) stays as it is when a tool
+//! changes one. Of the further fields those that say who may log in, and to which maildrop, are honoured:
+//! with `user=` one account can have several passwords, one for each device.
+//!
+//! A line that is not understood costs the account that it is about, and no other: it is a [`fault`], the
+//! account is off, and the line stays where it is. A name that stands on several lines is off altogether, so
+//! that no earlier password comes back by a later mistake.
+//!
+//! [`fault`]: PasswdFile::faults
+
+mod line;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::credential::{Credential, CredentialError};
+use crate::prepared::prepared;
+use crate::{replace, source};
+
+pub use line::PasswdEntry;
+pub(crate) use line::Wrong;
+
+/// The text of a passwd-file.
+#[derive(Clone, Default)]
+pub struct PasswdFile {
+    path: PathBuf,
+    lines: Vec<Line>,
+}
+
+#[derive(Clone)]
+enum Line {
+    Account(Box<PasswdEntry>),
+    /// A line that is wrong, as it is.
+    Off(Vec<u8>),
+    /// Neither an account nor wrong.
+    Other(Vec<u8>),
+}
+
+/// Why a passwd-file cannot be read or changed, or what is wrong with a line of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PasswdError {
+    /// A line is wrong.
+    #[error("{}:{line}:{column}: {what}", file.display())]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1, in characters.
+        column: usize,
+        /// What is wrong there, and what to do about it.
+        what: String,
+    },
+    /// More lines are wrong than are told one by one.
+    #[error("{}: {more} further lines are wrong", file.display())]
+    More {
+        /// The file.
+        file: PathBuf,
+        /// How many.
+        more: usize,
+    },
+    /// The file cannot be read or written.
+    #[error("{}: {doing}: {source}", file.display())]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What did not work.
+        doing: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// No account may be called that.
+    #[error("{0:?} cannot be an account's name: {1}")]
+    BadName(String, &'static str),
+    /// The credential cannot be written into a line.
+    #[error("the credential: {0}")]
+    BadCredential(#[from] CredentialError),
+    /// The account is there already.
+    #[error("there is an account {0:?} already")]
+    Exists(String),
+    /// There is no such account.
+    #[error("there is no account {0:?}")]
+    Unknown(String),
+}
+
+impl PasswdFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or is no regular file.
+    pub fn read(path: &Path) -> Result<Self, PasswdError> {
+        let io = |source| failed(path, "cannot read it", source);
+        let (file, _) = source::open(path, OpenOptions::new().read(true)).map_err(io)?;
+        Ok(Self::parse(path, &source::read(&file).map_err(io)?))
+    }
+
+    /// Reads the text of a file; `path` is for messages alone.
+    pub fn parse(path: &Path, octets: &[u8]) -> Self {
+        let line = |(_, line): (usize, &[u8])| match line::read(line) {
+            Ok(Some(entry)) => Line::Account(Box::new(entry)),
+            Ok(None) => Line::Other(line.into()),
+            Err(_) => Line::Off(line.into()),
+        };
+        Self {
+            path: path.into(),
+            lines: lines(octets).map(line).collect(),
+        }
+    }
+
+    /// The accounts that can be logged in to, as far as their lines go, in their order.
+    pub fn entries(&self) -> impl Iterator<Item = &PasswdEntry> {
+        let names = self.names();
+        self.accounts().filter(move |entry| {
+            names
+                .get(&folded(&entry.name))
+                .is_none_or(|lines| *lines < 2)
+        })
+    }
+
+    /// What is wrong with lines of the file: the name of the account that is off for it, if it can be read, and
+    /// the mistake.
+    pub fn faults(&self) -> Vec<(Option<String>, PasswdError)> {
+        let octets = self.octets();
+        let mut faults = Vec::new();
+        let mut first = HashMap::new();
+        for (number, line) in lines(&octets) {
+            let mut tell = |wrong| {
+                let name = line::name(line).map(str::to_owned);
+                faults.push((name, malformed(&self.path, number, line, wrong)));
+            };
+            match look(&mut first, number, line) {
+                Look::Wrong(wrong) => tell(wrong),
+                Look::Again { earlier, .. } => tell(again(line, earlier)),
+                Look::Account(_) | Look::Nothing => {}
+            }
+        }
+        faults
+    }
+
+    /// Adds an account at the end; `credential` as [`hash`](crate::hash) makes it.
+    ///
+    /// # Errors
+    ///
+    /// If the name is taken, by a line that is wrong too, or cannot be one, or the credential cannot be read.
+    pub fn add(&mut self, name: &str, credential: &str) -> Result<(), PasswdError> {
+        line::check_name(name).map_err(|what| PasswdError::BadName(name.into(), what))?;
+        if self.lines.iter().any(|line| line.is_of(&folded(name))) {
+            return Err(PasswdError::Exists(name.into()));
+        }
+        let entry = line::made(name, credential, writable(credential)?);
+        self.lines.push(Line::Account(Box::new(entry)));
+        Ok(())
+    }
+
+    /// Gives an account another credential, and mends a line that was wrong for its credential.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account or several, or the credential cannot be read, or the line is wrong for
+    /// something else.
+    pub fn set_credential(&mut self, name: &str, credential: &str) -> Result<(), PasswdError> {
+        writable(credential)?;
+        let folded = folded(name);
+        let path = self.path.clone();
+        let mut own = (1..)
+            .zip(&mut self.lines)
+            .filter(|(_, line)| line.is_of(&folded));
+        let Some((number, line)) = own.next() else {
+            return Err(PasswdError::Unknown(name.into()));
+        };
+        if let Some((second, _)) = own.next() {
+            let text = line.octets();
+            return Err(malformed(&path, second, &text, again(&text, number)));
+        }
+        let before = line.octets();
+        let mut fields = before.splitn(3, |octet| *octet == b':');
+        let mut text = fields.next().unwrap_or_default().to_vec();
+        text.push(b':');
+        text.extend_from_slice(credential.as_bytes());
+        if let Some(rest) = fields.nth(1) {
+            text.push(b':');
+            text.extend_from_slice(rest);
+        }
+        match line::read(&text) {
+            Ok(Some(entry)) => *line = Line::Account(Box::new(entry)),
+            Ok(None) => return Err(PasswdError::Unknown(name.into())),
+            Err(wrong) => return Err(malformed(&path, number, &text, wrong)),
+        }
+        Ok(())
+    }
+
+    /// Removes an account, with every line that is about it: nobody logs in to it any more.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such account.
+    pub fn remove(&mut self, name: &str) -> Result<(), PasswdError> {
+        let before = self.lines.len();
+        let folded = folded(name);
+        self.lines.retain(|line| !line.is_of(&folded));
+        if self.lines.len() == before {
+            return Err(PasswdError::Unknown(name.into()));
+        }
+        Ok(())
+    }
+
+    /// Changes the file on disk, in one step: a reader sees all of it or nothing, and two tools at once do
+    /// not undo each other's work. A file that is not there yet is made, readable for its owner alone; one
+    /// that is keeps its owner and its mode. If `change` fails nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// Those of `change`, and if the file cannot be read or written.
+    pub fn edit<T, E: From<PasswdError>>(
+        path: &Path,
+        change: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let locked =
+            replace::lock(path).map_err(|source| failed(path, "cannot open it", source))?;
+        let octets = locked
+            .read()
+            .map_err(|source| failed(path, "cannot read it", source))?;
+        let mut file = Self::parse(path, &octets);
+        let result = change(&mut file)?;
+        locked
+            .replace(&file.octets())
+            .map_err(|source| failed(path, "cannot write it", source))?;
+        Ok(result)
+    }
+
+    /// The text of the file, credentials and all.
+    pub fn octets(&self) -> Vec<u8> {
+        let mut octets = Vec::new();
+        for line in &self.lines {
+            octets.extend(line.octets());
+            octets.push(b'\n');
+        }
+        octets
+    }
+
+    fn accounts(&self) -> impl Iterator<Item = &PasswdEntry> {
+        self.lines.iter().filter_map(|line| match line {
+            Line::Account(entry) => Some(&**entry),
+            Line::Off(_) | Line::Other(_) => None,
+        })
+    }
+
+    /// How many lines are about each account.
+    fn names(&self) -> HashMap<String, usize> {
+        let mut names = HashMap::new();
+        for line in &self.lines {
+            if let Some(name) = line.name() {
+                *names.entry(folded(name)).or_default() += 1;
+            }
+        }
+        names
+    }
+}
+
+impl Line {
+    fn octets(&self) -> Vec<u8> {
+        match self {
+            Self::Account(entry) => {
+                format!("{}:{}{}", entry.name, entry.text, entry.rest).into_bytes()
+            }
+            Self::Off(text) | Self::Other(text) => text.clone(),
+        }
+    }
+
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Account(entry) => Some(&entry.name),
+            Self::Off(text) => line::name(text),
+            Self::Other(_) => None,
+        }
+    }
+
+    fn is_of(&self, folded_name: &str) -> bool {
+        self.name().is_some_and(|name| folded(name) == folded_name)
+    }
+}
+
+impl fmt::Debug for PasswdFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.accounts()).finish()
+    }
+}
+
+/// What a line is, beside those before it.
+pub(crate) enum Look {
+    /// An account of this name, folded.
+    Account(String),
+    /// The name stands on an earlier line already: both are off.
+    Again {
+        earlier: usize,
+        name: String,
+    },
+    Wrong(Wrong),
+    Nothing,
+}
+
+/// Looks at the next line. `first` keeps on which line each name, folded, was met first.
+pub(crate) fn look(first: &mut HashMap<String, usize>, number: usize, line: &[u8]) -> Look {
+    let read = line::read(line);
+    if let Ok(None) = read {
+        return Look::Nothing;
+    }
+    if let Some(name) = name_of(line) {
+        if let Some(earlier) = first.get(&name) {
+            let earlier = *earlier;
+            return Look::Again { earlier, name };
+        }
+        first.insert(name, number);
+    }
+    match read {
+        Ok(Some(entry)) => Look::Account(folded(&entry.name)),
+        Ok(None) => Look::Nothing,
+        Err(wrong) => Look::Wrong(wrong),
+    }
+}
+
+/// The name of the account that a line is about, folded, if that much can be read.
+pub(crate) fn name_of(line: &[u8]) -> Option<String> {
+    line::name(line).map(folded)
+}
+
+/// The account of a line that was [looked](look) at before.
+pub(crate) fn entry_of(line: &[u8]) -> Option<PasswdEntry> {
+    line::read(line).ok().flatten()
+}
+
+/// The lines of a file with their numbers, without their ends.
+pub(crate) fn lines(octets: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let text = octets.strip_suffix(b"\n").unwrap_or(octets);
+    let lines = text.split(|octet| *octet == b'\n');
+    let lines = lines.take(if octets.is_empty() { 0 } else { usize::MAX });
+    (1..).zip(lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)))
+}
+
+/// A line whose name stands on an earlier one.
+pub(crate) fn again(line: &[u8], earlier: usize) -> Wrong {
+    let name = line::name(line).unwrap_or_default();
+    Wrong {
+        at: 0,
+        what: format!(
+            "the account {name:?} is on line {earlier} already, so that it is off; names are compared without \
+             case; remove one of the lines"
+        ),
+    }
+}
+
+pub(crate) fn malformed(file: &Path, number: usize, line: &[u8], wrong: Wrong) -> PasswdError {
+    let Wrong { at, what } = wrong;
+    let before = String::from_utf8_lossy(&line[..at.min(line.len())]);
+    PasswdError::Malformed {
+        file: file.into(),
+        line: number,
+        column: before.chars().count() + 1,
+        what,
+    }
+}
+
+/// Names are compared prepared (RFC 4013) and without case.
+pub(crate) fn folded(name: &str) -> String {
+    prepared(name).to_lowercase()
+}
+
+pub(crate) fn failed(path: &Path, doing: &'static str, source: io::Error) -> PasswdError {
+    PasswdError::Io {
+        file: path.to_owned(),
+        doing,
+        source,
+    }
+}
+
+fn writable(credential: &str) -> Result<Credential, PasswdError> {
+    let parsed = Credential::parse(credential)?;
+    if credential.contains([':', '\n', '\r']) {
+        return Err(CredentialError::UnknownKind.into());
+    }
+    Ok(parsed)
+}
