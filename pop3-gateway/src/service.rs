@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use imap_backend::{ImapBackend, Memory};
 use local_accounts::FileAccounts;
-use pop3_proto::backend::{Login, Refusal, RefusalKind};
+use pop3_proto::backend::{Login, Mechanism, Refusal, RefusalKind};
+use pop3_proto::server::Policy;
 use pop3_server::name::{Names, Rewrite};
 use pop3_server::route::Routes;
 use pop3_server::service::{Denied, Peer, Routed, Service};
@@ -115,8 +116,65 @@ impl Gateway {
     }
 }
 
+/// The mechanism that needs a stored secret, as APOP does.
+const CRAM_MD5: &str = "CRAM-MD5";
+
+/// Whether APOP or CRAM-MD5 are offered by these rules.
+pub(crate) fn offers_digests(policy: &Policy) -> bool {
+    let cram = |mechanism: &Mechanism| mechanism.as_str() == CRAM_MD5;
+    policy.apop || policy.mechanisms.iter().any(cram)
+}
+
+/// The rules without APOP and CRAM-MD5; nothing if nobody could log in by them.
+fn without_digests(policy: &Policy) -> Option<Policy> {
+    let mut without = policy.clone();
+    without.apop = false;
+    without
+        .mechanisms
+        .retain(|mechanism| mechanism.as_str() != CRAM_MD5);
+    (without.user_pass || !without.mechanisms.is_empty()).then_some(without)
+}
+
+impl Gateway {
+    /// The first store with an account that APOP and CRAM-MD5 cannot work for, because only a hash of its
+    /// password is there. Clients that choose the way to log in by themselves would be locked out of it.
+    pub(crate) fn store_with_hashes(&self) -> Option<&str> {
+        let stores = self
+            .routes
+            .entries()
+            .filter_map(|target| match &target.place {
+                Place::Store(store) => Some(store),
+                Place::Upstream(_) => None,
+            });
+        let mut hashed = stores.filter(|store| {
+            let accounts = store.accounts.as_ref();
+            accounts.is_some_and(|accounts| !accounts.all_secrets_stored())
+        });
+        hashed.next().map(|store| store.name.as_str())
+    }
+
+    /// Whether there are accounts of which nothing is known here: on upstreams, and in databases.
+    pub(crate) fn has_unknown_accounts(&self) -> bool {
+        let mut places = self.routes.entries().map(|target| &target.place);
+        places.any(|place| match place {
+            Place::Upstream(_) => true,
+            Place::Store(store) => store.accounts.is_none(),
+        })
+    }
+}
+
 impl Service for Gateway {
     type Backend = Served;
+
+    fn policy(&self, listener: &Arc<Policy>) -> Arc<Policy> {
+        if offers_digests(listener)
+            && self.store_with_hashes().is_some()
+            && let Some(without) = without_digests(listener)
+        {
+            return Arc::new(without);
+        }
+        Arc::clone(listener)
+    }
 
     fn route(&self, login: &Login, peer: &Peer) -> Result<Routed<Served>, Denied> {
         if let Some(monitor) = &self.monitor

@@ -27,7 +27,7 @@ use pop3_server::transcript::TranscriptSink;
 
 use crate::budget::Budget;
 use crate::monitor::{self, Monitor};
-use crate::service::{Gateway, Place, Target, Upstream};
+use crate::service::{Gateway, Place, Target, Upstream, offers_digests};
 use crate::stores;
 
 /// What a folder called `\Trash` is called by servers that do not say which one it is.
@@ -166,9 +166,11 @@ pub fn settings(
     let listener = |listener: &Listener| {
         let tls = server_tls(listener, self_signed)
             .map_err(|cause| WiringError::new(format!("listener {:?}", listener.name), cause))?;
+        let policy = policy(listener, &config.limits, &config.timers);
+        warn_of_digests(listener, &policy, &gateway);
         Ok(Settings {
             name: listener.name.clone(),
-            policy: Arc::new(policy(listener, &config.limits, &config.timers)),
+            policy: Arc::new(policy),
             tls,
             limits: limits(&config.limits),
             delay: Delay {
@@ -181,6 +183,30 @@ pub fn settings(
         })
     };
     config.listeners.iter().map(listener).collect()
+}
+
+/// Clients take APOP and CRAM-MD5 where they are offered, and have no other way then.
+fn warn_of_digests(listener: &Listener, policy: &Policy, gateway: &Gateway) {
+    if !offers_digests(policy) {
+        return;
+    }
+    let listener = &listener.name;
+    if let Some(store) = gateway.store_with_hashes() {
+        tracing::warn!(
+            listener,
+            store,
+            "APOP and CRAM-MD5 are not offered as long as the store has accounts with hashes, for which they cannot \
+             work; store their secrets (\"pop3-gateway account passwd --stored-secret\"), or leave apop and CRAM-MD5 \
+             out"
+        );
+    } else if gateway.has_unknown_accounts() {
+        tracing::warn!(
+            listener,
+            "APOP and CRAM-MD5 work only for accounts whose secret is stored as it is; a client that chooses by itself, \
+             as curl does, cannot log in to accounts on upstreams or with hashes in a database; leave apop and \
+             CRAM-MD5 out if there are such"
+        );
+    }
 }
 
 fn policy(listener: &Listener, limits: &Limits, timers: &Timers) -> Policy {

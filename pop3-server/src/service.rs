@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use pop3_proto::backend::{Backend, Failure, Login, Refusal};
+use pop3_proto::server::Policy;
 
 use crate::tls::UpstreamTls;
 
@@ -17,6 +18,12 @@ pub trait Service: Send + Sync + 'static {
 
     /// Which maildrop the login is about, and what serves it. Called at every login; must not block.
     fn route(&self, login: &Login, peer: &Peer) -> Result<Routed<Self::Backend>, Denied>;
+
+    /// The rules of a session that begins now, made of those of its listener: for services that know which ways
+    /// to log in can work. Must not block.
+    fn policy(&self, listener: &Arc<Policy>) -> Arc<Policy> {
+        Arc::clone(listener)
+    }
 }
 
 /// The other end of a connection.

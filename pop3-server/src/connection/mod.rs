@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use pop3_proto::backend::{Backend, Endpoint, Job, Outcome};
-use pop3_proto::server::{Session, TlsOffer};
+use pop3_proto::server::{Policy, Session, TlsOffer};
 use pop3_proto::time::Time;
 
 use crate::crowd::Place;
@@ -111,7 +111,9 @@ impl<S: Service> Connection<S> {
         let place = server
             .crowd()
             .admit(&settings.limits, peer.address.ip(), now)?;
-        let mut session = Session::new(Arc::clone(&settings.policy), &stamp(&settings), now);
+        let policy = settings.service.policy(&settings.policy);
+        let stamp = stamp(&policy, &settings.host);
+        let mut session = Session::new(policy, &stamp, now);
         if settings.transcript.is_some() {
             session.record();
         }
@@ -297,8 +299,7 @@ impl<S: Service> Drop for Connection<S> {
 }
 
 /// A message-id that never comes again; empty where none is needed.
-fn stamp<S>(settings: &Settings<S>) -> String {
-    let policy = &settings.policy;
+fn stamp(policy: &Policy, host: &str) -> String {
     if !policy.apop
         && !policy
             .mechanisms
@@ -309,8 +310,9 @@ fn stamp<S>(settings: &Settings<S>) -> String {
     }
     let mut unique = [0; 16];
     match getrandom::fill(&mut unique) {
-        Ok(()) => pop3_proto::apop::timestamp(u128::from_ne_bytes(unique), &settings.host)
-            .unwrap_or_default(),
+        Ok(()) => {
+            pop3_proto::apop::timestamp(u128::from_ne_bytes(unique), host).unwrap_or_default()
+        }
         // Without a stamp the session does not offer what needs one.
         Err(_) => String::new(),
     }
