@@ -165,7 +165,10 @@ impl Login {
     /// identity, where there is one.
     pub fn user(&self) -> Option<&str> {
         match self {
-            Self::Relay { names, .. } => names.authorization.as_deref().or(self.identity()),
+            Self::Relay { names, .. } => {
+                let behalf = names.authorization.as_deref();
+                behalf.or_else(|| self.identity())
+            }
             Self::ActingFor { user, .. } => Some(user),
             Self::Password { .. }
             | Self::Apop { .. }
