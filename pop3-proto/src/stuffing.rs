@@ -1,14 +1,19 @@
 //! Byte-stuffing of multi-line responses (RFC 1939 section 3), both ways.
 //!
-//! [`Stuffer`] turns a stored message, in pieces cut anywhere, into the body of a response: every line
-//! end becomes CRLF, a dot at the start of a line is doubled, and the terminating line follows. It can
-//! stop where TOP wants it to. [`Unstuffer`] is the way back.
+//! [`Stuffer`] turns a stored message, in pieces cut anywhere, into the body of a response: a bare LF
+//! becomes CRLF, a dot at the start of a line is doubled, and the terminating line follows. All else passes
+//! as it is. It can stop where TOP wants it to. [`Unstuffer`] is the way back.
 //!
 //! What is a line end differs on purpose:
 //!
-//! * A store may hold anything, so the stuffer takes CRLF, a bare LF *and* a bare CR as line ends and
-//!   sends CRLF for each. Whatever a client thinks a line end is, it sees the same lines as the stuffer
-//!   did, and a dot cannot hide behind a bare LF or CR.
+//! * A store may hold anything, so the stuffer takes CRLF and a bare LF as line ends, and sends CRLF for
+//!   each. A bare CR is an octet of the message like any other, as it is to other servers: it starts no
+//!   line, the size counts it as one, and signatures over the message stay true.
+//! * What is promised to a client: CRLF, dot, CRLF stands at the end and nowhere else, and no LF comes
+//!   without its CR. So it does not matter whether a client ends lines at CRLF or at LF alone: no dot hides
+//!   behind either. A client that ends lines at a bare CR reads something else than RFC 1939 section 3
+//!   says: it can see a dot alone on a line within a message that has CR, dot, CR, and no server can
+//!   prevent that and pass the message on unchanged.
 //! * On the wire only CRLF ends a line. To the unstuffer a bare LF or CR is part of the message, and
 //!   only CRLF, dot, CRLF ends a body: a server that does not stuff behind a bare LF must not be able to
 //!   end a body early, which would turn the rest of a message into responses.
@@ -41,7 +46,7 @@
 //! ```
 
 use bytes::{BufMut, BytesMut};
-use memchr::{memchr_iter, memchr2, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 
 const CR: u8 = b'\r';
 const LF: u8 = b'\n';
@@ -57,11 +62,22 @@ const BLOCK: usize = 16 * 1024;
 /// [`MAX_GROWTH`](Self::MAX_GROWTH) times as long as the input, before [`finish`](Self::finish).
 #[derive(Clone, Debug)]
 pub struct Stuffer {
-    at_line_start: bool,
-    /// The last octet was a CR, already sent as CRLF: an LF that follows belongs to it.
-    after_cr: bool,
+    before: Before,
     extent: Extent,
     octets: u64,
+}
+
+/// What lies directly before the next octet of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    /// A line end, or nothing.
+    LineEnd,
+    /// A CR that begins its line: with an LF behind it the line is blank.
+    CrAtStart,
+    /// A CR within its line.
+    Cr,
+    /// Anything else.
+    Text,
 }
 
 /// How much of the message is wanted.
@@ -109,8 +125,7 @@ impl Stuffer {
 
     const fn new(extent: Extent) -> Self {
         Self {
-            at_line_start: true,
-            after_cr: false,
+            before: Before::LineEnd,
             extent,
             octets: 0,
         }
@@ -128,8 +143,10 @@ impl Stuffer {
 
     /// Ends the body: the CRLF that the last line may lack, and the terminating line.
     pub fn finish(&mut self, out: &mut BytesMut) {
-        if !self.at_line_start {
-            self.end_line(out);
+        if self.before != Before::LineEnd {
+            out.put_slice(b"\r\n");
+            self.octets += 2;
+            self.before = Before::LineEnd;
         }
         out.put_slice(b".\r\n");
         self.extent = Extent::Enough;
@@ -142,27 +159,14 @@ impl Stuffer {
     }
 
     fn stuff_block(&mut self, block: &[u8], out: &mut BytesMut) {
-        if self.extent == Extent::Enough {
-            return;
-        }
         let mut text = block;
-        if self.after_cr {
-            text = text.strip_prefix(&[LF]).unwrap_or(text);
-            self.after_cr = false;
-        }
-        let Some(head) = text.strip_suffix(&[CR]) else {
-            self.stuff_text(text, out);
-            return;
-        };
-        self.stuff_text(head, out);
-        if self.extent != Extent::Enough {
+        if let (Before::CrAtStart | Before::Cr, Some(rest)) =
+            (self.before, text.strip_prefix(&[LF]))
+            && self.extent != Extent::Enough
+        {
             self.end_line(out);
-            self.after_cr = true;
+            text = rest;
         }
-    }
-
-    /// `text` begins with no LF of a CRLF, and a CR at its end is a bare one.
-    fn stuff_text(&mut self, text: &[u8], out: &mut BytesMut) {
         match self.extent {
             Extent::Whole if is_clean(text) => self.copy_clean(text, out),
             Extent::Body { left } if is_clean(text) => {
@@ -182,10 +186,9 @@ impl Stuffer {
         }
     }
 
-    /// Copies text whose line ends are all CRLF.
+    /// Copies text in which a CR stands before each LF.
     fn copy_clean(&mut self, text: &[u8], out: &mut BytesMut) {
-        let Some(last) = text.last() else { return };
-        if self.at_line_start && text.first() == Some(&DOT) {
+        if self.before == Before::LineEnd && text.first() == Some(&DOT) {
             out.put_u8(DOT);
         }
         let mut copied = 0;
@@ -196,43 +199,40 @@ impl Stuffer {
         }
         out.put_slice(&text[copied..]);
         self.octets += text.len() as u64;
-        self.at_line_start = *last == LF;
+        self.before = self.before.behind(text);
     }
 
     /// Copies text line by line, whatever its line ends.
     fn walk(&mut self, text: &[u8], out: &mut BytesMut) {
         let mut rest = text;
         while self.extent != Extent::Enough {
-            let Some(at) = memchr2(CR, LF, rest) else {
+            let Some(at) = memchr(LF, rest) else {
                 self.copy_within_line(rest, out);
                 return;
             };
             self.copy_within_line(&rest[..at], out);
             self.end_line(out);
-            let end = if rest[at..].starts_with(b"\r\n") {
-                2
-            } else {
-                1
-            };
-            rest = &rest[at + end..];
+            rest = &rest[at + 1..];
         }
     }
 
     fn copy_within_line(&mut self, part: &[u8], out: &mut BytesMut) {
-        let Some(first) = part.first() else { return };
-        if self.at_line_start && *first == DOT {
+        if self.before == Before::LineEnd && part.first() == Some(&DOT) {
             out.put_u8(DOT);
         }
         out.put_slice(part);
         self.octets += part.len() as u64;
-        self.at_line_start = false;
+        self.before = self.before.behind(part);
     }
 
+    /// An LF comes: it ends the line, with the CR that may lie before it.
     fn end_line(&mut self, out: &mut BytesMut) {
-        out.put_slice(b"\r\n");
-        self.octets += 2;
-        let blank = self.at_line_start;
-        self.at_line_start = true;
+        let has_cr = matches!(self.before, Before::CrAtStart | Before::Cr);
+        let end: &[u8] = if has_cr { b"\n" } else { b"\r\n" };
+        out.put_slice(end);
+        self.octets += end.len() as u64;
+        let blank = matches!(self.before, Before::LineEnd | Before::CrAtStart);
+        self.before = Before::LineEnd;
         self.extent = match self.extent {
             Extent::Header { lines } if blank => Extent::body(lines),
             Extent::Body { left } => Extent::body(left - 1),
@@ -241,16 +241,29 @@ impl Stuffer {
     }
 }
 
-/// Whether every CR is followed by an LF and every LF follows a CR. Without an early exit, so that it
-/// compiles to vector instructions.
+impl Before {
+    /// What lies before the octet behind this text.
+    fn behind(self, text: &[u8]) -> Self {
+        match text {
+            [] => self,
+            [.., LF] => Self::LineEnd,
+            [CR] if self == Self::LineEnd => Self::CrAtStart,
+            [.., LF, CR] => Self::CrAtStart,
+            [.., CR] => Self::Cr,
+            [..] => Self::Text,
+        }
+    }
+}
+
+/// Whether a CR stands before every LF. Without an early exit, so that it compiles to vector instructions.
 fn is_clean(text: &[u8]) -> bool {
-    let (Some(first), Some(last)) = (text.first(), text.last()) else {
+    let Some(rest) = text.get(1..) else {
         return true;
     };
-    let strays = text.iter().zip(&text[1..]).fold(0, |strays, (a, b)| {
-        strays | u8::from((*a == CR) != (*b == LF))
+    let strays = text.iter().zip(rest).fold(0, |strays, (a, b)| {
+        strays | u8::from(*b == LF) & u8::from(*a != CR)
     });
-    *first != LF && *last != CR && strays == 0
+    text.first() != Some(&LF) && strays == 0
 }
 
 /// Reads the body of a multi-line response back.
@@ -371,13 +384,13 @@ mod tests {
     proptest! {
         /// The fast way is taken where it can be, and nowhere else.
         #[test]
-        fn clean_is_what_has_crlf_alone(
+        fn clean_is_what_has_no_bare_lf(
             text in proptest::collection::vec(proptest::sample::select(&b"\r\na.\0"[..]), 0..8),
             crlf in any::<bool>(),
         ) {
             let text = alloc::string::String::from_utf8_lossy(&text);
-            let text = if crlf { text.replace(['\r', '\n'], "\r\n") } else { text.into_owned() };
-            let strays = text.replace("\r\n", "").contains(['\r', '\n']);
+            let text = if crlf { text.replace('\n', "\r\n") } else { text.into_owned() };
+            let strays = text.replace("\r\n", "").contains('\n');
             prop_assert_eq!(is_clean(text.as_bytes()), !strays);
         }
     }

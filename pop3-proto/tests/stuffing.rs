@@ -7,22 +7,19 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// The lines of a message: CRLF, LF and CR each end one. An end of input in mid-line ends it too.
+/// The lines of a message: CRLF and LF each end one, a bare CR is a part of one. An end of input in mid-line
+/// ends it too.
 fn lines(message: &[u8]) -> Vec<Vec<u8>> {
-    let mut lines = vec![Vec::new()];
-    let mut octets = message.iter().peekable();
-    while let Some(&octet) = octets.next() {
-        if octet == b'\r' && octets.peek() == Some(&&b'\n') {
-            octets.next();
-        }
-        if octet == b'\r' || octet == b'\n' {
-            lines.push(Vec::new());
-        } else {
-            lines.last_mut().unwrap().push(octet);
-        }
+    let mut lines: Vec<Vec<u8>> = message
+        .split(|&octet| octet == b'\n')
+        .map(Vec::from)
+        .collect();
+    let last = lines.pop().unwrap();
+    for line in &mut lines {
+        line.pop_if(|octet| *octet == b'\r');
     }
-    if lines.last().unwrap().is_empty() {
-        lines.pop();
+    if !last.is_empty() {
+        lines.push(last);
     }
     lines
 }
@@ -123,7 +120,7 @@ fn p007_every_leading_dot_is_doubled() {
 fn p008_terminator_stands_on_its_own_line() {
     assert_eq!(whole(b""), b".\r\n");
     assert_eq!(whole(b"no end"), b"no end\r\n.\r\n");
-    assert_eq!(whole(b"ends in cr\r"), b"ends in cr\r\n.\r\n");
+    assert_eq!(whole(b"ends in cr\r"), b"ends in cr\r\r\n.\r\n");
     assert_eq!(whole(b"."), b"..\r\n.\r\n");
 }
 
@@ -131,10 +128,32 @@ fn p008_terminator_stands_on_its_own_line() {
 #[test]
 fn qc2_dots_behind_bare_line_ends_are_stuffed() {
     assert_eq!(whole(b"a\n.\nb\n"), b"a\r\n..\r\nb\r\n.\r\n");
-    assert_eq!(whole(b"a\r.\rb\r"), b"a\r\n..\r\nb\r\n.\r\n");
-    assert_eq!(whole(b"a\r.\r\n.\nb"), b"a\r\n..\r\n..\r\nb\r\n.\r\n");
-    assert_eq!(whole(b"a\r\r\nb"), b"a\r\n\r\nb\r\n.\r\n");
-    assert_eq!(whole(b"a\n\rb"), b"a\r\n\r\nb\r\n.\r\n");
+    assert_eq!(whole(b"a\r\r\n.\nb"), b"a\r\r\n..\r\nb\r\n.\r\n");
+    assert_eq!(whole(b"a\n\rb"), b"a\r\n\rb\r\n.\r\n");
+}
+
+/// A bare CR is passed on and counted as what it is, and starts no line.
+#[test]
+fn w049_a_bare_cr_passes_as_it_is() {
+    for (message, sent) in [
+        (&b"a\r.\rb\r\n"[..], &b"a\r.\rb\r\n"[..]),
+        (b"\r.\r\n.\r\n", b"\r.\r\n..\r\n"),
+        (b"\r\r\n", b"\r\r\n"),
+        (b"A: 1\r\r\n\r\nbody\n", b"A: 1\r\r\n\r\nbody\r\n"),
+        (b"\r", b"\r\r\n"),
+    ] {
+        assert_eq!(whole(message), [sent, b".\r\n"].concat());
+        for cuts in [&[1][..], &[1, 1], &[1, 1, 1], &[2, 1], &[3]] {
+            let (cut, octets) = stuff(Stuffer::whole(), message, cuts);
+            assert_eq!(cut, whole(message));
+            assert_eq!(octets, unstuff(&cut, &[]).0.len() as u64);
+        }
+    }
+    // a line of a CR alone is not blank
+    assert_eq!(
+        top(b"A: 1\n\r\r\nB: 2\n\nbody\n", 0),
+        b"A: 1\r\n\r\r\nB: 2\r\n\r\n.\r\n"
+    );
 }
 
 #[test]
@@ -168,7 +187,7 @@ fn top_says_when_it_has_enough() {
     let mut stuffer = Stuffer::top(1);
     assert!(!stuffer.stuff(b"A: 1\r\n\r\n", &mut out));
     assert!(!stuffer.stuff(b"one", &mut out));
-    assert!(stuffer.stuff(b"\r", &mut out));
+    assert!(!stuffer.stuff(b"\r", &mut out));
     assert!(stuffer.stuff(b"\ntwo\r\n", &mut out));
     stuffer.finish(&mut out);
     assert_eq!(&out[..], b"A: 1\r\n\r\none\r\n.\r\n");
@@ -277,10 +296,14 @@ proptest! {
     }
 
     #[test]
-    fn stuffed_text_has_no_bare_line_ends(message in message(), cuts in cuts()) {
+    fn stuffed_text_has_no_bare_lf_and_every_cr_of_the_message(message in message(), cuts in cuts()) {
         let (wire, _) = stuff(Stuffer::whole(), &message, &cuts);
         let crlfs = wire.windows(2).filter(|pair| pair == b"\r\n").count();
-        prop_assert_eq!(wire.iter().filter(|octet| **octet == b'\r').count(), crlfs);
+        let bare_crs = |text: &[u8]| {
+            let crs = text.iter().filter(|octet| **octet == b'\r').count();
+            crs - text.windows(2).filter(|pair| pair == b"\r\n").count()
+        };
+        prop_assert_eq!(bare_crs(&wire), bare_crs(&message));
         prop_assert_eq!(wire.iter().filter(|octet| **octet == b'\n').count(), crlfs);
     }
 

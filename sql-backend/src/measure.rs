@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use pop3_proto::stuffing::Stuffer;
 
-/// The octets of a message with CRLF for every line end, the last one included.
+/// The octets of a message with CRLF for every bare LF, and one at its end.
 pub(crate) struct Measure {
     stuffer: Stuffer,
     scratch: BytesMut,

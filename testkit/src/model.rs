@@ -284,7 +284,7 @@ impl Reply {
     }
 }
 
-/// A message as a client gets it, without stuffing and final line: CRLF for every line end, and one at
+/// A message as a client gets it, without stuffing and final line: CRLF for every bare LF, and one at
 /// the end.
 pub fn normalised(content: &Content) -> Vec<u8> {
     lines(content)
@@ -293,16 +293,16 @@ pub fn normalised(content: &Content) -> Vec<u8> {
         .collect()
 }
 
-/// CRLF, a bare CR and a bare LF end a line.
+/// CRLF and a bare LF end a line; a bare CR is a part of it.
 fn lines(content: &Content) -> Vec<Vec<u8>> {
-    let (mut lines, mut line, mut after_cr) = (Vec::new(), Vec::new(), false);
+    let (mut lines, mut line) = (Vec::new(), Vec::new());
     for &byte in content.chunks().flatten() {
-        match byte {
-            b'\n' if after_cr => {}
-            b'\r' | b'\n' => lines.push(std::mem::take(&mut line)),
-            _ => line.push(byte),
+        if byte == b'\n' {
+            line.pop_if(|last| *last == b'\r');
+            lines.push(std::mem::take(&mut line));
+        } else {
+            line.push(byte);
         }
-        after_cr = byte == b'\r';
     }
     if !line.is_empty() {
         lines.push(line);
@@ -394,7 +394,7 @@ mod tests {
         );
         assert_eq!(
             maildrop.execute(b"RETR 2"),
-            body("A: 2\r\n\r\n\r\n..x\r\n.\r\n")
+            body("A: 2\r\n\r\n\r.x\r\n.\r\n")
         );
         assert_eq!(maildrop.execute(b"RETR 3"), body(".\r\n"));
         assert_eq!(maildrop.execute(b"TOP 1 0"), body("A: 1\r\n\r\n.\r\n"));
@@ -411,7 +411,7 @@ mod tests {
         assert_eq!(maildrop.execute(b"DELE 1"), Reply::Ok);
         assert_eq!(maildrop.retrieved(), [1, 2, 3]);
         let content = Content::from("A: 2\n\n\r.x");
-        assert_eq!(normalised(&content), b"A: 2\r\n\r\n\r\n.x\r\n");
+        assert_eq!(normalised(&content), b"A: 2\r\n\r\n\r.x\r\n");
     }
 
     #[test]

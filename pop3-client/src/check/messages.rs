@@ -85,7 +85,7 @@ pub(super) fn probe(
         &["P005", "G13"],
         "lines end with CRLF",
         bare.is_empty(),
-        || format!("a bare CR or LF in message {}", bare.join(", ")),
+        || format!("a bare LF in message {}", bare.join(", ")),
     );
     if has(after, "TOP") || tops.refused.is_none() {
         tops.judge(book);
@@ -160,15 +160,16 @@ fn head_and(message: &[u8], lines: u64) -> &[u8] {
     &message[..end]
 }
 
+/// Whether no LF comes without its CR. A bare CR is an octet like any other.
 fn lines_end_properly(message: &[u8]) -> bool {
     let mut before = b'\n';
     for &octet in message {
-        if (octet == b'\n') != (before == b'\r') && (octet == b'\n' || before == b'\r') {
+        if octet == b'\n' && before != b'\r' {
             return false;
         }
         before = octet;
     }
-    before != b'\r'
+    true
 }
 
 #[cfg(test)]
@@ -186,8 +187,10 @@ mod tests {
 
     #[test]
     fn line_ends() {
-        assert!(lines_end_properly(b"a\r\n\r\nb"));
-        for wrong in [b"a\nb".as_slice(), b"a\rb", b"a\r", b"\n", b"a\r\r\n"] {
+        for right in [b"a\r\n\r\nb".as_slice(), b"a\rb\r\n", b"a\r\r\n", b""] {
+            assert!(lines_end_properly(right), "{right:?}");
+        }
+        for wrong in [b"a\nb".as_slice(), b"\n", b"a\r\n\n"] {
             assert!(!lines_end_properly(wrong), "{wrong:?}");
         }
     }

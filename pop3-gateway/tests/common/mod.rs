@@ -349,19 +349,14 @@ fn secured(
     Ok(StreamOwned::new(connection, stream))
 }
 
-/// A message as POP3 sends it: every line end is CRLF, and the last line has one.
+/// A message as POP3 sends it: a bare LF becomes CRLF, and the last line ends with one.
 pub fn sent_form(stored: &[u8]) -> Vec<u8> {
     let mut sent = Vec::with_capacity(stored.len());
-    let mut octets = stored.iter().copied().peekable();
-    while let Some(octet) = octets.next() {
-        match octet {
-            b'\r' => {
-                octets.next_if_eq(&b'\n');
-                sent.extend_from_slice(b"\r\n");
-            }
-            b'\n' => sent.extend_from_slice(b"\r\n"),
-            other => sent.push(other),
+    for &octet in stored {
+        if octet == b'\n' && sent.last() != Some(&b'\r') {
+            sent.push(b'\r');
         }
+        sent.push(octet);
     }
     if !sent.is_empty() && !sent.ends_with(b"\r\n") {
         sent.extend_from_slice(b"\r\n");

@@ -235,8 +235,8 @@ impl Login {
     }
 }
 
-/// The octets of a message as they are counted in POP3: with CRLF for every line end, and one more at the
-/// end if the last line lacks it. Reads the message to its end in little memory.
+/// The octets of a message as they are counted in POP3: with CRLF for every bare LF, and one more at the
+/// end if the last line lacks it. A bare CR is no line end. Reads the message to its end in little memory.
 pub fn message_size(mut message: impl io::Read) -> io::Result<u64> {
     let mut stuffer = Stuffer::whole();
     let mut sent = BytesMut::new();

@@ -184,19 +184,14 @@ pub fn expected(messages: &[Vec<u8>], commands: &[Command]) -> (Vec<Outcome>, Ve
 
 /// The lines of a message, each with CRLF.
 pub fn lines(message: &[u8]) -> Vec<Vec<u8>> {
-    let mut lines = Vec::new();
-    let mut rest = message;
-    while !rest.is_empty() {
-        let end = rest
-            .iter()
-            .position(|b| b"\r\n".contains(b))
-            .unwrap_or(rest.len());
-        let (line, tail) = rest.split_at(end);
-        let tail = tail.strip_prefix(b"\r\n").or_else(|| tail.get(1..));
-        lines.push([line, b"\r\n"].concat());
-        rest = tail.unwrap_or_default();
-    }
-    lines
+    let ends = message.split_inclusive(|&octet| octet == b'\n');
+    ends.map(|line| {
+        let text = line
+            .strip_suffix(b"\n")
+            .map_or(line, |text| text.strip_suffix(b"\r").unwrap_or(text));
+        [text, b"\r\n"].concat()
+    })
+    .collect()
 }
 
 pub fn top(message: &[u8], wanted: u64) -> Vec<u8> {
