@@ -212,7 +212,7 @@ impl ImapBackend {
     }
 
     /// What the table's UIDs mean now nobody knows: the session gets nothing of this folder any more.
-    pub(super) fn renumbered(&mut self, validity: Option<u32>) -> Failure {
+    pub(super) fn renumbered(&mut self, validity: Option<u64>) -> Failure {
         let before = self.uid_validity;
         let failure = Failure::temporary(format!(
             "UIDVALIDITY changed from {before} to {validity:?} during the session"

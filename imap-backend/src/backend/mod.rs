@@ -66,7 +66,7 @@ pub struct ImapBackend {
     opening: Option<Box<Opening>>,
     table: Table,
     presence: Presence,
-    uid_validity: u32,
+    uid_validity: u64,
     read_only: bool,
     /// How many messages the folder has, as last heard.
     exists: u32,

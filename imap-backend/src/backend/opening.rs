@@ -42,7 +42,7 @@ pub(super) struct Opening {
     pub(super) id_said: bool,
     pub(super) capabilities_before: u32,
     pub(super) exists: u32,
-    pub(super) validity: Option<u32>,
+    pub(super) validity: Option<u64>,
     pub(super) read_only: bool,
     /// Whether the flag that hides can be set for good, if the server says so.
     pub(super) lasts: Option<bool>,

@@ -56,7 +56,7 @@ impl ImapBackend {
         self.lent.clear();
         push_decimal(&mut self.lent, self.uid_validity);
         self.lent.push(b'.');
-        push_decimal(&mut self.lent, uid);
+        push_decimal(&mut self.lent, uid.into());
         Some(Reply::Entry {
             size,
             unique_id: &self.lent,
@@ -65,7 +65,7 @@ impl ImapBackend {
 }
 
 /// Appends a number in decimal; there may be a hundred thousand of these at a login.
-fn push_decimal(text: &mut Vec<u8>, mut number: u32) {
+fn push_decimal(text: &mut Vec<u8>, mut number: u64) {
     let start = text.len();
     loop {
         text.push(b'0' + (number % 10) as u8);

@@ -152,8 +152,10 @@ pub(super) fn notice(mask: &Mask, status: Status<'_>, watch: Option<&str>) -> No
         })
     };
     Notice {
+        // a list that is not read to its end says nothing of what is missing in it
         lasts: status
             .permanent_flags
+            .filter(|flags| flags.ends_with(b")"))
             .zip(watch)
             .map(|(flags, watch)| lasts(flags, watch)),
         kind: status.kind,

@@ -354,6 +354,11 @@ impl Client {
                 }
                 Response::Tagged(tag, status) => {
                     let Some(at) = self.outstanding.iter().position(|&(t, _)| t == tag) else {
+                        let was_said = tag <= self.last_tag && tag > 0;
+                        if was_said {
+                            // answered before, or said on a connection that is gone
+                            return Ok(Some(Event::Other));
+                        }
                         return Err(unreadable(&self.config, self.greeted, mask, bytes));
                     };
                     let notice = notice(mask, status, self.watch.as_deref());

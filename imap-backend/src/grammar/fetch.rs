@@ -7,7 +7,7 @@ use nom::branch::alt;
 use nom::bytes::complete::tag;
 use nom::character::complete::{u32 as number32, u64 as number64};
 use nom::combinator::{map, opt};
-use nom::sequence::{delimited, preceded};
+use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 
 use super::data::numbered_fetch;
@@ -150,8 +150,10 @@ fn section<'a>(name: &[u8], input: &'a [u8]) -> Option<(Section, &'a [u8], Optio
     Some((section, input, from))
 }
 
+/// `<7>`; some servers repeat the length behind it, as it stood in the request.
 fn origin(input: &[u8]) -> IResult<&[u8], u64> {
-    delimited(tag("<"), number64, tag(">")).parse(input)
+    let length = opt(preceded(tag("."), number64));
+    delimited(tag("<"), terminated(number64, length), tag(">")).parse(input)
 }
 
 fn body(input: &[u8]) -> IResult<&[u8], Body<'_>> {

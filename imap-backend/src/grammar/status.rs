@@ -51,7 +51,8 @@ pub(crate) enum Code {
     Other,
     /// The text is for a person.
     Alert,
-    UidValidity(u32),
+    /// RFC 3501 has 32 bits for it; some servers take more.
+    UidValidity(u64),
     UidNotSticky,
     ReadOnly,
     ReadWrite,
@@ -122,7 +123,7 @@ fn classify(code: &[u8]) -> Code {
     let mut number = || {
         core::str::from_utf8(words.next()?)
             .ok()?
-            .parse::<u32>()
+            .parse::<u64>()
             .ok()
     };
     let known = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
@@ -131,7 +132,7 @@ fn classify(code: &[u8]) -> Code {
     }
     if known("MESSAGELIMIT") {
         let _limit = number();
-        return Code::MessageLimit(number());
+        return Code::MessageLimit(number().and_then(|uid| u32::try_from(uid).ok()));
     }
     let plain = [
         ("ALERT", Code::Alert),

@@ -40,13 +40,13 @@ fn i034_statuses_with_and_without_text() {
         (
             "* OK [UIDVALIDITY 4294967295] x",
             Kind::Ok,
-            Code::UidValidity(u32::MAX),
+            Code::UidValidity(u64::from(u32::MAX)),
             "x",
         ),
         (
             "* OK [UIDVALIDITY 4294967296] x",
             Kind::Ok,
-            Code::Other,
+            Code::UidValidity(1 << 32),
             "x",
         ),
         ("* OK [UIDVALIDITY] x", Kind::Ok, Code::Other, "x"),

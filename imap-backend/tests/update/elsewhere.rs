@@ -168,6 +168,7 @@ fn w009_a_flag_that_does_not_last_is_found_out_at_login() {
         (keyword(), "(\\Answered $fetched)", "READ-WRITE", true),
         (keyword(), "(\\Answered \\Seen)", "READ-WRITE", false),
         (keyword(), "()", "READ-WRITE", false),
+        (keyword(), "(\\Deleted [Gmail] \\*)", "READ-WRITE", true),
         (keyword(), "()", "READ-ONLY", true),
         (DeletePolicy::Seen, "(\\seen)", "READ-WRITE", true),
         (DeletePolicy::Seen, "(\\Answered \\*)", "READ-WRITE", false),
