@@ -11,8 +11,10 @@ from base import HOST, Failure, check
 
 
 class Pop:
-    def __init__(self, port, tls=None, timeout=30.0, receive_buffer=None):
+    def __init__(self, port, tls=None, timeout=30.0, receive_buffer=None, source=None):
         self.socket = socket.socket()
+        if source:
+            self.socket.bind((source, 0))
         if receive_buffer:
             # a small window, so that a client that does not read is felt at once
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

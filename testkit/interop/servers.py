@@ -153,6 +153,7 @@ ssl_cert = <{self.certificates.certificate}
 ssl_key = <{self.certificates.key}
 ssl_min_protocol = TLSv1.2
 disable_plaintext_auth = no
+login_trusted_networks = 127.0.0.0/8
 auth_mechanisms = plain login
 auth_failure_delay = 0
 auth_username_chars =

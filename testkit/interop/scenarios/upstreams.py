@@ -113,6 +113,26 @@ def not_who_it_should_be(bench):
     check(len(logins) == 1, f"the upstream saw logins: {logins}")
 
 
+def knows_where_clients_are(bench):
+    """Dovecot logs the client's address for an upstream marked as one's own, else the gateway's (W026)."""
+    if bench.upstream.name != "dovecot":
+        return "Dovecot reads it from ID"
+    bench.deliver()
+    client = "127.9.8.7"
+    log = bench.upstream.folder / "dovecot.log"
+    for own, seen in (("true", client), ("false", HOST)):
+        before = len(log.read_text())
+        with bench.gateway(upstream_lines=f"own = {own}") as gateway, Pop(gateway.port, source=client) as pop:
+            pop.greeting()
+            pop.ok(f"USER {bench.user}")
+            pop.ok(f"PASS {bench.password}")
+            pop.ok("QUIT")
+        lines = [line for line in log.read_text()[before:].splitlines() if "Login: user=" in line]
+        check(any(f"rip={seen}," in line for line in lines), lambda: f"own = {own}: {lines}")
+        check(own == "true" or not any(client in line for line in lines), lambda: f"told to a stranger: {lines}")
+    return f"rip={client}"
+
+
 def talks_nonsense(bench):
     """An upstream that is no IMAP server, or a broken one: [SYS/TEMP] within the timeout, the reason in the log."""
     rng = random.Random(9)
@@ -200,4 +220,4 @@ class Nonsense:
         self.socket.close()
 
 
-ALL = [killed_within_a_message, restarted_between_commands, gone_between_commands, gone_before_quit, kept_without_rights, down, not_who_it_should_be, talks_nonsense]
+ALL = [killed_within_a_message, restarted_between_commands, gone_between_commands, gone_before_quit, kept_without_rights, down, not_who_it_should_be, knows_where_clients_are, talks_nonsense]
