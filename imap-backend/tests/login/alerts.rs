@@ -92,11 +92,11 @@ fn w044_the_last_words_stand_in_the_log_of_a_timeout() {
     for (said, kept) in [
         ("* NO too many of you\r\n", "NO too many of you"),
         (
-            "* OK still here\r\n* NO secret is in use\r\n",
+            "* OK still here\r\n* NO tanstaaf is in use\r\n",
             "NO <password> is in use",
         ),
     ] {
-        let mut world = greeted(config(), password_open(), BARE);
+        let mut world = greeted(config(), open_with("alice", "tanstaaf"), BARE);
         world.take_sent();
         world.serve(said);
         world.pass(Duration::from_secs(100));
