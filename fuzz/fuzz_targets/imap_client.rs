@@ -13,8 +13,8 @@ use imap_backend::{AuthPreference, Config, DeletePolicy, ImapBackend, PipelineLo
 use libfuzzer_sys::fuzz_target;
 use pop3_fuzz::Decisions;
 use pop3_proto::backend::{
-    Access, Backend, Caller, Effect, Failure, Index, Login, Mechanism, Names, Open, Outcome, Part, Reply,
-    Request, Ticket,
+    Access, Backend, Caller, Effect, Failure, Index, Login, Mechanism, Names, Open, Outcome, Part,
+    Reply, Request, Ticket,
 };
 use pop3_proto::secret::Secret;
 use pop3_proto::time::Time;
