@@ -269,7 +269,8 @@ fn w060_a_file_that_cannot_be_read_has_no_accounts() {
         let made = std::process::Command::new("mkfifo").arg(path).status();
         assert!(made.unwrap().success());
     };
-    let takes: [(&str, &dyn Fn(&Path)); 6] = [
+    type Take<'t> = (&'t str, &'t dyn Fn(&Path));
+    let takes: [Take<'_>; 6] = [
         ("is a FIFO", &fifo),
         ("is a directory", &|path| fs::create_dir(path).unwrap()),
         ("is a device", &|path| symlink("/dev/zero", path).unwrap()),
