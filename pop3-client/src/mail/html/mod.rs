@@ -85,6 +85,7 @@ fn render(html: &str, hide: bool) -> String {
     let mut writer = Writer::default();
     let mut left_out: Option<LeftOut> = None;
     let mut unclosed = false;
+    let mut raised = false;
     for token in tokens(html) {
         match token {
             Token::StartTag(tag) => {
@@ -102,6 +103,7 @@ fn render(html: &str, hide: bool) -> String {
                     left_out = Some(LeftOut { name, depth: 0 });
                     continue;
                 }
+                raised = **tag.name == *b"sup";
                 start(&mut writer, kind, &tag);
             }
             Token::EndTag(tag) => {
@@ -117,6 +119,10 @@ fn render(html: &str, hide: bool) -> String {
                 end(&mut writer, element::kind(&tag.name));
             }
             Token::String(text) if left_out.is_none() => {
+                // ten to the second is not 102
+                if std::mem::take(&mut raised) && text.value.first().is_some_and(is_of_number) {
+                    writer.text("^");
+                }
                 writer.text(&String::from_utf8_lossy(&text.value));
             }
             Token::String(_) | Token::Comment(_) | Token::Doctype(_) | Token::Error(_) => {}
@@ -127,6 +133,10 @@ fn render(html: &str, hide: bool) -> String {
         return render(html, false);
     }
     writer.finish()
+}
+
+const fn is_of_number(octet: &u8) -> bool {
+    octet.is_ascii_digit() || matches!(octet, b'+' | b'-')
 }
 
 fn start(writer: &mut Writer, kind: Kind, tag: &StartTag<()>) {
@@ -151,6 +161,10 @@ fn start(writer: &mut Writer, kind: Kind, tag: &StartTag<()>) {
         Kind::Link => {
             if let Some(target) = attribute(tag, "href") {
                 writer.link(&target);
+                // an area has no words but these
+                if let Some(words) = attribute(tag, "alt") {
+                    writer.text(&words);
+                }
             }
         }
         Kind::Image => {
@@ -201,10 +215,7 @@ fn is_hidden(tag: &StartTag<()>) -> bool {
         .collect();
     style.split(';').any(|rule| {
         let rule = rule.strip_suffix("!important").unwrap_or(rule);
-        matches!(
-            rule,
-            "display:none" | "visibility:hidden" | "opacity:0" | "font-size:0" | "font-size:0px"
-        )
+        matches!(rule, "display:none" | "visibility:hidden" | "opacity:0")
     })
 }
 

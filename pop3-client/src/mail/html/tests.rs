@@ -111,6 +111,15 @@ fn w072_elements_become_lines() {
             "<a href=x>a</a>b<a href=y>c</a>, d",
             "a [1] bc [2], d\n\n[1]: x\n[2]: y\n",
         ),
+        (
+            "1<sup>st</sup> of 10<sup>-3</sup> m<sup>2</sup>",
+            "1st of 10^-3 m^2\n",
+        ),
+        ("<map><area href=x alt=Shop></map>", "Shop [1]\n\n[1]: x\n"),
+        (
+            "<td style='font-size:0'><p style='font-size:13px'>Words</p></td>",
+            "Words\n",
+        ),
         ("no tags at all", "no tags at all\n"),
         ("", ""),
         ("<", "<\n"),
