@@ -110,6 +110,7 @@ fn pieces(field: &[u8]) -> Vec<Piece> {
     let mut rest = field;
     // whether a closing one is still to come
     let (mut quotes, mut comments, mut angles) = (true, true, true);
+    let last_end = field.iter().rposition(|octet| *octet == b';');
     while let Some((&octet, after)) = rest.split_first() {
         rest = after;
         match octet {
@@ -133,20 +134,26 @@ fn pieces(field: &[u8]) -> Vec<Piece> {
                     piece.words.push(octet);
                 }
             },
-            b'<' if angles => match after.iter().position(|octet| *octet == b'>') {
-                Some(end) => {
-                    piece.address = after[..end].to_vec();
-                    piece.angle = true;
-                    rest = &after[end + 1..];
+            b'<' if angles => {
+                if piece.angle {
+                    // a comma is missing
+                    pieces.push(std::mem::take(&mut piece));
                 }
-                // cut at the end
-                None => {
-                    angles = false;
-                    piece.address = after.to_vec();
-                    piece.angle = true;
-                    rest = &[];
+                match after.iter().position(|octet| *octet == b'>') {
+                    Some(end) => {
+                        piece.address = after[..end].to_vec();
+                        piece.angle = true;
+                        rest = &after[end + 1..];
+                    }
+                    // cut at the end
+                    None => {
+                        angles = false;
+                        piece.address = after.to_vec();
+                        piece.angle = true;
+                        rest = &[];
+                    }
                 }
-            },
+            }
             // raw ISO-2022-JP, in which any of these may be half a character
             0x1B if after.starts_with(b"$") => {
                 let end = after
@@ -161,7 +168,12 @@ fn pieces(field: &[u8]) -> Vec<Piece> {
                 piece.words.extend_from_slice(&left[..back]);
                 rest = &left[back..];
             }
-            b':' if !piece.angle && !piece.words.contains(&b'@') => {
+            // a group has an end, or nothing in it; any other colon is part of a name
+            b':' if !piece.angle
+                && !piece.words.contains(&b'@')
+                && (last_end.is_some_and(|end| field.len() - after.len() <= end)
+                    || after.trim_ascii().is_empty()) =>
+            {
                 piece.group = true;
                 pieces.push(std::mem::take(&mut piece));
             }
@@ -248,6 +260,11 @@ mod tests {
                 "山田 <yamada@example.jp> | 山が <b@c>",
             ),
             ("<>", ""),
+            ("Support: Ann <ann@x>", "Support: Ann <ann@x>"),
+            ("Re: Friends: a@x;", "Re | Friends | a@x"),
+            ("Ann [SMTP:ann@x]", "Ann [SMTP:ann@x]"),
+            ("undisclosed-recipients:", "undisclosed-recipients"),
+            ("Ann <a@x> <b@x>", "Ann <a@x> | b@x"),
             ("", ""),
             (",,;", ""),
             ("(", "("),

@@ -40,7 +40,8 @@ impl<'a> Fields<'a> {
                 if let Some((name, value)) = open.take() {
                     fields.push((name, &text[value..end]));
                 }
-                open = Some((line[..colon].trim_ascii_end(), position + colon + 1));
+                let name = unmarked(&line[..colon]).trim_ascii_end();
+                open = Some((name, position + colon + 1));
                 (end, junk) = (next, false);
             } else {
                 if let Some((name, value)) = open.take() {
@@ -85,7 +86,12 @@ fn mark(text: &[u8]) -> usize {
         start = 3;
     }
     let rest = &text[start..];
-    if rest.starts_with(b"From ") || rest.starts_with(b">From ") {
+    let of_mbox = rest
+        .strip_prefix(b">")
+        .unwrap_or(rest)
+        .strip_prefix(b"From ");
+    // `From : ann@example.org` is a field
+    if of_mbox.is_some_and(|rest| !rest.trim_ascii_start().starts_with(b":")) {
         let line = rest.iter().position(|octet| *octet == b'\n');
         start += line.map_or(0, |end| end + 1);
     }
@@ -95,9 +101,14 @@ fn mark(text: &[u8]) -> usize {
 /// Where the name of a field ends, if the line begins with one.
 fn colon(line: &[u8]) -> Option<usize> {
     let colon = line.iter().take(256).position(|octet| *octet == b':')?;
-    let name = line[..colon].trim_ascii_end();
+    let name = unmarked(&line[..colon]).trim_ascii_end();
     let named = !name.is_empty() && name.iter().all(|octet| matches!(octet, 33..=126));
     named.then_some(colon)
+}
+
+/// Without the byte order mark of what was put together from files.
+fn unmarked(line: &[u8]) -> &[u8] {
+    line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line)
 }
 
 fn unfolded(value: &[u8]) -> Vec<u8> {

@@ -38,7 +38,9 @@ impl Summary {
 
     fn is_dated(&self) -> bool {
         let date = self.date.as_deref().unwrap_or_default();
-        date.as_bytes().get(10) == Some(&b'T') && date::rfc3339(date).as_deref() == Some(date)
+        // `-00:00` was added where the writer named no zone
+        let written = date.strip_suffix("-00:00").unwrap_or(date);
+        date.as_bytes().get(10) == Some(&b'T') && date::rfc3339(written).as_deref() == Some(date)
     }
 
     fn shown_date(&self) -> String {
@@ -54,10 +56,10 @@ impl Summary {
 impl Mail<'_> {
     /// Its line in a listing.
     pub fn summary(&self) -> Summary {
-        // the first of two counts: that is the one that the server and the writer agreed on
-        let from = self.mailboxes("from").into_iter().next();
-        let from = from.or_else(|| self.mailboxes("sender").into_iter().next());
-        let from = from.unwrap_or_default();
+        let senders = self.senders();
+        // the name of a group has no address
+        let addressed = senders.iter().find(|sender| !sender.address.is_empty());
+        let from = addressed.or_else(|| senders.first()).cloned().unwrap_or_default();
         let reply_to = self.mailboxes("reply-to");
         let elsewhere = |other: &Mailbox| !other.address.eq_ignore_ascii_case(&from.address);
         let reply_to = if reply_to.iter().any(elsewhere) {
@@ -82,14 +84,9 @@ impl Mail<'_> {
     /// The lines that a reader wants to see above the text.
     pub fn short_head(&self) -> String {
         let summary = self.summary();
-        let from = match (summary.from.as_str(), summary.from_address.as_str()) {
-            (name, "") => name.to_string(),
-            (name, address) if name == address => address.to_string(),
-            (name, address) => format!("{name} <{address}>"),
-        };
         [
             ("Date", summary.shown_date()),
-            ("From", from),
+            ("From", joined(&self.senders())),
             ("Reply-To", summary.reply_to),
             ("To", summary.to),
             ("Cc", joined(&self.mailboxes("cc"))),
@@ -122,6 +119,17 @@ impl Mail<'_> {
             .flat_map(|whole| whole.fields.all(name))
             .map(|field| text::one_line(&word::decode(&field, self.hint())))
             .find(|line| !line.is_empty())
+            .unwrap_or_default()
+    }
+
+    /// Who wrote it. Of two fields the first counts: that is the one that the server and the writer agreed on.
+    fn senders(&self) -> Vec<Mailbox> {
+        let whole = self.parts.first();
+        ["from", "sender"]
+            .into_iter()
+            .flat_map(|name| whole.into_iter().flat_map(|whole| whole.fields.all(name)))
+            .map(|field| address::list(&field, self.hint()))
+            .find(|mailboxes| !mailboxes.is_empty())
             .unwrap_or_default()
     }
 
