@@ -138,10 +138,7 @@ impl Reader<'_, '_> {
             return;
         };
         match self.role(number) {
-            // one that could not be taken apart is no file
-            Role::Parts if part.children.is_empty() => {
-                self.say(&charset::undeclared(part.body, self.hint));
-            }
+            Role::Parts if part.children.is_empty() => self.closed(part),
             Role::Parts if part.kind == "multipart/alternative" => self.alternative(part),
             Role::Parts => part.children.iter().for_each(|child| self.show(*child)),
             Role::Message => self.message(part),
@@ -155,6 +152,28 @@ impl Reader<'_, '_> {
             Role::Winmail => self.winmail(part),
             Role::File => self.file(part),
         }
+    }
+
+    /// A multipart without parts: it is encoded, which RFC 2045 section 6.4 forbids, or it is a text.
+    fn closed(&mut self, part: &Part<'_>) {
+        let octets = self.octets(part);
+        if part.encoding == Encoding::None || self.depth >= MAX_DEPTH {
+            return self.say(&charset::undeclared(&octets, self.hint));
+        }
+        // its first line that looks like a delimiter is one
+        let mut opened = format!("Content-Type: {}\r\n\r\n", part.kind).into_bytes();
+        opened.extend(octets);
+        let inner = Mail::parse(&opened).read(self.depth + 1, self.room);
+        self.paragraph(&inner.text);
+        self.take_files(inner.attachments);
+    }
+
+    /// Those of what was read for itself.
+    fn take_files(&mut self, files: Vec<Attachment>) {
+        let numbered = self.found.attachments.len();
+        let files = files.into_iter().enumerate();
+        let files = files.map(|(position, file)| file.numbered(numbered + position));
+        self.found.attachments.extend(files);
     }
 
     /// The plainest form that says anything; files that only the others have hang on the mail too.
@@ -249,10 +268,7 @@ impl Reader<'_, '_> {
             self.paragraph(&format!("[message]\n{head}\n{}", inner.text));
         }
         self.add(part.name(self.hint), &part.kind, octets);
-        let numbered = self.found.attachments.len();
-        let files = inner.attachments.into_iter().enumerate();
-        let files = files.map(|(position, file)| file.numbered(numbered + position));
-        self.found.attachments.extend(files);
+        self.take_files(inner.attachments);
     }
 
     fn winmail(&mut self, part: &Part<'_>) {
@@ -294,8 +310,12 @@ impl Reader<'_, '_> {
             "plain" => self.plain(part, &said),
             _ => self.say(&said),
         }
-        if !decoded.beside.is_empty() {
-            self.say(&charset::undeclared(&decoded.beside, self.hint));
+        let beside = charset::undeclared(&decoded.beside, self.hint);
+        // a list adds to a page what is one, too
+        if subtype == "html" && beside.trim_start().starts_with('<') {
+            self.say(&html::to_text(&beside));
+        } else {
+            self.say(&beside);
         }
     }
 

@@ -23,7 +23,7 @@ impl Content {
     /// Reads an unfolded field.
     pub(super) fn parse(field: &[u8]) -> Self {
         let field = without_comments(&field[..field.len().min(MAX_FIELD)]);
-        let (value, mut rest) = split(&field, b';');
+        let (value, mut rest) = value_and_parameters(&field);
         let value = value
             .trim_ascii()
             .iter()
@@ -123,6 +123,22 @@ impl Content {
     }
 }
 
+/// What stands before the parameters, and these. The semicolon may be forgotten, or all before it:
+/// `application/pdf name=a.pdf`, `charset=utf-8`.
+fn value_and_parameters(field: &[u8]) -> (&[u8], &[u8]) {
+    let (value, rest) = split(field, b';');
+    let Some(equals) = value.iter().position(|octet| *octet == b'=') else {
+        return (value, rest);
+    };
+    let before = value[..equals].trim_ascii();
+    let begins = value.len() - value.trim_ascii_start().len();
+    match before.iter().rposition(u8::is_ascii_whitespace) {
+        Some(space) => field.split_at(begins + space),
+        None if !before.is_empty() && !before.contains(&b'/') => (&[], field),
+        None => (value, rest),
+    }
+}
+
 /// A parameter's value, and what follows its semicolon.
 fn parameter_value(text: &[u8]) -> (Vec<u8>, &[u8]) {
     let text = text.trim_ascii_start();
@@ -138,7 +154,9 @@ fn parameter_value(text: &[u8]) -> (Vec<u8>, &[u8]) {
             return (value[..space].trim_ascii().to_vec(), &text[space..]);
         }
     }
-    (value.trim_ascii().to_vec(), rest)
+    let value = value.trim_ascii();
+    // a quote that is not closed says nothing
+    (value.strip_prefix(b"\"").unwrap_or(value).to_vec(), rest)
 }
 
 /// A quoted string without its quotes, and what follows it; one that is not closed is none.

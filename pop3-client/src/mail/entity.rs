@@ -116,7 +116,12 @@ fn begin<'a>(raw: &'a [u8], at: usize, usual: &str, open: &[Open]) -> (Part<'a>,
 /// A type with a subtype. What has none is, most likely, what it looks like; nonsense is a text
 /// (RFC 2045 section 5.2).
 fn kind(value: &str, usual: &str) -> String {
+    let is_word = |main: &str| {
+        main.bytes()
+            .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+    };
     match value.split_once('/') {
+        Some((main, _)) if !is_word(main) => usual.into(),
         Some((main, sub)) if !main.is_empty() && !sub.is_empty() => value.into(),
         Some(("text", _)) => "text/plain".into(),
         Some(("multipart", _)) => "multipart/mixed".into(),
