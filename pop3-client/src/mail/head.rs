@@ -59,7 +59,10 @@ impl Mail<'_> {
         let senders = self.senders();
         // the name of a group has no address
         let addressed = senders.iter().find(|sender| !sender.address.is_empty());
-        let from = addressed.or_else(|| senders.first()).cloned().unwrap_or_default();
+        let from = addressed
+            .or_else(|| senders.first())
+            .cloned()
+            .unwrap_or_default();
         let reply_to = self.mailboxes("reply-to");
         let elsewhere = |other: &Mailbox| !other.address.eq_ignore_ascii_case(&from.address);
         let reply_to = if reply_to.iter().any(elsewhere) {
