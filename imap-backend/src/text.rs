@@ -20,8 +20,8 @@ const SERVERS_WORDS: &str = "a able access account again all allowed an and anot
     error exceeded expired fail failed failure fetch for found from goodbye greetings have hello id idle imap imap4 \
     imap4rev1 in inbox incorrect internal internet invalid is it later limit list literal locked log logged login \
     logging logout mail mailbox many message must name namespace no not of ok on or out password permission please \
-    preauth privacyrequired ready rejected required secret see select selected server service session starttls \
-    success successful system temporarily temporary terminating test that the this time to too try unable unavailable \
+    preauth privacyrequired ready rejected required see select selected server service session starttls \
+    success successful system temporarily temporary terminating that the this time to too try unable unavailable \
     unknown unsupported use user username valid web welcome with wrong you your";
 
 /// Secrets that may turn up in what the upstream says, and what is put in their place.
