@@ -12,14 +12,22 @@ fuzz_target!(|text: &str| {
             assert!(!config.listeners.is_empty());
             let known = |name: &String| config.upstreams.iter().any(|own| own.name == *name);
             assert!(config.routing.default.iter().all(known));
-            assert!(config.routing.domains.values().all(known));
+            assert!(
+                config
+                    .routing
+                    .domains
+                    .values()
+                    .all(|route| known(&route.upstream))
+            );
         }
         Err(error) => {
-            assert!(!error.what.is_empty());
-            assert!(error.to_string().starts_with("a/b.toml"));
-            let (line, column) = error.position.unwrap_or((1, 1));
-            assert!(line > 0 && line <= text.matches('\n').count() + 1);
-            assert!(column > 0 && column <= text.len() + 1);
+            for error in std::iter::once(&error).chain(&error.others) {
+                assert!(!error.what.is_empty());
+                assert!(error.to_string().starts_with("a/b.toml"));
+                let (line, column) = error.position.unwrap_or((1, 1));
+                assert!(line > 0 && line as usize <= text.matches('\n').count() + 1);
+                assert!(column > 0 && column as usize <= text.len() + 1);
+            }
         }
     }
 });

@@ -60,7 +60,7 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
         match stores::verify(store) {
             Ok(advice) => advice
                 .iter()
-                .for_each(|told| tracing::warn!(store = name, advice = told, "mind")),
+                .for_each(|told| tracing::warn!(store = name, "{told}")),
             Err(error) => {
                 tracing::error!(store = name, %error, "the store cannot be used now");
             }

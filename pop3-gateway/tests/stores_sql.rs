@@ -317,7 +317,7 @@ fn w003_check_and_the_start_tell_that_ids_may_come_again() {
     let told = place.good("check", &[], "");
     for part in [
         "is good",
-        "mind",
+        "warning",
         "store \"db\"",
         "autoincrement",
         "`unique_id`",
@@ -326,21 +326,24 @@ fn w003_check_and_the_start_tell_that_ids_may_come_again() {
     }
     let told: Value = serde_json::from_str(&place.good("check", &["--json"], "")).unwrap();
     assert_eq!(told["ok"], true);
-    assert_eq!(told["advice"][0]["of"], "store \"db\"");
-    assert!(
-        told["advice"][0]["what"]
-            .as_str()
-            .unwrap()
-            .contains("`unique_id`")
-    );
+    let mut warnings = told["warnings"].as_array().unwrap().iter();
+    let of_store = warnings
+        .find(|warning| warning["of"] == "store \"db\"")
+        .unwrap();
+    assert!(of_store["what"].as_str().unwrap().contains("`unique_id`"));
     let mut gateway = Gateway::start(RUNTIMES[0], 0, &["--config", &place.config]);
-    let told = gateway.wait_for("mind")["advice"].to_string();
-    assert!(told.contains("autoincrement"), "{told}");
+    let told = gateway.wait_for_line("autoincrement", |entry| {
+        entry.to_string().contains("autoincrement")
+    });
+    assert_eq!(
+        (&told["level"], &told["store"]),
+        (&"WARN".into(), &"db".into())
+    );
     place.sql("alter table log add token text; create unique index tokens on log (token);");
     let text = fs::read_to_string(&place.config).unwrap();
     let text = text.replace("select id from", "select id, token as unique_id from");
     fs::write(&place.config, text).unwrap();
-    assert!(!place.good("check", &[], "").contains("mind"));
+    assert!(!place.good("check", &[], "").contains("store \"db\""));
 }
 
 /// What is changed between RETR and QUIT stays; the answer says so and the log says which.
