@@ -243,8 +243,8 @@ impl Trouble<'_> {
             ),
             Self::TlsTooOld => format!(
                 "{place} and this program have no version of TLS in common; this one speaks TLS 1.2 and 1.3 \
-                 with forward secrecy: update the server, or give it an ECDSA or RSA certificate and such \
-                 cipher suites"
+                 with forward secrecy: update the server, or give it an RSA or ECDSA (P-256, P-384) certificate and \
+                 such cipher suites"
             ),
             Self::Tls { cause } => format!("TLS with {place} failed: {cause}"),
             Self::Certificate { doubt, fingerprint } => {
