@@ -202,7 +202,19 @@ fn save_and_attachments_write_files_and_overwrite_none() {
         b"\x89PN"
     );
     assert!(folder.path().join("2-_x.png").exists(), "{shown}");
-    assert!(shown.contains("File exists"), "{shown}");
+    assert!(shown.contains("is there already"), "{shown}");
+}
+
+#[test]
+fn w080_save_takes_a_folder_and_says_why_it_does_not_write() {
+    let server = Server::start(Behaviour::default(), messages(1));
+    let dir = tempfile::tempdir().unwrap();
+    let into = format!("save 1 \"{}\"", dir.path().display());
+    let nowhere = format!("save 1 \"{}\"", dir.path().join("a/b").display());
+    let shown = shown(&server, &[&into, &into, &nowhere, "quit"]);
+    assert!(dir.path().join("1.eml").is_file(), "{shown}");
+    assert!(shown.contains("1.eml is there already: name another file"));
+    assert!(shown.contains("cannot write "), "{shown}");
 }
 
 #[test]

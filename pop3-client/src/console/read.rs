@@ -65,11 +65,18 @@ impl Console<'_> {
 
     pub(super) fn save(&mut self, number: u32, file: Option<&str>) -> Result<(), Error> {
         let usual = format!("{number}.eml");
-        let path = home(Path::new(file.unwrap_or(&usual)));
+        let mut path = home(Path::new(file.unwrap_or(&usual)));
+        if path.is_dir() {
+            path.push(&usual);
+        }
         let created = OpenOptions::new().write(true).create_new(true).open(&path);
         let mut file = match created {
             Ok(file) => BufWriter::new(file),
-            Err(error) => return self.say(&format!("{}: {error}", path.display())),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let path = path.display();
+                return self.say(&format!("{path} is there already: name another file"));
+            }
+            Err(error) => return self.say(&format!("cannot write {}: {error}", path.display())),
         };
         let mut octets = 0;
         let mut refused = None;
@@ -104,7 +111,7 @@ impl Console<'_> {
         if let Some(folder) = &folder
             && let Err(error) = std::fs::create_dir_all(folder)
         {
-            return self.say(&format!("{}: {error}", folder.display()));
+            return self.say(&format!("cannot write to {}: {error}", folder.display()));
         }
         let Some(octets) = self.whole(number)? else {
             return Ok(());
