@@ -258,3 +258,35 @@ fn w053_check_warns_where_all_domains_become_one() {
         assert!(!said(rule).contains("are one user there"), "{rule}");
     }
 }
+
+#[test]
+fn w053_the_monitor_and_stores_with_a_default_domain() {
+    let config = format!(
+        "{MAIN}{OTHER}user_domain = \"strip\"\n[monitor]\nuser = \"Watch\"\nsecret = \"twelve letters\"\n\
+         [routing]\ndefault = \"main\"\ndefault_domain = \"Example.org\"\nseparators = \"%\"\n\
+         [routing.domain]\n\"example.ORG\" = \"other\"\n\
+         [routing.user]\n\"Fax@example.net\" = \"other\"\n"
+    );
+    for (user, upstream, name) in [
+        ("watch", "monitor", ""),
+        ("tim", "other", "tim"),
+        ("Tim@EXAMPLE.org", "other", "tim"),
+        ("tim%example.org", "other", "tim"),
+        ("tim%x@example.net", "main", "tim%x@example.net"),
+        ("fax%example.net", "other", "fax"),
+        ("FAX@EXAMPLE.NET", "other", "fax"),
+        ("fax", "other", "fax"),
+        ("tim@a@example.org", "other", "tim@a"),
+        ("%example.org", "other", "%example.org"),
+        ("tim%", "other", "tim%"),
+        ("@example.org", "other", "@example.org"),
+        ("tim@", "main", "tim@"),
+        ("watch@example.net", "main", "watch@example.net"),
+    ] {
+        let (to, as_name) = routed(&config, user).unwrap();
+        assert_eq!(to, upstream, "{user}");
+        if upstream != "monitor" {
+            assert_eq!(as_name, name, "{user}");
+        }
+    }
+}
