@@ -61,6 +61,8 @@ struct Piece {
     address: Vec<u8>,
     angle: bool,
     group: bool,
+    /// There is an `@` among the words.
+    at: bool,
 }
 
 impl Piece {
@@ -116,6 +118,7 @@ fn pieces(field: &[u8]) -> Vec<Piece> {
         match octet {
             b'"' if quotes => match quoted_string(&field[field.len() - after.len() - 1..]) {
                 Some((inside, left)) => {
+                    piece.at |= inside.contains(&b'@');
                     piece.words.extend(inside);
                     rest = left;
                 }
@@ -170,7 +173,7 @@ fn pieces(field: &[u8]) -> Vec<Piece> {
             }
             // a group has an end, or nothing in it; any other colon is part of a name
             b':' if !piece.angle
-                && !piece.words.contains(&b'@')
+                && !piece.at
                 && (last_end.is_some_and(|end| field.len() - after.len() <= end)
                     || after.trim_ascii().is_empty()) =>
             {
@@ -178,7 +181,10 @@ fn pieces(field: &[u8]) -> Vec<Piece> {
                 pieces.push(std::mem::take(&mut piece));
             }
             b',' | b';' => pieces.push(std::mem::take(&mut piece)),
-            _ => piece.words.push(octet),
+            _ => {
+                piece.at |= octet == b'@';
+                piece.words.push(octet);
+            }
         }
     }
     pieces.push(piece);
@@ -209,6 +215,21 @@ mod tests {
             .map(ToString::to_string)
             .collect();
         all.join(" | ")
+    }
+
+    /// With anything worse than time in proportion to the length it would not end.
+    #[test]
+    fn w077_long_fields_are_read() {
+        let many = 400_000;
+        for piece in [":", "@:", "x:", "<", "\"", "(", ",", " :", "<a>", "a@b"] {
+            let field = piece.repeat(many);
+            list(field.as_bytes(), None);
+            list(
+                format!("{}@{};", "x".repeat(many), ":".repeat(many)).as_bytes(),
+                None,
+            );
+            list(format!("{field};").as_bytes(), None);
+        }
     }
 
     #[test]
