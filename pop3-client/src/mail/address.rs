@@ -220,14 +220,12 @@ mod tests {
     /// With anything worse than time in proportion to the length it would not end.
     #[test]
     fn w077_long_fields_are_read() {
-        let many = 400_000;
+        let many = 100_000;
+        let late = "x".repeat(many) + "@" + &":".repeat(many) + ";";
+        list(late.as_bytes(), None);
         for piece in [":", "@:", "x:", "<", "\"", "(", ",", " :", "<a>", "a@b"] {
             let field = piece.repeat(many);
             list(field.as_bytes(), None);
-            list(
-                format!("{}@{};", "x".repeat(many), ":".repeat(many)).as_bytes(),
-                None,
-            );
             list(format!("{field};").as_bytes(), None);
         }
     }
