@@ -190,6 +190,10 @@ impl Mailbox for MaildirMailbox {
         Some(&self.account)
     }
 
+    fn keeps_deleted(&self) -> bool {
+        self.shared.config.deletion == Deletion::Keep
+    }
+
     fn list(&mut self) -> Result<Vec<Entry>, StoreError> {
         let Some(folder) = &self.folder else {
             return Ok(Vec::new());
@@ -252,7 +256,7 @@ impl Mailbox for MaildirMailbox {
             _ => self.remove(deleted),
         };
         let config = &self.shared.config;
-        let kept = config.deletion == Deletion::Keep;
+        let kept = self.keeps_deleted();
         let marked = if config.mark_seen {
             let left = |index: &Index| kept || deleted.binary_search(index).is_err();
             self.mark_seen(retrieved.iter().copied().filter(left))

@@ -103,6 +103,47 @@ fn a_maildir_is_served_byte_for_byte_and_deleted_from_at_quit_alone() {
     }
 }
 
+/// A client that was told `deleted` would take for new at the next login what is there again.
+#[test]
+fn w008_a_store_that_keeps_deleted_mail_says_so_at_quit() {
+    for (kind, rest) in [
+        ("maildir", "users = \"one\"\n"),
+        ("directory", "settle = \"0s\"\n"),
+    ] {
+        for runtime in RUNTIMES {
+            let place = Place::new(&format!(
+                "[[store]]\nname = \"local\"\nkind = \"{kind}\"\npath = \"mail\"\naccounts = \"users\"\n\
+                 delete = \"keep\"\n{rest}"
+            ));
+            let home = place.path("mail");
+            if kind == "maildir" {
+                maildir(&home);
+            } else {
+                fs::create_dir(&home).unwrap();
+            }
+            let mails = if kind == "maildir" {
+                home.join("new")
+            } else {
+                home
+            };
+            for number in 0..3 {
+                fs::write(mails.join(format!("{number}.x")), "Subject: x\n\nx\n").unwrap();
+            }
+            let gateway = place.serve(runtime);
+            let mut client = gateway.log_in("tim");
+            client.say("DELE 1");
+            client.say("DELE 3");
+            assert_eq!(
+                client.say("QUIT").trim_end(),
+                "+OK bye, 2 marked as deleted and all kept"
+            );
+            assert_eq!(left(&mails), 3);
+            let mut client = gateway.log_in("tim");
+            assert_eq!(client.say("QUIT").trim_end(), "+OK bye, 0 deleted");
+        }
+    }
+}
+
 #[test]
 fn accounts_have_their_own_folders_and_aliases_share_one() {
     for runtime in RUNTIMES {

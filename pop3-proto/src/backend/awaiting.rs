@@ -113,6 +113,12 @@ pub trait AsyncMailbox: Send + 'static {
         self.message(index)
     }
 
+    /// Whether messages that clients delete stay, because the store was told so: then
+    /// [`remove`](Self::remove) leaves them, and the client hears that they were kept.
+    fn keeps_deleted(&self) -> bool {
+        false
+    }
+
     /// Removes these messages, ascending and at least one. The client has said QUIT. One that is gone
     /// already is no error; if any is still there, the client must be told by one.
     fn remove(&mut self, indexes: &[Index]) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -251,7 +257,10 @@ async fn run<S: AsyncStore>(
             mut mailbox,
             deleted,
             retrieved,
-        } => Yield::Updated(mailbox.update(&deleted, &retrieved).await),
+        } => Yield::Updated {
+            kept: mailbox.keeps_deleted() && !deleted.is_empty(),
+            result: mailbox.update(&deleted, &retrieved).await,
+        },
     }
 }
 

@@ -70,6 +70,12 @@ pub trait Mailbox: Send + 'static {
         self.message(index)
     }
 
+    /// Whether messages that clients delete stay, because the store was told so: then
+    /// [`remove`](Self::remove) leaves them, and the client hears that they were kept.
+    fn keeps_deleted(&self) -> bool {
+        false
+    }
+
     /// Removes these messages, ascending and at least one. The client has said QUIT. One that is gone
     /// already is no error.
     ///
@@ -194,7 +200,10 @@ fn run<S: Store>(
             mut mailbox,
             deleted,
             retrieved,
-        } => Yield::Updated(mailbox.update(&deleted, &retrieved)),
+        } => Yield::Updated {
+            kept: mailbox.keeps_deleted() && !deleted.is_empty(),
+            result: mailbox.update(&deleted, &retrieved),
+        },
     }
 }
 

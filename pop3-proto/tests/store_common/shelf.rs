@@ -33,6 +33,8 @@ pub struct Shelf {
     /// How often a future is polled before it is ready.
     pub naps: usize,
     pub access: Access,
+    /// What clients delete stays.
+    pub keeps: bool,
     /// The call that fails, by name, and how.
     pub fault: Option<(&'static str, StoreError)>,
     /// After how many octets of a message its reader fails.
@@ -62,6 +64,7 @@ impl Shelf {
             piece: 1000,
             naps: 1,
             access: Access::ReadWrite,
+            keeps: false,
             fault: None,
             breaks_at: None,
             blocks: false,
@@ -218,6 +221,10 @@ impl Mailbox for Slot {
         self.0.access
     }
 
+    fn keeps_deleted(&self) -> bool {
+        self.0.keeps
+    }
+
     fn list(&mut self) -> Result<Vec<Entry>, StoreError> {
         self.entries()
     }
@@ -250,6 +257,10 @@ impl AsyncMailbox for Slot {
 
     fn access(&self) -> Access {
         self.0.access
+    }
+
+    fn keeps_deleted(&self) -> bool {
+        self.0.keeps
     }
 
     async fn list(&mut self) -> Result<Vec<Entry>, StoreError> {

@@ -23,6 +23,7 @@ pub(crate) enum Heard {
     End(Ticket),
     BodyFailed(Ticket, FailureKind),
     Updated,
+    Kept,
     Failed(FailureKind),
 }
 
@@ -42,8 +43,9 @@ impl From<Reply<'_>> for Heard {
             Reply::BodyEnd { ticket } => Self::End(ticket),
             Reply::BodyFailed { ticket, failure } => Self::BodyFailed(ticket, failure.kind),
             Reply::Updated => Self::Updated,
+            Reply::Kept => Self::Kept,
             Reply::Failed(failure) => Self::Failed(failure.kind),
-            Reply::Challenge(_) | Reply::Body { .. } | Reply::Kept => panic!("{reply:?}"),
+            Reply::Challenge(_) | Reply::Body { .. } => panic!("{reply:?}"),
         }
     }
 }

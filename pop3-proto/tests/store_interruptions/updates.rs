@@ -113,3 +113,36 @@ fn an_update_waits_for_the_job_that_runs() {
         assert!((0..200).any(|n| !updated_at::<Awaiting<Shelf>>(n, cancel)));
     }
 }
+
+/// What was marked and stays is not called deleted; without a mark there is nothing to say.
+fn keeps<A: Adapter>() {
+    for (keeps, marks, expected) in [
+        (false, &[0, 1][..], Heard::Updated),
+        (true, &[0, 1], Heard::Kept),
+        (true, &[], Heard::Updated),
+    ] {
+        let mut bench = Bench::<A>::new(Shelf { keeps, ..shelf() }).opened();
+        bench.update(marks);
+        bench.settle();
+        assert_eq!(bench.heard, [expected]);
+        bench.is_over();
+
+        let fault = Some(("update", StoreError::Temporary("x".into())));
+        let mut bench = Bench::<A>::new(Shelf {
+            keeps,
+            fault,
+            ..shelf()
+        })
+        .opened();
+        bench.update(marks);
+        bench.settle();
+        assert_eq!(bench.heard, [Heard::Failed(FailureKind::Temporary)]);
+        bench.is_over();
+    }
+}
+
+#[test]
+fn w008_a_store_that_keeps_what_was_marked_says_so() {
+    keeps::<Blocking<Shelf>>();
+    keeps::<Awaiting<Shelf>>();
+}

@@ -62,6 +62,7 @@ enum Last {
     Refused(Refusal),
     Failed(Failure),
     Updated,
+    Kept,
 }
 
 /// The job that runs.
@@ -161,6 +162,7 @@ impl<W: Worker> Adapter<W> {
                 Last::Refused(refusal) => Reply::Refused(refusal),
                 Last::Failed(failure) => Reply::Failed(failure),
                 Last::Updated => Reply::Updated,
+                Last::Kept => Reply::Kept,
             }),
             Phase::Fresh | Phase::Opening(_) | Phase::Listing | Phase::Updating(_) => None,
         }
@@ -289,15 +291,18 @@ impl<W: Worker> Adapter<W> {
                 self.reading.arrived(piece);
             }
             Yield::Read(piece) => self.reading.arrived(piece),
-            Yield::Opened(Err(_)) | Yield::Listed(Err(_)) | Yield::Updated(_) if ended => {}
+            Yield::Opened(Err(_)) | Yield::Listed(Err(_)) | Yield::Updated { .. } if ended => {}
             Yield::Opened(Err(error)) | Yield::Listed(Err(error)) => {
                 self.end(Some(match error.into_login_answer() {
                     Ok(refusal) => Last::Refused(refusal),
                     Err(failure) => Last::Failed(failure),
                 }));
             }
-            Yield::Updated(Ok(())) => self.end(Some(Last::Updated)),
-            Yield::Updated(Err(error)) => self.end(Some(Last::Failed(error.into()))),
+            Yield::Updated { kept, result } => self.end(Some(match result {
+                Ok(()) if kept => Last::Kept,
+                Ok(()) => Last::Updated,
+                Err(error) => Last::Failed(error.into()),
+            })),
             Yield::Discarded => {}
         }
     }

@@ -54,7 +54,11 @@ pub(in crate::backend) enum Yield<M, R, C> {
         piece: Result<Piece<R, C>, StoreError>,
     },
     Read(Result<Piece<R, C>, StoreError>),
-    Updated(Result<(), StoreError>),
+    Updated {
+        /// There were marks, and the store keeps what was marked.
+        kept: bool,
+        result: Result<(), StoreError>,
+    },
     Discarded,
 }
 
