@@ -49,7 +49,7 @@ pub enum Standing {
 /// The messages that failed, of all mailboxes: 1,024 at most, of which the oldest makes room.
 #[derive(Debug, Default)]
 pub struct BrokenMessages {
-    failures: BTreeMap<(Arc<str>, u32), Failures>,
+    failures: BTreeMap<(Arc<str>, u64), Failures>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +88,7 @@ impl BrokenMessages {
 
     /// What to do with a message of this mailbox. The mailbox's name holds all that makes its UIDs unique:
     /// server, user, folder and UIDVALIDITY.
-    pub fn standing(&self, now: Time, mailbox: &Arc<str>, uid: u32) -> Standing {
+    pub fn standing(&self, now: Time, mailbox: &Arc<str>, uid: u64) -> Standing {
         if self.failures.is_empty() {
             return Standing::Good;
         }
@@ -97,7 +97,7 @@ impl BrokenMessages {
     }
 
     /// It could not be sent.
-    pub fn failed(&mut self, now: Time, mailbox: &Arc<str>, uid: u32) {
+    pub fn failed(&mut self, now: Time, mailbox: &Arc<str>, uid: u64) {
         self.failures
             .retain(|_, known| now.since(known.last) < FORGOTTEN);
         let key = (Arc::clone(mailbox), uid);
@@ -113,7 +113,7 @@ impl BrokenMessages {
     }
 
     /// It was sent whole.
-    pub fn sent(&mut self, mailbox: &Arc<str>, uid: u32) {
+    pub fn sent(&mut self, mailbox: &Arc<str>, uid: u64) {
         if !self.failures.is_empty() {
             self.failures.remove(&(Arc::clone(mailbox), uid));
         }

@@ -47,11 +47,11 @@ pub(crate) enum Command<'a> {
     },
     /// The header of one message.
     FetchHeader {
-        uid: u32,
+        uid: u64,
     },
     /// Octets of one message.
     FetchPart {
-        uid: u32,
+        uid: u64,
         offset: u64,
         length: u64,
     },
@@ -76,7 +76,7 @@ pub(crate) enum Command<'a> {
     Noop,
     /// UIDs and sizes, perhaps with flags, up to a UID or to the end.
     Scan {
-        to: Option<u32>,
+        to: Option<u64>,
         flags: bool,
     },
     Select {

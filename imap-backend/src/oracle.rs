@@ -101,7 +101,7 @@ fn same_fetch(number: u32, items: &[MessageDataItem<'_>], events: &[Event], head
     }
     let uid = |items: &[MessageDataItem<'_>]| {
         items.iter().rev().find_map(|item| match item {
-            MessageDataItem::Uid(uid) => Some(uid.get()),
+            MessageDataItem::Uid(uid) => Some(u64::from(uid.get())),
             _ => None,
         })
     };

@@ -1,7 +1,9 @@
 //! The maildrop: which messages there were at login, in their order, with their sizes.
 //!
-//! Twelve octets a message. Frozen once it is made: POP3 numbers do not move.
+//! Twelve octets a message, and some more for one that is larger than 4 GiB. Frozen once it is made: POP3
+//! numbers do not move. UIDs are of 32 bits, and not everywhere: they are taken as they come.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::mem;
@@ -12,14 +14,36 @@ use crate::presence::Presence;
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
-    uid: u32,
-    size: [u32; 2],
+    /// The higher half comes first.
+    uid: [u32; 2],
+    /// [`LARGE`] stands for a size that is in [`Sizes`].
+    size: u32,
+}
+
+const LARGE: u32 = u32::MAX;
+
+/// The sizes of messages that have no place in their row, by UID.
+type Sizes = Option<Box<BTreeMap<u64, u64>>>;
+
+impl Row {
+    fn new(uid: u64, size: u64) -> Self {
+        Self {
+            uid: [(uid >> 32) as u32, uid as u32],
+            size: u32::try_from(size).unwrap_or(LARGE),
+        }
+    }
+
+    fn uid(&self) -> u64 {
+        let [high, low] = self.uid;
+        (u64::from(high) << 32) + u64::from(low)
+    }
 }
 
 /// The messages of a maildrop, ascending by UID.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Row>,
+    large: Sizes,
 }
 
 impl Table {
@@ -30,19 +54,22 @@ impl Table {
     }
 
     /// The UID of a message.
-    pub(crate) fn uid(&self, index: u32) -> Option<u32> {
-        Some(self.rows.get(index as usize)?.uid)
+    pub(crate) fn uid(&self, index: u32) -> Option<u64> {
+        Some(self.rows.get(index as usize)?.uid())
     }
 
     /// The size of a message as it was announced; 0 if it is not known.
     pub(crate) fn size(&self, index: u32) -> Option<u64> {
-        let [high, low] = self.rows.get(index as usize)?.size;
-        Some((u64::from(high) << 32) + u64::from(low))
+        let row = self.rows.get(index as usize)?;
+        Some(match row.size {
+            LARGE => *self.large.as_ref()?.get(&row.uid())?,
+            size => size.into(),
+        })
     }
 
     /// The place of a UID.
-    pub(crate) fn find(&self, uid: u32) -> Option<u32> {
-        let place = self.rows.binary_search_by_key(&uid, |row| row.uid).ok()?;
+    pub(crate) fn find(&self, uid: u64) -> Option<u32> {
+        let place = self.rows.binary_search_by_key(&uid, Row::uid).ok()?;
         u32::try_from(place).ok()
     }
 }
@@ -51,7 +78,8 @@ impl Table {
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
     rows: Vec<Row>,
-    hidden: Vec<u32>,
+    large: Sizes,
+    hidden: Vec<u64>,
     /// Whether flags were asked for, too.
     flags: bool,
     /// What was told of messages whose rest has not come yet, by their sequence numbers.
@@ -63,7 +91,7 @@ pub(crate) struct Scan {
 /// What is known of a message.
 #[derive(Clone, Copy, Debug, Default)]
 struct Part {
-    uid: Option<u32>,
+    uid: Option<u64>,
     size: Option<u64>,
     hidden: Option<bool>,
 }
@@ -127,22 +155,26 @@ impl Scan {
     }
 
     /// Whether all of this message was told before: what comes now was not asked for.
-    fn is_here(&self, number: u32, uid: Option<u32>) -> bool {
+    fn is_here(&self, number: u32, uid: Option<u64>) -> bool {
         let place = (number as usize).wrapping_sub(1);
         let row = self.rows.get(place).filter(|_| !self.unordered);
-        row.is_some_and(|row| uid.is_none_or(|uid| uid == row.uid))
+        row.is_some_and(|row| uid.is_none_or(|uid| uid == row.uid()))
     }
 
-    fn push(&mut self, number: u32, uid: u32, size: u64, hidden: bool) {
+    fn push(&mut self, number: u32, uid: u64, size: u64, hidden: bool) {
         if self.is_here(number, Some(uid)) {
             return;
         }
-        let follows = self.rows.last().is_none_or(|last| last.uid < uid);
+        let follows = self.rows.last().is_none_or(|last| last.uid() < uid);
         self.unordered |= !follows || number as usize != self.rows.len() + 1;
-        self.rows.push(Row {
-            uid,
-            size: [(size >> 32) as u32, size as u32],
-        });
+        let row = Row::new(uid, size);
+        if row.size == LARGE {
+            let large = self.large.get_or_insert_default().entry(uid);
+            large
+                .and_modify(|known| *known = size.max(*known))
+                .or_insert(size);
+        }
+        self.rows.push(row);
         if hidden {
             self.hidden.push(uid);
         }
@@ -182,10 +214,13 @@ impl Scan {
         self.hidden.sort_unstable();
         if !self.hidden.is_empty() {
             self.rows
-                .retain(|row| self.hidden.binary_search(&row.uid).is_err());
+                .retain(|row| self.hidden.binary_search(&row.uid()).is_err());
         }
         self.rows.shrink_to_fit();
-        let table = Table { rows: self.rows };
+        let table = Table {
+            rows: self.rows,
+            large: self.large,
+        };
         let numbered = !self.unordered && self.hidden.is_empty();
         let presence = Presence::new(table.len(), numbered);
         (table, presence)

@@ -11,14 +11,14 @@ const PIECE: usize = 900;
 
 /// Writes ascending UIDs from the front of `uids` as one set; returns it and how many it took. Takes
 /// at least one unless there is none.
-pub(crate) fn piece(uids: impl Iterator<Item = u32>) -> (String, usize) {
+pub(crate) fn piece(uids: impl Iterator<Item = u64>) -> (String, usize) {
     let mut set = String::new();
     let mut taken = 0;
     let mut uids = uids.peekable();
     while let Some(first) = uids.next() {
         let mut last = first;
         let mut count = 1;
-        while last != u32::MAX && uids.next_if_eq(&(last + 1)).is_some() {
+        while last != u64::MAX && uids.next_if_eq(&(last + 1)).is_some() {
             last += 1;
             count += 1;
         }
@@ -49,8 +49,8 @@ mod tests {
 
     use super::piece;
 
-    fn members(set: &str) -> Vec<u32> {
-        let number = |text: &str| text.parse::<u32>().unwrap();
+    fn members(set: &str) -> Vec<u64> {
+        let number = |text: &str| text.parse::<u64>().unwrap();
         set.split(',')
             .flat_map(|range| {
                 let (first, last) = range.split_once(':').unwrap_or((range, range));
@@ -61,12 +61,16 @@ mod tests {
 
     #[test]
     fn ranges_have_no_gaps() {
-        let cases: [(&[u32], &str); 5] = [
+        let cases: [(&[u64], &str); 6] = [
             (&[], ""),
             (&[7], "7"),
             (&[1, 2, 3, 5, 7, 8], "1:3,5,7:8"),
             (&[1, 3, 5], "1,3,5"),
-            (&[u32::MAX - 1, u32::MAX], "4294967294:4294967295"),
+            (&[4_294_967_294, 4_294_967_295], "4294967294:4294967295"),
+            (
+                &[u64::MAX - 1, u64::MAX],
+                "18446744073709551614:18446744073709551615",
+            ),
         ];
         for (uids, expected) in cases {
             let (set, count) = piece(uids.iter().copied());
@@ -79,10 +83,10 @@ mod tests {
         #[test]
         fn pieces_name_the_members_and_nothing_else(
             uids in proptest::collection::btree_set(
-                prop_oneof![1..400_u32, any::<u32>().prop_map(|n| n.max(1))], 0..600,
+                prop_oneof![1..400_u64, any::<u64>().prop_map(|n| n.max(1))], 0..600,
             ),
         ) {
-            let uids: Vec<u32> = BTreeSet::into_iter(uids).collect();
+            let uids: Vec<u64> = BTreeSet::into_iter(uids).collect();
             let mut named = Vec::new();
             let mut rest = &uids[..];
             while !rest.is_empty() {

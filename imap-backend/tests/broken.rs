@@ -282,13 +282,13 @@ proptest! {
     #[test]
     fn w007_the_memory_is_bounded_forgets_and_never_refuses_another_message(
         events in proptest::collection::vec(
-            (0..3_usize, prop_oneof![1..6_u32, 1..3000_u32], 0..20_000_u64, prop_oneof![4 => Just(true), 1 => Just(false)], any::<bool>()),
+            (0..3_usize, prop_oneof![1..6_u64, 1..3000_u64], 0..20_000_u64, prop_oneof![4 => Just(true), 1 => Just(false)], any::<bool>()),
             0..3000,
         ),
     ) {
         let mailboxes: [Arc<str>; 3] = ["a", "b", "c"].map(Arc::from);
         let mut memory = BrokenMessages::default();
-        let mut history: std::collections::BTreeMap<(usize, u32), Vec<Time>> = Default::default();
+        let mut history: std::collections::BTreeMap<(usize, u64), Vec<Time>> = Default::default();
         let mut now = Time::ZERO;
         for (mailbox, uid, seconds, fails, waits) in events {
             if waits {

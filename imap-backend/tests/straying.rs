@@ -133,3 +133,47 @@ fn w048_a_uidvalidity_beyond_32_bits_is_taken() {
         world.expect_replies(&[&format!("Entry {validity}.2 10"), "Opened ReadWrite"]);
     }
 }
+
+/// UIDs are of 32 bits (RFC 9051 section 9), and some servers count in more. No message is lost from sight
+/// for it: it is listed, comes, and is deleted under its own number.
+#[test]
+fn w048_a_uid_beyond_32_bits_is_a_uid_like_any_other() {
+    for uid in [
+        2_147_483_648,
+        4_294_967_295,
+        4_294_967_296,
+        1_764_482_401_123,
+        u64::MAX,
+    ] {
+        let (mut world, tag) = listing(3, "7", DeletePolicy::Expunge);
+        // one that is the same in its lower half, and whatever the order is
+        let low = (uid & 0xffff_ffff).min(uid - 1).max(1);
+        world.serve(&format!(
+            "* 2 FETCH (UID {uid} RFC822.SIZE 5)\r\n* 1 FETCH (UID {low} RFC822.SIZE 5000000000)\r\n\
+             * 3 FETCH (UID {uid} RFC822.SIZE 5)\r\n{tag} OK\r\n"
+        ));
+        world.expect_replies(&[]);
+        let noop = world.expect("NOOP");
+        let tag = world.expect("UID FETCH 1:* (UID RFC822.SIZE)");
+        world.serve(&format!("* 3 EXPUNGE\r\n{noop} OK\r\n{tag} OK\r\n"));
+        let entries = [
+            format!("Entry 7.{low} 5000000000"),
+            format!("Entry 7.{uid} 5"),
+        ];
+        world.expect_replies(&[&entries[0], &entries[1], "Opened ReadWrite"]);
+        world.retrieve(1, 1);
+        let tag = world.expect(&format!("UID FETCH {uid} (UID BODY.PEEK[])"));
+        world.serve(&format!(
+            "* 2 FETCH (UID {uid} BODY[] {{5}}\r\nhello)\r\n{tag} OK\r\n"
+        ));
+        world.expect_replies(&["BodyStart 1 Some(5)", "BodyEnd 1"]);
+        world.update(&[1], &[]);
+        world.expect_ok(&format!("UID STORE {uid} +FLAGS.SILENT (\\Deleted)"));
+        let tag = world.expect(&format!("UID EXPUNGE {uid}"));
+        world.serve(&format!("{tag} OK\r\n"));
+        // not told: looked at, and still there
+        let tag = world.expect(&format!("UID FETCH {uid} (UID)"));
+        world.serve(&format!("* 2 FETCH (UID {uid})\r\n{tag} OK\r\n"));
+        world.take_replies_said();
+    }
+}

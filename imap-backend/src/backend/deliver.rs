@@ -101,7 +101,7 @@ impl ImapBackend {
     }
 
     /// The literal is here to its end, and the line behind it too.
-    pub(super) fn literal_here(&mut self, uid: Option<u32>) {
+    pub(super) fn literal_here(&mut self, uid: Option<u64>) {
         let other = |stream: &Stream| uid.is_some_and(|uid| uid != stream.uid);
         if self.reading.stream.as_ref().is_some_and(other) {
             self.drop_link(Failure::temporary(OTHER));
@@ -183,7 +183,7 @@ impl ImapBackend {
     }
 
     /// The response around a literal is complete.
-    pub(super) fn literal_done(&mut self, uid: Option<u32>) {
+    pub(super) fn literal_done(&mut self, uid: Option<u64>) {
         let Some(stream) = self.reading.stream else {
             return;
         };

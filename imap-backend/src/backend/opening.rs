@@ -48,7 +48,7 @@ pub(super) struct Opening {
     pub(super) lasts: Option<bool>,
     pub(super) selected: bool,
     pub(super) scan: Scan,
-    pub(super) scan_to: Option<u32>,
+    pub(super) scan_to: Option<u64>,
     pub(super) scanned_again: bool,
 }
 

@@ -93,7 +93,7 @@ pub(super) enum What {
 /// The body that is being lent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stream {
-    pub(super) uid: u32,
+    pub(super) uid: u64,
     pub(super) size: u64,
     /// Octets that the session has already.
     pub(super) skip: u64,

@@ -56,16 +56,16 @@ impl Trouble {
         result
     }
 
-    pub(super) fn standing(&mut self, now: Time, uid: u32) -> Standing {
+    pub(super) fn standing(&mut self, now: Time, uid: u64) -> Standing {
         self.with(|memory, mailbox| memory.standing(now, mailbox, uid))
             .unwrap_or(Standing::Good)
     }
 
-    pub(super) fn sent(&mut self, uid: u32) {
+    pub(super) fn sent(&mut self, uid: u64) {
         self.with(|memory, mailbox| memory.sent(mailbox, uid));
     }
 
-    fn failed(&mut self, now: Time, uid: u32) {
+    fn failed(&mut self, now: Time, uid: u64) {
         self.with(|memory, mailbox| memory.failed(now, mailbox, uid));
     }
 }

@@ -54,7 +54,7 @@ pub(crate) struct Notice {
 pub(crate) struct Message {
     /// Its sequence number.
     pub(crate) number: u32,
-    pub(crate) uid: Option<u32>,
+    pub(crate) uid: Option<u64>,
     pub(crate) size: Option<u64>,
     /// Whether it has the flag that is watched for, if its flags came along.
     pub(crate) watched: Option<bool>,
@@ -63,7 +63,7 @@ pub(crate) struct Message {
 /// What a FETCH with a body says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
-    pub(crate) uid: Option<u32>,
+    pub(crate) uid: Option<u64>,
     pub(crate) section: Section,
     pub(crate) origin: Option<u64>,
     pub(crate) size: u64,
@@ -93,9 +93,9 @@ pub(crate) enum Event {
     /// A body literal begins; the caller says what becomes of it.
     Ahead,
     /// The body literal that is lent is here to its end; behind it this UID is named.
-    Whole(Option<u32>),
+    Whole(Option<u64>),
     /// The response around a body literal is complete; it named this UID behind the body.
-    Tail(Option<u32>),
+    Tail(Option<u64>),
     Folder {
         trash: bool,
         name: Vec<u8>,

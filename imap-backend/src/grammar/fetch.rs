@@ -5,7 +5,7 @@
 
 use nom::branch::alt;
 use nom::bytes::complete::tag;
-use nom::character::complete::{u32 as number32, u64 as number64};
+use nom::character::complete::u64 as number64;
 use nom::combinator::{map, opt};
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
@@ -18,7 +18,7 @@ use super::token::{Str, any_value, bracketed, list, nil, spaces, string, word};
 pub(crate) struct Fetch<'a> {
     /// The message's sequence number; 0 where the line was not read from its beginning.
     pub(crate) number: u32,
-    pub(crate) uid: Option<u32>,
+    pub(crate) uid: Option<u64>,
     pub(crate) size: Option<u64>,
     /// The flags, parted by spaces.
     pub(crate) flags: Option<&'a [u8]>,
@@ -105,7 +105,7 @@ fn items<'a>(mut input: &'a [u8], fetch: &mut Fetch<'a>) -> (&'a [u8], Option<Se
 /// unknown one.
 fn item<'a>(name: &[u8], input: &'a [u8], fetch: &mut Fetch<'a>) -> IResult<&'a [u8], ()> {
     if name.eq_ignore_ascii_case(b"UID") {
-        if let Ok((rest, uid)) = preceded(spaces, number32).parse(input) {
+        if let Ok((rest, uid)) = preceded(spaces, number64).parse(input) {
             fetch.uid = Some(uid);
             return Ok((rest, ()));
         }

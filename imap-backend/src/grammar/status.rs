@@ -58,7 +58,7 @@ pub(crate) enum Code {
     ReadWrite,
     TryCreate,
     /// The server did only a part: nothing below this UID, if it says which.
-    MessageLimit(Option<u32>),
+    MessageLimit(Option<u64>),
     AuthenticationFailed,
     AuthorizationFailed,
     Expired,
@@ -132,7 +132,7 @@ fn classify(code: &[u8]) -> Code {
     }
     if known("MESSAGELIMIT") {
         let _limit = number();
-        return Code::MessageLimit(number().and_then(|uid| u32::try_from(uid).ok()));
+        return Code::MessageLimit(number());
     }
     let plain = [
         ("ALERT", Code::Alert),

@@ -533,8 +533,12 @@ pub fn check_commands(mut sent: &[u8]) {
             .map_or(sent.len(), |n| n + 2);
         // the answer to a challenge, or a special use that the decoder does not know
         let line = String::from_utf8_lossy(&sent[..line_end]).into_owned();
-        // and a literal that the server may have refused
-        let unknown = line.contains("(SPECIAL-USE)")
+        // a number of more than 32 bits, and a literal that the server may have refused
+        let numbers = line.split(|c: char| !c.is_ascii_digit());
+        let unknown = numbers
+            .filter_map(|number| number.parse::<u64>().ok())
+            .any(|number| number > u32::MAX.into())
+            || line.contains("(SPECIAL-USE)")
             || line.contains(" XCLIENT ")
             || line.ends_with("}\r\n") && !line.contains('+');
         if !is_tag(sent) || unknown {

@@ -44,8 +44,8 @@ impl ImapBackend {
         if self.link == Link::Finished || self.opening.as_ref().is_some_and(|o| o.first) {
             return self.conclude_update(Answer::Failed(Failure::temporary("no maildrop is open")));
         }
-        let uids = |indexes: &[Index]| -> Option<Vec<u32>> {
-            let mut uids: Vec<u32> = indexes
+        let uids = |indexes: &[Index]| -> Option<Vec<u64>> {
+            let mut uids: Vec<u64> = indexes
                 .iter()
                 .map(|index| self.table.uid(index.0))
                 .collect::<Option<_>>()?;

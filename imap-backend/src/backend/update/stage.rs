@@ -40,9 +40,9 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(in crate::backend) struct Update {
     /// The UIDs that the client marked, ascending.
-    pub(super) deleted: Vec<u32>,
+    pub(super) deleted: Vec<u64>,
     /// The UIDs to be marked as read, ascending.
-    pub(super) seen: Vec<u32>,
+    pub(super) seen: Vec<u64>,
     /// How many connections were lost over it.
     pub(super) losses: u32,
     pub(super) stage: Stage,
@@ -61,14 +61,14 @@ pub(in crate::backend) struct Update {
     pub(super) created: bool,
     pub(super) copied: bool,
     /// The marked UIDs that the server did not tell to be gone, ascending; known when it was done with all.
-    pub(super) unconfirmed: Vec<u32>,
+    pub(super) unconfirmed: Vec<u64>,
     pub(super) look: Look,
     /// The UIDs whose `\Deleted` is ours.
-    pub(super) ours: Vec<u32>,
+    pub(super) ours: Vec<u64>,
     /// The server announced UIDPLUS and refused UID EXPUNGE.
     pub(super) by_uid_refused: bool,
     /// The UIDs of which the server told that they have the flag that hides.
-    pub(super) hidden: Vec<u32>,
+    pub(super) hidden: Vec<u64>,
     /// There were marks, and the policy is to keep what was marked.
     pub(super) kept: bool,
 }
@@ -77,16 +77,16 @@ pub(in crate::backend) struct Update {
 #[derive(Debug, Default)]
 pub(super) struct Look {
     /// The messages whose flags were told.
-    pub(super) uids: Vec<u32>,
+    pub(super) uids: Vec<u64>,
     /// A message with `\Deleted` that the client did not mark.
-    pub(super) foreign: Option<u32>,
+    pub(super) foreign: Option<u64>,
     /// Marked messages that have `\Deleted` already.
-    pub(super) flagged: Vec<u32>,
+    pub(super) flagged: Vec<u64>,
 }
 
 impl Update {
     /// What the stage goes through piece by piece.
-    pub(super) fn list(&self) -> &[u32] {
+    pub(super) fn list(&self) -> &[u64] {
         match self.stage {
             Stage::Move | Stage::Copy | Stage::Remove | Stage::Flag => &self.deleted,
             Stage::Verify | Stage::LookForFlag => &self.unconfirmed,
@@ -173,7 +173,7 @@ impl Update {
         flagged.sort_unstable();
         let before = mem::take(&mut self.ours);
         let is_ours =
-            |uid: &u32| flagged.binary_search(uid).is_err() || before.binary_search(uid).is_ok();
+            |uid: &u64| flagged.binary_search(uid).is_err() || before.binary_search(uid).is_ok();
         self.ours = self.deleted.iter().copied().filter(is_ours).collect();
     }
 }

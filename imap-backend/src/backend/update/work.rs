@@ -196,7 +196,7 @@ impl ImapBackend {
             Stage::Remove if update.by_uid_refused => update.enter(Stage::LookBefore),
             Stage::Move | Stage::Remove | Stage::Expunge => {
                 let (table, presence) = (&self.table, &self.presence);
-                let is_gone = |uid: u32| table.find(uid).is_some_and(|at| presence.is_gone(at));
+                let is_gone = |uid: u64| table.find(uid).is_some_and(|at| presence.is_gone(at));
                 let marked = update.deleted.iter().copied();
                 update.unconfirmed = marked.filter(|&uid| !is_gone(uid)).collect();
                 let all_told = update.unconfirmed.is_empty();
@@ -204,7 +204,7 @@ impl ImapBackend {
             }
             Stage::Flag => {
                 update.hidden.sort_unstable();
-                let lacks = |uid: &u32| update.hidden.binary_search(uid).is_err();
+                let lacks = |uid: &u64| update.hidden.binary_search(uid).is_err();
                 let marked = update.deleted.iter().copied();
                 update.unconfirmed = marked.filter(lacks).collect();
                 let all_told = update.unconfirmed.is_empty();
