@@ -74,6 +74,15 @@ pub enum Fault {
     Unseen,
 }
 
+/// When the failures of a subject matter, and how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scope {
+    /// From how many sources they have to come.
+    pub(crate) sources: usize,
+    /// How many count at most.
+    pub(crate) most: u32,
+}
+
 /// The failures of one subject.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Failed {
@@ -92,18 +101,21 @@ pub(crate) struct Failed {
 }
 
 impl Failed {
-    /// How many failures count now, from `many` sources on.
-    pub(crate) fn weight(&self, rules: &Delay, many: usize, now: Time) -> u32 {
-        if self.sources(rules, now) < many {
+    /// How many failures count now.
+    pub(crate) fn weight(&self, rules: &Delay, scope: Scope, now: Time) -> u32 {
+        if self.sources(rules, now) < scope.sources {
             return 0;
         }
         let (wrong, doubtful) = (self.wrong_now(rules, now), self.doubtful_now(rules, now));
         // the failures that made the sources many are not held against the subject
-        let passed = u32::try_from(many).unwrap_or(u32::MAX).saturating_sub(1);
+        let passed = u32::try_from(scope.sources)
+            .unwrap_or(u32::MAX)
+            .saturating_sub(1);
         let counted = doubtful.saturating_sub(passed.saturating_sub(wrong));
         wrong
             .saturating_sub(passed)
             .saturating_add(counted.min(DOUBTS))
+            .min(scope.most)
     }
 
     fn wrong_now(&self, rules: &Delay, now: Time) -> u32 {
@@ -128,8 +140,8 @@ impl Failed {
     }
 
     /// When a login may be looked at; `None`: at once, without taking a turn.
-    pub(crate) fn free_at(&self, rules: &Delay, many: usize, now: Time) -> Option<Time> {
-        if self.weight(rules, many, now) == 0 {
+    pub(crate) fn free_at(&self, rules: &Delay, scope: Scope, now: Time) -> Option<Time> {
+        if self.weight(rules, scope, now) == 0 {
             return None;
         }
         let turn = self.turn.map_or(Time::ZERO, |(_, until)| until);
@@ -144,7 +156,7 @@ impl Failed {
         self.turn = self.turn.filter(|(holder, _)| *holder != id);
     }
 
-    fn note(&mut self, rules: &Delay, many: usize, source: u64, fault: Fault, now: Time) {
+    fn note(&mut self, rules: &Delay, scope: Scope, source: u64, fault: Fault, now: Time) {
         if fault == Fault::Left {
             let before = if now.since(self.left_at) < rules.memory {
                 self.left
@@ -158,7 +170,7 @@ impl Failed {
             }
         }
         self.sources.retain(|(known, _)| *known != source);
-        if self.sources.len() >= many {
+        if self.sources.len() >= scope.sources {
             self.sources.remove(0);
         }
         self.sources.push((source, now));
@@ -175,7 +187,7 @@ impl Failed {
         // What nobody looked at puts nothing off: else one client that comes and goes would keep all others
         // behind its address from their turn.
         if fault != Fault::Unseen {
-            let wait = rules.after(self.weight(rules, many, now));
+            let wait = rules.after(self.weight(rules, scope, now));
             self.next = self.next.max(now + wait);
         }
     }
@@ -208,11 +220,11 @@ impl<K: Eq + Hash> Failures<K> {
         self.0.len()
     }
 
-    /// Notes a failure of this subject, which waits once its failures came from `many` sources.
+    /// Notes a failure of this subject.
     pub(crate) fn note(
         &mut self,
         rules: &Delay,
-        (subject, many): (K, usize),
+        (subject, scope): (K, Scope),
         source: u64,
         fault: Fault,
         now: Time,
@@ -221,7 +233,7 @@ impl<K: Eq + Hash> Failures<K> {
             self.make_room(rules, now);
         }
         let failed = self.0.entry(subject).or_default();
-        failed.note(rules, many, source, fault, now);
+        failed.note(rules, scope, source, fault, now);
     }
 
     /// Forgets what is too old; if nothing is, the oldest tenth, so that a flood of new subjects does not

@@ -291,6 +291,53 @@ fn w020_a_name_guessed_from_many_addresses_waits_and_its_devices_do_not() {
     assert_eq!(called.filter(|called| *called).count(), 1);
 }
 
+/// W020: however many guess at a name, its owner comes in from a new address: before those who wait there
+/// already, and before those whose address has failed.
+#[test]
+fn w020_an_owner_gets_in_from_a_clean_address_while_many_guess_at_his_name() {
+    let play = Play::new();
+    let guess = password("tim", "guess");
+    let mut now = at(0);
+    for n in 0..50 {
+        now = play.fail(&guess, &format!("198.51.100.{n}"), Fault::Wrong, now);
+    }
+    let mut bots: Vec<_> = (0..100)
+        .map(|n| play.ask(&guess, &format!("198.51.100.{n}"), now))
+        .collect();
+    let mut owner = play.ask(&password("tim", "right"), "203.0.113.1", now);
+    let again = owner.poll(now).unwrap();
+    assert!(again.since(now) <= Duration::from_secs(8), "{again:?}");
+    for bot in &mut bots {
+        assert_ne!(bot.poll(again), None);
+    }
+    assert_eq!(owner.poll(again), None);
+}
+
+/// W020: to wait and to leave costs nothing, so it makes nobody forgotten.
+#[test]
+fn w020_leaving_from_many_networks_of_a_site_pushes_nobody_out() {
+    let play = Play::new();
+    let login = password("tim", "x");
+    for n in 0..16 {
+        let address = From::Site.address(n << 8).to_string();
+        play.fail(
+            &password(&format!("user{n}"), "x"),
+            &address,
+            Fault::Wrong,
+            at(0),
+        );
+    }
+    play.fail(&login, OFFICE, Fault::Wrong, at(0));
+    for n in 0..20_000 {
+        let mut look = play.ask(&login, &From::Site.address(n).to_string(), at(1));
+        assert_ne!(look.poll(at(1)), None, "{n}");
+        look.wrong(Fault::Unseen, at(1));
+    }
+    assert_eq!(play.wait(&login, OFFICE, at(1)), 1999);
+    let (places, ..) = play.throttle.remembered();
+    assert!(places < 100, "{places}");
+}
+
 /// W020: one address alone cannot make a name wait elsewhere.
 #[test]
 fn w020_nobody_can_lock_out_the_owner_of_an_account() {

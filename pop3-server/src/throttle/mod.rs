@@ -13,7 +13,8 @@
 //!   whatever others behind that address or for that name do. Where the credential answers a challenge
 //!   (APOP, CRAM-MD5, SCRAM) it cannot be compared; such a device passes once after each time it was right.
 //!
-//! Of those that wait, names that were right from this address lately go first.
+//! Of those that wait, names that were right from this address lately go first, then those from addresses
+//! without failures, that wait for the sake of their name only. A name waits less than an address does.
 //!
 //! Time is a parameter; what it remembers is bounded, lies in memory and ends with the process.
 //!
@@ -37,7 +38,9 @@
 //! ```
 
 mod devices;
+mod subjects;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,21 +51,18 @@ use pop3_proto::backend::Login;
 use pop3_proto::time::Time;
 
 use crate::delay::{Delay, Failures, Fault};
-use crate::limit::{Origin, Site};
+use crate::limit::Origin;
 use crate::notice::Notice;
 use devices::{Device, Devices, Digest, Key};
 
+use subjects::{NAME, Place, Subjects};
+
 pub use devices::{DEVICES, LIFETIME, NAMES};
+pub use subjects::{NAME_FAILURES, NAME_SOURCES};
 
 /// How long a turn is kept for a login that is being looked at: a slow upstream, or a client that answers no
 /// challenge, holds up the others no longer.
 pub const TURN: Duration = Duration::from_secs(10);
-
-/// From how many addresses a name fails before it waits.
-pub const NAME_SOURCES: usize = 4;
-
-/// How many /64 of a /56 fail before it waits, and how many of a /48.
-const SITE_SOURCES: (usize, usize) = (4, 16);
 
 /// The logins of one process. Clones share everything.
 #[derive(Clone, Debug, Default)]
@@ -91,44 +91,24 @@ impl Default for State {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Place {
-    Origin(Origin),
-    Site(Site),
+/// Who goes first among those that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    /// The name was right from this address lately; who came first.
+    Familiar(u64),
+    /// The address is clean, and others guess at the name: who came last, for a crowd of those who guess
+    /// waits there already, and each address of theirs is clean but once.
+    Clean(Reverse<u64>),
+    /// Who came first.
+    Other(u64),
 }
-
-impl Place {
-    fn sources(self) -> usize {
-        match self {
-            Self::Origin(_) => 1,
-            Self::Site(site) if site.length() >= 56 => SITE_SOURCES.0,
-            Self::Site(_) => SITE_SOURCES.1,
-        }
-    }
-}
-
-/// Familiar names first, then who came first.
-type Order = (bool, u64);
 
 #[derive(Debug)]
 struct Waiting {
+    id: u64,
     rules: Delay,
     subjects: Subjects,
     notice: Arc<Notice>,
-}
-
-/// What the failures of a login are counted for.
-#[derive(Clone, Copy, Debug)]
-struct Subjects {
-    origin: Origin,
-    name: Option<Digest>,
-}
-
-impl Subjects {
-    fn places(&self) -> impl Iterator<Item = Place> + use<> {
-        let origin = std::iter::once(Place::Origin(self.origin));
-        origin.chain(self.origin.sites().map(Place::Site))
-    }
 }
 
 impl Throttle {
@@ -158,9 +138,16 @@ impl Throttle {
             let familiar = device
                 .as_ref()
                 .is_some_and(|device| state.devices.is_familiar(device, now));
-            let order = (!familiar, id);
+            let order = if familiar {
+                Order::Familiar(id)
+            } else if places_free_at(&state.places, rules, origin, now).is_none() {
+                Order::Clean(Reverse(id))
+            } else {
+                Order::Other(id)
+            };
             let notice = Arc::new(Notice::default());
             let waiting = Waiting {
+                id,
                 rules: *rules,
                 subjects,
                 notice: Arc::clone(&notice),
@@ -184,7 +171,7 @@ impl Throttle {
         let place = Place::Origin(address.into());
         let state = lock(&self.0);
         let failed = state.places.get(&place);
-        failed.map_or(0, |failed| failed.weight(rules, place.sources(), now))
+        failed.map_or(0, |failed| failed.weight(rules, place.scope(), now))
     }
 
     /// How many addresses and networks, names, and devices are remembered.
@@ -232,7 +219,7 @@ impl State {
             if late(name_free_at(&self.names, &waiting.rules, name, now)) {
                 continue;
             }
-            let turn = (order.1, now + TURN);
+            let turn = (waiting.id, now + TURN);
             for place in waiting.subjects.places() {
                 if let Some(failed) = self.places.get_mut(&place) {
                     failed.take_turn(turn);
@@ -260,13 +247,24 @@ impl State {
 
     fn note(&mut self, rules: &Delay, subjects: &Subjects, fault: Fault, now: Time) {
         let source = self.key.origin(subjects.origin);
-        for place in subjects.places() {
-            let subject = (place, place.sources());
+        // the widest first
+        let mut places: Vec<Place> = subjects.places().collect();
+        places.reverse();
+        let mut waits = false;
+        for place in places {
+            let known = self.places.get(&place);
+            // What hangs up before its turn costs its sender nothing. Where a whole network waits, its parts
+            // get no entries by that, or they would push out those of others.
+            if fault == Fault::Unseen && waits && known.is_none() {
+                continue;
+            }
+            waits |= known.is_some_and(|failed| failed.weight(rules, place.scope(), now) > 0);
+            let subject = (place, place.scope());
             self.places.note(rules, subject, source, fault, now);
         }
         // what was not looked at was no guess at this name
         if let Some(name) = subjects.name.filter(|_| fault != Fault::Unseen) {
-            let subject = (name, NAME_SOURCES);
+            let subject = (name, NAME);
             self.names.note(rules, subject, source, fault, now);
         }
     }
@@ -280,7 +278,7 @@ fn places_free_at(
 ) -> Option<Time> {
     let free_at = |place: Place| {
         let failed = places.get(&place)?;
-        failed.free_at(rules, place.sources(), now)
+        failed.free_at(rules, place.scope(), now)
     };
     let subjects = Subjects { origin, name: None };
     subjects.places().filter_map(free_at).max()
@@ -292,7 +290,7 @@ fn name_free_at(
     name: Option<Digest>,
     now: Time,
 ) -> Option<Time> {
-    names.get(&name?)?.free_at(rules, NAME_SOURCES, now)
+    names.get(&name?)?.free_at(rules, NAME, now)
 }
 
 /// A login that waits to be looked at, or is looked at. Dropped without a verdict, it gives its turn back and
