@@ -58,28 +58,57 @@ enum Class {
 }
 
 /// What a text says where no code does, in any case; the first row that has a word in it counts.
-const WORDS: [(Class, &[&str]); 4] = [
+const WORDS: [(Class, &[&str]); 5] = [
+    (Class::Credentials, &ANY_OF_THESE),
     (Class::Permanent, &NEEDS_A_PERSON),
     (Class::Temporary, &LATER),
     (Class::Credentials, &CREDENTIALS),
     (Class::Temporary, &AGAIN),
 ];
 
+/// From a list of all that may be wrong, whatever it is (QQ): most often it is this.
+const ANY_OF_THESE: [&str; 1] = ["password is incorrect"];
+
 /// The account or its provider's settings (`[SYS/PERM]`): no other password would help.
-const NEEDS_A_PERSON: [&str; 17] = [
+const NEEDS_A_PERSON: [&str; 42] = [
+    "access disabled",
+    "access has been disabled",
+    "access is disabled",
+    "account blocked",
     "account disabled",
     "account has been",
+    "account inactive",
+    "account is blocked",
     "account is disabled",
+    "account is inactive",
+    "account is not active",
     "account suspended",
+    "basic auth",
+    "basicauth",
+    "cleartext",
     "contact your admin",
     "deactivated",
-    "is disabled for",
-    "imap access is disabled",
+    "disabled for this",
     "imap is disabled",
+    "is disabled for",
+    "login disabled",
+    "login is currently disabled",
+    "login is disabled",
+    "logins are disabled",
+    "logins disabled",
+    "mailbox is disabled",
+    "no access rights",
+    "no mechanism available",
+    "not allowed to use imap",
     "not enabled",
+    "not have access rights",
     "not permitted to use imap",
+    "plaintext",
     "suspended",
+    "under a layer",
     "unsafe login",
+    "user disabled",
+    "user is disabled",
     "via your browser",
     "web browser",
     "web login required",
@@ -87,34 +116,47 @@ const NEEDS_A_PERSON: [&str; 17] = [
 ];
 
 /// Trouble of the server that passes (`[SYS/TEMP]`; qF1, qF2).
-const LATER: [&str; 36] = [
-    "backoff",
+const LATER: [&str; 50] = [
     "backend error",
+    "backoff",
+    "bandwidth",
+    "being moved",
     "busy",
     "connection limit",
     "connection refused",
     "connection to",
     "database error",
     "disk full",
+    "exceeded",
+    "frequency limit",
+    "generic failure",
+    "i/o error",
+    "in transit",
     "internal error",
     "internal failure",
     "internal server",
     "later",
+    "limit reached",
+    "lockdown",
     "locked",
     "maintenance",
+    "maximum number",
     "no space left",
     "not available",
     "not connected",
     "not ready",
     "not responding",
+    "offline",
     "out of memory",
+    "out of service",
     "over quota",
     "overload",
     "overquota",
-    "out of service",
     "rate limit",
+    "reached the limit",
     "read-only mode",
     "resource",
+    "saslauthd",
     "server error",
     "shutting down",
     "system error",
@@ -124,6 +166,7 @@ const LATER: [&str; 36] = [
     "timed out",
     "timeout",
     "too many",
+    "unreachable",
 ];
 
 /// Name or password (`[AUTH]`).

@@ -57,6 +57,90 @@ fn w043_only_what_speaks_of_credentials_is_auth() {
         ("BAD what", TEMP),
         ("NO [AUTHENTICATIONFAILED] System error", AUTH),
         ("NO [UNAVAILABLE] Invalid password", TEMP),
+        // Gmail
+        (
+            "NO [ALERT] Account exceeded command or bandwidth limits. (Failure)",
+            TEMP,
+        ),
+        (
+            "NO [ALERT] Too many simultaneous connections. (Failure)",
+            TEMP,
+        ),
+        ("NO Lockdown in sector 4 (Failure)", TEMP),
+        // Exchange and Outlook.com
+        ("NO AUTHENTICATE failed.", AUTH),
+        ("BAD User is authenticated but not connected.", TEMP),
+        (
+            "NO Request is throttled. Suggested Backoff Time: 299995 milliseconds",
+            TEMP,
+        ),
+        ("NO LOGIN failed. LogonDenied-BasicAuthBlocked", PERM),
+        ("NO Basic authentication is disabled", PERM),
+        // Yahoo
+        (
+            "NO [SERVERBUG] LOGIN Server error - Please try again later.",
+            TEMP,
+        ),
+        ("NO (#MBR1212) Incorrect username or password.", AUTH),
+        // Dovecot
+        (
+            "NO [ALERT] Maximum number of connections from user+IP exceeded",
+            TEMP,
+        ),
+        (
+            "NO Temporary authentication failure. [host:2026-11-30 06:00:00]",
+            TEMP,
+        ),
+        (
+            "NO Plaintext authentication disallowed on non-secure (SSL/TLS) connections.",
+            PERM,
+        ),
+        ("NO Login is currently disabled.", PERM),
+        // Cyrus
+        ("NO Login failed: authentication failure", AUTH),
+        ("NO Login failed: generic failure", TEMP),
+        (
+            "NO Login failed: cannot connect to saslauthd server: No such file or directory",
+            TEMP,
+        ),
+        ("NO Login failed: no mechanism available", PERM),
+        ("NO Login only available under a layer", PERM),
+        ("NO System I/O error", TEMP),
+        // Courier
+        ("NO Login failed.", AUTH),
+        ("NO Error: Temporary failure, please try again later.", TEMP),
+        // Zimbra
+        ("NO cleartext logins disabled", PERM),
+        ("NO LOGIN failed: account is not active", PERM),
+        // QQ and 163
+        (
+            "NO Login fail. Account is abnormal, service is not open, password is incorrect, login frequency \
+             limited, or system is busy.",
+            AUTH,
+        ),
+        ("NO System busy!", TEMP),
+        (
+            "NO LOGIN Unsafe Login. Please contact kefu@188.com for help",
+            PERM,
+        ),
+        ("NO ERR.LOGIN.PASSERR", AUTH),
+        // GMX, iCloud, Yandex
+        (
+            "NO IMAP access disabled, please enable it in your settings",
+            PERM,
+        ),
+        (
+            "NO [UNAVAILABLE] The mailbox is temporarily unavailable",
+            TEMP,
+        ),
+        (
+            "NO [AUTHENTICATIONFAILED] LOGIN invalid credentials or IMAP is disabled",
+            AUTH,
+        ),
+        (
+            "NO This user does not have access rights to this service",
+            PERM,
+        ),
     ] {
         for (open, capabilities) in [
             (password_open(), BARE),
@@ -75,6 +159,8 @@ fn w043_only_what_speaks_of_credentials_is_auth() {
         ("NO Mailbox is locked by POP server", TEMP),
         ("NO System error (I/O)", TEMP),
         ("NO Maintenance", TEMP),
+        ("NO System I/O error", TEMP),
+        ("BAD User is authenticated but not connected.", TEMP),
         ("NO no such folder", PERM),
     ] {
         let mut world = greeted(crate::common::config(), password_open(), BARE);
