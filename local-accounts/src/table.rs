@@ -136,10 +136,7 @@ impl Table {
         let mut all_secrets_stored = true;
         for entry in self.entries().filter(PasswdEntry::is_open) {
             let credential = entry.credential();
-            if credential.is_locked() {
-                continue;
-            }
-            all_secrets_stored &= credential.stored_secret().is_some();
+            all_secrets_stored &= credential.suits_digests();
             if let Some(weakness) = credential.weakness() {
                 *weak.entry(weakness).or_default() += 1;
             }

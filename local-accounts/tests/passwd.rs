@@ -314,6 +314,11 @@ closed2:{PLAIN}a::::::nologin= nodelay
 opened:{PLAIN}a::::::nologin=no
 any:::::::nopassword
 anynear:::::::nopassword allow_nets=127.0.0.0/8
+anyplain:{plain}::::::nopassword=y
+local:{PLAIN}a::::::allow_nets=local
+localnear:{PLAIN}a::::::allow_nets=local,192.0.2.7
+mapped:{PLAIN}a::::::allow_nets=::ffff:192.0.2.7,::ffff:198.51.100.0/120
+all:{PLAIN}a::::::allow_nets=0.0.0.0/0,::/0
 ";
     fs::write(&path, text).unwrap();
     assert_eq!(faults(text.as_bytes()), [""; 0]);
@@ -355,6 +360,16 @@ anynear:::::::nopassword allow_nets=127.0.0.0/8
         ("any", "", "203.0.113.1", false),
         ("anynear", "whatever", "203.0.113.1", false),
         ("anynear", "whatever", "127.0.0.1", true),
+        ("anyplain", "whatever", "203.0.113.1", true),
+        ("local", "a", "127.0.0.1", false),
+        ("local", "a", "", false),
+        ("localnear", "a", "192.0.2.7", true),
+        ("localnear", "a", "192.0.2.8", false),
+        ("mapped", "a", "192.0.2.7", true),
+        ("mapped", "a", "::ffff:198.51.100.9", true),
+        ("mapped", "a", "192.0.2.8", false),
+        ("all", "a", "192.0.2.8", true),
+        ("all", "a", "2001:db8::1", true),
     ] {
         assert_eq!(
             check(user, password, from),
@@ -368,7 +383,7 @@ anynear:::::::nopassword allow_nets=127.0.0.0/8
         .collect();
     assert_eq!(homes[0].as_deref(), Some("/home/near"));
     assert_eq!(homes[1], None);
-    assert_eq!(accounts.weaknesses(), [("nopassword", 2)]);
+    assert_eq!(accounts.weaknesses(), [("nopassword", 3)]);
 }
 
 /// Tools mend what they can, and leave every other line as it is.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use imap_backend::{ImapBackend, Memory};
-use local_accounts::FileAccounts;
 use pop3_proto::backend::{Login, Mechanism, Refusal, RefusalKind};
 use pop3_proto::server::Policy;
 use pop3_server::name::{Names, Rewrite};
@@ -16,6 +15,7 @@ use pop3_server::tls::UpstreamTls;
 use crate::budget::Budget;
 use crate::monitor::Monitor;
 use crate::served::Served;
+use crate::stores::Secrets;
 
 /// An upstream, ready for use.
 #[derive(Debug)]
@@ -28,16 +28,19 @@ pub struct Upstream {
     pub tls: Option<Arc<UpstreamTls>>,
 }
 
+/// Makes the backend of a session.
+pub type MakeBackend = Box<dyn Fn() -> Served + Send + Sync>;
+
 /// A store, ready for use.
 pub struct Store {
     /// Its name in logs.
     pub name: String,
     /// Whether all accounts share one maildrop.
     pub shared: bool,
-    /// Its accounts, if they are those of a file.
-    pub accounts: Option<Arc<FileAccounts>>,
+    /// Whether APOP and CRAM-MD5 work for all its accounts.
+    pub secrets: Secrets,
     /// Makes a backend for a session.
-    pub backend: Box<dyn Fn() -> Served + Send + Sync>,
+    pub backend: MakeBackend,
 }
 
 impl fmt::Debug for Store {
@@ -136,29 +139,13 @@ fn without_digests(policy: &Policy) -> Option<Policy> {
 }
 
 impl Gateway {
-    /// The first store with an account that APOP and CRAM-MD5 cannot work for, because only a hash of its
-    /// password is there. Clients that choose the way to log in by themselves would be locked out of it.
-    pub(crate) fn store_with_hashes(&self) -> Option<&str> {
-        let stores = self
-            .routes
-            .entries()
-            .filter_map(|target| match &target.place {
-                Place::Store(store) => Some(store),
-                Place::Upstream(_) => None,
-            });
-        let mut hashed = stores.filter(|store| {
-            let accounts = store.accounts.as_ref();
-            accounts.is_some_and(|accounts| !accounts.all_secrets_stored())
-        });
-        hashed.next().map(|store| store.name.as_str())
-    }
-
-    /// Whether there are accounts of which nothing is known here: on upstreams, and in databases.
-    pub(crate) fn has_unknown_accounts(&self) -> bool {
+    /// The first place with accounts that APOP and CRAM-MD5 cannot work for, as far as is known: clients that
+    /// choose the way to log in by themselves would be locked out of them.
+    pub(crate) fn without_secrets(&self) -> Option<&Place> {
         let mut places = self.routes.entries().map(|target| &target.place);
-        places.any(|place| match place {
+        places.find(|place| match place {
             Place::Upstream(_) => true,
-            Place::Store(store) => store.accounts.is_none(),
+            Place::Store(store) => !store.secrets.all_stored(),
         })
     }
 }
@@ -168,7 +155,7 @@ impl Service for Gateway {
 
     fn policy(&self, listener: &Arc<Policy>) -> Arc<Policy> {
         if offers_digests(listener)
-            && self.store_with_hashes().is_some()
+            && self.without_secrets().is_some()
             && let Some(without) = without_digests(listener)
         {
             return Arc::new(without);

@@ -191,21 +191,26 @@ fn warn_of_digests(listener: &Listener, policy: &Policy, gateway: &Gateway) {
         return;
     }
     let listener = &listener.name;
-    if let Some(store) = gateway.store_with_hashes() {
-        tracing::warn!(
-            listener,
-            store,
-            "APOP and CRAM-MD5 are not offered as long as the store has accounts with hashes, for which they cannot \
-             work; store their secrets (\"pop3-gateway account passwd --stored-secret\"), or leave apop and CRAM-MD5 \
-             out"
-        );
-    } else if gateway.has_unknown_accounts() {
-        tracing::warn!(
-            listener,
-            "APOP and CRAM-MD5 work only for accounts whose secret is stored as it is; a client that chooses by itself, \
-             as curl does, cannot log in to accounts on upstreams or with hashes in a database; leave apop and \
-             CRAM-MD5 out if there are such"
-        );
+    match gateway.without_secrets() {
+        None => {}
+        Some(Place::Upstream(upstream)) => {
+            let upstream = &upstream.name;
+            tracing::warn!(
+                listener,
+                upstream,
+                "APOP and CRAM-MD5 are not offered, because they need the password, which only the upstream holds; \
+                 leave apop and CRAM-MD5 out"
+            );
+        }
+        Some(Place::Store(store)) => {
+            let (store, remedy) = (&store.name, store.secrets.remedy());
+            tracing::warn!(
+                listener,
+                store,
+                "APOP and CRAM-MD5 are not offered, because they work only for accounts whose secret is stored as \
+                 it is, and {remedy}; or leave apop and CRAM-MD5 out"
+            );
+        }
     }
 }
 
@@ -310,8 +315,9 @@ fn stores<'c>(
     config: &'c Config,
     surroundings: &Surroundings,
 ) -> Result<HashMap<&'c str, Place>, WiringError> {
+    let digests = config.listeners.iter().any(Listener::offers_digests);
     let store = |own: &'c pop3_server::config::Store| {
-        let store = stores::store(own, &surroundings.verifier()?)
+        let store = stores::store(own, &surroundings.verifier()?, digests)
             .map_err(|cause| WiringError::new(format!("store {:?}", own.name), cause))?;
         Ok((own.name.as_str(), Place::Store(Arc::new(store))))
     };

@@ -404,3 +404,95 @@ fn w064_a_template_with_an_unknown_column_is_refused_with_the_known_ones() {
         assert!(said.contains(part), "{said}\nlacks {part}");
     }
 }
+
+/// APOP, CRAM-MD5 and accounts in a database: offered only as long as all have a stored secret, so that curl, which
+/// takes CRAM-MD5 wherever it is offered, logs in to accounts with hashes.
+#[test]
+fn w065_digests_are_offered_only_where_a_database_has_every_secret() {
+    let digests = "[[listener]]\napop = true\nsasl = [\"CRAM-MD5\", \"PLAIN\"]\n";
+    let place_with = |store: &str| {
+        let place = Place::new(store);
+        let text = fs::read_to_string(&place.config).unwrap();
+        fs::write(&place.config, text.replace("[[listener]]\n", digests)).unwrap();
+        place
+    };
+    let offers = |gateway: &Gateway| {
+        let mut client = gateway.connect();
+        let banner = pop3_proto::apop::find_timestamp(&client.received).is_some();
+        let capa = String::from_utf8(client.ask("CAPA")).unwrap();
+        assert!(capa.contains("SASL") && capa.contains("PLAIN"), "{capa}");
+        assert_eq!(banner, capa.contains("CRAM-MD5"), "{capa}");
+        banner
+    };
+    let answer = |gateway: &Gateway, user: &str| {
+        let mut client = gateway.connect();
+        client.say(&format!("USER {user}"));
+        let answer = client.say(&format!("PASS {user}"));
+        client.say("QUIT");
+        answer
+    };
+    let hash = |place: &Place, user: &str| {
+        place.good("account add", &["--password-stdin", user], user);
+    };
+    for runtime in RUNTIMES {
+        // the tool's own tables, asked at the start; a login to an account with a hash that came later teaches
+        let place = place_with(OWN);
+        place.good("store migrate", &[], "");
+        let stored = ["--password-stdin", "--stored-secret", "tim"];
+        place.good("account add", &stored, "tim");
+        let gateway = Gateway::start(runtime, 1, &["--config", &place.config]);
+        assert!(offers(&gateway));
+        hash(&place, "ann");
+        assert!(answer(&gateway, "ann").starts_with("+OK"));
+        assert!(!offers(&gateway));
+        let gateway = Gateway::start(runtime, 1, &["--config", &place.config]);
+        assert!(!offers(&gateway));
+        // forms that others write: a digest is no stored secret, and a locked account does not count
+        for (password, all) in [
+            ("{cleartext}x", true),
+            ("{PLAIN.b64}dGlt", true),
+            ("!", true),
+            ("*", true),
+            ("{PLAIN-MD5}0", false),
+            ("{SSHA}x", false),
+        ] {
+            place.sql(&format!(
+                "update pop3_accounts set password = '{password}' where name = 'ann'"
+            ));
+            let gateway = Gateway::start(runtime, 1, &["--config", &place.config]);
+            assert_eq!(offers(&gateway), all, "{password}");
+        }
+
+        // while the tables are not there nothing is known; the next login asks
+        let place = place_with(OWN);
+        let gateway = Gateway::start(runtime, 1, &["--config", &place.config]);
+        assert!(!offers(&gateway));
+        place.good("store migrate", &[], "");
+        place.good("account add", &stored, "tim");
+        assert!(answer(&gateway, "tim").starts_with("+OK"));
+        assert!(offers(&gateway));
+
+        // the administrator's tables: only where he says so, and as long as it is true
+        for (said, all) in [("", false), ("stored_secrets = true\n", true)] {
+            let place = place_with(&format!(
+                "[[store]]\nname = \"own\"\nkind = \"sql\"\nurl = \"DB\"\n[store.queries]\n\
+                 list = \"select id from mails\"\nbody = \"select '' as body from mails where id = :id\"\n\
+                 account = \"select password from people where login = :user\"\n{said}"
+            ));
+            place.sql(
+                "create table mails (id integer primary key autoincrement); \
+                 create table people (login text primary key, password text); \
+                 insert into people values ('tim', '{PLAIN}tim'), \
+                 ('ann', '{PLAIN-MD5}7e0d7f8a5d96c24ffcc840f31bce72b2');",
+            );
+            let gateway = Gateway::start(runtime, 1, &["--config", &place.config]);
+            assert_eq!(offers(&gateway), all, "{said}");
+            assert!(answer(&gateway, "ann").starts_with("+OK"));
+            assert!(!offers(&gateway));
+            let output = place.tool("check", &[], "");
+            let told = String::from_utf8_lossy(&output.stdout).into_owned()
+                + &String::from_utf8_lossy(&output.stderr);
+            assert_eq!(told.contains("stored_secrets = true"), !all, "{told}");
+        }
+    }
+}

@@ -306,6 +306,18 @@ fn mistakes_are_exit_code_2_and_one_line() {
     );
 }
 
+/// The tools find an account as a login does: without case, and however its letters are composed.
+#[test]
+fn w055_messages_go_to_the_account_that_a_login_finds() {
+    let place = Place::new(MAILDIR);
+    place.good("account add", &["--password-stdin", "jos\u{e9}"], "x");
+    for name in ["jos\u{e9}", "Jose\u{301}", "\u{ff4a}OS\u{c9}"] {
+        place.good("message add", &["--user", name], "Subject: x\n\nx\n");
+    }
+    let listed = place.good("message list", &["--user", "jos\u{e9}"], "");
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+}
+
 /// From a file, from standard input, and as a plain text; what was added is what a client gets.
 #[test]
 fn messages_are_added_listed_and_removed() {

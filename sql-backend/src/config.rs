@@ -23,6 +23,8 @@ pub struct Config {
     pub maildrops: Maildrops,
     /// Who may log in.
     pub logins: Logins,
+    /// Whether the database has the secrets of all accounts as they are. [`NotAll`](StoredSecrets::NotAll).
+    pub stored_secrets: StoredSecrets,
     /// How passwords are checked, if the database holds them.
     pub verifier: VerifierConfig,
     /// The most octets of a message that is read in one piece: one of [`Queries`] without
@@ -43,6 +45,7 @@ impl Config {
             name: String::new(),
             maildrops: Maildrops::Own,
             logins: Logins::Own,
+            stored_secrets: StoredSecrets::NotAll,
             verifier: VerifierConfig::default(),
             max_message: 64 << 20,
             cached_sizes: 1 << 18,
@@ -215,6 +218,18 @@ pub struct Queries {
     pub delete: Vec<String>,
     /// Makes a message of a plain text.
     pub template: Option<Template>,
+}
+
+/// Whether a database has the secrets of all its accounts as they are, which APOP and CRAM-MD5 need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredSecrets {
+    /// All of them, as far as is known. A login to an account with a hash changes this to
+    /// [`NotAll`](Self::NotAll).
+    All,
+    /// Not all, or it does not matter.
+    NotAll,
+    /// The tool's own tables are asked at the next login. Of tables of the administrator's nothing can be known.
+    Unknown,
 }
 
 /// Who may log in.

@@ -56,7 +56,7 @@ mod store;
 mod template;
 mod tools;
 
-pub use config::{Config, DatabaseUrl, Logins, Maildrops, PoolLimits, Queries};
+pub use config::{Config, DatabaseUrl, Logins, Maildrops, PoolLimits, Queries, StoredSecrets};
 pub use error::SqlError;
 pub use local_accounts::VerifierConfig;
 pub use mailbox::SqlMailbox;

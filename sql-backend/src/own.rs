@@ -17,6 +17,8 @@ pub(crate) struct Own {
     pub(crate) named: Statement,
     pub(crate) delete: Statement,
     pub(crate) password: Statement,
+    /// An account that nobody can log in to by APOP or CRAM-MD5, though by its password.
+    pub(crate) hashed: Statement,
     pub(crate) accounts: Statement,
     pub(crate) add_account: Statement,
     pub(crate) set_password: Statement,
@@ -64,6 +66,13 @@ impl Own {
             named: statement(&named)?,
             delete: statement(&delete)?,
             password: statement("SELECT name, password FROM pop3_accounts WHERE name = :user")?,
+            // only {PLAIN}, {CLEAR} and {CLEARTEXT} are stored secrets; ! and * lock
+            hashed: statement(
+                "SELECT name FROM pop3_accounts
+                 WHERE (UPPER(password) NOT LIKE '{PLAIN%' AND UPPER(password) NOT LIKE '{CLEAR%'
+                     AND password NOT LIKE '!%' AND password <> '*')
+                 OR UPPER(password) LIKE '{PLAIN-%' LIMIT 1",
+            )?,
             accounts: statement(&accounts)?,
             add_account: statement(
                 "INSERT INTO pop3_accounts (name, password) VALUES (:user, :password)",

@@ -1,15 +1,15 @@
 //! The store: a database, what is read from it, and who may log in.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use local_accounts::{Credential, Verifier};
 use pop3_proto::backend::awaiting::AsyncStore;
 use pop3_proto::backend::store::{Accounts, StoreError};
 use pop3_proto::backend::{Caller, Login, Open};
 
-use crate::config::{Config, DatabaseUrl, Logins, Maildrops};
-use crate::database::{Cell, Database, Options, Value};
+use crate::config::{Config, DatabaseUrl, Logins, Maildrops, StoredSecrets};
+use crate::database::{Cell, Database, Lease, Options, Value};
 use crate::error::SqlError;
 use crate::mailbox::SqlMailbox;
 use crate::own::Own;
@@ -23,6 +23,8 @@ use crate::statement::Statement;
 pub struct SqlStore {
     pub(crate) shared: Arc<Shared>,
     doors: Arc<Doors>,
+    /// Never held while anything is waited for.
+    stored_secrets: Arc<Mutex<StoredSecrets>>,
 }
 
 /// What all sessions use.
@@ -89,6 +91,7 @@ impl SqlStore {
         Ok(Self {
             shared: Arc::new(shared),
             doors: Arc::new(doors),
+            stored_secrets: Arc::new(Mutex::new(config.stored_secrets)),
         })
     }
 
@@ -142,6 +145,53 @@ impl SqlStore {
         self.shared.database.close().await;
     }
 
+    /// Whether APOP and CRAM-MD5 work for all accounts in the database, as far as is known: asks and waits for
+    /// nobody.
+    pub fn all_secrets_stored(&self) -> bool {
+        match &*self.doors {
+            Doors::Query { .. } => self.stored_secrets() == StoredSecrets::All,
+            Doors::Accounts(_) => false,
+        }
+    }
+
+    /// Asks the tool's own tables whether the secrets of all accounts are stored. Of tables of the
+    /// administrator's nothing can be known.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn ask_stored_secrets(&self) -> Result<StoredSecrets, SqlError> {
+        if !self.has_own_accounts() {
+            return Ok(StoredSecrets::Unknown);
+        }
+        let mut lease = self.shared.database.lease().await?;
+        self.ask_secrets(&mut lease).await
+    }
+
+    async fn ask_secrets(&self, lease: &mut Lease) -> Result<StoredSecrets, SqlError> {
+        let hashed = lease.first(&self.shared.own.hashed, &[]).await?;
+        let found = match hashed {
+            Some(_) => StoredSecrets::NotAll,
+            None => StoredSecrets::All,
+        };
+        self.learn(found);
+        Ok(found)
+    }
+
+    fn stored_secrets(&self) -> StoredSecrets {
+        *self
+            .stored_secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learn(&self, found: StoredSecrets) {
+        *self
+            .stored_secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = found;
+    }
+
     pub(crate) fn has_own_accounts(&self) -> bool {
         matches!(&*self.doors, Doors::Query { own: true, .. })
     }
@@ -169,6 +219,9 @@ impl SqlStore {
             let row = lease
                 .first(statement, &[("user", Value::Text(&user))])
                 .await?;
+            if own && self.stored_secrets() == StoredSecrets::Unknown {
+                self.ask_secrets(&mut lease).await?;
+            }
             row.map(|cells| Found::new(cells, &user))
         };
         // a database may find a name in another case, or with spaces behind it
@@ -184,6 +237,12 @@ impl SqlStore {
                 "the credential of {user:?} in the database: {error}"
             ))
         })?;
+        if credential
+            .as_ref()
+            .is_some_and(|found| !found.suits_digests())
+        {
+            self.learn(StoredSecrets::NotAll);
+        }
         let (login, caller) = (login.clone(), caller.clone());
         blocking::unblock(move || {
             verifier

@@ -143,6 +143,11 @@ impl Credential {
         }
     }
 
+    /// Whether APOP and CRAM-MD5 lock nobody out of the account: its secret is stored, or nobody logs in to it.
+    pub fn suits_digests(&self) -> bool {
+        self.stored_secret().is_some() || self.is_locked()
+    }
+
     /// Whether checking it is work.
     pub(crate) fn is_hash(&self) -> bool {
         match &self.kind {

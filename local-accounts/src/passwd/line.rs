@@ -150,7 +150,7 @@ fn account(line: &str) -> Result<PasswdEntry, Wrong> {
     let (text, rest) = after.split_at(text_len);
     let fields = extra_fields(rest).map_err(|what| Wrong::new(at + text_len, what))?;
     let credential = match (fields.nopassword, text) {
-        (true, "") => Credential::none_wanted(),
+        (true, text) if is_empty(text) => Credential::none_wanted(),
         (true, _) => {
             let what = "nopassword goes with an empty credential only; remove one of them";
             return Err(Wrong::new(at, what));
@@ -166,6 +166,12 @@ fn account(line: &str) -> Result<PasswdEntry, Wrong> {
         rest: rest.into(),
         fields,
     })
+}
+
+/// Whether there is nothing, or nothing after a scheme: Dovecot's documentation writes `{plain}` with nopassword.
+fn is_empty(credential: &str) -> bool {
+    credential.is_empty()
+        || credential.starts_with('{') && credential.find('}') == Some(credential.len() - 1)
 }
 
 fn extra_fields(rest: &str) -> Result<Fields, String> {
@@ -217,19 +223,33 @@ fn switched(name: &str, value: Option<&str>) -> Result<bool, String> {
     }
 }
 
-/// Addresses and networks with commas between them.
+/// Addresses and networks with commas between them. `local` is Dovecot's word for clients without an address, of
+/// which there are none here.
 fn networks(name: &str, value: &str) -> Result<Vec<IpNet>, String> {
     let network = |text: &str| {
         let bare = text.trim_start_matches('[').trim_end_matches(']');
         let net = bare.parse::<IpNet>().ok();
         let address = || bare.parse::<IpAddr>().ok().map(IpNet::from);
-        net.or_else(address).ok_or_else(|| {
+        net.or_else(address).map(canonical).ok_or_else(|| {
             format!(
                 "{name}: {text:?} is no network; write for example 192.0.2.0/24 or 2001:db8::/32"
             )
         })
     };
-    value.split(',').map(network).collect()
+    let named = value.split(',').filter(|text| *text != "local");
+    named.map(network).collect()
+}
+
+/// A network of IPv4 addresses that are written as IPv6 addresses (RFC 4291 section 2.5.5.2) is one of IPv4:
+/// clients are compared as such.
+fn canonical(net: IpNet) -> IpNet {
+    let mapped = net.addr().to_canonical();
+    let bits = net
+        .prefix_len()
+        .checked_sub(96)
+        .filter(|_| mapped.is_ipv4());
+    let canonical = bits.and_then(|bits| IpNet::new(mapped, bits).ok());
+    canonical.filter(|_| net.addr().is_ipv6()).unwrap_or(net)
 }
 
 /// Of two networks one lies within the other, or they share nothing.

@@ -124,6 +124,12 @@ impl PasswdFile {
         })
     }
 
+    /// The account of this name, however it is written: as a login finds it.
+    pub fn find(&self, name: &str) -> Option<&PasswdEntry> {
+        let wanted = folded(name);
+        self.entries().find(|entry| folded(&entry.name) == wanted)
+    }
+
     /// What is wrong with lines of the file: the name of the account that is off for it, if it can be read, and
     /// the mistake.
     pub fn faults(&self) -> Vec<(Option<String>, PasswdError)> {

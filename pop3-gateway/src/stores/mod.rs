@@ -26,15 +26,23 @@ use pop3_server::config::{self, ListedMessage, StoreKind};
 use crate::compose::Mail;
 use crate::listed::Listed;
 use crate::served::Served;
-use crate::service::Store;
+use crate::service::{MakeBackend, Store};
 
 /// Why a store cannot be used: what to tell the operator.
 pub type Problem = Box<dyn std::error::Error + Send + Sync>;
 
-/// Makes a store ready.
-pub fn store(config: &config::Store, verifier: &Arc<Verifier>) -> Result<Store, Problem> {
+/// Makes a store ready. `digests` says whether APOP or CRAM-MD5 are wanted, for which a database is asked whether
+/// all accounts can do them.
+pub fn store(
+    config: &config::Store,
+    verifier: &Arc<Verifier>,
+    digests: bool,
+) -> Result<Store, Problem> {
     let accounts = accounts(config, verifier)?;
-    let backend: Box<dyn Fn() -> Served + Send + Sync> = match &config.kind {
+    let mut secrets = accounts
+        .as_ref()
+        .map(|accounts| Secrets::File(Arc::clone(accounts)));
+    let backend: MakeBackend = match &config.kind {
         StoreKind::Files(files) => {
             let accounts = named(&accounts)?;
             blocking(files::store(files, accounts)?)
@@ -47,10 +55,10 @@ pub fn store(config: &config::Store, verifier: &Arc<Verifier>) -> Result<Store, 
             blocking(Listed::new(messages?, named(&accounts)?))
         }
         StoreKind::Sql(sql) => {
-            let accounts = accounts
-                .clone()
-                .map(|accounts| accounts as Arc<dyn Accounts>);
-            sql::backend(&config.name, sql, accounts)?
+            let accounts = accounts.map(|accounts| accounts as Arc<dyn Accounts>);
+            let (backend, in_database) = sql::backend(config, sql, accounts, digests)?;
+            secrets.get_or_insert(in_database);
+            backend
         }
     };
     let shared = match &config.kind {
@@ -64,9 +72,55 @@ pub fn store(config: &config::Store, verifier: &Arc<Verifier>) -> Result<Store, 
     Ok(Store {
         name: config.name.clone(),
         shared,
-        accounts,
+        secrets: secrets.unwrap_or(Secrets::Nowhere),
         backend,
     })
+}
+
+/// Who knows whether the secrets of all accounts of a store are stored as they are.
+pub enum Secrets {
+    /// A file of accounts.
+    File(Arc<FileAccounts>),
+    /// The database of a store, in the tool's own tables.
+    #[cfg(feature = "sql")]
+    Own(sql_backend::SqlStore),
+    /// The database of a store, in the administrator's tables.
+    #[cfg(feature = "sql")]
+    Queried(sql_backend::SqlStore),
+    /// There are no accounts.
+    Nowhere,
+}
+
+impl Secrets {
+    /// As far as is known: asks and waits for nobody.
+    pub(crate) fn all_stored(&self) -> bool {
+        match self {
+            Self::File(accounts) => accounts.all_secrets_stored(),
+            #[cfg(feature = "sql")]
+            Self::Own(store) | Self::Queried(store) => store.all_secrets_stored(),
+            Self::Nowhere => true,
+        }
+    }
+
+    /// What is in the way, and what to do about it.
+    pub(crate) fn remedy(&self) -> &'static str {
+        match self {
+            Self::File(_) | Self::Nowhere => {
+                "not all of the file are; give those with hashes new ones with \"pop3-gateway account passwd \
+                 --stored-secret\""
+            }
+            #[cfg(feature = "sql")]
+            Self::Own(_) => {
+                "not all in the database are, or it does not answer; give those with hashes new ones with \
+                 \"pop3-gateway account passwd --stored-secret\""
+            }
+            #[cfg(feature = "sql")]
+            Self::Queried(_) => {
+                "queries.account may give others; if it gives {PLAIN} secrets alone, write stored_secrets = true \
+                 in [store.queries]"
+            }
+        }
+    }
 }
 
 /// Looks whether the folder is there and the database answers. Gives back what the operator should know of a
@@ -134,14 +188,14 @@ pub(crate) fn accounts(
             "nopassword" => tracing::warn!(
                 store,
                 accounts,
-                "whoever knows the name logs in to accounts with nopassword, with any password"
+                "anybody who knows the name can log in to accounts with nopassword, with any password"
             ),
             kind => tracing::warn!(
                 store,
                 accounts,
                 kind,
-                "passwords are kept in a form in which millions a second can be tried out by whoever gets hold of \
-                 it; give the accounts new ones with \"pop3-gateway account passwd\""
+                "passwords are kept in a form in which millions a second can be tried by anybody who gets hold of \
+                 the file; give the accounts new ones with \"pop3-gateway account passwd\""
             ),
         }
     }
@@ -155,7 +209,7 @@ fn named(accounts: &Option<Arc<FileAccounts>>) -> Result<Arc<dyn Accounts>, Prob
     }
 }
 
-fn blocking<S: blocking::Store>(store: S) -> Box<dyn Fn() -> Served + Send + Sync> {
+fn blocking<S: blocking::Store>(store: S) -> MakeBackend {
     let store = Arc::new(store);
     Box::new(move || Served::new(Blocking::new(Arc::clone(&store))))
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use pop3_proto::backend::store::Accounts;
 use pop3_server::config::{SqlStore, Store};
 
-use super::{Problem, Served};
+use super::{MakeBackend, Problem, Secrets};
 
 pub(crate) fn backend(
-    _: &str,
+    _: &Store,
     _: &SqlStore,
     _: Option<Arc<dyn Accounts>>,
-) -> Result<Box<dyn Fn() -> Served + Send + Sync>, Problem> {
+    _: bool,
+) -> Result<(MakeBackend, Secrets), Problem> {
     Err(missing())
 }
 

@@ -8,20 +8,42 @@ use pop3_proto::backend::awaiting::Awaiting;
 use pop3_proto::backend::store::Accounts;
 use pop3_proto::secret::Secret;
 use pop3_server::config::{self, SqlQueries, SqlTemplate};
-use sql_backend::{Config, DatabaseUrl, Logins, Maildrops, Queries, SqlError, SqlStore, Template};
+use sql_backend::{
+    Config, DatabaseUrl, Logins, Maildrops, Queries, SqlError, SqlStore, StoredSecrets, Template,
+};
 
-use super::{Nobody, Problem, Served};
+use super::{MakeBackend, Nobody, Problem, Secrets, Served};
 
-/// Connects to nothing.
+/// Connects to nothing, unless `digests` are wanted: the tool's own tables are asked then, in a thread of its own,
+/// whether all accounts can do them. One that does not answer is asked again at a login.
 pub(crate) fn backend(
-    name: &str,
+    own: &config::Store,
     sql: &config::SqlStore,
     accounts: Option<Arc<dyn Accounts>>,
-) -> Result<Box<dyn Fn() -> Served + Send + Sync>, Problem> {
-    let store = Arc::new(store(name, sql, accounts)?);
-    Ok(Box::new(move || {
-        Served::new(Awaiting::new(Arc::clone(&store)))
-    }))
+    digests: bool,
+) -> Result<(MakeBackend, Secrets), Problem> {
+    let stored = match &sql.queries {
+        Some(queries) if queries.stored_secrets => StoredSecrets::All,
+        None if digests && accounts.is_none() => {
+            let asked = std::thread::scope(|scope| {
+                let question = async |store: &SqlStore| store.ask_stored_secrets().await;
+                scope.spawn(move || ask(own, sql, question)).join()
+            });
+            match asked {
+                Ok(answer) => answer?.unwrap_or(StoredSecrets::Unknown),
+                Err(_) => StoredSecrets::Unknown,
+            }
+        }
+        Some(_) | None => StoredSecrets::NotAll,
+    };
+    let store = store(&own.name, sql, accounts, stored)?;
+    let secrets = match &sql.queries {
+        Some(_) => Secrets::Queried(store.clone()),
+        None => Secrets::Own(store.clone()),
+    };
+    let store = Arc::new(store);
+    let backend = move || Served::new(Awaiting::new(Arc::clone(&store)));
+    Ok((Box::new(backend), secrets))
 }
 
 /// Asks the database. Gives back what the operator should know.
@@ -39,7 +61,7 @@ pub(crate) fn ask<T>(
 ) -> Result<Result<T, SqlError>, Problem> {
     let elsewhere = own.accounts.as_ref();
     let accounts = elsewhere.map(|_| Arc::new(Nobody) as Arc<dyn Accounts>);
-    let store = store(&own.name, sql, accounts)?;
+    let store = store(&own.name, sql, accounts, StoredSecrets::NotAll)?;
     block_on(async {
         let answer = question(&store).await;
         store.close().await;
@@ -61,6 +83,7 @@ fn store(
     name: &str,
     sql: &config::SqlStore,
     accounts: Option<Arc<dyn Accounts>>,
+    stored_secrets: StoredSecrets,
 ) -> Result<SqlStore, Problem> {
     // made of a text
     let url = str::from_utf8(sql.url.expose()).unwrap_or_default();
@@ -73,6 +96,7 @@ fn store(
     }
     let mut config = Config::new(database);
     config.name = name.to_owned();
+    config.stored_secrets = stored_secrets;
     if let Some(connections) = sql.connections {
         config.pool.max_connections = connections;
     }

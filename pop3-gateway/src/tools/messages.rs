@@ -39,12 +39,7 @@ pub(super) fn user(store: &Store, named: Option<String>) -> Result<String, Failu
     let Place::File(path) = accounts::place(store)? else {
         return Ok(named);
     };
-    let file = PasswdFile::read(path)?;
-    let folded = named.to_lowercase();
-    let entry = file
-        .entries()
-        .find(|entry| entry.name().to_lowercase() == folded);
-    match entry {
+    match PasswdFile::read(path)?.find(&named) {
         Some(entry) => Ok(entry.maildrop().to_owned()),
         None => Err(Failure::presence(format!("there is no account {named:?}"))),
     }

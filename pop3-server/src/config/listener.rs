@@ -254,6 +254,11 @@ impl Listener {
             .find(|mechanism| !KNOWN.contains(&mechanism.as_str()))
     }
 
+    /// Whether there is a way to log in that needs accounts with a stored secret: APOP or CRAM-MD5.
+    pub fn offers_digests(&self) -> bool {
+        self.digest().is_some()
+    }
+
     /// The first way to log in that needs accounts with a stored secret, as its key and its name.
     pub(super) fn digest(&self) -> Option<(&'static str, &'static str)> {
         let cram = |mechanism: &Mechanism| mechanism.as_str() == "CRAM-MD5";

@@ -43,6 +43,8 @@ pub struct SqlQueries {
     pub delete: Vec<String>,
     /// The credential of `:user`.
     pub account: Option<String>,
+    /// Whether `account` gives every account's secret as it is, so that APOP and CRAM-MD5 work for all.
+    pub stored_secrets: bool,
     /// Makes a message of a plain text.
     pub template: Option<SqlTemplate>,
 }
@@ -129,9 +131,16 @@ impl SqlQueries {
             body_piece: table.get("body_piece")?,
             delete: table.get("delete")?.unwrap_or_default(),
             account: table.get("account")?,
+            stored_secrets: table.get("stored_secrets")?.unwrap_or_default(),
             template: None,
         };
         table.finish()?;
+        if queries.stored_secrets && queries.account.is_none() {
+            let what =
+                "it is about the secrets that queries.account gives, and there is no such query";
+            let remedy = "leave it out; of a file of accounts this is known";
+            return Err(table.fault(Problem::new("stored_secrets", what, remedy)));
+        }
         for (key, query, example) in [
             (
                 "list",
