@@ -37,14 +37,41 @@ pub(crate) fn look(head: &[u8]) -> Option<Charset> {
         [0xfe, 0xff, ..] => return Some(Charset::Utf16Be),
         _ => {}
     }
-    let plain = |octet: u8| matches!(octet, b'\t' | b'\n' | b'\r' | b' '..=b'~');
-    // a few characters are enough: no mail and no text has a zero
-    let first = head.get(..8).map(|first| first.as_chunks::<2>().0)?;
-    if first.iter().all(|[low, high]| plain(*low) && *high == 0) {
-        return Some(Charset::Utf16Le);
+    if !head.contains(&0) {
+        return None;
     }
-    let is_big = first.iter().all(|[high, low]| plain(*low) && *high == 0);
-    is_big.then_some(Charset::Utf16Be)
+    let encodings = [Charset::Utf16Le, Charset::Utf16Be];
+    encodings
+        .into_iter()
+        .find(|charset| is_utf16(head, *charset))
+}
+
+/// Whether these are characters of UTF-16 without a mark: no mail and no text has a zero otherwise.
+fn is_utf16(head: &[u8], charset: Charset) -> bool {
+    let (pairs, odd) = head.as_chunks::<2>();
+    if !odd.is_empty() {
+        return false;
+    }
+    let unit = |pair: &[u8; 2]| match charset {
+        Charset::Utf16Le => u16::from_le_bytes(*pair),
+        Charset::Utf16Be | Charset::Utf8 | Charset::MarkedUtf8 => u16::from_be_bytes(*pair),
+    };
+    // the second half of the last character may come later
+    let cut = pairs
+        .last()
+        .is_some_and(|pair| (0xd800..0xdc00).contains(&unit(pair)));
+    let pairs = &pairs[..pairs.len() - usize::from(cut)];
+    let blank = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{c}');
+    let text = |c: char| blank(c) || !c.is_control();
+    if !char::decode_utf16(pairs.iter().map(unit)).all(|c| c.is_ok_and(text)) {
+        return false;
+    }
+    // Latin letters have a zero each. Others have one in each blank, and a high octet that is a control character
+    let zeros = pairs.iter().filter(|pair| unit(pair) < 0x100).count();
+    let controls = head
+        .iter()
+        .any(|octet| *octet != 0 && octet.is_ascii_control() && !blank(char::from(*octet)));
+    zeros * 2 >= pairs.len() || controls && zeros * 10 >= pairs.len()
 }
 
 /// Whether a text begins with a header field: printable characters, a colon.
