@@ -1,6 +1,7 @@
-//! What was learned of an upstream, beyond the session: that commands get lost, that it wants ID first.
+//! What was learned of an upstream, beyond the session: that commands get lost, that it wants ID first,
+//! that its operator was told how deleting goes there.
 //!
-//! Three bits for each upstream, whatever it does. Never decides what to make of them.
+//! Four bits for each upstream, whatever it does. Never decides what to make of them.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -15,6 +16,7 @@ pub struct Learned(Arc<AtomicU8>);
 const LOSES_PIPELINED: u8 = 1;
 const KEEPS_PIPELINED: u8 = 2;
 const WANTS_ID: u8 = 4;
+const WAY_KNOWN: u8 = 8;
 
 impl Learned {
     /// What follows LOGIN without waiting for its answer gets lost.
@@ -32,6 +34,11 @@ impl Learned {
         self.has(WANTS_ID)
     }
 
+    /// Whether it has what deleting takes was found out, and told if not.
+    pub(crate) fn knows_way(&self) -> bool {
+        self.has(WAY_KNOWN)
+    }
+
     pub(crate) fn learn_loses_pipelined(&self) {
         self.learn(LOSES_PIPELINED);
     }
@@ -42,6 +49,10 @@ impl Learned {
 
     pub(crate) fn learn_wants_id(&self) {
         self.learn(WANTS_ID);
+    }
+
+    pub(crate) fn learn_way(&self) {
+        self.learn(WAY_KNOWN);
     }
 
     fn has(&self, bit: u8) -> bool {
@@ -59,6 +70,7 @@ impl fmt::Debug for Learned {
             .field("loses_pipelined", &self.loses_pipelined())
             .field("keeps_pipelined", &self.keeps_pipelined())
             .field("wants_id", &self.wants_id())
+            .field("knows_way", &self.knows_way())
             .finish()
     }
 }

@@ -146,6 +146,7 @@ impl ImapBackend {
             Purpose::Select,
         );
         if first {
+            self.ask_for_way();
             self.put(Command::Scan { to: None, flags }, Purpose::Scan);
         }
     }
@@ -219,6 +220,7 @@ impl ImapBackend {
         let mailbox = self.mailbox();
         self.trouble.opened(mailbox);
         self.listing = Some(0);
+        self.tell_way();
         self.ready();
     }
 

@@ -9,6 +9,7 @@ mod alert;
 mod deadline;
 mod deliver;
 mod folder;
+mod foresight;
 mod link;
 mod login;
 mod open;

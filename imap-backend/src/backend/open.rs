@@ -163,7 +163,9 @@ impl ImapBackend {
                 self.capabilities_settled = true;
                 self.open_folder();
             }
-            Purpose::Capability => self.log_in(),
+            Purpose::Capability if opening.step == Step::Capability => self.log_in(),
+            // asked in the flight of the folder
+            Purpose::Capability => self.capabilities_settled |= ok && opening.step == Step::Folder,
             Purpose::Login | Purpose::Authenticate if ok => self.authenticated(),
             Purpose::Login | Purpose::Authenticate => self.not_authenticated(notice),
             Purpose::Enable => {

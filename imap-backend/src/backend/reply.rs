@@ -56,7 +56,7 @@ impl ImapBackend {
         self.lent.clear();
         push_decimal(&mut self.lent, self.uid_validity);
         self.lent.push(b'.');
-        push_decimal(&mut self.lent, uid.into());
+        push_decimal(&mut self.lent, uid);
         Some(Reply::Entry {
             size,
             unique_id: &self.lent,

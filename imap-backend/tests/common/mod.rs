@@ -64,6 +64,8 @@ pub struct World {
     pub effects: Vec<String>,
     /// Whether connections succeed by themselves.
     pub connects: bool,
+    /// Whether CAPABILITY in the flight of the folder is answered by itself.
+    pub answers_capability: bool,
     /// How many bytes a read gives, in turn.
     pub chunks: Vec<usize>,
     chunk: usize,
@@ -111,6 +113,7 @@ impl World {
             bodies: BTreeMap::new(),
             effects: Vec::new(),
             connects: true,
+            answers_capability: true,
             chunks: vec![usize::MAX],
             chunk: 0,
             room: 16 * 1024,
@@ -311,11 +314,30 @@ impl World {
                 self.backend.received(self.now, n);
                 self.reads += 1;
             }
-            if !moved {
+            if !moved && !self.answer_capability() {
                 break;
             }
         }
         self.check();
+    }
+
+    /// Tells nothing new where the capabilities are asked for behind SELECT: most scripts are about
+    /// something else.
+    fn answer_capability(&mut self) -> bool {
+        let find = |needle: &[u8]| self.sent.windows(needle.len()).position(|w| w == needle);
+        let asks = b" CAPABILITY\r\n";
+        let (Some(select), Some(end)) = (find(b" SELECT "), find(asks)) else {
+            return false;
+        };
+        if !self.answers_capability || end < select {
+            return false;
+        }
+        let line = self.sent[..end].iter().rposition(|&b| b == b'\n');
+        let start = line.map_or(0, |at| at + 1);
+        let tag = String::from_utf8_lossy(&self.sent[start..end]).into_owned();
+        self.sent.drain(start..end + asks.len());
+        self.socket.extend(format!("{tag} OK\r\n").into_bytes());
+        true
     }
 
     fn next_chunk(&mut self) -> usize {

@@ -20,7 +20,9 @@ fn auto(learned: &Learned) -> Config {
 fn dovecot(config: Config) -> World {
     let mut world = World::new(config);
     world.open(password_open());
-    world.serve(&format!("* OK [CAPABILITY {BARE} ID] Dovecot ready.\r\n"));
+    world.serve(&format!(
+        "* OK [CAPABILITY {BARE} ID UIDPLUS] Dovecot ready.\r\n"
+    ));
     world
 }
 
