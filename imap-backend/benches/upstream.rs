@@ -72,7 +72,7 @@ fn opening() -> ImapBackend {
     backend.handle_outcome(NOW, Outcome::Connected);
     receive(
         &mut backend,
-        b"* OK [CAPABILITY IMAP4rev1 LITERAL+] Dovecot ready\r\n",
+        b"* OK [CAPABILITY IMAP4rev1 LITERAL+ UIDPLUS] Dovecot ready\r\n",
     );
     backend
 }

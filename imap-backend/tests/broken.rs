@@ -275,6 +275,40 @@ fn w007_a_connection_that_is_lost_while_idle_blames_nobody() {
     assert!(process.memory.lock().unwrap().is_empty());
 }
 
+/// A size that differs from the announced one is told once a session, with number and UID, and as a warning
+/// where much is missing. What comes is delivered.
+#[test]
+fn w006_a_differing_size_is_told_once_a_session_with_its_uid() {
+    for (sent, level) in [
+        ("eleven octs", "Information"),
+        ("nine octs", "Information"),
+        ("four", "Warning"),
+    ] {
+        let mut config = config();
+        config.read_ahead = 0;
+        let mut world = World::opened(config, FULL, &[(4, 10), (9, 10), (12, 10)]);
+        for (index, uid) in [4, 9, 12].into_iter().enumerate() {
+            world.retrieve(uid, index as u32);
+            let text = if uid == 4 { "ten octets" } else { sent };
+            let tag = world.expect(&format!("UID FETCH {uid} (UID BODY.PEEK[])"));
+            world.serve(&format!(
+                "{}{tag} OK\r\n",
+                body(index as u32 + 1, uid, text)
+            ));
+            world.expect_replies(&[
+                &format!("BodyStart {uid} Some({})", text.len()),
+                &format!("BodyEnd {uid}"),
+            ]);
+        }
+        let notes = world.notes();
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        let sends = format!("announced 10 octets and sends {};", sent.len());
+        for part in [level, "message 2", "UID 9", &sends] {
+            assert!(notes[0].contains(part), "{part}: {notes:?}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
