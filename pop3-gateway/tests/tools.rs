@@ -194,6 +194,16 @@ fn w060_tools_tell_and_mend_lines_that_are_wrong() {
     let listed = place.good("account list", &[], "");
     assert!(listed.contains("old\tcredential off\tfault"), "{listed}");
     assert!(listed.contains("users:2:5: no credential"), "{listed}");
+    // they are warnings, and no mistake that would keep the service from its start
+    let told = place.good("check", &[], "");
+    for part in [
+        "is good",
+        "warning",
+        "users:1:5: the scheme {LANMAN}",
+        "users:2:5: no credential",
+    ] {
+        assert!(told.contains(part), "{told}\nlacks {part}");
+    }
     place.good("account add", &["--password-stdin", "tim"], "secret");
     place.good(
         "account passwd",

@@ -80,6 +80,32 @@ fn p064_c004_what_needs_the_password_is_not_offered() {
     assert!(!settings.policy.mechanisms.contains(&cram));
 }
 
+/// Where a route leads to an upstream, APOP and CRAM-MD5 would lock its users out: they are left out although all
+/// accounts of the store could do them. The store alone offers them.
+#[test]
+fn w065_digests_are_not_offered_beside_an_upstream() {
+    let dir = tempfile::tempdir().unwrap();
+    let users = dir.path().join("users");
+    std::fs::write(&users, "tim:{PLAIN}tim\n").unwrap();
+    let store = format!("[[store]]\nname = \"notes\"\nkind = \"list\"\naccounts = {users:?}\n");
+    let digests = format!("{LISTENER}apop = true\nsasl = [\"CRAM-MD5\", \"PLAIN\"]\n");
+    let mixed = format!(
+        "{UPSTREAM}{store}[routing]\ndefault = \"main\"\n[routing.user]\ntim = \"notes\"\n"
+    );
+    for (places, offered) in [(&store, true), (&mixed, false)] {
+        let settings = wire(&format!("{digests}{places}"));
+        let policy = settings.service.policy(&settings.policy);
+        let cram = Mechanism::new("CRAM-MD5").unwrap();
+        assert_eq!(policy.apop, offered, "{places}");
+        assert_eq!(policy.mechanisms.contains(&cram), offered, "{places}");
+        assert!(
+            policy
+                .mechanisms
+                .contains(&Mechanism::new("PLAIN").unwrap())
+        );
+    }
+}
+
 /// G25: names that lead to one mailbox share its lock, and no others do.
 #[test]
 fn g25_the_lock_is_of_the_mailbox_and_not_of_the_name() {

@@ -211,7 +211,9 @@ impl<'d> Table<'d> {
     }
 
     fn ask(&mut self, key: &'static str) -> Option<(usize, &'d Spanned<DeValue<'d>>)> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         self.entries
             .get_key_value(key)
             .map(|(key, value)| (key.span().start, value))

@@ -212,6 +212,13 @@ fn mistakes_in_stores() {
             "nobody could log in",
         ),
         (
+            other(
+                "kind = \"sql\"\nurl = \"x\"\n[store.queries]\nlist = \"x\"\nbody = \"y\"\n\
+                 stored_secrets = true",
+            ),
+            "store[1].queries.stored_secrets: it is about the secrets that queries.account gives",
+        ),
+        (
             error(&format!(
                 "{LISTENER}{}",
                 STORE.replace("accounts = \"users\"\n", "")
@@ -229,6 +236,9 @@ fn mistakes_in_stores() {
     ] {
         assert!(message.contains(part), "{message}\nlacks\n{part}");
     }
+    // each key that is known is named once
+    let unknown = other("kind = \"maildir\"\npath = \"x\"\nzzzzzzzz = 1");
+    assert_eq!(unknown.matches("path,").count(), 1, "{unknown}");
     // whatever is wrong with it, the address of a database is not repeated
     let secret = other("kind = \"sql\"\nurl = [\"mysql://a:hush@b/c\"]");
     assert!(!secret.contains("hush"), "{secret}");
