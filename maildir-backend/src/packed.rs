@@ -132,7 +132,7 @@ impl Read for Unpacked<'_> {
             if self.failed.load(Ordering::Relaxed) {
                 return io::Error::other(format!("a packed message cannot be read: {error}"));
             }
-            broken(format!("the packed message is damaged: {error}"))
+            broken(format!("the packed message cannot be unpacked: {error}"))
         })?;
         match self.left.checked_sub(read as u64) {
             Some(left) => self.left = left,
@@ -182,6 +182,11 @@ impl<R: Read> Frames<R> {
                     if io::copy(&mut skipped, &mut io::sink())? < length.into() {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     }
+                }
+                Err(FrameDecoderError::DictNotProvided { dict_id }) => {
+                    return Err(io::Error::other(format!(
+                        "it needs the zstd dictionary {dict_id}, and dictionaries cannot be read here"
+                    )));
                 }
                 Err(error) => return Err(io::Error::other(error)),
             }

@@ -159,9 +159,11 @@ fn w062_what_cannot_be_unpacked_here_is_named() {
     disk.put("new/1.a", b"\xfd7zXZ\0 and so on");
     disk.put("new/2.a", b"CRYPTED\x03\x07\x01");
     disk.put("new/3.a", "x\n");
+    // a frame that names the dictionary with the number 7
+    disk.put("new/4.a", b"\x28\xb5\x2f\xfd\x21\x07\x05\x29\0\0hello");
     let mut mailbox = disk.open();
-    assert_eq!(mailbox.list().unwrap().len(), 3);
-    for (at, how) in [(0, "xz"), (1, "encryption")] {
+    assert_eq!(mailbox.list().unwrap().len(), 4);
+    for (at, how) in [(0, "xz"), (1, "encryption"), (3, "the zstd dictionary 7")] {
         let error = read(&mut mailbox, at).unwrap_err();
         assert!(
             matches!(&error, StoreError::Permanent(text) if text.contains(how)),
