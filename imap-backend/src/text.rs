@@ -4,7 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
+use pop3_proto::backend::Login;
 use pop3_proto::secret::Secret;
+use zeroize::Zeroizing;
 
 /// The most characters of an upstream's text that are passed on.
 const BOUND: usize = 200;
@@ -12,17 +14,27 @@ const BOUND: usize = 200;
 /// A secret that is shorter is masked as a whole word only: it may be part of any other.
 const SHORT: usize = 6;
 
-/// Words that servers say by themselves. A mask in the place of one tells a reader who knows the server what the
-/// password is, and what stands there tells nobody that it is a password.
-const SERVERS_WORDS: &str = "a able access account again all allowed an and another are as at auth authenticate \
-    authenticated authentication authenticationfailed authorization authorizationfailed bad be busy but by bye can \
-    cannot capability clear closed closing completed command connection contactadmin credentials denied disabled done \
-    error exceeded expired fail failed failure fetch for found from goodbye greetings have hello id idle imap imap4 \
-    imap4rev1 in inbox incorrect internal internet invalid is it later limit list literal locked log logged login \
-    logging logout mail mailbox many message must name namespace no not of ok on or out password permission please \
-    preauth privacyrequired ready rejected required see select selected server service session starttls \
-    success successful system temporarily temporary terminating that the this time to too try unable unavailable \
-    unknown unsupported use user username valid web welcome with wrong you your";
+/// Words that servers say by themselves until a folder is open. A mask in the place of one tells a reader who knows
+/// the server what the password is, and what stands there tells nobody that it is a password. Such a password is
+/// masked only where the name that it was sent with stands before it.
+const SERVERS_WORDS: &str = "a able access account again all allowed an and another answered appendlimit are as at auth authenticate \
+    authenticated authentication authenticationfailed authorization authorizationfailed bad be begin binary busy \
+    but by bye can cannot capability carriage catenate children citadel clear closed closing command completed \
+    compress condstore connection contactadmin courier courier-imap cram-md5 created credentials cyrus debian \
+    deflate deleted denied disabled done dovecot draft drafts enable enabled english error esearch esort exceeded \
+    exchange exists expired fail failed failure fetch first flagged flags for forwarded found from gimap gmail \
+    goodbye google greetings have hello hi highest highestmodseq host id idle imap imap4 imap4rev1 important in \
+    inbox incorrect internal internet invalid is it junk later limit limited list list-extended list-status \
+    literal literal+ literal- locked log logged logging login login-referrals logindisabled logout mail mailbox \
+    many mdn message metadata microsoft microsoft.exchange.imap4 mode modseq move multiappend must name namespace \
+    negotiation next nil no no-op nomodseq noop not notify now oauthbearer object objectid of ok on or original \
+    out password permanent permanentflags permission permitted plain please post-login preauth predicted preview \
+    privacyrequired private proceed protocol qresync quota read-only read-write ready recent rejected requests \
+    required ripe sasl-ir savedate search searchres see seen select selected send sent server server4 service \
+    session sort spam special-use starttls status store submitted subscribed success successful sync system \
+    temporarily temporary terminating that the this thread time tls to token tokens too trash try ubuntu uid \
+    uidnext uidplus uids uidvalidity unable unavailable unknown unseen unselect unsupported use user username utf8 \
+    valid vanished verified version web welcome with within wrong xclient xlist xoauth2 you your zimbra";
 
 /// Secrets that may turn up in what the upstream says, and what is put in their place.
 #[derive(Debug, Default)]
@@ -32,6 +44,39 @@ pub(crate) struct Mask {
 }
 
 impl Mask {
+    /// The secret of this login, if it has one that could be said again.
+    pub(crate) fn add_login(&mut self, login: &Login) {
+        if let Login::Password {
+            user,
+            password: secret,
+        }
+        | Login::ActingFor {
+            by: user,
+            password: secret,
+            ..
+        }
+        | Login::Bearer {
+            user,
+            token: secret,
+            ..
+        } = login
+        {
+            self.add_of(user, secret);
+        }
+    }
+
+    /// The secret that was sent with this name.
+    pub(crate) fn add_of(&mut self, user: &str, secret: &Secret) {
+        if is_servers_word(secret.expose()) {
+            for between in [&b" "[..], b"\" \""] {
+                let both = Zeroizing::new([user.as_bytes(), between, secret.expose()].concat());
+                self.add(both.as_slice().into(), "<credentials>");
+            }
+        } else {
+            self.add(secret.clone(), "<password>");
+        }
+    }
+
     pub(crate) fn add(&mut self, secret: Secret, name: &'static str) {
         if secret.is_empty() || is_servers_word(secret.expose()) {
             return;
@@ -63,7 +108,9 @@ impl Mask {
                 let is_here = |(secret, _): &&(Secret, &str)| {
                     let secret = secret.expose();
                     let after = rest.get(secret.len()).copied();
-                    rest.starts_with(secret)
+                    // a server may say again in capitals what it heard
+                    rest.get(..secret.len())
+                        .is_some_and(|said| said.eq_ignore_ascii_case(secret))
                         && (secret.len() >= SHORT || !(joins(before) || joins(after)))
                 };
                 self.secrets.iter().find(is_here)
@@ -175,6 +222,26 @@ mod tests {
             assert_eq!(once, shown, "{secrets:?}");
             assert_eq!(mask.clean(once.as_bytes()), shown, "again");
         }
+    }
+
+    /// What the server says by itself stays, what it says again does not.
+    #[test]
+    fn w028_a_password_that_is_a_servers_word_is_masked_beside_its_name() {
+        for password in ["login", "Dovecot", "Flagged", "password"] {
+            let mut mask = Mask::default();
+            mask.add_of("tim", &Secret::from(password.as_bytes()));
+            let own = format!("* OK {password} ready");
+            assert_eq!(mask.clean(own.as_bytes()), own);
+            let quoted = format!("A1 BAD unknown: LOGIN \"tim\" \"{password}\"");
+            let shown = mask.clean(quoted.as_bytes());
+            assert_eq!(shown, "A1 BAD unknown: LOGIN \"<credentials>\"");
+            let atoms = format!("A1 BAD unknown: LOGIN TIM {}", password.to_uppercase());
+            let shown = mask.clean(atoms.as_bytes());
+            assert_eq!(shown, "A1 BAD unknown: LOGIN <credentials>");
+        }
+        let mut mask = Mask::default();
+        mask.add_of("tim", &Secret::from(&b"Tr0ub4dor"[..]));
+        assert_eq!(mask.clean(b"NO bad TR0UB4DOR"), "NO bad <password>");
     }
 
     #[test]

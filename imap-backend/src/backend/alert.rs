@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use pop3_proto::backend::{Login, Note};
+use pop3_proto::backend::Note;
 
 use super::ImapBackend;
 use crate::client::Notice;
@@ -58,16 +58,8 @@ impl ImapBackend {
     /// The mask of the connection is gone once the login is through, the credentials are not.
     fn masked(&self, text: &str) -> String {
         let mut mask = Mask::default();
-        if let Some(open) = &self.open
-            && let Login::Password {
-                password: secret, ..
-            }
-            | Login::ActingFor {
-                password: secret, ..
-            }
-            | Login::Bearer { token: secret, .. } = &open.login
-        {
-            mask.add(secret.clone(), "<password>");
+        if let Some(open) = &self.open {
+            mask.add_login(&open.login);
         }
         mask.clean(text.as_bytes())
     }

@@ -5,7 +5,7 @@
 use alloc::format;
 use alloc::string::ToString;
 
-use pop3_proto::backend::{Failure, Login, Note, Refusal, RefusalKind};
+use pop3_proto::backend::{Failure, Note, Refusal, RefusalKind};
 use pop3_proto::trouble::Trouble;
 
 use super::link::Link;
@@ -109,7 +109,7 @@ impl ImapBackend {
                 self.client
                     .mask
                     .add(written.as_slice().into(), "<password>");
-                self.client.mask.add(password.clone(), "<password>");
+                self.client.mask.add_of(&user, &password);
                 let login = Command::Login {
                     user: &user,
                     password: &password,
@@ -137,16 +137,7 @@ impl ImapBackend {
                         .mask
                         .add(encoded.as_bytes().into(), "<credentials>");
                 }
-                if let Login::Password {
-                    password: secret, ..
-                }
-                | Login::ActingFor {
-                    password: secret, ..
-                }
-                | Login::Bearer { token: secret, .. } = &open.login
-                {
-                    self.client.mask.add(secret.clone(), "<password>");
-                }
+                self.client.mask.add_login(&open.login);
                 let initial = if initial_response {
                     exchange.message.take()
                 } else {
