@@ -256,6 +256,22 @@ fn w020_a_login_whose_turn_does_not_come_is_answered_within_the_grace() {
     assert!(rig.client.shut_down);
 }
 
+/// W020: a login that waits does not hold up the end of the server: its client hears it at once.
+#[test]
+fn w020_a_login_that_waits_is_answered_when_the_server_goes_down() {
+    let (_, settings, server) = good();
+    let mut rig = Rig::new(&settings, &server);
+    rig.ask("USER joe");
+    rig.ask("PASS wrong");
+    rig.ask("USER joe");
+    rig.ask(&format!("PASS {PASSWORD}"));
+    assert_eq!(server.throttle().waiting(), 1);
+    rig.connection.shut_down(rig.now);
+    rig.run();
+    assert!(rig.heard().starts_with("-ERR [SYS/TEMP]"));
+    assert_eq!(server.throttle().waiting(), 0);
+}
+
 /// W023: strangers do not keep others out; the oldest of those who come in crowds goes.
 #[test]
 fn w023_a_crowd_before_login_makes_room() {

@@ -28,6 +28,13 @@ use crate::throttle::Look;
 /// A client that leaves after this time may have given up on a slow upstream.
 const PATIENT: Duration = Duration::from_secs(10);
 
+const GOES_DOWN: &str = "the server goes down";
+
+/// As the log tells of a login that nobody has found good.
+fn unseen(detail: &str) -> Refusal {
+    Refusal::new(RefusalKind::Credentials, detail)
+}
+
 pub(super) struct Attempt {
     look: Look,
     /// The login, while it waits.
@@ -134,6 +141,18 @@ impl<S: Service> Connection<S> {
         self.session.handle_reply(now, Reply::Failed(failure));
     }
 
+    /// The server goes down: a login that waits is answered instead of looked at.
+    pub(super) fn waits_no_more(&mut self, now: Time) {
+        let waits = |attempt: &Attempt| attempt.open.is_some() && !attempt.given_up;
+        if self.attempt.as_deref().is_some_and(waits) {
+            self.report
+                .refused(&unseen(GOES_DOWN), self.session.summary());
+            self.verdict(now, None);
+            let failure = Failure::temporary(GOES_DOWN);
+            self.session.handle_reply(now, Reply::Failed(failure));
+        }
+    }
+
     /// The session will hear no more of its backend. Why shows a moment later.
     pub(super) fn leaves(&mut self) {
         if let Some(attempt) = &mut self.attempt {
@@ -150,7 +169,7 @@ impl<S: Service> Connection<S> {
         let patient = now.since(attempt.since) >= PATIENT;
         let out = self.is_out();
         let (fault, detail) = match self.report.reason {
-            Some(Reason::ShutDown) => (None, "the server goes down"),
+            Some(Reason::ShutDown) => (None, GOES_DOWN),
             Some(Reason::TurnedOut) => (None, "others wanted the place"),
             Some(Reason::LoginTimeout | Reason::BackendSilent) if waits => {
                 (None, "its turn did not come in time")
@@ -173,8 +192,7 @@ impl<S: Service> Connection<S> {
             ),
             _ => (Some(Fault::Left), "the client left before the answer"),
         };
-        let refusal = Refusal::new(RefusalKind::Credentials, detail);
-        self.report.refused(&refusal, self.session.summary());
+        self.report.refused(&unseen(detail), self.session.summary());
         self.verdict(now, fault);
     }
 

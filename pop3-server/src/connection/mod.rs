@@ -234,6 +234,7 @@ impl<S: Service> Connection<S> {
     /// The server goes down: finish the response, refuse the next command, close. No update.
     pub fn shut_down(&mut self, now: Time) {
         self.session.shut_down(now);
+        self.waits_no_more(now);
         self.advance(now);
     }
 
