@@ -275,6 +275,62 @@ fn w007_a_connection_that_is_lost_while_idle_blames_nobody() {
     assert!(process.memory.lock().unwrap().is_empty());
 }
 
+/// A literal that is far shorter than announced: the line after it is no part of the message where it comes in
+/// whole lines, and no minute is waited for the rest.
+#[test]
+fn w007_the_end_of_a_command_is_no_part_of_a_message_that_is_far_too_short() {
+    for (text, missing) in [
+        ("Subject: x\r\n\r\nhello\r\n", 102_400),
+        ("x\r\n", 40_000),
+        ("", 99_999),
+    ] {
+        for text in [text.to_owned(), format!("{}\r\n{text}", "y".repeat(90_000))] {
+            for chunk in [usize::MAX, 1000] {
+                for tail in [")", " UID 10)", " FLAGS (\\Seen))"] {
+                    let mut world = World::opened(config(), FULL, &[(10, 5)]);
+                    world.chunks = vec![chunk];
+                    world.retrieve(1, 0);
+                    let tag = world.expect("UID FETCH 10 (UID BODY.PEEK[])");
+                    let size = text.len() + missing;
+                    world.serve(&format!("* 1 FETCH (UID 10 BODY[] {{{size}}}\r\n{text}"));
+                    world.serve(&format!("{tail}\r\n"));
+                    world.serve(&format!("{tag} OK done\r\n"));
+                    world.pass(Duration::from_secs(6));
+                    let came = world.bodies.get(&1).cloned().unwrap_or_default();
+                    assert!(
+                        text.as_bytes().starts_with(&came),
+                        "{missing} {chunk} {tail:?}"
+                    );
+                    assert!(came.len() + 3 >= text.len(), "{missing} {chunk} {tail:?}");
+                    // of which nothing was sent it gets another try
+                    assert!(
+                        came.is_empty()
+                            || world.replies.iter().any(|r| r.starts_with("BodyFailed 1")),
+                        "{:?}",
+                        world.replies
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// What only reads like the end of a command waits for what follows, and comes whole.
+#[test]
+fn w007_a_message_that_quotes_the_end_of_a_command_comes_whole() {
+    let quoted = ")\r\nA4 OK done\r\n UID 10)\r\nA99 NO no\r\n)\r\n";
+    let text = quoted.repeat(3000);
+    for chunk in [usize::MAX, 1, 7, 13, 512, 5000] {
+        let mut world = World::opened(config(), FULL, &[(10, 5)]);
+        world.chunks = vec![chunk];
+        world.retrieve(1, 0);
+        let tag = world.expect("UID FETCH 10 (UID BODY.PEEK[])");
+        world.serve(&format!("{}{tag} OK\r\n", body(1, 10, &text)));
+        world.expect_replies(&[&format!("BodyStart 1 Some({})", text.len()), "BodyEnd 1"]);
+        assert!(world.bodies[&1] == text.as_bytes(), "{chunk}");
+    }
+}
+
 /// A size that differs from the announced one is told once a session, with number and UID, and as a warning
 /// where much is missing. What comes is delivered.
 #[test]

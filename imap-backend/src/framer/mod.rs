@@ -5,7 +5,8 @@
 //! literal is gets decided by the caller, because only the grammar knows. A literal that is the body
 //! is never collected: it is lent out piece by piece from where it was received. Its last [`HOLD`] octets
 //! are only lent once the line behind them is here: a literal that is shorter than it was announced would
-//! take that line, and what follows, for a part of the message.
+//! take that line, and what follows, for a part of the message. What reads like the end of a command waits
+//! for more, wherever it comes.
 //!
 //! It never looks into a line beyond "may a literal stand here": status, continuation and tagged lines
 //! end in free text, in which `{5}` means nothing.
@@ -24,6 +25,8 @@ pub(crate) const LIMIT: usize = 64 * 1024;
 pub(crate) const COLLECT: u64 = 8 * 1024;
 /// How many octets at the end of a lent literal wait for the line behind it.
 pub(crate) const HOLD: u64 = 32 * 1024;
+/// How far back the end of a command is looked for where a literal should go on.
+const CLOSING: usize = 1024;
 /// The room while nothing big is expected.
 const SMALL: usize = 512;
 
@@ -239,22 +242,35 @@ impl Framer {
         self.lendable() > 0
     }
 
+    #[inline]
     fn lendable(&self) -> usize {
         let State::Lend { left, whole } = self.state else {
             return 0;
         };
-        let held = if whole { 0 } else { HOLD };
-        self.take(left.saturating_sub(held))
+        if whole {
+            return self.take(left);
+        }
+        let free = self.take(left.saturating_sub(HOLD));
+        let here = &self.buf[self.start..self.end];
+        // nearly always it stops within a line
+        if free > 0 && here.ends_with(b"\n") {
+            free.min(here.len() - closing(here))
+        } else {
+            free
+        }
     }
 
     /// The line behind the literal that is lent, once it is here to its end; told once. What is no end of
     /// a FETCH shows that the literal was not as long as announced.
+    #[inline]
     pub(crate) fn behind(&mut self) -> Option<&[u8]> {
         let State::Lend { left, whole: false } = self.state else {
             return None;
         };
-        let from = self.start + usize::try_from(left).ok()?;
-        let rest = self.buf.get(from..self.end)?;
+        if left >= (self.end - self.start) as u64 {
+            return None;
+        }
+        let rest = &self.buf[self.start + left as usize..self.end];
         let end = match memchr(b'\n', rest) {
             Some(end) => end,
             None if left <= HOLD && self.end - self.start >= LIMIT => rest.len(),
@@ -265,6 +281,7 @@ impl Framer {
     }
 
     /// The last line of what is held back, if it ends there.
+    #[inline]
     pub(crate) fn held_line(&self) -> Option<&[u8]> {
         let State::Lend { whole: false, .. } = self.state else {
             return None;
@@ -360,6 +377,32 @@ impl Framer {
             state @ (State::Line | State::Lend { .. } | State::Discard { .. }) => state,
         };
     }
+}
+
+/// How many octets at the end of what is here read like the end of a command. A literal that is far
+/// shorter than announced would lend them out. If they are part of it, what follows shows that.
+fn closing(here: &[u8]) -> usize {
+    let near = &here[here.len().saturating_sub(CLOSING)..];
+    let Some(text) = near.strip_suffix(b"\n") else {
+        return 0;
+    };
+    let line_of = |text: &[u8]| memrchr(b'\n', text).map_or(0, |at| at + 1);
+    let closes = |line: &[u8]| {
+        let line = line.trim_ascii_end();
+        line.ends_with(b")") && matches!(line.first(), Some(b')' | b' '))
+    };
+    let last = line_of(text);
+    if closes(&text[last..]) {
+        return near.len() - last;
+    }
+    let tagged = text[last..].strip_prefix(b"A");
+    let before = &text[..last.saturating_sub(1)];
+    if tagged.is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit))
+        && closes(&before[line_of(before)..])
+    {
+        return near.len() - line_of(before);
+    }
+    0
 }
 
 /// Where a literal is announced at the end of a line that may hold one, and its length.
