@@ -17,6 +17,8 @@
 //! );
 //! ```
 
+mod reason;
+
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -200,7 +202,7 @@ pub enum Doubt<'a> {
     Unknown,
     /// It is none of those that were named by fingerprint.
     NotNamed,
-    /// Anything else.
+    /// Anything else; names of the verifier's errors are put into words.
     Other(&'a str),
 }
 
@@ -335,6 +337,7 @@ impl Doubt<'_> {
                  new fingerprint there"
             ),
             Self::Other(cause) => {
+                let cause = reason::in_words(cause);
                 format!(
                     "{cause}; if it is the right one, name exactly this one with {file} or {print}"
                 )

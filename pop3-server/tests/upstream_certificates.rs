@@ -253,6 +253,19 @@ fn w031_an_expired_certificate_is_refused() {
     assert!(log.contains(&text), "{log}");
 }
 
+/// A certificate that was made anew in the place of the one that is named: what is wrong is told in words.
+#[test]
+fn w040_another_certificate_of_an_authority_is_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = |name: &str| self_signed(folder.path(), name, AUTHORITY);
+    let (named, shown) = (own("named"), own("shown"));
+    let log = logged(|| assert!(!is_believed(&file(&named), &shown)));
+    assert!(
+        log.contains("it is that of an authority, not of a server; if it is"),
+        "{log}"
+    );
+}
+
 /// What stands in the file is the server's, whatever else it is; and it is told what is odd about it.
 #[test]
 fn w040_the_very_certificate_of_ca_file_is_believed() {
@@ -353,6 +366,7 @@ fn w040_fingerprints_name_certificates() {
         format!("sha256:{plain}"),
         format!("SHA256:{colons}"),
         format!("sha256 Fingerprint={}\n", colons.to_uppercase()),
+        colons.replace(':', " ").to_uppercase(),
     ] {
         assert_eq!(text.parse(), Ok(print(&old)), "{text}");
     }

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 digest of a certificate's DER form, as `openssl x509 -fingerprint -sha256` shows it.
 ///
-/// Read from 64 hexadecimal digits in any case, with or without colons between the octets, and `sha256:`
+/// Read from 64 hexadecimal digits in any case, with or without colons or spaces between the octets, and `sha256:`
 /// or what openssl puts before them. Written with `sha256:` and without colons.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
@@ -34,8 +34,8 @@ impl FromStr for Fingerprint {
             Some((head, rest)) if head.eq_ignore_ascii_case("sha256:") => rest,
             Some(_) | None => text,
         };
-        let digits: Vec<u8> = if bare.contains(':') {
-            let octets: Vec<_> = bare.split(':').collect();
+        let digits: Vec<u8> = if bare.contains([':', ' ']) {
+            let octets: Vec<_> = bare.split([':', ' ']).collect();
             if octets.iter().any(|octet| octet.len() != 2) {
                 return Err(NoFingerprint);
             }
