@@ -238,8 +238,10 @@ impl Framer {
     }
 
     /// Whether lent octets wait to be taken.
+    #[inline]
     pub(crate) fn can_lend(&self) -> bool {
-        self.lendable() > 0
+        // asked much more often than there is anything
+        self.end > self.start && self.lendable() > 0
     }
 
     #[inline]
