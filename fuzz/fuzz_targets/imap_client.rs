@@ -109,7 +109,7 @@ struct Rig {
     opened: bool,
     challenged: bool,
     /// The UIDs of the maildrop.
-    uids: Vec<u32>,
+    uids: Vec<u64>,
     ids: BTreeSet<Vec<u8>>,
     /// Tickets in order, with what is known of their bodies.
     reading: VecDeque<(Ticket, Option<Body>)>,
@@ -118,7 +118,7 @@ struct Rig {
     wholes: BTreeSet<u32>,
     next_ticket: u32,
     /// What QUIT asked for.
-    update: Option<(BTreeSet<u32>, BTreeSet<u32>)>,
+    update: Option<(BTreeSet<u64>, BTreeSet<u64>)>,
     updating: bool,
     over: bool,
 }
@@ -583,7 +583,7 @@ impl Rig {
         };
         for range in set.split(',') {
             let (from, to) = range.split_once(':').unwrap_or((range, range));
-            let (from, to): (u32, u32) = (from.parse().expect("a UID"), to.parse().expect("a UID"));
+            let (from, to): (u64, u64) = (from.parse().expect("a UID"), to.parse().expect("a UID"));
             for uid in from..=to {
                 let marked = deleted.contains(&uid) || (seen && retrieved.contains(&uid));
                 assert!(marked, "{uid} is not marked: {command}");
