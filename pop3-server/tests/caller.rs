@@ -116,7 +116,9 @@ fn w022_a_backend_knows_the_address_and_its_failures() {
     rig.wait(settings.delay.most);
     let mut other = Rig::at(&settings, &server, peer_at("[2001:db8:1:2::4]:9")).unwrap();
     other.ask("USER tim");
+    // the network has failed before, so this one waits before it is looked at
     other.say("PASS slow\r\n");
+    other.wait(settings.delay.most);
     assert_eq!(ear.last().failures(), 1);
 }
 
