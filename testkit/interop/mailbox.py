@@ -103,6 +103,6 @@ class Imap:
 
 
 def normalised(body):
-    """CRLF line ends throughout and one at the end: what POP3 must carry (before stuffing)."""
-    body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+    """CRLF for every LF, and one at the end: what POP3 must carry (before stuffing). A CR alone stays (W049)."""
+    body = body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     return body if not body or body.endswith(b"\r\n") else body + b"\r\n"
