@@ -6,6 +6,7 @@ mod common;
 
 use common::{FULL, World, config, password_open, tags};
 use imap_backend::{Config, DeletePolicy};
+use pop3_proto::backend::Access;
 
 fn policies() -> [DeletePolicy; 6] {
     [
@@ -90,7 +91,26 @@ fn w009_what_deleting_needs_and_the_server_lacks_is_told_at_login() {
     }
 }
 
-/// A session that reads alone deletes nothing.
+/// `check --login` opens the folder for reading, and is where an operator looks.
+#[test]
+fn w009_a_login_that_asks_to_read_alone_is_told_too() {
+    let mut world = World::new(config());
+    let mut open = password_open();
+    open.access = Access::ReadOnly;
+    world.open(open);
+    world.serve("* OK [CAPABILITY IMAP4rev1] ready\r\n");
+    let login = world.expect("LOGIN \"alice\" \"secret\"");
+    world.serve(&format!("{login} OK [CAPABILITY IMAP4rev1] in\r\n"));
+    let examine = world.expect("EXAMINE \"INBOX\"");
+    let scan = world.expect("UID FETCH 1:* (UID RFC822.SIZE)");
+    world.serve(&format!(
+        "* 0 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n{examine} OK [READ-ONLY] x\r\n{scan} OK\r\n"
+    ));
+    world.expect_replies(&["Authenticated", "Opened ReadOnly"]);
+    assert!(world.notes().iter().any(|note| note.contains("UIDPLUS")));
+}
+
+/// Where the server opens a folder for reading alone nothing can be deleted anyway.
 #[test]
 fn w009_nothing_is_told_of_a_folder_that_is_only_read() {
     let mut world = World::new(config());

@@ -19,14 +19,16 @@ impl ImapBackend {
     /// after the login.
     pub(super) fn ask_for_way(&mut self) {
         let known = self.capabilities_settled || self.config.learned.knows_way();
-        if !known && !self.asked_read_only() && self.lacking().is_some() {
+        if !known && self.lacking().is_some() {
             self.put(Command::Capability, Purpose::Capability);
         }
     }
 
-    /// Tells what is missing, once it is certain.
+    /// Tells what is missing, once it is certain. A session that asked to read alone may be an operator's who
+    /// wants to know; where the server lets nobody delete there is nothing to tell.
     pub(super) fn tell_way(&mut self) {
-        if !self.capabilities_settled || self.read_only || self.config.learned.knows_way() {
+        let closed = self.read_only && !self.asked_read_only();
+        if !self.capabilities_settled || closed || self.config.learned.knows_way() {
             return;
         }
         self.config.learned.learn_way();

@@ -326,7 +326,9 @@ impl World {
     fn answer_capability(&mut self) -> bool {
         let find = |needle: &[u8]| self.sent.windows(needle.len()).position(|w| w == needle);
         let asks = b" CAPABILITY\r\n";
-        let (Some(select), Some(end)) = (find(b" SELECT "), find(asks)) else {
+        let (Some(select), Some(end)) =
+            (find(b" SELECT ").or_else(|| find(b" EXAMINE ")), find(asks))
+        else {
             return false;
         };
         if !self.answers_capability || end < select {
