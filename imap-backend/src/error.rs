@@ -7,6 +7,7 @@ use pop3_proto::backend::{Failure, FailureKind, Refusal, RefusalKind};
 
 use crate::client::Notice;
 use crate::grammar::{Code, Kind};
+use crate::text::MASKS;
 
 /// Why an `Open` ends without a maildrop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,7 +192,12 @@ const AGAIN: [&str; 3] = ["cannot connect", "try again", "unavailable"];
 
 /// What the text says, if it says anything.
 fn said_in_words(notice: &Notice) -> Option<Class> {
-    let text = notice.text.to_ascii_lowercase();
+    // a mask is our word, not the server's
+    let text = MASKS
+        .iter()
+        .fold(notice.text.to_ascii_lowercase(), |text, mask| {
+            text.replace(mask, "")
+        });
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let (class, _) = WORDS.iter().find(|(_, words)| has(words))?;
     Some(*class)

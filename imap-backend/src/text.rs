@@ -130,7 +130,7 @@ impl Mask {
 }
 
 /// What is put in the place of secrets.
-const MASKS: [&str; 2] = ["<password>", "<credentials>"];
+pub(crate) const MASKS: [&str; 2] = ["<password>", "<credentials>"];
 
 fn joins(neighbour: Option<u8>) -> bool {
     neighbour.is_some_and(|b| b.is_ascii_alphanumeric() || !b.is_ascii())

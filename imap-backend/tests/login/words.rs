@@ -55,6 +55,8 @@ fn w043_only_what_speaks_of_credentials_is_auth() {
         ("NO", AUTH),
         ("NO Falsches Kennwort", AUTH),
         ("BAD what", TEMP),
+        // what is masked in it is no word of the server's
+        ("BAD unknown: LOGIN \"alice\" \"secret\"", TEMP),
         ("NO [AUTHENTICATIONFAILED] System error", AUTH),
         ("NO [UNAVAILABLE] Invalid password", TEMP),
         // Gmail
