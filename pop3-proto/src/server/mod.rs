@@ -292,7 +292,16 @@ impl Session {
 
     fn request(&mut self, request: Request) {
         self.moments.backend = self.moments.now;
-        self.events.push_back(Event::Request(request));
+        self.tell(Event::Request(request));
+    }
+
+    /// An event is large, and as a rule there is one at a time: the queue that a session keeps has room for
+    /// one.
+    fn tell(&mut self, event: Event) {
+        if self.events.is_empty() {
+            self.events.reserve_exact(1);
+        }
+        self.events.push_back(event);
     }
 
     /// One line to the client.
@@ -339,6 +348,24 @@ mod tests {
         let octets = session.transmit().len();
         session.transmitted(Time::ZERO, octets);
         session.output.capacity()
+    }
+
+    /// A login is the largest event.
+    #[test]
+    fn an_idle_session_keeps_room_for_one_event() {
+        let policy = Policy {
+            clear_login: true,
+            ..Policy::default()
+        };
+        let mut session = Session::new(Arc::new(policy), "", Time::ZERO);
+        sent(&mut session);
+        session.handle_input(Time::ZERO, b"USER tim\r\nPASS secret\r\n");
+        assert!(matches!(
+            session.poll_event(),
+            Some(Event::Request(crate::backend::Request::Open(_)))
+        ));
+        assert_eq!(session.events.capacity(), 1);
+        assert!(size_of::<Event>() <= 136, "{}", size_of::<Event>());
     }
 
     /// Memory only while something moves: an idle session has no buffer, and one that sends a message does

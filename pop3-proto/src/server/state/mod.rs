@@ -96,7 +96,7 @@ impl Session {
                         self.close_at_once(Reason::ClientGone);
                     } else if !handshake && self.output.is_empty() {
                         self.state = State::StartingTls { handshake: true };
-                        self.events.push_back(Event::StartTls);
+                        self.tell(Event::StartTls);
                     }
                     return;
                 }
@@ -270,7 +270,7 @@ impl Session {
         }
         self.state = State::Closed;
         self.input.clear();
-        self.events.push_back(Event::Close(reason));
+        self.tell(Event::Close(reason));
     }
 
     /// Ends the session and drops what waits.
