@@ -10,6 +10,7 @@ use common::list::{ListService, Mood};
 use common::rig::Rig;
 use common::{PASSWORD, peer_at};
 use pop3_proto::server::{Policy, ReadOnly};
+use pop3_server::connection::Connection;
 use pop3_server::limit::Limits;
 use pop3_server::server::Server;
 use pop3_server::settings::Settings;
@@ -569,4 +570,11 @@ proptest! {
         prop_assert_eq!(server.locks().held(), 0);
         prop_assert_eq!(service.removed(), Vec::<u32>::new());
     }
+}
+
+/// Held as long as a client is idle.
+#[test]
+fn a_connection_itself_is_small() {
+    let itself = size_of::<Connection<ListService>>();
+    assert!(itself <= 1024, "{itself} octets without what it points to");
 }

@@ -117,11 +117,28 @@ pub(super) struct Device {
     tells: bool,
 }
 
+/// A [`Time`] in half the memory: the nanoseconds since the start of the clock, enough for centuries.
+#[derive(Clone, Copy, Debug)]
+struct Moment(u64);
+
+impl From<Time> for Moment {
+    fn from(time: Time) -> Self {
+        let nanoseconds = time.since_start().as_nanos();
+        Self(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<Moment> for Time {
+    fn from(Moment(nanoseconds): Moment) -> Self {
+        Self::from_start(Duration::from_nanos(nanoseconds))
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Known {
     origin: u64,
     proof: Digest,
-    last: Time,
+    last: Moment,
     /// It was used up, or was wrong after it was right: only the address is still known.
     spent: bool,
 }
@@ -164,10 +181,12 @@ impl Devices {
         if known.len() >= DEVICES {
             known.remove(0);
         }
+        // nearly all names have one device, and there are many names
+        known.reserve_exact(1);
         known.push(Known {
             origin: device.origin,
             proof: device.proof,
-            last: now,
+            last: Moment::from(now),
             spent: false,
         });
     }
@@ -185,7 +204,7 @@ impl Devices {
 
     /// Forgets the names that were right longest ago, a tenth of all.
     fn make_room(&mut self, now: Time) {
-        let last = |known: &Vec<Known>| known.last().map_or(Time::ZERO, |known| known.last);
+        let last = |known: &Vec<Known>| known.last().map_or(Time::ZERO, |known| known.last.into());
         self.0.retain(|_, known| now.since(last(known)) < LIFETIME);
         if self.0.len() < NAMES {
             return;
@@ -199,5 +218,31 @@ impl Devices {
 }
 
 fn is_fresh(known: &Known, now: Time) -> bool {
-    now.since(known.last) < LIFETIME
+    now.since(known.last.into()) < LIFETIME
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    /// They stay for days, each name with one device as a rule.
+    #[test]
+    fn a_known_device_takes_little_memory() {
+        let key = Key::new();
+        let login = Login::Password {
+            user: "tim".into(),
+            password: b"secret"[..].into(),
+        };
+        let origin = Origin::from(IpAddr::from([192, 0, 2, 1]));
+        let mut devices = Devices::default();
+        let device = key.device(&login, origin).expect("a random key");
+        for second in 0..3 {
+            devices.remember(&device, Time::from_start(Duration::from_secs(second)));
+            let capacities: Vec<usize> = devices.0.values().map(Vec::capacity).collect();
+            assert_eq!(capacities, [1]);
+        }
+        assert!(size_of::<Known>() <= 40, "{}", size_of::<Known>());
+    }
 }
