@@ -46,7 +46,7 @@ pub fn connect(upstream: &Arc<Upstream>, runtime: RuntimeKind) -> Result<Found, 
     let tls = upstream.tls.clone();
     let name = upstream.imap.server_name.clone();
     let route = move |_: &Login, _: &Peer| {
-        let backend = ImapBackend::new(Arc::new(upstream.imap.clone()), None).only_looking();
+        let backend = ImapBackend::new(Arc::clone(&upstream.imap), None).only_looking();
         Ok(Routed {
             backend: Served::new(backend),
             maildrop: "check".into(),

@@ -22,8 +22,8 @@ use crate::stores::Secrets;
 pub struct Upstream {
     /// Its name in logs.
     pub name: String,
-    /// How its mailboxes are treated.
-    pub imap: imap_backend::Config,
+    /// How its mailboxes are treated; all sessions share it.
+    pub imap: Arc<imap_backend::Config>,
     /// How its certificate is verified; none for `imap://`.
     pub tls: Option<Arc<UpstreamTls>>,
 }
@@ -108,11 +108,11 @@ static UNKNOWN: AtomicU64 = AtomicU64::new(0);
 
 impl Gateway {
     fn imap(&self, upstream: &Upstream, user: Option<String>, peer: &Peer) -> Served {
-        let mut imap = upstream.imap.clone();
-        let wanted = usize::try_from(imap.read_ahead).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(upstream.imap.read_ahead).unwrap_or(usize::MAX);
         let share = self.budget.take(wanted, self.read_ahead_total);
-        imap.read_ahead = u64::try_from(share.octets()).unwrap_or(u64::MAX);
-        let backend = ImapBackend::new(Arc::new(imap), user)
+        let octets = u64::try_from(share.octets()).unwrap_or(u64::MAX);
+        let backend = ImapBackend::new(Arc::clone(&upstream.imap), user)
+            .reading_ahead(octets)
             .of_client(peer.address)
             .remembering(Arc::clone(&self.broken));
         Served::new(backend).holding(share)

@@ -300,7 +300,7 @@ fn upstreams<'c>(
             .map_err(|cause| WiringError::new(format!("upstream {:?}", upstream.name), cause))?;
         Ok(Place::Upstream(Arc::new(Upstream {
             name: upstream.name.clone(),
-            imap: imap(upstream, lessons),
+            imap: Arc::new(imap(upstream, lessons)),
             tls,
         })))
     };

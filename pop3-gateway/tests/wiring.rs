@@ -4,10 +4,11 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pop3_gateway::service::Gateway;
-use pop3_gateway::wiring::{SelfSigned, Surroundings, settings};
+use pop3_gateway::wiring::{SelfSigned, Surroundings, ready, settings};
 use pop3_proto::backend::{Login, Mechanism, RefusalKind};
 use pop3_proto::secret::Secret;
 use pop3_server::config::Config;
@@ -199,4 +200,27 @@ fn read_ahead_has_a_bound_for_all_sessions() {
     assert_eq!(left(), 0);
     drop(first);
     assert_eq!(left(), 256);
+}
+
+/// Each has a share of its own of what is fetched ahead; a copy of the rest would be held for each.
+#[test]
+fn the_sessions_of_an_upstream_share_its_configuration() {
+    let text = format!("{LISTENER}{UPSTREAM}[routing]\ndefault = \"main\"\n");
+    let config = Config::parse(&text, Path::new("g.toml")).unwrap();
+    let (upstreams, gateway) = ready(&config).unwrap();
+    let login = |user: &str| Login::Password {
+        user: user.into(),
+        password: Secret::default(),
+    };
+    let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    let peer = Peer {
+        address,
+        local: address,
+        encrypted: false,
+    };
+    let imap = &upstreams[0].imap;
+    let before = Arc::strong_count(imap);
+    let sessions = ["tim", "ann"].map(|user| gateway.route(&login(user), &peer).unwrap());
+    // the machine that speaks IMAP has one, too
+    assert_eq!(Arc::strong_count(imap), before + 2 * sessions.len());
 }

@@ -139,6 +139,14 @@ impl ImapBackend {
         self
     }
 
+    /// Asks for this many octets ahead of the client instead of [`Config::read_ahead`]: sessions that have
+    /// different shares of a whole can still share one configuration.
+    #[must_use]
+    pub fn reading_ahead(mut self, octets: u64) -> Self {
+        self.reading = Reading::new(octets);
+        self
+    }
+
     /// Connects as for a login, tells in notes what the upstream says and offers, and refuses the login
     /// before a name or password is sent: to look whether a configuration is right.
     #[must_use]

@@ -329,7 +329,7 @@ fn settings(imap: Config, policy: Policy) -> Settings<Gateway> {
     };
     let upstream = Arc::new(Upstream {
         name: "world".into(),
-        imap,
+        imap: Arc::new(imap),
         tls,
     });
     let gateway = Gateway {
