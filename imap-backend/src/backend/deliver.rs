@@ -210,7 +210,7 @@ impl ImapBackend {
     fn finish_first(&mut self) {
         if let Some(first) = self.reading.wanted.pop_front() {
             if let Some(uid) = self.table.uid(first.index).filter(|_| first.whole) {
-                self.trouble.sent(uid);
+                self.sent_whole(uid);
             }
             self.answers.push_back(Answer::BodyEnd(first.ticket));
         }

@@ -217,8 +217,6 @@ impl ImapBackend {
         }
         (self.table, self.presence) = scan.finish();
         self.uid_validity = validity;
-        let mailbox = self.mailbox();
-        self.trouble.opened(mailbox);
         self.listing = Some(0);
         self.tell_way();
         self.ready();

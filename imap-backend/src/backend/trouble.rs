@@ -27,6 +27,7 @@ pub(super) struct Trouble {
     shared: Option<Arc<dyn Memory>>,
     /// For sessions that share nothing, or whose user is not known.
     own: BrokenMessages,
+    /// The name by which its messages are remembered; made when there is something to remember.
     mailbox: Option<Arc<str>>,
 }
 
@@ -35,8 +36,17 @@ impl Trouble {
         self.shared = Some(memory);
     }
 
-    /// The folder is open. Without a name its messages are nobody else's business.
-    pub(super) fn opened(&mut self, mailbox: Option<String>) {
+    /// Whether nothing is remembered of any message.
+    fn is_empty(&mut self) -> bool {
+        let mut empty = self.own.is_empty();
+        if let Some(shared) = &self.shared {
+            shared.lend(&mut |memory| empty &= memory.is_empty());
+        }
+        empty
+    }
+
+    /// Without a name its messages are nobody else's business.
+    fn name(&mut self, mailbox: Option<String>) {
         if mailbox.is_none() {
             self.shared = None;
         }
@@ -56,12 +66,12 @@ impl Trouble {
         result
     }
 
-    pub(super) fn standing(&mut self, now: Time, uid: u64) -> Standing {
+    fn standing(&mut self, now: Time, uid: u64) -> Standing {
         self.with(|memory, mailbox| memory.standing(now, mailbox, uid))
             .unwrap_or(Standing::Good)
     }
 
-    pub(super) fn sent(&mut self, uid: u64) {
+    fn sent(&mut self, uid: u64) {
         self.with(|memory, mailbox| memory.sent(mailbox, uid));
     }
 
@@ -78,8 +88,21 @@ impl ImapBackend {
         self
     }
 
+    /// What is remembered, where there is something: else most sessions would hold a name in vain.
+    fn remembered(&mut self) -> Option<&mut Trouble> {
+        (!self.trouble.is_empty()).then(|| self.named())
+    }
+
+    fn named(&mut self) -> &mut Trouble {
+        if self.trouble.mailbox.is_none() {
+            let mailbox = self.mailbox();
+            self.trouble.name(mailbox);
+        }
+        &mut self.trouble
+    }
+
     /// All that makes a UID unique. A line end stands in no name.
-    pub(super) fn mailbox(&self) -> Option<String> {
+    fn mailbox(&self) -> Option<String> {
         let login = &self.open.as_ref()?.login;
         let user = self.user.as_deref().or_else(|| login.user())?;
         let (endpoint, folder) = (&self.config.endpoint, &self.config.folder);
@@ -94,7 +117,11 @@ impl ImapBackend {
     /// How this message is to be asked for, as far as others have shown.
     pub(super) fn plan(&mut self, index: u32, plan: Plan) -> (Plan, bool) {
         let uid = self.table.uid(index).unwrap_or_default();
-        match self.trouble.standing(self.clock.now, uid) {
+        let now = self.clock.now;
+        let standing = self
+            .remembered()
+            .map_or(Standing::Good, |trouble| trouble.standing(now, uid));
+        match standing {
             Standing::Good => (plan, false),
             Standing::Doubtful => (plan, true),
             Standing::RefusedUntil(until) => (Plan::Refused { until }, true),
@@ -103,6 +130,9 @@ impl ImapBackend {
 
     /// As far as these messages may be asked for in one command.
     pub(super) fn sound(&mut self, indexes: Range<u32>) -> Range<u32> {
+        if self.remembered().is_none() {
+            return indexes;
+        }
         let (table, now) = (&self.table, self.clock.now);
         let end = self.trouble.with(|memory, mailbox| {
             if memory.is_empty() {
@@ -115,6 +145,13 @@ impl ImapBackend {
             indexes.clone().find(|index| !is_good(index))
         });
         indexes.start..end.flatten().unwrap_or(indexes.end)
+    }
+
+    /// The message was sent whole.
+    pub(super) fn sent_whole(&mut self, uid: u64) {
+        if let Some(trouble) = self.remembered() {
+            trouble.sent(uid);
+        }
     }
 
     /// A failure of a message, with what an operator looks for it by.
@@ -155,7 +192,8 @@ impl ImapBackend {
             && (first.started || first.retried)
             && let Some(uid) = self.table.uid(index)
         {
-            self.trouble.failed(self.clock.now, uid);
+            let now = self.clock.now;
+            self.named().failed(now, uid);
         }
     }
 
@@ -168,7 +206,8 @@ impl ImapBackend {
             && let Some(index) = self.awaited()
             && let Some(uid) = self.table.uid(index)
         {
-            self.trouble.failed(self.clock.now, uid);
+            let now = self.clock.now;
+            self.named().failed(now, uid);
         }
     }
 }
