@@ -37,7 +37,11 @@ pub(crate) fn look(head: &[u8]) -> Option<Charset> {
         [0xfe, 0xff, ..] => return Some(Charset::Utf16Be),
         _ => {}
     }
-    if !head.contains(&0) {
+    // what begins with octets of a text or of a header is one, whatever zeros stand in it later: UTF-16 has one in
+    // its first letters, or control octets
+    let before = head.iter().position(|octet| *octet == 0)?;
+    let readable = |octet: &u8| matches!(octet, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..);
+    if before > 1 && head[..before].iter().all(readable) {
         return None;
     }
     let encodings = [Charset::Utf16Le, Charset::Utf16Be];

@@ -163,6 +163,24 @@ fn w063_texts_of_all_encodings_are_read() {
     }
 }
 
+/// Zeros and control octets make no UTF-16 of what begins as a mail does.
+#[test]
+fn w063_a_mail_with_zeros_in_it_comes_as_it_is() {
+    let head = b"Subject: x\r\n\r\n";
+    let zeros = [
+        &head[..],
+        b"\0\x01\x02\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\r\n",
+    ]
+    .concat();
+    let some = [&head[..], b"a\0b\x04c\r\n"].concat();
+    let odd = [b"X: y\r\n\r\n".as_slice(), &[0; 33], b"\r\n"].concat();
+    for mail in [zeros, some, odd] {
+        let disk = directory(&[".eml"]);
+        disk.put("a.eml", mail.clone());
+        assert_eq!(only(&disk), mail);
+    }
+}
+
 /// A mail with a mark in front lost its first header line, and one in UTF-16 was noise.
 #[test]
 fn w063_marks_and_utf_16_cost_no_header() {

@@ -277,7 +277,8 @@ fn saying(octets: &'static [u8], closes: bool) -> u16 {
         let (mut socket, _) = listener.accept().unwrap();
         let _ = socket.write_all(octets);
         if closes {
-            return;
+            // the end, and no reset: what the client still says is taken in
+            let _ = socket.shutdown(std::net::Shutdown::Write);
         }
         let _ = std::io::copy(&mut socket, &mut std::io::sink());
     });

@@ -237,7 +237,9 @@ fn w002_a_list_that_is_read_again_has_new_ids_for_new_messages_alone() {
         write("one.eml", "1");
         write("two.eml", "2");
         let ids = |gateway: &Gateway| -> Vec<String> {
-            let listed = gateway.log_in("tim").ask("UIDL");
+            let mut client = gateway.log_in("tim");
+            let listed = client.ask("UIDL");
+            assert!(client.say("QUIT").starts_with("+OK"));
             let listed = str::from_utf8(&listed).unwrap().lines();
             listed.map(str::to_owned).collect()
         };
