@@ -30,6 +30,11 @@ impl MakeWriter<'_> for Log {
 
 /// Everything that is logged while `run` runs.
 pub fn logged(run: impl FnOnce()) -> String {
+    // without a subscriber for all threads, one that logs without any could switch a line off for good
+    static FOR_ALL: std::sync::Once = std::sync::Once::new();
+    FOR_ALL.call_once(|| {
+        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
+    });
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
