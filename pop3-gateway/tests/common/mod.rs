@@ -200,10 +200,12 @@ impl Gateway {
             }
             let [from, to] = [from, to].map(|at| u64::from_str_radix(at, 16).unwrap());
             let mut octets = vec![0; usize::try_from(to - from).unwrap()];
-            // what was never touched cannot always be read
-            if memory.read_exact_at(&mut octets, from).is_ok() {
-                found += String::from_utf8_lossy(&octets).matches(needle).count();
+            // page by page: the end of what was mapped a moment ago may have been given back meanwhile,
+            // and what was never touched cannot always be read
+            for (page, at) in octets.chunks_mut(4096).zip((from..).step_by(4096)) {
+                let _ = memory.read_exact_at(page, at);
             }
+            found += String::from_utf8_lossy(&octets).matches(needle).count();
         }
         found
     }
