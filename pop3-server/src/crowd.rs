@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pop3_proto::time::Time;
@@ -299,10 +299,11 @@ impl Place {
         }
     }
 
-    /// Wakes this task when it is turned out.
-    pub fn watch(&self, cx: &Context<'_>) {
-        if let Standing::Stranger { notice, .. } = &self.standing {
-            notice.watch(cx);
+    /// Ready, once, when others have the place by now.
+    pub fn poll_turned_out(&self, cx: &Context<'_>) -> Poll<()> {
+        match &self.standing {
+            Standing::Stranger { notice, .. } => notice.poll(cx),
+            Standing::Guest => Poll::Pending,
         }
     }
 

@@ -111,6 +111,7 @@ impl<S: Service, R: Runtime> Drive<S, R> {
         moved |= self.read(Side::Upstream, cx, now);
         moved |= self.write(Side::Client, cx, now);
         moved |= self.write(Side::Upstream, cx, now);
+        moved |= self.connection.poll_calls(cx, now);
         moved |= self.expire(now);
         moved |= self.actions();
         if self.connection.is_finished() {
@@ -265,7 +266,6 @@ impl<S: Service, R: Runtime> Drive<S, R> {
 
     /// Nothing moves before something comes, or time: deadlines on the way to here are gone already.
     fn wait(&mut self, cx: &Context<'_>, now: Time) {
-        self.connection.watch(cx);
         if let Some(at) = self.due() {
             self.deadline.wake_at(at, now, cx);
         }

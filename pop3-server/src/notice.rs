@@ -5,12 +5,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
-/// A flag that wakes. It goes up once and stays up.
+/// A flag that wakes. It goes up once and stays up, and it is polled ready once.
 #[derive(Debug, Default)]
 pub(crate) struct Notice {
     raised: AtomicBool,
+    seen: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -33,14 +34,20 @@ impl Notice {
         self.raised.load(Ordering::Acquire)
     }
 
-    /// Wakes this task when the flag goes up; at once if it is up.
-    pub(crate) fn watch(&self, cx: &Context<'_>) {
+    /// Ready when the flag is up, the first time. A task that would be woken for the same flag again and
+    /// again would never rest.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.seen.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
         let mut waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
         let before = waker.replace(cx.waker().clone());
         drop(waker);
         drop(before);
         if self.is_raised() {
-            cx.waker().wake_by_ref();
+            self.seen.store(true, Ordering::Relaxed);
+            return Poll::Ready(());
         }
+        Poll::Pending
     }
 }

@@ -17,6 +17,7 @@ mod tls;
 mod bounds;
 mod broken;
 mod client_cuts;
+mod crowd;
 mod deletion;
 mod exhaustive;
 mod interrupts;

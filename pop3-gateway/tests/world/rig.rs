@@ -8,6 +8,7 @@ use imap_backend::{Config, Security};
 use pop3_gateway::budget::Budget;
 use pop3_gateway::service::{Gateway, Target, Upstream};
 use pop3_proto::server::{Policy, TlsOffer};
+use pop3_server::limit::Limits;
 use pop3_server::name::{Names, Rewrite};
 use pop3_server::route::Routes;
 use pop3_server::runtime::NoSignals;
@@ -42,6 +43,7 @@ pub(crate) struct Setup {
     pub(crate) upstream: Vec<Route>,
     /// How long connections may take to finish when the server goes down.
     pub(crate) grace: Duration,
+    pub(crate) limits: Limits,
 }
 
 impl Setup {
@@ -56,6 +58,7 @@ impl Setup {
             },
             upstream: Vec::new(),
             grace: Duration::from_secs(30),
+            limits: Limits::default(),
         }
     }
 
@@ -109,7 +112,10 @@ impl Rig {
         let (tasks, meter) = (Tasks::new(), Meter::default());
         let runtime = Simulated::new(world.network(), &tasks, &meter);
         let implicit_tls = setup.policy.tls == TlsOffer::Implicit;
-        let settings = settings(setup.imap, setup.policy);
+        let settings = Settings {
+            limits: setup.limits,
+            ..settings(setup.imap, setup.policy)
+        };
         let (socket, pop3) = port(0).unwrap();
         let server = Server::new();
         let serve = server.clone().serve(

@@ -72,9 +72,6 @@ impl<S: Service> Connection<S> {
             self.close_client();
             self.session.handle_reset(now);
         }
-        if self.is_turned_out() && self.report.reason.is_none() {
-            self.session.turn_out(now);
-        }
         if let Some(upstream) = &mut self.upstream {
             upstream.expire(now);
         }

@@ -13,7 +13,7 @@
 //! | the upstream could not be connected to; the server went down or wanted the place | nothing |
 //! | the credentials were found good, whatever came after it | nothing |
 
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pop3_proto::backend::{Failure, Open, Refusal, RefusalKind, Reply};
@@ -50,16 +50,11 @@ pub(super) struct Attempt {
 impl Attempt {
     pub(super) fn deadline(&self) -> Option<(Time, &'static str)> {
         self.open.as_ref()?;
-        let at = if self.look.is_called() {
-            Time::ZERO
-        } else {
-            self.again
-        };
-        Some((at, "the turn of a login"))
+        Some((self.again, "the turn of a login"))
     }
 
-    pub(super) fn watch(&self, cx: &Context<'_>) {
-        self.look.watch(cx);
+    pub(super) fn poll_called(&self, cx: &Context<'_>) -> Poll<()> {
+        self.look.poll_called(cx)
     }
 }
 
@@ -212,10 +207,5 @@ impl<S: Service> Connection<S> {
         if let Some(place) = &mut self.place {
             place.login_failed(now);
         }
-    }
-
-    pub(super) fn is_turned_out(&self) -> bool {
-        let place = self.place.as_ref();
-        self.report.reason.is_none() && place.is_some_and(|place| place.is_turned_out())
     }
 }

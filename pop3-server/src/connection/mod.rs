@@ -9,6 +9,7 @@
 //!     poll_action          → carry out
 //!     recv_buf(side)       → if not empty, read into it from the socket → received(side, …)
 //!     send_buf(side)       → if not empty, write it to the socket      → sent(side, …)
+//!     poll_calls           → true: once more
 //!     is_finished          → drop it
 //!     wait for a socket, an outcome or poll_timeout() → handle_outcome, handle_timeout, …
 //! }
@@ -255,8 +256,6 @@ impl<S: Service> Connection<S> {
                 .flatten(),
             self.client.deadline(),
             self.attempt.as_ref().and_then(|attempt| attempt.deadline()),
-            self.is_turned_out()
-                .then_some((Time::ZERO, "the place is wanted")),
             upstream.and_then(|upstream| upstream.deadline()),
         ]
         .into_iter()
@@ -264,15 +263,20 @@ impl<S: Service> Connection<S> {
         .min_by_key(|(at, _)| *at)
     }
 
-    /// Wakes this task when something else than its sockets, outcomes or time concerns it. Whoever calls it
-    /// asks for [`poll_timeout`](Self::poll_timeout) afterwards.
-    pub fn watch(&self, cx: &Context<'_>) {
-        if let Some(attempt) = &self.attempt {
-            attempt.watch(cx);
+    /// Acts on what other connections have to say to this one: its login may be looked at, its place is
+    /// wanted. Returns whether there was anything; if not, this task is woken when there is.
+    pub fn poll_calls(&mut self, cx: &Context<'_>, now: Time) -> bool {
+        let called = |attempt: &Box<Attempt>| attempt.poll_called(cx).is_ready();
+        let wanted = |place: &Place| place.poll_turned_out(cx).is_ready();
+        let is_called = self.attempt.as_ref().is_some_and(called);
+        let is_wanted = self.place.as_ref().is_some_and(wanted);
+        if is_wanted && self.report.reason.is_none() {
+            self.session.turn_out(now);
         }
-        if let Some(place) = &self.place {
-            place.watch(cx);
+        if is_called || is_wanted {
+            self.advance(now);
         }
+        is_called || is_wanted
     }
 
     /// Whether nothing is left to do.

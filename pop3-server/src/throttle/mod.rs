@@ -44,7 +44,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pop3_proto::backend::Login;
@@ -313,8 +313,8 @@ enum Standing {
 }
 
 impl Look {
-    /// `None`: it may be looked at now. Otherwise when to ask again, unless [`watch`](Self::watch) says so
-    /// earlier.
+    /// `None`: it may be looked at now. Otherwise when to ask again, unless
+    /// [`poll_called`](Self::poll_called) says so earlier.
     pub fn poll(&mut self, now: Time) -> Option<Time> {
         let Standing::Waits { notice, .. } = &self.standing else {
             return None;
@@ -331,10 +331,11 @@ impl Look {
         Some(at.unwrap_or(now).max(now + Duration::from_millis(1)))
     }
 
-    /// Wakes this task when it may be looked at.
-    pub fn watch(&self, cx: &Context<'_>) {
-        if let Standing::Waits { notice, .. } = &self.standing {
-            notice.watch(cx);
+    /// Ready, once, when it waited and may be looked at.
+    pub fn poll_called(&self, cx: &Context<'_>) -> Poll<()> {
+        match &self.standing {
+            Standing::Waits { notice, .. } => notice.poll(cx),
+            Standing::Seen => Poll::Pending,
         }
     }
 

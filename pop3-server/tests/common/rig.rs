@@ -126,7 +126,12 @@ impl<S: Service> Rig<S> {
 
     /// Does what a driver does until nothing moves.
     pub fn run(&mut self) {
-        while self.actions() | self.reads() | self.writes() {}
+        while self.actions() | self.reads() | self.writes() | self.calls() {}
+    }
+
+    fn calls(&mut self) -> bool {
+        let cx = std::task::Context::from_waker(std::task::Waker::noop());
+        self.connection.poll_calls(&cx, self.now)
     }
 
     fn actions(&mut self) -> bool {
