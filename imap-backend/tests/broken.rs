@@ -232,6 +232,28 @@ fn w007_nothing_is_asked_for_ahead_with_a_doubtful_message() {
     }
 }
 
+/// A connection that breaks before the doubtful message was asked for: it is answered in its turn, and blamed
+/// for nothing.
+#[test]
+fn w007_a_doubtful_message_is_answered_in_its_turn() {
+    let mut process = Process::new();
+    let mut world = process.session();
+    fail(&mut world, 1, &failures()[0]);
+    process.ends(world);
+    let mut world = process.session();
+    world.retrieve(1, 0);
+    world.retrieve(2, 1);
+    world.take_sent();
+    world.hang_up();
+    assert!(world.take_replies_said().is_empty());
+    world.reopen_if_asked();
+    for ticket in [1, 2] {
+        world.serve_wanted();
+        assert_eq!(world.bodies[&ticket], b"whole");
+    }
+    assert!(process.memory.lock().unwrap().is_empty());
+}
+
 /// Another user, server, folder or UIDVALIDITY has other messages under the same UIDs.
 #[test]
 fn w007_other_mailboxes_are_not_concerned() {

@@ -274,7 +274,8 @@ impl ImapBackend {
         self.stop_reading();
         let mut kept = VecDeque::new();
         for mut wanted in mem::take(&mut self.reading.wanted) {
-            if wanted.started || wanted.retried {
+            // in the order in which they were asked for: none fails before one that is tried again
+            if kept.is_empty() && (wanted.started || wanted.retried) {
                 let failure = self.about(wanted.index, FailureKind::Temporary, &failure.detail);
                 self.answers
                     .push_back(Answer::BodyFailed(wanted.ticket, failure));

@@ -266,10 +266,10 @@ impl<S: Service> Connection<S> {
     /// Acts on what other connections have to say to this one: its login may be looked at, its place is
     /// wanted. Returns whether there was anything; if not, this task is woken when there is.
     pub fn poll_calls(&mut self, cx: &Context<'_>, now: Time) -> bool {
-        let called = |attempt: &Box<Attempt>| attempt.poll_called(cx).is_ready();
-        let wanted = |place: &Place| place.poll_turned_out(cx).is_ready();
-        let is_called = self.attempt.as_ref().is_some_and(called);
-        let is_wanted = self.place.as_ref().is_some_and(wanted);
+        let attempt = self.attempt.as_deref();
+        let is_called = attempt.is_some_and(|attempt| attempt.poll_called(cx).is_ready());
+        let place = self.place.as_ref();
+        let is_wanted = place.is_some_and(|place| place.poll_turned_out(cx).is_ready());
         if is_wanted && self.report.reason.is_none() {
             self.session.turn_out(now);
         }
