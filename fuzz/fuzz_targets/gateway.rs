@@ -5,18 +5,13 @@
 //! every other day nothing goes wrong; then each reply is what the reference maildrop says.
 #![no_main]
 
-#[path = "../../pop3-gateway/tests/world/judge.rs"]
-#[allow(dead_code, reason = "most of what it finds out is not asked here")]
-mod judge;
-#[path = "../../pop3-gateway/tests/world/runtime.rs"]
-mod runtime;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use imap_backend::{Config, DeletePolicy, ImapBackend, PipelineLogin, Security};
-use judge::{Tolerance, judge};
+use testkit::judge::{Tolerance, judge};
 use libfuzzer_sys::fuzz_target;
 use pop3_proto::backend::Login;
 use pop3_proto::server::{Policy, ReadOnly};
@@ -24,7 +19,7 @@ use pop3_server::runtime::NoSignals;
 use pop3_server::server::Server;
 use pop3_server::service::{Denied, Peer, Routed, Service};
 use pop3_server::settings::Settings;
-use runtime::{Meter, Simulated, port};
+use testkit_server::simulated::{Meter, Simulated, port};
 use testkit::generate::{self, Source};
 use testkit::imap_server::{self, Options, Store};
 use testkit::model::{Maildrop, Message};

@@ -2,10 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 mod client_pair;
-mod common;
 
 use client_pair::{Heard, NOW, Server, commands, cuts, expected, messages};
-use common::Talk;
 use pop3_proto::backend::Mechanism;
 use pop3_proto::client::{Client, Close, Config, Credentials, Method};
 use pop3_proto::command::Command;
@@ -13,6 +11,7 @@ use pop3_proto::secret::Secret;
 use pop3_proto::server::{Policy, Reason, TlsOffer};
 use proptest::prelude::*;
 use proptest::sample::select;
+use testkit::talk::Talk;
 
 struct Gateway(Talk);
 
@@ -23,7 +22,7 @@ impl Gateway {
             tls: TlsOffer::Stls,
             apop: true,
             mechanisms: names.into_iter().filter_map(Mechanism::new).collect(),
-            ..common::clear()
+            ..testkit::talk::clear()
         };
         let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
         Self(Talk::new(policy, &messages))

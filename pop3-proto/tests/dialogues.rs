@@ -3,14 +3,12 @@
 //! Each is played as it stands, octet by octet, in random pieces, with small pieces of messages and a
 //! narrow window to the client; and, if it says nothing about TLS, in the clear, over implicit TLS and
 //! behind STLS. The notation of the steps is that of `testkit::transcript`; what stands in front of them
-//! is described in `dialogue/scene.rs`.
-#![allow(clippy::unwrap_used, reason = "tests")]
+//! is described in `testkit::scene`.
 
-mod common;
-mod dialogue;
+mod stage;
 
-use dialogue::Scene;
-use dialogue::stage::{Cut, Protection, play};
+use stage::{Cut, play};
+use testkit::scene::{Protection, Scene};
 
 #[test]
 fn every_dialogue_in_every_way() {
@@ -22,7 +20,7 @@ fn every_dialogue_in_every_way() {
             let cuts = cuts.into_iter().chain((1..=8).map(Cut::Random));
             for cut in cuts.take(if scene.uncut { 1 } else { usize::MAX }) {
                 played += 1;
-                if let Err(mismatch) = play(scene, protection, cut) {
+                if let Err(mismatch) = play(scene, *protection, cut) {
                     wrong.push(format!(
                         "{mismatch} ({}, {protection:?}, {cut:?})",
                         scene.title

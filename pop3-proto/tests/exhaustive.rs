@@ -7,15 +7,14 @@
 //! ```
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
 mod reference;
 
 use std::collections::BTreeSet;
 
-use common::{Talk, Trouble, clear, seconds};
 use pop3_proto::backend::{FailureKind, Index, Mechanism, Request};
 use pop3_proto::server::{Policy, ReadOnly, TlsOffer};
 use reference::{Answer, Reference, Standing};
+use testkit::talk::{Talk, Trouble, clear, seconds};
 
 const LOGIN: [&str; 2] = ["USER u", "PASS p w"];
 const PLAIN: [&str; 1] = ["PLAIN"];

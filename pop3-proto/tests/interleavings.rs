@@ -10,14 +10,13 @@
 //! ```
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
 #[allow(dead_code, reason = "each test file uses its part")]
 mod reference;
 
-use common::{Talk, clear, seconds};
 use pop3_proto::backend::{Index, Request};
 use reference::{Answer, Reference};
 use testkit::model::Reply;
+use testkit::talk::{Talk, clear, seconds};
 
 const MAILS: [&[u8]; 1] = [b"A: 1\r\n\r\n.1\r\n2\r\n"];
 

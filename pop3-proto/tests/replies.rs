@@ -1,14 +1,12 @@
 //! What holds for every reply, and what no dialogue can show: lengths, bounds, clocks.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Talk, Trouble, clear, seconds};
 use pop3_proto::backend::{FailureKind, Index, Mechanism, RefusalKind, Request};
 use pop3_proto::server::{Expire, Policy, ReadOnly, TlsOffer};
 use proptest::prelude::*;
+use testkit::talk::{Talk, Trouble, clear, seconds};
 
 const WORDS: [&str; 34] = [
     "USER u",

@@ -1,12 +1,10 @@
 //! What holds for every session, whatever comes in and however it is cut.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Talk, clear};
 use pop3_proto::backend::{Failure, Request};
 use pop3_proto::server::{Policy, ReadOnly, TlsOffer};
 use proptest::prelude::*;
+use testkit::talk::{Talk, clear};
 
 const MAILS: [&[u8]; 4] = [
     b"Subject: a\r\n\r\n.one\r\ntwo",

@@ -6,10 +6,8 @@
 //! ```
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
-use common::{Talk, clear, seconds};
 use pop3_proto::server::{Policy, Reason, TlsOffer};
+use testkit::talk::{Talk, clear, seconds};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {

@@ -1,10 +1,5 @@
 //! SIGHUP reloads, SIGTERM stops. Alone in its process, because signals are the process's.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "tests")]
-
-#[path = "../../pop3-server/tests/common/mod.rs"]
-mod common;
-#[path = "../../pop3-server/tests/common/socket.rs"]
-mod socket;
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::process::Command;
 use std::sync::Arc;
@@ -15,6 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use pop3_server::listen::listen;
 use pop3_server::server::{Options, Server};
+use testkit_server::socket;
 
 fn signal(name: &str) {
     let pid = std::process::id().to_string();
@@ -32,7 +28,7 @@ fn g19_signals_reload_and_stop() {
     let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let settings = Arc::new(ArcSwap::from_pointee(socket::clear(
-        common::jobs::JobService,
+        testkit_server::jobs::JobService,
     )));
     let (reloaded, reloads) = channel();
     let server = thread::spawn(move || {

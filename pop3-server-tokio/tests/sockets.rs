@@ -1,16 +1,11 @@
 //! Whole sessions on real sockets.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "tests")]
-
-#[path = "../../pop3-server/tests/common/mod.rs"]
-mod common;
-#[path = "../../pop3-server/tests/common/socket.rs"]
-mod socket;
 
 use std::io;
 use std::net::TcpListener;
 
 use pop3_server::server::{Options, Reload, Reloadable, Server};
 use pop3_server::service::Service;
+use testkit_server::socket;
 
 #[derive(Clone, Copy)]
 struct Driver;

@@ -1,12 +1,8 @@
 //! What a backend hears of the client that logs in, and what it says of the maildrop.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use std::sync::{Arc, Mutex};
 
-use common::peer_at;
-use common::rig::Rig;
 use pop3_proto::backend::{
     Access, Backend, Caller, Effect, Login, Outcome, Refusal, RefusalKind, Reply, Request,
 };
@@ -15,6 +11,8 @@ use pop3_proto::time::Time;
 use pop3_server::server::Server;
 use pop3_server::service::{Denied, Peer, Routed, Service};
 use pop3_server::settings::Settings;
+use testkit_server::peer_at;
+use testkit_server::rig::Rig;
 
 /// Refuses the password "wrong", lets "right" in as the account "own", and thinks about all others.
 #[derive(Default)]

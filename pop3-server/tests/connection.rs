@@ -1,20 +1,18 @@
 //! The composition in the clear: locks, limits, delays, and every way in which a connection ends.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::list::{ListService, Mood};
-use common::rig::Rig;
-use common::{PASSWORD, peer_at};
 use pop3_proto::server::{Policy, ReadOnly};
 use pop3_server::connection::Connection;
 use pop3_server::limit::Limits;
 use pop3_server::server::Server;
 use pop3_server::settings::Settings;
 use proptest::prelude::*;
+use testkit_server::list::{ListService, Mood};
+use testkit_server::rig::Rig;
+use testkit_server::{PASSWORD, peer_at};
 
 const MESSAGES: &[&[u8]] = &[
     b"Subject: one\r\n\r\nbody\r\n",

@@ -1,26 +1,22 @@
 //! The race between an upstream's addresses (RFC 8305), in virtual time.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-#[path = "common/logged.rs"]
-mod logged;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use common::PASSWORD;
+use testkit_server::PASSWORD;
 
-use common::sim::{End, Reach, Shape, Sim, keep};
-use common::wire::{WireService, WireStore};
-use logged::logged;
 use pop3_proto::backend::Endpoint;
 use pop3_proto::server::Policy;
 use pop3_server::runtime::Runtime;
 use pop3_server::server::Server;
 use pop3_server::settings::Settings;
 use proptest::prelude::*;
+use testkit_server::logged::logged;
+use testkit_server::sim::{End, Reach, Shape, Sim, keep};
+use testkit_server::wire::{WireService, WireStore};
 
 const NAME: &str = "many.example";
 const SOON: Duration = Duration::from_millis(20);

@@ -4,33 +4,24 @@
 //! Left out are those that know the stamp of a session, which a connection makes by itself.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-#[path = "../../pop3-proto/tests/common/mod.rs"]
-mod common;
-#[path = "../../pop3-proto/tests/dialogue/mod.rs"]
-#[allow(dead_code, reason = "the stage here is another")]
-mod dialogue;
-#[path = "common/mod.rs"]
-mod server;
-
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Answer, Store};
-use dialogue::stage::Protection;
-use dialogue::{Scene, Start};
 use pop3_proto::backend::{Backend, Effect, Login, Outcome, Reply, Request};
-use pop3_proto::server::{Policy, TlsOffer};
+use pop3_proto::server::TlsOffer;
 use pop3_proto::time::Time;
 use pop3_server::delay::Delay;
 use pop3_server::server::Server;
 use pop3_server::service::{Denied, Peer, Routed, Service};
 use pop3_server::settings::Settings;
-use server::peer::TlsPeer;
-use server::rig::Rig;
-use server::{identity, server_tls};
+use testkit::scene::{Protection, Scene, Start};
+use testkit::talk::{Answer, Store};
 use testkit::transcript::{Dialogue, Mismatch};
+use testkit_server::peer::TlsPeer;
+use testkit_server::rig::Rig;
+use testkit_server::{identity, server_tls};
 
 /// The store of a scene as a backend.
 struct Played {
@@ -184,14 +175,7 @@ fn play(
     folder: &Path,
     piece: usize,
 ) -> Result<(), Mismatch> {
-    let policy = Policy {
-        tls: match protection {
-            Protection::AsItStands => scene.policy.tls,
-            Protection::Implicit => TlsOffer::Implicit,
-            Protection::Stls => TlsOffer::Stls,
-        },
-        ..scene.policy.clone()
-    };
+    let policy = protection.policy(scene);
     let implicit = policy.tls == TlsOffer::Implicit;
     let mut settings = Settings::new(Arc::new(Scenery(Arc::clone(scene))));
     settings.tls = Some(server_tls(folder, &["mail.example.org"]));

@@ -2,17 +2,11 @@
 //! spins, everything ends.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use common::PASSWORD;
-use common::list::{ListService, Mood};
-use common::sim::{End, Outcome, Shape, Sim, keep};
-use common::wire::{WireService, WireStore};
 use pop3_proto::backend::Endpoint;
 use pop3_proto::server::Policy;
 use pop3_server::runtime::Signal;
@@ -20,6 +14,10 @@ use pop3_server::server::Server;
 use pop3_server::service::Service;
 use pop3_server::settings::Settings;
 use proptest::prelude::*;
+use testkit_server::PASSWORD;
+use testkit_server::list::{ListService, Mood};
+use testkit_server::sim::{End, Outcome, Shape, Sim, keep};
+use testkit_server::wire::{WireService, WireStore};
 
 const ROOMY: Shape = Shape {
     buffer: 64 * 1024,

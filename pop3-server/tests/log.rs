@@ -1,21 +1,17 @@
 //! What the log says, and what it never says.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-#[path = "common/logged.rs"]
-mod logged;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::list::ListService;
-use common::peer::TlsPeer;
-use common::rig::Rig;
-use common::{PASSWORD, identity, peer_at, server_tls};
-use logged::logged;
 use pop3_proto::server::{Policy, TlsOffer};
 use pop3_server::server::Server;
 use pop3_server::settings::Settings;
+use testkit_server::list::ListService;
+use testkit_server::logged::logged;
+use testkit_server::peer::TlsPeer;
+use testkit_server::rig::Rig;
+use testkit_server::{PASSWORD, identity, peer_at, server_tls};
 
 fn settings() -> Settings<ListService> {
     let mut settings = Settings::new(Arc::new(ListService::new(&[b"x\r\n"])));

@@ -1,22 +1,20 @@
 //! TLS with clients: STLS, implicit TLS, certificates, and what must never be executed.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::list::ListService;
-use common::peer::TlsPeer;
-use common::rig::Rig;
-use common::{PASSWORD, identity, server_tls};
 use pop3_proto::server::{Policy, TlsOffer};
 use pop3_server::server::Server;
 use pop3_server::settings::Settings;
 use pop3_server::tls::{Identity, ServerTls};
 use proptest::prelude::*;
 use tempfile::TempDir;
+use testkit_server::list::ListService;
+use testkit_server::peer::TlsPeer;
+use testkit_server::rig::Rig;
+use testkit_server::{PASSWORD, identity, server_tls};
 
 struct World {
     folder: TempDir,

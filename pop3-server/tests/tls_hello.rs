@@ -1,15 +1,9 @@
 //! What the server says to the first word of a TLS client: versions, and what it does not ask for.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::list::ListService;
-use common::peer::client_config;
-use common::rig::Rig;
-use common::{identity, server_tls};
 use pop3_proto::server::{Policy, TlsOffer};
 use pop3_server::server::Server;
 use pop3_server::settings::Settings;
@@ -17,6 +11,10 @@ use rustls::client::ResolvesClientCert;
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConnection, SignatureScheme};
+use testkit_server::list::ListService;
+use testkit_server::peer::client_config;
+use testkit_server::rig::Rig;
+use testkit_server::{identity, server_tls};
 
 fn rig(folder: &std::path::Path) -> Rig<ListService> {
     let mut settings = Settings::new(Arc::new(ListService::new(&[b"x"])));

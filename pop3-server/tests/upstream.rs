@@ -1,22 +1,20 @@
 //! The composition with an upstream's socket, in the clear and in TLS.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::peer::TlsPeer;
-use common::rig::Rig;
-use common::wire::{PATIENCE, WireService, WireStore};
-use common::{PASSWORD, identity};
 use pop3_proto::backend::{Endpoint, Failure, Outcome};
 use pop3_proto::server::Policy;
 use pop3_server::server::Server;
 use pop3_server::settings::Settings;
 use pop3_server::tls::{Trust, UpstreamTls};
 use proptest::prelude::*;
+use testkit_server::peer::TlsPeer;
+use testkit_server::rig::Rig;
+use testkit_server::wire::{PATIENCE, WireService, WireStore};
+use testkit_server::{PASSWORD, identity};
 
 fn plain() -> WireService {
     let endpoint = Endpoint {

@@ -2,19 +2,10 @@
 //! the operator named exactly.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-#[path = "common/logged.rs"]
-mod logged;
-
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use common::PASSWORD;
-use common::peer::TlsPeer;
-use common::rig::Rig;
-use common::wire::{WireService, WireStore};
-use logged::logged;
 use pop3_proto::backend::Endpoint;
 use pop3_proto::server::Policy;
 use pop3_server::server::Server;
@@ -25,6 +16,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::version::{TLS12, TLS13};
 use sha2::{Digest, Sha256};
+use testkit_server::PASSWORD;
+use testkit_server::logged::logged;
+use testkit_server::peer::TlsPeer;
+use testkit_server::rig::Rig;
+use testkit_server::wire::{WireService, WireStore};
 
 const NAME: &str = "store.example";
 

@@ -1,23 +1,19 @@
 //! What the log says of an IMAP upstream that does not do what it should, whoever is still there to wait.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-#[path = "common/logged.rs"]
-mod logged;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::PASSWORD;
-use common::rig::Rig;
 use imap_backend::{Config, ImapBackend, Security};
-use logged::logged;
 use pop3_proto::backend::Login;
 use pop3_proto::server::Policy;
 use pop3_server::server::Server;
 use pop3_server::service::{Denied, Peer, Routed, Service};
 use pop3_server::settings::Settings;
 use pop3_server::tls::{Trust, UpstreamTls};
+use testkit_server::PASSWORD;
+use testkit_server::logged::logged;
+use testkit_server::rig::Rig;
 
 /// An IMAP server at one place.
 struct Imap {

@@ -7,8 +7,8 @@ use pop3_proto::server::TlsOffer;
 use testkit::Content;
 use testkit::world::{Conditions, Route};
 
-use crate::judge::{Tolerance, judge};
 use crate::rig::{Pace, Setup, session};
+use testkit::judge::{Tolerance, judge};
 
 const WINDOW: usize = 16 * 1024;
 

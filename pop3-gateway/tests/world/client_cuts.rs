@@ -6,8 +6,8 @@ use pop3_proto::server::TlsOffer;
 use testkit::world::{Conditions, Ending, Route};
 
 use crate::client::Client;
-use crate::judge::{Heard, Tolerance, judge};
 use crate::rig::{LONG, Pace, Rig, Setup, cut, octets, session};
+use testkit::judge::{Heard, Tolerance, judge};
 
 const MAILS: [&str; 3] = [
     "Subject: one\r\n\r\n.\r\nbody\r\n",

@@ -7,8 +7,8 @@ use imap_backend::DeletePolicy;
 use testkit::imap_server::{Folder, Options};
 use testkit::world::{Ending, Route};
 
-use crate::judge::{Tolerance, judge};
 use crate::rig::{LONG, Pace, Rig, Setup, USER, cut, judged, login, pieces, session};
+use testkit::judge::{Tolerance, judge};
 
 const MAILS: [&str; 5] = ["A: 1\r\n", "A: 2\r\n", "A: 3\r\n", "A: 4\r\n", "A: 5\r\n"];
 /// What the client marks.

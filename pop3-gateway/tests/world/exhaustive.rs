@@ -7,8 +7,8 @@ use pop3_proto::server::TlsOffer;
 use testkit::model::{Maildrop, Reply};
 
 use crate::client::Client;
-use crate::judge::{Tolerance, judge};
 use crate::rig::{PASSWORD, Pace, Rig, Setup, USER, session};
+use testkit::judge::{Tolerance, judge};
 
 const MAILS: [&str; 2] = ["A: 1\r\n\r\n.1\r\n2\r\n", "A: 2"];
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::judge::{Heard, Tolerance, judge};
 use crate::rig::{Pace, Setup, pieces, session};
+use testkit::judge::{Heard, Tolerance, judge};
 
 const MAILS: [&str; 3] = [
     "Subject: one\r\n\r\n.\r\nbody\r\n",

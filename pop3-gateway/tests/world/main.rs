@@ -8,10 +8,8 @@
 
 mod client;
 mod hosts;
-mod judge;
 mod mail_client;
 mod rig;
-mod runtime;
 mod tls;
 
 mod bounds;

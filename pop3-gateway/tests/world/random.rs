@@ -10,8 +10,8 @@ use testkit::imap_server::{Fault, Options, Trouble};
 use testkit::world::{Conditions, Route};
 
 use crate::client::Client;
-use crate::judge::{Tolerance, judge};
 use crate::rig::{LONG, Pace, Rig, Setup, login};
+use testkit::judge::{Tolerance, judge};
 
 /// What is decided by octets.
 struct Case {

@@ -21,9 +21,9 @@ use testkit::world::{Conditions, Cut, Ending, Route, Tasks, World};
 
 use crate::client::Client;
 use crate::hosts::ImapHost;
-use crate::judge::{Heard, Tolerance, judge};
-use crate::runtime::{Meter, Simulated, port};
 use crate::tls::{NAME, tls};
+use testkit::judge::{Heard, Tolerance, judge};
+use testkit_server::simulated::{Meter, Simulated, port};
 
 pub(crate) const USER: &str = "tim@example.org";
 pub(crate) const PASSWORD: &str = "tanstaaf";

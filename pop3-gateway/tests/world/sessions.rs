@@ -5,8 +5,8 @@ use std::time::Duration;
 use testkit::mails::corpus;
 use testkit::world::{Conditions, Route};
 
-use crate::judge::{Tolerance, judge};
 use crate::rig::{Pace, Setup, judged, pieces, session};
+use testkit::judge::{Tolerance, judge};
 
 pub(crate) const MAILS: [&str; 4] = [
     "From: a\r\nSubject: one\r\n\r\n.dot\r\nbody\r\n..\r\nend",

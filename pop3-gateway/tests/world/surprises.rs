@@ -5,8 +5,8 @@ use std::time::Duration;
 use testkit::imap_server::{Fault, Options, Trouble};
 use testkit::model::Maildrop;
 
-use crate::judge::{Tolerance, judge};
 use crate::rig::{Pace, Rig, Setup, USER, judged, session};
+use testkit::judge::{Tolerance, judge};
 
 const MAILS: [&str; 4] = [
     "A: 1\r\n\r\n1\r\n",

@@ -8,8 +8,8 @@ use testkit::imap_server::{Fault, Options, Trouble};
 use testkit::world::{Conditions, Ending, Route};
 
 use crate::client::Client;
-use crate::judge::{Heard, Tolerance, judge};
 use crate::rig::{LONG, Pace, Rig, Setup, cut, pieces, session};
+use testkit::judge::{Heard, Tolerance, judge};
 
 const MAILS: [&str; 3] = [
     "Subject: one\r\n\r\n.\r\nbody\r\n",

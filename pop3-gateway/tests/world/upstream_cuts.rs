@@ -8,9 +8,9 @@ use testkit::imap_server::{Fault, Options, Trouble};
 use testkit::model::normalised;
 use testkit::world::{Ending, Route};
 
-use crate::judge::{Heard, Tolerance, judge};
 use crate::mail_client::kept;
 use crate::rig::{LONG, Pace, Rig, Setup, cut, session};
+use testkit::judge::{Heard, Tolerance, judge};
 
 const MAILS: [&str; 4] = [
     "Subject: one\r\n\r\n.\r\nbody\r\n",

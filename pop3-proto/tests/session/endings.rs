@@ -4,7 +4,7 @@ use pop3_proto::backend::{Access, Reply, Request};
 use pop3_proto::server::{Policy, Reason};
 
 use super::{MAIL, stls};
-use crate::common::{Answer, Talk, clear, seconds};
+use testkit::talk::{Answer, Talk, clear, seconds};
 
 #[test]
 fn p037_qb3_no_update_without_quit() {

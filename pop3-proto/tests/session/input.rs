@@ -3,7 +3,7 @@
 use pop3_proto::server::{Policy, Reason};
 
 use super::MAIL;
-use crate::common::{Talk, clear};
+use testkit::talk::{Talk, clear};
 
 #[test]
 fn f28_bad_commands_are_counted_in_a_row() {

@@ -4,7 +4,7 @@ use pop3_proto::backend::{Failure, FailureKind, RefusalKind, Reply};
 use pop3_proto::server::{Policy, Reason};
 
 use super::stls;
-use crate::common::{Answer, Talk, clear};
+use testkit::talk::{Answer, Talk, clear};
 
 #[test]
 fn p054_p055_p057_user_and_pass() {

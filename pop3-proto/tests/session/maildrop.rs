@@ -4,7 +4,7 @@ use pop3_proto::backend::{Access, Failure, FailureKind, Index, Request};
 use pop3_proto::server::{Policy, ReadOnly, Reason};
 
 use super::MAIL;
-use crate::common::{Answer, Talk, clear};
+use testkit::talk::{Answer, Talk, clear};
 
 #[test]
 fn p010_p034_p053_commands_in_the_wrong_state() {

@@ -1,9 +1,6 @@
 //! The server session against the conformance list, through its public API.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod endings;
 mod input;
 mod login;

@@ -4,7 +4,7 @@ use pop3_proto::backend::Request;
 use pop3_proto::server::{Expire, Policy, ReadOnly};
 
 use super::{mechanisms, stls};
-use crate::common::{Talk, clear};
+use testkit::talk::{Talk, clear};
 
 #[test]
 fn p014_x004_the_greeting_is_ok_and_free_of_brackets() {

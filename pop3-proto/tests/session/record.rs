@@ -4,7 +4,7 @@ use pop3_proto::backend::{FailureKind, Index};
 use pop3_proto::server::Policy;
 
 use super::MAIL;
-use crate::common::{Talk, Trouble, clear};
+use testkit::talk::{Talk, Trouble, clear};
 
 #[test]
 fn the_greeting_is_recorded() {

@@ -4,7 +4,7 @@ use pop3_proto::backend::{Login, Request};
 use pop3_proto::server::{Policy, TlsOffer};
 
 use super::mechanisms;
-use crate::common::{Talk, clear};
+use testkit::talk::{Talk, clear};
 
 #[test]
 fn s003_s006_s007_s008_s011_sasl_on_the_wire() {

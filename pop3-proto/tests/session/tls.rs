@@ -3,7 +3,7 @@
 use pop3_proto::server::{Policy, ReadOnly, Reason, TlsOffer};
 
 use super::{MAIL, stls};
-use crate::common::{Talk, clear};
+use testkit::talk::{Talk, clear};
 
 #[test]
 fn t002_t004_t015_stls_only_where_it_can_be() {

@@ -1,0 +1,58 @@
+//! What the tests of pop3-server, of its drivers and of the whole gateway share: not published.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`list`] | mail in memory, without an upstream |
+//! | [`wire`] | mail behind a socket that speaks a toy protocol |
+//! | [`jobs`] | mail that is fetched in jobs |
+//! | [`rig`] | one connection, played by hand |
+//! | [`sim`] | a runtime whose tasks run only when they are woken |
+//! | [`simulated`] | the runtime of `testkit::world` |
+//! | [`socket`] | what every driver must do, on real sockets |
+//! | [`peer`] | the other end of TLS |
+//! | [`logged`] | what is logged meanwhile |
+#![allow(missing_docs, clippy::unwrap_used, reason = "only tests use it")]
+
+pub mod jobs;
+pub mod list;
+pub mod logged;
+pub mod peer;
+pub mod rig;
+pub mod sim;
+pub mod simulated;
+pub mod socket;
+pub mod wire;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use pop3_server::service::Peer;
+use pop3_server::tls::{Identity, ServerTls, ensure_self_signed};
+
+/// The password of every user of every test store.
+pub const PASSWORD: &str = "sesame";
+
+pub fn peer() -> Peer {
+    peer_at("192.0.2.1:4711")
+}
+
+pub fn peer_at(address: &str) -> Peer {
+    let address: SocketAddr = address.parse().unwrap();
+    Peer {
+        address,
+        local: "192.0.2.9:110".parse().unwrap(),
+        encrypted: false,
+    }
+}
+
+/// A certificate for these names in its own folder below `folder`.
+pub fn identity(folder: &Path, names: &[&str]) -> Identity {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_string()).collect();
+    ensure_self_signed(&folder.join(names.join("_")), &names)
+        .unwrap()
+        .0
+}
+
+pub fn server_tls(folder: &Path, names: &[&str]) -> ServerTls {
+    ServerTls::load(&[identity(folder, names)]).unwrap()
+}

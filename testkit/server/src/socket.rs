@@ -1,0 +1,479 @@
+//! The tests of a driver crate, on real sockets of this machine; the same for every runtime.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use pop3_proto::backend::Endpoint;
+use pop3_proto::server::{Policy, TlsOffer};
+use pop3_server::listen::listen;
+use pop3_server::server::{Options, Reload, Reloadable, Server};
+use pop3_server::service::Service;
+use pop3_server::settings::Settings;
+use pop3_server::tls::{Identity, Trust, UpstreamTls};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+
+use crate::jobs::JobService;
+use crate::list::ListService;
+use crate::peer::{TlsPeer, client_config};
+use crate::wire::{WireService, WireStore};
+use crate::{PASSWORD, identity, server_tls};
+
+/// How a driver crate is started.
+pub trait Driver: Copy + Send + 'static {
+    fn run<S: Service>(
+        self,
+        server: Server,
+        sockets: Vec<(TcpListener, Reloadable<S>)>,
+        reload: Reload,
+        options: &Options,
+    ) -> io::Result<()>;
+}
+
+/// A server that runs in the background until it is dropped.
+pub struct Running {
+    pub server: Server,
+    pub address: SocketAddr,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Running {
+    pub fn start<S: Service>(driver: impl Driver, settings: Settings<S>) -> Self {
+        let socket = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let server = Server::new();
+        let settings = Arc::new(ArcSwap::from_pointee(settings));
+        let options = Options {
+            threads: 2,
+            grace: Duration::from_secs(60),
+        };
+        let shared = server.clone();
+        let thread = thread::spawn(move || {
+            driver.run(shared, vec![(socket, settings)], Arc::new(|| {}), &options)
+        });
+        Self {
+            server,
+            address,
+            thread: Some(thread),
+        }
+    }
+
+    pub fn client(&self) -> Client<TcpStream> {
+        let mut client = Client::new(connect(self.address));
+        assert!(client.line().starts_with("+OK"));
+        client
+    }
+
+    pub fn tls_client(
+        &self,
+        identity: &Identity,
+    ) -> Client<StreamOwned<ClientConnection, TcpStream>> {
+        let mut client = Client::new(encrypt(connect(self.address), identity));
+        assert!(client.line().starts_with("+OK"));
+        client
+    }
+
+    pub fn stop(mut self) {
+        self.join();
+    }
+
+    fn join(&mut self) {
+        self.server.shutdown().advance();
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap().unwrap();
+        }
+    }
+
+    /// Waits for the locks to be free, as long as that is sensible.
+    pub fn wait_until_free(&self) {
+        let begun = Instant::now();
+        while self.server.locks().held() > 0 {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "the lock is still held"
+            );
+            thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+pub fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    stream
+}
+
+pub fn encrypt(stream: TcpStream, identity: &Identity) -> StreamOwned<ClientConnection, TcpStream> {
+    let name = ServerName::try_from("mail.example.org").unwrap();
+    let config = Arc::new(client_config(identity, &["pop3"]));
+    StreamOwned::new(ClientConnection::new(config, name).unwrap(), stream)
+}
+
+/// A POP3 client that waits for each answer.
+pub struct Client<T: Read> {
+    stream: BufReader<T>,
+}
+
+impl<T: Read + Write> Client<T> {
+    pub fn new(stream: T) -> Self {
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
+    pub fn into_inner(self) -> T {
+        self.stream.into_inner()
+    }
+
+    pub fn get_ref(&self) -> &T {
+        self.stream.get_ref()
+    }
+
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).unwrap();
+        line
+    }
+
+    pub fn say(&mut self, line: &str) {
+        self.stream
+            .get_mut()
+            .write_all(format!("{line}\r\n").as_bytes())
+            .unwrap();
+    }
+
+    pub fn ask(&mut self, line: &str) -> String {
+        self.say(line);
+        self.line()
+    }
+
+    /// A multi-line response.
+    pub fn ask_more(&mut self, line: &str) -> String {
+        let mut all = self.ask(line);
+        assert!(all.starts_with("+OK"), "{all}");
+        loop {
+            let line = self.line();
+            all.push_str(&line);
+            if line == ".\r\n" || line.is_empty() {
+                return all;
+            }
+        }
+    }
+
+    pub fn log_in(&mut self, user: &str) -> String {
+        self.ask(&format!("USER {user}"));
+        self.ask(&format!("PASS {PASSWORD}"))
+    }
+
+    pub fn ends(&mut self) -> bool {
+        self.stream.fill_buf().map_or(true, <[u8]>::is_empty)
+    }
+}
+
+pub fn clear<S: Service>(service: S) -> Settings<S> {
+    let mut settings = Settings::new(Arc::new(service));
+    settings.policy = Arc::new(Policy {
+        clear_login: true,
+        shutdown_grace: Duration::from_millis(100),
+        ..Policy::default()
+    });
+    settings.timers.linger = Duration::from_millis(100);
+    settings
+}
+
+fn mail() -> ListService {
+    ListService::new(&[b"one\r\n", &vec![b'a'; 5_000_000], b"three"])
+}
+
+pub fn a_session_in_the_clear(driver: impl Driver) {
+    let service = mail();
+    let running = Running::start(driver, clear(service.clone()));
+    let mut client = running.client();
+    assert!(client.log_in("joe").starts_with("+OK"));
+    assert!(client.ask_more("RETR 2").len() > 5_000_000);
+    assert!(client.ask("DELE 1").starts_with("+OK"));
+    assert!(running.client().log_in("joe").starts_with("-ERR [IN-USE]"));
+    assert!(client.ask("QUIT").starts_with("+OK"));
+    assert!(client.ends());
+    assert_eq!(service.removed(), [0]);
+    assert!(running.client().log_in("joe").starts_with("+OK"));
+    running.stop();
+}
+
+pub fn pipelined_commands_are_answered_in_order(driver: impl Driver) {
+    let running = Running::start(driver, clear(mail()));
+    let mut client = running.client();
+    client.log_in("joe");
+    let lines = "NOOP\r\nRETR 2\r\n".repeat(5) + "QUIT";
+    client.say(&lines);
+    let mut all = String::new();
+    client.stream.read_to_string(&mut all).unwrap();
+    assert_eq!(all.matches("+OK").count(), 11);
+    assert!(all.len() > 25_000_000);
+    running.stop();
+}
+
+pub fn a_client_cut_off_frees_its_lock(driver: impl Driver) {
+    let service = mail();
+    let running = Running::start(driver, clear(service.clone()));
+    for linger in [None, Some(Duration::ZERO)] {
+        let mut client = running.client();
+        client.log_in("joe");
+        client.ask("DELE 1");
+        client.ask("RETR 2");
+        let stream = client.into_inner();
+        // Without lingering the close is a reset.
+        socket2::SockRef::from(&stream).set_linger(linger).unwrap();
+        drop(stream);
+        running.wait_until_free();
+    }
+    let mut client = running.client();
+    client.log_in("joe");
+    client.ask("DELE 1");
+    client.get_ref().shutdown(Shutdown::Write).unwrap();
+    assert!(client.ends());
+    running.wait_until_free();
+    assert_eq!(service.removed(), Vec::<u32>::new());
+    running.stop();
+}
+
+pub fn stls_and_implicit_tls(driver: impl Driver) {
+    let folder = tempfile::tempdir().unwrap();
+    for offer in [TlsOffer::Stls, TlsOffer::Implicit] {
+        let mut settings = Settings::new(Arc::new(mail()));
+        settings.tls = Some(server_tls(folder.path(), &["mail.example.org"]));
+        settings.policy = Arc::new(Policy {
+            tls: offer,
+            ..Policy::default()
+        });
+        let running = Running::start(driver, settings);
+        let identity = identity(folder.path(), &["mail.example.org"]);
+        let mut client = if offer == TlsOffer::Implicit {
+            running.tls_client(&identity)
+        } else {
+            let mut clear = running.client();
+            assert!(clear.ask("USER joe").starts_with("-ERR"));
+            assert!(clear.ask("STLS").starts_with("+OK"));
+            Client::new(encrypt(clear.into_inner(), &identity))
+        };
+        assert!(client.log_in("joe").starts_with("+OK"));
+        assert!(client.ask_more("RETR 2").len() > 5_000_000);
+        assert!(client.ask("QUIT").starts_with("+OK"));
+        assert!(
+            client.stream.fill_buf().unwrap().is_empty(),
+            "T013: a clean end"
+        );
+        running.stop();
+    }
+}
+
+/// A store of the toy protocol on a socket of its own, for one connection after the other.
+fn store(identity: Option<Identity>) -> SocketAddr {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in socket.incoming() {
+            let mut stream = stream.unwrap();
+            let mut tls = identity.as_ref().map(TlsPeer::server);
+            let mut store = WireStore::new(vec![b"one\r\n".to_vec(), vec![b'b'; 3_000_000]]);
+            let mut bytes = [0; 4096];
+            while let Ok(n @ 1..) = stream.read(&mut bytes) {
+                let reply = match &mut tls {
+                    None => {
+                        store.handle_input(&bytes[..n]);
+                        std::mem::take(&mut store.output)
+                    }
+                    Some(tls) => {
+                        tls.receive(&bytes[..n]);
+                        store.handle_input(&std::mem::take(&mut tls.plaintext));
+                        tls.send(&std::mem::take(&mut store.output));
+                        tls.wire()
+                    }
+                };
+                if stream.write_all(&reply).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    address
+}
+
+pub fn an_upstream_in_the_clear_and_in_tls(driver: impl Driver) {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(folder.path(), &["localhost"]);
+    for encrypted in [false, true] {
+        let address = store(encrypted.then(|| identity.clone()));
+        let trust = Trust::File(identity.chain.clone());
+        let service = WireService {
+            endpoint: Endpoint {
+                host: "localhost".into(),
+                port: address.port(),
+            },
+            server_name: encrypted.then(|| "localhost".into()),
+            tls: Some(Arc::new(UpstreamTls::load(&trust).unwrap())),
+        };
+        let running = Running::start(driver, clear(service));
+        let mut client = running.client();
+        assert!(client.log_in("joe").starts_with("+OK"));
+        assert!(client.ask_more("RETR 2").len() > 3_000_000);
+        assert!(client.ask("DELE 1").starts_with("+OK"));
+        assert!(client.ask("QUIT").starts_with("+OK"));
+        running.stop();
+    }
+}
+
+pub fn an_upstream_that_is_not_there(driver: impl Driver) {
+    // nobody has discarded anything for a long time
+    for (host, port) in [("127.0.0.1", 9), ("no-such-name.invalid", 143)] {
+        let endpoint = Endpoint {
+            host: host.into(),
+            port,
+        };
+        let running = Running::start(
+            driver,
+            clear(WireService {
+                endpoint,
+                server_name: None,
+                tls: None,
+            }),
+        );
+        let mut client = running.client();
+        assert!(client.log_in("joe").starts_with("-ERR [SYS/TEMP]"));
+        assert!(
+            client.ask("CAPA").starts_with("+OK"),
+            "the session stays usable"
+        );
+        running.stop();
+    }
+}
+
+pub fn jobs_run_and_may_panic(driver: impl Driver) {
+    let running = Running::start(driver, clear(JobService));
+    let mut client = running.client();
+    assert!(client.log_in("panic").starts_with("-ERR [SYS/PERM]"));
+    assert!(client.log_in("joe").starts_with("+OK"));
+    assert!(client.ask_more("RETR 1").len() > 100_000);
+    assert!(client.ask("QUIT").starts_with("+OK"));
+    assert!(running.client().log_in("joe").starts_with("+OK"));
+    running.stop();
+}
+
+pub fn too_many_connections_are_told_so(driver: impl Driver) {
+    let mut settings = clear(mail());
+    settings.limits.per_address = 2;
+    let running = Running::start(driver, settings);
+    let (first, _second) = (running.client(), running.client());
+    let mut third = Client::new(connect(running.address));
+    assert!(third.line().starts_with("-ERR [SYS/TEMP]"));
+    assert!(third.ends());
+    drop(first);
+    let begun = Instant::now();
+    while !Client::new(connect(running.address))
+        .line()
+        .starts_with("+OK")
+    {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "qE4: the place is still taken"
+        );
+    }
+    running.stop();
+}
+
+pub fn many_clients_at_once(driver: impl Driver) {
+    let mut settings = clear(mail());
+    settings.limits.per_address = 0;
+    let running = Running::start(driver, settings);
+    let mut clients: Vec<_> = (0..200).map(|_| running.client()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        assert!(client.log_in(&format!("user{number}")).starts_with("+OK"));
+    }
+    for client in &mut clients {
+        assert!(client.ask_more("RETR 3").ends_with("three\r\n.\r\n"));
+        client.say("QUIT");
+    }
+    for client in &mut clients {
+        assert!(client.line().starts_with("+OK"));
+        assert!(client.ends());
+    }
+    running.stop();
+}
+
+/// G19: what runs is finished, what is idle is let go, and the server ends by itself.
+pub fn shutdown_ends_all(driver: impl Driver) {
+    let service = mail();
+    let running = Running::start(driver, clear(service.clone()));
+    let mut idle = running.client();
+    let mut busy = running.client();
+    busy.log_in("joe");
+    busy.ask("DELE 1");
+    busy.ask("RETR 2");
+    let begun = Instant::now();
+    running.server.shutdown().advance();
+    let mut rest = String::new();
+    while !rest.ends_with("\r\n.\r\n") {
+        rest = rest.split_off(rest.len().saturating_sub(5)) + &busy.line();
+    }
+    let refused = busy.ask("QUIT");
+    assert!(
+        refused.is_empty() || refused.starts_with("-ERR [SYS/TEMP]"),
+        "{refused}"
+    );
+    assert!(idle.ends());
+    drop((idle, busy));
+    running.stop();
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert_eq!(service.removed(), Vec::<u32>::new());
+}
+
+/// Both families on one port.
+pub fn both_address_families(driver: impl Driver) {
+    let four = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = four.local_addr().unwrap().port();
+    let Ok(six) = listen(SocketAddr::new("::1".parse().unwrap(), port)) else {
+        // The machine has no IPv6.
+        return;
+    };
+    assert!(
+        listen(four.local_addr().unwrap())
+            .unwrap_err()
+            .to_string()
+            .contains("127.0.0.1")
+    );
+    let addresses = [four.local_addr().unwrap(), six.local_addr().unwrap()];
+    let settings = Arc::new(ArcSwap::from_pointee(clear(mail())));
+    let sockets = vec![(four, Arc::clone(&settings)), (six, Arc::clone(&settings))];
+    let server = Server::new();
+    let shared = server.clone();
+    let thread =
+        thread::spawn(move || driver.run(shared, sockets, Arc::new(|| {}), &Options::default()));
+    for address in addresses {
+        assert!(Client::new(connect(address)).line().starts_with("+OK"));
+    }
+    // New connections start with new settings.
+    let mut policy = Policy::clone(&settings.load().policy);
+    policy.greeting = "as of now".into();
+    let mut renewed = clear(mail());
+    renewed.policy = Arc::new(policy);
+    settings.store(Arc::new(renewed));
+    assert!(
+        Client::new(connect(addresses[0]))
+            .line()
+            .contains("as of now")
+    );
+    server.shutdown().advance();
+    thread.join().unwrap().unwrap();
+}
