@@ -110,6 +110,15 @@ pub(crate) enum Flag<'a> {
 }
 
 impl<'a> Flag<'a> {
+    /// The flag of this [`name`](Self::name).
+    pub(crate) fn named(name: &'a str) -> Self {
+        match name {
+            "\\Deleted" => Self::Deleted,
+            "\\Seen" => Self::Seen,
+            name => Self::Keyword(name),
+        }
+    }
+
     pub(crate) const fn name(self) -> &'a str {
         match self {
             Self::Deleted => "\\Deleted",

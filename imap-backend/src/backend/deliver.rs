@@ -24,7 +24,7 @@ impl ImapBackend {
         let Some(head) = self.client.head() else {
             return true;
         };
-        match self.reading.verdict(&self.table, head) {
+        match self.reading.verdict(&self.maildrop.table, head) {
             Verdict::Park => return false,
             Verdict::Discard => self.throw_away(head.size),
             Verdict::Lend(stream) => {
@@ -71,7 +71,7 @@ impl ImapBackend {
     /// Tells the operator that the announced size is not that of the message: once a session, because a
     /// server that estimates does so with every message.
     fn note_size(&mut self, index: u32, size: u64) {
-        let announced = self.table.size(index).unwrap_or_default();
+        let announced = self.maildrop.size(index).unwrap_or_default();
         if announced == 0 || announced == size || mem::replace(&mut self.size_noted, true) {
             return;
         }
@@ -90,7 +90,7 @@ impl ImapBackend {
     /// delete a mail unread.
     fn is_hollow(&self, stream: &Stream) -> bool {
         let first = self.reading.wanted.front().filter(|first| !first.started);
-        let announced = first.and_then(|first| self.table.size(first.index));
+        let announced = first.and_then(|first| self.maildrop.size(first.index));
         stream.size == 0 && stream.then == Then::End && announced.is_some_and(|size| size > 0)
     }
 
@@ -110,7 +110,7 @@ impl ImapBackend {
 
     /// A body that stood in its line.
     pub(super) fn inline(&mut self, head: Head, body: Option<Vec<u8>>) {
-        match (self.reading.verdict(&self.table, head), body) {
+        match (self.reading.verdict(&self.maildrop.table, head), body) {
             (Verdict::Lend(stream), Some(_)) if self.is_hollow(&stream) => self.fail_hollow(),
             (Verdict::Lend(stream), Some(body)) => {
                 self.reading.stream = Some(stream);
@@ -128,7 +128,7 @@ impl ImapBackend {
                     .front()
                     .is_some_and(|first| match first.plan {
                         Plan::Window { offset, .. } => {
-                            let size = self.table.size(first.index);
+                            let size = self.maildrop.size(first.index);
                             offset > 0 && size.is_some_and(|size| size <= offset)
                         }
                         Plan::Whole { .. }
@@ -209,7 +209,7 @@ impl ImapBackend {
 
     fn finish_first(&mut self) {
         if let Some(first) = self.reading.wanted.pop_front() {
-            if let Some(uid) = self.table.uid(first.index).filter(|_| first.whole) {
+            if let Some(uid) = self.maildrop.uid(first.index).filter(|_| first.whole) {
                 self.sent_whole(uid);
             }
             self.answers.push_back(Answer::BodyEnd(first.ticket));

@@ -3,21 +3,19 @@
 //! At a reconnect there is no scan; then the folder has to be the one that it was.
 
 use alloc::format;
-use alloc::vec::Vec;
 use core::mem;
 
 use pop3_proto::backend::{Access, Failure, Note};
 
 use super::ImapBackend;
 use super::link::Link;
+use super::maildrop::Maildrop;
 use super::opening::Step;
 use crate::capability::Capability;
 use crate::client::{Notice, Purpose};
 use crate::command::Command;
-use crate::config::DeletePolicy;
 use crate::error::{self, Denial};
 use crate::grammar::{Code, Kind};
-use crate::mailbox_name;
 use crate::table::Scan;
 
 impl ImapBackend {
@@ -118,26 +116,18 @@ impl ImapBackend {
     }
 
     pub(super) fn select(&mut self) {
+        let hides = self.plan_of_deletion().hides;
+        let hides = hides.map(|flag| flag.name().into());
+        let read_only = self.asked_read_only();
         let Some(opening) = &mut self.opening else {
             return;
         };
         opening.step = Step::Folder;
         let first = opening.first;
-        let read_only = self
-            .open
-            .as_ref()
-            .is_some_and(|open| open.access == Access::ReadOnly);
-        self.client.watch = match &self.config.delete {
-            DeletePolicy::Seen => Some("\\Seen".into()),
-            DeletePolicy::Keyword(name) => Some(name.clone()),
-            DeletePolicy::Expunge
-            | DeletePolicy::Trash { .. }
-            | DeletePolicy::Move(_)
-            | DeletePolicy::Keep => None,
-        };
+        self.client.watch = hides;
         let flags = self.client.watch.is_some();
         opening.scan.with_flags(flags);
-        let folder = self.folder_name(&self.config.folder);
+        let folder = self.client.folder_name(&self.config.folder);
         self.put(
             Command::Select {
                 folder: &folder,
@@ -148,15 +138,6 @@ impl ImapBackend {
         if first {
             self.ask_for_way();
             self.put(Command::Scan { to: None, flags }, Purpose::Scan);
-        }
-    }
-
-    /// A configured folder's name as this connection writes names.
-    pub(super) fn folder_name(&self, name: &str) -> Vec<u8> {
-        if self.client.utf8 {
-            name.into()
-        } else {
-            mailbox_name::encode(name).into_bytes()
         }
     }
 
@@ -203,9 +184,9 @@ impl ImapBackend {
         };
         let scan = mem::take(&mut opening.scan);
         let (read_only, lasts) = (opening.read_only, opening.lasts);
-        self.read_only = read_only || self.asked_read_only();
+        let read_only = read_only || self.asked_read_only();
         if lasts == Some(false)
-            && !self.read_only
+            && !read_only
             && let Some(flag) = &self.client.watch
         {
             let detail = format!(
@@ -215,9 +196,7 @@ impl ImapBackend {
             );
             return self.deny(Denial::Failed(Failure::permanent(detail)));
         }
-        (self.table, self.presence) = scan.finish();
-        self.uid_validity = validity;
-        self.listing = Some(0);
+        self.maildrop = Maildrop::new(scan, validity, read_only);
         self.tell_way();
         self.ready();
     }
@@ -225,8 +204,8 @@ impl ImapBackend {
     pub(super) fn opened_again(&mut self) {
         let Some(opening) = &self.opening else { return };
         let validity = opening.validity;
-        if validity == Some(self.uid_validity) {
-            self.read_only |= opening.read_only;
+        if validity == Some(self.maildrop.uid_validity) {
+            self.maildrop.read_only |= opening.read_only;
             self.ready();
         } else {
             let failure = self.renumbered(validity);
@@ -235,7 +214,7 @@ impl ImapBackend {
     }
 
     pub(super) fn ready(&mut self) {
-        self.exists = self.opening.take().map_or(0, |opening| opening.exists);
+        self.maildrop.exists = self.opening.take().map_or(0, |opening| opening.exists);
         self.link = Link::Ready;
         self.client.watch = None;
         self.client.mask.clear();

@@ -9,17 +9,15 @@ use alloc::format;
 use pop3_proto::backend::Note;
 
 use super::ImapBackend;
-use crate::capability::Capability;
 use crate::client::Purpose;
 use crate::command::Command;
-use crate::config::DeletePolicy;
 
 impl ImapBackend {
     /// Asks for the capabilities in the flight that opens the folder, if something hangs on what they are
     /// after the login.
     pub(super) fn ask_for_way(&mut self) {
-        let known = self.capabilities_settled || self.config.learned.knows_way();
-        if !known && self.lacking().is_some() {
+        let known = self.client.settled || self.config.learned.knows_way();
+        if !known && self.plan_of_deletion().lacks().is_some() {
             self.put(Command::Capability, Purpose::Capability);
         }
     }
@@ -27,12 +25,12 @@ impl ImapBackend {
     /// Tells what is missing, once it is certain. A session that asked to read alone may be an operator's who
     /// wants to know; where the server lets nobody delete there is nothing to tell.
     pub(super) fn tell_way(&mut self) {
-        let closed = self.read_only && !self.asked_read_only();
-        if !self.capabilities_settled || closed || self.config.learned.knows_way() {
+        let closed = self.maildrop.read_only && !self.asked_read_only();
+        if !self.client.settled || closed || self.config.learned.knows_way() {
             return;
         }
         self.config.learned.learn_way();
-        let Some(lacking) = self.lacking() else {
+        let Some(lacking) = self.plan_of_deletion().lacks() else {
             return;
         };
         let (at, folder) = (&self.config.endpoint, &self.config.folder);
@@ -43,18 +41,5 @@ impl ImapBackend {
             at.host, at.port
         );
         self.note(Note::warning(text));
-    }
-
-    /// What a server would need so that nothing but the marked messages can go.
-    fn lacking(&self) -> Option<&'static str> {
-        let by_uid = self.client.can(Capability::UidPlus);
-        match self.config.delete {
-            DeletePolicy::Expunge => (!by_uid).then_some("no UIDPLUS"),
-            DeletePolicy::Trash { .. } | DeletePolicy::Move(_) => {
-                let lacks = !by_uid && !self.client.can(Capability::Move);
-                lacks.then_some("neither MOVE nor UIDPLUS")
-            }
-            DeletePolicy::Seen | DeletePolicy::Keyword(_) | DeletePolicy::Keep => None,
-        }
     }
 }

@@ -149,7 +149,7 @@ impl ImapBackend {
     pub(super) fn lose(&mut self, failure: Failure) {
         let failure = self.bye.take().unwrap_or(failure);
         self.gone = None;
-        self.presence.forget_numbers();
+        self.maildrop.forget_numbers();
         self.client.reset();
         match mem::replace(&mut self.link, Link::Down) {
             Link::Connecting | Link::Handshake | Link::Opening => {
@@ -204,7 +204,7 @@ impl ImapBackend {
             self.bye = Some(error::command("connection", notice));
         } else if let Code::UidValidity(validity) = notice.code
             && self.link == Link::Ready
-            && validity != self.uid_validity
+            && validity != self.maildrop.uid_validity
         {
             let failure = self.renumbered(Some(validity));
             self.drop_link(failure);
@@ -213,7 +213,7 @@ impl ImapBackend {
 
     /// What the table's UIDs mean now nobody knows: the session gets nothing of this folder any more.
     pub(super) fn renumbered(&mut self, validity: Option<u64>) -> Failure {
-        let before = self.uid_validity;
+        let before = self.maildrop.uid_validity;
         let failure = Failure::temporary(format!(
             "UIDVALIDITY changed from {before} to {validity:?} during the session"
         ));

@@ -189,14 +189,14 @@ impl ImapBackend {
         opening.exchange = None;
         opening.asks = false;
         let pipelined = opening.pipelined;
-        self.capabilities_settled = self.client.capabilities_heard() != opening.capabilities_before;
+        self.client.settled = self.client.capabilities_heard() != opening.capabilities_before;
         if opening.first {
             self.answers.push_back(Answer::Authenticated);
         }
         if pipelined {
             opening.step = Step::Folder;
         } else if self.wants_utf8()
-            && !self.capabilities_settled
+            && !self.client.settled
             && !self.client.can(Capability::Utf8Accept)
         {
             self.ask_capabilities(Step::CapabilityAgain);

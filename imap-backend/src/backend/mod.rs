@@ -12,6 +12,7 @@ mod folder;
 mod foresight;
 mod link;
 mod login;
+mod maildrop;
 mod open;
 mod opening;
 mod reading;
@@ -35,11 +36,10 @@ use pop3_proto::trace::Trace;
 use crate::client::{Client, Event, Purpose};
 use crate::command::Command;
 use crate::config::Config;
-use crate::presence::Presence;
-use crate::table::Table;
 
 use alert::Said;
 use link::{Clock, Link};
+use maildrop::Maildrop;
 use opening::Opening;
 use reading::Reading;
 use reply::Answer;
@@ -65,14 +65,7 @@ pub struct ImapBackend {
     /// What the session asked for at login; kept to reconnect.
     open: Option<Open>,
     opening: Option<Box<Opening>>,
-    table: Table,
-    presence: Presence,
-    uid_validity: u64,
-    read_only: bool,
-    /// How many messages the folder has, as last heard.
-    exists: u32,
-    /// The server said what it can do after the login of this connection.
-    capabilities_settled: bool,
+    maildrop: Maildrop,
     /// The maildrop cannot be had again in this session.
     broken: Option<Failure>,
     reading: Reading,
@@ -81,9 +74,7 @@ pub struct ImapBackend {
     size_noted: bool,
     update: Option<Box<Update>>,
     answers: VecDeque<Answer>,
-    /// The next entry of the listing.
-    listing: Option<u32>,
-    /// What is lent with a challenge or an entry.
+    /// What is lent with a challenge or with the end of a body.
     lent: Vec<u8>,
     effects: VecDeque<Effect<()>>,
     notes: VecDeque<Note>,
@@ -112,18 +103,12 @@ impl ImapBackend {
             bye: None,
             open: None,
             opening: None,
-            table: Table::default(),
-            presence: Presence::default(),
-            uid_validity: 0,
-            read_only: false,
-            exists: 0,
-            capabilities_settled: false,
+            maildrop: Maildrop::default(),
             broken: None,
             trouble: Box::default(),
             size_noted: false,
             update: None,
             answers: VecDeque::new(),
-            listing: None,
             lent: Vec::new(),
             effects: VecDeque::new(),
             notes: VecDeque::new(),
@@ -217,24 +202,28 @@ impl ImapBackend {
                 notice,
                 ..
             } => {
-                self.update_done(step, &notice);
+                if let Some(update) = &mut self.update {
+                    update.answered(step, &notice);
+                }
             }
-            Event::Exists(count) => {
-                self.exists = count;
-                self.presence.exist(count);
-            }
-            Event::Expunge(number) => {
-                self.exists = self.exists.saturating_sub(1);
-                self.presence.expunged(number);
-            }
-            Event::Vanished => self.presence.forget_numbers(),
+            Event::Exists(count) => self.maildrop.exist(count),
+            Event::Expunge(number) => self.maildrop.expunged(number),
+            Event::Vanished => self.maildrop.forget_numbers(),
             // the answer to a NOOP, or to something sent for the login
             Event::Done { .. } | Event::Continue(_) | Event::Ahead | Event::Other => {}
             Event::Inline(head, body) => self.inline(head, body),
             Event::Whole(uid) => self.literal_here(uid),
             Event::Tail(uid) => self.literal_done(uid),
-            Event::Message(message) => self.saw_flags(message),
-            Event::Folder { trash, name } => self.saw_folder(trash, name),
+            Event::Message(message) => {
+                if let Some(update) = &mut self.update {
+                    update.saw_flags(message, self.config.max_messages);
+                }
+            }
+            Event::Folder { trash, name } => {
+                if let Some(update) = &mut self.update {
+                    update.saw_folder(trash, name);
+                }
+            }
         }
     }
 
@@ -326,7 +315,7 @@ impl Backend for ImapBackend {
     }
 
     fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>> {
-        if self.answers.is_empty() && self.listing.is_none() {
+        if self.answers.is_empty() && self.maildrop.is_listed() {
             if !self.reading.has_body(&self.client) {
                 // the last piece of a body may have been taken
                 let before = self.deadline();
@@ -340,7 +329,7 @@ impl Backend for ImapBackend {
         }
         match self.answers.pop_front() {
             Some(answer) => Some(self.reply(answer)),
-            None => self.entry(),
+            None => self.maildrop.entry(),
         }
     }
 
@@ -411,7 +400,7 @@ impl fmt::Debug for ImapBackend {
         f.debug_struct("ImapBackend")
             .field("endpoint", &self.config.endpoint)
             .field("link", &self.link)
-            .field("messages", &self.table.len())
+            .field("messages", &self.maildrop.table.len())
             .finish_non_exhaustive()
     }
 }

@@ -17,8 +17,8 @@ use super::opening::{Opening, Step};
 use super::{Answer, ImapBackend};
 use crate::auth;
 use crate::client::{Event, Notice, Purpose};
-use crate::command::{self, Command};
-use crate::config::{DeletePolicy, Security};
+use crate::command::{self, Command, Flag};
+use crate::config::Security;
 use crate::error::{self, Denial};
 use crate::grammar::Kind;
 use crate::remedy;
@@ -37,7 +37,7 @@ impl ImapBackend {
         if let Err(refusal) = acceptable {
             return self.deny(Denial::Refused(refusal));
         }
-        if let DeletePolicy::Keyword(name) = &self.config.delete
+        if let Some(Flag::Keyword(name)) = self.plan_of_deletion().hides
             && !command::is_keyword(name)
         {
             let detail = format!("{} cannot be a keyword", printable(name.as_bytes()));
@@ -160,12 +160,12 @@ impl ImapBackend {
                 self.deny(Denial::Failed(Failure::permanent(detail)));
             }
             Purpose::Capability if opening.step == Step::CapabilityAgain => {
-                self.capabilities_settled = true;
+                self.client.settled = true;
                 self.open_folder();
             }
             Purpose::Capability if opening.step == Step::Capability => self.log_in(),
             // asked in the flight of the folder
-            Purpose::Capability => self.capabilities_settled |= ok && opening.step == Step::Folder,
+            Purpose::Capability => self.client.settled |= ok && opening.step == Step::Folder,
             Purpose::Login | Purpose::Authenticate if ok => self.authenticated(),
             Purpose::Login | Purpose::Authenticate => self.not_authenticated(notice),
             Purpose::Enable => {

@@ -20,7 +20,7 @@ const FETCHES: usize = 3;
 
 impl ImapBackend {
     pub(super) fn retrieve(&mut self, ticket: Ticket, index: u32, part: Part) {
-        let size = self.table.size(index);
+        let size = self.maildrop.size(index);
         let plan = size.map_or(Plan::Nothing, |size| Plan::of(part, size));
         let (plan, doubtful) = self.plan(index, plan);
         if self.link == Link::Finished || self.opening.as_ref().is_some_and(|o| o.first) {
@@ -29,7 +29,7 @@ impl ImapBackend {
             return;
         }
         if size.is_some_and(|size| takes_all(part, size)) {
-            self.reading.read_ahead.wanted(&self.table, index);
+            self.reading.read_ahead.wanted(&self.maildrop.table, index);
         } else {
             self.reading.read_ahead.forget();
         }
@@ -56,7 +56,9 @@ impl ImapBackend {
         }
         if let Some(reached) = reading.on_the_way(index) {
             let ahead = index.saturating_add(1)..reached;
-            let guess = reading.read_ahead.guess(&self.table, reached, ahead);
+            let guess = reading
+                .read_ahead
+                .guess(&self.maildrop.table, reached, ahead);
             let guess = self.sound(guess);
             if !guess.is_empty() {
                 self.fetch(guess.start, guess.end);
@@ -113,7 +115,7 @@ impl ImapBackend {
                 let what = What::Header { index };
                 let on_the_way = reading.fetches.iter().any(|fetch| fetch.what == what);
                 if reading.stream.is_none() && !on_the_way {
-                    let uid = self.table.uid(index).unwrap_or_default();
+                    let uid = self.maildrop.uid(index).unwrap_or_default();
                     self.fetching(Command::FetchHeader { uid }, what);
                 }
             }
@@ -125,7 +127,7 @@ impl ImapBackend {
                 };
                 let on_the_way = reading.fetches.iter().any(|fetch| fetch.what == what);
                 if reading.stream.is_none() && !on_the_way {
-                    let uid = self.table.uid(index).unwrap_or_default();
+                    let uid = self.maildrop.uid(index).unwrap_or_default();
                     let command = Command::FetchPart {
                         uid,
                         offset,
@@ -168,14 +170,17 @@ impl ImapBackend {
 
     fn fetch_with_guess(&mut self, index: u32, alone: bool) {
         let next = index.saturating_add(1);
-        let guess = self.reading.read_ahead.guess(&self.table, next, next..next);
+        let guess = self
+            .reading
+            .read_ahead
+            .guess(&self.maildrop.table, next, next..next);
         let guess = self.sound(guess);
         self.fetch(index, if alone { next } else { guess.end });
     }
 
     /// Asks for the messages from `index` to before `end`, as far as one command goes.
     fn fetch(&mut self, index: u32, end: u32) {
-        let uids = (index..end).map_while(|index| self.table.uid(index));
+        let uids = (index..end).map_while(|index| self.maildrop.uid(index));
         let (set, count) = uid_set::piece(uids);
         let end = index.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         let what = What::Whole {

@@ -106,7 +106,7 @@ impl ImapBackend {
         let login = &self.open.as_ref()?.login;
         let user = self.user.as_deref().or_else(|| login.user())?;
         let (endpoint, folder) = (&self.config.endpoint, &self.config.folder);
-        let validity = self.uid_validity;
+        let validity = self.maildrop.uid_validity;
         let name = format!(
             "{}:{}\n{user}\n{folder}\n{validity}",
             endpoint.host, endpoint.port
@@ -116,7 +116,7 @@ impl ImapBackend {
 
     /// How this message is to be asked for, as far as others have shown.
     pub(super) fn plan(&mut self, index: u32, plan: Plan) -> (Plan, bool) {
-        let uid = self.table.uid(index).unwrap_or_default();
+        let uid = self.maildrop.uid(index).unwrap_or_default();
         let now = self.clock.now;
         let standing = self
             .remembered()
@@ -133,7 +133,7 @@ impl ImapBackend {
         if self.remembered().is_none() {
             return indexes;
         }
-        let (table, now) = (&self.table, self.clock.now);
+        let (table, now) = (&self.maildrop.table, self.clock.now);
         let end = self.trouble.with(|memory, mailbox| {
             if memory.is_empty() {
                 return None;
@@ -157,7 +157,7 @@ impl ImapBackend {
     /// A failure of a message, with what an operator looks for it by.
     pub(super) fn about(&self, index: u32, kind: FailureKind, detail: &str) -> Failure {
         let number = u64::from(index) + 1;
-        let detail = match self.table.uid(index) {
+        let detail = match self.maildrop.uid(index) {
             Some(uid) => format!("{detail} (message {number}, UID {uid})"),
             None => format!("{detail} (message {number})"),
         };
@@ -190,7 +190,7 @@ impl ImapBackend {
         if let Some(index) = self.awaited()
             && let Some(first) = self.reading.wanted.front()
             && (first.started || first.retried)
-            && let Some(uid) = self.table.uid(index)
+            && let Some(uid) = self.maildrop.uid(index)
         {
             let now = self.clock.now;
             self.named().failed(now, uid);
@@ -204,7 +204,7 @@ impl ImapBackend {
         if listens
             && waited >= patience
             && let Some(index) = self.awaited()
-            && let Some(uid) = self.table.uid(index)
+            && let Some(uid) = self.maildrop.uid(index)
         {
             let now = self.clock.now;
             self.named().failed(now, uid);

@@ -21,6 +21,7 @@ use crate::command::{self, Command, Unsendable};
 use crate::config::Config;
 use crate::framer::{Frame, Framer, TooLong};
 use crate::grammar::{self, Data, Response, Section, words};
+use crate::mailbox_name;
 use crate::recorder::Recorder;
 use crate::text::Mask;
 
@@ -54,6 +55,8 @@ pub(crate) struct Client {
     capabilities_heard: u32,
     /// Whether 8-bit may stand in quoted strings.
     pub(crate) utf8: bool,
+    /// The server said what it can do after the login.
+    pub(crate) settled: bool,
     /// The flag to look for in FLAGS.
     pub(crate) watch: Option<String>,
     /// What must not turn up in texts.
@@ -76,6 +79,7 @@ impl Client {
             capabilities: None,
             capabilities_heard: 0,
             utf8: false,
+            settled: false,
             watch: None,
             mask: Mask::default(),
             recorder: Recorder::default(),
@@ -202,6 +206,15 @@ impl Client {
         self.capabilities
             .as_ref()
             .is_some_and(|known| known.has(capability))
+    }
+
+    /// A folder's name as this connection writes names.
+    pub(crate) fn folder_name(&self, name: &str) -> Vec<u8> {
+        if self.utf8 {
+            name.into()
+        } else {
+            mailbox_name::encode(name).into_bytes()
+        }
     }
 
     /// A number that changes whenever the server says what it can do.

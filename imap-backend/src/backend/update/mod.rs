@@ -13,6 +13,7 @@
 //!   goes is told by an EXPUNGE (RFC 3501 section 6.4.3, RFC 6851 section 3.3), whose number says which it
 //!   was: other clients remove messages, too. A look shows whether those are gone that were not told.
 
+mod plan;
 mod stage;
 mod work;
 
@@ -26,15 +27,20 @@ use super::ImapBackend;
 use super::link::Link;
 use super::reply::Answer;
 use crate::client::{Message, Notice, Step};
-use crate::config::DeletePolicy;
 use crate::error;
 use crate::grammar::{Code, Kind};
 use crate::text::printable;
 
+pub(super) use plan::Plan;
+use plan::{Stage, Way};
 pub(super) use stage::Update;
-use stage::{Look, Stage};
 
 impl ImapBackend {
+    /// What becomes of deleted messages here, as far as is known by now of what the server can do.
+    pub(super) fn plan_of_deletion(&self) -> Plan<'_> {
+        Plan::new(&self.config.delete, |what| self.client.can(what))
+    }
+
     pub(super) fn start_update(&mut self, deleted: &[Index], retrieved: &[Index]) {
         if self.update.is_some() {
             // a session updates once
@@ -47,7 +53,7 @@ impl ImapBackend {
         let uids = |indexes: &[Index]| -> Option<Vec<u64>> {
             let mut uids: Vec<u64> = indexes
                 .iter()
-                .map(|index| self.table.uid(index.0))
+                .map(|index| self.maildrop.uid(index.0))
                 .collect::<Option<_>>()?;
             uids.sort_unstable();
             uids.dedup();
@@ -57,70 +63,81 @@ impl ImapBackend {
             let failure = Failure::permanent("no such message in the table");
             return self.conclude_update(Answer::Failed(failure));
         };
-        let mut kept = false;
-        match self.config.delete {
-            DeletePolicy::Keep => {
-                kept = !deleted.is_empty();
-                deleted.clear();
-            }
-            // these are gone in a moment
-            DeletePolicy::Expunge => seen.retain(|uid| deleted.binary_search(uid).is_err()),
-            DeletePolicy::Trash { .. }
-            | DeletePolicy::Move(_)
-            | DeletePolicy::Seen
-            | DeletePolicy::Keyword(_) => {}
+        let plan = self.plan_of_deletion();
+        let kept = plan.keeps() && !deleted.is_empty();
+        if plan.keeps() {
+            deleted.clear();
         }
-        if !self.config.mark_seen || self.read_only {
+        if plan.removes {
+            // these are gone in a moment
+            seen.retain(|uid| deleted.binary_search(uid).is_err());
+        }
+        if !self.config.mark_seen || self.maildrop.read_only {
             seen.clear();
         }
         if deleted.is_empty() && seen.is_empty() {
             return self.conclude_update(if kept { Answer::Kept } else { Answer::Updated });
         }
-        self.update = Some(Box::new(Update {
-            kept,
-            by_uid_refused: false,
-            hidden: Vec::new(),
-            deleted,
-            seen,
-            losses: 0,
-            stage: Stage::Start,
-            sent: 0,
-            seen_sent: 0,
-            pending: 0,
-            seen_pending: 0,
-            failure: None,
-            folder: Vec::new(),
-            create: false,
-            created: false,
-            copied: false,
-            unconfirmed: Vec::new(),
-            look: Look::default(),
-            ours: Vec::new(),
-        }));
+        self.update = Some(Box::new(Update::new(deleted, seen, kept)));
     }
 
-    /// A command of the update is answered.
-    pub(super) fn update_done(&mut self, step: Step, notice: &Notice) {
+    /// Sends what can be sent, and goes on when a stage is answered.
+    pub(super) fn work(&mut self) {
         let Some(update) = &mut self.update else {
             return;
         };
+        if self.link == Link::Ready {
+            let may_speak = self.gone.is_none() && self.bye.is_none();
+            let done = update.work(&mut self.client, &self.config, &self.maildrop, may_speak);
+            if let Some(answer) = done {
+                self.conclude_update(answer);
+            }
+        }
+    }
+
+    /// The connection was lost.
+    pub(super) fn update_interrupted(&mut self, failure: &Failure) {
+        let ended = self.update.as_mut().and_then(|u| u.interrupted(failure));
+        if let Some(answer) = ended {
+            self.conclude_update(answer);
+        }
+    }
+
+    /// The update cannot be carried out, or not to its end.
+    pub(super) fn update_failed(&mut self, failure: Failure) {
+        if let Some(update) = &self.update {
+            let answer = update.failed(failure);
+            self.conclude_update(answer);
+        }
+    }
+
+    fn conclude_update(&mut self, answer: Answer) {
+        self.update = None;
+        self.answers.push_back(answer);
+        self.finish();
+    }
+}
+
+impl Update {
+    /// A command of the update is answered.
+    pub(super) fn answered(&mut self, step: Step, notice: &Notice) {
         if step == Step::Seen {
             // that a message counts as unread is no reason to call a deletion failed
-            update.seen_pending = update.seen_pending.saturating_sub(1);
+            self.seen_pending = self.seen_pending.saturating_sub(1);
             return;
         }
-        update.pending = update.pending.saturating_sub(1);
+        self.pending = self.pending.saturating_sub(1);
         let partly = matches!(notice.code, Code::MessageLimit(_));
         match step {
             Step::Capability | Step::List | Step::Undo => {}
             Step::Move | Step::Copy
-                if notice.kind != Kind::Ok && notice.code == Code::TryCreate && !update.created =>
+                if notice.kind != Kind::Ok && notice.code == Code::TryCreate && !self.created =>
             {
-                update.create = true;
+                self.create = true;
             }
             // there is another way
-            Step::Expunge if notice.kind != Kind::Ok && update.stage == Stage::Remove => {
-                update.by_uid_refused = true;
+            Step::Expunge if notice.kind != Kind::Ok && self.stage() == Stage::Remove => {
+                self.by_uid_refused = true;
             }
             Step::Copy
             | Step::Create
@@ -132,7 +149,7 @@ impl ImapBackend {
                 if notice.kind != Kind::Ok || partly {
                     let mut failure = error::command("update", notice);
                     if matches!(step, Step::Copy | Step::Create | Step::Move) {
-                        let folder = printable(&update.folder);
+                        let folder = printable(self.folder());
                         failure
                             .detail
                             .insert_str(0, &format!("deleted mail to {folder}: "));
@@ -141,101 +158,81 @@ impl ImapBackend {
                         // it will be refused at every QUIT, until somebody names another folder
                         failure.kind = FailureKind::Permanent;
                     }
-                    update.fail(failure);
+                    self.fail(failure);
                 }
             }
         }
     }
 
     /// The server told the flags of a message.
-    pub(super) fn saw_flags(&mut self, message: Message) {
-        let Some(update) = &mut self.update else {
-            return;
-        };
-        if update.stage == Stage::Verify
+    pub(super) fn saw_flags(&mut self, message: Message, max_messages: u32) {
+        if self.stage() == Stage::Verify
             && let Some(uid) = message.uid
-            && update.unconfirmed.binary_search(&uid).is_ok()
+            && self.unconfirmed.binary_search(&uid).is_ok()
         {
             let detail = format!("upstream said OK, and message {uid} is still there");
-            return update.fail(Failure::temporary(detail));
+            return self.fail(Failure::temporary(detail));
         }
-        if matches!(update.stage, Stage::Flag | Stage::LookForFlag) {
+        if matches!(self.stage(), Stage::Flag | Stage::LookForFlag) {
             match (message.uid, message.watched) {
-                (Some(uid), Some(true)) => update.hidden.push(uid),
+                (Some(uid), Some(true)) => self.hidden.push(uid),
                 (Some(uid), Some(false))
-                    if update.stage == Stage::LookForFlag
-                        && update.unconfirmed.binary_search(&uid).is_ok() =>
+                    if self.stage() == Stage::LookForFlag
+                        && self.unconfirmed.binary_search(&uid).is_ok() =>
                 {
                     let detail =
                         format!("upstream said OK, and message {uid} did not keep its flag");
-                    update.fail(Failure::temporary(detail));
+                    self.fail(Failure::temporary(detail));
                 }
                 (Some(_) | None, Some(_) | None) => {}
             }
             return;
         }
-        if !matches!(update.stage, Stage::LookBefore | Stage::LookAfter) || update.sent == 0 {
+        if !matches!(self.stage(), Stage::LookBefore | Stage::LookAfter) || self.sent == 0 {
             return;
         }
         if let (Some(uid), Some(deleted)) = (message.uid, message.watched) {
-            let look = &mut update.look;
-            if look.uids.len() >= self.config.max_messages as usize {
-                return update.fail(Failure::permanent("too many messages to look at"));
+            if self.look.uids.len() >= max_messages as usize {
+                return self.fail(Failure::permanent("too many messages to look at"));
             }
-            look.uids.push(uid);
-            if deleted && update.deleted.binary_search(&uid).is_err() {
-                look.foreign = Some(uid);
+            self.look.uids.push(uid);
+            if deleted && self.deleted.binary_search(&uid).is_err() {
+                self.look.foreign = Some(uid);
             } else if deleted {
-                look.flagged.push(uid);
+                self.look.flagged.push(uid);
             }
         }
     }
 
     /// The server told of a folder.
     pub(super) fn saw_folder(&mut self, trash: bool, name: Vec<u8>) {
-        if let Some(update) = &mut self.update
-            && update.stage == Stage::List
-            && trash
-            && update.folder.is_empty()
-        {
-            update.folder = name;
+        if self.stage() == Stage::List && trash && self.found.is_empty() {
+            self.found = name;
         }
     }
 
     /// The connection was lost: one more try, unless it is clear already that it fails.
-    pub(super) fn update_interrupted(&mut self, failure: &Failure) {
-        let Some(update) = &mut self.update else {
-            return;
-        };
-        update.losses += 1;
-        let known = update.failure.take();
-        if known.is_some() || update.losses > 1 {
-            self.update_failed(known.unwrap_or_else(|| failure.clone()));
-            return;
+    fn interrupted(&mut self, failure: &Failure) -> Option<Answer> {
+        self.losses += 1;
+        let known = self.failure.take();
+        if known.is_some() || self.losses > 1 {
+            return Some(self.failed(known.unwrap_or_else(|| failure.clone())));
         }
-        update.enter(Stage::Start);
-        update.pending = 0;
-        update.seen_pending = 0;
-        update.seen_sent = 0;
-        update.create = false;
-        update.folder = Vec::new();
+        self.take(Way::only(Stage::Start));
+        self.pending = 0;
+        self.seen_pending = 0;
+        self.seen_sent = 0;
+        self.create = false;
+        self.found = Vec::new();
+        None
     }
 
-    /// The update cannot be carried out, or not to its end.
-    pub(super) fn update_failed(&mut self, failure: Failure) {
-        let Some(update) = &self.update else { return };
+    fn failed(&self, failure: Failure) -> Answer {
         // that messages count as unread is nothing that the client has to know
-        let harmless = update.deleted.is_empty();
-        self.conclude_update(if harmless {
-            update.done()
+        if self.deleted.is_empty() {
+            self.done()
         } else {
             Answer::Failed(failure)
-        });
-    }
-
-    fn conclude_update(&mut self, answer: Answer) {
-        self.update = None;
-        self.answers.push_back(answer);
-        self.finish();
+        }
     }
 }

@@ -1,40 +1,14 @@
-//! How far an update is: its stages, what each goes through, and what a look at the flags found.
+//! An update under way: what it is about, how far it is, and what a look at the flags found.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
 use pop3_proto::backend::Failure;
 
+use super::plan::{Stage, Way};
 use crate::backend::reply::Answer;
-
-/// What an update is about to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    Start,
-    Capability,
-    /// Find the folder that is the trash.
-    List,
-    Create,
-    Move,
-    Copy,
-    /// Flag and expunge by UID.
-    Remove,
-    /// Set the flag that hides.
-    Flag,
-    /// The server did not tell that all marked have it: look which have.
-    LookForFlag,
-    /// Without UIDPLUS: look for foreign flags, set ours, look again, expunge.
-    LookBefore,
-    Mark,
-    LookAfter,
-    Expunge,
-    /// The server did not tell all that were marked to be gone: look whether those are there.
-    Verify,
-    /// Take our flags back.
-    Undo,
-    End,
-}
 
 /// An update under way.
 #[derive(Debug)]
@@ -45,7 +19,8 @@ pub(in crate::backend) struct Update {
     pub(super) seen: Vec<u64>,
     /// How many connections were lost over it.
     pub(super) losses: u32,
-    pub(super) stage: Stage,
+    /// What is still to be done.
+    pub(super) way: Way,
     /// How much of the stage's list was sent; 1 for a stage with one command.
     pub(super) sent: usize,
     pub(super) seen_sent: usize,
@@ -54,12 +29,15 @@ pub(in crate::backend) struct Update {
     pub(super) seen_pending: u32,
     /// Why it will not succeed.
     pub(super) failure: Option<Failure>,
-    /// Where the messages go.
-    pub(super) folder: Vec<u8>,
+    /// Where the messages go: the trash that the server told of, else what the policy names.
+    pub(super) found: Vec<u8>,
+    pub(super) named: Vec<u8>,
     /// That folder has to be made, or was.
     pub(super) create: bool,
     pub(super) created: bool,
     pub(super) copied: bool,
+    /// The flag that hides, if that is what the policy does.
+    pub(super) hides: Option<String>,
     /// The marked UIDs that the server did not tell to be gone, ascending; known when it was done with all.
     pub(super) unconfirmed: Vec<u64>,
     pub(super) look: Look,
@@ -85,9 +63,50 @@ pub(super) struct Look {
 }
 
 impl Update {
+    /// An update of which nothing is done yet. `kept` says that there were marks, and that what is marked
+    /// stays.
+    pub(super) fn new(deleted: Vec<u64>, seen: Vec<u64>, kept: bool) -> Self {
+        Self {
+            deleted,
+            seen,
+            losses: 0,
+            way: Way::only(Stage::Start),
+            sent: 0,
+            seen_sent: 0,
+            pending: 0,
+            seen_pending: 0,
+            failure: None,
+            found: Vec::new(),
+            named: Vec::new(),
+            create: false,
+            created: false,
+            copied: false,
+            hides: None,
+            unconfirmed: Vec::new(),
+            look: Look::default(),
+            ours: Vec::new(),
+            by_uid_refused: false,
+            hidden: Vec::new(),
+            kept,
+        }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.way.stage()
+    }
+
+    /// Where the messages go.
+    pub(super) fn folder(&self) -> &[u8] {
+        if self.found.is_empty() {
+            &self.named
+        } else {
+            &self.found
+        }
+    }
+
     /// What the stage goes through piece by piece.
     pub(super) fn list(&self) -> &[u64] {
-        match self.stage {
+        match self.stage() {
             Stage::Move | Stage::Copy | Stage::Remove | Stage::Flag => &self.deleted,
             Stage::Verify | Stage::LookForFlag => &self.unconfirmed,
             Stage::Mark | Stage::Undo => &self.ours,
@@ -104,7 +123,7 @@ impl Update {
 
     /// Whether all commands of the stage are sent, or none will be any more.
     pub(super) fn is_sent(&self) -> bool {
-        match self.stage {
+        match self.stage() {
             Stage::Start => true,
             // good-bye is said when everything is answered
             Stage::End => self.seen_sent == self.seen.len() && self.seen_pending == 0,
@@ -127,7 +146,7 @@ impl Update {
 
     /// Whether flags of ours are left behind if it goes wrong now.
     pub(super) fn leaves_flags(&self) -> bool {
-        self.stage != Stage::Undo && !self.ours.is_empty()
+        self.stage() != Stage::Undo && !self.ours.is_empty()
     }
 
     /// What is said when all is confirmed.
@@ -139,9 +158,16 @@ impl Update {
         }
     }
 
-    pub(super) fn enter(&mut self, stage: Stage) {
-        self.stage = stage;
+    /// Goes another way from here.
+    pub(super) fn take(&mut self, way: Way) {
+        self.way = way;
         self.sent = 0;
+    }
+
+    /// The marked messages that are not known to be done.
+    pub(super) fn marked_but(&self, is_done: impl Fn(u64) -> bool) -> Vec<u64> {
+        let marked = self.deleted.iter().copied();
+        marked.filter(|&uid| !is_done(uid)).collect()
     }
 
     /// The first reason counts.

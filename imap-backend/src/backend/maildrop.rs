@@ -1,0 +1,112 @@
+//! The folder as the session sees it: its table, which messages are gone, and what may be done with it.
+//!
+//! Owns the table and the listing that is told of it. Frozen but for what goes upstream; never asks the
+//! server anything.
+
+use alloc::vec::Vec;
+
+use pop3_proto::backend::{Access, Reply};
+
+use crate::presence::Presence;
+use crate::table::{Scan, Table};
+
+/// An open folder; empty while none is open.
+#[derive(Debug, Default)]
+pub(super) struct Maildrop {
+    pub(super) table: Table,
+    presence: Presence,
+    pub(super) uid_validity: u64,
+    pub(super) read_only: bool,
+    /// How many messages the folder has, as last heard.
+    pub(super) exists: u32,
+    /// The next entry of the listing.
+    listing: Option<u32>,
+    /// The unique-id that is lent with an entry.
+    unique_id: Vec<u8>,
+}
+
+impl Maildrop {
+    /// What a first look at the folder brought; it is listed next.
+    pub(super) fn new(scan: Scan, uid_validity: u64, read_only: bool) -> Self {
+        let (table, presence) = scan.finish();
+        Self {
+            table,
+            presence,
+            uid_validity,
+            read_only,
+            listing: Some(0),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn uid(&self, index: u32) -> Option<u64> {
+        self.table.uid(index)
+    }
+
+    /// The size of a message as it was announced; 0 if it is not known.
+    pub(super) fn size(&self, index: u32) -> Option<u64> {
+        self.table.size(index)
+    }
+
+    /// Whether the message with this UID is known to be gone.
+    pub(super) fn is_gone(&self, uid: u64) -> bool {
+        let place = self.table.find(uid);
+        place.is_some_and(|place| self.presence.is_gone(place))
+    }
+
+    pub(super) fn exist(&mut self, count: u32) {
+        self.exists = count;
+        self.presence.exist(count);
+    }
+
+    pub(super) fn expunged(&mut self, number: u32) {
+        self.exists = self.exists.saturating_sub(1);
+        self.presence.expunged(number);
+    }
+
+    /// Sequence numbers that were known mean other messages now.
+    pub(super) fn forget_numbers(&mut self) {
+        self.presence.forget_numbers();
+    }
+
+    pub(super) fn is_listed(&self) -> bool {
+        self.listing.is_none()
+    }
+
+    /// The next entry of the listing, then its end.
+    pub(super) fn entry(&mut self) -> Option<Reply<'_>> {
+        let index = self.listing?;
+        let Some((uid, size)) = self.uid(index).zip(self.size(index)) else {
+            self.listing = None;
+            self.unique_id = Vec::new();
+            let access = if self.read_only {
+                Access::ReadOnly
+            } else {
+                Access::ReadWrite
+            };
+            return Some(Reply::Opened { access });
+        };
+        self.listing = Some(index + 1);
+        self.unique_id.clear();
+        push_decimal(&mut self.unique_id, self.uid_validity);
+        self.unique_id.push(b'.');
+        push_decimal(&mut self.unique_id, uid);
+        Some(Reply::Entry {
+            size,
+            unique_id: &self.unique_id,
+        })
+    }
+}
+
+/// Appends a number in decimal; there may be a hundred thousand of these at a login.
+fn push_decimal(text: &mut Vec<u8>, mut number: u64) {
+    let start = text.len();
+    loop {
+        text.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    text[start..].reverse();
+}
