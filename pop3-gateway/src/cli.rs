@@ -19,11 +19,25 @@ use pop3_server::config::Flags;
                   a scanner, an old mail client) reads a mailbox that an IMAP server keeps. Clients log \
                   in with their name and password of the IMAP server; the gateway keeps nothing. Mailboxes \
                   can also be kept here: in Maildirs, directories of message files and databases.",
-    after_help = "\
-Examples:
-  Try it out; needs no server and no configuration:
-    pop3-gateway demo
-  Put it in front of an IMAP server, for programs on this machine:
+    after_help = examples(),
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What follows the help of the whole.
+fn examples() -> String {
+    let demo = if cfg!(feature = "demo") {
+        "  Try it out; needs no server and no configuration:\n    pop3-gateway demo\n"
+    } else {
+        ""
+    };
+    format!(
+        "Examples:\n{demo}  Put it in front of an IMAP server, for programs on this machine:
     pop3-gateway serve --upstream imaps://imap.example.org
   The same for other machines, with TLS:
     pop3-gateway serve --upstream imaps://imap.example.org --listen 0.0.0.0:995 \\
@@ -36,14 +50,8 @@ Examples:
     pop3-gateway message add --config pop3-gateway.toml --store local --user tim mail.eml
 
 Exit codes: 0 all went well; 1 something failed while running; 2 the command line or the
-configuration is wrong; 3 (tools for stores) there is no such thing, or it is there already.",
-    disable_help_subcommand = true,
-    arg_required_else_help = true
-)]
-pub struct Cli {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
+configuration is wrong; 3 (tools for stores) there is no such thing, or it is there already."
+    )
 }
 
 /// What to do.
@@ -54,6 +62,7 @@ pub enum Command {
     /// Say what a configuration would run, or what is wrong with it
     Check(Check),
     /// Try it out: a small IMAP server with sample mail and the gateway in front of it
+    #[cfg(feature = "demo")]
     Demo(Demo),
     /// Add, change, list and remove the accounts of a store
     #[command(subcommand, after_help = TOOLS)]
@@ -322,6 +331,7 @@ pub struct Check {
 }
 
 /// `demo`
+#[cfg(feature = "demo")]
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Everything stays on this machine and is gone at the end. Shows what the client and the gateway say to

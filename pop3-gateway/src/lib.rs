@@ -8,7 +8,7 @@
 //! | [`cli`] | the command line |
 //! | [`serve`] | `serve`: bind, run, reload |
 //! | [`check`], [`probe`] | `check`: what would run, and what an upstream says to it |
-//! | [`demo`] | `demo`: everything in one process |
+//! | `demo` | `demo`: everything in one process; with the feature of that name |
 //! | [`wiring`] | from the configuration to what runs |
 //! | [`service`], [`served`], [`budget`] | the backend of a login |
 //! | [`stores`], [`listed`], [`monitor`], [`compose`] | mailboxes that are kept here |
@@ -26,6 +26,7 @@ pub mod budget;
 pub mod check;
 pub mod cli;
 pub mod compose;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod descriptors;
 pub mod listed;
@@ -110,6 +111,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve(serve) => serve::run(&serve),
         Command::Check(check) => check::run(&check),
+        #[cfg(feature = "demo")]
         Command::Demo(demo) => demo::run(&demo),
         Command::Account(account) => tools::account(&account),
         Command::Message(message) => tools::message(message),

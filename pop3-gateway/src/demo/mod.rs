@@ -12,11 +12,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use std::{io, thread};
 
+use imap_test_server::tcp::TcpHost;
+use imap_test_server::{Options, Server as ImapServer, Store, mails};
 use pop3_server::config::{Config, Flags, Log, LogFormat, LogLevel};
 use pop3_server::server::Server;
-use testkit::imap_server::{Options, Server as ImapServer, Store};
-use testkit::mails;
-use testkit::tcp::TcpHost;
 
 use crate::serve::Bound;
 use crate::transcript::Recorder;

@@ -3,9 +3,9 @@
 //! Owns what is allowed when.
 
 use super::{ServerSession, Tls};
-use crate::imap_server::Logged;
-use crate::imap_server::auth::{Exchange, Step};
-use crate::imap_server::word::Word;
+use crate::Logged;
+use crate::auth::{Exchange, Step};
+use crate::word::Word;
 
 /// What a command comes to.
 enum Answer {

@@ -8,7 +8,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::imap_server::{Server, ServerSession};
+use crate::{Server, ServerSession};
 
 /// An IMAP server that listens. Stops when dropped.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ mod tests {
     use std::io::{BufRead, BufReader};
 
     use super::*;
-    use crate::imap_server::{Options, Store};
+    use crate::{Options, Store};
 
     #[test]
     fn clients_are_served_until_the_host_goes() {

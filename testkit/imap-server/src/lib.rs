@@ -1,17 +1,23 @@
 //! A small IMAP4rev1 server without I/O, for tests and the demonstration.
 //!
-//! Owns the server's side of the dialogue: commands in, responses out, on the mail of a [`Store`] that
-//! tests look into and change meanwhile. It is correct by default, misbehaves by [`Fault`]s, offers only
-//! the capabilities it is told to, and logs every command. Never touches a socket or a clock.
+//! Owns the server's side of the dialogue: commands in, responses out, on the mail of a [`Store`]. A test
+//! can look into the store and change it at any time. The server is correct by default, misbehaves by
+//! [`Fault`]s, offers the capabilities that [`Options`] name, and logs every command. It never touches a
+//! clock, and sockets only in [`tcp`].
 //!
-//! Bodies are lent out from the stored [`Content`](crate::Content), so that a session's memory stays
-//! small whatever the size of a message; a FETCH of many messages is carried out as its answers are
-//! taken.
+//! Bodies are lent out from the stored [`Content`], so that a session's memory stays small whatever the
+//! size of a message. A FETCH of many messages is carried out as its answers are taken.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`content`] | octets of a message, shared and generated, never copied as a whole |
+//! | [`mails`] | a corpus of difficult mails, and a few pleasant ones |
+//! | [`tcp`] | the server on a real socket |
 //!
 //! # Running a session
 //!
 //! ```
-//! use testkit::imap_server::{Options, Server, Store};
+//! use imap_test_server::{Options, Server, Store};
 //!
 //! let store = Store::new();
 //! store.add_user("tim", "tanstaaf");
@@ -31,10 +37,12 @@
 //! ```
 
 mod auth;
+pub mod content;
 mod fault;
 mod fetch;
 mod folder;
 mod input;
+pub mod mails;
 mod message;
 mod options;
 mod output;
@@ -42,11 +50,13 @@ mod search;
 mod session;
 mod set;
 mod store;
+pub mod tcp;
 mod word;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use content::Content;
 pub use fault::{BodyForm, Fault, Trouble, When};
 pub use options::Options;
 pub use session::ServerSession;
