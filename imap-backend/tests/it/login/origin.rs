@@ -1,0 +1,60 @@
+//! Where the client connects from: told to an upstream of one's own, before the login, and to no other.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use imap_backend::{ImapBackend, PipelineLogin};
+
+use super::with;
+use crate::common::{World, config, password_open};
+
+fn world(own: bool, client: &str, capabilities: &str) -> World {
+    let config = with(|c| {
+        c.own = own;
+        c.quirks.pipeline_login = PipelineLogin::Never;
+    });
+    let client: SocketAddr = client.parse().unwrap();
+    let mut world = World::new(config.clone());
+    world.backend = ImapBackend::new(Arc::new(config), None).of_client(client);
+    world.open(password_open());
+    world.serve(&format!("* OK [CAPABILITY {capabilities}] ready\r\n"));
+    world
+}
+
+#[test]
+fn w026_the_clients_address_is_told_to_an_upstream_of_ones_own() {
+    for (client, told) in [
+        (
+            "192.0.2.1:4711",
+            "\"x-originating-ip\" \"192.0.2.1\" \"x-originating-port\" \"4711\"",
+        ),
+        (
+            "[2001:db8::1]:1",
+            "\"x-originating-ip\" \"2001:db8::1\" \"x-originating-port\" \"1\"",
+        ),
+        (
+            "[::ffff:192.0.2.1]:4711",
+            "\"x-originating-ip\" \"192.0.2.1\" \"x-originating-port\" \"4711\"",
+        ),
+    ] {
+        let mut world = world(true, client, "IMAP4rev1 ID");
+        let id = world.expect(&format!("ID (\"name\" \"pop3-gateway\" {told})"));
+        let login = world.expect("LOGIN \"alice\" \"secret\"");
+        world.serve(&format!("* ID NIL\r\n{id} OK\r\n{login} OK in\r\n"));
+        // not said twice
+        world.expect("SELECT \"INBOX\"");
+    }
+    let mut offered = world(true, "192.0.2.1:4711", "IMAP4rev1 XCLIENT");
+    offered.expect("XCLIENT ADDR=192.0.2.1 PORT=4711");
+    offered.expect("LOGIN \"alice\" \"secret\"");
+}
+
+#[test]
+fn w026_nobody_else_is_told() {
+    for (own, capabilities) in [(false, "IMAP4rev1 ID XCLIENT"), (true, "IMAP4rev1")] {
+        let mut world = world(own, "192.0.2.1:4711", capabilities);
+        world.expect("LOGIN \"alice\" \"secret\"");
+        assert!(!world.everything_sent().contains("192.0.2.1"));
+    }
+    assert!(!config().own, "off by default");
+}

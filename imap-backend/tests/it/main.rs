@@ -1,0 +1,18 @@
+//! The IMAP backend through its public API, before scripted upstreams and before the one of testkit.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+mod against_server;
+mod bounds;
+mod broken;
+mod foresight;
+mod happy;
+mod hostile;
+mod identity;
+mod login;
+mod read_ahead;
+mod reconnect;
+mod retrieve;
+mod straying;
+mod update;
