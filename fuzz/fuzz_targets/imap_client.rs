@@ -424,7 +424,7 @@ impl Rig {
     fn replies(&mut self) -> bool {
         let mut moved = false;
         let mut finished = false;
-        while let Some(reply) = self.backend.poll_reply(self.room) {
+        while let Some(reply) = self.backend.poll_reply(self.now, self.room) {
             moved = true;
             assert!(!finished, "a reply behind the last one: {reply:?}");
             match reply {

@@ -28,7 +28,7 @@ fn receive(backend: &mut ImapBackend, mut bytes: &[u8]) -> (usize, usize) {
         room[..n].copy_from_slice(&bytes[..n]);
         bytes = &bytes[n..];
         backend.received(NOW, n);
-        while let Some(reply) = backend.poll_reply(ROOM) {
+        while let Some(reply) = backend.poll_reply(NOW, ROOM) {
             match reply {
                 Reply::Entry { .. } => entries += 1,
                 Reply::Body { bytes, .. } => octets += black_box(bytes).len(),

@@ -215,8 +215,8 @@ impl Backend for Watched {
         self.backend.handle_timeout(now);
     }
 
-    fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>> {
-        let reply = self.backend.poll_reply(room)?;
+    fn poll_reply(&mut self, now: Time, room: usize) -> Option<Reply<'_>> {
+        let reply = self.backend.poll_reply(now, room)?;
         let looks = |access| match access {
             Access::ReadOnly => "the folder is open for reading".to_owned(),
             Access::ReadWrite => "the folder is open".to_owned(),

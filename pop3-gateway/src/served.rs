@@ -83,8 +83,8 @@ impl Backend for Served {
         self.backend.handle_timeout(now);
     }
 
-    fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>> {
-        self.backend.poll_reply(room)
+    fn poll_reply(&mut self, now: Time, room: usize) -> Option<Reply<'_>> {
+        self.backend.poll_reply(now, room)
     }
 
     fn poll_effect(&mut self) -> Option<Effect<Answer>> {
@@ -172,8 +172,8 @@ impl<B: Backend> Backend for Erased<B> {
         self.0.handle_timeout(now);
     }
 
-    fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>> {
-        self.0.poll_reply(room)
+    fn poll_reply(&mut self, now: Time, room: usize) -> Option<Reply<'_>> {
+        self.0.poll_reply(now, room)
     }
 
     fn poll_effect(&mut self) -> Option<Effect<Answer>> {

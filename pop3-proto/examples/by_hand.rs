@@ -53,7 +53,7 @@ impl ByHand {
                 self.store.handle_outcome(self.now, Outcome::Done(job()));
             }
         }
-        while let Some(reply) = self.store.poll_reply(self.session.body_room()) {
+        while let Some(reply) = self.store.poll_reply(self.now, self.session.body_room()) {
             moved = true;
             self.session.handle_reply(self.now, reply);
         }

@@ -48,7 +48,7 @@ impl Backend for Listening {
 
     fn handle_timeout(&mut self, _: Time) {}
 
-    fn poll_reply(&mut self, _: usize) -> Option<Reply<'_>> {
+    fn poll_reply(&mut self, _: Time, _: usize) -> Option<Reply<'_>> {
         self.replies.pop()
     }
 

@@ -40,7 +40,7 @@ impl Backend for Played {
 
     fn handle_timeout(&mut self, _: Time) {}
 
-    fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>> {
+    fn poll_reply(&mut self, _: Time, room: usize) -> Option<Reply<'_>> {
         let next = self.store.answers.front()?;
         if matches!(next, Answer::Body(_, bytes) if bytes.len() > room) {
             return None;

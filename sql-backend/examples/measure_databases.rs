@@ -199,7 +199,7 @@ impl<'a> Client<'a> {
                 Event::Request(request) => self.backend.handle_request(now, request),
                 Event::StartTls | Event::Close(_) => {}
             }
-        } else if let Some(reply) = self.backend.poll_reply(self.session.body_room()) {
+        } else if let Some(reply) = self.backend.poll_reply(now, self.session.body_room()) {
             self.session.handle_reply(now, reply);
         } else if let Some(Effect::Run(Job::Await(job))) = self.backend.poll_effect() {
             let done = self.runtime.block_on(job);

@@ -47,8 +47,6 @@ pub(super) struct Clock {
     pub(super) sought: Time,
     /// When anything was last sent.
     pub(super) spoke: Time,
-    /// Something moved at a moment that was not told: the next one counts as it.
-    pub(super) stale: bool,
     /// Before this moment there is no other attempt to reconnect.
     not_before: Time,
 }
@@ -56,9 +54,6 @@ pub(super) struct Clock {
 impl Clock {
     pub(super) fn tick(&mut self, now: Time) {
         self.now = self.now.max(now);
-        if mem::take(&mut self.stale) {
-            self.progress = self.now;
-        }
     }
 }
 

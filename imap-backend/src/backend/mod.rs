@@ -314,16 +314,19 @@ impl Backend for ImapBackend {
         self.advance();
     }
 
-    fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>> {
+    fn poll_reply(&mut self, now: Time, room: usize) -> Option<Reply<'_>> {
+        self.clock.tick(now);
         if self.answers.is_empty() && self.maildrop.is_listed() {
             if !self.reading.has_body(&self.client) {
                 // the last piece of a body may have been taken
                 let before = self.deadline();
                 self.advance();
-                self.clock.stale |= before != self.deadline();
+                if self.deadline() != before {
+                    self.clock.progress = self.clock.now;
+                }
             } else if room > 0 {
                 // from now on it may be the upstream's turn
-                self.clock.stale = true;
+                self.clock.progress = self.clock.now;
                 return self.body(room);
             }
         }
@@ -338,8 +341,7 @@ impl Backend for ImapBackend {
     }
 
     fn poll_timeout(&self) -> Option<Time> {
-        let (at, _) = self.deadline()?;
-        Some(if self.clock.stale { self.clock.now } else { at })
+        self.deadline().map(|(at, _)| at)
     }
 
     fn recv_buf(&mut self) -> &mut [u8] {

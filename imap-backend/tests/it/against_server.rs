@@ -161,7 +161,7 @@ impl Live {
     fn take_replies(&mut self) -> bool {
         let mut any = false;
         let room = self.next_chunk();
-        while let Some(reply) = self.backend.poll_reply(room) {
+        while let Some(reply) = self.backend.poll_reply(self.now, room) {
             any = true;
             let end = match reply {
                 Reply::Challenge(_) => panic!("not asked for"),

@@ -179,7 +179,7 @@ impl<S: AsyncStore> Backend for Awaiting<S> {
 
     fn handle_timeout(&mut self, _: Time) {}
 
-    fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>> {
+    fn poll_reply(&mut self, _: Time, room: usize) -> Option<Reply<'_>> {
         self.0.poll_reply(room)
     }
 

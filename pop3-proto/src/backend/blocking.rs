@@ -124,7 +124,7 @@ impl<S: Store> Backend for Blocking<S> {
 
     fn handle_timeout(&mut self, _: Time) {}
 
-    fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>> {
+    fn poll_reply(&mut self, _: Time, room: usize) -> Option<Reply<'_>> {
         self.0.poll_reply(room)
     }
 

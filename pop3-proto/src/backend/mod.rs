@@ -46,7 +46,7 @@
 //! backend.handle_request(Time::ZERO, Request::Open(open));
 //! let mut replies = Vec::new();
 //! loop {
-//!     if let Some(reply) = backend.poll_reply(usize::MAX) {
+//!     if let Some(reply) = backend.poll_reply(Time::ZERO, usize::MAX) {
 //!         replies.push(format!("{reply:?}"));
 //!     } else if let Some(Effect::Run(Job::Block(job))) = backend.poll_effect() {
 //!         backend.handle_outcome(Time::ZERO, Outcome::Done(job()));
@@ -531,8 +531,9 @@ pub trait Backend: Send {
     fn handle_timeout(&mut self, now: Time);
 
     /// The next reply, a body piece of at most `room` octets. With a `room` of 0 no body piece comes
-    /// out; all other replies do.
-    fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>>;
+    /// out; all other replies do. Taking a reply counts as done at `now`: what the session has taken may
+    /// make it the upstream's turn.
+    fn poll_reply(&mut self, now: Time, room: usize) -> Option<Reply<'_>>;
 
     /// The next effect to carry out.
     fn poll_effect(&mut self) -> Option<Effect<Self::Done>>;

@@ -77,7 +77,7 @@
 //!             Event::Request(request) => backend.handle_request(now, request),
 //!             Event::StartTls | Event::Close(_) => {}
 //!         }
-//!     } else if let Some(reply) = backend.poll_reply(session.body_room()) {
+//!     } else if let Some(reply) = backend.poll_reply(now, session.body_room()) {
 //!         session.handle_reply(now, reply);
 //!     } else if let Some(Effect::Run(Job::Block(job))) = backend.poll_effect() {
 //!         // a real driver does this on a thread where blocking is fine

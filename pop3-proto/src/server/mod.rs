@@ -5,7 +5,7 @@
 //! ```text
 //! loop {
 //!     feed what arrived:    handle_input (at most input_room octets), handle_reply, handle_timeout, …
-//!     until nothing moves:  poll_event → carry out; Backend::poll_reply(body_room) → handle_reply
+//!     until nothing moves:  poll_event → carry out; Backend::poll_reply(now, body_room) → handle_reply
 //!     send transmit(),      report transmitted(n)
 //!     wait for the socket, the backend or poll_timeout()
 //! }

@@ -19,19 +19,6 @@ impl<S: Service> Connection<S> {
     /// Where every entry point ends: moves plaintext until nothing moves.
     pub(super) fn advance(&mut self, now: Time) {
         self.report.at(now);
-        self.settle(now);
-        // What a backend does while it is polled it does without knowing the time, and asks for it this
-        // way. Answered here, it costs no timer.
-        if let Some(upstream) = &mut self.upstream
-            && upstream.expire(now)
-        {
-            self.settle(now);
-        }
-        self.transcribe(now);
-        self.note();
-    }
-
-    fn settle(&mut self, now: Time) {
         loop {
             self.transcribe(now);
             let moved = self.transcribed(now, Self::events)
@@ -45,6 +32,8 @@ impl<S: Service> Connection<S> {
                 break;
             }
         }
+        self.transcribe(now);
+        self.note();
     }
 
     /// One step, and what was said in it: so that the two dialogues stand side by side in the order in
@@ -259,10 +248,11 @@ impl<S: Service> Connection<S> {
             return false;
         };
         if upstream.is_finished() {
-            return upstream.backend.poll_reply(0).is_some();
+            return upstream.backend.poll_reply(now, 0).is_some();
         }
         let leave = self.settings.timers.leave;
-        let Some(reply) = upstream.backend.poll_reply(self.session.body_room()) else {
+        let room = self.session.body_room();
+        let Some(reply) = upstream.backend.poll_reply(now, room) else {
             return false;
         };
         match reply {

@@ -138,13 +138,11 @@ impl<B: Backend> Upstream<B> {
         own.into_iter().chain(backend).min_by_key(|(at, _)| *at)
     }
 
-    /// Serves the backend's deadline if it has come; returns whether it had.
-    pub(super) fn expire(&mut self, now: Time) -> bool {
-        let due = self.backend.poll_timeout().is_some_and(|at| at <= now);
-        if due {
+    /// Serves the backend's deadline if it has come.
+    pub(super) fn expire(&mut self, now: Time) {
+        if self.backend.poll_timeout().is_some_and(|at| at <= now) {
             self.backend.handle_timeout(now);
         }
-        due
     }
 
     pub(super) fn recv_buf<'a>(&'a mut self, scratch: &'a mut [u8]) -> &'a mut [u8] {

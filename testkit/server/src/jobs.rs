@@ -99,7 +99,7 @@ impl Backend for JobBackend {
 
     fn handle_timeout(&mut self, _: Time) {}
 
-    fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>> {
+    fn poll_reply(&mut self, _: Time, room: usize) -> Option<Reply<'_>> {
         if let Some(reply) = self.replies.pop_front() {
             return Some(reply);
         }

@@ -182,7 +182,7 @@ impl Backend for ListBackend {
 
     fn handle_timeout(&mut self, _: Time) {}
 
-    fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>> {
+    fn poll_reply(&mut self, _: Time, room: usize) -> Option<Reply<'_>> {
         if let Some(Out::Body(ticket, left)) = self.replies.front_mut() {
             let ticket = *ticket;
             let n = left.len().min(room);

@@ -241,7 +241,7 @@ impl Backend for WireBackend {
         }
     }
 
-    fn poll_reply(&mut self, room: usize) -> Option<Reply<'_>> {
+    fn poll_reply(&mut self, _: Time, room: usize) -> Option<Reply<'_>> {
         if let Some(reply) = self.replies.pop_front() {
             return Some(match reply {
                 Out::Authenticated => Reply::Authenticated,

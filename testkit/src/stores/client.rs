@@ -150,7 +150,7 @@ impl<'a, S: Subject> Client<'a, S> {
             return true;
         }
         let room = self.session.body_room();
-        if let Some(reply) = self.backend.poll_reply(room) {
+        if let Some(reply) = self.backend.poll_reply(Time::ZERO, room) {
             if let Reply::Body { bytes, .. } = &reply {
                 assert!((1..=room).contains(&bytes.len()));
             }

@@ -348,7 +348,7 @@ impl World {
 
     fn take_replies(&mut self) -> bool {
         let mut any = false;
-        while let Some(reply) = self.backend.poll_reply(self.room) {
+        while let Some(reply) = self.backend.poll_reply(self.now, self.room) {
             any = true;
             let (words, is_final) = match reply {
                 Reply::Challenge(bytes) => {

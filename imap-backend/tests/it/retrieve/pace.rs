@@ -69,14 +69,14 @@ fn without_room_there_is_no_piece_of_a_body() {
     world.room = 0;
     world.serve("* 1 FETCH (UID 4 BODY[] {5}\r\nhello)\r\n");
     world.expect_replies(&["BodyStart 1 Some(5)"]);
-    assert!(world.backend.poll_reply(0).is_none());
+    assert!(world.backend.poll_reply(world.now, 0).is_none());
     // the same for one that stood in its line
     let mut world = opened(&[(4, 5)]);
     asked(&mut world);
     world.room = 0;
     world.serve("* 1 FETCH (UID 4 BODY[] \"hello\")\r\n");
     world.expect_replies(&["BodyStart 1 Some(5)"]);
-    assert!(world.backend.poll_reply(0).is_none());
+    assert!(world.backend.poll_reply(world.now, 0).is_none());
     world.room = 2;
     world.run();
     world.expect_replies(&["BodyEnd 1"]);

@@ -106,7 +106,7 @@ impl<B: Backend> World<B> {
             return true;
         }
         let room = self.session.body_room();
-        if let Some(reply) = self.backend.poll_reply(room) {
+        if let Some(reply) = self.backend.poll_reply(Time::ZERO, room) {
             if let Reply::Body { bytes, .. } = &reply {
                 assert!(!bytes.is_empty() && bytes.len() <= room);
             }

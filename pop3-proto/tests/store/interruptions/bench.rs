@@ -114,11 +114,11 @@ impl<A: Adapter> Bench<A> {
 
     pub(crate) fn reply(&mut self) -> bool {
         // without room everything comes but octets
-        if let Some(reply) = self.adapter.poll_reply(0) {
+        if let Some(reply) = self.adapter.poll_reply(Time::ZERO, 0) {
             self.heard.push(Heard::from(reply));
             return true;
         }
-        match self.adapter.poll_reply(ROOM) {
+        match self.adapter.poll_reply(Time::ZERO, ROOM) {
             None => false,
             Some(Reply::Body { bytes, .. }) => {
                 assert!((1..=ROOM).contains(&bytes.len()));
