@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use pop3_server::config::Config;
+use pop3_gateway::config::Config;
 
 fuzz_target!(|text: &str| {
     match Config::parse(text, Path::new("a/b.toml")) {

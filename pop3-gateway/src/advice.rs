@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use pop3_server::config::{Config, MonitorSecret, StoreKind};
+use crate::config::{Config, MonitorSecret, StoreKind};
 use pop3_server::name::DomainRule;
 
 /// The right of others to read a file.

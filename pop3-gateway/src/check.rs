@@ -6,11 +6,11 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use pop3_proto::server::{ReadOnly, TlsOffer};
-use pop3_server::config::{
+use crate::config::{
     Config, ConfigError, DomainRoute, Listener, LogFormat, LogLevel, Monitor, MonitorSecret,
     Routing, RuntimeKind, Store, StoreKind, Upstream,
 };
+use pop3_proto::server::{ReadOnly, TlsOffer};
 use pop3_server::tls::has_self_signed;
 use serde_json::{Value, json};
 
@@ -315,7 +315,7 @@ fn monitor_text(monitor: &Monitor) -> String {
 }
 
 fn routes(routing: &Routing) -> Vec<(String, String)> {
-    let user = |(name, route): (&String, &pop3_server::config::UserRoute)| {
+    let user = |(name, route): (&String, &crate::config::UserRoute)| {
         let to = match &route.user {
             Some(user) => format!("{} as {user}", route.upstream),
             None => route.upstream.clone(),

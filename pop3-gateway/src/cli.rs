@@ -6,8 +6,8 @@ pub mod tools;
 
 use std::path::PathBuf;
 
+use crate::config::Flags;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
-use pop3_server::config::Flags;
 
 /// `pop3-gateway`
 #[derive(Debug, Parser)]

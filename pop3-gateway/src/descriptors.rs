@@ -3,7 +3,7 @@
 //! A session takes two: the client's socket and the upstream's, or a store's file. The soft limit is raised to
 //! the hard one, which needs no privilege; raising that one is the operator's.
 
-use pop3_server::config::Config;
+use crate::config::Config;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What a session takes.
@@ -65,7 +65,7 @@ pub fn shortage(config: &Config, limit: Option<u64>) -> Option<(u32, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pop3_server::config::{Config, Flags};
+    use crate::config::{Config, Flags};
 
     fn config(connections: u32) -> Config {
         let flags = Flags {

@@ -9,6 +9,7 @@
 //! | [`serve`] | `serve`: bind, run, reload |
 //! | [`check`], [`probe`] | `check`: what would run, and what an upstream says to it |
 //! | `demo` | `demo`: everything in one process; with the feature of that name |
+//! | [`config`] | the configuration file, and the flags that stand in its place |
 //! | [`wiring`] | from the configuration to what runs |
 //! | [`service`], [`served`], [`budget`] | the backend of a login |
 //! | [`stores`], [`listed`], [`monitor`], [`compose`] | mailboxes that are kept here |
@@ -26,6 +27,7 @@ pub mod budget;
 pub mod check;
 pub mod cli;
 pub mod compose;
+pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod descriptors;
@@ -51,7 +53,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use pop3_server::config::ConfigError;
+use crate::config::ConfigError;
 
 use cli::{Cli, Command};
 use wiring::WiringError;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{io, thread};
 
+use crate::config::RuntimeKind;
 use arc_swap::ArcSwap;
 use imap_backend::ImapBackend;
 use pop3_proto::backend::{Access, Backend, Effect, Login, Note, Outcome, Reply, Request};
@@ -17,7 +18,6 @@ use pop3_proto::secret::Secret;
 use pop3_proto::server::{Policy, ReadOnly};
 use pop3_proto::time::Time;
 use pop3_proto::trace::Trace;
-use pop3_server::config::RuntimeKind;
 use pop3_server::server::{Options, Server};
 use pop3_server::service::{Denied, Peer, Routed, Service};
 use pop3_server::settings::Settings;

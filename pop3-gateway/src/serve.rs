@@ -4,8 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::config::{Config, RuntimeKind};
 use arc_swap::ArcSwap;
-use pop3_server::config::{Config, RuntimeKind};
 use pop3_server::listen::listen;
 use pop3_server::server::{Options, Reload, Reloadable, Server};
 use pop3_server::settings::Settings;

@@ -7,15 +7,15 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::config::{
+    Config, DeletePolicy, Limits, Listener, LoginCommand, MonitorSecret, PipelineLogin, Security,
+    Timers, Upstream as UpstreamConfig,
+};
 use imap_backend::{BrokenMessages, Learned, Memory};
 use local_accounts::{Verifier, VerifierConfig};
 use pop3_proto::backend::Endpoint;
 use pop3_proto::secret::Secret;
 use pop3_proto::server::Policy;
-use pop3_server::config::{
-    Config, DeletePolicy, Limits, Listener, LoginCommand, MonitorSecret, PipelineLogin, Security,
-    Timers, Upstream as UpstreamConfig,
-};
 use pop3_server::delay::Delay;
 use pop3_server::name::Rewrite;
 use pop3_server::route::Routes;
@@ -316,7 +316,7 @@ fn stores<'c>(
     surroundings: &Surroundings,
 ) -> Result<HashMap<&'c str, Place>, WiringError> {
     let digests = config.listeners.iter().any(Listener::offers_digests);
-    let store = |own: &'c pop3_server::config::Store| {
+    let store = |own: &'c crate::config::Store| {
         let store = stores::store(own, &surroundings.verifier()?, digests)
             .map_err(|cause| WiringError::new(format!("store {:?}", own.name), cause))?;
         Ok((own.name.as_str(), Place::Store(Arc::new(store))))

@@ -5,10 +5,10 @@
 use std::path::Path;
 use std::process::Command;
 
+use pop3_gateway::config::Config;
 use pop3_gateway::wiring::{self, SelfSigned, Surroundings};
 use pop3_proto::backend::Login;
 use pop3_proto::secret::Secret;
-use pop3_server::config::Config;
 use pop3_server::service::{Peer, Service as _};
 
 const MAIN: &str = "[[listener]]\nlisten = \"127.0.0.1:0\"\n\

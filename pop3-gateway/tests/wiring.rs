@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pop3_gateway::config::Config;
 use pop3_gateway::service::Gateway;
 use pop3_gateway::wiring::{SelfSigned, Surroundings, ready, settings};
 use pop3_proto::backend::{Login, Mechanism, RefusalKind};
 use pop3_proto::secret::Secret;
-use pop3_server::config::Config;
 use pop3_server::service::{Denied, Peer, Service as _};
 use pop3_server::settings::Settings;
 

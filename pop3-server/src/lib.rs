@@ -20,10 +20,8 @@
 //! | [`listen`] | sockets that accept |
 //! | [`shutdown`] | telling every connection that the server goes down |
 //! | [`transcript`] | both dialogues of a session side by side |
-//! | [`config`] | the configuration file |
 
 mod alarm;
-pub mod config;
 pub mod connection;
 pub mod crowd;
 pub mod delay;

@@ -14,9 +14,9 @@ use std::{io, thread};
 
 use imap_test_server::tcp::TcpHost;
 use imap_test_server::{Options, Server as ImapServer, Store, mails};
-use pop3_server::config::{Config, Flags, Log, LogFormat, LogLevel};
 use pop3_server::server::Server;
 
+use crate::config::{Config, Flags, Log, LogFormat, LogLevel};
 use crate::serve::Bound;
 use crate::transcript::Recorder;
 use crate::wiring::Surroundings;

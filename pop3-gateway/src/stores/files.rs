@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::config::{FileDeletion, FileStore};
 use maildir_backend::{Config, Deletion, Layout, MaildirStore, Missing, Template, Users};
 use pop3_proto::backend::store::Accounts;
-use pop3_server::config::{FileDeletion, FileStore};
 
 use super::{Nobody, Problem, told};
 

@@ -16,12 +16,12 @@ pub(crate) mod sql;
 
 use std::sync::Arc;
 
+use crate::config::{self, ListedMessage, StoreKind};
 use local_accounts::{FileAccounts, PasswdError, Verifier};
 use pop3_proto::backend::blocking::{self, Blocking};
 use pop3_proto::backend::store::Accounts;
 #[cfg(any(feature = "maildir", feature = "sql"))]
 use pop3_proto::backend::{Caller, Login, store::StoreError};
-use pop3_server::config::{self, ListedMessage, StoreKind};
 
 use crate::compose::Mail;
 use crate::listed::Listed;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::config::FileStore;
 use pop3_proto::backend::store::Accounts;
-use pop3_server::config::FileStore;
 
 use super::{Listed, Problem};
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::config::{SqlStore, Store};
 use pop3_proto::backend::store::Accounts;
-use pop3_server::config::{SqlStore, Store};
 
 use super::{MakeBackend, Problem, Secrets};
 

@@ -4,10 +4,10 @@ use std::fs;
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::config::{self, SqlQueries, SqlTemplate};
 use pop3_proto::backend::awaiting::Awaiting;
 use pop3_proto::backend::store::Accounts;
 use pop3_proto::secret::Secret;
-use pop3_server::config::{self, SqlQueries, SqlTemplate};
 use sql_backend::{
     Config, DatabaseUrl, Logins, Maildrops, Queries, SqlError, SqlStore, StoredSecrets, Template,
 };

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::config::{SqlStore, Store, StoreKind};
 use local_accounts::{PasswdEntry, PasswdError, PasswdFile};
-use pop3_server::config::{SqlStore, Store, StoreKind};
 use serde_json::{Value, json};
 
 use super::messages;
@@ -121,7 +121,7 @@ impl From<PasswdError> for Failure {
 
 #[cfg(feature = "sql")]
 mod database {
-    use pop3_server::config::{SqlStore, Store};
+    use crate::config::{SqlStore, Store};
     use serde_json::{Value, json};
     use sql_backend::{Messages, SqlStore as Database};
 
@@ -182,7 +182,7 @@ mod database {
 
 #[cfg(not(feature = "sql"))]
 mod database {
-    use pop3_server::config::{SqlStore, Store};
+    use crate::config::{SqlStore, Store};
     use serde_json::Value;
 
     use crate::Failure;

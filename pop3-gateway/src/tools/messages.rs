@@ -5,8 +5,8 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::config::{FileStore, Store, StoreKind};
 use local_accounts::PasswdFile;
-use pop3_server::config::{FileStore, Store, StoreKind};
 use serde_json::{Value, json};
 
 use super::accounts::{self, Place};
@@ -201,9 +201,9 @@ mod files {
     use std::sync::Arc;
     use std::time::UNIX_EPOCH;
 
+    use crate::config::FileStore;
     use maildir_backend::MaildirStore;
     use pop3_proto::backend::store::StoreError;
-    use pop3_server::config::FileStore;
 
     use super::{Octets, Row, gone};
     use crate::Failure;
@@ -247,7 +247,7 @@ mod files {
 
 #[cfg(not(feature = "maildir"))]
 mod files {
-    use pop3_server::config::FileStore;
+    use crate::config::FileStore;
 
     use super::{Octets, Row};
     use crate::Failure;
@@ -277,7 +277,7 @@ mod files {
 
 #[cfg(feature = "sql")]
 mod database {
-    use pop3_server::config::{SqlStore, Store};
+    use crate::config::{SqlStore, Store};
     use sql_backend::{SqlStore as Database, Stored};
 
     use super::{Octets, Row, gone};
@@ -327,7 +327,7 @@ mod database {
 
 #[cfg(not(feature = "sql"))]
 mod database {
-    use pop3_server::config::{SqlStore, Store};
+    use crate::config::{SqlStore, Store};
 
     use super::{Octets, Row};
     use crate::Failure;

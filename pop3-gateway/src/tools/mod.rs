@@ -7,8 +7,8 @@ mod accounts;
 mod messages;
 mod password;
 
+use crate::config::{Config, Store, StoreKind};
 use pop3_proto::secret::Secret;
-use pop3_server::config::{Config, Store, StoreKind};
 use serde_json::json;
 
 use crate::cli::tools::{Account, HashPassword, Message, Store as StoreCommand, StoreName};
@@ -159,7 +159,7 @@ fn done(store: &StoreName, user: &str) -> Result<(), Failure> {
 
 #[cfg(feature = "sql")]
 mod sql {
-    use pop3_server::config::{SqlStore, Store};
+    use crate::config::{SqlStore, Store};
     use sql_backend::{SqlError, SqlStore as Database};
 
     use crate::Failure;
@@ -193,7 +193,7 @@ mod sql {
 
 #[cfg(not(feature = "sql"))]
 mod sql {
-    use pop3_server::config::{SqlStore, Store};
+    use crate::config::{SqlStore, Store};
 
     use crate::Failure;
 

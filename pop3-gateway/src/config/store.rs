@@ -11,7 +11,7 @@ use super::error::{Fault, Problem};
 use super::routing::read_rewrite;
 use super::sql::SqlStore;
 use super::value::{BadValue, Date, Size, Value, Word};
-use crate::name::Rewrite;
+use pop3_server::name::Rewrite;
 
 /// One `[[store]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ mod whole;
 
 use std::path::Path;
 
-use pop3_server::config::Config;
+use pop3_gateway::config::Config;
 
 const LISTENER: &str = "[[listener]]\nlisten = \"127.0.0.1:1110\"\n";
 

@@ -1,7 +1,7 @@
 //! The command line.
 
+use pop3_gateway::config::{Config, DeletePolicy, Flags, LogFormat, LogLevel, RuntimeKind};
 use pop3_proto::server::TlsOffer;
-use pop3_server::config::{Config, DeletePolicy, Flags, LogFormat, LogLevel, RuntimeKind};
 
 use super::{LISTENER, UPSTREAM, parse};
 
@@ -118,7 +118,7 @@ fn w052_the_keys_that_help_are_flags() {
     let upstream = &config.upstreams[0];
     assert_eq!(upstream.certificate_sha256, [print.parse().unwrap()]);
     assert_eq!(upstream.server_name, "mail.example.org");
-    assert_eq!(upstream.login, pop3_server::config::LoginCommand::Plain);
+    assert_eq!(upstream.login, pop3_gateway::config::LoginCommand::Plain);
     assert!(upstream.own && upstream.send_id);
     assert_eq!(upstream.without, ["SASL-IR", "LITERAL+"]);
 }

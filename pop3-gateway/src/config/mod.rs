@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use std::path::Path;
-//! use pop3_server::config::Config;
+//! use pop3_gateway::config::Config;
 //!
 //! let text = r#"
 //!     [[listener]]
@@ -27,7 +27,7 @@
 //!     error.to_string(),
 //!     r#"gateway.toml:3:5: listener[1].lisen: unknown key; did you mean "listen"?"#,
 //! );
-//! # Ok::<(), pop3_server::config::ConfigError>(())
+//! # Ok::<(), pop3_gateway::config::ConfigError>(())
 //! ```
 
 mod document;
@@ -58,9 +58,9 @@ pub use store::{FileDeletion, FileStore, ListedMessage, Store, StoreKind};
 pub use upstream::{DeletePolicy, LoginCommand, PipelineLogin, Upstream};
 pub use url::{Security, UpstreamUrl, UrlError};
 
-use crate::name::Rewrite;
 use document::Table;
 use error::{Fault, Problem};
+use pop3_server::name::Rewrite;
 use routing::Targets;
 use value::Word;
 

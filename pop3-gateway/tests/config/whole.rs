@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pop3_proto::server::{ReadOnly, TlsOffer};
-use pop3_server::config::{
+use pop3_gateway::config::{
     DeletePolicy, LogFormat, LogLevel, LoginCommand, PipelineLogin, RuntimeKind, Security,
 };
+use pop3_proto::server::{ReadOnly, TlsOffer};
 
 use super::{LISTENER, UPSTREAM, error, parse};
 

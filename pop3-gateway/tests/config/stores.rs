@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pop3_server::config::{FileDeletion, ListedMessage, StoreKind};
+use pop3_gateway::config::{FileDeletion, ListedMessage, StoreKind};
 
 use super::{LISTENER, UPSTREAM, error, error_with, parse};
 

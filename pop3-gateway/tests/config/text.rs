@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pop3_server::config::Config;
+use pop3_gateway::config::Config;
 use proptest::prelude::*;
 
 use super::{LISTENER, UPSTREAM, error, error_with, parse};

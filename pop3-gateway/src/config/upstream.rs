@@ -8,8 +8,8 @@ use super::error::{Fault, Origin, Problem};
 use super::routing::read_rewrite;
 use super::url::{Security, UpstreamUrl, is_host_name};
 use super::value::{BadValue, Size, Value, Word};
-use crate::name::Rewrite;
-use crate::tls::Fingerprint;
+use pop3_server::name::Rewrite;
+use pop3_server::tls::Fingerprint;
 
 /// One `[[upstream]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]

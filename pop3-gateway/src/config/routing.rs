@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::document::{Entry, Table, nearest};
 use super::error::{Fault, Problem};
 use super::value::{BadValue, Value};
-use crate::name::{DomainRule, Names, Rewrite, is_domain};
+use pop3_server::name::{DomainRule, Names, Rewrite, is_domain};
 
 /// `[routing]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
