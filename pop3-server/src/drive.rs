@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use pop3_proto::backend::{Backend, Failure, Job, Outcome};
 use pop3_proto::time::Time;
+use tracing::Span;
 
 use crate::alarm::Deadline;
 use crate::connection::{Action, Connection, Side};
@@ -157,9 +158,12 @@ impl<S: Service, R: Runtime> Drive<S, R> {
     }
 
     fn start(&self, job: Job<Done<S>>) -> Boxed<io::Result<Done<S>>> {
+        // What a store logs can be tied to its session.
+        let session = self.connection.number();
+        let span = tracing::info_span!(target: "pop3_server::session", "store", session);
         match job {
-            Job::Block(job) => self.runtime.block(job),
-            Job::Await(future) => Box::pin(Guarded(future)),
+            Job::Block(job) => self.runtime.block(move || span.in_scope(job)),
+            Job::Await(future) => Box::pin(Guarded { future, span }),
         }
     }
 
@@ -290,13 +294,18 @@ impl<S: Service, R: Runtime> Future for Drive<S, R> {
 }
 
 /// A backend's future whose panic is its own.
-struct Guarded<T>(Pin<Box<dyn Future<Output = T> + Send>>);
+struct Guarded<T> {
+    future: Pin<Box<dyn Future<Output = T> + Send>>,
+    span: Span,
+}
 
 impl<T> Future for Guarded<T> {
     type Output = io::Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let future = self.0.as_mut();
+        let Self { future, span } = &mut *self;
+        let _entered = span.enter();
+        let future = future.as_mut();
         match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
             Ok(polled) => polled.map(Ok),
             Err(_) => Poll::Ready(Err(io::Error::other("the backend's job panicked"))),

@@ -17,6 +17,7 @@
 //! | [`lock`], [`limit`], [`crowd`] | maildrop locks, counts of connections, who goes when it is full |
 //! | [`delay`], [`throttle`] | failed logins, which login is looked at when |
 //! | [`tls`] | certificates that are shown and certificates that are believed |
+//! | [`observer`], [`log`] | who watches sessions; what the operator's log says |
 //! | [`listen`] | sockets that accept |
 //! | [`shutdown`] | telling every connection that the server goes down |
 //! | [`transcript`] | both dialogues of a session side by side |
@@ -30,10 +31,11 @@ pub mod drive;
 pub mod limit;
 pub mod listen;
 pub mod lock;
+pub mod log;
 pub mod name;
 mod notice;
+pub mod observer;
 mod pipe;
-mod report;
 pub mod route;
 pub mod runtime;
 pub mod server;

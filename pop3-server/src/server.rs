@@ -3,6 +3,7 @@
 //! Owns locks, counts and the shutdown. Never looks into a connection: it makes one for each accepted
 //! socket and lets the runtime run it.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -22,6 +23,8 @@ use crate::dial::Dialler;
 use crate::drive::Drive;
 use crate::limit::Slots;
 use crate::lock::Locks;
+use crate::log::Log;
+use crate::observer::Observer;
 use crate::runtime::{Accepted, Listener, Runtime, Signal, Signals, Stream, Timer};
 use crate::service::{Peer, Service};
 use crate::settings::Settings;
@@ -41,11 +44,11 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 pub type Reloadable<S> = Arc<ArcSwap<Settings<S>>>;
 
 /// What all connections share. Clones are the same server.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct Server(Arc<Shared>);
 
-#[derive(Debug, Default)]
 struct Shared {
+    observer: Arc<dyn Observer>,
     locks: Locks,
     throttle: Throttle,
     crowd: Crowd,
@@ -54,6 +57,64 @@ struct Shared {
     sessions: AtomicU64,
     shutdown: Shutdown,
     reloading: Mutex<()>,
+}
+
+/// Makes a server whose parts are not the usual ones.
+#[must_use]
+pub struct Builder {
+    observer: Arc<dyn Observer>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            observer: Arc::new(Log::default()),
+        }
+    }
+}
+
+impl Builder {
+    /// Who watches the sessions, in the place of the [`Log`] alone.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// The server, without connections.
+    pub fn build(self) -> Server {
+        Server(Arc::new(Shared {
+            observer: self.observer,
+            locks: Locks::default(),
+            throttle: Throttle::default(),
+            crowd: Crowd::default(),
+            users: Slots::default(),
+            dialler: Dialler::default(),
+            sessions: AtomicU64::default(),
+            shutdown: Shutdown::default(),
+            reloading: Mutex::default(),
+        }))
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").finish_non_exhaustive()
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Builder::default().build()
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("locks", &self.0.locks)
+            .field("crowd", &self.0.crowd)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How a server is run.
@@ -79,9 +140,18 @@ impl Default for Options {
 pub type Reload = Arc<dyn Fn() + Send + Sync>;
 
 impl Server {
-    /// A server without connections.
+    /// A server without connections, whose sessions are in the log.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Chooses the parts of a server.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn observer(&self) -> &Arc<dyn Observer> {
+        &self.0.observer
     }
 
     /// The maildrops that are held.
@@ -137,7 +207,6 @@ impl Server {
             alarm: alarm.clone(),
             timer: runtime.timer(),
             pause: None,
-            turned_away: TurnedAway::default(),
             server: self.clone(),
             runtime: runtime.clone(),
         };
@@ -212,33 +281,8 @@ struct Accepting<S: Service, R: Runtime> {
     alarm: Alarm,
     timer: R::Timer,
     pause: Option<Time>,
-    turned_away: TurnedAway,
     server: Server,
     runtime: R,
-}
-
-/// Connections over a limit since the log said so last, and when that was: a flood of them must not
-/// become a flood of lines.
-#[derive(Default)]
-struct TurnedAway {
-    count: u64,
-    told: Option<Time>,
-}
-
-impl TurnedAway {
-    fn note(&mut self, now: Time, peer: SocketAddr) {
-        self.count += 1;
-        if self
-            .told
-            .is_none_or(|told| now.since(told) >= Duration::from_secs(1))
-        {
-            tracing::warn!(%peer, count = self.count, "too many connections, turned away");
-            *self = Self {
-                count: 0,
-                told: Some(now),
-            };
-        }
-    }
 }
 
 impl<S: Service, R: Runtime> Accepting<S, R> {
@@ -269,7 +313,7 @@ impl<S: Service, R: Runtime> Accepting<S, R> {
                             cx,
                         );
                         if let Some(peer) = peer {
-                            self.turned_away.note(self.runtime.now(), peer);
+                            self.server.observer().turned_away(peer, self.runtime.now());
                         }
                     }
                     Poll::Ready(Err(error)) if concerns_one(&error) => {}

@@ -11,6 +11,7 @@ use pop3_proto::time::Time;
 use super::client::Closing;
 use super::upstream::Upstream;
 use super::{Action, Connection};
+use crate::observer::{self, Asked};
 use crate::pipe::{Pipe, TlsEnd, TlsEvent};
 use crate::service::{Denied, Service};
 use crate::transcript::Dialogue;
@@ -119,6 +120,7 @@ impl<S: Service> Connection<S> {
                 if self.settings.transcript.is_some() {
                     upstream.backend.record();
                 }
+                self.report.asked(Asked::Login);
                 upstream.backend.handle_request(now, Request::Open(open));
                 self.upstream = Some(upstream);
             }
@@ -129,8 +131,15 @@ impl<S: Service> Connection<S> {
 
     fn request(&mut self, now: Time, request: Request) {
         let is_last = request == Request::Abandon;
-        if is_last {
-            self.leaves();
+        match &request {
+            Request::Retrieve { .. } => self.report.asked(Asked::Message),
+            Request::Update { .. } => self.report.asked(Asked::Update),
+            Request::Cancel(_) => self.report.cancelled(),
+            Request::Abandon => {
+                self.report.cancelled();
+                self.leaves();
+            }
+            Request::Open(_) | Request::Answer(_) => {}
         }
         match self
             .upstream
@@ -269,20 +278,27 @@ impl<S: Service> Connection<S> {
             }
             Reply::Updated => {
                 upstream.finish(now, leave);
+                self.answered();
                 self.session.handle_reply(now, Reply::Updated);
             }
             Reply::Kept => {
                 upstream.finish(now, leave);
+                self.answered();
                 self.session.handle_reply(now, Reply::Kept);
             }
             Reply::BodyFailed { ticket, failure } => {
-                self.report.message_failed(&failure, self.session.summary());
+                self.tell(&observer::Event::MessageFailed(&failure));
+                self.answered();
                 self.session
                     .handle_reply(now, Reply::BodyFailed { ticket, failure });
             }
+            reply @ Reply::BodyStart { .. } => {
+                self.report
+                    .answered(&self.settings.name, self.session.summary());
+                self.session.handle_reply(now, reply);
+            }
             reply @ (Reply::Challenge(_)
             | Reply::Entry { .. }
-            | Reply::BodyStart { .. }
             | Reply::Body { .. }
             | Reply::BodyEnd { .. }) => self.session.handle_reply(now, reply),
         }
@@ -306,7 +322,8 @@ impl<S: Service> Connection<S> {
         let reply = opened.map_or(Reply::Authenticated, |access| Reply::Opened { access });
         self.session.handle_reply(now, reply);
         if opened.is_some() {
-            self.report.logged_in(self.session.summary());
+            self.tell(&observer::Event::LoggedIn);
+            self.answered();
         }
     }
 
@@ -339,7 +356,9 @@ impl<S: Service> Connection<S> {
     fn note(&mut self) {
         if let Some(upstream) = &mut self.upstream {
             while let Some(note) = upstream.backend.poll_note() {
-                self.report.noted(&note, self.session.summary());
+                let summary = self.session.summary();
+                let event = observer::Event::Noted(&note);
+                self.report.tell(&self.settings.name, summary, &event);
             }
         }
     }

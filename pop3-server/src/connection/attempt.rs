@@ -21,7 +21,9 @@ use pop3_proto::server::Reason;
 use pop3_proto::time::Time;
 
 use super::Connection;
+use super::report::tells_secret;
 use crate::delay::Fault;
+use crate::observer::Event;
 use crate::service::Service;
 use crate::throttle::Look;
 
@@ -63,8 +65,9 @@ impl<S: Service> Connection<S> {
     pub(super) fn asks(&mut self, now: Time, open: Open) {
         self.given_up(now);
         self.dismiss();
-        if !self.peer.encrypted {
-            self.report.clear_login(&open.login);
+        if !self.peer.encrypted && tells_secret(&open.login) {
+            let user = open.login.user();
+            self.tell(&Event::InTheClear { user });
         }
         let (rules, address) = (&self.settings.delay, self.peer.address.ip());
         let look = self.server.throttle().ask(rules, &open.login, address, now);
@@ -91,10 +94,11 @@ impl<S: Service> Connection<S> {
             return false;
         }
         if let Some(again) = attempt.look.poll(now) {
-            if attempt.again == attempt.since {
-                self.report.waits(again, self.session.summary());
-            }
+            let first = attempt.again == attempt.since;
             attempt.again = again;
+            if first {
+                self.tell(&Event::Waits { until: again });
+            }
             return false;
         }
         attempt.since = now;
@@ -119,7 +123,8 @@ impl<S: Service> Connection<S> {
 
     /// The login was refused; the client is told at once, for the wait lies before the next one.
     pub(super) fn refuse(&mut self, now: Time, refusal: Refusal) {
-        self.report.refused(&refusal, self.session.summary());
+        self.tell(&Event::Refused(&refusal));
+        self.answered();
         let fault = match refusal.kind {
             RefusalKind::Credentials => Fault::Wrong,
             RefusalKind::InUse | RefusalKind::LoginDelay | RefusalKind::Policy => Fault::Doubtful,
@@ -130,7 +135,8 @@ impl<S: Service> Connection<S> {
 
     /// The login, or an update, could not be carried out.
     pub(super) fn login_failed(&mut self, now: Time, failure: Failure) {
-        self.report.failed(&failure, self.session.summary());
+        self.tell(&Event::Failed(&failure));
+        self.answered();
         let fault = self.is_out().then_some(Fault::Doubtful);
         self.verdict(now, fault);
         self.session.handle_reply(now, Reply::Failed(failure));
@@ -140,8 +146,7 @@ impl<S: Service> Connection<S> {
     pub(super) fn waits_no_more(&mut self, now: Time) {
         let waits = |attempt: &Attempt| attempt.open.is_some() && !attempt.given_up;
         if self.attempt.as_deref().is_some_and(waits) {
-            self.report
-                .refused(&unseen(GOES_DOWN), self.session.summary());
+            self.tell(&Event::Refused(&unseen(GOES_DOWN)));
             self.verdict(now, None);
             let failure = Failure::temporary(GOES_DOWN);
             self.session.handle_reply(now, Reply::Failed(failure));
@@ -187,7 +192,7 @@ impl<S: Service> Connection<S> {
             ),
             _ => (Some(Fault::Left), "the client left before the answer"),
         };
-        self.report.refused(&unseen(detail), self.session.summary());
+        self.tell(&Event::Refused(&unseen(detail)));
         self.verdict(now, fault);
     }
 

@@ -25,6 +25,7 @@
 mod advance;
 mod attempt;
 mod client;
+mod report;
 mod upstream;
 
 use std::collections::VecDeque;
@@ -38,12 +39,13 @@ use pop3_proto::server::{Policy, Session, TlsOffer};
 use pop3_proto::time::Time;
 
 use crate::crowd::Place;
-use crate::report::Report;
+use crate::observer::Event;
 use crate::server::Server;
 use crate::service::{Peer, Service};
 use crate::settings::Settings;
 use attempt::Attempt;
 use client::Client;
+use report::Report;
 use upstream::Upstream;
 
 /// Which of the two sockets.
@@ -119,7 +121,12 @@ impl<S: Service> Connection<S> {
             session.record();
         }
         let mut connection = Self {
-            report: Report::new(server.number(), &settings.name, &peer, now),
+            report: Report::new(
+                server.number(),
+                Arc::clone(server.observer()),
+                peer.address,
+                now,
+            ),
             client: Client::new(),
             server: server.clone(),
             upstream: None,
@@ -130,6 +137,7 @@ impl<S: Service> Connection<S> {
             peer,
             session,
         };
+        connection.tell(&Event::Admitted);
         if connection.settings.policy.tls == TlsOffer::Implicit {
             connection.start_tls(now);
         }
@@ -279,6 +287,23 @@ impl<S: Service> Connection<S> {
         is_called || is_wanted
     }
 
+    /// The number of its session, which no other of this server has.
+    pub fn number(&self) -> u64 {
+        self.report.session
+    }
+
+    /// Tells the observer what happens.
+    fn tell(&self, event: &Event<'_>) {
+        self.report
+            .tell(&self.settings.name, self.session.summary(), event);
+    }
+
+    /// Tells it that the backend has answered.
+    fn answered(&mut self) {
+        self.report
+            .answered(&self.settings.name, self.session.summary());
+    }
+
     /// Whether nothing is left to do.
     pub fn is_finished(&self) -> bool {
         self.client.is_gone()
@@ -299,7 +324,8 @@ impl<S: Service> fmt::Debug for Connection<S> {
 
 impl<S: Service> Drop for Connection<S> {
     fn drop(&mut self) {
-        self.report.ended(self.session.summary());
+        self.report
+            .ended(&self.settings.name, self.session.summary());
     }
 }
 

@@ -52,10 +52,12 @@ impl Backend for JobBackend {
                     return Done::Opened(false);
                 };
                 assert_ne!(user, "panic", "as asked for");
+                tracing::info!("a job logs in");
                 Done::Opened(password.expose() == PASSWORD.as_bytes())
             })),
             Request::Retrieve { ticket, index, .. } => Job::Await(Box::pin(async move {
                 assert_ne!(index.0, 1, "as asked for");
+                tracing::info!("a job reads");
                 Done::Message(ticket, vec![b'w'; 100_000])
             })),
             Request::Update { .. } => Job::Block(Box::new(|| Done::Updated)),

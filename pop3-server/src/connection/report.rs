@@ -1,0 +1,109 @@
+//! What a connection knows of its session to tell the observer, and telling it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use pop3_proto::backend::Login;
+use pop3_proto::server::{Reason, Summary};
+use pop3_proto::time::Time;
+
+use crate::observer::{About, Asked, Event, Observer};
+
+pub(super) struct Report {
+    pub(super) session: u64,
+    pub(super) upstream: Option<Arc<str>>,
+    /// Why the session ended, once it has.
+    pub(super) reason: Option<Reason>,
+    observer: Arc<dyn Observer>,
+    peer: SocketAddr,
+    began: Time,
+    now: Time,
+    tls_failure: Option<String>,
+    /// What the backend has not answered yet, and since when.
+    asked: Option<(Asked, Time)>,
+}
+
+impl Report {
+    pub(super) fn new(
+        session: u64,
+        observer: Arc<dyn Observer>,
+        peer: SocketAddr,
+        now: Time,
+    ) -> Self {
+        Self {
+            session,
+            upstream: None,
+            reason: None,
+            observer,
+            peer,
+            began: now,
+            now,
+            tls_failure: None,
+            asked: None,
+        }
+    }
+
+    /// What time it is, so that the end has one too.
+    pub(super) fn at(&mut self, now: Time) {
+        self.now = now;
+    }
+
+    pub(super) fn tls_failed(&mut self, detail: &str) {
+        self.tls_failure.get_or_insert_with(|| detail.into());
+    }
+
+    pub(super) fn tell(&self, listener: &str, summary: &Summary, event: &Event<'_>) {
+        let about = About {
+            session: self.session,
+            listener,
+            peer: self.peer,
+            upstream: self.upstream.as_deref(),
+            summary,
+            began: self.began,
+            now: self.now,
+        };
+        self.observer.observe(&about, event);
+    }
+
+    /// The backend is asked for something.
+    pub(super) fn asked(&mut self, asked: Asked) {
+        self.asked = Some((asked, self.now));
+    }
+
+    /// It has answered; told once for each request.
+    pub(super) fn answered(&mut self, listener: &str, summary: &Summary) {
+        if let Some((asked, since)) = self.asked.take() {
+            let after = self.now.since(since);
+            self.tell(listener, summary, &Event::Answered { asked, after });
+        }
+    }
+
+    /// It need not answer any more.
+    pub(super) fn cancelled(&mut self) {
+        self.asked = None;
+    }
+
+    pub(super) fn ended(&self, listener: &str, summary: &Summary) {
+        let (reason, tls_failure) = (self.reason, self.tls_failure.as_deref());
+        self.tell(
+            listener,
+            summary,
+            &Event::Ended {
+                reason,
+                tls_failure,
+            },
+        );
+    }
+}
+
+/// Whether whoever reads along could log in with this later.
+pub(super) fn tells_secret(login: &Login) -> bool {
+    match login {
+        Login::Password { .. }
+        | Login::ActingFor { .. }
+        | Login::Bearer { .. }
+        | Login::Relay { .. } => true,
+        Login::Apop { .. } | Login::CramMd5 { .. } => false,
+        _ => true,
+    }
+}

@@ -1,0 +1,222 @@
+//! What the operator's log says about sessions.
+//!
+//! One line at the end of each, whatever ended it, and a line for everything on the way that a person
+//! may have to look at. Never a secret: only names, classes and the upstream's own words, which
+//! backends keep free of them.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use pop3_proto::backend::{Failure, FailureKind, Note, NoteWeight, Refusal};
+use pop3_proto::server::Reason;
+use pop3_proto::time::Time;
+
+use crate::observer::{About, Event, Observer};
+
+/// Writes to the log of the process, through `tracing`.
+#[derive(Debug, Default)]
+pub struct Log {
+    turned_away: Mutex<TurnedAway>,
+}
+
+/// Connections turned away since the log said so last, and when that was: a flood of them must not
+/// become a flood of lines.
+#[derive(Debug, Default)]
+struct TurnedAway {
+    count: u64,
+    told: Option<Time>,
+}
+
+impl Observer for Log {
+    fn observe(&self, about: &About<'_>, event: &Event<'_>) {
+        match *event {
+            Event::Admitted | Event::Answered { .. } => {}
+            Event::InTheClear { user } => about.in_the_clear(user),
+            Event::Waits { until } => about.waits(until),
+            Event::Refused(refusal) => about.refused(refusal),
+            Event::LoggedIn => about.logged_in(),
+            Event::Failed(failure) => about.failed(failure),
+            Event::Noted(note) => about.noted(note),
+            Event::MessageFailed(failure) => about.message_failed(failure),
+            Event::Ended {
+                reason,
+                tls_failure,
+            } => about.ended(reason, tls_failure),
+        }
+    }
+
+    fn turned_away(&self, peer: SocketAddr, now: Time) {
+        let mut lately = self
+            .turned_away
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        lately.count += 1;
+        if lately
+            .told
+            .is_none_or(|told| now.since(told) >= Duration::from_secs(1))
+        {
+            let count = lately.count;
+            tracing::warn!(
+                target: "pop3_server::server", %peer, count, "too many connections, turned away"
+            );
+            *lately = TurnedAway {
+                count: 0,
+                told: Some(now),
+            };
+        }
+    }
+}
+
+impl About<'_> {
+    /// The name as the client gave it.
+    fn user(&self) -> Option<String> {
+        self.summary.user.as_deref().map(clean)
+    }
+
+    /// V41.
+    fn in_the_clear(&self, user: Option<&str>) {
+        let (session, peer, listener) = (self.session, self.peer, self.listener);
+        let user = user.map(clean);
+        if peer.ip().is_loopback() {
+            tracing::debug!(
+                target: "pop3_server::login",
+                session, %peer, listener, user, "login in the clear on this machine"
+            );
+        } else {
+            tracing::warn!(
+                target: "pop3_server::login",
+                session, %peer, listener, user,
+                "LOGIN IN THE CLEAR: everybody on the way could read the password; use TLS"
+            );
+        }
+    }
+
+    fn logged_in(&self) {
+        let tls = self.summary.tls.as_ref();
+        tracing::debug!(
+            target: "pop3_server::login",
+            session = self.session,
+            peer = %self.peer,
+            user = self.user(),
+            method = self.summary.method.as_deref(),
+            tls = tls.map(|tls| tls.protocol),
+            cipher = tls.map(|tls| tls.cipher.as_str()),
+            upstream = self.upstream,
+            "logged in"
+        );
+    }
+
+    fn waits(&self, until: Time) {
+        tracing::debug!(
+            target: "pop3_server::login",
+            session = self.session,
+            peer = %self.peer,
+            user = self.user(),
+            method = self.summary.method.as_deref(),
+            seconds = until.since(self.now).as_secs_f64(),
+            "login waits: others from this address, or for this name, failed lately"
+        );
+    }
+
+    fn refused(&self, refusal: &Refusal) {
+        let tls = self.summary.tls.as_ref();
+        tracing::info!(
+            target: "pop3_server::login",
+            session = self.session,
+            peer = %self.peer,
+            user = self.user(),
+            method = self.summary.method.as_deref(),
+            tls = tls.map(|tls| tls.protocol),
+            cipher = tls.map(|tls| tls.cipher.as_str()),
+            upstream = self.upstream,
+            kind = ?refusal.kind,
+            detail = clean(&refusal.detail),
+            "login refused"
+        );
+    }
+
+    fn failed(&self, failure: &Failure) {
+        tracing::warn!(
+            target: "pop3_server::session",
+            session = self.session,
+            peer = %self.peer,
+            user = self.user(),
+            upstream = self.upstream,
+            kind = ?failure.kind,
+            detail = clean(&failure.detail),
+            "{} failed",
+            if self.summary.logged_in { "update" } else { "login" },
+        );
+    }
+
+    fn noted(&self, note: &Note) {
+        let (session, peer) = (self.session, self.peer);
+        let (user, upstream, text) = (self.user(), self.upstream, clean(&note.text));
+        match note.weight {
+            NoteWeight::Information => tracing::info!(
+                target: "pop3_server::session", session, %peer, user, upstream, "{text}"
+            ),
+            NoteWeight::Warning => tracing::warn!(
+                target: "pop3_server::session", session, %peer, user, upstream, "{text}"
+            ),
+        }
+    }
+
+    fn message_failed(&self, failure: &Failure) {
+        let (session, user, upstream) = (self.session, self.user(), self.upstream);
+        let detail = clean(&failure.detail);
+        match failure.kind {
+            FailureKind::Missing => tracing::debug!(
+                target: "pop3_server::session",
+                session, user, upstream, detail, "message is gone"
+            ),
+            FailureKind::Temporary | FailureKind::Permanent => tracing::warn!(
+                target: "pop3_server::session",
+                session, user, upstream, detail, kind = ?failure.kind, "message not sent"
+            ),
+        }
+    }
+
+    /// The one line about the whole session.
+    fn ended(&self, reason: Option<Reason>, tls_failure: Option<&str>) {
+        let reason = match (tls_failure, reason) {
+            (Some(_), _) => "TLS failed",
+            (None, Some(reason)) => reason.as_str(),
+            (None, None) => "cut off by this server",
+        };
+        let summary = self.summary;
+        let tls = summary.tls.as_ref();
+        tracing::info!(
+            target: "pop3_server::session",
+            session = self.session,
+            user = self.user(),
+            logged_in = summary.logged_in,
+            method = summary.method.as_deref(),
+            peer = %self.peer,
+            listener = self.listener,
+            tls = tls.map(|tls| tls.protocol),
+            cipher = tls.map(|tls| tls.cipher.as_str()),
+            messages = summary.messages,
+            retrieved = summary.retrieved,
+            tops = summary.tops,
+            octets = summary.octets,
+            deleted = summary.deleted,
+            kept = summary.kept,
+            not_deleted = summary.not_deleted,
+            upstream = self.upstream,
+            seconds = self.now.since(self.began).as_secs_f64(),
+            reason,
+            detail = tls_failure.map(clean),
+            "session ended"
+        );
+    }
+}
+
+/// A text as somebody else gave it, fit for a terminal.
+fn clean(text: &str) -> String {
+    text.chars()
+        .take(700)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
