@@ -1,4 +1,6 @@
-//! Accounts for mail stores that have none of their own: password hashes and shared secrets.
+#![doc = include_str!("../README.md")]
+//!
+//! # Where to start
 //!
 //! * [`Credential`]: what a password is checked against, as other programs write it, and [`hash`], which
 //!   makes one.
@@ -9,27 +11,6 @@
 //!
 //! Everything here may block for as long as a hash takes, some tens of milliseconds: call it from a
 //! store's blocking job.
-//!
-//! # Examples
-//!
-//! ```
-//! use local_accounts::{Algorithm, Credential, Verifier, VerifierConfig, hash};
-//! use pop3_proto::backend::{Caller, Login};
-//! use pop3_proto::backend::store::StoreError;
-//! use pop3_proto::secret::Secret;
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let password = Secret::from(&b"correct horse"[..]);
-//! let stored = hash(&password, Algorithm::Argon2id)?; // $argon2id$v=19$m=19456,t=2,p=1$...
-//!
-//! let verifier = Verifier::new(VerifierConfig::default())?;
-//! let login = Login::Password { user: "tim".into(), password };
-//! let credential = Credential::parse(&stored)?;
-//! assert_eq!(verifier.check(&login, &Caller::default(), "tim", Some(&credential)), Ok(()));
-//! assert_eq!(verifier.check(&login, &Caller::default(), "tom", None), Err(StoreError::Credentials));
-//! # Ok(())
-//! # }
-//! ```
 
 mod argon;
 mod cache;

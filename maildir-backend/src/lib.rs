@@ -1,38 +1,10 @@
-//! A Maildir, or a directory of message files, as a POP3 maildrop.
+#![doc = include_str!("../README.md")]
 //!
-//! [`MaildirStore`] is a blocking [`Store`](pop3_proto::backend::blocking::Store): wrap it into
-//! [`Blocking`](pop3_proto::backend::blocking::Blocking) and any driver serves it. Who may log in is for
-//! an implementation of [`Accounts`](pop3_proto::backend::store::Accounts) to say; where the messages lie
-//! and what becomes of them is the [`Config`].
+//! # Where to start
 //!
-//! ```no_run
-//! use std::sync::Arc;
-//!
-//! use maildir_backend::{Config, MaildirStore, Users};
-//! use pop3_proto::backend::{Caller, Login};
-//! use pop3_proto::backend::blocking::Blocking;
-//! use pop3_proto::backend::store::{Accounts, StoreError};
-//! use pop3_proto::secret::Secret;
-//!
-//! struct Tim(Secret);
-//!
-//! impl Accounts for Tim {
-//!     fn check(&self, login: &Login, _: &Caller) -> Result<String, StoreError> {
-//!         let proven = login.proves(&self.0) && login.user() == Some("tim");
-//!         if proven { Ok("tim".into()) } else { Err(StoreError::Credentials) }
-//!     }
-//! }
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // /home/tim/Maildir
-//! let mut config = Config::new("/home");
-//! config.users = Users::Each { subfolder: Some("Maildir".into()) };
-//! let accounts = Tim(Secret::from(&b"tanstaaf"[..]));
-//! let store = Arc::new(MaildirStore::new(config, Arc::new(accounts))?);
-//! let backend = Blocking::new(store);
-//! # Ok(())
-//! # }
-//! ```
+//! [`MaildirStore`] is a blocking [`Store`](pop3_proto::backend::blocking::Store). An implementation of
+//! [`Accounts`](pop3_proto::backend::store::Accounts) says who may log in; the [`Config`] says where the
+//! messages lie and what becomes of them.
 //!
 //! # What others see
 //!

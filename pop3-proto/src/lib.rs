@@ -1,6 +1,6 @@
-//! POP3 as pure state machines: a server session, a client session, and the vocabulary that a mail store
-//! and a session share. No socket, no clock, no thread: the caller moves the octets and says what time
-//! it is.
+#![doc = include_str!("../README.md")]
+//!
+//! # Where to start
 //!
 //! | you want | start at |
 //! |---|---|

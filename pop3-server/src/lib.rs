@@ -1,8 +1,6 @@
-//! A POP3 server for any async runtime.
+#![doc = include_str!("../README.md")]
 //!
-//! [`pop3_proto`] knows the protocol and does no I/O; this crate composes its sessions with backends,
-//! TLS, maildrop locks and limits, and runs them on a runtime that a driver crate adapts
-//! (`pop3-server-tokio`, `pop3-server-smol`).
+//! # Where things are
 //!
 //! | module | what it owns |
 //! |---|---|

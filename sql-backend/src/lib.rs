@@ -1,23 +1,9 @@
-//! SQL tables as POP3 maildrops: SQLite, MariaDB and MySQL, PostgreSQL.
+#![doc = include_str!("../README.md")]
 //!
-//! A [`SqlStore`] serves mail out of tables that this crate makes itself ([`SqlStore::migrate`]), or out of
-//! those that somebody already has, by [`Queries`]: a mail table, a ticket system, a log. A plain text
-//! column becomes a proper mail by a [`Template`].
+//! # Where to start
 //!
-//! ```no_run
-//! use pop3_proto::backend::awaiting::Awaiting;
-//! use sql_backend::{Config, DatabaseUrl, SqlStore};
-//!
-//! # async fn example() -> Result<(), sql_backend::SqlError> {
-//! let store = SqlStore::connect(Config::new(DatabaseUrl::new("sqlite:///var/lib/mail/mail.db")))?;
-//! store.migrate().await?;
-//! let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$..."; // local_accounts::hash makes one
-//! store.add_account("tim", hash).await?;
-//! store.add_message("tim", &b"Subject: hello\r\n\r\nWelcome.\r\n"[..]).await?;
-//! let backend = Awaiting::new(store.into());
-//! # Ok(())
-//! # }
-//! ```
+//! [`SqlStore`] serves tables that [`SqlStore::migrate`] makes, or those that [`Queries`] name; a
+//! [`Template`] makes a mail of a plain text column.
 //!
 //! # What holds
 //!

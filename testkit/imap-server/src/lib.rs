@@ -1,4 +1,6 @@
-//! A small IMAP4rev1 server without I/O, for tests and the demonstration.
+#![doc = include_str!("../README.md")]
+//!
+//! # What it is made of
 //!
 //! Owns the server's side of the dialogue: commands in, responses out, on the mail of a [`Store`]. A test
 //! can look into the store and change it at any time. The server is correct by default, misbehaves by
@@ -13,28 +15,6 @@
 //! | [`content`] | octets of a message, shared and generated, never copied as a whole |
 //! | [`mails`] | a corpus of difficult mails, and a few pleasant ones |
 //! | [`tcp`] | the server on a real socket |
-//!
-//! # Running a session
-//!
-//! ```
-//! use imap_test_server::{Options, Server, Store};
-//!
-//! let store = Store::new();
-//! store.add_user("tim", "tanstaaf");
-//! store.deliver("tim", "Subject: hello\r\n\r\nHello!\r\n");
-//!
-//! let server = Server::new(store, Options::default());
-//! let mut session = server.connect();
-//! session.handle_input(b"a1 LOGIN tim tanstaaf\r\na2 SELECT INBOX\r\n");
-//! let mut received = Vec::new();
-//! while !session.transmit().is_empty() {
-//!     let n = session.transmit().len();
-//!     received.extend_from_slice(session.transmit());
-//!     session.transmitted(n);
-//! }
-//! assert!(String::from_utf8_lossy(&received).contains("* 1 EXISTS\r\n"));
-//! assert_eq!(server.commands(), ["LOGIN tim ***", "SELECT INBOX"]);
-//! ```
 
 mod auth;
 pub mod content;
