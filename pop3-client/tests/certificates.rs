@@ -26,8 +26,14 @@ fn made(names: &[&str], change: fn(&mut CertificateParams)) -> Pair {
 fn forms() -> Vec<(&'static str, Pair)> {
     use rustls::pki_types::pem::PemObject as _;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    let old = CertificateDer::from_pem_slice(include_bytes!("certificates/old.crt")).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(include_bytes!("certificates/old.key")).unwrap();
+    let old = CertificateDer::from_pem_slice(include_bytes!(
+        "../../peer-trust/tests/certificates/old.crt"
+    ))
+    .unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!(
+        "../../peer-trust/tests/certificates/old.key"
+    ))
+    .unwrap();
     vec![
         (
             "version 1, SHA-1, expired",

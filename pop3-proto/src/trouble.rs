@@ -54,6 +54,8 @@ pub struct Words {
     pub authorities: &'static str,
     /// What names one certificate by its fingerprint.
     pub fingerprint: &'static str,
+    /// What a certificate is that is none of those named by fingerprint, and what to do then.
+    pub not_named: &'static str,
     /// What names the host that the certificate is for.
     pub name: &'static str,
     /// What sets how long connecting may take.
@@ -69,6 +71,8 @@ impl Words {
         upgrade_command: "STARTTLS",
         authorities: "ca_file",
         fingerprint: "certificate_sha256",
+        not_named: "none of those that certificate_sha256 names; if the server's certificate was renewed, write \
+                    the new fingerprint there",
         name: "server_name",
         patience: "connect_timeout",
     };
@@ -81,6 +85,8 @@ impl Words {
         upgrade_command: "STLS",
         authorities: "--ca-file",
         fingerprint: "--pin",
+        not_named: "not the one that was pinned (was it renewed?); if it is the right one, name exactly this one \
+                    with --ca-file or --pin",
         name: "host",
         patience: "--timeout",
     };
@@ -332,10 +338,7 @@ impl Doubt<'_> {
                 "no authority that is trusted vouches for it; if it is the right one, put it or its authority \
                  into a file and set {file}, or set {print} to its fingerprint"
             ),
-            Self::NotNamed => format!(
-                "it is none of those that {print} names; if the server's certificate was renewed, write the \
-                 new fingerprint there"
-            ),
+            Self::NotNamed => format!("it is {}", words.not_named),
             Self::Other(cause) => {
                 let cause = reason::in_words(cause);
                 format!(

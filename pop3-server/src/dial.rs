@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use peer_trust::in_turn;
 use pop3_proto::backend::Endpoint;
 use pop3_proto::time::Time;
 use pop3_proto::trouble::{Place, Trouble, Words};
@@ -59,7 +60,7 @@ impl Dialler {
             })
         })?;
         let last = self.remembered().get(&endpoint).copied();
-        let mut race = Race::new(runtime, in_turn(addresses, last));
+        let mut race = Race::new(runtime, in_turn(addresses, last).into());
         match poll_fn(|cx| race.poll(cx)).await {
             Ok((address, stream)) => {
                 if last != Some(address) {
@@ -106,30 +107,6 @@ async fn look_up<R: Runtime>(runtime: &R, endpoint: &Endpoint) -> io::Result<Vec
             format!("no answer within {} s", LOOK_UP.as_secs()),
         )),
     }
-}
-
-/// The order of the attempts: what worked last, then the families in turn, each in the order in which the
-/// system prefers its addresses.
-fn in_turn(addresses: Vec<SocketAddr>, last: Option<SocketAddr>) -> VecDeque<SocketAddr> {
-    let mut known = Vec::with_capacity(addresses.len());
-    if let Some(last) = last.filter(|last| addresses.contains(last)) {
-        known.push(last);
-    }
-    for address in addresses {
-        if !known.contains(&address) {
-            known.push(address);
-        }
-    }
-    let first_is_v6 = known.first().is_some_and(SocketAddr::is_ipv6);
-    let (mut ours, mut theirs): (VecDeque<_>, VecDeque<_>) = known
-        .into_iter()
-        .partition(|address| address.is_ipv6() == first_is_v6);
-    let mut order = VecDeque::with_capacity(ours.len() + theirs.len());
-    while !(ours.is_empty() && theirs.is_empty()) {
-        order.extend(ours.pop_front());
-        order.extend(theirs.pop_front());
-    }
-    order
 }
 
 /// Attempts to connect, of which the first to succeed wins. Dropping it closes all.

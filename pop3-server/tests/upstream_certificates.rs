@@ -111,7 +111,7 @@ fn vouched_for(folder: &Path, name: &str, form: Form) -> (Identity, Identity) {
 
 /// As openssl made it.
 fn made_by_openssl(name: &str) -> Identity {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/certificates");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peer-trust/tests/certificates");
     Identity {
         chain: folder.join(format!("{name}.crt")),
         key: folder.join(format!("{name}.key")),

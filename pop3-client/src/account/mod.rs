@@ -108,7 +108,7 @@ pub fn endpoint(host: String, settings: &Settings) -> Result<Endpoint, ConfigErr
     ) {
         (Some(pin), _, _) => Trust::Pin(
             pin.parse::<Fingerprint>()
-                .map_err(|reason| ConfigError::Value("pin", reason))?,
+                .map_err(|reason| ConfigError::Value("pin", reason.to_string()))?,
         ),
         (None, _, Some(true)) => Trust::Anybody,
         (None, Some(file), _) => Trust::File(home(file)),

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use peer_trust::in_turn;
 use pop3_proto::trouble::{Place, Trouble, Words};
 
 /// How long an attempt is waited for before the next address is tried as well (RFC 8305 section 5).
@@ -91,7 +92,7 @@ pub(super) fn dial(
     if addresses.is_empty() {
         return Err(resolve(io::ErrorKind::NotFound.into()));
     }
-    let ordered = by_turns(addresses);
+    let ordered = in_turn(addresses, None);
     let left = patience.saturating_sub(begun.elapsed());
     let attempt = |address: SocketAddr, limit| TcpStream::connect_timeout(&address, limit);
     race(&ordered, left, STAGGER, Arc::new(attempt)).map_err(|(tried, cause)| DialError::Connect {
@@ -116,27 +117,6 @@ fn look_up(host: &str, port: u16, patience: Duration) -> io::Result<Vec<SocketAd
     answer
         .recv_timeout(patience)
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-}
-
-/// The families alternate, beginning with the one that the system puts first (RFC 8305 section 4).
-fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) = addresses
-        .into_iter()
-        .partition(|address| address.is_ipv6() == first_is_v6);
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    let mut ordered: Vec<SocketAddr> = Vec::new();
-    loop {
-        let pair = [first.next(), second.next()];
-        if pair == [None, None] {
-            return ordered;
-        }
-        for address in pair.into_iter().flatten() {
-            if !ordered.contains(&address) {
-                ordered.push(address);
-            }
-        }
-    }
 }
 
 type Attempt<T> = dyn Fn(SocketAddr, Duration) -> io::Result<T> + Send + Sync;
@@ -202,18 +182,6 @@ mod tests {
 
     fn addresses(text: &str) -> Vec<SocketAddr> {
         text.split(' ').map(|one| one.parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn w042_families_take_turns_in_the_system_s_order() {
-        let given = addresses("[::1]:1 [::2]:1 [::3]:1 1.1.1.1:1 [::1]:1 2.2.2.2:1");
-        let wanted = addresses("[::1]:1 1.1.1.1:1 [::2]:1 2.2.2.2:1 [::3]:1");
-        assert_eq!(by_turns(given), wanted);
-        assert_eq!(
-            by_turns(addresses("1.1.1.1:1 [::1]:1"))[0],
-            addresses("1.1.1.1:1")[0]
-        );
-        assert!(by_turns(Vec::new()).is_empty());
     }
 
     /// 64 addresses, of which only the last one answers, and the others never do.

@@ -10,7 +10,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 pub use dial::DialError;
-pub use tls::{Fingerprint, TlsError, TlsFacts, Trust};
+pub use peer_trust::Fingerprint;
+pub use tls::{TlsError, TlsFacts, Trust};
 
 use pop3_proto::trouble::Place;
 use rustls::{ClientConnection, StreamOwned};
@@ -56,8 +57,8 @@ impl Stream {
             port: self.peer.port(),
         };
         let mut plan = trust.plan(host)?;
-        tls::shake_hands(&mut plan.connection, &mut socket, place, patience)?;
-        let facts = TlsFacts::of(&plan.connection, &plan.oddities);
+        plan.shake_hands(&mut socket, place, patience)?;
+        let facts = plan.facts();
         let stream = StreamOwned::new(plan.connection, socket);
         self.way = Way::Tls(Box::new(stream), facts);
         Ok(())

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use peer_trust::TrustError;
+use peer_trust::pem::{Fault, FileError};
+
 /// Certificates or keys that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -107,4 +110,26 @@ pub enum TlsError {
     /// The TLS library refuses the set-up.
     #[error("TLS cannot be set up: {0}")]
     SetUp(String),
+}
+
+impl From<FileError> for TlsError {
+    fn from(error: FileError) -> Self {
+        let file = error.file;
+        match error.fault {
+            Fault::Read(cause) => Self::Read { file, cause },
+            Fault::Pem(cause) => Self::Pem { file, cause },
+            Fault::Utf16 => Self::Utf16 { file },
+            Fault::Unreadable => Self::NoAuthority { file },
+            Fault::Der | Fault::Empty | _ => Self::NoCertificate { file },
+        }
+    }
+}
+
+impl From<TrustError> for TlsError {
+    fn from(error: TrustError) -> Self {
+        match error {
+            TrustError::File(error) => error.into(),
+            error @ (TrustError::SetUp(_) | _) => Self::SetUp(error.to_string()),
+        }
+    }
 }

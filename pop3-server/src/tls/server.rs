@@ -11,7 +11,10 @@ use rustls::pki_types::{DnsName, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::{TlsError, certificates, provider, read};
+use peer_trust::pem::{certificates, read};
+use peer_trust::provider;
+
+use super::TlsError;
 
 /// Where a certificate and its key lie.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

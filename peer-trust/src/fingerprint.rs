@@ -1,4 +1,4 @@
-//! The SHA-256 digest of a certificate, as an operator writes it.
+//! The SHA-256 digest of a certificate, as a person writes it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +20,7 @@ pub struct NoFingerprint;
 
 impl Fingerprint {
     /// Of a certificate.
-    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Self {
+    pub fn of(certificate: &CertificateDer<'_>) -> Self {
         Self(Sha256::digest(certificate).into())
     }
 }

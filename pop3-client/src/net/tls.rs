@@ -1,0 +1,181 @@
+//! TLS on our side of a connection: whom we believe, the handshake, what came of it, what went wrong.
+//! Everything but [`Trust::Anybody`] ends the connection when in doubt.
+
+use std::io;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use peer_trust::pem::FileError;
+use peer_trust::{Fingerprint, TrustError, Verifier};
+use pop3_proto::trouble::{Place, Trouble, Words};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, ProtocolVersion};
+
+/// Which certificates are believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// Those that an authority of the system vouches for.
+    #[default]
+    System,
+    /// Those in this PEM file, whatever else they are, and those that an authority in it vouches for.
+    File(PathBuf),
+    /// This one and no other, whatever name, date or form it has.
+    Pin(Fingerprint),
+    /// Any: somebody in between goes unnoticed.
+    Anybody,
+}
+
+/// TLS did not come about.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The file of authorities cannot be used.
+    #[error(transparent)]
+    Authorities(#[from] FileError),
+    /// The host cannot stand in a certificate.
+    #[error("'{0}' is no name that a certificate could prove")]
+    Name(String),
+    /// The certificate is not believed, or the handshake failed: the place, the cause, the remedy.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What TLS came to.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct TlsFacts {
+    /// The version of the protocol.
+    pub protocol: &'static str,
+    /// The cipher suite.
+    pub cipher: String,
+    /// The fingerprint of the server's certificate.
+    pub certificate: String,
+    /// Why the certificate would not have been believed had it not been in the file itself.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub oddities: Vec<String>,
+}
+
+/// A connection that is to be made, and what will be odd about it.
+pub(super) struct Plan {
+    pub(super) connection: ClientConnection,
+    oddities: Arc<Mutex<Vec<String>>>,
+}
+
+impl Trust {
+    pub(super) fn plan(&self, host: &str) -> Result<Plan, TlsError> {
+        let name =
+            ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Name(host.into()))?;
+        let oddities = Arc::<Mutex<Vec<String>>>::default();
+        let config = Arc::new(self.verifier(&oddities)?).client_config()?;
+        let connection = ClientConnection::new(Arc::new(config), name).map_err(TrustError::from)?;
+        Ok(Plan {
+            connection,
+            oddities,
+        })
+    }
+
+    fn verifier(&self, oddities: &Arc<Mutex<Vec<String>>>) -> Result<Verifier, TrustError> {
+        let trust = match self {
+            Self::System => peer_trust::Trust::System,
+            Self::File(file) => {
+                let oddities = Arc::clone(oddities);
+                let trust = peer_trust::Trust::File(file.clone());
+                return Ok(Verifier::load(&trust)?.on_odd(move |odd| {
+                    if let Ok(mut oddities) = oddities.lock() {
+                        *oddities = odd.oddities.to_vec();
+                    }
+                }));
+            }
+            Self::Pin(pin) => peer_trust::Trust::Certificates(vec![*pin]),
+            Self::Anybody => return Ok(Verifier::anybody()),
+        };
+        Verifier::load(&trust)
+    }
+}
+
+impl Plan {
+    /// Runs the handshake to its end.
+    pub(super) fn shake_hands(
+        &mut self,
+        socket: &mut TcpStream,
+        place: Place<'_>,
+        patience: Duration,
+    ) -> Result<(), TlsError> {
+        let failed = |error: io::Error| failure(&error, place, patience);
+        socket
+            .set_read_timeout(Some(patience))
+            .and_then(|()| socket.set_write_timeout(Some(patience)))
+            .map_err(failed)?;
+        while self.connection.is_handshaking() {
+            self.connection.complete_io(socket).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// What the handshake came to.
+    pub(super) fn facts(&self) -> TlsFacts {
+        let connection = &self.connection;
+        let protocol = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            _ => "TLS",
+        };
+        let cipher = connection
+            .negotiated_cipher_suite()
+            .and_then(|suite| suite.suite().as_str())
+            .unwrap_or("unknown");
+        let certificate = connection
+            .peer_certificates()
+            .and_then(|chain| chain.first())
+            .map(|certificate| Fingerprint::of(certificate).to_string());
+        let oddities = self.oddities.lock();
+        TlsFacts {
+            protocol,
+            cipher: cipher.into(),
+            certificate: certificate.unwrap_or_default(),
+            oddities: oddities.map(|odd| odd.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+impl TlsFacts {
+    /// What ought to be told about a certificate that is believed only because it was named.
+    pub fn oddities(&self) -> Vec<String> {
+        let told = self.oddities.iter().map(|oddity| {
+            format!("the certificate is believed because --ca-file holds it, though {oddity}")
+        });
+        told.collect()
+    }
+}
+
+impl From<TrustError> for TlsError {
+    fn from(error: TrustError) -> Self {
+        match error {
+            TrustError::File(error) => Self::Authorities(error),
+            error @ (TrustError::SetUp(_) | _) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// An error of the handshake.
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "of many errors a few count here"
+)]
+fn failure(error: &io::Error, place: Place<'_>, patience: Duration) -> TlsError {
+    let text = |trouble: Trouble<'_>| trouble.text(place, &Words::COMMAND_LINE);
+    let library = error.get_ref().and_then(|inner| inner.downcast_ref());
+    TlsError::Failed(match (library, error.kind()) {
+        (Some(error), _) => peer_trust::describe(error, place, &Words::COMMAND_LINE),
+        (None, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+            text(Trouble::TlsClosed)
+        }
+        (None, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            text(Trouble::TlsSilent { waited: patience })
+        }
+        (None, _) => text(Trouble::Tls {
+            cause: &error.to_string(),
+        }),
+    })
+}
