@@ -64,8 +64,8 @@ enum State {
     Held { open: usize, body: usize, size: u64 },
     /// A literal inside the line at `start` is being dropped; it would have stood at `at`.
     Skip { at: usize, left: u64 },
-    /// The literal begins at `start` and is lent out; `whole` once the line behind it was seen.
-    Lend { left: u64, whole: bool },
+    /// The literal goes on at `start` and is lent out up to `to`; `whole` once the line behind it was seen.
+    Lend { left: u64, to: usize, whole: bool },
     /// The literal begins at `start` and is thrown away.
     Discard { left: u64 },
 }
@@ -122,6 +122,9 @@ impl Framer {
     /// `n` bytes were written to the front of [`room`](Self::room).
     pub(crate) fn filled(&mut self, n: usize) {
         self.end = self.buf.len().min(self.end.saturating_add(n));
+        if let State::Lend { left, whole, .. } = self.state {
+            self.lend_on(left, whole);
+        }
     }
 
     /// How many bytes wait to be cut.
@@ -194,10 +197,7 @@ impl Framer {
     pub(crate) fn lend(&mut self) {
         if let State::Held { body, size, .. } = self.state {
             self.start = body;
-            self.state = State::Lend {
-                left: size,
-                whole: size == 0,
-            };
+            self.lend_on(size, size == 0);
         }
     }
 
@@ -240,33 +240,36 @@ impl Framer {
     /// Whether lent octets wait to be taken.
     #[inline]
     pub(crate) fn can_lend(&self) -> bool {
-        // asked much more often than there is anything
-        self.end > self.start && self.lendable() > 0
+        matches!(self.state, State::Lend { to, .. } if to > self.start)
     }
 
-    #[inline]
-    fn lendable(&self) -> usize {
-        let State::Lend { left, whole } = self.state else {
-            return 0;
-        };
-        if whole {
-            return self.take(left);
-        }
-        let free = self.take(left.saturating_sub(HOLD));
-        let here = &self.buf[self.start..self.end];
-        // nearly always it stops within a line
-        if free > 0 && here.ends_with(b"\n") {
-            free.min(here.len() - closing(here))
+    /// Lends the literal, of which so much is left, as far as it is here and may go. Said when octets come, and
+    /// not each time that somebody asks.
+    fn lend_on(&mut self, left: u64, whole: bool) {
+        let free = if whole {
+            self.take(left)
         } else {
-            free
-        }
+            let free = self.take(left.saturating_sub(HOLD));
+            let here = &self.buf[self.start..self.end];
+            // nearly always it stops within a line
+            if free > 0 && here.ends_with(b"\n") {
+                free.min(here.len() - closing(here))
+            } else {
+                free
+            }
+        };
+        let to = self.start + free;
+        self.state = State::Lend { left, to, whole };
     }
 
     /// The line behind the literal that is lent, once it is here to its end; told once. What is no end of
     /// a FETCH shows that the literal was not as long as announced.
     #[inline]
     pub(crate) fn behind(&mut self) -> Option<&[u8]> {
-        let State::Lend { left, whole: false } = self.state else {
+        let State::Lend {
+            left, whole: false, ..
+        } = self.state
+        else {
             return None;
         };
         if left >= (self.end - self.start) as u64 {
@@ -278,8 +281,9 @@ impl Framer {
             None if left <= HOLD && self.end - self.start >= LIMIT => rest.len(),
             None => return None,
         };
-        self.state = State::Lend { left, whole: true };
-        Some(rest[..end].trim_ascii_end())
+        self.lend_on(left, true);
+        let at = self.start + left as usize;
+        Some(self.buf[at..at + end].trim_ascii_end())
     }
 
     /// The last line of what is held back, if it ends there.
@@ -296,15 +300,16 @@ impl Framer {
 
     /// Takes at most `max` octets of the literal that is lent.
     pub(crate) fn lent(&mut self, max: usize) -> &[u8] {
-        let State::Lend { left, whole } = self.state else {
+        let State::Lend { left, to, whole } = self.state else {
             return &[];
         };
-        let n = self.lendable().min(max);
         let at = self.start;
+        let n = (to - at).min(max);
         self.start += n;
         self.scanned = self.start;
         self.state = State::Lend {
             left: left - n as u64,
+            to,
             whole,
         };
         &self.buf[at..at + n]
@@ -376,7 +381,12 @@ impl Framer {
                 size,
             },
             State::Skip { at, left } => State::Skip { at: at - by, left },
-            state @ (State::Line | State::Lend { .. } | State::Discard { .. }) => state,
+            State::Lend { left, to, whole } => State::Lend {
+                left,
+                to: to - by,
+                whole,
+            },
+            state @ (State::Line | State::Discard { .. }) => state,
         };
     }
 }

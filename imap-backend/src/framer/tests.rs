@@ -226,18 +226,16 @@ fn room_is_made_without_moving_much() {
                 .into_iter()
                 .chain([2 * quarter + 1, 3 * quarter, 3 * quarter + 1, len - 1, len]);
         let places: Vec<usize> = places.collect();
-        let states = [
-            State::Line,
-            State::Lend {
-                left: u64::MAX,
-                whole: true,
-            },
-        ];
         for (start, end) in places
             .iter()
             .flat_map(|s| places.iter().map(move |e| (*s, *e)))
         {
-            for state in states.into_iter().filter(|_| start < end) {
+            let lend = State::Lend {
+                left: u64::MAX,
+                to: end,
+                whole: true,
+            };
+            for state in [State::Line, lend].into_iter().filter(|_| start < end) {
                 let mut framer = Framer::new();
                 framer.buf = (0..len).map(|n| n as u8).collect();
                 (framer.start, framer.end, framer.scanned) = (start, end, start);
