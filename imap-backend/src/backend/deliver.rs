@@ -148,8 +148,15 @@ impl ImapBackend {
         }
     }
 
+    /// Whether the session took what there was, so that something can come of going on. Told once.
+    pub(super) fn is_body_taken(&mut self) -> bool {
+        let is_over = self.client.literal_left() == 0 || self.gone.is_some() || self.bye.is_some();
+        is_over && mem::take(&mut self.reading.taken)
+    }
+
     /// At most `room` octets of the body that is being lent.
     pub(super) fn body(&mut self, room: usize) -> Option<Reply<'_>> {
+        self.reading.taken = true;
         let ticket = self.reading.wanted.front()?.ticket;
         if let Some((body, at)) = &mut self.reading.inline {
             let from = *at;

@@ -159,6 +159,10 @@ impl ImapBackend {
             if self.client.head().is_some() && !self.judge() {
                 break;
             }
+            if self.link == Link::Down {
+                // lost over it: another one is sought
+                continue;
+            }
             self.skip_known();
             self.announce();
             if self.reading.is_serving() {
@@ -318,7 +322,9 @@ impl Backend for ImapBackend {
         self.clock.tick(now);
         if self.answers.is_empty() && self.maildrop.is_listed() {
             if !self.reading.has_body(&self.client) {
-                // the last piece of a body may have been taken
+                if !self.is_body_taken() {
+                    return None;
+                }
                 let before = self.deadline();
                 self.advance();
                 if self.deadline() != before {

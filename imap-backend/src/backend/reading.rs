@@ -34,6 +34,8 @@ pub(super) struct Reading {
     pub(super) stream: Option<Stream>,
     /// That body, if it stood in its line.
     pub(super) inline: Option<(Vec<u8>, usize)>,
+    /// Octets of it were taken that were not followed up.
+    pub(super) taken: bool,
 }
 
 /// A message that the session wants.
@@ -123,6 +125,7 @@ impl Reading {
             fetches: VecDeque::new(),
             stream: None,
             inline: None,
+            taken: false,
         }
     }
 

@@ -26,6 +26,8 @@ fn frames(bytes: &[u8], chunks: &[usize], fates: &[Fate]) -> Vec<String> {
     let mut lent = Vec::new();
     let (mut rest, mut chunks) = (bytes, chunks.iter().cycle());
     loop {
+        // as a connection does it: the end of a literal goes once the line after it was seen
+        framer.behind();
         lent.extend_from_slice(framer.lent(usize::MAX));
         let fate = match framer.next() {
             Err(TooLong(start)) => {
