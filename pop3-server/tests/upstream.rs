@@ -128,6 +128,16 @@ fn worlds(folder: &Path) -> [World; 2] {
     [World::new(&plain(), messages()), secured]
 }
 
+/// The store's backend here asks for its connection where it is polled for a reply and has none. Nothing
+/// else moves then.
+#[test]
+fn what_a_backend_begins_while_it_is_polled_is_carried_out() {
+    let mut world = World::new(&plain(), vec![Vec::new()]);
+    world.ask("USER joe");
+    let answer = world.ask(&format!("PASS {PASSWORD}"));
+    assert!(answer.starts_with("+OK"), "{answer:?}");
+}
+
 #[test]
 fn a_session_goes_through_to_the_store() {
     let folder = tempfile::tempdir().unwrap();

@@ -515,8 +515,9 @@ pub enum Outcome<D> {
 /// A mail store as a state machine. See the [module](self) for the order of things.
 ///
 /// After any call of a `handle_*` method, [`received`](Self::received) or
-/// [`transmitted`](Self::transmitted): poll replies while the session has room, poll effects until
-/// `None`, send what [`transmit`](Self::transmit) shows, and ask for the next deadline.
+/// [`transmitted`](Self::transmitted): poll replies while the session has room, then poll effects until
+/// `None`, send what [`transmit`](Self::transmit) shows, and ask for the next deadline. In this order: a
+/// backend that is polled for a reply and has none may begin something instead.
 pub trait Backend: Send {
     /// What its jobs yield; `()` where there are none.
     type Done: Send + 'static;

@@ -27,7 +27,9 @@ impl<S: Service> Connection<S> {
                 | self.transcribed(now, Self::client_input)
                 | self.transcribed(now, Self::upstream)
                 | self.transcribed(now, Self::replies)
-                | self.transcribed(now, Self::release);
+                | self.transcribed(now, Self::release)
+                // a backend that had no reply may have begun something instead
+                || self.transcribed(now, Self::upstream);
             // Output goes out when all else stands still, so that small responses share a record.
             if !moved && !self.client_output(now) && !self.close_on(now) {
                 break;

@@ -74,6 +74,8 @@ pub struct WireBackend {
     start: usize,
     end: usize,
     deadline: Option<Time>,
+    /// It connects when it is polled for a reply, and not before.
+    shy: bool,
 }
 
 impl WireBackend {
@@ -91,6 +93,7 @@ impl WireBackend {
             start: 0,
             end: 0,
             deadline: None,
+            shy: false,
         }
     }
 
@@ -195,8 +198,7 @@ impl Backend for WireBackend {
             Request::Open(_) => {
                 self.waiting = Waiting::Hello;
                 self.deadline = Some(now + PATIENCE);
-                self.effects
-                    .push_back(Effect::Connect(self.service.endpoint.clone()));
+                self.shy = true;
             }
             Request::Retrieve { ticket, index, .. } => {
                 self.waiting = Waiting::Message(ticket);
@@ -263,6 +265,10 @@ impl Backend for WireBackend {
                 Out::Updated => Reply::Updated,
                 Out::Failed(failure) => Reply::Failed(failure),
             });
+        }
+        if std::mem::take(&mut self.shy) {
+            self.effects
+                .push_back(Effect::Connect(self.service.endpoint.clone()));
         }
         let Waiting::Body(ticket, left) = self.waiting else {
             return None;
