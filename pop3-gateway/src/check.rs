@@ -11,14 +11,13 @@ use crate::config::{
     Routing, RuntimeKind, Store, StoreKind, Upstream,
 };
 use pop3_proto::server::{ReadOnly, TlsOffer};
-use pop3_server::tls::has_self_signed;
 use serde_json::{Value, json};
 
 use crate::probe;
 use crate::stores;
 use crate::tools;
-use crate::wiring::{self, SelfSigned, Surroundings};
-use crate::{Failure, advice, cli, descriptors, logging, print, serve};
+use crate::wiring::{self, Absent, Surroundings};
+use crate::{Failure, advice, cli, descriptors, logging, print, self_signed, serve};
 
 /// Runs `check`.
 pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
@@ -109,7 +108,7 @@ type Warnings = Vec<(Option<String>, String)>;
 
 /// Loads certificates, keys, authorities and accounts, and looks for stores.
 fn verify(config: &Config) -> Result<(RuntimeKind, Warnings), Failure> {
-    wiring::settings(config, &Surroundings::default(), SelfSigned::Leave)?;
+    wiring::settings(config, &Surroundings::default(), Absent::Leave)?;
     let mut warnings = Warnings::new();
     for store in &config.stores {
         let of = format!("store {:?}", store.name);
@@ -232,7 +231,9 @@ fn listener_text(listener: &Listener) -> String {
         (TlsOffer::None | TlsOffer::Stls, false) => ", no login before TLS",
     };
     let certificate = match (&listener.self_signed, listener.certificates.len()) {
-        (Some(folder), _) if has_self_signed(folder) => ", self-signed certificate".to_owned(),
+        (Some(folder), _) if self_signed::is_there(folder) => {
+            ", self-signed certificate".to_owned()
+        }
         (Some(folder), _) => {
             format!(
                 ", self-signed certificate to be made in {}",

@@ -10,6 +10,7 @@
 //! | [`check`], [`probe`] | `check`: what would run, and what an upstream says to it |
 //! | `demo` | `demo`: everything in one process; with the feature of that name |
 //! | [`config`] | the configuration file, and the flags that stand in its place |
+//! | [`self_signed`] | a certificate for the first start |
 //! | [`wiring`] | from the configuration to what runs |
 //! | [`service`], [`served`], [`budget`] | the backend of a login |
 //! | [`stores`], [`listed`], [`monitor`], [`compose`] | mailboxes that are kept here |
@@ -36,6 +37,7 @@ pub mod logging;
 pub mod monitor;
 pub mod probe;
 pub mod queue;
+pub mod self_signed;
 pub mod serve;
 pub mod served;
 pub mod service;

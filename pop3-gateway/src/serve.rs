@@ -14,7 +14,7 @@ use pop3_server::transcript::TranscriptSink;
 use crate::service::Gateway;
 use crate::stores;
 use crate::transcript::{Bound as TranscriptBound, Folder, Recorder};
-use crate::wiring::{self, SelfSigned, Surroundings};
+use crate::wiring::{self, Absent, Surroundings};
 use crate::{Failure, advice, cli, descriptors, logging};
 
 /// A gateway whose sockets listen, but that accepts nobody yet.
@@ -109,7 +109,7 @@ impl Bound {
     /// Loads what the configuration names, and listens.
     pub fn new(config: &Config, surroundings: &Surroundings) -> Result<Self, Failure> {
         let runtime = runtime(config.runtime)?;
-        let settings = wiring::settings(config, surroundings, SelfSigned::Make)?;
+        let settings = wiring::settings(config, surroundings, Absent::Make)?;
         let mut places = Vec::new();
         for (listener, settings) in config.listeners.iter().zip(settings) {
             let settings = Arc::new(settings);
@@ -182,7 +182,7 @@ impl Bound {
             let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
             let read = configuration(&arguments).and_then(|mut config| {
                 fit(&mut config, descriptors);
-                let settings = wiring::settings(&config, &surroundings, SelfSigned::Make)?;
+                let settings = wiring::settings(&config, &surroundings, Absent::Make)?;
                 Ok((config, settings))
             });
             match read {

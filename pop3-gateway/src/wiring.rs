@@ -20,15 +20,14 @@ use pop3_server::delay::Delay;
 use pop3_server::name::Rewrite;
 use pop3_server::route::Routes;
 use pop3_server::settings::Settings;
-use pop3_server::tls::{
-    Identity, ServerTls, TlsError, Trust, UpstreamTls, ensure_self_signed, has_self_signed,
-};
+use pop3_server::tls::{Identity, ServerTls, TlsError, Trust, UpstreamTls};
 use pop3_server::transcript::TranscriptSink;
 
 use crate::budget::Budget;
 use crate::monitor::{self, Monitor};
+use crate::self_signed;
 use crate::service::{Gateway, Place, Target, Upstream, offers_digests};
-use crate::stores;
+use crate::stores::{self, Problem};
 
 /// What a folder called `\Trash` is called by servers that do not say which one it is.
 const TRASH: &str = "Trash";
@@ -116,24 +115,24 @@ impl Surroundings {
     }
 }
 
-/// Whether files that the configuration allows to be made are made: certificates and secrets.
+/// What is done about files that the program may make and that are not there: certificates and secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SelfSigned {
-    /// A self-signed certificate or a secret that is not there is made.
+pub enum Absent {
+    /// They are made.
     Make,
-    /// It is left to the first start.
+    /// They are left to the first start.
     Leave,
 }
 
 /// What serves logins, and every upstream in the order of the configuration, to try them out.
 pub fn ready(config: &Config) -> Result<(Vec<Arc<Upstream>>, Arc<Gateway>), WiringError> {
-    gateway(config, &Surroundings::default(), SelfSigned::Leave)
+    gateway(config, &Surroundings::default(), Absent::Leave)
 }
 
 fn gateway(
     config: &Config,
     surroundings: &Surroundings,
-    self_signed: SelfSigned,
+    absent: Absent,
 ) -> Result<(Vec<Arc<Upstream>>, Arc<Gateway>), WiringError> {
     let mut places = upstreams(config, &surroundings.learned)?;
     let upstreams = config
@@ -148,7 +147,7 @@ fn gateway(
     let gateway = Gateway {
         names: config.routing.names.clone(),
         routes: routes(config, &places),
-        monitor: monitor(config, self_signed)?,
+        monitor: monitor(config, absent)?,
         budget: surroundings.budget.clone(),
         broken: Arc::clone(&surroundings.broken) as Arc<dyn Memory>,
         read_ahead_total: config.limits.read_ahead_total,
@@ -160,11 +159,11 @@ fn gateway(
 pub fn settings(
     config: &Config,
     surroundings: &Surroundings,
-    self_signed: SelfSigned,
+    absent: Absent,
 ) -> Result<Vec<Settings<Gateway>>, WiringError> {
-    let (_, gateway) = gateway(config, surroundings, self_signed)?;
+    let (_, gateway) = gateway(config, surroundings, absent)?;
     let listener = |listener: &Listener| {
-        let tls = server_tls(listener, self_signed)
+        let tls = server_tls(listener, absent)
             .map_err(|cause| WiringError::new(format!("listener {:?}", listener.name), cause))?;
         let policy = policy(listener, &config.limits, &config.timers);
         warn_of_digests(listener, &policy, &gateway);
@@ -246,7 +245,7 @@ fn limits(limits: &Limits) -> pop3_server::limit::Limits {
     }
 }
 
-fn server_tls(listener: &Listener, self_signed: SelfSigned) -> Result<Option<ServerTls>, TlsError> {
+fn server_tls(listener: &Listener, absent: Absent) -> Result<Option<ServerTls>, Problem> {
     let mut identities: Vec<_> = listener
         .certificates
         .iter()
@@ -256,10 +255,10 @@ fn server_tls(listener: &Listener, self_signed: SelfSigned) -> Result<Option<Ser
         })
         .collect();
     if let Some(folder) = &listener.self_signed {
-        if self_signed == SelfSigned::Leave && !has_self_signed(folder) {
+        if absent == Absent::Leave && !self_signed::is_there(folder) {
             return Ok(None);
         }
-        let (identity, made) = ensure_self_signed(folder, &names(&listener.addresses))?;
+        let (identity, made) = self_signed::ensure(folder, &names(&listener.addresses))?;
         if made {
             let certificate = identity.chain.display();
             tracing::info!(listener = listener.name, %certificate, "self-signed certificate made");
@@ -269,7 +268,7 @@ fn server_tls(listener: &Listener, self_signed: SelfSigned) -> Result<Option<Ser
     if identities.is_empty() {
         Ok(None)
     } else {
-        ServerTls::load(&identities).map(Some)
+        Ok(Some(ServerTls::load(&identities)?))
     }
 }
 
@@ -324,16 +323,14 @@ fn stores<'c>(
     config.stores.iter().map(store).collect()
 }
 
-fn monitor(config: &Config, secret: SelfSigned) -> Result<Option<Arc<Monitor>>, WiringError> {
+fn monitor(config: &Config, absent: Absent) -> Result<Option<Arc<Monitor>>, WiringError> {
     let Some(monitor) = &config.monitor else {
         return Ok(None);
     };
     let secret = match &monitor.secret {
         MonitorSecret::Here(secret) => secret.clone(),
         // nobody can prove an empty secret
-        MonitorSecret::File(path) if secret == SelfSigned::Leave && !path.exists() => {
-            Secret::default()
-        }
+        MonitorSecret::File(path) if absent == Absent::Leave && !path.exists() => Secret::default(),
         MonitorSecret::File(path) => monitor::secret_file(path).map_err(|error| {
             let cause = format!("{}: {error}", path.display());
             WiringError::new("the secret of the monitoring account".into(), cause)

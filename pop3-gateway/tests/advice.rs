@@ -11,11 +11,11 @@ use std::path::Path;
 use std::process::Command;
 
 use common::Gateway;
-use pop3_server::tls::ensure_self_signed;
+use pop3_gateway::self_signed;
 
 /// A configuration with secrets, and what it names, for its owner alone.
 fn place(dir: &Path) -> [(&'static str, std::path::PathBuf); 4] {
-    let (identity, _) = ensure_self_signed(&dir.join("tls"), &["localhost".to_owned()]).unwrap();
+    let (identity, _) = self_signed::ensure(&dir.join("tls"), &["localhost".to_owned()]).unwrap();
     let (users, watch, file) = (dir.join("users"), dir.join("watch"), dir.join("g.toml"));
     fs::write(&users, "tim:{PLAIN}tim\n").unwrap();
     fs::write(&watch, "twelve letters\n").unwrap();

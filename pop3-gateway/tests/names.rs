@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use pop3_gateway::config::Config;
-use pop3_gateway::wiring::{self, SelfSigned, Surroundings};
+use pop3_gateway::wiring::{self, Absent, Surroundings};
 use pop3_proto::backend::Login;
 use pop3_proto::secret::Secret;
 use pop3_server::service::{Peer, Service as _};
@@ -18,7 +18,7 @@ const OTHER: &str = "[[upstream]]\nname = \"other\"\nurl = \"imap://127.0.0.1:14
 /// Where this name goes: the upstream, and the name that its lock has, which is in lower case.
 fn routed(config: &str, user: &str) -> Option<(String, String)> {
     let config = Config::parse(config, Path::new("g.toml")).unwrap();
-    let settings = wiring::settings(&config, &Surroundings::default(), SelfSigned::Leave).unwrap();
+    let settings = wiring::settings(&config, &Surroundings::default(), Absent::Leave).unwrap();
     let login = Login::Password {
         user: user.into(),
         password: Secret::from(&b"secret"[..]),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pop3_gateway::config::Config;
 use pop3_gateway::service::Gateway;
-use pop3_gateway::wiring::{SelfSigned, Surroundings, ready, settings};
+use pop3_gateway::wiring::{Absent, Surroundings, ready, settings};
 use pop3_proto::backend::{Login, Mechanism, RefusalKind};
 use pop3_proto::secret::Secret;
 use pop3_server::service::{Denied, Peer, Service as _};
@@ -20,7 +20,7 @@ const UPSTREAM: &str = "[[upstream]]\nname = \"main\"\nurl = \"imaps://imap.exam
 
 fn wire(text: &str) -> Settings<Gateway> {
     let config = Config::parse(text, Path::new("g.toml")).unwrap();
-    let mut all = settings(&config, &Surroundings::default(), SelfSigned::Leave).unwrap();
+    let mut all = settings(&config, &Surroundings::default(), Absent::Leave).unwrap();
     all.remove(0)
 }
 

@@ -324,24 +324,6 @@ fn the_certificate_is_chosen_by_name() {
     assert!(!greeted("one.example", &identities[1]));
 }
 
-#[test]
-fn a_certificate_is_made_once_and_its_key_is_private() {
-    let folder = tempfile::tempdir().unwrap();
-    let names = ["localhost".to_string()];
-    let make = || pop3_server::tls::ensure_self_signed(folder.path(), &names).unwrap();
-    let (first, new) = make();
-    assert!(new);
-    let key = std::fs::read(&first.key).unwrap();
-    assert!(!make().1);
-    assert_eq!(std::fs::read(&first.key).unwrap(), key);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(&first.key).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-    }
-}
-
 /// What is wrong with certificates is said with the file's name.
 #[test]
 fn broken_certificates_are_named() {

@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::sync::{Arc, LazyLock};
 
-use pop3_server::tls::{Identity, ServerTls, Trust, UpstreamTls, ensure_self_signed};
+use pop3_gateway::self_signed;
+use pop3_server::tls::{Identity, ServerTls, Trust, UpstreamTls};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -28,7 +29,7 @@ pub(crate) struct Tls {
 pub(crate) fn tls() -> &'static Tls {
     static TLS: LazyLock<Tls> = LazyLock::new(|| {
         let folder = tempfile::tempdir().unwrap();
-        let (identity, _) = ensure_self_signed(folder.path(), &[NAME.to_owned()]).unwrap();
+        let (identity, _) = self_signed::ensure(folder.path(), &[NAME.to_owned()]).unwrap();
         Tls::new(&identity, folder)
     });
     &TLS

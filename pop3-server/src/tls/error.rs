@@ -19,15 +19,6 @@ pub enum TlsError {
         #[source]
         cause: io::Error,
     },
-    /// The file cannot be written.
-    #[error("cannot write {}: {cause}; choose a folder that this user may write to", file.display())]
-    Write {
-        /// Which file.
-        file: PathBuf,
-        /// What the system said.
-        #[source]
-        cause: io::Error,
-    },
     /// The file is not PEM.
     #[error("{} is not well-formed PEM: {cause}", file.display())]
     Pem {
@@ -98,14 +89,6 @@ pub enum TlsError {
     NoAuthority {
         /// Which file.
         file: PathBuf,
-    },
-    /// A self-signed certificate cannot be made for these names.
-    #[error("cannot make a certificate for {names}: {cause}")]
-    SelfSigned {
-        /// The names, with commas between them.
-        names: String,
-        /// What is wrong with them.
-        cause: String,
     },
     /// The TLS library refuses the set-up.
     #[error("TLS cannot be set up: {0}")]

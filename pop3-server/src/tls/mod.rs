@@ -5,13 +5,11 @@
 //! leaves an upstream unverified: there is no switch for that.
 
 mod error;
-mod self_signed;
 mod server;
 mod upstream;
 
 pub use error::TlsError;
 pub use peer_trust::{Fingerprint, NoFingerprint, Trust};
-pub use self_signed::{ensure_self_signed, has_self_signed};
 pub use server::{Identity, ServerTls};
 pub use upstream::UpstreamTls;
 

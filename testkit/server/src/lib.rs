@@ -23,11 +23,12 @@ pub mod simulated;
 pub mod socket;
 pub mod wire;
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use pop3_server::service::Peer;
-use pop3_server::tls::{Identity, ServerTls, ensure_self_signed};
+use pop3_server::tls::{Identity, ServerTls};
 
 /// The password of every user of every test store.
 pub const PASSWORD: &str = "sesame";
@@ -45,12 +46,16 @@ pub fn peer_at(address: &str) -> Peer {
     }
 }
 
-/// A certificate for these names in its own folder below `folder`.
+/// A self-signed certificate for these names in `folder`.
 pub fn identity(folder: &Path, names: &[&str]) -> Identity {
     let names: Vec<String> = names.iter().map(|name| (*name).to_string()).collect();
-    ensure_self_signed(&folder.join(names.join("_")), &names)
-        .unwrap()
-        .0
+    let place = |end| folder.join(format!("{}.{end}", names.join("_")));
+    let (chain, key) = (place("crt"), place("key"));
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    fs::create_dir_all(folder).unwrap();
+    fs::write(&chain, made.cert.pem()).unwrap();
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    Identity { chain, key }
 }
 
 pub fn server_tls(folder: &Path, names: &[&str]) -> ServerTls {
