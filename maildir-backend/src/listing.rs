@@ -1,11 +1,9 @@
 //! The messages of a folder, in their order, with sizes and unique-ids.
 //!
-//! Owns which files are the messages of a session, and when a file is still the message that was listed.
-//! Never changes a file.
+//! Owns which files are the messages of a session. Never changes a file.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fs::File;
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,82 +11,18 @@ use pop3_proto::backend::store::StoreError;
 
 use crate::config::{Config, Layout};
 use crate::folder::{Folder, Found, failed};
-use crate::form::Form;
-use crate::identity::{self, Proof};
+use crate::measure::{self, Counting};
+use crate::message::{Message, Told};
+use crate::name;
 use crate::sizes::{Memory, Sizes};
 use crate::stamp::Stamp;
-use crate::{measure, name};
 
-/// How long counting may take. Clients wait for a minute or so.
-pub(crate) const COUNTING: Duration = Duration::from_secs(20);
-
-/// How a folder is listed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Manner {
-    /// The counts may be saved in the folder.
-    pub(crate) saves: bool,
-    /// Files that are written to right now are left out.
-    pub(crate) settled: bool,
-    /// What was not counted after so long is left to the next ones.
-    pub(crate) counting: Duration,
-}
-
-/// A message as it was listed.
-#[derive(Clone, Debug)]
-pub(crate) struct Message {
-    pub(crate) found: Found,
-    pub(crate) stamp: Stamp,
-    /// What its unique-id was made of, in a plain directory; `None` if it could not be read.
-    pub(crate) proof: Option<Box<Proof>>,
-    /// How it becomes a mail, if it was looked at already.
-    pub(crate) form: Option<Form>,
-}
-
-impl Message {
-    /// A file that nobody has read yet.
-    fn new(found: Found, stamp: Stamp) -> Self {
-        Self {
-            found,
-            stamp,
-            proof: None,
-            form: None,
-        }
-    }
-
-    /// Whether a file of its name, in this state, is the message that was listed or read. The Maildir rules
-    /// give a name to one message only, but not everybody keeps them. `open` gives the file where its state
-    /// does not tell.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be read.
-    pub(crate) fn is_still(
-        &self,
-        layout: Layout,
-        now: Stamp,
-        open: impl FnOnce() -> io::Result<File>,
-    ) -> io::Result<bool> {
-        if !now.looks_like(self.stamp) {
-            return Ok(false);
-        }
-        match (layout, &self.proof) {
-            // flags that change leave their trace in the rest of the state
-            (Layout::Maildir, _) => Ok(true),
-            (Layout::Directory, None) => Ok(now == self.stamp),
-            (Layout::Directory, Some(proof)) => {
-                Ok((now == self.stamp && proof.settled)
-                    || proof.digest == identity::digest(&open()?)?)
-            }
-        }
-    }
-}
-
-/// A message and what a client is told of it.
-#[derive(Debug)]
-pub(crate) struct Told {
-    pub(crate) message: Message,
-    pub(crate) unique_id: String,
-    pub(crate) octets: u64,
+/// Which files of a folder are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Files {
+    All,
+    /// Without those that are being written to.
+    Settled,
 }
 
 /// Lists a folder.
@@ -96,10 +30,11 @@ pub(crate) fn list(
     folder: &Folder,
     config: &Config,
     memory: &Memory,
-    manner: Manner,
+    files: Files,
+    counting: Counting,
 ) -> Result<Vec<Told>, StoreError> {
     let mut messages = messages(folder)?;
-    if manner.settled && folder.layout == Layout::Directory {
+    if files == Files::Settled && folder.layout == Layout::Directory {
         let now = SystemTime::now();
         messages.retain(|message| has_settled(message.stamp, now, config.settle));
     }
@@ -114,7 +49,7 @@ pub(crate) fn list(
     }
     let known = Sizes::load(folder.layout, &folder.home, memory);
     Ok(measure::all(
-        folder, config, messages, &known, memory, manner,
+        folder, config, messages, &known, memory, counting,
     ))
 }
 
@@ -198,17 +133,23 @@ mod tests {
         fs::write(root.path().join("new/2.a,S=2,W=3"), "a\n").unwrap();
         let config = Config::new(root.path());
         let folder = Folder::open(&config, "").unwrap().unwrap();
-        let sizes = |counting| {
-            let manner = Manner {
-                saves: true,
-                settled: true,
-                counting,
+        let sizes = |within| {
+            let counting = Counting {
+                within,
+                ..Counting::for_session(true)
             };
-            let told = list(&folder, &config, &Memory::default(), manner).unwrap();
+            let told = list(
+                &folder,
+                &config,
+                &Memory::default(),
+                Files::Settled,
+                counting,
+            );
+            let told = told.unwrap();
             told.iter().map(|told| told.octets).collect::<Vec<_>>()
         };
         assert_eq!(sizes(Duration::ZERO), [2, 3]);
-        assert_eq!(sizes(COUNTING), [3, 3]);
+        assert_eq!(sizes(Duration::MAX), [3, 3]);
         assert_eq!(sizes(Duration::ZERO), [3, 3]);
     }
 
@@ -222,20 +163,19 @@ mod tests {
         config.layout = Layout::Directory;
         let folder = Folder::open(&config, "").unwrap().unwrap();
         let memory = Memory::default();
-        let ids = |counting| {
-            let manner = Manner {
-                saves: true,
-                settled: false,
-                counting,
+        let ids = |within| {
+            let counting = Counting {
+                within,
+                ..Counting::for_session(true)
             };
-            let told = list(&folder, &config, &memory, manner).unwrap();
+            let told = list(&folder, &config, &memory, Files::All, counting).unwrap();
             told.into_iter()
                 .map(|told| told.unique_id)
                 .collect::<Vec<_>>()
         };
         assert_eq!(ids(Duration::ZERO), [""; 0]);
-        let first = ids(COUNTING);
+        let first = ids(Duration::MAX);
         assert!(first.len() == 2 && first[0].starts_with("a."));
-        assert_eq!(ids(COUNTING), first);
+        assert_eq!(ids(Duration::MAX), first);
     }
 }

@@ -16,10 +16,12 @@ use crate::config::{Deletion, Layout};
 use crate::folder::{Folder, Found};
 use crate::form::{self, Form};
 use crate::held::Held;
-use crate::listing::{self, Manner, Message, Told};
+use crate::listing::{self, Files};
+use crate::measure::Counting;
+use crate::message::{Message, Told};
+use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::stamp::Stamp;
-use crate::store::Shared;
 use crate::suspects::Watched;
 use crate::{identity, name, removal};
 
@@ -203,12 +205,8 @@ impl Mailbox for MaildirMailbox {
         if writes && config.lock {
             self.held = Some(Held::take(&folder.home)?);
         }
-        let manner = Manner {
-            saves: writes,
-            settled: true,
-            counting: listing::COUNTING,
-        };
-        let told = listing::list(folder, config, memory, manner)?;
+        let counting = Counting::for_session(writes);
+        let told = listing::list(folder, config, memory, Files::Settled, counting)?;
         let (messages, entries) = told
             .into_iter()
             .map(|told| {

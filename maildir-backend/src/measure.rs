@@ -4,7 +4,7 @@
 //! but for the one with the counts.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pop3_proto::backend::store::message_size;
 
@@ -12,10 +12,29 @@ use crate::config::{Config, Layout};
 use crate::folder::Folder;
 use crate::form::{self, Form};
 use crate::identity::{self, Proof};
-use crate::listing::{Manner, Message, Told};
+use crate::message::{Message, Told};
 use crate::name;
 use crate::sizes::{Count, Memory, Sizes};
 use crate::snapshot::Snapshot;
+
+/// How messages are counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counting {
+    /// The counts may be saved in the folder.
+    pub(crate) saves: bool,
+    /// What was not counted after this time is left to the next session.
+    pub(crate) within: Duration,
+}
+
+impl Counting {
+    /// For a session. Clients wait for a minute or so.
+    pub(crate) fn for_session(saves: bool) -> Self {
+        Self {
+            saves,
+            within: Duration::from_secs(20),
+        }
+    }
+}
 
 /// Adds sizes and unique-ids, and saves what had to be counted. Messages of a plain directory for which
 /// there was no time are left to the next session: without their content they have no unique-id.
@@ -25,12 +44,12 @@ pub(crate) fn all(
     messages: Vec<Message>,
     known: &Sizes,
     memory: &Memory,
-    manner: Manner,
+    counting: Counting,
 ) -> Vec<Told> {
     let counts = known.counts();
     let mut lines: Vec<(String, Count)> = Vec::new();
     let mut told = Vec::with_capacity(messages.len());
-    let mut news = manner.saves && known.is_unsaved();
+    let mut news = counting.saves && known.is_unsaved();
     let start = Instant::now();
     for mut message in messages {
         let base = folder.base(&message.found.name);
@@ -47,7 +66,7 @@ pub(crate) fn all(
         let count = match (declared, before) {
             (Some(_), _) => None,
             (None, Some(count)) => Some(count),
-            (None, None) if start.elapsed() < manner.counting => {
+            (None, None) if start.elapsed() < counting.within => {
                 match count(folder, config, &mut message) {
                     Ok(count) => {
                         news |= count.is_lasting();
@@ -96,7 +115,7 @@ pub(crate) fn all(
     }
     if news || counts.len() > 2 * lines.len() + 100 {
         let lines = lines.iter().map(|(key, count)| (key.as_str(), *count));
-        Sizes::store(folder.layout, &folder.home, memory, manner.saves, lines);
+        Sizes::store(folder.layout, &folder.home, memory, counting.saves, lines);
     }
     told
 }

@@ -1,8 +1,10 @@
-//! Names of message files: what in them stays, what they say about size and time, and the unique-id that
-//! comes of them. Owns the Maildir naming rules; never looks at a disk.
+//! Names of message files: what in them stays, what they say about size and time, the unique-id that comes of
+//! them, and new ones. Owns the Maildir naming rules; never looks at a disk.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use pop3_proto::unique_id;
 use sha2::{Digest, Sha256};
@@ -98,6 +100,34 @@ pub(crate) fn in_cur(name: &[u8]) -> Vec<u8> {
         return name.to_vec();
     }
     [name, b":2,"].concat()
+}
+
+/// A name that no other message ever has: time, process, count and host. Sorted by name, later ones come later
+/// (within a process, and up to ten in the same microsecond).
+pub(crate) fn unique() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default();
+    format!(
+        "{}.M{:06}P{}Q{}.{}",
+        now.as_secs(),
+        now.subsec_micros(),
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed),
+        host()
+    )
+}
+
+/// The host's name as it may stand in a file's.
+fn host() -> String {
+    let system = rustix::system::uname();
+    let host = system.nodename().to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    let host: String = host.chars().filter(|c| plain(*c)).take(60).collect();
+    if host.is_empty() {
+        return "localhost".to_owned();
+    }
+    host
 }
 
 /// The name that a message gets where its own is taken: a new unique one, and what tells about it.

@@ -14,8 +14,8 @@ use pop3_proto::backend::store::StoreError;
 use crate::config::{Deletion, Layout};
 use crate::disk::Dir;
 use crate::folder::{Folder, Found, failed};
-use crate::listing::Message;
-use crate::{name, quota, tools};
+use crate::message::Message;
+use crate::{name, quota};
 
 /// A message that is renamed again and again is given up after so many searches.
 const SEARCHES: usize = 8;
@@ -113,7 +113,7 @@ impl Removal<'_> {
         };
         match from.rename(name, target, &to) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let to = name::another(self.folder.layout, &tools::unique_name(), name);
+                let to = name::another(self.folder.layout, &name::unique(), name);
                 from.rename(name, target, &to)
             }
             moved => moved,
@@ -210,7 +210,8 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::disk::faults;
-    use crate::listing::{self, Manner};
+    use crate::listing::{self, Files};
+    use crate::measure::Counting;
     use crate::sizes::Memory;
 
     const MESSAGES: usize = 7;
@@ -246,12 +247,9 @@ mod tests {
         config.layout = layout;
         let folder = Folder::open(&config, "").unwrap().unwrap();
         faults::cut_after(usize::MAX);
-        let manner = Manner {
-            saves: false,
-            settled: false,
-            counting: listing::COUNTING,
-        };
-        let told = listing::list(&folder, &config, &Memory::default(), manner).unwrap();
+        let counting = Counting::for_session(false);
+        let told = listing::list(&folder, &config, &Memory::default(), Files::All, counting);
+        let told = told.unwrap();
         faults::cut_after(changes);
         let marked = told.iter().map(|told| &told.message).step_by(2);
         let result = remove(&folder, deletion, marked);

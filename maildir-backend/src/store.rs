@@ -11,20 +11,13 @@ use crate::config::{Config, ConfigError};
 use crate::disk::Dir;
 use crate::folder::{Folder, failed};
 use crate::mailbox::MaildirMailbox;
+use crate::shared::Shared;
 use crate::sizes::Memory;
-use crate::suspects::Suspects;
 
 /// Folders of message files, as a store. The [crate](crate) tells what it does with them.
 pub struct MaildirStore {
     accounts: Arc<dyn Accounts>,
     pub(crate) shared: Arc<Shared>,
-}
-
-/// What all sessions have in common.
-pub(crate) struct Shared {
-    pub(crate) config: Config,
-    pub(crate) memory: Memory,
-    pub(crate) suspects: Arc<Suspects>,
 }
 
 impl MaildirStore {

@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
@@ -16,7 +15,9 @@ use pop3_proto::stuffing::Stuffer;
 use crate::config::{Config, Deletion, Layout, Users};
 use crate::disk::Dir;
 use crate::folder::{Folder, failed};
-use crate::listing::{self, Manner, Told};
+use crate::listing::{self, Files};
+use crate::measure::Counting;
+use crate::message::Told;
 use crate::{identity, name, quota, removal, user};
 
 /// A message as [`MaildirStore::list`](crate::MaildirStore::list) tells of it.
@@ -55,7 +56,7 @@ impl crate::MaildirStore {
         };
         let (tmp, target) = (tmp.map_err(failed)?, target.map_err(failed)?);
         let suffix = mail_suffix(config)?;
-        let unique = unique_name();
+        let unique = name::unique();
         let draft = match folder.layout {
             Layout::Maildir => unique.clone(),
             Layout::Directory => format!(".{unique}.tmp"),
@@ -158,12 +159,11 @@ impl crate::MaildirStore {
         let shared = &*self.shared;
         // what is counted here is only written down while no session does
         let lock = folder.home.lock();
-        let manner = Manner {
+        let counting = Counting {
             saves: matches!(lock, Ok(Some(_))),
-            settled: false,
-            counting: Duration::MAX,
+            within: Duration::MAX,
         };
-        listing::list(folder, &shared.config, &shared.memory, manner)
+        listing::list(folder, &shared.config, &shared.memory, Files::All, counting)
     }
 }
 
@@ -181,34 +181,6 @@ fn mail_suffix(config: &Config) -> Result<&str, StoreError> {
                 .to_owned(),
         )
     })
-}
-
-/// A name that no other message ever has: time, process, count and host. Sorted by name, later ones come later
-/// (within a process, and up to ten in the same microsecond).
-pub(crate) fn unique_name() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.unwrap_or_default();
-    format!(
-        "{}.M{:06}P{}Q{}.{}",
-        now.as_secs(),
-        now.subsec_micros(),
-        std::process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed),
-        host()
-    )
-}
-
-/// The host's name as it may stand in a file's.
-fn host() -> String {
-    let system = rustix::system::uname();
-    let host = system.nodename().to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
-    let host: String = host.chars().filter(|c| plain(*c)).take(60).collect();
-    if host.is_empty() {
-        return "localhost".to_owned();
-    }
-    host
 }
 
 /// What was written.

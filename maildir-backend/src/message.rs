@@ -1,0 +1,68 @@
+//! A message as it was listed, and when a file is still the message that was listed. Never changes a file.
+
+use std::fs::File;
+use std::io;
+
+use crate::config::Layout;
+use crate::folder::Found;
+use crate::form::Form;
+use crate::identity::{self, Proof};
+use crate::stamp::Stamp;
+
+/// A message as it was listed.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(crate) found: Found,
+    pub(crate) stamp: Stamp,
+    /// What its unique-id was made of, in a plain directory; `None` if it could not be read.
+    pub(crate) proof: Option<Box<Proof>>,
+    /// How it becomes a mail, if it was looked at already.
+    pub(crate) form: Option<Form>,
+}
+
+impl Message {
+    /// A file that nobody has read yet.
+    pub(crate) fn new(found: Found, stamp: Stamp) -> Self {
+        Self {
+            found,
+            stamp,
+            proof: None,
+            form: None,
+        }
+    }
+
+    /// Whether a file of its name, in this state, is the message that was listed or read. The Maildir rules
+    /// give a name to one message only, but not everybody keeps them. `open` gives the file where its state
+    /// does not tell.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub(crate) fn is_still(
+        &self,
+        layout: Layout,
+        now: Stamp,
+        open: impl FnOnce() -> io::Result<File>,
+    ) -> io::Result<bool> {
+        if !now.looks_like(self.stamp) {
+            return Ok(false);
+        }
+        match (layout, &self.proof) {
+            // flags that change leave their trace in the rest of the state
+            (Layout::Maildir, _) => Ok(true),
+            (Layout::Directory, None) => Ok(now == self.stamp),
+            (Layout::Directory, Some(proof)) => {
+                Ok((now == self.stamp && proof.settled)
+                    || proof.digest == identity::digest(&open()?)?)
+            }
+        }
+    }
+}
+
+/// A message and what a client is told of it.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) message: Message,
+    pub(crate) unique_id: String,
+    pub(crate) octets: u64,
+}
