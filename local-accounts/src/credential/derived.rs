@@ -1,14 +1,13 @@
 //! Keys derived by PBKDF2: Dovecot's own format, and what SCRAM keeps (RFC 5802 section 3).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use pbkdf2::pbkdf2_hmac;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::CredentialError;
+use super::encoding::{from_base64, from_hex};
+use super::error::CredentialError;
 
 /// Some seconds; a million is much today.
 const MAX_ROUNDS: u32 = 5_000_000;
@@ -40,7 +39,7 @@ impl Derived {
         let ["", "1", salt, rounds, key] = fields.as_slice() else {
             return Err(malformed());
         };
-        let key = super::scheme::from_hex(key).filter(|key| key.len() == 20);
+        let key = from_hex(key).filter(|key| key.len() == 20);
         Ok(Self {
             form: Form::Pbkdf2,
             salt: salt.as_bytes().into(),
@@ -60,7 +59,7 @@ impl Derived {
         let [rounds, salt, stored, server] = fields.as_slice() else {
             return Err(malformed());
         };
-        let decoded = |text: &str| STANDARD.decode(text).map_err(|_| malformed());
+        let decoded = |text: &str| from_base64(text).ok_or_else(malformed);
         let (salt, stored, server) = (decoded(salt)?, decoded(stored)?, decoded(server)?);
         if stored.len() != length || server.len() != length || salt.is_empty() {
             return Err(malformed());

@@ -5,21 +5,23 @@
 
 mod derived;
 mod digest;
+mod encoding;
+mod error;
+mod kind;
 mod modular;
 mod scheme;
 
 use std::fmt;
 
 use argon2::password_hash::PasswordVerifier as _;
-use argon2::password_hash::phc::PasswordHash;
-use pop3_proto::backend::store::StoreError;
 use pop3_proto::secret::Secret;
 use subtle::ConstantTimeEq as _;
 
 use crate::argon;
 use crate::prepared::other_form;
-use derived::Derived;
-use digest::Digest;
+use kind::Kind;
+
+pub use error::CredentialError;
 
 /// Checks passwords: made by [`parse`](Self::parse).
 ///
@@ -29,66 +31,6 @@ pub struct Credential {
     kind: Kind,
     /// As it was read, without the scheme: for the cache's keys.
     text: Secret,
-}
-
-#[derive(Clone)]
-enum Kind {
-    Argon2(PasswordHash),
-    Bcrypt(String),
-    Scrypt(PasswordHash),
-    ShaCrypt(String),
-    Md5Crypt(String),
-    Yescrypt(String),
-    /// By PBKDF2.
-    Derived(Derived),
-    /// Digested once: no work at all.
-    Digest(Digest),
-    /// The secret itself: the only kind that APOP and CRAM-MD5 work with.
-    Stored(Secret),
-    /// Nobody logs in, whatever he sends.
-    Locked,
-    /// Everybody logs in, whatever he sends.
-    Unwanted,
-}
-
-/// Why a text is no [`Credential`]. Holds nothing of the text but the name of its scheme.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CredentialError {
-    /// Nothing there.
-    #[error(
-        "the credential is empty; write a password hash, or * for an account that nobody logs in to"
-    )]
-    Empty,
-    /// It starts like none of the known formats.
-    #[error(
-        "a credential of an unknown kind; known are $argon2id$, $argon2i$, $argon2d$, $2a$, $2b$, $2y$, \
-         $scrypt$, $y$, $5$, $6$, $1$, and Dovecot's schemes in braces, as {{PLAIN}}"
-    )]
-    UnknownKind,
-    /// A scheme in braces that is not supported.
-    #[error(
-        "the scheme {{{0}}} is not supported; give the account a new password (\"pop3-gateway account passwd\"), \
-         or write a hash of a known scheme: ARGON2ID, ARGON2I, BLF-CRYPT, SCRYPT, YESCRYPT, SHA512-CRYPT, \
-         SHA256-CRYPT, MD5-CRYPT, CRYPT, PBKDF2, SCRAM-SHA-256, SCRAM-SHA-1, SSHA512, SSHA256, SSHA, SMD5, \
-         SHA512, SHA256, SHA1, SHA, MD5, PLAIN-MD5, LDAP-MD5 and PLAIN, with .b64 or .hex behind the name"
-    )]
-    UnknownScheme(String),
-    /// The scheme in braces and the hash behind it do not belong together.
-    #[error("the scheme {{{0}}} does not belong to the hash behind it")]
-    WrongScheme(String),
-    /// Starts well and goes on wrongly.
-    #[error("a malformed {0} hash: cut off, or with characters that do not belong there")]
-    Malformed(&'static str),
-    /// Checking it would take so long, or so much memory, that logins could stop the machine.
-    #[error("a {0} hash that is too dear to check: {1}")]
-    TooDear(&'static str, &'static str),
-}
-
-impl From<CredentialError> for StoreError {
-    /// It needs a person: no password is right as long as it stays.
-    fn from(error: CredentialError) -> Self {
-        Self::Permanent(error.to_string())
-    }
 }
 
 impl Credential {
@@ -269,29 +211,5 @@ impl Credential {
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Credential").finish_non_exhaustive()
-    }
-}
-
-impl Kind {
-    /// Whether Dovecot's name for the scheme, upper case, goes with it.
-    fn goes_by(&self, name: &str) -> bool {
-        match self {
-            Self::Argon2(hash) => {
-                name == "ARGON2" || name == hash.algorithm.as_str().to_ascii_uppercase()
-            }
-            Self::Bcrypt(_) => matches!(name, "BLF-CRYPT" | "BCRYPT" | "CRYPT"),
-            Self::Scrypt(_) => matches!(name, "SCRYPT" | "CRYPT"),
-            Self::ShaCrypt(hash) if hash.starts_with("$5$") => {
-                matches!(name, "SHA256-CRYPT" | "CRYPT")
-            }
-            Self::ShaCrypt(_) => matches!(name, "SHA512-CRYPT" | "CRYPT"),
-            Self::Md5Crypt(_) => matches!(name, "MD5-CRYPT" | "CRYPT"),
-            Self::Yescrypt(_) => matches!(name, "YESCRYPT" | "CRYPT"),
-            Self::Derived(_)
-            | Self::Digest(_)
-            | Self::Stored(_)
-            | Self::Locked
-            | Self::Unwanted => true,
-        }
     }
 }

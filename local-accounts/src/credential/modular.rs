@@ -4,7 +4,8 @@
 
 use argon2::password_hash::phc::PasswordHash;
 
-use super::{CredentialError, Kind};
+use super::error::CredentialError;
+use super::kind::Kind;
 
 /// More memory than that, in octets, is taken for a mistake or an attack.
 const MAX_MEMORY: u64 = 1 << 30;

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use pop3_proto::secret::Secret;
 
 use super::derived::Derived;
 use super::digest::{Algorithm, Digest};
-use super::{CredentialError, Kind, modular};
+use super::encoding::{from_base64, from_hex};
+use super::error::CredentialError;
+use super::kind::Kind;
+use super::modular;
 
 /// What a scheme's name says about the rest.
 #[derive(Clone, Copy)]
@@ -139,7 +140,7 @@ fn named(kind: Kind, name: &str, told: &'static str) -> Result<Kind, CredentialE
 fn stored(encoding: Encoding, text: &str) -> Result<Kind, CredentialError> {
     let octets = match encoding {
         Encoding::Own => Some(text.as_bytes().into()),
-        Encoding::Base64 => STANDARD.decode(text).ok(),
+        Encoding::Base64 => from_base64(text),
         Encoding::Hex => from_hex(text),
     };
     let octets = octets.ok_or(CredentialError::Malformed("PLAIN"))?;
@@ -164,7 +165,7 @@ fn digest(
     };
     let octets = match hex {
         true => from_hex(text),
-        false => STANDARD.decode(text).ok(),
+        false => from_base64(text),
     };
     let digest = octets.and_then(|octets| Digest::new(algorithm, salted, &octets));
     digest
@@ -180,24 +181,9 @@ fn decoded<'t>(
 ) -> Result<Cow<'t, str>, CredentialError> {
     let octets = match encoding {
         Encoding::Own => return Ok(text.into()),
-        Encoding::Base64 => STANDARD.decode(text).ok(),
+        Encoding::Base64 => from_base64(text),
         Encoding::Hex => from_hex(text),
     };
     let text = octets.and_then(|octets| String::from_utf8(octets).ok());
     text.map(Cow::Owned).ok_or(CredentialError::Malformed(name))
-}
-
-/// The octets that are written in hex; nothing if it is not hex.
-pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |b: u8| {
-        char::from(b)
-            .to_digit(16)
-            .and_then(|n| u8::try_from(n).ok())
-    };
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    let octet = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
-    pairs.iter().map(octet).collect()
 }
