@@ -4,9 +4,11 @@
 //! Asks the catalogue, and only while a configuration is checked. What the catalogue does not say is no
 //! mistake.
 
-use crate::database::{Cell, Column, Database, Dialect, Value};
+use crate::database::Database;
+use crate::dialect::Dialect;
 use crate::error::SqlError;
 use crate::statement::Statement;
+use crate::value::{Cell, Column, Value};
 
 /// Where a column's values come from.
 enum Numbering {

@@ -26,8 +26,10 @@
 
 mod advice;
 mod changes;
+mod check;
 mod config;
 mod database;
+mod dialect;
 mod error;
 mod mailbox;
 mod measure;
@@ -36,11 +38,14 @@ mod own;
 mod queries;
 mod rows;
 mod schema;
+mod shared;
 mod sizes;
 mod statement;
 mod store;
 mod template;
+mod timer;
 mod tools;
+mod value;
 
 pub use config::{Config, DatabaseUrl, Logins, Maildrops, PoolLimits, Queries, StoredSecrets};
 pub use error::SqlError;

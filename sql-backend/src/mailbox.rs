@@ -10,13 +10,14 @@ use pop3_proto::backend::store::{Entry, StoreError, message_size};
 use pop3_proto::backend::{Access, Index};
 
 use crate::changes::Sent;
-use crate::database::{Cell, Lease, Row, Value};
+use crate::database::{Lease, Row};
 use crate::error::Failed;
 use crate::message::{SqlMessage, Windows};
 use crate::queries::{Custom, Id, number};
 use crate::rows::{Columns, Listed, message_of, told_apart, valid_unique_id};
+use crate::shared::Shared;
 use crate::sizes::Sizes;
-use crate::store::Shared;
+use crate::value::{Cell, Value};
 
 /// A maildrop in a database.
 pub struct SqlMailbox {

@@ -12,12 +12,14 @@ use pop3_proto::backend::awaiting::{AsyncMessage, Bytes};
 use pop3_proto::backend::store::StoreError;
 
 use crate::changes::Sent;
-use crate::database::{Cell, Dialect, Lease, Value};
+use crate::database::Lease;
+use crate::dialect::Dialect;
 use crate::error::{Failed, SqlError};
 use crate::measure::Measure;
 use crate::queries::{Id, number};
 use crate::schema::PIECE;
-use crate::store::Shared;
+use crate::shared::Shared;
+use crate::value::{Cell, Value};
 
 /// A message of a [`SqlMailbox`](crate::SqlMailbox).
 pub struct SqlMessage(Source);

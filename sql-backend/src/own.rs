@@ -1,6 +1,6 @@
 //! What is asked of the tool's own tables. One text for all three databases.
 
-use crate::database::Dialect;
+use crate::dialect::Dialect;
 use crate::error::SqlError;
 use crate::statement::Statement;
 

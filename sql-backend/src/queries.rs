@@ -1,16 +1,13 @@
 //! What is asked of the administrator's own tables: his queries, translated.
 
-mod check;
-
 use pop3_proto::unique_id;
 
-pub(crate) use check::check_password_query;
-
 use crate::config::Queries;
-use crate::database::{Cell, Dialect, Value};
+use crate::dialect::Dialect;
 use crate::error::SqlError;
 use crate::statement::Statement;
 use crate::template::{Renderer, Template};
+use crate::value::{Cell, Value};
 
 /// The administrator's queries, ready for use.
 #[derive(Debug)]
@@ -128,7 +125,8 @@ pub(crate) fn password_query(dialect: Dialect, text: &str) -> Result<Statement, 
     query(dialect, LOGINS, text, &["user"], &[])
 }
 
-const LOGINS: &str = "queries.account";
+/// The setting of that query.
+pub(crate) const LOGINS: &str = "queries.account";
 
 fn query(
     dialect: Dialect,

@@ -6,9 +6,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use pop3_proto::backend::store::{StoreError, message_size};
 use pop3_proto::unique_id;
 
-use crate::database::{Cell, Row};
+use crate::database::Row;
 use crate::queries::{Custom, Id, PLAINTEXT, number};
 use crate::template::Fields;
+use crate::value::Cell;
 
 /// Where in a list's rows is what.
 pub(crate) struct Columns {

@@ -13,9 +13,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::database::{Cell, Database, Dialect, Lease, Options};
+use crate::database::{Database, Lease, Options};
+use crate::dialect::Dialect;
 use crate::error::SqlError;
 use crate::statement::Statement;
+use crate::timer;
+use crate::value::{Cell, Value};
 
 /// The octets of a message in one row.
 pub(crate) const PIECE: usize = 64 * 1024;
@@ -140,7 +143,7 @@ async fn write_ahead(database: &Database) -> Result<Lease, SqlError> {
         match lease.plain("PRAGMA journal_mode = WAL".into()).await {
             Err(SqlError::Unavailable(_)) if begun.elapsed() < PATIENCE => {
                 drop(lease);
-                sqlx::__rt::sleep(PAUSE).await;
+                timer::sleep(PAUSE).await;
             }
             result => return result.map(|()| lease),
         }
@@ -189,7 +192,7 @@ async fn apply(lease: &mut Lease, dialect: Dialect) -> Result<(), SqlError> {
         for statement in statements {
             lease.plain((*statement).into()).await?;
         }
-        let number = crate::database::Value::Int(number);
+        let number = Value::Int(number);
         lease.execute(&note, &[("version", number)]).await?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use crate::database::Dialect;
+use crate::dialect::Dialect;
 
 /// A statement in a database's own dialect.
 #[derive(Clone, Debug)]

@@ -8,15 +8,18 @@ use pop3_proto::backend::awaiting::AsyncStore;
 use pop3_proto::backend::store::{Accounts, StoreError};
 use pop3_proto::backend::{Caller, Login, Open};
 
-use crate::config::{Config, DatabaseUrl, Logins, Maildrops, StoredSecrets};
-use crate::database::{Cell, Database, Lease, Options, Value};
+use crate::check;
+use crate::config::{Config, Logins, Maildrops, StoredSecrets};
+use crate::database::{Database, Lease, Options};
 use crate::error::SqlError;
 use crate::mailbox::SqlMailbox;
 use crate::own::Own;
 use crate::queries::{self, Custom};
 use crate::schema;
+use crate::shared::Shared;
 use crate::sizes::Sizes;
 use crate::statement::Statement;
+use crate::value::{Cell, Value};
 
 /// Maildrops in a database. Cheap to clone; all clones share one pool of connections.
 #[derive(Clone)]
@@ -25,18 +28,6 @@ pub struct SqlStore {
     doors: Arc<Doors>,
     /// Never held while anything is waited for.
     stored_secrets: Arc<Mutex<StoredSecrets>>,
-}
-
-/// What all sessions use.
-pub(crate) struct Shared {
-    pub(crate) database: Database,
-    pub(crate) own: Own,
-    /// None: the tool's own tables.
-    pub(crate) custom: Option<Custom>,
-    pub(crate) sizes: Mutex<Sizes>,
-    pub(crate) max_message: u64,
-    /// How it is called in messages: without user and password.
-    url: DatabaseUrl,
 }
 
 /// Who comes in.
@@ -124,7 +115,7 @@ impl SqlStore {
                 statement,
                 own: false,
                 ..
-            } => queries::check_password_query(database, statement).await?,
+            } => check::password_query(database, statement).await?,
             Doors::Query { .. } | Doors::Accounts(_) => {}
         }
         Ok(advice)

@@ -5,12 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use local_accounts::Credential;
 
-use crate::database::{Cell, Row, Value};
+use crate::database::Row;
 use crate::error::SqlError;
 use crate::measure::Measure;
 use crate::queries::number;
 use crate::schema::PIECE;
 use crate::store::SqlStore;
+use crate::value::{Cell, Value};
 
 /// An account in the tool's own tables.
 #[derive(Clone, Debug, PartialEq, Eq)]

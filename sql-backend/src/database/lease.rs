@@ -8,11 +8,13 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, ColumnOrigin, Connection, Executor, Statement as _, TypeInfo};
 
-use super::pool::{Connected, Live, Pool};
-use super::value::{Cell, Column, Kind, Value};
-use super::{Dialect, mysql, postgres, sqlite, within};
+use super::connection::{Connected, Live, within};
+use super::pool::Pool;
+use super::{mysql, postgres, sqlite};
+use crate::dialect::Dialect;
 use crate::error::SqlError;
 use crate::statement::Statement;
+use crate::value::{Cell, Column, Kind, Value};
 
 /// A connection. Dropped while it works, or within a transaction, it is closed instead of going back.
 pub(crate) struct Lease {

@@ -1,9 +1,29 @@
-//! MySQL and MariaDB: binding and reading values.
+//! MySQL and MariaDB: connecting, binding and reading values.
 
-use sqlx::mysql::{MySqlArguments, MySqlRow, MySqlValueRef};
-use sqlx::{Arguments, Decode, MySql, Row, TypeInfo, ValueRef};
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlValueRef};
+use sqlx::{Arguments, ConnectOptions, Decode, MySql, Row, TypeInfo, ValueRef};
 
-use super::value::{Cell, Kind, Value, seconds_of};
+use crate::value::{Cell, Kind, Value, seconds_of, unreadable};
+
+/// A connection on which the server gives up after this number of seconds.
+pub(super) async fn connect(
+    options: &MySqlConnectOptions,
+    seconds: u64,
+) -> sqlx::Result<MySqlConnection> {
+    let mut connection = options.connect().await?;
+    // MySQL and MariaDB know one of the two each
+    for (set, limit) in [
+        ("SET SESSION max_statement_time = ?", seconds),
+        ("SET SESSION max_execution_time = ?", seconds * 1000),
+    ] {
+        let set = sqlx::query(set).bind(limit).persistent(false);
+        match set.execute(&mut connection).await {
+            Ok(_) | Err(sqlx::Error::Database(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(connection)
+}
 
 pub(super) fn bind(arguments: &mut MySqlArguments, value: Value<'_>) -> sqlx::Result<()> {
     match value {
@@ -44,7 +64,7 @@ pub(super) fn cell(row: &MySqlRow, index: usize) -> Result<Cell, sqlx::Error> {
                 Kind::Bytes => Ok(Cell::Bytes(bytes.to_vec())),
                 Kind::Moment => Ok(moment(bytes)),
                 Kind::Int | Kind::Text | Kind::Any => Ok(text(bytes)),
-                Kind::Other => Err(sqlx::Error::Decode(super::unreadable(&type_name).into())),
+                Kind::Other => Err(sqlx::Error::Decode(unreadable(&type_name).into())),
             }
         }
     }

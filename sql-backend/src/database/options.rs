@@ -7,8 +7,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::Dialect;
 use crate::config::DatabaseUrl;
+use crate::dialect::Dialect;
 use crate::error::SqlError;
 
 /// How to connect. Holds the password, and so has no `Debug`.

@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_lock::{Semaphore, SemaphoreGuardArc};
-use sqlx::{ConnectOptions, Connection, MySqlConnection, PgConnection, SqliteConnection};
 
-use super::{Lease, Options, postgres, within};
+use super::connection::{Connected, connect, within};
+use super::options::Options;
 use crate::config::PoolLimits;
 use crate::error::SqlError;
+use crate::timer;
 
 /// Connections to one database.
 pub(super) struct Pool {
@@ -37,27 +38,8 @@ struct Idle {
     since: Instant,
 }
 
-/// A connection and its age.
-pub(super) struct Connected {
-    pub(super) live: Live,
-    /// Each transaction may be carried out by another connection to the server: nothing that is prepared or
-    /// set lasts longer.
-    pub(super) shared: bool,
-    made: Instant,
-}
-
-/// A driver's connection.
-pub(super) enum Live {
-    Sqlite(Box<SqliteConnection>),
-    MySql(Box<MySqlConnection>),
-    Postgres(Box<PgConnection>),
-}
-
 /// A connection that was idle for longer is asked whether it lives before it is used again.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
-
-/// How long a good-bye may take.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 impl Pool {
     pub(super) fn new(options: Options, limits: PoolLimits) -> Self {
@@ -70,10 +52,11 @@ impl Pool {
         }
     }
 
-    pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, SqlError> {
+    /// A connection, and the permit that is to be kept with it.
+    pub(super) async fn take(&self) -> Result<(Connected, SemaphoreGuardArc), SqlError> {
         let limit = self.limits.acquire_timeout;
-        let permit = sqlx::__rt::timeout(limit, self.permits.acquire_arc()).await;
-        let permit = permit.map_err(|_| {
+        let permit = timer::within(limit, self.permits.acquire_arc()).await;
+        let permit = permit.ok_or_else(|| {
             SqlError::Unavailable(format!(
                 "all {} connections to the database were in use for {limit:?}: max_connections is too \
                  small, or the database too slow",
@@ -83,13 +66,11 @@ impl Pool {
         self.part_from_the_old().await;
         while let Some((mut connection, trusted)) = self.pop()? {
             if trusted || connection.live.answers(limit).await {
-                return Ok(self.lend(connection, permit));
+                return Ok((connection, permit));
             }
         }
-        let (live, shared) = within(limit, self.connect()).await?;
-        let made = Instant::now();
-        let connection = Connected { live, shared, made };
-        Ok(self.lend(connection, permit))
+        let connection = within(limit, connect(&self.options, self.server_timeout())).await?;
+        Ok((connection, permit))
     }
 
     /// Takes a connection back that is as it was when it was lent.
@@ -115,10 +96,6 @@ impl Pool {
         for idle in idle {
             idle.connection.live.close().await;
         }
-    }
-
-    fn lend(self: &Arc<Self>, connection: Connected, permit: SemaphoreGuardArc) -> Lease {
-        Lease::new(Arc::clone(self), connection, permit)
     }
 
     /// The last used, and whether it may be used unasked.
@@ -154,63 +131,8 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After so many seconds the server, too, gives up.
+    /// After this number of seconds the server, too, gives up.
     pub(super) fn server_timeout(&self) -> u64 {
         self.limits.statement_timeout.as_secs().clamp(1, 86_400)
-    }
-
-    /// A connection, and whether it is shared.
-    async fn connect(&self) -> sqlx::Result<(Live, bool)> {
-        let seconds = self.server_timeout();
-        match &self.options {
-            Options::Sqlite(options) => {
-                let connection = options.connect().await?;
-                Ok((Live::Sqlite(Box::new(connection)), false))
-            }
-            Options::MySql(options) => {
-                let mut connection = options.connect().await?;
-                // each kind of it knows one of the two
-                for (set, limit) in [
-                    ("SET SESSION max_statement_time = ?", seconds),
-                    ("SET SESSION max_execution_time = ?", seconds * 1000),
-                ] {
-                    let set = sqlx::query(set).bind(limit).persistent(false);
-                    match set.execute(&mut connection).await {
-                        Ok(_) | Err(sqlx::Error::Database(_)) => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-                Ok((Live::MySql(Box::new(connection)), false))
-            }
-            Options::Postgres(options, shared) => {
-                let (connection, shared) = postgres::connect(options, *shared, seconds).await?;
-                Ok((Live::Postgres(Box::new(connection)), shared))
-            }
-        }
-    }
-}
-
-impl Live {
-    async fn answers(&mut self, limit: Duration) -> bool {
-        let ping = async {
-            match self {
-                Self::Sqlite(connection) => connection.ping().await,
-                Self::MySql(connection) => connection.ping().await,
-                Self::Postgres(connection) => connection.ping().await,
-            }
-        };
-        within(limit, ping).await.is_ok()
-    }
-
-    /// In good order, if the database takes part in it.
-    async fn close(self) {
-        let close = async {
-            match self {
-                Self::Sqlite(connection) => connection.close().await,
-                Self::MySql(connection) => connection.close().await,
-                Self::Postgres(connection) => connection.close().await,
-            }
-        };
-        let _ = within(FAREWELL, close).await;
     }
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL: binding and reading values.
+//! PostgreSQL: connecting, binding and reading values.
 
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow, PgTypeInfo};
 use sqlx::{
@@ -6,7 +6,7 @@ use sqlx::{
     ValueRef,
 };
 
-use super::value::{Cell, Kind, Value};
+use crate::value::{self, Cell, Kind, Value};
 
 /// 2000-01-01, from which PostgreSQL counts.
 const EPOCH: i64 = 946_684_800;
@@ -89,7 +89,7 @@ pub(super) fn cell(row: &PgRow, index: usize) -> Result<Cell, sqlx::Error> {
         return number.map(Cell::Text).map_err(sqlx::Error::Decode);
     }
     let bytes = value.as_bytes().map_err(sqlx::Error::Decode)?;
-    let unreadable = || sqlx::Error::Decode(super::unreadable(&type_name).into());
+    let unreadable = || sqlx::Error::Decode(value::unreadable(&type_name).into());
     match kind(&type_name) {
         Kind::Int => integer(bytes).map(Cell::Int).ok_or_else(unreadable),
         Kind::Bytes => Ok(Cell::Bytes(bytes.to_vec())),

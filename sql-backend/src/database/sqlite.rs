@@ -3,7 +3,7 @@
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, Decode, Row, Sqlite, TypeInfo, ValueRef};
 
-use super::value::{Cell, Kind, Value};
+use crate::value::{Cell, Kind, Value};
 
 pub(super) fn bind(arguments: &mut SqliteArguments, value: Value<'_>) -> sqlx::Result<()> {
     match value {

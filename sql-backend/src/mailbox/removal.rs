@@ -10,11 +10,12 @@ use pop3_proto::backend::Index;
 use pop3_proto::backend::store::StoreError;
 
 use super::{Ids, Rows, SqlMailbox, nameless};
-use crate::database::{Cell, Lease, Row, Value};
+use crate::database::{Lease, Row};
 use crate::error::{Failed, SqlError};
 use crate::own::BATCH;
 use crate::queries::{Custom, Id};
 use crate::rows::Columns;
+use crate::value::{Cell, Value};
 
 /// How often an update is tried.
 const MAX_TRIES: u32 = 3;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::Statement;
-use crate::database::Dialect::{self, MySql, Postgres, Sqlite};
+use crate::dialect::Dialect::{self, MySql, Postgres, Sqlite};
 
 const ALL: [Dialect; 3] = [Sqlite, MySql, Postgres];
 

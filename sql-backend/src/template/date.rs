@@ -1,6 +1,6 @@
 //! Dates out of whatever a column holds, and into a header field. UTC throughout.
 
-use crate::database::{Cell, seconds_of};
+use crate::value::{Cell, seconds_of};
 
 /// From the year 1 to the end of the year 9999.
 const RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;

@@ -10,8 +10,8 @@ mod date;
 mod header;
 mod pattern;
 
-use crate::database::Cell;
 use crate::error::SqlError;
+use crate::value::Cell;
 use pattern::Pattern;
 
 /// How a message is made of a row: constants, and `{column}` for the row's values. `{user}` is the account

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{Renderer, Template, date};
-use crate::database::Cell;
+use crate::value::Cell;
 
 fn fields(values: &[(&str, &str)]) -> Vec<(String, Cell)> {
     let field = |(name, value): &(&str, &str)| ((*name).into(), Cell::Text((*value).into()));

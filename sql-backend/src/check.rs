@@ -1,10 +1,12 @@
 //! The administrator's queries, shown to the database: what is wrong with them, and what he should know.
 
-use super::{Custom, LOGINS, PLAINTEXT};
 use crate::advice;
-use crate::database::{Column, Database, Dialect, Kind, Value};
+use crate::database::Database;
+use crate::dialect::Dialect;
 use crate::error::SqlError;
+use crate::queries::{Custom, LOGINS, PLAINTEXT};
 use crate::statement::Statement;
+use crate::value::{Column, Kind, Value};
 
 impl Custom {
     /// Shows every query to the database, and looks at what it would return. Gives back what the operator
@@ -128,7 +130,7 @@ impl Custom {
     }
 }
 
-pub(crate) async fn check_password_query(
+pub(crate) async fn password_query(
     database: &Database,
     statement: &Statement,
 ) -> Result<(), SqlError> {

@@ -86,3 +86,8 @@ pub(crate) fn seconds_of(year: i64, month: u32, day: u32, seconds_of_day: i64) -
     let days = era * 146_097 + day_of_era - 719_468;
     days * 86_400 + seconds_of_day
 }
+
+/// What to say about a column that cannot be read.
+pub(crate) fn unreadable(type_name: &str) -> String {
+    format!("a column of the type {type_name} cannot be read: cast it to text or to an integer")
+}
