@@ -4,7 +4,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
-use std::process;
 
 use crate::source;
 
@@ -46,36 +45,26 @@ impl Locked {
 
     /// Puts a file with this content in the other's place, with its owner and its mode.
     pub(crate) fn replace(self, content: &[u8]) -> io::Result<()> {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = self
-            .path
-            .with_file_name(format!(".{name}.{}.new", process::id()));
-        let written = self.write(&temporary, content);
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        written
-    }
-
-    fn write(&self, temporary: &Path, content: &[u8]) -> io::Result<()> {
         let before = self.file.metadata()?;
-        let mut new = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(temporary)?;
-        let now = new.metadata()?;
-        if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
-            fchown(&new, Some(before.uid()), Some(before.gid()))?;
-        }
-        new.set_permissions(fs::Permissions::from_mode(before.mode() & 0o7777))?;
-        new.write_all(content)?;
-        new.sync_all()?;
-        fs::rename(temporary, &self.path)?;
         let folder = match self.path.parent() {
             Some(folder) if folder != Path::new("") => folder,
             Some(_) | None => Path::new("."),
         };
+        let name = self.path.file_name().unwrap_or_default().display();
+        // for its owner alone, and gone if anything fails
+        let mut new = tempfile::Builder::new()
+            .prefix(&format!(".{name}."))
+            .suffix(".new")
+            .tempfile_in(folder)?;
+        let file = new.as_file();
+        let now = file.metadata()?;
+        if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
+            fchown(file, Some(before.uid()), Some(before.gid()))?;
+        }
+        file.set_permissions(fs::Permissions::from_mode(before.mode() & 0o7777))?;
+        new.write_all(content)?;
+        new.as_file().sync_all()?;
+        new.persist(&self.path)?;
         File::open(folder)?.sync_all()
     }
 }
