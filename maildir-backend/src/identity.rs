@@ -11,6 +11,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base16ct::lower;
 use pop3_proto::unique_id;
 use sha2::{Digest as _, Sha256};
 
@@ -99,20 +100,7 @@ pub(crate) fn mark(name: &[u8], stamp: Stamp, content: Option<&Digest>) -> Strin
     if let Some(content) = content {
         all.update(content);
     }
-    to_hex(&shortened(all))
-}
-
-/// Hexadecimal digits of a digest.
-pub(crate) fn to_hex(digest: &Digest) -> String {
-    let octets = digest.iter().map(|octet| format!("{octet:02x}"));
-    octets.collect()
-}
-
-/// Reads what [`to_hex`] wrote.
-pub(crate) fn from_hex(text: &str) -> Option<Digest> {
-    let clean = text.len() == 32 && text.bytes().all(|octet| octet.is_ascii_hexdigit());
-    let number = u128::from_str_radix(text, 16).ok().filter(|_| clean)?;
-    Some(number.to_be_bytes())
+    lower::encode_string(&shortened(all))
 }
 
 fn shortened(digest: Sha256) -> Digest {

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use base16ct::upper;
 use pop3_proto::unique_id;
 use sha2::{Digest, Sha256};
 
@@ -28,8 +29,7 @@ pub(crate) fn unique_id(base: &[u8]) -> String {
     // MD5 would let whoever chooses names make two that collide. No escaped name has an `s` behind its
     // percent sign.
     let digest = Sha256::digest(base);
-    let hex = digest.iter().take(31).map(|octet| format!("{octet:02X}"));
-    hex.fold("%sha256.".to_owned(), |id, octet| id + &octet)
+    "%sha256.".to_owned() + &upper::encode_string(&digest[..31])
 }
 
 /// The octets of the message with CRLF line ends, if the name tells and tells the truth about the file.

@@ -8,12 +8,13 @@ use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::sync::{Mutex, PoisonError};
 
+use base16ct::{lower, mixed};
 use pop3_proto::unique_id;
 
 use crate::config::Layout;
 use crate::disk::Dir;
 use crate::form::Form;
-use crate::identity::{self, Proof};
+use crate::identity::Proof;
 use crate::name::{MOST, octets_limit};
 use crate::stamp::Stamp;
 
@@ -209,7 +210,7 @@ fn write<'a>(counts: impl Iterator<Item = (&'a str, Count)>) -> String {
             let _ = write!(text, " {}", form.word());
         }
         if let Some(known) = known {
-            let digest = identity::to_hex(&known.proof.digest);
+            let digest = lower::encode_string(&known.proof.digest);
             let _ = write!(text, " {} {} {digest}", known.file, known.status);
         }
         text.push('\n');
@@ -232,7 +233,7 @@ fn parse(line: &str) -> Option<(&str, Count)> {
             file: file.parse().ok()?,
             status: fields.next()?.parse().ok()?,
             proof: Proof {
-                digest: fields.next().and_then(identity::from_hex)?,
+                digest: mixed::decode_vec(fields.next()?).ok()?.try_into().ok()?,
                 settled: true,
             },
         }),
