@@ -1,5 +1,7 @@
 //! What goes into a database and what comes out, the same for all three.
 
+use time::{Date, Month, OffsetDateTime};
+
 /// A value that is bound to a parameter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Value<'a> {
@@ -74,17 +76,15 @@ pub(crate) struct Column {
     pub(crate) origin: Option<(String, String)>,
 }
 
-/// Seconds since 1970 of a civil date and time, UTC.
-pub(crate) fn seconds_of(year: i64, month: u32, day: u32, seconds_of_day: i64) -> i64 {
-    // days from the civil calendar: years begin in March, eras have 400 years
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let month_of_year = i64::from((month + 9) % 12);
-    let day_of_year = (153 * month_of_year + 2) / 5 + i64::from(day) - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    let days = era * 146_097 + day_of_era - 719_468;
-    days * 86_400 + seconds_of_day
+/// Seconds since 1970 of a civil date and time, UTC. A day after the last of its month is one of the next; `None`
+/// if there is no such month or year.
+pub(crate) fn seconds_of(year: i32, month: u8, day: u8, seconds_of_day: i64) -> Option<i64> {
+    let month = Month::try_from(month).ok()?;
+    let first = Date::from_calendar_date(year, month, 1).ok()?;
+    let days = i64::from(first.to_julian_day() - OffsetDateTime::UNIX_EPOCH.date().to_julian_day())
+        + i64::from(day)
+        - 1;
+    Some(days * 86_400 + seconds_of_day)
 }
 
 /// What to say about a column that cannot be read.

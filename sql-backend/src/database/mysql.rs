@@ -105,12 +105,10 @@ fn moment(bytes: &[u8]) -> Cell {
     let year = u16::from_le_bytes([at(1), at(2)]);
     let time = i64::from(at(5)) * 3600 + i64::from(at(6)) * 60 + i64::from(at(7));
     match (at(3), at(4)) {
-        (month @ 1..=12, day @ 1..=31) => Cell::Moment(seconds_of(
-            i64::from(year),
-            u32::from(month),
-            u32::from(day),
-            time,
-        )),
+        (month, day @ 1..=31) => {
+            let moment = seconds_of(i32::from(year), month, day, time);
+            moment.map_or(Cell::Null, Cell::Moment)
+        }
         _ => Cell::Null,
     }
 }

@@ -1,5 +1,7 @@
 //! Dates out of whatever a column holds, and into a header field. UTC throughout.
 
+use std::str::FromStr;
+
 use crate::value::{Cell, seconds_of};
 
 /// From the year 1 to the end of the year 9999.
@@ -64,10 +66,10 @@ fn from_mail(text: &str) -> Option<i64> {
     ];
     let text = text.split_once(',').map_or(text, |(_, rest)| rest);
     let mut words = text.split_ascii_whitespace();
-    let day = number(words.next()?, 2)?;
+    let day: u8 = number(words.next()?, 2)?;
     let month = words.next()?.get(..3)?.to_ascii_lowercase();
     let month = MONTHS.iter().position(|known| *known == month)? + 1;
-    let year = number(words.next()?, 4)?;
+    let year: i32 = number(words.next()?, 4)?;
     let time = words.next().unwrap_or_default();
     let zone = words.next().unwrap_or_default();
     from_calendar(&format!("{year:04}-{month:02}-{day:02} {time} {zone}"))
@@ -78,11 +80,10 @@ fn from_calendar(text: &str) -> Option<i64> {
         Some((date, time)) => (date, time.trim()),
         None => (text, ""),
     };
-    let mut parts = date.splitn(3, ['-', '/']).map(|part| number(part, 4));
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
+    let mut parts = date.splitn(3, ['-', '/']);
+    let year = number(parts.next()?, 4)?;
+    let month = number(parts.next()?, 4)?;
+    let day = number(parts.next()?, 4).filter(|day| (1..=31).contains(day))?;
     let (time, offset) = split_offset(time)?;
     let mut parts = time.splitn(3, ':');
     let mut part = || match parts.next() {
@@ -95,7 +96,7 @@ fn from_calendar(text: &str) -> Option<i64> {
         return None;
     }
     let second = hour * 3600 + minute * 60 + second;
-    Some(seconds_of(year, month as u32, day as u32, second) - offset)
+    Some(seconds_of(year, month, day, second)? - offset)
 }
 
 /// The time without its offset, and the offset in seconds.
@@ -113,7 +114,7 @@ fn split_offset(time: &str) -> Option<(&str, i64)> {
     let (time, offset) = time.split_at(at);
     let sign = if offset.starts_with('-') { -1 } else { 1 };
     let digits: String = offset.chars().filter(char::is_ascii_digit).collect();
-    let hours = number(digits.get(..2)?, 2)?;
+    let hours: i64 = number(digits.get(..2)?, 2)?;
     let minutes = match digits.get(2..) {
         None | Some("") => 0,
         Some(minutes) => number(minutes, 2)?,
@@ -121,7 +122,7 @@ fn split_offset(time: &str) -> Option<(&str, i64)> {
     Some((time.trim(), sign * (hours * 3600 + minutes * 60)))
 }
 
-fn number(text: &str, digits: usize) -> Option<i64> {
+fn number<T: FromStr>(text: &str, digits: usize) -> Option<T> {
     let clean = (1..=digits).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|_| clean)
 }
