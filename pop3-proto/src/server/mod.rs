@@ -74,6 +74,9 @@ pub struct Session {
     challenges: u32,
     next_ticket: u32,
     moments: Moments,
+    /// The steps that it took.
+    #[cfg(test)]
+    trail: alloc::vec::Vec<state::Transition>,
 }
 
 /// When things last happened; deadlines are counted from these.
@@ -127,6 +130,8 @@ impl Session {
             challenges: 0,
             next_ticket: 0,
             moments,
+            #[cfg(test)]
+            trail: alloc::vec::Vec::new(),
         };
         session.greet();
         session
@@ -148,7 +153,7 @@ impl Session {
         if bytes.is_empty() || matches!(self.state, State::Closed) {
             return bytes.len();
         }
-        if matches!(self.state, State::StartingTls { .. }) {
+        if matches!(self.state, State::StartingTls | State::Handshake) {
             self.close_at_once(Reason::PlaintextBehindStls);
             return bytes.len();
         }

@@ -11,7 +11,6 @@ use crate::command::Command;
 use crate::response::ResponseCode;
 use crate::sasl::{self, Exchange, Step};
 use crate::secret::Secret;
-use crate::server::maildrop::Maildrop;
 use crate::server::{ReadOnly, Reason, Session, TlsOffer};
 use crate::trace::Direction;
 
@@ -21,8 +20,10 @@ impl Session {
             State::Authorization { user } => user.take(),
             State::Challenged(_)
             | State::Opening(_)
+            | State::Relaying(_)
             | State::TokenRefused
-            | State::StartingTls { .. }
+            | State::StartingTls
+            | State::Handshake
             | State::Transaction(..)
             | State::Updating
             | State::Closed => None,
@@ -31,7 +32,7 @@ impl Session {
             Command::User(name) => {
                 if self.may_send_password() && self.policy.user_pass {
                     self.send_ok(format_args!("now the password"));
-                    self.state = State::Authorization { user: Some(name) };
+                    self.enter(State::Authorization { user: Some(name) });
                 }
             }
             // RFC 6856 section 2.2
@@ -39,7 +40,7 @@ impl Session {
                 if self.utf8 && core::str::from_utf8(password.expose()).is_err() =>
             {
                 self.bad("that character may not stand in a command");
-                self.state = State::Authorization { user };
+                self.enter(State::Authorization { user });
             }
             Command::Pass(password) => match user {
                 Some(user) => {
@@ -70,7 +71,7 @@ impl Session {
             }
             Command::Auth { mechanism, initial } => self.auth(mechanism, initial),
             Command::Capa => {
-                self.state = State::Authorization { user };
+                self.enter(State::Authorization { user });
                 self.capa();
             }
             Command::Stls => self.stls(),
@@ -120,17 +121,29 @@ impl Session {
             caller: Caller::default(),
         };
         self.request(Request::Open(open));
-        let maildrop = Maildrop::default();
-        self.state = State::Opening(Opening {
-            maildrop,
+        self.enter(State::Opening(Opening {
             bearer,
-            challenged: false,
-            authenticated: false,
-        });
+            ..Opening::default()
+        }));
+    }
+
+    /// The login that the backend works on.
+    pub(in crate::server) fn opening(&mut self) -> Option<&mut Opening> {
+        match &mut self.state {
+            State::Opening(opening) | State::Relaying(opening) => Some(opening),
+            State::Authorization { .. }
+            | State::Challenged(_)
+            | State::TokenRefused
+            | State::StartingTls
+            | State::Handshake
+            | State::Transaction(..)
+            | State::Updating
+            | State::Closed => None,
+        }
     }
 
     pub(in crate::server) fn opened(&mut self, access: Access) {
-        let State::Opening(opening) = &mut self.state else {
+        let Some(opening) = self.opening() else {
             return;
         };
         let mut maildrop = core::mem::take(&mut opening.maildrop);
@@ -143,7 +156,7 @@ impl Session {
         }
         self.bad_commands = 0;
         self.moments.activity = self.moments.now;
-        self.state = State::Transaction(maildrop, Running::Nothing);
+        self.enter(State::Transaction(maildrop, Running::Nothing));
         let mode = if self.access == Access::ReadOnly {
             ", read only"
         } else {
@@ -153,13 +166,13 @@ impl Session {
     }
 
     pub(in crate::server) fn refused(&mut self, refusal: &Refusal) {
-        let State::Opening(Opening { bearer, .. }) = self.state else {
+        let Some(&mut Opening { bearer, .. }) = self.opening() else {
             return;
         };
-        self.state = State::Authorization { user: None };
+        self.enter(State::Authorization { user: None });
         match refusal.kind {
             RefusalKind::Credentials if bearer => {
-                self.state = State::TokenRefused;
+                self.enter(State::TokenRefused);
                 self.challenge(sasl::ERROR_STATUS);
             }
             RefusalKind::Credentials => self.login_failed(),
@@ -211,7 +224,7 @@ impl Session {
     pub(in crate::server) fn exchange_step(&mut self, exchange: Exchange, step: Step) {
         match step {
             Step::Challenge(challenge) => {
-                self.state = State::Challenged(exchange);
+                self.enter(State::Challenged(exchange));
                 self.challenge(&challenge);
             }
             Step::Login(login) => self.open(login),
@@ -220,9 +233,8 @@ impl Session {
     }
 
     pub(in crate::server) fn challenge_answered(&mut self, line: &[u8]) {
-        let before = core::mem::replace(&mut self.state, State::Authorization { user: None });
-        let State::Challenged(mut exchange) = before else {
-            self.state = before;
+        let State::Challenged(mut exchange) = self.enter(State::Authorization { user: None })
+        else {
             return;
         };
         let Some(answer) = self.sasl_answer(line) else {
@@ -234,7 +246,13 @@ impl Session {
 
     pub(in crate::server) fn relay_answered(&mut self, line: &[u8]) {
         match self.sasl_answer(line) {
-            Some(answer) => self.request(Request::Answer(answer)),
+            Some(answer) => {
+                if let Some(opening) = self.opening() {
+                    let opening = core::mem::take(opening);
+                    self.enter(State::Opening(opening));
+                }
+                self.request(Request::Answer(answer));
+            }
             None => self.end_exchange(),
         }
     }
@@ -243,17 +261,18 @@ impl Session {
     pub(in crate::server) fn end_exchange(&mut self) {
         match &self.state {
             State::Authorization { .. } | State::Challenged(_) | State::TokenRefused => {
-                self.state = State::Authorization { user: None };
+                self.enter(State::Authorization { user: None });
             }
-            State::Opening(_) => {
+            State::Opening(_) | State::Relaying(_) => {
                 self.request(Request::Abandon);
-                self.state = State::Authorization { user: None };
+                self.enter(State::Authorization { user: None });
                 self.summary.failed_logins += 1;
                 if self.summary.failed_logins >= self.policy.failed_logins {
                     self.close(Reason::FailedLogins);
                 }
             }
-            State::StartingTls { .. }
+            State::StartingTls
+            | State::Handshake
             | State::Transaction(..)
             | State::Updating
             | State::Closed => {}
@@ -306,13 +325,13 @@ impl Session {
         }
         self.send_ok(format_args!("begin TLS"));
         self.greeted_a_command = true;
-        self.state = State::StartingTls { handshake: false };
+        self.enter(State::StartingTls);
     }
 
     /// RFC 2595 section 4: whatever was said before TLS was said by anybody.
     pub(in crate::server) fn forget_clear_text(&mut self) {
-        if let State::StartingTls { .. } = self.state {
-            self.state = State::Authorization { user: None };
+        if let State::StartingTls | State::Handshake = self.state {
+            self.enter(State::Authorization { user: None });
             self.access = Access::ReadWrite;
             self.utf8 = false;
             self.summary.user = None;

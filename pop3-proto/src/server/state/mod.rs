@@ -1,9 +1,11 @@
 //! All transitions of a session: what each command, reply and deadline does in each state.
 //!
 //! Everything that changes [`State`] stands in this folder and nowhere else: what is common to all
-//! states here, the rest by state. Octets are buffered and events queued by the parent module.
+//! states here, the rest by state; which states follow each other is in `phase`, and drawn in
+//! `docs/states.md`. Octets are buffered and events queued by the parent module.
 
 mod authorization;
+mod phase;
 mod transaction;
 
 use alloc::string::String;
@@ -20,6 +22,8 @@ use crate::response::ResponseCode;
 use crate::sasl::Exchange;
 use crate::time::Time;
 use crate::trace::Direction;
+#[cfg(test)]
+pub(in crate::server) use phase::Transition;
 use transaction::Running;
 
 /// Where a session stands.
@@ -34,14 +38,15 @@ pub(in crate::server) enum State {
     Challenged(Exchange),
     /// AUTHORIZATION, the backend checks the login and lists the maildrop.
     Opening(Opening),
+    /// AUTHORIZATION, the backend relays a challenge: the next line answers it.
+    Relaying(Opening),
     /// AUTHORIZATION, a bearer token was refused: the client's next line is empty talk (RFC 7628
     /// section 3.2.2), and then comes the `-ERR`.
     TokenRefused,
     /// STLS was accepted; the handshake follows once the `+OK` is sent.
-    StartingTls {
-        /// Whether the handshake runs.
-        handshake: bool,
-    },
+    StartingTls,
+    /// The handshake runs.
+    Handshake,
     /// TRANSACTION.
     Transaction(Maildrop, Running),
     /// UPDATE.
@@ -51,13 +56,11 @@ pub(in crate::server) enum State {
 }
 
 /// A login that the backend works on.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::server) struct Opening {
     maildrop: Maildrop,
     /// The login was a bearer token.
     bearer: bool,
-    /// A relayed challenge is out; the next line answers it.
-    challenged: bool,
     /// The credentials are good, and the maildrop is being listed.
     authenticated: bool,
 }
@@ -90,19 +93,18 @@ impl Session {
         loop {
             match &self.state {
                 State::Closed | State::Updating => return,
-                State::StartingTls { handshake } => {
-                    let handshake = *handshake;
-                    if self.client_eof {
-                        self.close_at_once(Reason::ClientGone);
-                    } else if !handshake && self.output.is_empty() {
-                        self.state = State::StartingTls { handshake: true };
+                State::StartingTls | State::Handshake if self.client_eof => {
+                    return self.close_at_once(Reason::ClientGone);
+                }
+                State::StartingTls => {
+                    if self.output.is_empty() {
+                        self.enter(State::Handshake);
                         self.tell(Event::StartTls);
                     }
                     return;
                 }
-                State::Opening(Opening {
-                    challenged: false, ..
-                }) => {
+                State::Handshake => return,
+                State::Opening(_) => {
                     // what a client that has gone away asked for last is not worth waiting for
                     if self.client_eof && !self.input.has_line() {
                         self.close(Reason::ClientGone);
@@ -118,9 +120,7 @@ impl Session {
                 State::Transaction(_, Running::Nothing)
                 | State::Authorization { .. }
                 | State::Challenged(_)
-                | State::Opening(Opening {
-                    challenged: true, ..
-                })
+                | State::Relaying(_)
                 | State::TokenRefused => {}
             }
             if self.output.len() >= OUTPUT_FULL {
@@ -144,7 +144,10 @@ impl Session {
 
     /// Whether octets from the client are wanted at all.
     pub(in crate::server) const fn takes_input(&self) -> bool {
-        !matches!(self.state, State::Closed | State::StartingTls { .. })
+        !matches!(
+            self.state,
+            State::Closed | State::StartingTls | State::Handshake
+        )
     }
 
     /// Octets of input that may wait.
@@ -187,14 +190,12 @@ impl Session {
             State::Authorization { .. }
             | State::Challenged(_)
             | State::TokenRefused
-            | State::Opening(Opening {
-                challenged: true, ..
-            }) => Some(before_login(grace.unwrap_or(if reading {
+            | State::Relaying(_) => Some(before_login(grace.unwrap_or(if reading {
                 stalled
             } else {
                 idle
             }))),
-            State::StartingTls { .. } => Some(before_login(stalled)),
+            State::StartingTls | State::Handshake => Some(before_login(stalled)),
             State::Opening(Opening {
                 authenticated: false,
                 ..
@@ -240,10 +241,7 @@ impl Session {
     /// A client that waits for the answer to its login gets one. A session never says why it ends
     /// otherwise (P013).
     pub(in crate::server) fn answer_login(&mut self, text: &str) {
-        if let State::Opening(Opening {
-            challenged: false, ..
-        }) = self.state
-        {
+        if let State::Opening(_) = self.state {
             self.send_err(Some(ResponseCode::SysTemp), text);
         }
     }
@@ -268,7 +266,7 @@ impl Session {
         if let State::Transaction(maildrop, _) = &self.state {
             self.summary.not_deleted = maildrop.deleted_list().len() as u64;
         }
-        self.state = State::Closed;
+        self.enter(State::Closed);
         self.input.clear();
         self.tell(Event::Close(reason));
     }
@@ -280,7 +278,10 @@ impl Session {
     }
 
     const fn has_backend(&self) -> bool {
-        matches!(self.state, State::Opening(_) | State::Transaction(..))
+        matches!(
+            self.state,
+            State::Opening(_) | State::Relaying(_) | State::Transaction(..)
+        )
     }
 
     fn line_limit(&self) -> usize {
@@ -291,12 +292,7 @@ impl Session {
             .is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"));
         let in_exchange = matches!(
             self.state,
-            State::Challenged(_)
-                | State::TokenRefused
-                | State::Opening(Opening {
-                    challenged: true,
-                    ..
-                })
+            State::Challenged(_) | State::TokenRefused | State::Relaying(_)
         );
         if auth || in_exchange {
             self.policy.sasl_line
@@ -308,24 +304,25 @@ impl Session {
     /// A complete line has come.
     fn line(&mut self, line: Zeroizing<Vec<u8>>) {
         self.moments.activity = self.moments.now;
-        match &mut self.state {
+        match &self.state {
             State::Challenged(_) => {
                 self.note(Direction::Received, format_args!("<SASL answer>"));
                 self.challenge_answered(&line);
             }
-            State::Opening(opening) => {
-                opening.challenged = false;
+            State::Relaying(_) => {
                 self.note(Direction::Received, format_args!("<SASL answer>"));
                 self.relay_answered(&line);
             }
             State::TokenRefused => {
                 self.note(Direction::Received, format_args!("<SASL answer>"));
-                self.state = State::Authorization { user: None };
+                self.enter(State::Authorization { user: None });
                 self.login_failed();
             }
             State::Authorization { .. }
+            | State::Opening(_)
             | State::Transaction(..)
-            | State::StartingTls { .. }
+            | State::StartingTls
+            | State::Handshake
             | State::Updating
             | State::Closed => self.command_line(&line),
         }
@@ -335,7 +332,7 @@ impl Session {
     fn line_too_long(&mut self) {
         self.note(Direction::Received, format_args!("<line too long>"));
         if matches!(self.state, State::TokenRefused) {
-            self.state = State::Authorization { user: None };
+            self.enter(State::Authorization { user: None });
             return self.login_failed();
         }
         self.bad("line too long");
@@ -391,8 +388,10 @@ impl Session {
             // advance() takes no command in any other state
             State::Challenged(_)
             | State::Opening(_)
+            | State::Relaying(_)
             | State::TokenRefused
-            | State::StartingTls { .. }
+            | State::StartingTls
+            | State::Handshake
             | State::Updating
             | State::Closed => {}
         }
@@ -402,23 +401,24 @@ impl Session {
     pub(in crate::server) fn answer(&mut self, reply: Reply<'_>) {
         match reply {
             Reply::Challenge(challenge) => {
-                if let State::Opening(opening) = &mut self.state {
-                    opening.challenged = true;
+                if let Some(opening) = self.opening() {
+                    let opening = core::mem::take(opening);
+                    self.enter(State::Relaying(opening));
                     self.challenge(challenge);
                 }
             }
             Reply::Authenticated => {
-                if let State::Opening(opening) = &mut self.state {
+                if let Some(opening) = self.opening() {
                     opening.authenticated = true;
                 }
             }
             Reply::Entry { size, unique_id } => {
-                let State::Opening(opening) = &mut self.state else {
+                let Some(opening) = self.opening() else {
                     return;
                 };
                 if !opening.maildrop.push(size, unique_id) {
                     self.request(Request::Abandon);
-                    self.state = State::Authorization { user: None };
+                    self.enter(State::Authorization { user: None });
                     self.login_ended(
                         Some(ResponseCode::SysPerm),
                         "the maildrop holds too many messages",
@@ -480,8 +480,8 @@ impl Session {
             FailureKind::Permanent => ResponseCode::SysPerm,
         });
         match &self.state {
-            State::Opening(_) => {
-                self.state = State::Authorization { user: None };
+            State::Opening(_) | State::Relaying(_) => {
+                self.enter(State::Authorization { user: None });
                 self.login_ended(code, "the mailbox cannot be opened");
             }
             State::Updating => {
@@ -491,7 +491,8 @@ impl Session {
             State::Authorization { .. }
             | State::Challenged(_)
             | State::TokenRefused
-            | State::StartingTls { .. }
+            | State::StartingTls
+            | State::Handshake
             | State::Transaction(..)
             | State::Closed => {}
         }
@@ -510,8 +511,10 @@ impl Session {
             State::Authorization { .. }
             | State::Challenged(_)
             | State::Opening(_)
+            | State::Relaying(_)
             | State::TokenRefused
-            | State::StartingTls { .. }
+            | State::StartingTls
+            | State::Handshake
             | State::Updating
             | State::Closed => self.policy.bad_commands_before_login,
         };

@@ -97,7 +97,7 @@ impl Session {
                 let (deleted, retrieved) = lists.unwrap_or_default();
                 self.summary.not_deleted = deleted.len() as u64;
                 self.request(Request::Update { deleted, retrieved });
-                self.state = State::Updating;
+                self.enter(State::Updating);
             }
             Command::User(_)
             | Command::Pass(_)
@@ -133,13 +133,9 @@ impl Session {
         let (count, octets) = self.maildrop().map_or((0, 0), Maildrop::stat);
         self.good();
         self.send_ok(format_args!("{count} messages, {octets} octets"));
-        if let State::Transaction(maildrop, running) = &mut self.state {
-            *running = Running::Listing {
-                what,
-                next: maildrop.next_from(Index(0)),
-                lines: 0,
-            };
-        }
+        let next = self.maildrop().and_then(|m| m.next_from(Index(0)));
+        let lines = 0;
+        self.run(Running::Listing { what, next, lines });
     }
 
     /// Goes on with a listing while there is room; whether it is complete.
@@ -173,7 +169,7 @@ impl Session {
         }
         self.output.extend_from_slice(b".\r\n");
         let lines = *lines;
-        *running = Running::Nothing;
+        self.run(Running::Nothing);
         self.moments.activity = self.moments.now;
         self.note(Direction::Sent, format_args!("<{lines} lines>"));
         self.note(Direction::Sent, format_args!("."));
@@ -197,9 +193,7 @@ impl Session {
             part,
             stuffer: None,
         };
-        if let State::Transaction(_, running) = &mut self.state {
-            *running = Running::Retrieving(retrieval);
-        }
+        self.run(Running::Retrieving(retrieval));
     }
 
     pub(in crate::server) fn body_start(&mut self, ticket: Ticket, size: Option<u64>) {
@@ -238,10 +232,7 @@ impl Session {
 
     /// The running RETR or TOP has all it needs.
     pub(in crate::server) fn body_end(&mut self) {
-        let State::Transaction(maildrop, running) = &mut self.state else {
-            return;
-        };
-        let Running::Retrieving(retrieval) = core::mem::replace(running, Running::Nothing) else {
+        let Some(Running::Retrieving(retrieval)) = self.run(Running::Nothing) else {
             return;
         };
         let Some(mut stuffer) = retrieval.stuffer else {
@@ -251,7 +242,9 @@ impl Session {
         let octets = stuffer.octets();
         self.summary.octets += octets;
         if retrieval.part == Part::Whole {
-            maildrop.retrieved(retrieval.index);
+            if let State::Transaction(maildrop, _) = &mut self.state {
+                maildrop.retrieved(retrieval.index);
+            }
             self.summary.retrieved += 1;
         } else {
             self.summary.tops += 1;
@@ -272,9 +265,7 @@ impl Session {
             // the client must not take what it has for the whole message
             return self.close(Reason::BodyCut);
         }
-        if let State::Transaction(_, running) = &mut self.state {
-            *running = Running::Nothing;
-        }
+        self.run(Running::Nothing);
         self.moments.activity = self.moments.now;
         match failure.kind {
             FailureKind::Missing => self.bad("the message is gone"),

@@ -1,0 +1,333 @@
+//! Where a session may stand, by name, and which step leads where.
+//!
+//! Owns the table of the transitions: the drawing in `docs/states.md` is made of it. A step that is not in
+//! the table fails every test that takes it; a row that nothing takes fails one that tries everything.
+
+use super::transaction::Running;
+use super::{Session, State};
+
+/// A [`State`] without its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::server) enum Phase {
+    Authorization,
+    Challenged,
+    Opening,
+    Relaying,
+    TokenRefused,
+    StartingTls,
+    Handshake,
+    Transaction,
+    Listing,
+    Retrieving,
+    Updating,
+    Closed,
+}
+
+/// From where to where.
+pub(in crate::server) type Transition = (Phase, Phase);
+
+use Phase::{
+    Authorization, Challenged, Closed, Handshake, Listing, Opening, Relaying, Retrieving,
+    StartingTls, TokenRefused, Transaction, Updating,
+};
+
+/// Every step that there is, and what makes a session take it.
+pub(super) const TRANSITIONS: [(Transition, &str); 31] = [
+    ((Authorization, Challenged), "AUTH"),
+    ((Authorization, Opening), "PASS, APOP, AUTH"),
+    ((Authorization, TokenRefused), "a bearer token was refused"),
+    ((Authorization, StartingTls), "STLS"),
+    ((Authorization, Closed), "QUIT, or too much went wrong"),
+    ((Challenged, Authorization), "the client's answer"),
+    ((Challenged, Closed), "timeout, or the client is gone"),
+    ((Opening, Authorization), "refused or failed"),
+    ((Opening, Relaying), "the upstream's challenge"),
+    ((Opening, Transaction), "opened"),
+    ((Opening, Closed), "timeout, or the client is gone"),
+    ((Relaying, Opening), "the client's answer"),
+    ((Relaying, Authorization), "cancelled, refused or failed"),
+    ((Relaying, Transaction), "opened"),
+    ((Relaying, Closed), "timeout, or the client is gone"),
+    ((TokenRefused, Authorization), "the client's next line"),
+    ((TokenRefused, Closed), "timeout, or the client is gone"),
+    ((StartingTls, Handshake), "the +OK is sent"),
+    ((StartingTls, Authorization), "TLS is there"),
+    (
+        (StartingTls, Closed),
+        "plaintext, timeout, or the client is gone",
+    ),
+    ((Handshake, Authorization), "TLS is there"),
+    (
+        (Handshake, Closed),
+        "plaintext, timeout, or the client is gone",
+    ),
+    ((Transaction, Listing), "LIST, UIDL"),
+    ((Transaction, Retrieving), "RETR, TOP"),
+    ((Transaction, Updating), "QUIT"),
+    ((Transaction, Closed), "timeout, or the client is gone"),
+    ((Listing, Transaction), "the last line"),
+    ((Listing, Closed), "timeout, or the client is gone"),
+    ((Retrieving, Transaction), "the message's end, or it failed"),
+    (
+        (Retrieving, Closed),
+        "it broke off, timeout, or the client is gone",
+    ),
+    ((Updating, Closed), "updated, failed or silent"),
+];
+
+impl State {
+    fn phase(&self) -> Phase {
+        match self {
+            Self::Authorization { .. } => Authorization,
+            Self::Challenged(_) => Challenged,
+            Self::Opening(_) => Opening,
+            Self::Relaying(_) => Relaying,
+            Self::TokenRefused => TokenRefused,
+            Self::StartingTls => StartingTls,
+            Self::Handshake => Handshake,
+            Self::Transaction(_, Running::Nothing) => Transaction,
+            Self::Transaction(_, Running::Listing { .. }) => Listing,
+            Self::Transaction(_, Running::Retrieving(_)) => Retrieving,
+            Self::Updating => Updating,
+            Self::Closed => Closed,
+        }
+    }
+}
+
+impl Session {
+    /// Every change of the state goes through here; returns the state that was left.
+    pub(super) fn enter(&mut self, state: State) -> State {
+        let (from, to) = (self.state.phase(), state.phase());
+        self.went(from, to);
+        core::mem::replace(&mut self.state, state)
+    }
+
+    /// And every change of what runs in TRANSACTION through here.
+    pub(super) fn run(&mut self, now: Running) -> Option<Running> {
+        let from = self.state.phase();
+        let State::Transaction(_, running) = &mut self.state else {
+            return None;
+        };
+        let before = core::mem::replace(running, now);
+        let to = self.state.phase();
+        self.went(from, to);
+        Some(before)
+    }
+
+    fn went(&mut self, from: Phase, to: Phase) {
+        let known = |(step, _): &(Transition, &str)| *step == (from, to);
+        debug_assert!(
+            from == to || TRANSITIONS.iter().any(known),
+            "no step leads from {from:?} to {to:?}"
+        );
+        #[cfg(test)]
+        self.trail.push((from, to));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::format;
+    use alloc::string::{String, ToString};
+    use alloc::vec::Vec;
+    use core::time::Duration;
+
+    use super::*;
+    use crate::backend::{Access, Failure, Mechanism, Refusal, RefusalKind, Reply, Ticket};
+    use crate::server::{Policy, TlsInfo, TlsOffer};
+    use crate::time::Time;
+
+    /// Something that may happen to a session.
+    #[derive(Clone, Copy, Debug)]
+    enum Input {
+        Line(&'static [u8]),
+        Sent,
+        Eof,
+        Reset,
+        Late,
+        Tls,
+        ShutDown,
+        TurnOut,
+        Challenge,
+        Authenticated,
+        Entries,
+        Opened,
+        Refused,
+        Failed,
+        Start,
+        Body,
+        End,
+        BodyFailed,
+        Updated,
+    }
+
+    const INPUTS: [Input; 31] = [
+        Input::Line(b"USER u\r\n"),
+        Input::Line(b"PASS p\r\n"),
+        Input::Line(b"AUTH PLAIN\r\n"),
+        Input::Line(b"AUTH XOAUTH2 dXNlcj11AWF1dGg9QmVhcmVyIHQBAQ==\r\n"),
+        Input::Line(b"AUTH RELAYED\r\n"),
+        Input::Line(b"AHUAcA==\r\n"),
+        Input::Line(b"*\r\n"),
+        Input::Line(b"STLS\r\n"),
+        Input::Line(b"UIDL\r\n"),
+        Input::Line(b"RETR 1\r\n"),
+        Input::Line(b"TOP 1 0\r\n"),
+        Input::Line(b"QUIT\r\n"),
+        Input::Line(b"NO\r\n"),
+        Input::Sent,
+        Input::Eof,
+        Input::Reset,
+        Input::Late,
+        Input::Tls,
+        Input::ShutDown,
+        Input::TurnOut,
+        Input::Challenge,
+        Input::Authenticated,
+        Input::Entries,
+        Input::Opened,
+        Input::Refused,
+        Input::Failed,
+        Input::Start,
+        Input::Body,
+        Input::End,
+        Input::BodyFailed,
+        Input::Updated,
+    ];
+
+    fn put(session: &mut Session, input: Input) {
+        let now = Time::ZERO;
+        let ticket = Ticket(session.next_ticket);
+        let reply = match input {
+            Input::Line(line) => {
+                session.handle_input(now, line);
+                return;
+            }
+            Input::Sent => return session.transmitted(now, usize::MAX),
+            Input::Eof => return session.handle_eof(now),
+            Input::Reset => return session.handle_reset(now),
+            Input::Late => return session.handle_timeout(now + Duration::from_secs(1_000_000)),
+            Input::Tls => {
+                let (protocol, cipher) = ("TLSv1.3", String::new());
+                return session.handle_tls(now, TlsInfo { protocol, cipher });
+            }
+            Input::ShutDown => return session.shut_down(now),
+            Input::TurnOut => return session.turn_out(now),
+            Input::Entries => {
+                // so many that a listing does not fit the output
+                for _ in 0..1000 {
+                    let (size, unique_id) = (3, &[b'x'; 70]);
+                    session.handle_reply(now, Reply::Entry { size, unique_id });
+                }
+                return;
+            }
+            Input::Challenge => Reply::Challenge(b"?"),
+            Input::Authenticated => Reply::Authenticated,
+            Input::Opened => Reply::Opened {
+                access: Access::ReadWrite,
+            },
+            Input::Refused => Reply::Refused(Refusal::new(RefusalKind::Credentials, "no")),
+            Input::Failed => Reply::Failed(Failure::temporary("no")),
+            Input::Start => Reply::BodyStart { ticket, size: None },
+            Input::Body => Reply::Body {
+                ticket,
+                bytes: b"a: b\r\n\r\n",
+            },
+            Input::End => Reply::BodyEnd { ticket },
+            Input::BodyFailed => Reply::BodyFailed {
+                ticket,
+                failure: Failure::temporary("no"),
+            },
+            Input::Updated => Reply::Updated,
+        };
+        session.handle_reply(now, reply);
+    }
+
+    fn play(inputs: &[Input]) -> Session {
+        let names = ["PLAIN", "XOAUTH2", "RELAYED"];
+        let policy = Policy {
+            tls: TlsOffer::Stls,
+            clear_login: true,
+            failed_logins: 2,
+            bad_commands: 2,
+            bad_commands_before_login: 2,
+            mechanisms: names.into_iter().flat_map(Mechanism::new).collect(),
+            ..Policy::default()
+        };
+        let mut session = Session::new(policy.into(), "", Time::ZERO);
+        for input in inputs {
+            put(&mut session, *input);
+        }
+        session
+    }
+
+    /// What of a state's data decides about its steps.
+    fn data(state: &State) -> (bool, bool) {
+        match state {
+            State::Authorization { user } => (user.is_some(), false),
+            State::Opening(login) | State::Relaying(login) => {
+                (login.bearer, login.maildrop.len() > 0)
+            }
+            State::Transaction(maildrop, Running::Retrieving(retrieval)) => {
+                (retrieval.has_begun(), maildrop.len() > 0)
+            }
+            State::Transaction(maildrop, _) => (false, maildrop.len() > 0),
+            State::Challenged(_)
+            | State::TokenRefused
+            | State::StartingTls
+            | State::Handshake
+            | State::Updating
+            | State::Closed => (false, false),
+        }
+    }
+
+    /// From each situation that can be told apart, everything that can happen: each step of the table is
+    /// taken, and no other.
+    #[test]
+    fn the_table_holds_the_steps_that_are_taken_and_no_others() {
+        let mut taken = BTreeSet::new();
+        let mut known = BTreeSet::new();
+        let mut next: Vec<Vec<Input>> = [Vec::new()].into();
+        while let Some(path) = next.pop() {
+            for input in INPUTS {
+                let longer = [&path[..], &[input]].concat();
+                let session = play(&longer);
+                taken.extend(session.trail.iter().copied());
+                let situation = (
+                    session.state.phase(),
+                    session.output.len() >= crate::server::OUTPUT_FULL,
+                    session.summary.tls.is_some(),
+                    (session.bad_commands, session.summary.failed_logins),
+                    data(&session.state),
+                );
+                if known.insert(situation) {
+                    next.push(longer);
+                }
+            }
+        }
+        taken.retain(|(from, to)| from != to);
+        let drawn: BTreeSet<Transition> = TRANSITIONS.iter().map(|(step, _)| *step).collect();
+        assert_eq!(taken, drawn);
+        assert_eq!(drawn.len(), TRANSITIONS.len());
+    }
+
+    #[test]
+    fn the_drawing_in_the_documentation_is_the_table() {
+        let mut drawing = "stateDiagram-v2\n    [*] --> Authorization\n".to_string();
+        for ((from, to), why) in TRANSITIONS {
+            drawing += &format!("    {from:?} --> {to:?}: {why}\n");
+        }
+        drawing += "    Closed --> [*]\n";
+        let document = include_str!("../../../../docs/states.md");
+        let (_, after) = document
+            .split_once("## The POP3 session")
+            .unwrap_or_default();
+        let drawn = after.split("```").nth(1).unwrap_or_default();
+        assert_eq!(
+            drawn.strip_prefix("mermaid\n"),
+            Some(&*drawing),
+            "docs/states.md has to hold:\n{drawing}"
+        );
+    }
+}
