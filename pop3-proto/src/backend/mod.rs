@@ -25,6 +25,9 @@
 //! Whoever has messages to offer and no wish to write a state machine writes a store: the module `store`
 //! (with the feature `std`) shows how.
 //!
+//! Backends of several kinds become one type in [`erased`]. What stands between a session and a mailbox of any
+//! kind, and changes a little of what passes, is a [`layer`].
+//!
 //! # Examples
 //!
 //! ```
@@ -65,8 +68,12 @@ pub mod awaiting;
 #[cfg(feature = "std")]
 pub mod blocking;
 mod caller;
+pub mod erased;
+pub mod layer;
+pub mod layered;
 #[cfg(feature = "std")]
 pub mod list;
+mod said;
 #[cfg(feature = "std")]
 pub mod store;
 
