@@ -141,8 +141,9 @@ pub(crate) struct Encoded {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unsendable;
 
-/// Whether a name can be a keyword: an atom.
-pub(crate) fn is_keyword(name: &str) -> bool {
+/// Whether a name can be a keyword, as for [`DeletePolicy::Keyword`](crate::DeletePolicy::Keyword): an atom of at most
+/// 100 octets.
+pub fn is_keyword(name: &str) -> bool {
     let special = |b: u8| b"(){ %*\"\\]".contains(&b);
     !name.is_empty()
         && name.len() <= 100

@@ -49,5 +49,6 @@ mod uid_set;
 
 pub use backend::ImapBackend;
 pub use broken::{BrokenMessages, Memory, Standing};
+pub use command::is_keyword;
 pub use config::{AuthPreference, Config, DeletePolicy, PipelineLogin, Quirks, Security};
 pub use learned::Learned;

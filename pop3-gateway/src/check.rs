@@ -7,13 +7,15 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use crate::config::{
-    Config, ConfigError, DomainRoute, Listener, LogFormat, LogLevel, Monitor, MonitorSecret,
-    Routing, RuntimeKind, Store, StoreKind, Upstream,
+    Config, ConfigError, DomainRoute, Listener, Monitor, MonitorSecret, Routing, RuntimeKind,
+    Store, StoreKind, Upstream, bounds, listener, log, upstream,
 };
 use pop3_proto::server::{ReadOnly, TlsOffer};
 use serde_json::{Value, json};
 
 use crate::probe;
+use crate::setting::row;
+use crate::setting::value::Word as _;
 use crate::stores;
 use crate::tools;
 use crate::wiring::{self, Absent, Surroundings};
@@ -143,7 +145,7 @@ fn position(error: &ConfigError) -> Value {
 }
 
 fn as_text(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> String {
-    let mut rows: Vec<(&str, String)> = vec![("runtime", runtime_name(runtime).into())];
+    let mut rows: Vec<(&str, String)> = vec![("runtime", runtime.word().into())];
     rows.extend(
         config
             .listeners
@@ -170,16 +172,16 @@ fn as_text(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> String
             .into_iter()
             .map(|(who, to)| ("route", format!("{who} -> {to}"))),
     );
-    let (limits, timers) = (&config.limits, &config.timers);
+    let (limits, policy) = (&config.bounds.limits, &config.bounds.policy);
     rows.push((
         "limits",
         format!(
             "{} connections, {} before login, {} an address, {} a user; cut after {} failed logins",
-            limits.connections,
-            limits.before_login(),
-            limits.connections_per_address,
-            limits.connections_per_user,
-            limits.failed_logins,
+            limits.total,
+            limits.strangers,
+            limits.per_address,
+            limits.per_user,
+            policy.failed_logins,
         ),
     ));
     let seconds = |span: std::time::Duration| humantime::format_duration(span).to_string();
@@ -187,18 +189,14 @@ fn as_text(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> String
         "timers",
         format!(
             "login within {}, autologout after {}, stalled readers cut after {}",
-            seconds(timers.login_grace),
-            seconds(timers.autologout),
-            seconds(timers.stalled_reader),
+            seconds(policy.login_grace),
+            seconds(policy.autologout),
+            seconds(policy.stalled_reader),
         ),
     ));
     rows.push((
         "log",
-        format!(
-            "{}, {}",
-            format_name(config.log.format),
-            config.log.level.as_str()
-        ),
+        format!("{}, {}", config.log.format.word(), config.log.level.word()),
     ));
     if let Some(dir) = &config.transcript {
         rows.push(("transcript", dir.display().to_string()));
@@ -220,12 +218,12 @@ fn as_text(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> String
 fn listener_text(listener: &Listener) -> String {
     let addresses: Vec<_> = listener.addresses.iter().map(ToString::to_string).collect();
     let addresses = addresses.join(", ");
-    let tls = match listener.tls {
+    let tls = match listener.policy.tls {
         TlsOffer::None => "no TLS",
         TlsOffer::Stls => "STLS",
         TlsOffer::Implicit => "TLS from the first byte",
     };
-    let clear = match (listener.tls, listener.allow_clear_login) {
+    let clear = match (listener.policy.tls, listener.policy.clear_login) {
         (TlsOffer::Implicit, _) => "",
         (TlsOffer::None | TlsOffer::Stls, true) => ", logins in the clear allowed",
         (TlsOffer::None | TlsOffer::Stls, false) => ", no login before TLS",
@@ -244,7 +242,7 @@ fn listener_text(listener: &Listener) -> String {
         (None, 1) => ", one certificate".to_owned(),
         (None, several) => format!(", {several} certificates"),
     };
-    let read_only = match listener.read_only {
+    let read_only = match listener.policy.read_only {
         ReadOnly::Always => ", read-only",
         ReadOnly::OnRequest | ReadOnly::Refused => "",
     };
@@ -263,14 +261,17 @@ fn upstream_text(upstream: &Upstream) -> String {
         (None, [one]) => format!(", trusting exactly {one}"),
         (None, several) => format!(", trusting exactly {} certificates", several.len()),
     };
-    let own = if upstream.own {
+    let own = if upstream.imap.own {
         ", own: told where clients connect from, which Dovecot believes of its login_trusted_networks"
     } else {
         ""
     };
     format!(
         "{} at {}{trust}: folder {}, delete = {}{own}",
-        upstream.name, upstream.url, upstream.folder, upstream.delete
+        upstream.name,
+        upstream.url(),
+        upstream.imap.folder,
+        upstream.delete()
     )
 }
 
@@ -347,33 +348,19 @@ fn routes(routing: &Routing) -> Vec<(String, String)> {
 
 fn as_json(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> Value {
     let listener = |listener: &Listener| {
-        json!({
-            "name": listener.name,
-            "addresses": listener.addresses,
-            "tls": match listener.tls {
-                TlsOffer::None => "none",
-                TlsOffer::Stls => "stls",
-                TlsOffer::Implicit => "implicit",
-            },
-            "allow_clear_login": listener.allow_clear_login,
-            "sasl": listener.sasl.iter().map(|mechanism| mechanism.as_str()).collect::<Vec<_>>(),
-            "certificates": listener.certificates.iter().map(|files| &files.cert).collect::<Vec<_>>(),
-            "self_signed": listener.self_signed,
-        })
+        let mut told = row::told(listener::ROWS, listener);
+        let certificates = listener.certificates.iter().map(|files| &files.chain);
+        told.insert("addresses".into(), json!(listener.addresses));
+        told.insert(
+            "certificates".into(),
+            json!(certificates.collect::<Vec<_>>()),
+        );
+        told
     };
     let upstream = |upstream: &Upstream| {
-        json!({
-            "name": upstream.name,
-            "url": upstream.url.to_string(),
-            "ca_file": upstream.ca_file,
-            "certificate_sha256": upstream.certificate_sha256.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "own": upstream.own,
-            "server_name": upstream.server_name,
-            "folder": upstream.folder,
-            "delete": upstream.delete.to_string(),
-            "mark_seen": upstream.mark_seen,
-            "read_ahead": upstream.read_ahead,
-        })
+        let mut all = row::told(upstream::ROWS, upstream);
+        all.append(&mut row::told(upstream::MORE, upstream));
+        all
     };
     let store = |store: &Store| {
         let (kind, path) = match &store.kind {
@@ -391,44 +378,18 @@ fn as_json(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> Value 
         })
     };
     let route = |(who, to): (String, String)| json!({ "who": who, "to": to });
-    let seconds = std::time::Duration::as_secs_f64;
     json!({
         "ok": true,
-        "runtime": runtime_name(runtime),
+        "runtime": runtime.word(),
         "listeners": config.listeners.iter().map(listener).collect::<Vec<_>>(),
         "upstreams": config.upstreams.iter().map(upstream).collect::<Vec<_>>(),
         "stores": config.stores.iter().map(store).collect::<Vec<_>>(),
         "monitor": config.monitor.as_ref().map(|monitor| &monitor.user),
         "routes": routes(&config.routing).into_iter().map(route).collect::<Vec<_>>(),
-        "limits": {
-            "connections": config.limits.connections,
-            "connections_before_login": config.limits.before_login(),
-            "connections_per_address": config.limits.connections_per_address,
-            "connections_per_user": config.limits.connections_per_user,
-            "failed_logins": config.limits.failed_logins,
-        },
-        "timers": {
-            "login_grace": seconds(&config.timers.login_grace),
-            "autologout": seconds(&config.timers.autologout),
-            "stalled_reader": seconds(&config.timers.stalled_reader),
-            "shutdown_grace": seconds(&config.timers.shutdown_grace),
-        },
-        "log": { "format": format_name(config.log.format), "level": LogLevel::as_str(config.log.level) },
+        "limits": row::told(bounds::LIMITS, &config.bounds),
+        "timers": row::told(bounds::TIMERS, &config.bounds),
+        "log": row::told(log::ROWS, &config.log),
         "transcript": config.transcript,
         "warnings": warnings.iter().map(|(of, what)| json!({ "of": of, "what": what })).collect::<Vec<_>>(),
     })
-}
-
-fn runtime_name(runtime: RuntimeKind) -> &'static str {
-    match runtime {
-        RuntimeKind::Tokio => "tokio",
-        RuntimeKind::Smol => "smol",
-    }
-}
-
-fn format_name(format: LogFormat) -> &'static str {
-    match format {
-        LogFormat::Human => "human",
-        LogFormat::Json => "json",
-    }
 }

@@ -40,9 +40,9 @@ pub fn most() -> Option<u64> {
 
 /// How many connections fit into so many descriptors, if those of the configuration do not, and what the
 /// operator is told.
-pub fn shortage(config: &Config, limit: Option<u64>) -> Option<(u32, String)> {
+pub fn shortage(config: &Config, limit: Option<u64>) -> Option<(usize, String)> {
     let limit = limit?;
-    let connections = u64::from(config.limits.connections);
+    let connections = u64::try_from(config.bounds.limits.total).unwrap_or(u64::MAX);
     let listeners = config.listeners.iter().map(|own| own.addresses.len());
     let transcripts = config.transcript.as_ref().map_or(0, |_| TRANSCRIPTS);
     let others = RESERVE + transcripts + u64::try_from(listeners.sum::<usize>()).unwrap_or(0);
@@ -51,7 +51,7 @@ pub fn shortage(config: &Config, limit: Option<u64>) -> Option<(u32, String)> {
         return None;
     }
     let fitting = limit.saturating_sub(others) / SESSION;
-    let fitting = u32::try_from(fitting).unwrap_or(u32::MAX).max(1);
+    let fitting = usize::try_from(fitting).unwrap_or(usize::MAX).max(1);
     Some((
         fitting,
         format!(
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, Flags};
 
-    fn config(connections: u32) -> Config {
+    fn config(connections: usize) -> Config {
         let flags = Flags {
             upstream: "imaps://imap.example.org".into(),
             listen: vec!["127.0.0.1:1110".into()],
@@ -76,7 +76,7 @@ mod tests {
         let Ok(mut config) = Config::from_flags(flags) else {
             panic!("a good configuration")
         };
-        config.limits.connections = connections;
+        config.bounds.allow(connections);
         config
     }
 
@@ -88,7 +88,7 @@ mod tests {
             (1000, Some(2064), Some(999)),
             (1000, Some(1024), Some(479)),
             (1000, Some(10), Some(1)),
-            (u32::MAX, Some(1 << 20), Some(524_255)),
+            (4_294_967_295, Some(1 << 20), Some(524_255)),
         ] {
             let short = shortage(&config(connections), limit);
             assert_eq!(

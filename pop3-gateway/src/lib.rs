@@ -11,6 +11,7 @@
 //! | `demo` | `demo`: everything in one process; with the feature of that name |
 //! | [`config`] | the configuration file, and the flags that stand in its place |
 //! | [`self_signed`] | a certificate for the first start |
+//! | `setting` | how a setting is written, read and shown |
 //! | [`wiring`] | from the configuration to what runs |
 //! | [`service`], [`served`], [`budget`] | the backend of a login |
 //! | [`stores`], [`listed`], [`monitor`], [`compose`] | mailboxes that are kept here |
@@ -41,6 +42,7 @@ pub mod self_signed;
 pub mod serve;
 pub mod served;
 pub mod service;
+mod setting;
 pub mod stores;
 pub mod tools;
 pub mod transcript;

@@ -9,6 +9,7 @@ use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{Log, LogFormat};
+use crate::setting::value::Word as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -41,7 +42,7 @@ pub fn start(log: Log) -> Result<Logging, Failure> {
                 "RUST_LOG: {error}; write for example RUST_LOG=debug"
             ))
         })?,
-        None => EnvFilter::new(log.level.as_str()),
+        None => EnvFilter::new(log.level.word()),
     };
     let queue = StandardError::open()
         .and_then(|writer| Queue::start("log", QUEUE, writer))

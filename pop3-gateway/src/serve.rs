@@ -12,6 +12,7 @@ use pop3_server::settings::Settings;
 use pop3_server::transcript::TranscriptSink;
 
 use crate::service::Gateway;
+use crate::setting::value::Word as _;
 use crate::stores;
 use crate::transcript::{Bound as TranscriptBound, Folder, Recorder};
 use crate::wiring::{self, Absent, Surroundings};
@@ -50,8 +51,8 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     };
     let bound = Bound::new(&config, &surroundings)?;
     for upstream in &config.upstreams {
-        let (name, url, delete) = (&upstream.name, &upstream.url, &upstream.delete);
-        tracing::info!(upstream = name, %url, folder = upstream.folder, %delete, "serving");
+        let (name, url, delete) = (&upstream.name, upstream.url(), upstream.delete());
+        tracing::info!(upstream = name, %url, folder = upstream.imap.folder, %delete, "serving");
     }
     for store in &config.stores {
         let name = &store.name;
@@ -90,7 +91,7 @@ fn configuration(arguments: &cli::Serve) -> Result<Config, Failure> {
 fn fit(config: &mut Config, descriptors: Option<u64>) {
     if let Some((fitting, warning)) = descriptors::shortage(config, descriptors) {
         tracing::warn!("{warning}");
-        config.limits.connections = fitting;
+        config.bounds.allow(fitting);
     }
 }
 
@@ -124,7 +125,7 @@ impl Bound {
             }
         }
         let options = Options {
-            grace: config.timers.shutdown_grace,
+            grace: config.bounds.shutdown_grace,
             ..Options::default()
         };
         Ok(Self {
@@ -236,7 +237,7 @@ fn warn_of_restart(old: &Config, new: &Config) {
         ("transcript", old.transcript != new.transcript),
         (
             "timers.shutdown_grace",
-            old.timers.shutdown_grace != new.timers.shutdown_grace,
+            old.bounds.shutdown_grace != new.bounds.shutdown_grace,
         ),
     ] {
         if changed {
@@ -265,10 +266,7 @@ pub fn runtime(chosen: Option<RuntimeKind>) -> Result<RuntimeKind, Failure> {
 }
 
 pub(crate) fn not_built(kind: RuntimeKind) -> Failure {
-    let name = match kind {
-        RuntimeKind::Tokio => "tokio",
-        RuntimeKind::Smol => "smol",
-    };
+    let name = kind.word();
     Failure::configuration(format!(
         "this pop3-gateway was built without {name}; choose the other runtime"
     ))

@@ -7,20 +7,15 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::config::{
-    Config, DeletePolicy, Limits, Listener, LoginCommand, MonitorSecret, PipelineLogin, Security,
-    Timers, Upstream as UpstreamConfig,
-};
+use crate::config::{Config, Listener, MonitorSecret, Upstream as UpstreamConfig};
 use imap_backend::{BrokenMessages, Learned, Memory};
 use local_accounts::{Verifier, VerifierConfig};
 use pop3_proto::backend::Endpoint;
 use pop3_proto::secret::Secret;
-use pop3_proto::server::Policy;
-use pop3_server::delay::Delay;
 use pop3_server::name::Rewrite;
 use pop3_server::route::Routes;
 use pop3_server::settings::Settings;
-use pop3_server::tls::{Identity, ServerTls, TlsError, Trust, UpstreamTls};
+use pop3_server::tls::{ServerTls, UpstreamTls};
 use pop3_server::transcript::TranscriptSink;
 
 use crate::budget::Budget;
@@ -28,9 +23,6 @@ use crate::monitor::{self, Monitor};
 use crate::self_signed;
 use crate::service::{Gateway, Place, Target, Upstream, offers_digests};
 use crate::stores::{self, Problem};
-
-/// What a folder called `\Trash` is called by servers that do not say which one it is.
-const TRASH: &str = "Trash";
 
 /// Something that the configuration names cannot be used.
 #[derive(Debug)]
@@ -80,7 +72,7 @@ pub struct Lessons(Arc<Mutex<HashMap<(String, Endpoint), Learned>>>);
 impl Lessons {
     /// Those of one upstream, the same ones at each call.
     fn of(&self, upstream: &UpstreamConfig) -> Learned {
-        let place = (upstream.name.clone(), endpoint(upstream));
+        let place = (upstream.name.clone(), upstream.imap.endpoint.clone());
         let mut lessons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lessons.entry(place).or_default().clone()
     }
@@ -90,17 +82,10 @@ impl Lessons {
         let named = |(name, place): &(String, Endpoint)| {
             upstreams
                 .iter()
-                .any(|own| own.name == *name && endpoint(own) == *place)
+                .any(|own| own.name == *name && own.imap.endpoint == *place)
         };
         let mut lessons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lessons.retain(|place, _| named(place));
-    }
-}
-
-fn endpoint(upstream: &UpstreamConfig) -> Endpoint {
-    Endpoint {
-        host: upstream.url.host.clone(),
-        port: upstream.url.port,
     }
 }
 
@@ -150,7 +135,7 @@ fn gateway(
         monitor: monitor(config, absent)?,
         budget: surroundings.budget.clone(),
         broken: Arc::clone(&surroundings.broken) as Arc<dyn Memory>,
-        read_ahead_total: config.limits.read_ahead_total,
+        read_ahead_total: usize::try_from(config.bounds.read_ahead_total).unwrap_or(usize::MAX),
     };
     Ok((upstreams, Arc::new(gateway)))
 }
@@ -165,18 +150,13 @@ pub fn settings(
     let listener = |listener: &Listener| {
         let tls = server_tls(listener, absent)
             .map_err(|cause| WiringError::new(format!("listener {:?}", listener.name), cause))?;
-        let policy = policy(listener, &config.limits, &config.timers);
-        warn_of_digests(listener, &policy, &gateway);
+        warn_of_digests(listener, &gateway);
         Ok(Settings {
             name: listener.name.clone(),
-            policy: Arc::new(policy),
+            policy: Arc::new(listener.policy.clone()),
             tls,
-            limits: limits(&config.limits),
-            delay: Delay {
-                first: config.limits.failed_login_delay,
-                most: config.limits.failed_login_delay_max,
-                ..Delay::default()
-            },
+            limits: config.bounds.limits,
+            delay: config.bounds.delay,
             transcript: surroundings.transcript.clone(),
             ..Settings::new(Arc::clone(&gateway))
         })
@@ -185,8 +165,8 @@ pub fn settings(
 }
 
 /// Clients take APOP and CRAM-MD5 where they are offered, and have no other way then.
-fn warn_of_digests(listener: &Listener, policy: &Policy, gateway: &Gateway) {
-    if !offers_digests(policy) {
+fn warn_of_digests(listener: &Listener, gateway: &Gateway) {
+    if !offers_digests(&listener.policy) {
         return;
     }
     let listener = &listener.name;
@@ -213,47 +193,8 @@ fn warn_of_digests(listener: &Listener, policy: &Policy, gateway: &Gateway) {
     }
 }
 
-fn policy(listener: &Listener, limits: &Limits, timers: &Timers) -> Policy {
-    let implementation = &listener.implementation;
-    Policy {
-        greeting: listener.greeting.clone(),
-        implementation: (!implementation.is_empty()).then(|| implementation.clone()),
-        tls: listener.tls,
-        clear_login: listener.allow_clear_login,
-        user_pass: listener.user_pass,
-        apop: listener.apop,
-        mechanisms: listener.sasl.clone(),
-        utf8: listener.utf8,
-        read_only: listener.read_only,
-        login_grace: timers.login_grace,
-        autologout: timers.autologout,
-        stalled_reader: timers.stalled_reader,
-        failed_logins: limits.failed_logins,
-        bad_commands_before_login: limits.bad_commands_before_login,
-        bad_commands: limits.bad_commands,
-        ..Policy::default()
-    }
-}
-
-fn limits(limits: &Limits) -> pop3_server::limit::Limits {
-    let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-    pop3_server::limit::Limits {
-        total: count(limits.connections),
-        strangers: count(limits.before_login()),
-        per_address: count(limits.connections_per_address),
-        per_user: count(limits.connections_per_user),
-    }
-}
-
 fn server_tls(listener: &Listener, absent: Absent) -> Result<Option<ServerTls>, Problem> {
-    let mut identities: Vec<_> = listener
-        .certificates
-        .iter()
-        .map(|files| Identity {
-            chain: files.cert.clone(),
-            key: files.key.clone(),
-        })
-        .collect();
+    let mut identities = listener.certificates.clone();
     if let Some(folder) = &listener.self_signed {
         if absent == Absent::Leave && !self_signed::is_there(folder) {
             return Ok(None);
@@ -295,12 +236,17 @@ fn upstreams<'c>(
 ) -> Result<HashMap<&'c str, Place>, WiringError> {
     lessons.keep(&config.upstreams);
     let upstream = |upstream: &UpstreamConfig| {
-        let tls = upstream_tls(upstream)
+        let tls = upstream.trust().map(|trust| UpstreamTls::load(&trust));
+        let tls = tls
+            .transpose()
             .map_err(|cause| WiringError::new(format!("upstream {:?}", upstream.name), cause))?;
         Ok(Place::Upstream(Arc::new(Upstream {
             name: upstream.name.clone(),
-            imap: Arc::new(imap(upstream, lessons)),
-            tls,
+            imap: Arc::new(imap_backend::Config {
+                learned: lessons.of(upstream),
+                ..upstream.imap.clone()
+            }),
+            tls: tls.map(Arc::new),
         })))
     };
     config
@@ -314,7 +260,10 @@ fn stores<'c>(
     config: &'c Config,
     surroundings: &Surroundings,
 ) -> Result<HashMap<&'c str, Place>, WiringError> {
-    let digests = config.listeners.iter().any(Listener::offers_digests);
+    let digests = config
+        .listeners
+        .iter()
+        .any(|listener| offers_digests(&listener.policy));
     let store = |own: &'c crate::config::Store| {
         let store = stores::store(own, &surroundings.verifier()?, digests)
             .map_err(|cause| WiringError::new(format!("store {:?}", own.name), cause))?;
@@ -337,71 +286,6 @@ fn monitor(config: &Config, absent: Absent) -> Result<Option<Arc<Monitor>>, Wiri
         })?,
     };
     Ok(Some(Arc::new(Monitor::new(monitor.user.clone(), secret))))
-}
-
-fn upstream_tls(upstream: &UpstreamConfig) -> Result<Option<Arc<UpstreamTls>>, TlsError> {
-    let named = &upstream.certificate_sha256;
-    let trust = match (upstream.url.security, &upstream.ca_file) {
-        (Security::Clear, _) => return Ok(None),
-        (Security::Tls | Security::StartTls, _) if !named.is_empty() => {
-            Trust::Certificates(named.clone())
-        }
-        (Security::Tls | Security::StartTls, Some(file)) => Trust::File(file.clone()),
-        (Security::Tls | Security::StartTls, None) => Trust::System,
-    };
-    UpstreamTls::load(&trust).map(|tls| Some(Arc::new(tls)))
-}
-
-fn imap(upstream: &UpstreamConfig, lessons: &Lessons) -> imap_backend::Config {
-    let security = match upstream.url.security {
-        Security::Tls => imap_backend::Security::Implicit,
-        Security::StartTls => imap_backend::Security::StartTls,
-        Security::Clear => imap_backend::Security::Clear,
-    };
-    let pipeline_login = match upstream.pipeline_login {
-        PipelineLogin::Auto => imap_backend::PipelineLogin::Auto,
-        PipelineLogin::Always => imap_backend::PipelineLogin::Always,
-        PipelineLogin::Never => imap_backend::PipelineLogin::Never,
-    };
-    let auth = match upstream.login {
-        LoginCommand::Auto => imap_backend::AuthPreference::Auto,
-        LoginCommand::Login => imap_backend::AuthPreference::Login,
-        LoginCommand::Plain => imap_backend::AuthPreference::Plain,
-    };
-    imap_backend::Config {
-        endpoint: endpoint(upstream),
-        server_name: upstream.server_name.clone(),
-        folder: upstream.folder.clone(),
-        delete: delete(&upstream.delete),
-        mark_seen: upstream.mark_seen,
-        read_ahead: u64::try_from(upstream.read_ahead).unwrap_or(u64::MAX),
-        connect_timeout: upstream.connect_timeout,
-        login_timeout: upstream.login_timeout,
-        response_timeout: upstream.reply_timeout,
-        keep_alive: upstream.keep_alive,
-        auth,
-        quirks: imap_backend::Quirks {
-            masked_capabilities: upstream.without.clone(),
-            pipeline_login,
-            send_id: upstream.send_id,
-        },
-        own: upstream.own,
-        learned: lessons.of(upstream),
-        ..imap_backend::Config::new(&upstream.url.host, upstream.url.port, security)
-    }
-}
-
-fn delete(policy: &DeletePolicy) -> imap_backend::DeletePolicy {
-    match policy {
-        DeletePolicy::Expunge => imap_backend::DeletePolicy::Expunge,
-        DeletePolicy::Trash => imap_backend::DeletePolicy::Trash {
-            fallback: TRASH.into(),
-        },
-        DeletePolicy::Move(folder) => imap_backend::DeletePolicy::Move(folder.clone()),
-        DeletePolicy::Seen => imap_backend::DeletePolicy::Seen,
-        DeletePolicy::Keyword(keyword) => imap_backend::DeletePolicy::Keyword(keyword.clone()),
-        DeletePolicy::Keep => imap_backend::DeletePolicy::Keep,
-    }
 }
 
 /// The configuration names only places that exist; a route to another would lead nowhere.

@@ -1,17 +1,19 @@
 //! A configuration from the command line: one listener, one upstream, the values as they were typed.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use pop3_proto::server::TlsOffer;
+use pop3_proto::server::{Policy, TlsOffer};
+use pop3_server::tls::Identity;
 use toml::de::DeValue;
 
-use super::error::{Origin, Problem};
-use super::listener::{CertificateFiles, Listener, collision};
-use super::routing::Domain;
-use super::upstream::Upstream;
-use super::value::{Size, Value};
-use super::{Config, Limits, Log, Routing, Timers};
+use super::listener::{self, Listener, collision};
+use super::upstream::{self, Upstream};
+use super::{Bounds, Config, Log, Routing};
+use crate::setting::error::{Origin, Problem};
+use crate::setting::names::Domain;
+use crate::setting::row;
+use crate::setting::value::Value;
 
 /// What the command line said. Every flag is named like the key that it stands for, and takes the
 /// same values.
@@ -71,8 +73,9 @@ pub struct Flags {
 
 impl Flags {
     pub(super) fn into_config(self) -> Result<Config, Problem> {
+        let bounds = Bounds::default();
         let upstream = self.upstream()?;
-        let listener = self.listener()?;
+        let listener = self.listener(&bounds.policy)?;
         let mut config = Config {
             runtime: None,
             listeners: vec![listener],
@@ -80,8 +83,7 @@ impl Flags {
             upstreams: vec![upstream],
             stores: Vec::new(),
             monitor: None,
-            limits: Limits::default(),
-            timers: Timers::default(),
+            bounds,
             log: Log::default(),
             transcript: None,
         };
@@ -92,12 +94,12 @@ impl Flags {
     /// The settings that also go beside `--config`: runtime, log and transcript.
     pub(super) fn override_in(&self, config: &mut Config) -> Result<(), Problem> {
         config.runtime = read("runtime", self.runtime.as_deref())?.or(config.runtime);
-        set("log", self.log.as_deref(), &mut config.log.format)?;
-        set(
-            "log_level",
-            self.log_level.as_deref(),
-            &mut config.log.level,
-        )?;
+        if let Some(format) = read("log", self.log.as_deref())? {
+            config.log.format = format;
+        }
+        if let Some(level) = read("log_level", self.log_level.as_deref())? {
+            config.log.level = level;
+        }
         if let Some(dir) = &self.transcript {
             config.transcript = Some(dir.clone());
         }
@@ -112,51 +114,48 @@ impl Flags {
     }
 
     fn upstream(&self) -> Result<Upstream, Problem> {
-        let mut upstream = Upstream::new("main".into(), parse("url", &self.upstream)?);
-        upstream.ca_file = self.ca_file.clone();
-        set(
-            "server_name",
-            self.server_name.as_deref(),
-            &mut upstream.server_name,
-        )?;
+        let mut upstream = Upstream::new("main");
+        let rows = [
+            ("url", Some(self.upstream.as_str())),
+            ("server_name", self.server_name.as_deref()),
+            ("login", self.login.as_deref()),
+            ("folder", self.folder.as_deref()),
+            ("delete", self.delete.as_deref()),
+            ("read_ahead", self.read_ahead.as_deref()),
+        ];
+        row::typed(upstream::ROWS, &mut upstream, &rows)?;
+        row::typed(upstream::MORE, &mut upstream, &rows)?;
         let named = |text: &String| parse("certificate_sha256", text);
         let named: Result<_, _> = self.certificate_sha256.iter().map(named).collect();
         upstream.certificate_sha256 = named?;
+        upstream.ca_file.clone_from(&self.ca_file);
         upstream.allow_clear = self.allow_clear_upstream;
-        set(
-            "user_domain",
-            self.user_domain.as_deref(),
-            &mut upstream.rewrite.domain,
-        )?;
-        upstream.own = self.own;
-        set("login", self.login.as_deref(), &mut upstream.login)?;
-        upstream.send_id = self.send_id;
-        upstream.without = self.without.clone();
-        upstream.in_upper_case();
-        set("folder", self.folder.as_deref(), &mut upstream.folder)?;
-        set("delete", self.delete.as_deref(), &mut upstream.delete)?;
-        upstream.mark_seen = self.mark_seen;
-        let mut read_ahead = Size(upstream.read_ahead);
-        set("read_ahead", self.read_ahead.as_deref(), &mut read_ahead)?;
-        upstream.read_ahead = read_ahead.0;
+        if let Some(rule) = read("user_domain", self.user_domain.as_deref())? {
+            upstream.rewrite.domain = rule;
+        }
+        let imap = &mut upstream.imap;
+        imap.own = self.own;
+        imap.mark_seen = self.mark_seen;
+        imap.quirks.send_id = self.send_id;
+        imap.quirks.masked_capabilities.clone_from(&self.without);
         upstream.check(Origin::Flags)?;
         Ok(upstream)
     }
 
-    fn listener(&self) -> Result<Listener, Problem> {
+    fn listener(&self, policy: &Policy) -> Result<Listener, Problem> {
         let typed = |text: &String| parse("listen", text);
         let addresses = match self.listen.as_slice() {
             [] => vec![parse("listen", "127.0.0.1:1100")?],
             listen => listen.iter().map(typed).collect::<Result<_, _>>()?,
         };
-        let mut listener = Listener::new(addresses);
+        let mut listener = Listener::new(addresses, policy);
         if let Some(problem) = collision([].iter(), &listener.addresses) {
             return Err(problem);
         }
         match (&self.tls_cert, &self.tls_key) {
             (Some(cert), Some(key)) => {
-                listener.certificates.push(CertificateFiles {
-                    cert: cert.clone(),
+                listener.certificates.push(Identity {
+                    chain: cert.clone(),
                     key: key.clone(),
                 });
             }
@@ -172,20 +171,17 @@ impl Flags {
         }
         listener.self_signed = self.tls_self_signed.clone();
         if !listener.certificates.is_empty() || listener.self_signed.is_some() {
-            listener.tls = TlsOffer::Stls;
+            listener.policy.tls = TlsOffer::Stls;
         }
-        set("tls", self.tls.as_deref(), &mut listener.tls)?;
-        listener.allow_clear_login |= self.allow_clear_login;
+        row::typed(
+            listener::ROWS,
+            &mut listener,
+            &[("tls", self.tls.as_deref())],
+        )?;
+        listener.policy.clear_login |= self.allow_clear_login;
         listener.check(Origin::Flags)?;
         Ok(listener)
     }
-}
-
-fn set<T: Value>(key: &'static str, typed: Option<&str>, place: &mut T) -> Result<(), Problem> {
-    if let Some(value) = read(key, typed)? {
-        *place = value;
-    }
-    Ok(())
 }
 
 fn read<T: Value>(key: &'static str, typed: Option<&str>) -> Result<Option<T>, Problem> {
@@ -194,5 +190,5 @@ fn read<T: Value>(key: &'static str, typed: Option<&str>) -> Result<Option<T>, P
 
 fn parse<T: Value>(key: &'static str, text: &str) -> Result<T, Problem> {
     let value = DeValue::String(Cow::Borrowed(text));
-    T::read(&value).map_err(|bad| Problem::new(key, bad.what, bad.remedy))
+    T::read(&value, Path::new("")).map_err(|bad| Problem::new(key, bad.what, bad.remedy))
 }

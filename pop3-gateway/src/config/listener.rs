@@ -1,17 +1,18 @@
 //! `[[listener]]`: where clients connect, and what they may do there.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pop3_proto::backend::Mechanism;
-use pop3_proto::server::{ReadOnly, TlsOffer};
+use pop3_proto::server::{Policy, ReadOnly, TlsOffer};
+use pop3_server::tls::Identity;
+use serde_json::{Value as Json, json};
+use toml::de::DeValue;
 
-use super::document::{Table, nearest};
-use super::error::{Fault, Origin, Problem};
-use super::value::{BadValue, Value, Word};
-
-/// The mechanisms of a listener that names none: what works with every upstream.
-const USUAL: &[&str] = &["PLAIN", "LOGIN"];
+use crate::setting::document::{Table, nearest};
+use crate::setting::error::{Fault, Origin, Problem};
+use crate::setting::value::{BadValue, Value, Word};
+use crate::setting::{Row, rows};
 
 /// The mechanisms that the gateway knows itself.
 const KNOWN: &[&str] = &["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "CRAM-MD5"];
@@ -66,39 +67,75 @@ pub struct Listener {
     pub name: String,
     /// Where it listens; not empty.
     pub addresses: Vec<SocketAddr>,
-    /// How TLS stands.
-    pub tls: TlsOffer,
     /// Certificates from files, chosen by the name that the client asks for; the first is the
     /// default.
-    pub certificates: Vec<CertificateFiles>,
+    pub certificates: Vec<Identity>,
     /// The folder of a self-signed certificate, made at the first start.
     pub self_signed: Option<PathBuf>,
-    /// Whether clients may log in before TLS.
-    pub allow_clear_login: bool,
-    /// The text of the greeting.
-    pub greeting: String,
-    /// Whether USER and PASS work.
-    pub user_pass: bool,
-    /// Whether APOP works, for accounts of stores that have a stored secret.
-    pub apop: bool,
-    /// The mechanisms of AUTH in the order of CAPA. PLAIN, LOGIN, XOAUTH2, OAUTHBEARER and CRAM-MD5 are
-    /// known to the gateway; the others are handed through to the upstream step by step.
-    pub sasl: Vec<Mechanism>,
-    /// What CAPA says about the implementation; empty says nothing.
-    pub implementation: String,
-    /// Whether UTF8 and LANG (RFC 6856) are offered.
-    pub utf8: bool,
-    /// Who gets read-only access.
-    pub read_only: ReadOnly,
+    /// The rules of its sessions.
+    pub policy: Policy,
 }
 
-/// A certificate chain and its key, as PEM files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateFiles {
-    /// The chain, the server's own certificate first.
-    pub cert: PathBuf,
-    /// The private key.
-    pub key: PathBuf,
+/// `[[listener]]`, but for its certificates.
+pub(crate) const ROWS: &[Row<Listener>] = rows! { Listener:
+    /// One address or a list: IP address and port, IPv6 in brackets.
+    "listen" r#"["127.0.0.1:1110", "[::1]:1110"]"# => (with set_addresses, show_addresses),
+    /// The name in logs. Left out: the first address.
+    told "name" r#""local""# => (name),
+    /// "none"; "stls": the client may start TLS; "implicit": TLS from the first byte (port 995).
+    told "tls" r#""none""# => (policy.tls),
+    /// A self-signed certificate, made in this folder at the first start. For tests, or for clients that
+    /// can be told to trust it.
+    told "self_signed" r#""tls""# => (self_signed),
+    /// Whether clients may log in without TLS. Left out: only if every address is loopback.
+    told "allow_clear_login" "true" => (policy.clear_login),
+    /// The text behind the first +OK, without "<", ">" and a leading "[".
+    "greeting" r#""POP3 ready""# => (policy.greeting),
+    /// Whether USER and PASS work.
+    "user_pass" "true" => (policy.user_pass),
+    /// Whether APOP works: for accounts of stores that have a stored secret, with tls = "implicit" or on loopback.
+    "apop" "true" => (policy.apop),
+    /// The mechanisms of AUTH. PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER are known to the gateway, which logs in
+    /// upstream with what it is given. CRAM-MD5 is for accounts of stores that have a stored secret,
+    /// and like apop offered only as long as all accounts of all routes have one. Others, such
+    /// as "SCRAM-SHA-256", are handed through to the upstream step by step, so that the gateway never sees the
+    /// password; that needs a default route to an upstream.
+    told "sasl" r#"["PLAIN", "LOGIN"]"# => (policy.mechanisms),
+    /// What CAPA says about the implementation; "" says nothing.
+    "implementation" r#""pop3-gateway""# => (with set_implementation, show_implementation),
+    /// Whether UTF8 and LANG (RFC 6856) are offered. Some clients do not get on with it: the Evolution of Debian 12
+    /// hangs at login, and clients with a strict list of capabilities give up.
+    "utf8" "false" => (policy.utf8),
+    /// Who gets read-only access: "never", "on-request" (with XPRO), "always".
+    "read_only" r#""on-request""# => (policy.read_only),
+};
+
+/// Makes it a listener at these addresses; the rows after this one change it.
+fn set_addresses(
+    listener: &mut Listener,
+    value: &DeValue<'_>,
+    base: &Path,
+) -> Result<(), BadValue> {
+    *listener = Listener::new(Value::read(value, base)?, &listener.policy);
+    Ok(())
+}
+
+fn show_addresses(listener: &Listener) -> Json {
+    listener.addresses.show()
+}
+
+fn set_implementation(
+    listener: &mut Listener,
+    value: &DeValue<'_>,
+    base: &Path,
+) -> Result<(), BadValue> {
+    let text = String::read(value, base)?;
+    listener.policy.implementation = (!text.is_empty()).then_some(text);
+    Ok(())
+}
+
+fn show_implementation(listener: &Listener) -> Json {
+    listener.policy.implementation.show()
 }
 
 impl Word for TlsOffer {
@@ -118,39 +155,34 @@ impl Word for ReadOnly {
 }
 
 impl Listener {
-    /// A listener at these addresses, everything else as by default.
-    pub(super) fn new(addresses: Vec<SocketAddr>) -> Self {
+    /// A listener at these addresses, everything else as by default; `policy` says what all sessions may take.
+    pub(super) fn new(addresses: Vec<SocketAddr>, policy: &Policy) -> Self {
+        let loopback = addresses.iter().all(|address| address.ip().is_loopback());
         Self {
             name: addresses
                 .first()
                 .map(ToString::to_string)
                 .unwrap_or_default(),
-            allow_clear_login: addresses.iter().all(|address| address.ip().is_loopback()),
             addresses,
-            tls: TlsOffer::None,
             certificates: Vec::new(),
             self_signed: None,
-            greeting: "POP3 ready".into(),
-            user_pass: true,
-            apop: false,
-            sasl: USUAL
-                .iter()
-                .filter_map(|name| Mechanism::new(name))
-                .collect(),
-            implementation: "pop3-gateway".into(),
-            utf8: false,
-            read_only: ReadOnly::OnRequest,
+            policy: Policy {
+                greeting: "POP3 ready".into(),
+                implementation: Some("pop3-gateway".into()),
+                clear_login: loopback,
+                read_only: ReadOnly::OnRequest,
+                ..policy.clone()
+            },
         }
     }
 
-    pub(super) fn read(table: &mut Table<'_>) -> Result<Self, Fault> {
-        let mut listener = Self::new(table.get("listen")?.unwrap_or_default());
-        table.set("name", &mut listener.name)?;
-        table.set("tls", &mut listener.tls)?;
+    pub(super) fn read(table: &mut Table<'_>, policy: &Policy) -> Result<Self, Fault> {
+        let mut listener = Self::new(Vec::new(), policy);
+        table.rows(ROWS, &mut listener);
         for mut files in table.tables("certificate")? {
-            let (cert, key) = (files.get_path("cert")?, files.get_path("key")?);
+            let (chain, key) = (files.get("cert")?, files.get("key")?);
             files.finish()?;
-            let (Some(cert), Some(key)) = (cert, key) else {
+            let (Some(chain), Some(key)) = (chain, key) else {
                 let problem = Problem::new(
                     "certificate",
                     "a certificate is two files",
@@ -158,17 +190,8 @@ impl Listener {
                 );
                 return Err(table.fault(problem));
             };
-            listener.certificates.push(CertificateFiles { cert, key });
+            listener.certificates.push(Identity { chain, key });
         }
-        listener.self_signed = table.get_path("self_signed")?;
-        table.set("allow_clear_login", &mut listener.allow_clear_login)?;
-        table.set("greeting", &mut listener.greeting)?;
-        table.set("user_pass", &mut listener.user_pass)?;
-        table.set("apop", &mut listener.apop)?;
-        table.set("sasl", &mut listener.sasl)?;
-        table.set("implementation", &mut listener.implementation)?;
-        table.set("utf8", &mut listener.utf8)?;
-        table.set("read_only", &mut listener.read_only)?;
         table.finish()?;
         listener
             .check(Origin::File)
@@ -191,10 +214,12 @@ impl Listener {
         }
         self.check_tls(origin)?;
         self.check_login(origin)?;
-        check_text("greeting", &self.greeting)?;
-        check_text("implementation", &self.implementation)?;
+        check_text("greeting", &self.policy.greeting)?;
+        if let Some(implementation) = &self.policy.implementation {
+            check_text("implementation", implementation)?;
+        }
         check_text("name", &self.name)?;
-        if self.greeting.contains(['<', '>']) || self.greeting.starts_with('[') {
+        if self.policy.greeting.contains(['<', '>']) || self.policy.greeting.starts_with('[') {
             return Err(Problem::new(
                 "greeting",
                 "clients read angle brackets as an APOP timestamp and a leading bracket as a code",
@@ -218,7 +243,7 @@ impl Listener {
                 "keep one of the two",
             ));
         }
-        match (self.tls, has_certificate) {
+        match (self.policy.tls, has_certificate) {
             (TlsOffer::None, false) | (TlsOffer::Stls | TlsOffer::Implicit, true) => Ok(()),
             (TlsOffer::None, true) => Err(Problem::new(
                 "tls",
@@ -249,7 +274,8 @@ impl Listener {
 
     /// The first mechanism that is handed through to the upstream, if there is one.
     pub(super) fn relayed(&self) -> Option<&Mechanism> {
-        self.sasl
+        self.policy
+            .mechanisms
             .iter()
             .find(|mechanism| !KNOWN.contains(&mechanism.as_str()))
     }
@@ -262,9 +288,9 @@ impl Listener {
     /// The first way to log in that needs accounts with a stored secret, as its key and its name.
     pub(super) fn digest(&self) -> Option<(&'static str, &'static str)> {
         let cram = |mechanism: &Mechanism| mechanism.as_str() == "CRAM-MD5";
-        if self.apop {
+        if self.policy.apop {
             Some(("apop", "APOP"))
-        } else if self.sasl.iter().any(cram) {
+        } else if self.policy.mechanisms.iter().any(cram) {
             Some(("sasl", "CRAM-MD5"))
         } else {
             None
@@ -272,25 +298,30 @@ impl Listener {
     }
 
     fn check_login(&self, origin: Origin) -> Result<(), Problem> {
-        let mut names: Vec<_> = self.sasl.iter().map(Mechanism::as_str).collect();
+        let mut names: Vec<_> = self
+            .policy
+            .mechanisms
+            .iter()
+            .map(Mechanism::as_str)
+            .collect();
         names.sort_unstable();
         if let Some([twice, _]) = names.array_windows().find(|[one, next]| one == next) {
             let what = format!("{twice} is named twice");
             return Err(Problem::new("sasl", what, "name each mechanism once"));
         }
-        if self.apop && self.tls != TlsOffer::Implicit && !self.is_loopback() {
+        if self.policy.apop && self.policy.tls != TlsOffer::Implicit && !self.is_loopback() {
             let what = "an APOP digest in the clear gives the secret away, bit by bit";
             let remedy = "write tls = \"implicit\", or leave apop out";
             return Err(Problem::new("apop", what, remedy));
         }
-        if !self.user_pass && !self.apop && self.sasl.is_empty() {
+        if !self.policy.user_pass && !self.policy.apop && self.policy.mechanisms.is_empty() {
             return Err(Problem::new(
                 "user_pass",
                 "nobody could log in: USER is off and there is no mechanism for AUTH",
                 "write user_pass = true, or name mechanisms in sasl",
             ));
         }
-        if self.tls == TlsOffer::None && !self.allow_clear_login {
+        if self.policy.tls == TlsOffer::None && !self.policy.clear_login {
             let public = self
                 .addresses
                 .iter()
@@ -313,8 +344,12 @@ impl Listener {
 }
 
 impl Value for Mechanism {
-    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
-        let name = String::read(value)?;
+    fn show(&self) -> Json {
+        json!(self.as_str())
+    }
+
+    fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
+        let name = String::read(value, base)?;
         let mechanism = Self::new(&name).ok_or_else(|| {
             BadValue::new(
                 format!("{name:?} is not the name of a SASL mechanism"),

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::document::Table;
-use super::error::{Fault, Problem};
-use super::value::Word;
+use crate::setting::document::Table;
+use crate::setting::error::{Fault, Problem};
+use crate::setting::value::Word;
+use crate::setting::{Row, rows};
 
 /// `[log]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,24 +56,18 @@ impl Word for LogLevel {
     ];
 }
 
-impl LogLevel {
-    /// The word that stands for it in a configuration.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-}
+/// `[log]`
+pub(crate) const ROWS: &[Row<Log>] = rows! { Log:
+    /// "human" or "json".
+    told "format" r#""human""# => (format),
+    /// "error", "warn", "info" (one line a session), "debug" or "trace". RUST_LOG goes before it.
+    told "level" r#""info""# => (level),
+};
 
 impl Log {
     pub(super) fn read(mut table: Table<'_>) -> Result<Self, Fault> {
         let mut log = Self::default();
-        table.set("format", &mut log.format)?;
-        table.set("level", &mut log.level)?;
+        table.rows(ROWS, &mut log);
         table.finish()?;
         Ok(log)
     }
@@ -80,7 +75,7 @@ impl Log {
 
 /// `[transcript]`: the folder for a file with both dialogues of every session.
 pub(super) fn read_transcript(mut table: Table<'_>) -> Result<PathBuf, Fault> {
-    let dir = table.get_path("dir")?;
+    let dir = table.get("dir")?;
     table.finish()?;
     dir.ok_or_else(|| {
         let remedy = "write dir = \"FOLDER\", or leave [transcript] out";

@@ -19,7 +19,7 @@
 //!     url = "imaps://imap.example.org"
 //! "#;
 //! let config = Config::parse(text, Path::new("gateway.toml"))?;
-//! assert_eq!(config.upstreams[0].url.to_string(), "imaps://imap.example.org:993");
+//! assert_eq!(config.upstreams[0].url().to_string(), "imaps://imap.example.org:993");
 //!
 //! let slip = text.replace("listen =", "lisen =");
 //! let error = Config::parse(&slip, Path::new("gateway.toml")).unwrap_err();
@@ -30,39 +30,39 @@
 //! # Ok::<(), pop3_gateway::config::ConfigError>(())
 //! ```
 
-mod document;
-mod error;
+pub(crate) mod bounds;
+#[cfg(test)]
+mod example;
 mod flags;
-mod limits;
-mod listener;
-mod log;
+pub(crate) mod listener;
+pub(crate) mod log;
 mod monitor;
 mod routing;
 mod sql;
 mod store;
-mod upstream;
+pub(crate) mod upstream;
 mod url;
-mod value;
 
 use std::path::{Path, PathBuf};
 
-pub use error::ConfigError;
+pub use crate::setting::error::ConfigError;
+pub use bounds::Bounds;
 pub use flags::Flags;
-pub use limits::{Limits, Timers};
-pub use listener::{CertificateFiles, Listener};
+pub use listener::Listener;
 pub use log::{Log, LogFormat, LogLevel};
 pub use monitor::{Monitor, MonitorSecret};
 pub use routing::{DomainRoute, Routing, UserRoute};
 pub use sql::{SqlQueries, SqlStore, SqlTemplate};
 pub use store::{FileDeletion, FileStore, ListedMessage, Store, StoreKind};
-pub use upstream::{DeletePolicy, LoginCommand, PipelineLogin, Upstream};
-pub use url::{Security, UpstreamUrl, UrlError};
+pub use upstream::Upstream;
+pub use url::{UpstreamUrl, UrlError};
 
-use document::Table;
-use error::{Fault, Problem};
+use crate::setting::document::{self, Table};
+use crate::setting::error::{Fault, Problem};
+use crate::setting::value::Word;
+use pop3_proto::server::Policy;
 use pop3_server::name::Rewrite;
 use routing::Targets;
-use value::Word;
 
 /// A file longer than this is not a configuration.
 const MAX_FILE: u64 = 16 << 20;
@@ -82,10 +82,8 @@ pub struct Config {
     pub monitor: Option<Monitor>,
     /// `[routing]`; names only upstreams and stores that exist.
     pub routing: Routing,
-    /// `[limits]`
-    pub limits: Limits,
-    /// `[timers]`
-    pub timers: Timers,
+    /// `[limits]` and `[timers]`
+    pub bounds: Bounds,
     /// `[log]`
     pub log: Log,
     /// `[transcript]`: the folder for transcripts.
@@ -174,13 +172,14 @@ impl Config {
         let mut fault = Fault::default();
         fault.note(root.finish());
         let monitor = section(monitor, &mut fault, Monitor::read);
-        let limits = section(limits, &mut fault, Limits::read);
-        let timers = section(timers, &mut fault, Timers::read);
+        let mut bounds = Bounds::default();
+        section(limits, &mut fault, |table| bounds.read_limits(table));
+        section(timers, &mut fault, |table| bounds.read_timers(table));
         let log = section(log, &mut fault, Log::read);
         let transcript = section(transcript, &mut fault, log::read_transcript);
         let has_listeners = !listeners.is_empty();
         let has_places = !upstreams.is_empty() || !stores.is_empty();
-        let listeners = read_listeners(listeners, &mut fault, !stores.is_empty());
+        let listeners = read_listeners(listeners, &mut fault, &bounds.policy, !stores.is_empty());
         let upstreams = read_upstreams(upstreams, &mut fault);
         let stores = read_stores(stores, &mut fault, &upstreams);
         // what follows looks at all of them together
@@ -242,8 +241,7 @@ impl Config {
             stores,
             monitor,
             routing,
-            limits: limits.unwrap_or_default(),
-            timers: timers.unwrap_or_default(),
+            bounds,
             log: log.unwrap_or_default(),
             transcript,
         })
@@ -258,10 +256,15 @@ fn section<'d, T>(
     fault.note(read(table?))
 }
 
-fn read_listeners(tables: Vec<Table<'_>>, fault: &mut Fault, has_stores: bool) -> Vec<Listener> {
+fn read_listeners(
+    tables: Vec<Table<'_>>,
+    fault: &mut Fault,
+    policy: &Policy,
+    has_stores: bool,
+) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
     for mut table in tables {
-        let Some(listener) = fault.note(Listener::read(&mut table)) else {
+        let Some(listener) = fault.note(Listener::read(&mut table, policy)) else {
             continue;
         };
         if let (Some((key, name)), false) = (listener.digest(), has_stores) {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use pop3_proto::secret::Secret;
 
-use super::document::Table;
-use super::error::{Fault, Problem};
+use crate::setting::document::Table;
+use crate::setting::error::{Fault, Problem};
 
 /// A shorter secret would be guessed.
 const SHORTEST: usize = 12;
@@ -32,7 +32,7 @@ impl Monitor {
     pub(super) fn read(mut table: Table<'_>) -> Result<Self, Fault> {
         let user: String = table.get("user")?.unwrap_or_default();
         let secret: Option<String> = table.get("secret")?;
-        let file = table.get_path("secret_file")?;
+        let file = table.get("secret_file")?;
         table.finish()?;
         if user.is_empty() || user.len() > 255 || user.chars().any(char::is_control) {
             let remedy = "write user = \"...\", a name that nobody else has";

@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Entry, Table, nearest};
-use super::error::{Fault, Problem};
-use super::value::{BadValue, Value};
-use pop3_server::name::{DomainRule, Names, Rewrite, is_domain};
+use crate::setting::document::{Entry, Table, nearest};
+use crate::setting::error::{Fault, Problem};
+use crate::setting::names::{Domain, Separators, read_rewrite};
+use pop3_server::name::{Names, Rewrite, is_domain};
 
 /// `[routing]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -183,76 +183,6 @@ impl Targets<'_> {
         let found = self.places.iter().find(|(known, _)| *known == name);
         found.map(|(_, rewrite)| *rewrite)
     }
-}
-
-/// A domain, in a value.
-pub(super) struct Domain(pub(super) String);
-
-impl Value for Domain {
-    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
-        let text = String::read(value)?;
-        if is_domain(&text) {
-            return Ok(Self(text));
-        }
-        let remedy = "write one without \"@\" and without patterns, such as \"example.org\"";
-        Err(BadValue::new(format!("{text:?} is not a domain"), remedy))
-    }
-}
-
-/// The characters of `separators`.
-#[derive(Default)]
-struct Separators(String);
-
-impl Value for Separators {
-    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
-        let text = String::read(value)?;
-        if text.chars().all(is_separator) {
-            return Ok(Self(text));
-        }
-        let remedy = "write characters such as \"%\" or \"%/\"; letters, digits and \".\" stand in names themselves";
-        Err(BadValue::new(
-            format!("{text:?} cannot separate a name from its domain"),
-            remedy,
-        ))
-    }
-}
-
-impl Value for DomainRule {
-    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
-        let text = String::read(value)?;
-        Self::parse(&text).ok_or_else(|| {
-            let remedy = "write \"keep\", \"strip\", \"add:DOMAIN\" or \"replace:DOMAIN\"";
-            BadValue::new(format!("{text:?} is not a rule for domains"), remedy)
-        })
-    }
-}
-
-impl Value for char {
-    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
-        let text = String::read(value)?;
-        let mut characters = text.chars();
-        match (characters.next(), characters.next()) {
-            (Some(only), None) if only == '@' || is_separator(only) => Ok(only),
-            _ => Err(BadValue::new(
-                format!("{text:?} cannot separate a name from its domain"),
-                "write one character such as \"%\" or \"/\"",
-            )),
-        }
-    }
-}
-
-fn is_separator(c: char) -> bool {
-    c.is_ascii_punctuation() && !"@.\"*".contains(c)
-}
-
-/// The keys `user_domain` and `user_separator` of an upstream, a store or a domain's route.
-pub(super) fn read_rewrite(table: &mut Table<'_>) -> Result<Option<Rewrite>, Fault> {
-    let domain: Option<DomainRule> = table.get("user_domain")?;
-    let separator: Option<char> = table.get("user_separator")?;
-    Ok((domain.is_some() || separator.is_some()).then(|| Rewrite {
-        domain: domain.unwrap_or_default(),
-        separator,
-    }))
 }
 
 fn read_domain(entry: &Entry<'_>) -> Result<(DomainRoute, bool), Fault> {

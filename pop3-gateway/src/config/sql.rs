@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use pop3_proto::secret::Secret;
 
-use super::document::Table;
-use super::error::{Fault, Problem};
-use super::value::Size;
+use crate::setting::document::Table;
+use crate::setting::error::{Fault, Problem};
 
 /// A store in a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +24,7 @@ pub struct SqlStore {
     /// How long the database may take for one answer.
     pub statement_timeout: Option<Duration>,
     /// The most octets of a message that is read in one piece.
-    pub max_message: Option<usize>,
+    pub max_message: Option<u64>,
     /// The administrator's own tables; without it, the tool's.
     pub queries: Option<SqlQueries>,
 }
@@ -73,11 +72,11 @@ impl SqlStore {
         let url: Option<String> = table.get("url")?;
         let mut store = Self {
             url: Secret::default(),
-            password_file: table.get_path("password_file")?,
+            password_file: table.get("password_file")?,
             connections: table.get("connections")?,
             acquire_timeout: table.get("acquire_timeout")?,
             statement_timeout: table.get("statement_timeout")?,
-            max_message: table.get("max_message")?.map(|Size(size)| size),
+            max_message: table.get("max_message")?,
             queries: table.table("queries")?.map(SqlQueries::read).transpose()?,
         };
         let template = table

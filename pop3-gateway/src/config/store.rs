@@ -3,14 +3,16 @@
 //! Whether a folder is there and a database answers is for others to find out. The accounts of a store are
 //! a file of their own, so that tools can change them.
 
-use std::path::{Component, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use super::document::Table;
-use super::error::{Fault, Problem};
-use super::routing::read_rewrite;
+use serde_json::{Value as Json, json};
+
 use super::sql::SqlStore;
-use super::value::{BadValue, Date, Size, Value, Word};
+use crate::setting::document::Table;
+use crate::setting::error::{Fault, Problem};
+use crate::setting::names::read_rewrite;
+use crate::setting::value::{BadValue, Date, Value, Word};
 use pop3_server::name::Rewrite;
 
 /// One `[[store]]`.
@@ -100,7 +102,7 @@ pub enum ListedMessage {
 }
 
 /// The words for [`StoreKind`].
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Maildir,
     Directory,
@@ -118,7 +120,7 @@ impl Word for Kind {
 }
 
 /// The words for [`FileStore::each`].
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Each(bool);
 
 impl Word for Each {
@@ -126,7 +128,7 @@ impl Word for Each {
 }
 
 /// The words for [`FileStore::missing_is_empty`].
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Empty(bool);
 
 impl Word for Empty {
@@ -159,8 +161,8 @@ impl std::fmt::Display for FileDeletion {
 }
 
 impl Value for FileDeletion {
-    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
-        let text = String::read(value)?;
+    fn read(value: &toml::de::DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
+        let text = String::read(value, base)?;
         Self::parse(&text).ok_or_else(|| {
             BadValue::new(
                 format!("{text:?} says not what becomes of deleted messages"),
@@ -168,12 +170,16 @@ impl Value for FileDeletion {
             )
         })
     }
+
+    fn show(&self) -> Json {
+        json!(self.to_string())
+    }
 }
 
 impl Store {
     pub(super) fn read(table: &mut Table<'_>) -> Result<Self, Fault> {
         let name: String = table.get("name")?.unwrap_or_default();
-        let accounts = table.get_path("accounts")?;
+        let accounts = table.get("accounts")?;
         let rewrite = read_rewrite(table)?.unwrap_or_default();
         let kind = table.get("kind")?;
         table.so_far()?;
@@ -246,10 +252,7 @@ impl FileStore {
             table.set("settle", &mut store.settle)?;
         } else {
             table.set("mark_seen", &mut store.mark_seen)?;
-            let most: Option<Size> = table.get("max_unpacked")?;
-            if let Some(most) = most.and_then(|Size(most)| u64::try_from(most).ok()) {
-                store.max_unpacked = most;
-            }
+            table.set("max_unpacked", &mut store.max_unpacked)?;
         }
         // unknown keys first: one of them may be the path
         table.finish()?;
@@ -320,7 +323,7 @@ impl FileStore {
 fn read_messages(table: &mut Table<'_>) -> Result<Vec<ListedMessage>, Fault> {
     let mut messages = Vec::new();
     for mut message in table.tables("message")? {
-        let file = message.get_path("file")?;
+        let file = message.get("file")?;
         let (subject, text): (Option<String>, Option<String>) =
             (message.get("subject")?, message.get("text")?);
         let date: Option<Date> = message.get("date")?;

@@ -1,92 +1,119 @@
 //! `[[upstream]]`: an IMAP server whose mailboxes are shown.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::document::Table;
-use super::error::{Fault, Origin, Problem};
-use super::routing::read_rewrite;
-use super::url::{Security, UpstreamUrl, is_host_name};
-use super::value::{BadValue, Size, Value, Word};
+use imap_backend::{AuthPreference, Config, DeletePolicy, PipelineLogin, Security};
 use pop3_server::name::Rewrite;
-use pop3_server::tls::Fingerprint;
+use pop3_server::tls::{Fingerprint, Trust};
+use serde_json::{Value as Json, json};
+use toml::de::DeValue;
+
+use super::url::{UpstreamUrl, is_host_name};
+use crate::setting::document::Table;
+use crate::setting::error::{Fault, Origin, Problem};
+use crate::setting::names::read_rewrite;
+use crate::setting::value::{BadValue, Value, Word};
+use crate::setting::{Row, rows};
+
+/// What a folder called `\Trash` is called by servers that do not say which one it is.
+const TRASH: &str = "Trash";
 
 /// One `[[upstream]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// Its name, for routes and logs.
     pub name: String,
-    /// Where it is.
-    pub url: UpstreamUrl,
     /// Certificates to trust in the place of the system's, as PEM: those of authorities, or the
     /// server's own.
     pub ca_file: Option<PathBuf>,
     /// The only certificates that are the server's, by their fingerprints; none: it has to be vouched for.
     pub certificate_sha256: Vec<Fingerprint>,
-    /// The name that its certificate must prove; the URL's host if none was given.
-    pub server_name: String,
     /// Whether `imap://` may go to another machine.
     pub allow_clear: bool,
-    /// The folder that is shown.
-    pub folder: String,
-    /// What becomes of deleted messages.
-    pub delete: DeletePolicy,
-    /// Whether messages that were read are marked `\Seen` at QUIT.
-    pub mark_seen: bool,
-    /// How many octets may be fetched ahead for one session; 0 for none.
-    pub read_ahead: usize,
     /// How its users' names are written.
     pub rewrite: Rewrite,
-    /// How users are logged in.
-    pub login: LoginCommand,
-    /// Whether the gateway says what to select along with the login, without waiting for its answer.
-    pub pipeline_login: PipelineLogin,
-    /// Whether the gateway tells the server who it is (RFC 2971); some want that.
-    pub send_id: bool,
-    /// Capabilities not to use though the server announces them, in upper case.
-    pub without: Vec<String>,
-    /// Whether the server is the operator's own, so that it may know where clients connect from.
-    pub own: bool,
+    /// Where it is, and how its mailboxes are treated.
+    pub imap: Config,
+}
+
+/// `[[upstream]]`, but for how names are rewritten.
+pub(crate) const ROWS: &[Row<Upstream>] = rows! { Upstream:
+    /// The name, for routes and logs.
+    told "name" r#""main""# => (name),
+    /// "imaps://host[:port]", "imap+starttls://host[:port]", or "imap://host[:port]" without TLS.
+    told "url" r#""imaps://imap.example.org""# => (with set_url, show_url),
+    /// The certificates to trust, as PEM. Left out: the system's authorities. A certificate of an authority
+    /// vouches for others; the server's own counts by itself, whatever name and date it has (Proton Bridge,
+    /// "openssl req -x509").
+    told "ca_file" r#""/etc/ssl/my-ca.pem""# => (ca_file),
+    /// In the place of ca_file: exactly these certificates, by their SHA-256 fingerprints, one or several, as
+    /// "openssl x509 -noout -fingerprint -sha256 -in FILE" shows them.
+    told "certificate_sha256" r#"["5e:ce:..."]"# => (certificate_sha256),
+    /// The name that the server's certificate must prove. Left out: the host of the URL.
+    told "server_name" r#""imap.example.org""# => (imap.server_name),
+    /// imap:// goes to this machine alone, unless this is true: then passwords travel in the clear.
+    "allow_clear" "false" => (allow_clear),
+    /// The folder that is shown.
+    told "folder" r#""INBOX""# => (imap.folder),
+    /// What becomes of messages that a client deleted, once it said QUIT:
+    ///   "expunge"        they are gone
+    ///   "trash"          they are moved to the folder that the server marks as \Trash
+    ///   "move:FOLDER"    they are moved to this folder
+    ///   "seen"           they are marked \Seen and not shown again
+    ///   "keyword:WORD"   they are marked with this keyword and not shown again
+    ///   "keep"           they stay, and QUIT says so; who fetches in batches until fewer come never ends
+    told "delete" r#""expunge""# => (imap.delete),
+    /// Whether messages that a client retrieved are marked \Seen, once it said QUIT.
+    told "mark_seen" "false" => (imap.mark_seen),
+    /// How much may be fetched ahead of a client that takes one message after the other; "0 B" for nothing.
+    /// It waits in the socket, not in the memory of the gateway.
+    told "read_ahead" r#""1 MiB""# => (imap.read_ahead),
+};
+
+/// The others, which stand after them.
+pub(crate) const MORE: &[Row<Upstream>] = rows! { Upstream:
+    /// How users are logged in: "auto" takes what the server offers; "login"; "plain".
+    "login" r#""auto""# => (imap.auth),
+    /// Whether the gateway says what to select along with the login, without waiting for its answer: one
+    /// round trip less. "auto" does so where the greeting names Dovecot or Cyrus; "always" is for other servers
+    /// that do not lose what comes behind the login, as Courier and some proxies do; "never". If it gets lost all
+    /// the same, perhaps in a proxy, it is said again within a second, and not said so early any more.
+    "pipeline_login" r#""auto""# => (imap.quirks.pipeline_login),
+    /// Whether the gateway tells the server who it is (ID). A few servers want that (163.com, 126.com); where
+    /// it is announced and a folder does not open, it is said and tried once more.
+    "send_id" "false" => (imap.quirks.send_id),
+    /// Capabilities not to use though the server announces them, such as ["LITERAL+"].
+    "without" "[]" => (imap.quirks.masked_capabilities),
+    /// Whether this server is your own, so that it is told the addresses of clients (ID, XCLIENT) and its own
+    /// limits for one address do not hit everybody. Dovecot wants login_trusted_networks to name the gateway.
+    told "own" "false" => (imap.own),
     /// How long connecting, the TLS handshake and the greeting may take.
-    pub connect_timeout: Duration,
-    /// How long a client waits for its login if the server falls silent in it.
-    pub login_timeout: Duration,
+    "connect_timeout" r#""30s""# => (imap.connect_timeout),
+    /// How long a client waits for its login if the server falls silent in it. Most clients wait a minute.
+    "login_timeout" r#""30s""# => (imap.login_timeout),
     /// How long the server may be silent while an answer is due.
-    pub reply_timeout: Duration,
+    "reply_timeout" r#""1m""# => (imap.response_timeout),
     /// How often an idle connection is kept alive.
-    pub keep_alive: Duration,
+    "keep_alive" r#""9m""# => (imap.keep_alive),
+};
+
+/// Makes it an upstream at this place; the rows after this one change it.
+fn set_url(upstream: &mut Upstream, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
+    upstream.imap = UpstreamUrl::read(value, base)?.into();
+    Ok(())
 }
 
-/// How users are logged in with their name and password.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LoginCommand {
-    /// With what the server offers.
-    #[default]
-    Auto,
-    /// With LOGIN alone.
-    Login,
-    /// With AUTHENTICATE PLAIN alone.
-    Plain,
+fn show_url(upstream: &Upstream) -> Json {
+    json!(upstream.url().to_string())
 }
 
-impl Word for LoginCommand {
+impl Word for AuthPreference {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("auto", Self::Auto),
         ("login", Self::Login),
         ("plain", Self::Plain),
     ];
-}
-
-/// Whether the gateway says what to select along with LOGIN, in one flight.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PipelineLogin {
-    /// With servers that are known to bear it.
-    #[default]
-    Auto,
-    /// With every server.
-    Always,
-    /// With none.
-    Never,
 }
 
 impl Word for PipelineLogin {
@@ -97,27 +124,9 @@ impl Word for PipelineLogin {
     ];
 }
 
-/// What becomes of the messages that a client deleted, at QUIT.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum DeletePolicy {
-    /// They are expunged.
-    #[default]
-    Expunge,
-    /// They are moved to the folder that the server marks as `\Trash`.
-    Trash,
-    /// They are moved to this folder.
-    Move(String),
-    /// They are marked `\Seen` and not shown again.
-    Seen,
-    /// They are marked with this keyword and not shown again.
-    Keyword(String),
-    /// They stay as they are.
-    Keep,
-}
-
 impl Value for UpstreamUrl {
-    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
-        String::read(value)?.parse().map_err(|error| {
+    fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
+        String::read(value, base)?.parse().map_err(|error| {
             // the text itself is not repeated: someone may have put a password into it
             BadValue::new(
                 format!("this is not the URL of an IMAP server: {error}"),
@@ -125,11 +134,15 @@ impl Value for UpstreamUrl {
             )
         })
     }
+
+    fn show(&self) -> Json {
+        json!(self.to_string())
+    }
 }
 
 impl Value for Fingerprint {
-    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
-        let text = String::read(value)?;
+    fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
+        let text = String::read(value, base)?;
         text.parse().map_err(|_| {
             BadValue::new(
                 format!("{text:?} is not the SHA-256 fingerprint of a certificate"),
@@ -137,114 +150,105 @@ impl Value for Fingerprint {
             )
         })
     }
+
+    fn show(&self) -> Json {
+        json!(self.to_string())
+    }
 }
 
-impl DeletePolicy {
-    /// Reads the words of a configuration.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text.split_once(':') {
-            None => match text {
+impl Value for DeletePolicy {
+    fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
+        let text = String::read(value, base)?;
+        let policy = match text.split_once(':') {
+            None => match text.as_str() {
                 "expunge" => Some(Self::Expunge),
-                "trash" => Some(Self::Trash),
+                "trash" => Some(Self::Trash {
+                    fallback: TRASH.into(),
+                }),
                 "seen" => Some(Self::Seen),
                 "keep" => Some(Self::Keep),
                 _ => None,
             },
             Some(("move", folder)) if is_folder(folder) => Some(Self::Move(folder.into())),
-            Some(("keyword", keyword)) if is_keyword(keyword) => {
+            Some(("keyword", keyword)) if imap_backend::is_keyword(keyword) => {
                 Some(Self::Keyword(keyword.into()))
             }
             Some(_) => None,
-        }
-    }
-}
-
-impl std::fmt::Display for DeletePolicy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Expunge => f.write_str("expunge"),
-            Self::Trash => f.write_str("trash"),
-            Self::Move(folder) => write!(f, "move:{folder}"),
-            Self::Seen => f.write_str("seen"),
-            Self::Keyword(keyword) => write!(f, "keyword:{keyword}"),
-            Self::Keep => f.write_str("keep"),
-        }
-    }
-}
-
-impl Value for DeletePolicy {
-    fn read(value: &toml::de::DeValue<'_>) -> Result<Self, BadValue> {
-        let text = String::read(value)?;
-        Self::parse(&text).ok_or_else(|| {
+        };
+        policy.ok_or_else(|| {
             BadValue::new(
                 format!("{text:?} is not a delete policy"),
                 "write \"expunge\", \"trash\", \"move:FOLDER\", \"seen\", \"keyword:WORD\" or \"keep\"",
             )
         })
     }
+
+    fn show(&self) -> Json {
+        json!(written(self))
+    }
+}
+
+/// What becomes of deleted messages, as a configuration says it.
+fn written(policy: &DeletePolicy) -> String {
+    match policy {
+        DeletePolicy::Expunge => "expunge".into(),
+        DeletePolicy::Trash { .. } => "trash".into(),
+        DeletePolicy::Move(folder) => format!("move:{folder}"),
+        DeletePolicy::Seen => "seen".into(),
+        DeletePolicy::Keyword(keyword) => format!("keyword:{keyword}"),
+        DeletePolicy::Keep => "keep".into(),
+    }
 }
 
 impl Upstream {
-    /// An upstream at this place, everything else as by default.
-    pub(super) fn new(name: String, url: UpstreamUrl) -> Self {
+    /// An upstream that is nowhere yet.
+    pub(super) fn new(name: &str) -> Self {
         Self {
-            name,
-            server_name: url.host.clone(),
-            url,
+            name: name.into(),
             ca_file: None,
             certificate_sha256: Vec::new(),
             allow_clear: false,
-            folder: "INBOX".into(),
-            delete: DeletePolicy::Expunge,
-            mark_seen: false,
-            read_ahead: 1 << 20,
             rewrite: Rewrite::default(),
-            login: LoginCommand::Auto,
-            pipeline_login: PipelineLogin::Auto,
-            send_id: false,
-            without: Vec::new(),
-            own: false,
-            connect_timeout: Duration::from_secs(30),
-            login_timeout: Duration::from_secs(30),
-            reply_timeout: Duration::from_secs(60),
-            keep_alive: Duration::from_secs(9 * 60),
+            imap: Config::new("", 0, Security::Implicit),
+        }
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> UpstreamUrl {
+        UpstreamUrl {
+            security: self.imap.security,
+            host: self.imap.endpoint.host.clone(),
+            port: self.imap.endpoint.port,
+        }
+    }
+
+    /// What becomes of deleted messages, as it was written.
+    pub fn delete(&self) -> String {
+        written(&self.imap.delete)
+    }
+
+    /// Which certificates are believed; none where there is no TLS.
+    pub fn trust(&self) -> Option<Trust> {
+        match (self.imap.security, &self.ca_file) {
+            (Security::Clear, _) => None,
+            (Security::Implicit | Security::StartTls, _) if !self.certificate_sha256.is_empty() => {
+                Some(Trust::Certificates(self.certificate_sha256.clone()))
+            }
+            (Security::Implicit | Security::StartTls, Some(file)) => {
+                Some(Trust::File(file.clone()))
+            }
+            (Security::Implicit | Security::StartTls, None) => Some(Trust::System),
         }
     }
 
     pub(super) fn read(table: &mut Table<'_>) -> Result<Self, Fault> {
-        let name: Option<String> = table.get("name")?;
-        let url: Option<UpstreamUrl> = table.get("url")?;
-        // a missing URL is reported below, after unknown keys: one of them may be the URL's
-        let missing = UpstreamUrl {
-            security: Security::Tls,
-            host: String::new(),
-            port: 0,
-        };
-        let has_url = url.is_some();
-        let mut upstream = Self::new(name.unwrap_or_default(), url.unwrap_or(missing));
-        upstream.ca_file = table.get_path("ca_file")?;
-        table.set("certificate_sha256", &mut upstream.certificate_sha256)?;
-        table.set("server_name", &mut upstream.server_name)?;
-        table.set("allow_clear", &mut upstream.allow_clear)?;
-        table.set("folder", &mut upstream.folder)?;
-        table.set("delete", &mut upstream.delete)?;
-        table.set("mark_seen", &mut upstream.mark_seen)?;
-        let mut read_ahead = Size(upstream.read_ahead);
-        table.set("read_ahead", &mut read_ahead)?;
-        upstream.read_ahead = read_ahead.0;
+        let mut upstream = Self::new("");
+        table.rows(ROWS, &mut upstream);
         upstream.rewrite = read_rewrite(table)?.unwrap_or_default();
-        table.set("login", &mut upstream.login)?;
-        table.set("pipeline_login", &mut upstream.pipeline_login)?;
-        table.set("send_id", &mut upstream.send_id)?;
-        table.set("without", &mut upstream.without)?;
-        table.set("own", &mut upstream.own)?;
-        table.set("connect_timeout", &mut upstream.connect_timeout)?;
-        table.set("login_timeout", &mut upstream.login_timeout)?;
-        table.set("reply_timeout", &mut upstream.reply_timeout)?;
-        table.set("keep_alive", &mut upstream.keep_alive)?;
+        table.rows(MORE, &mut upstream);
+        // unknown keys first: one of them may be the URL's
         table.finish()?;
-        upstream.in_upper_case();
-        if !has_url {
+        if upstream.imap.endpoint.host.is_empty() {
             let remedy = "write for example url = \"imaps://imap.example.org\"";
             return Err(table.fault(Problem::new("url", "the URL is missing", remedy)));
         }
@@ -254,19 +258,14 @@ impl Upstream {
         Ok(upstream)
     }
 
-    pub(super) fn in_upper_case(&mut self) {
-        for capability in &mut self.without {
-            capability.make_ascii_uppercase();
-        }
-    }
-
     /// What would make this upstream useless or unsafe.
     pub(super) fn check(&self, origin: Origin) -> Result<(), Problem> {
+        let clear = self.imap.security == Security::Clear;
         if self.name.is_empty() || self.name.len() > 64 || self.name.chars().any(char::is_control) {
             let remedy = "write name = \"...\", one printable line of at most 64 octets";
             return Err(Problem::new("name", "an upstream needs a name", remedy));
         }
-        if self.url.security == Security::Clear && !self.url.is_loopback() && !self.allow_clear {
+        if clear && !self.url().is_loopback() && !self.allow_clear {
             return Err(Problem::new(
                 "url",
                 "passwords would travel in the clear to another machine",
@@ -276,27 +275,25 @@ impl Upstream {
                 ),
             ));
         }
-        if self.ca_file.is_some() && self.url.security == Security::Clear {
-            let remedy = "write imaps:// or imap+starttls://, or leave it out";
-            return Err(Problem::new(
-                "ca_file",
-                "this upstream is without TLS",
-                remedy,
-            ));
-        }
-        if !self.certificate_sha256.is_empty() {
-            let key = "certificate_sha256";
-            if self.url.security == Security::Clear {
+        for (key, named) in [
+            ("ca_file", self.ca_file.is_some()),
+            ("certificate_sha256", !self.certificate_sha256.is_empty()),
+        ] {
+            if named && clear {
                 let remedy = "write imaps:// or imap+starttls://, or leave it out";
                 return Err(Problem::new(key, "this upstream is without TLS", remedy));
             }
-            if self.ca_file.is_some() {
-                let what = "only these certificates count, so that ca_file would say nothing";
-                return Err(Problem::new(key, what, "write one of the two"));
-            }
         }
-        if !is_host_name(&self.server_name) && self.server_name.parse::<std::net::IpAddr>().is_err()
-        {
+        if !self.certificate_sha256.is_empty() && self.ca_file.is_some() {
+            let what = "only these certificates count, so that ca_file would say nothing";
+            return Err(Problem::new(
+                "certificate_sha256",
+                what,
+                "write one of the two",
+            ));
+        }
+        let proved = &self.imap.server_name;
+        if !is_host_name(proved) && proved.parse::<std::net::IpAddr>().is_err() {
             let remedy = "write the host name that its certificate proves";
             return Err(Problem::new(
                 "server_name",
@@ -304,30 +301,24 @@ impl Upstream {
                 remedy,
             ));
         }
-        if !is_folder(&self.folder) {
+        if !is_folder(&self.imap.folder) {
             let remedy = "write a folder's name, such as \"INBOX\"";
-            return Err(Problem::new(
-                "folder",
-                "this cannot be the name of a folder",
-                remedy,
-            ));
+            let what = "this cannot be the name of a folder";
+            return Err(Problem::new("folder", what, remedy));
         }
         for (key, timeout) in [
-            ("connect_timeout", self.connect_timeout),
-            ("login_timeout", self.login_timeout),
-            ("reply_timeout", self.reply_timeout),
-            ("keep_alive", self.keep_alive),
+            ("connect_timeout", self.imap.connect_timeout),
+            ("login_timeout", self.imap.login_timeout),
+            ("reply_timeout", self.imap.response_timeout),
+            ("keep_alive", self.imap.keep_alive),
         ] {
             if timeout < Duration::from_secs(1) {
-                return Err(Problem::new(
-                    key,
-                    "this is too short",
-                    "write at least \"1s\"",
-                ));
+                let remedy = "write at least \"1s\"";
+                return Err(Problem::new(key, "this is too short", remedy));
             }
         }
-        if let DeletePolicy::Move(folder) = &self.delete
-            && folder.eq_ignore_ascii_case(&self.folder)
+        if let DeletePolicy::Move(folder) = &self.imap.delete
+            && folder.eq_ignore_ascii_case(&self.imap.folder)
         {
             let what = "deleted messages would be moved to where they are";
             return Err(Problem::new("delete", what, "name another folder"));
@@ -338,10 +329,4 @@ impl Upstream {
 
 fn is_folder(text: &str) -> bool {
     !text.is_empty() && text.len() <= 1024 && !text.chars().any(char::is_control)
-}
-
-/// An IMAP atom that is not a system flag.
-fn is_keyword(text: &str) -> bool {
-    let special = |b: u8| b"(){%*\"\\]".contains(&b);
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && !special(b))
 }

@@ -4,19 +4,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-/// How the connection to an upstream is protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Security {
-    /// `imaps`: TLS from the first byte, port 993.
-    Tls,
-    /// `imap+starttls`: TLS before anything else is said, port 143.
-    StartTls,
-    /// `imap`: none, port 143.
-    Clear,
-}
+use imap_backend::{Config, Security};
 
 /// Where an upstream is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamUrl {
     /// How the connection is protected.
     pub security: Security,
@@ -35,7 +26,7 @@ pub enum UrlError {
     /// A user name stands in it.
     #[error("it names a user; every client logs in with its own name and password")]
     User,
-    /// Something stands behind the host and port.
+    /// Something stands after the host and port.
     #[error("nothing may follow the host and the port; the folder is a setting of its own")]
     Path,
     /// No host, or one that cannot be.
@@ -46,21 +37,16 @@ pub enum UrlError {
     Port,
 }
 
-impl Security {
-    /// The scheme of the URL.
-    pub fn scheme(self) -> &'static str {
-        match self {
-            Self::Tls => "imaps",
-            Self::StartTls => "imap+starttls",
-            Self::Clear => "imap",
-        }
-    }
+/// Each way to protect a connection, with its scheme and its usual port.
+const SCHEMES: [(Security, &str, u16); 3] = [
+    (Security::Implicit, "imaps", 993),
+    (Security::StartTls, "imap+starttls", 143),
+    (Security::Clear, "imap", 143),
+];
 
-    fn default_port(self) -> u16 {
-        match self {
-            Self::Tls => 993,
-            Self::StartTls | Self::Clear => 143,
-        }
+impl From<UpstreamUrl> for Config {
+    fn from(url: UpstreamUrl) -> Self {
+        Self::new(&url.host, url.port, url.security)
     }
 }
 
@@ -78,9 +64,9 @@ impl FromStr for UpstreamUrl {
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
         let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
-        let security = [Security::Tls, Security::StartTls, Security::Clear]
+        let (security, _, usual_port) = SCHEMES
             .into_iter()
-            .find(|security| security.scheme().eq_ignore_ascii_case(scheme))
+            .find(|(_, name, _)| name.eq_ignore_ascii_case(scheme))
             .ok_or(UrlError::Scheme)?;
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains('@') {
@@ -91,7 +77,7 @@ impl FromStr for UpstreamUrl {
         }
         let (host, port) = split(authority)?;
         let port = match port {
-            None => security.default_port(),
+            None => usual_port,
             Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits
                 .parse()
                 .ok()
@@ -109,7 +95,8 @@ impl FromStr for UpstreamUrl {
 
 impl fmt::Display for UpstreamUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = self.security.scheme();
+        let own = SCHEMES.iter().find(|(own, _, _)| *own == self.security);
+        let scheme = own.map_or("", |(_, scheme, _)| scheme);
         let brackets = self.host.contains(':');
         let (open, close) = if brackets { ("[", "]") } else { ("", "") };
         write!(f, "{scheme}://{open}{}{close}:{}", self.host, self.port)

@@ -107,7 +107,7 @@ fn store(
         config.pool.statement_timeout = timeout;
     }
     if let Some(octets) = sql.max_message {
-        config.max_message = u64::try_from(octets).unwrap_or(u64::MAX);
+        config.max_message = octets;
     }
     if let Some(own) = &sql.queries {
         config.maildrops = Maildrops::Queries(Box::new(queries(own)));

@@ -1,6 +1,6 @@
 //! The command line.
 
-use pop3_gateway::config::{Config, DeletePolicy, Flags, LogFormat, LogLevel, RuntimeKind};
+use pop3_gateway::config::{Config, Flags, LogFormat, LogLevel, RuntimeKind};
 use pop3_proto::server::TlsOffer;
 
 use super::{LISTENER, UPSTREAM, parse};
@@ -21,7 +21,7 @@ fn flags_make_a_configuration() {
         ["127.0.0.1:1100".parse().unwrap()]
     );
     assert_eq!(
-        config.upstreams[0].url.to_string(),
+        config.upstreams[0].url().to_string(),
         "imaps://imap.example.org:993"
     );
     let config = flags(|flags| {
@@ -33,9 +33,9 @@ fn flags_make_a_configuration() {
         flags.transcript = Some("t".into());
     })
     .unwrap();
-    assert_eq!(config.listeners[0].tls, TlsOffer::Stls);
-    assert!(!config.listeners[0].allow_clear_login);
-    assert_eq!(config.upstreams[0].delete, DeletePolicy::Trash);
+    assert_eq!(config.listeners[0].policy.tls, TlsOffer::Stls);
+    assert!(!config.listeners[0].policy.clear_login);
+    assert_eq!(config.upstreams[0].delete(), "trash");
     assert_eq!(config.runtime, Some(RuntimeKind::Smol));
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.transcript, Some("t".into()));
@@ -117,8 +117,11 @@ fn w052_the_keys_that_help_are_flags() {
     let config = Config::from_flags(flags).unwrap();
     let upstream = &config.upstreams[0];
     assert_eq!(upstream.certificate_sha256, [print.parse().unwrap()]);
-    assert_eq!(upstream.server_name, "mail.example.org");
-    assert_eq!(upstream.login, pop3_gateway::config::LoginCommand::Plain);
-    assert!(upstream.own && upstream.send_id);
-    assert_eq!(upstream.without, ["SASL-IR", "LITERAL+"]);
+    assert_eq!(upstream.imap.server_name, "mail.example.org");
+    assert_eq!(upstream.imap.auth, imap_backend::AuthPreference::Plain);
+    assert!(upstream.imap.own && upstream.imap.quirks.send_id);
+    assert_eq!(
+        upstream.imap.quirks.masked_capabilities,
+        ["sasl-ir", "LITERAL+"]
+    );
 }

@@ -130,7 +130,7 @@ fn t015_x004_c004_mistakes_in_listeners() {
 fn t007_clear_logins_need_loopback_or_a_word() {
     let at = |listen: &str, rest: &str| {
         let listener = format!("[[listener]]\nlisten = {listen}\n{rest}\n");
-        parse(&format!("{listener}{UPSTREAM}")).map(|config| config.listeners[0].allow_clear_login)
+        parse(&format!("{listener}{UPSTREAM}")).map(|config| config.listeners[0].policy.clear_login)
     };
     let tls = "tls = \"stls\"\nself_signed = \"tls\"";
     assert_eq!(at("\"127.0.0.1:110\"", ""), Ok(true));

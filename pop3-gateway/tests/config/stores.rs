@@ -76,7 +76,7 @@ fn every_key_of_a_store_is_heard() {
     );
     assert_eq!(config.routing.users["note"].upstream, "notes");
     assert_eq!(config.routing.users["note"].user.as_deref(), Some("n"));
-    assert!(config.listeners[0].apop);
+    assert!(config.listeners[0].policy.apop);
     let shown = format!("{config:?}");
     assert!(
         !shown.contains("s3cret") && !shown.contains("not so easy"),

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pop3_gateway::config::{
-    DeletePolicy, LogFormat, LogLevel, LoginCommand, PipelineLogin, RuntimeKind, Security,
-};
+use imap_backend::{AuthPreference, DeletePolicy, PipelineLogin, Security};
+use pop3_gateway::config::{LogFormat, LogLevel, RuntimeKind};
 use pop3_proto::server::{ReadOnly, TlsOffer};
 
 use super::{LISTENER, UPSTREAM, error, parse};
@@ -15,17 +14,17 @@ fn the_smallest_configuration_has_safe_defaults() {
     let config = parse(&format!("{LISTENER}{UPSTREAM}")).unwrap();
     let listener = &config.listeners[0];
     assert_eq!(listener.name, "127.0.0.1:1110");
-    assert_eq!(listener.tls, TlsOffer::None);
-    assert!(listener.allow_clear_login, "loopback");
-    assert!(listener.user_pass);
+    assert_eq!(listener.policy.tls, TlsOffer::None);
+    assert!(listener.policy.clear_login, "loopback");
+    assert!(listener.policy.user_pass);
     let upstream = &config.upstreams[0];
-    assert_eq!(upstream.url.security, Security::Tls);
-    assert_eq!(upstream.server_name, "imap.example.org");
-    assert_eq!(upstream.folder, "INBOX");
-    assert_eq!(upstream.delete, DeletePolicy::Expunge);
-    assert!(!upstream.mark_seen);
+    assert_eq!(upstream.imap.security, Security::Implicit);
+    assert_eq!(upstream.imap.server_name, "imap.example.org");
+    assert_eq!(upstream.imap.folder, "INBOX");
+    assert_eq!(upstream.imap.delete, DeletePolicy::Expunge);
+    assert!(!upstream.imap.mark_seen);
     assert_eq!(config.routing.default.as_deref(), Some("main"));
-    assert_eq!(config.timers.autologout, Duration::from_secs(600));
+    assert_eq!(config.bounds.policy.autologout, Duration::from_secs(600));
     assert_eq!(config.runtime, None);
     assert_eq!(config.transcript, None);
 }
@@ -105,42 +104,48 @@ fn everything_that_is_said_is_heard() {
     let listener = &config.listeners[0];
     assert_eq!(listener.name, "public");
     assert_eq!(listener.addresses.len(), 2);
-    assert_eq!(listener.tls, TlsOffer::Implicit);
-    assert!(!listener.allow_clear_login && !listener.user_pass && !listener.utf8);
+    assert_eq!(listener.policy.tls, TlsOffer::Implicit);
+    assert!(!listener.policy.clear_login && !listener.policy.user_pass && !listener.policy.utf8);
     assert_eq!(
-        listener.certificates[0].cert,
+        listener.certificates[0].chain,
         PathBuf::from("/etc/a.pem"),
         "relative to the file"
     );
     assert_eq!(listener.certificates[0].key, PathBuf::from("/keys/a.pem"));
     assert_eq!(listener.certificates.len(), 2);
     let sasl: Vec<_> = listener
-        .sasl
+        .policy
+        .mechanisms
         .iter()
         .map(|mechanism| mechanism.as_str())
         .collect();
     assert_eq!(sasl, ["PLAIN", "SCRAM-SHA-256"]);
-    assert_eq!(listener.implementation, "");
-    assert_eq!(listener.read_only, ReadOnly::Always);
+    assert_eq!(listener.policy.implementation, None);
+    assert_eq!(listener.policy.read_only, ReadOnly::Always);
     let upstream = &config.upstreams[0];
     assert_eq!(
-        upstream.url.to_string(),
+        upstream.url().to_string(),
         "imap+starttls://mail.example.org:10143"
     );
     assert_eq!(upstream.ca_file, Some("/etc/ca.pem".into()));
-    assert_eq!(upstream.server_name, "mail.internal");
-    assert_eq!(upstream.folder, "Archive");
-    assert_eq!(upstream.delete, DeletePolicy::Move("Deleted Items".into()));
-    assert!(upstream.mark_seen);
-    assert_eq!(upstream.read_ahead, 1 << 20);
-    assert_eq!(upstream.login, LoginCommand::Plain);
-    assert!(upstream.pipeline_login == PipelineLogin::Never && upstream.send_id);
-    assert_eq!(upstream.without, ["LITERAL+"]);
-    assert_eq!(upstream.connect_timeout, Duration::from_secs(5));
-    assert_eq!(upstream.login_timeout, Duration::from_secs(30));
-    assert!(upstream.certificate_sha256.is_empty() && !upstream.own);
-    assert_eq!(upstream.reply_timeout, Duration::from_secs(60));
-    assert_eq!(upstream.keep_alive, Duration::from_secs(120));
+    assert_eq!(upstream.imap.server_name, "mail.internal");
+    assert_eq!(upstream.imap.folder, "Archive");
+    assert_eq!(
+        upstream.imap.delete,
+        DeletePolicy::Move("Deleted Items".into())
+    );
+    assert!(upstream.imap.mark_seen);
+    assert_eq!(upstream.imap.read_ahead, 1 << 20);
+    assert_eq!(upstream.imap.auth, AuthPreference::Plain);
+    assert!(
+        upstream.imap.quirks.pipeline_login == PipelineLogin::Never && upstream.imap.quirks.send_id
+    );
+    assert_eq!(upstream.imap.quirks.masked_capabilities, ["literal+"]);
+    assert_eq!(upstream.imap.connect_timeout, Duration::from_secs(5));
+    assert_eq!(upstream.imap.login_timeout, Duration::from_secs(30));
+    assert!(upstream.certificate_sha256.is_empty() && !upstream.imap.own);
+    assert_eq!(upstream.imap.response_timeout, Duration::from_secs(60));
+    assert_eq!(upstream.imap.keep_alive, Duration::from_secs(120));
     assert_eq!(config.routing.default.as_deref(), Some("one"));
     assert_eq!(config.routing.domains["example.org"].upstream, "one");
     assert_eq!(config.routing.users["bob"].upstream, "two");
@@ -148,19 +153,22 @@ fn everything_that_is_said_is_heard() {
         config.routing.users["scanner"].user.as_deref(),
         Some("scanner@example.org")
     );
-    assert_eq!(config.limits.connections, 5);
-    assert_eq!(config.limits.connections_per_address, 4);
-    assert_eq!(config.limits.connections_per_user, 3);
-    assert_eq!(config.limits.failed_login_delay, Duration::from_secs(1));
-    assert_eq!(config.limits.failed_login_delay_max, Duration::from_secs(9));
-    assert_eq!(config.limits.failed_logins, 2);
-    assert_eq!(config.limits.bad_commands_before_login, 6);
-    assert_eq!(config.limits.bad_commands, 7);
-    assert_eq!(config.limits.read_ahead_total, 8 << 20);
-    assert_eq!(config.timers.login_grace, Duration::from_secs(60));
-    assert_eq!(config.timers.autologout, Duration::from_secs(1800));
-    assert_eq!(config.timers.stalled_reader, Duration::from_secs(660));
-    assert_eq!(config.timers.shutdown_grace, Duration::from_secs(3));
+    assert_eq!(config.bounds.limits.total, 5);
+    assert_eq!(config.bounds.limits.per_address, 4);
+    assert_eq!(config.bounds.limits.per_user, 3);
+    assert_eq!(config.bounds.delay.first, Duration::from_secs(1));
+    assert_eq!(config.bounds.delay.most, Duration::from_secs(9));
+    assert_eq!(config.bounds.policy.failed_logins, 2);
+    assert_eq!(config.bounds.policy.bad_commands_before_login, 6);
+    assert_eq!(config.bounds.policy.bad_commands, 7);
+    assert_eq!(config.bounds.read_ahead_total, 8 << 20);
+    assert_eq!(config.bounds.policy.login_grace, Duration::from_secs(60));
+    assert_eq!(config.bounds.policy.autologout, Duration::from_secs(1800));
+    assert_eq!(
+        config.bounds.policy.stalled_reader,
+        Duration::from_secs(660)
+    );
+    assert_eq!(config.bounds.shutdown_grace, Duration::from_secs(3));
     assert_eq!(
         (config.log.format, config.log.level),
         (LogFormat::Json, LogLevel::Debug)

@@ -10,11 +10,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 use super::error::{Fault, Mistake, Problem};
+use super::row::Row;
 use super::value::{BadValue, Value, expected};
 
 /// A table of the document, and the keys that were asked for.
 #[derive(Debug)]
-pub(super) struct Table<'d> {
+pub(crate) struct Table<'d> {
     /// What relative paths are relative to.
     base: &'d Path,
     /// The path of the table, empty for the root.
@@ -28,9 +29,9 @@ pub(super) struct Table<'d> {
 
 /// One entry of a table whose keys are the operator's own.
 #[derive(Debug)]
-pub(super) struct Entry<'d> {
+pub(crate) struct Entry<'d> {
     /// The key.
-    pub(super) name: &'d str,
+    pub(crate) name: &'d str,
     base: &'d Path,
     path: String,
     at: usize,
@@ -38,7 +39,7 @@ pub(super) struct Entry<'d> {
 }
 
 /// Reads the syntax.
-pub(super) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, Fault> {
+pub(crate) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, Fault> {
     DeTable::parse(text).map_err(|error: Error| {
         Fault::from(Mistake {
             at: error.span().map(|span| span.start),
@@ -51,7 +52,7 @@ pub(super) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, Fault> {
 
 impl<'d> Table<'d> {
     /// The whole document.
-    pub(super) fn root(entries: &'d DeTable<'d>, base: &'d Path) -> Self {
+    pub(crate) fn root(entries: &'d DeTable<'d>, base: &'d Path) -> Self {
         Self {
             base,
             path: String::new(),
@@ -64,41 +65,39 @@ impl<'d> Table<'d> {
 
     /// The value behind the key, if the key is there. One that cannot be read is none, and
     /// [`finish`](Self::finish) tells of it.
-    pub(super) fn get<T: Value>(&mut self, key: &'static str) -> Result<Option<T>, Fault> {
+    pub(crate) fn get<T: Value>(&mut self, key: &'static str) -> Result<Option<T>, Fault> {
         let Some((_, value)) = self.ask(key) else {
             return Ok(None);
         };
-        let read = T::read(value.get_ref());
+        let read = T::read(value.get_ref(), self.base);
         Ok(self.note(key, value.span().start, read))
     }
 
     /// Puts the value behind the key, if the key is there, in the place of the default.
-    pub(super) fn set<T: Value>(&mut self, key: &'static str, place: &mut T) -> Result<(), Fault> {
+    pub(crate) fn set<T: Value>(&mut self, key: &'static str, place: &mut T) -> Result<(), Fault> {
         if let Some(value) = self.get(key)? {
             *place = value;
         }
         Ok(())
     }
 
-    /// A path; a relative one starts at the folder of the configuration file.
-    pub(super) fn get_path(&mut self, key: &'static str) -> Result<Option<PathBuf>, Fault> {
-        let path: Option<String> = self.get(key)?;
-        if path.as_deref() == Some("") {
-            return Err(self.fault(Problem::new(
-                key,
-                "the path is empty",
-                "name a file or folder",
-            )));
+    /// Reads the settings of these rows, where the keys are there. Those that cannot be read stay as they are,
+    /// and [`finish`](Self::finish) tells of them.
+    pub(crate) fn rows<S>(&mut self, rows: &[Row<S>], section: &mut S) {
+        for row in rows {
+            if let Some((_, value)) = self.ask(row.key) {
+                let set = (row.set)(section, value.get_ref(), self.base);
+                self.note(row.key, value.span().start, set);
+            }
         }
-        Ok(path.map(|path| self.base.join(path)))
     }
 
     /// A path that may have fields in braces: the folder that is the same for all, and what comes below it.
-    pub(super) fn get_template(
+    pub(crate) fn get_template(
         &mut self,
         key: &'static str,
     ) -> Result<Option<(PathBuf, Option<String>)>, Fault> {
-        let Some(path) = self.get_path(key)? else {
+        let Some(path) = self.get::<PathBuf>(key)? else {
             return Ok(None);
         };
         // the folder of the configuration may have braces in its own name
@@ -113,7 +112,7 @@ impl<'d> Table<'d> {
     }
 
     /// The table `[key]`.
-    pub(super) fn table(&mut self, key: &'static str) -> Result<Option<Self>, Fault> {
+    pub(crate) fn table(&mut self, key: &'static str) -> Result<Option<Self>, Fault> {
         let Some((at, value)) = self.ask(key) else {
             return Ok(None);
         };
@@ -127,7 +126,7 @@ impl<'d> Table<'d> {
     }
 
     /// The tables `[[key]]`.
-    pub(super) fn tables(&mut self, key: &'static str) -> Result<Vec<Self>, Fault> {
+    pub(crate) fn tables(&mut self, key: &'static str) -> Result<Vec<Self>, Fault> {
         let Some((at, value)) = self.ask(key) else {
             return Ok(Vec::new());
         };
@@ -158,7 +157,7 @@ impl<'d> Table<'d> {
     }
 
     /// The entries of the table `[key]`, whose own keys are the operator's.
-    pub(super) fn entries(&mut self, key: &'static str) -> Result<Vec<Entry<'d>>, Fault> {
+    pub(crate) fn entries(&mut self, key: &'static str) -> Result<Vec<Entry<'d>>, Fault> {
         let Some(table) = self.table(key)? else {
             return Ok(Vec::new());
         };
@@ -173,12 +172,12 @@ impl<'d> Table<'d> {
     }
 
     /// Refuses what could not be read so far, for tables whose other keys depend on it.
-    pub(super) fn so_far(&mut self) -> Result<(), Fault> {
+    pub(crate) fn so_far(&mut self) -> Result<(), Fault> {
         self.fault.found()
     }
 
     /// Refuses what was not asked for, and what could not be read.
-    pub(super) fn finish(&mut self) -> Result<(), Fault> {
+    pub(crate) fn finish(&mut self) -> Result<(), Fault> {
         let keys = self.entries.keys();
         for key in keys.filter(|key| !self.asked.contains(&name_of(key))) {
             let name = name_of(key);
@@ -194,7 +193,7 @@ impl<'d> Table<'d> {
     }
 
     /// Gives a problem its place: the key's if it is there, else the table's.
-    pub(super) fn fault(&self, problem: Problem) -> Fault {
+    pub(crate) fn fault(&self, problem: Problem) -> Fault {
         let found = self.entries.get_key_value(problem.key);
         Fault::from(Mistake {
             at: found.map(|(key, _)| key.span().start).or(self.at),
@@ -240,7 +239,7 @@ impl<'d> Table<'d> {
 
 impl<'d> Entry<'d> {
     /// The table that the value is, if it is one.
-    pub(super) fn table(&self) -> Option<Table<'d>> {
+    pub(crate) fn table(&self) -> Option<Table<'d>> {
         let DeValue::Table(entries) = self.value else {
             return None;
         };
@@ -256,12 +255,12 @@ impl<'d> Entry<'d> {
     }
 
     /// The value.
-    pub(super) fn get<T: Value>(&self) -> Result<T, Fault> {
-        T::read(self.value).map_err(|bad| self.fault(bad.what, bad.remedy))
+    pub(crate) fn get<T: Value>(&self) -> Result<T, Fault> {
+        T::read(self.value, self.base).map_err(|bad| self.fault(bad.what, bad.remedy))
     }
 
     /// A fault of this entry.
-    pub(super) fn fault(&self, what: impl Into<String>, remedy: impl Into<String>) -> Fault {
+    pub(crate) fn fault(&self, what: impl Into<String>, remedy: impl Into<String>) -> Fault {
         mistake(self.path.clone(), self.at, BadValue::new(what, remedy)).into()
     }
 }
@@ -280,7 +279,7 @@ fn name_of<'k>(key: &'k Spanned<std::borrow::Cow<'_, str>>) -> &'k str {
 }
 
 /// The candidate that a slip of the pen most likely meant.
-pub(super) fn nearest<'a>(written: &str, candidates: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(written: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace('-', "_");
     let written = plain(written);
     candidates

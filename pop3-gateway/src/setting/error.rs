@@ -59,7 +59,7 @@ impl std::error::Error for ConfigError {}
 
 /// Where settings came from: decides how a remedy names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     /// Keys of a file.
     File,
     /// Flags of the command line, named like the keys but with dashes.
@@ -68,7 +68,7 @@ pub(super) enum Origin {
 
 impl Origin {
     /// How the operator writes this setting.
-    pub(super) fn setting(self, key: &str, value: &str) -> String {
+    pub(crate) fn setting(self, key: &str, value: &str) -> String {
         match (self, value) {
             (Self::File, "true" | "false") => format!("{key} = {value}"),
             (Self::File, _) => format!("{key} = \"{value}\""),
@@ -80,15 +80,15 @@ impl Origin {
 
 /// Something wrong with one setting, before it is known where the setting stands.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// The key, without the path of its table.
-    pub(super) key: &'static str,
-    pub(super) what: String,
-    pub(super) remedy: String,
+    pub(crate) key: &'static str,
+    pub(crate) what: String,
+    pub(crate) remedy: String,
 }
 
 impl Problem {
-    pub(super) fn new(
+    pub(crate) fn new(
         key: &'static str,
         what: impl Into<String>,
         remedy: impl Into<String>,
@@ -101,7 +101,7 @@ impl Problem {
     }
 
     /// The error when the setting was a flag.
-    pub(super) fn of_flag(self) -> ConfigError {
+    pub(crate) fn of_flag(self) -> ConfigError {
         ConfigError {
             file: None,
             position: None,
@@ -115,17 +115,17 @@ impl Problem {
 
 /// What is wrong in a text: a mistake, or several.
 #[derive(Debug, Default)]
-pub(super) struct Fault(Vec<Mistake>);
+pub(crate) struct Fault(Vec<Mistake>);
 
 /// Something wrong at a place in the text.
 #[derive(Debug)]
-pub(super) struct Mistake {
+pub(crate) struct Mistake {
     /// Where in the text, as an offset.
-    pub(super) at: Option<usize>,
+    pub(crate) at: Option<usize>,
     /// The key with its path.
-    pub(super) key: String,
-    pub(super) what: String,
-    pub(super) remedy: String,
+    pub(crate) key: String,
+    pub(crate) what: String,
+    pub(crate) remedy: String,
 }
 
 impl From<Mistake> for Fault {
@@ -136,7 +136,7 @@ impl From<Mistake> for Fault {
 
 impl Fault {
     /// Takes what is wrong out of a result, so that what follows is looked at too.
-    pub(super) fn note<T>(&mut self, result: Result<T, Self>) -> Option<T> {
+    pub(crate) fn note<T>(&mut self, result: Result<T, Self>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(more) => {
@@ -147,7 +147,7 @@ impl Fault {
     }
 
     /// An error if there was a mistake.
-    pub(super) fn found(&mut self) -> Result<(), Self> {
+    pub(crate) fn found(&mut self) -> Result<(), Self> {
         match self.0.is_empty() {
             true => Ok(()),
             false => Err(std::mem::take(self)),
@@ -155,7 +155,7 @@ impl Fault {
     }
 
     /// The error when the text is that of this file.
-    pub(super) fn in_file(mut self, file: &Path, text: &str) -> ConfigError {
+    pub(crate) fn in_file(mut self, file: &Path, text: &str) -> ConfigError {
         self.0.sort_by_key(|mistake| mistake.at);
         let mut errors = self.0.into_iter().map(|mistake| ConfigError {
             file: Some(file.to_owned()),

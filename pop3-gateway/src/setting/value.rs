@@ -4,8 +4,10 @@
 //! months or minutes, `KB` for 1000 or 1024.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
 /// Longer spans are slips of the pen, and would overflow clocks.
@@ -13,13 +15,13 @@ const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// What is wrong with a value, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct BadValue {
-    pub(super) what: String,
-    pub(super) remedy: String,
+pub(crate) struct BadValue {
+    pub(crate) what: String,
+    pub(crate) remedy: String,
 }
 
 impl BadValue {
-    pub(super) fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn new(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             what: what.into(),
             remedy: remedy.into(),
@@ -27,21 +29,29 @@ impl BadValue {
     }
 }
 
-/// A value that can stand behind a key.
-pub(super) trait Value: Sized {
-    fn read(value: &DeValue<'_>) -> Result<Self, BadValue>;
+/// A value that can stand after a key.
+pub(crate) trait Value: Sized {
+    /// Relative paths start at the folder `base`.
+    fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue>;
+
+    /// As `check` tells it.
+    fn show(&self) -> Json;
 }
 
 impl Value for bool {
-    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+    fn read(value: &DeValue<'_>, _: &Path) -> Result<Self, BadValue> {
         value
             .as_bool()
             .ok_or_else(|| expected(value, "true or false, without quotes"))
     }
+
+    fn show(&self) -> Json {
+        json!(self)
+    }
 }
 
 impl Value for u32 {
-    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+    fn read(value: &DeValue<'_>, _: &Path) -> Result<Self, BadValue> {
         let Some(integer) = value.as_integer() else {
             return Err(expected(value, "a whole number, without quotes"));
         };
@@ -52,19 +62,27 @@ impl Value for u32 {
             )
         })
     }
+
+    fn show(&self) -> Json {
+        json!(self)
+    }
 }
 
 impl Value for String {
-    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+    fn read(value: &DeValue<'_>, _: &Path) -> Result<Self, BadValue> {
         value
             .as_str()
             .map(Self::from)
             .ok_or_else(|| expected(value, "a text in quotes"))
     }
+
+    fn show(&self) -> Json {
+        json!(self)
+    }
 }
 
 impl Value for Duration {
-    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+    fn read(value: &DeValue<'_>, _: &Path) -> Result<Self, BadValue> {
         match value.as_str() {
             Some(text) => parse_duration(text),
             None => Err(expected(
@@ -73,30 +91,72 @@ impl Value for Duration {
             )),
         }
     }
+
+    fn show(&self) -> Json {
+        json!(self.as_secs_f64())
+    }
+}
+
+/// How many of something that is counted in memory.
+impl Value for usize {
+    fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
+        u32::read(value, base).map(|count| Self::try_from(count).unwrap_or(Self::MAX))
+    }
+
+    fn show(&self) -> Json {
+        json!(self)
+    }
 }
 
 /// A number of octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size(pub(super) usize);
-
-impl Value for Size {
-    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+impl Value for u64 {
+    fn read(value: &DeValue<'_>, _: &Path) -> Result<Self, BadValue> {
         match value.as_str() {
-            Some(text) => parse_size(text).map(Self),
+            Some(text) => parse_size(text),
             None => Err(expected(
                 value,
                 "a size with its unit in quotes, such as \"256 KiB\"",
             )),
         }
     }
+
+    fn show(&self) -> Json {
+        json!(self)
+    }
+}
+
+/// A file or a folder.
+impl Value for PathBuf {
+    fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
+        let path = String::read(value, base)?;
+        if path.is_empty() {
+            return Err(BadValue::new("the path is empty", "name a file or folder"));
+        }
+        Ok(base.join(path))
+    }
+
+    fn show(&self) -> Json {
+        json!(self)
+    }
+}
+
+/// What need not be said.
+impl<T: Value> Value for Option<T> {
+    fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
+        T::read(value, base).map(Some)
+    }
+
+    fn show(&self) -> Json {
+        self.as_ref().map_or(Json::Null, T::show)
+    }
 }
 
 /// A day, or a moment, in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Date(pub(super) i64);
+pub(crate) struct Date(pub(crate) i64);
 
 impl Value for Date {
-    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+    fn read(value: &DeValue<'_>, _: &Path) -> Result<Self, BadValue> {
         let DeValue::Datetime(datetime) = value else {
             return Err(expected(value, "a date without quotes, such as 2026-11-20"));
         };
@@ -118,6 +178,10 @@ impl Value for Date {
         let days = days_since_1970(date.year.into(), date.month.into(), date.day.into());
         Ok(Self(days * 86_400 + time - minutes * 60))
     }
+
+    fn show(&self) -> Json {
+        json!(self.0)
+    }
 }
 
 /// In the Gregorian calendar, counted in years that begin in March, so that leap days come last.
@@ -133,8 +197,8 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 }
 
 impl Value for SocketAddr {
-    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
-        let text = String::read(value)?;
+    fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
+        let text = String::read(value, base)?;
         text.parse().map_err(|_| {
             BadValue::new(
                 format!("{text:?} is not an IP address with a port"),
@@ -143,22 +207,39 @@ impl Value for SocketAddr {
             )
         })
     }
+
+    fn show(&self) -> Json {
+        json!(self)
+    }
 }
 
 /// A list, or a single value in its place.
 impl<T: Value> Value for Vec<T> {
-    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
+    fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
         match value.as_array() {
-            Some(items) => items.iter().map(|item| T::read(item.get_ref())).collect(),
-            None => T::read(value).map(|single| vec![single]),
+            Some(items) => items
+                .iter()
+                .map(|item| T::read(item.get_ref(), base))
+                .collect(),
+            None => T::read(value, base).map(|single| vec![single]),
         }
+    }
+
+    fn show(&self) -> Json {
+        self.iter().map(T::show).collect()
     }
 }
 
 /// A value out of a fixed set of words.
-pub(super) trait Word: Copy + 'static {
+pub(crate) trait Word: Copy + PartialEq + 'static {
     /// Every word with its meaning.
     const WORDS: &'static [(&'static str, Self)];
+
+    /// The word for it.
+    fn word(self) -> &'static str {
+        let found = Self::WORDS.iter().find(|(_, meaning)| *meaning == self);
+        found.map_or("", |(word, _)| word)
+    }
 
     /// Finds the meaning of a word.
     fn find(text: &str) -> Result<Self, BadValue> {
@@ -179,8 +260,12 @@ pub(super) trait Word: Copy + 'static {
 }
 
 impl<T: Word> Value for T {
-    fn read(value: &DeValue<'_>) -> Result<Self, BadValue> {
-        Self::find(&String::read(value)?)
+    fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
+        Self::find(&String::read(value, base)?)
+    }
+
+    fn show(&self) -> Json {
+        json!(self.word())
     }
 }
 
@@ -195,7 +280,7 @@ fn one_of<'a>(words: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// Reads a span of time such as `10m` or `1h 30m`.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, BadValue> {
+fn parse_duration(text: &str) -> Result<Duration, BadValue> {
     const UNITS: &[&str] = &[
         "ms", "s", "sec", "secs", "second", "seconds", "m", "min", "mins", "minute", "minutes",
         "h", "hr", "hrs", "hour", "hours", "d", "day", "days",
@@ -224,7 +309,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, BadValue> {
 }
 
 /// Reads a number of octets such as `256 KiB`.
-pub(super) fn parse_size(text: &str) -> Result<usize, BadValue> {
+fn parse_size(text: &str) -> Result<u64, BadValue> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let shift = match unit.trim_start_matches(' ') {
@@ -249,7 +334,7 @@ pub(super) fn parse_size(text: &str) -> Result<usize, BadValue> {
         }
     };
     let too_large = || BadValue::new(format!("{text:?} is too large"), "write less");
-    let number: usize = number.parse().map_err(|_| match number {
+    let number: u64 = number.parse().map_err(|_| match number {
         "" => BadValue::new(
             format!("{text:?} has no number"),
             "write for example \"256 KiB\"",
@@ -260,7 +345,7 @@ pub(super) fn parse_size(text: &str) -> Result<usize, BadValue> {
 }
 
 /// `"3" where ... is expected`
-pub(super) fn expected(value: &DeValue<'_>, what: &str) -> BadValue {
+pub(crate) fn expected(value: &DeValue<'_>, what: &str) -> BadValue {
     BadValue::new(format!("this is {}", kind(value)), format!("write {what}"))
 }
 

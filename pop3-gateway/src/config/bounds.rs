@@ -1,0 +1,165 @@
+//! `[limits]` and `[timers]`: how much and how long.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pop3_proto::server::Policy;
+use pop3_server::delay::Delay;
+use pop3_server::limit::Limits;
+use serde_json::Value as Json;
+use toml::de::DeValue;
+
+use crate::setting::document::Table;
+use crate::setting::error::{Fault, Problem};
+use crate::setting::value::{BadValue, Value};
+use crate::setting::{Row, rows};
+
+/// RFC 1939 section 3: an autologout timer must be of at least 10 minutes.
+const AUTOLOGOUT_FLOOR: Duration = Duration::from_secs(10 * 60);
+
+/// What holds for all listeners together, or for the sessions of each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// How many connections may stand at once.
+    pub limits: Limits,
+    /// How many may stand before login, where the operator said so.
+    strangers: Option<usize>,
+    /// How long the logins of an address or a name wait after a failed one.
+    pub delay: Delay,
+    /// How many octets may be fetched ahead for all sessions together.
+    pub read_ahead_total: u64,
+    /// What every session may take; the listeners add what they offer.
+    pub policy: Policy,
+    /// How long running responses may take when the gateway is told to stop.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        let mut bounds = Self {
+            limits: Limits {
+                per_address: 50,
+                ..Limits::default()
+            },
+            strangers: None,
+            delay: Delay::default(),
+            read_ahead_total: 256 << 20,
+            policy: Policy::default(),
+            shutdown_grace: Duration::from_secs(30),
+        };
+        bounds.allow(1000);
+        bounds
+    }
+}
+
+/// `[limits]`
+pub(crate) const LIMITS: &[Row<Bounds>] = rows! { Bounds:
+    /// Connections at once: in all, from one IPv4 address or IPv6 /64, into one mailbox.
+    told "connections" "1000" => (limits.total),
+    /// Of these, so many that have not logged in. When they are all taken, the oldest one from the most crowded
+    /// address (IPv6: network) makes room for a newcomer. Half of all, fifty at least, if it is left out.
+    told "connections_before_login" "500" => (with set_strangers, show_strangers),
+    told "connections_per_address" "50" => (limits.per_address),
+    told "connections_per_user" "10" => (limits.per_user),
+    /// How long an address (IPv6 /64) waits after a failed login until the password of its next one is looked at,
+    /// right or wrong, one at a time. It doubles with every further failure, up to the second value, and so it does for
+    /// a name that is guessed from several addresses. A device that was right lately does not wait for others behind
+    /// its address. "0s" for both: nobody waits.
+    "failed_login_delay" r#""2s""# => (delay.first),
+    "failed_login_delay_max" r#""30s""# => (delay.most),
+    /// After so many logins without success, whatever the reason, or bad commands in a row, the connection is cut.
+    told "failed_logins" "3" => (policy.failed_logins),
+    "bad_commands_before_login" "10" => (policy.bad_commands_before_login),
+    "bad_commands" "50" => (policy.bad_commands),
+    /// How much may be fetched ahead for all sessions together.
+    "read_ahead_total" r#""256 MiB""# => (read_ahead_total),
+};
+
+/// `[timers]`
+pub(crate) const TIMERS: &[Row<Bounds>] = rows! { Bounds:
+    /// From the greeting until the credentials are found good, in all; a login that takes longer is answered
+    /// "-ERR [SYS/TEMP]".
+    told "login_grace" r#""3m""# => (policy.login_grace),
+    /// Idle clients are cut off after this time, and nothing is deleted. At least "10m".
+    told "autologout" r#""10m""# => (policy.autologout),
+    /// So are clients that leave what is sent to them unread. At least "10m".
+    told "stalled_reader" r#""10m""# => (policy.stalled_reader),
+    /// How long running responses may take when the gateway is told to stop.
+    told "shutdown_grace" r#""30s""# => (shutdown_grace),
+};
+
+fn set_strangers(bounds: &mut Bounds, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
+    bounds.strangers = Value::read(value, base)?;
+    Ok(())
+}
+
+fn show_strangers(bounds: &Bounds) -> Json {
+    bounds.limits.strangers.show()
+}
+
+impl Bounds {
+    pub(super) fn read_limits(&mut self, mut table: Table<'_>) -> Result<(), Fault> {
+        table.rows(LIMITS, self);
+        table.finish()?;
+        self.allow(self.limits.total);
+        self.check_limits().map_err(|problem| table.fault(problem))
+    }
+
+    pub(super) fn read_timers(&mut self, mut table: Table<'_>) -> Result<(), Fault> {
+        table.rows(TIMERS, self);
+        table.finish()?;
+        self.check_timers().map_err(|problem| table.fault(problem))
+    }
+
+    /// So many connections in all, and before login what was said, or half of them.
+    pub fn allow(&mut self, connections: usize) {
+        let usual = (connections / 2).max(50);
+        self.limits.total = connections;
+        self.limits.strangers = self.strangers.unwrap_or(usual).min(connections);
+    }
+
+    fn check_limits(&self) -> Result<(), Problem> {
+        let (limits, policy) = (&self.limits, &self.policy);
+        let shut = [
+            ("connections", limits.total == 0),
+            ("connections_before_login", limits.strangers == 0),
+            ("connections_per_address", limits.per_address == 0),
+            ("connections_per_user", limits.per_user == 0),
+            ("failed_logins", policy.failed_logins == 0),
+            (
+                "bad_commands_before_login",
+                policy.bad_commands_before_login == 0,
+            ),
+            ("bad_commands", policy.bad_commands == 0),
+        ];
+        if let Some((key, _)) = shut.iter().find(|(_, shut)| *shut) {
+            let remedy = "write at least 1; there is no unlimited, but large numbers are fine";
+            return Err(Problem::new(key, "0 would shut everybody out", remedy));
+        }
+        if self.delay.most < self.delay.first {
+            return Err(Problem::new(
+                "failed_login_delay_max",
+                "this is less than failed_login_delay",
+                "write at least as much",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_timers(&self) -> Result<(), Problem> {
+        for (key, span) in [
+            ("autologout", self.policy.autologout),
+            ("stalled_reader", self.policy.stalled_reader),
+        ] {
+            if span < AUTOLOGOUT_FLOOR {
+                let what = "less than 10 minutes cuts off honest clients (RFC 1939 section 3)";
+                return Err(Problem::new(key, what, "write at least \"10m\""));
+            }
+        }
+        if self.policy.login_grace < Duration::from_secs(10) {
+            let what = "nobody can log in that fast";
+            return Err(Problem::new("login_grace", what, "write at least \"10s\""));
+        }
+        Ok(())
+    }
+}
