@@ -50,17 +50,16 @@ impl ImapBackend {
         } else {
             config.response_timeout
         };
-        let patience = if self.link == Link::Ready && self.client.seems_over() {
+        let patience = if self.link.is_ready() && self.client.seems_over() {
             patience.min(OVER)
         } else {
             patience
         };
         let answer_due = clock.progress + patience;
-        match self.link {
+        match &self.link {
             Link::Down | Link::Finished => None,
-            Link::Connecting | Link::Handshake => Some(self.connect_due()),
-            Link::Opening => {
-                let opening = self.opening.as_ref()?;
+            Link::Connecting(_) | Link::Handshake(_) => Some(self.connect_due()),
+            Link::Opening(opening) => {
                 if opening.awaits_client() {
                     return None;
                 }
@@ -95,10 +94,8 @@ impl ImapBackend {
     /// them.
     fn connect_due(&self) -> (Time, Reason) {
         let due = self.clock.sought + self.config.connect_timeout;
-        let login = self
-            .opening
-            .as_ref()
-            .and_then(|opening| self.login_due(opening));
+        let opening = self.link.as_opening();
+        let login = opening.and_then(|opening| self.login_due(opening));
         (login.map_or(due, |login| login.min(due)), Reason::Connect)
     }
 
@@ -106,11 +103,11 @@ impl ImapBackend {
     fn login_due(&self, opening: &Opening) -> Option<Time> {
         let limit = self.clock.asked + self.config.login_timeout;
         opening.first.then(|| match opening.step {
-            Step::Folder => limit.max(self.clock.progress + LULL),
+            Step::Folder(_) => limit.max(self.clock.progress + LULL),
             Step::Greeting
             | Step::StartTls
             | Step::Capability
-            | Step::Login
+            | Step::Login(_)
             | Step::CapabilityAgain
             | Step::Enable => limit,
         })
@@ -135,14 +132,8 @@ impl ImapBackend {
     /// A client that gave up does not read why, its operator does.
     pub(super) fn note_abandoned_login(&mut self) {
         let waited = self.clock.now.since(self.clock.asked);
-        if !self.opening.as_ref().is_some_and(|opening| opening.first) || waited < NOTICEABLE {
-            return;
-        }
-        if self
-            .opening
-            .as_ref()
-            .is_some_and(|opening| opening.awaits_client())
-        {
+        let opening = self.link.as_opening().filter(|opening| opening.first);
+        if waited < NOTICEABLE || opening.is_none_or(Opening::awaits_client) {
             return;
         }
         let text = self.what_is_late();
@@ -157,30 +148,31 @@ impl ImapBackend {
         let clock = &self.clock;
         let since_sought = clock.now.since(clock.sought);
         let waited = clock.now.since(clock.progress);
-        let opening = self.opening.as_ref();
-        let trouble = match (self.link, opening.map(|opening| opening.step)) {
-            (Link::Connecting | Link::Down, _) => Trouble::ConnectSilent {
+        let trouble = match &self.link {
+            Link::Connecting(_) | Link::Down => Trouble::ConnectSilent {
                 waited: since_sought,
             },
-            (Link::Handshake, _) => Trouble::TlsSilent {
+            Link::Handshake(_) => Trouble::TlsSilent {
                 waited: since_sought,
             },
-            (Link::Opening, Some(Step::Greeting)) => Trouble::GreetingSilent {
-                waited: since_sought,
-                tls: opening.is_some_and(|opening| opening.secure),
-            },
-            (Link::Opening, step) => Trouble::Silent {
+            Link::Opening(opening) if matches!(opening.step, Step::Greeting) => {
+                Trouble::GreetingSilent {
+                    waited: since_sought,
+                    tls: opening.secure,
+                }
+            }
+            Link::Opening(opening) => Trouble::Silent {
                 waited,
-                due: match step {
-                    Some(Step::StartTls) => "the answer to STARTTLS",
-                    Some(Step::Capability | Step::CapabilityAgain) => "the answer to CAPABILITY",
-                    Some(Step::Login) => "the answer to the login",
-                    Some(Step::Enable) => "the answer to ENABLE",
-                    Some(Step::Folder) => "the folder and its listing",
-                    Some(Step::Greeting) | None => "its greeting",
+                due: match opening.step {
+                    Step::StartTls => "the answer to STARTTLS",
+                    Step::Capability | Step::CapabilityAgain => "the answer to CAPABILITY",
+                    Step::Login(_) => "the answer to the login",
+                    Step::Enable => "the answer to ENABLE",
+                    Step::Folder(_) => "the folder and its listing",
+                    Step::Greeting => "its greeting",
                 },
             },
-            (Link::Ready | Link::Finished, _) => Trouble::Silent {
+            Link::Ready | Link::Finished => Trouble::Silent {
                 waited,
                 due: "an answer",
             },

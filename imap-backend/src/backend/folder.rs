@@ -10,7 +10,7 @@ use pop3_proto::backend::{Access, Failure, Note};
 use super::ImapBackend;
 use super::link::Link;
 use super::maildrop::Maildrop;
-use super::opening::Step;
+use super::opening::{Folder, Opening, Step};
 use crate::capability::Capability;
 use crate::client::{Notice, Purpose};
 use crate::command::Command;
@@ -21,6 +21,29 @@ use crate::table::Scan;
 impl ImapBackend {
     /// Sends what opens the folder, in one flight if possible.
     pub(super) fn open_folder(&mut self) {
+        if self.prepare_folder() {
+            self.select();
+        } else {
+            self.step(Step::Enable);
+        }
+    }
+
+    /// Sends what opens the folder in the flight of LOGIN, where the server is one that takes it.
+    pub(super) fn open_folder_ahead(&mut self) {
+        let suits = |opening: &mut Opening| opening.suits_pipelining;
+        if !self.link.opening().is_some_and(suits) || !self.prepare_folder() {
+            return;
+        }
+        let mut folder = self.send_select(Folder::default());
+        folder.in_doubt = !self.config.learned.keeps_pipelined();
+        if let Some(login) = self.link.opening().and_then(Opening::login) {
+            login.ahead = Some(folder);
+        }
+    }
+
+    /// Sends what comes before SELECT. Returns whether SELECT can follow at once: how the name is written may
+    /// depend on the answer.
+    fn prepare_folder(&mut self) -> bool {
         if self.config.quirks.send_id || self.config.learned.wants_id() {
             self.say_id();
         }
@@ -30,20 +53,13 @@ impl ImapBackend {
         if enable {
             self.put(Command::EnableUtf8, Purpose::Enable);
         }
-        if enable && !self.config.folder.is_ascii() {
-            // how the name is written depends on the answer
-            if let Some(opening) = &mut self.opening {
-                opening.step = Step::Enable;
-            }
-        } else {
-            self.select();
-        }
+        !enable || self.config.folder.is_ascii()
     }
 
     /// Who the gateway is, once for each connection and where the server wants to know.
     fn say_id(&mut self) {
         let can = self.client.can(Capability::Id);
-        if let Some(opening) = &mut self.opening
+        if let Some(opening) = self.link.opening()
             && can
             && !mem::replace(&mut opening.id_said, true)
         {
@@ -55,9 +71,11 @@ impl ImapBackend {
     pub(super) fn say_again(&mut self) {
         let from = self.client.next_tag();
         self.client.hold_back_no_more(from);
-        if let Some(opening) = &mut self.opening {
-            opening.again_from = Some(from);
+        if let Some(opening) = self.link.opening() {
             opening.id_said = false;
+            if let Some(folder) = opening.folder() {
+                folder.again_from = Some(from);
+            }
         }
         self.open_folder();
     }
@@ -65,17 +83,16 @@ impl ImapBackend {
     /// The folder was refused, perhaps because ID has to come first: then it is said, and the rest once
     /// more. Returns whether that is under way.
     pub(super) fn try_with_id(&mut self, notice: &Notice) -> bool {
-        let Some(opening) = &self.opening else {
+        let from = self.client.next_tag();
+        let can = self.client.can(Capability::Id) && error::may_want_id(notice);
+        let Some(opening) = self.link.opening().filter(|opening| !opening.id_said) else {
             return false;
         };
-        if opening.id_said || !self.client.can(Capability::Id) || !error::may_want_id(notice) {
+        let Some(folder) = opening.folder().filter(|_| can) else {
             return false;
-        }
-        let from = self.client.next_tag();
-        if let Some(opening) = &mut self.opening {
-            opening.again_from = Some(from);
-            opening.in_doubt = false;
-        }
+        };
+        folder.again_from = Some(from);
+        folder.in_doubt = false;
         self.say_id();
         self.select();
         true
@@ -84,19 +101,22 @@ impl ImapBackend {
     /// The folder is open: what was said twice was lost or not, and only the second listing counts.
     pub(super) fn selected(&mut self) {
         let flags = self.client.watch.is_some();
-        let Some(opening) = &mut self.opening else {
+        let Some(opening) = self.link.opening() else {
             return;
         };
-        opening.selected = true;
-        let Some(from) = opening.again_from else {
+        let id_said = opening.id_said;
+        let Some(folder) = opening.folder() else {
             return;
         };
-        opening.scan = Scan::default();
-        opening.scan.with_flags(flags);
-        opening
-            .scan
-            .expect(opening.exists.min(self.config.max_messages));
-        let (in_doubt, id_said) = (opening.in_doubt, opening.id_said);
+        folder.selected = true;
+        let Some(from) = folder.again_from else {
+            return;
+        };
+        folder.scan = Scan::default();
+        folder.scan.with_flags(flags);
+        let max = self.config.max_messages;
+        folder.scan.expect(folder.exists.min(max));
+        let in_doubt = folder.in_doubt;
         let at = &self.config.endpoint;
         let place = format!("{} port {}", at.host, at.port);
         let learned = &self.config.learned;
@@ -116,40 +136,35 @@ impl ImapBackend {
     }
 
     pub(super) fn select(&mut self) {
+        let folder = self.link.opening().map(Opening::take_folder);
+        let folder = self.send_select(folder.unwrap_or_default());
+        self.step(Step::Folder(folder));
+    }
+
+    fn send_select(&mut self, mut opened: Folder) -> Folder {
         let hides = self.plan_of_deletion().hides;
-        let hides = hides.map(|flag| flag.name().into());
-        let read_only = self.asked_read_only();
-        let Some(opening) = &mut self.opening else {
-            return;
-        };
-        opening.step = Step::Folder;
-        let first = opening.first;
-        self.client.watch = hides;
+        self.client.watch = hides.map(|flag| flag.name().into());
         let flags = self.client.watch.is_some();
-        opening.scan.with_flags(flags);
-        let folder = self.client.folder_name(&self.config.folder);
-        self.put(
-            Command::Select {
-                folder: &folder,
-                read_only,
-            },
-            Purpose::Select,
-        );
-        if first {
+        opened.scan.with_flags(flags);
+        let folder = &self.client.folder_name(&self.config.folder);
+        let read_only = self.asked_read_only();
+        self.put(Command::Select { folder, read_only }, Purpose::Select);
+        if self.link.is_first() {
             self.ask_for_way();
             self.put(Command::Scan { to: None, flags }, Purpose::Scan);
         }
+        opened
     }
 
     pub(super) fn scanned(&mut self, notice: &Notice) {
-        let Some(opening) = &mut self.opening else {
+        let Some(folder) = self.link.opening().and_then(Opening::folder) else {
             return;
         };
         if let Code::MessageLimit(Some(lowest @ 2..)) = notice.code
-            && opening.scan_to.is_none_or(|last| lowest <= last)
+            && folder.scan_to.is_none_or(|last| lowest <= last)
         {
             // the server did the messages from this one up; the others are asked for again
-            opening.scan_to = Some(lowest - 1);
+            folder.scan_to = Some(lowest - 1);
             let flags = self.client.watch.is_some();
             return self.put(
                 Command::Scan {
@@ -159,15 +174,15 @@ impl ImapBackend {
                 Purpose::Scan,
             );
         }
-        let listed = opening.scan.settle();
-        let short = (listed as u64) < u64::from(opening.exists);
+        let listed = folder.scan.settle();
+        let short = (listed as u64) < u64::from(folder.exists);
         // an empty folder has nothing that `1:*` could mean, and some servers say so
         if notice.kind != Kind::Ok && short {
             let failure = error::command("listing", notice);
             return self.deny(Denial::Failed(failure));
         }
-        let lacking = short || opening.scan.lacks_something();
-        if lacking && !mem::replace(&mut opening.scanned_again, true) {
+        let lacking = short || folder.scan.lacks_something();
+        if lacking && !mem::replace(&mut folder.scanned_again, true) {
             // messages may have gone meanwhile: a NOOP makes the server say so
             self.put(Command::Noop, Purpose::Keep);
             let flags = self.client.watch.is_some();
@@ -175,15 +190,15 @@ impl ImapBackend {
         }
         // a few that cannot be listed must not hide the others
         if short && listed == 0 {
-            let detail = format!("upstream lists none of {} messages", opening.exists);
+            let detail = format!("upstream lists none of {} messages", folder.exists);
             return self.deny(Denial::Failed(Failure::temporary(detail)));
         }
-        let Some(validity) = opening.validity else {
+        let Some(validity) = folder.validity else {
             let detail = "upstream gives no UIDVALIDITY: messages could not be told apart";
             return self.deny(Denial::Failed(Failure::permanent(detail)));
         };
-        let scan = mem::take(&mut opening.scan);
-        let (read_only, lasts) = (opening.read_only, opening.lasts);
+        let scan = mem::take(&mut folder.scan);
+        let (read_only, lasts) = (folder.read_only, folder.lasts);
         let read_only = read_only || self.asked_read_only();
         if lasts == Some(false)
             && !read_only
@@ -202,10 +217,12 @@ impl ImapBackend {
     }
 
     pub(super) fn opened_again(&mut self) {
-        let Some(opening) = &self.opening else { return };
-        let validity = opening.validity;
+        let Some(folder) = self.link.opening().and_then(Opening::folder) else {
+            return;
+        };
+        let validity = folder.validity;
         if validity == Some(self.maildrop.uid_validity) {
-            self.maildrop.read_only |= opening.read_only;
+            self.maildrop.read_only |= folder.read_only;
             self.ready();
         } else {
             let failure = self.renumbered(validity);
@@ -214,8 +231,9 @@ impl ImapBackend {
     }
 
     pub(super) fn ready(&mut self) {
-        self.maildrop.exists = self.opening.take().map_or(0, |opening| opening.exists);
-        self.link = Link::Ready;
+        let folder = self.link.opening().and_then(Opening::folder);
+        self.maildrop.exists = folder.map_or(0, |folder| folder.exists);
+        self.enter(Link::Ready);
         self.client.watch = None;
         self.client.mask.clear();
     }

@@ -21,17 +21,53 @@ use crate::grammar::{Code, Kind};
 /// How long a failed attempt to reconnect is the answer to everything.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// How far the connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How far the connection is, and on the way to the folder how far that is.
+#[derive(Debug)]
 pub(super) enum Link {
     Down,
-    Connecting,
-    Handshake,
+    Connecting(Box<Opening>),
+    Handshake(Box<Opening>),
     /// From the greeting to the open folder.
-    Opening,
+    Opening(Box<Opening>),
     Ready,
     /// Good-bye is said; nothing happens any more.
     Finished,
+}
+
+impl Link {
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self, Self::Ready)
+    }
+
+    /// Whether there is no connection.
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self, Self::Down | Self::Finished)
+    }
+
+    /// The opening under way.
+    pub(super) fn opening(&mut self) -> Option<&mut Opening> {
+        match self {
+            Self::Connecting(opening) | Self::Handshake(opening) | Self::Opening(opening) => {
+                Some(opening)
+            }
+            Self::Down | Self::Ready | Self::Finished => None,
+        }
+    }
+
+    /// The same, to look at.
+    pub(super) fn as_opening(&self) -> Option<&Opening> {
+        match self {
+            Self::Connecting(opening) | Self::Handshake(opening) | Self::Opening(opening) => {
+                Some(opening)
+            }
+            Self::Down | Self::Ready | Self::Finished => None,
+        }
+    }
+
+    /// Whether it is the login of the session that is under way.
+    pub(super) fn is_first(&self) -> bool {
+        self.as_opening().is_some_and(|opening| opening.first)
+    }
 }
 
 /// What the backend knows of time.
@@ -60,7 +96,7 @@ impl Clock {
 impl ImapBackend {
     /// Reconnects if there is work and no connection.
     pub(super) fn seek_link(&mut self) {
-        if self.link != Link::Down || !self.has_work() {
+        if !matches!(self.link, Link::Down) || !self.has_work() {
             return;
         }
         let broken = self.broken.clone().or_else(|| {
@@ -74,26 +110,47 @@ impl ImapBackend {
                     "connection lost, and the login was relayed",
                 ));
             }
-            None => {
-                self.opening = Some(Box::new(Opening::again()));
-                self.connect();
-            }
+            None => self.connect(Opening::new(false)),
         }
     }
 
-    pub(super) fn connect(&mut self) {
+    pub(super) fn connect(&mut self, opening: Opening) {
         self.effects
             .push_back(Effect::Connect(self.config.endpoint.clone()));
-        self.link = Link::Connecting;
+        self.enter(Link::Connecting(Box::new(opening)));
         self.clock.progress = self.clock.now;
         self.clock.sought = self.clock.now;
     }
 
+    /// Every change of the link goes through here; returns the one that was left.
+    pub(super) fn enter(&mut self, link: Link) -> Link {
+        mem::replace(&mut self.link, link)
+    }
+
+    /// The opening goes on.
+    fn go_on(&mut self, to: fn(Box<Opening>) -> Link) {
+        match self.enter(Link::Down) {
+            Link::Connecting(opening) | Link::Handshake(opening) | Link::Opening(opening) => {
+                self.enter(to(opening));
+            }
+            other @ (Link::Down | Link::Ready | Link::Finished) => {
+                self.enter(other);
+            }
+        }
+    }
+
+    /// And every step of the opening.
+    pub(super) fn step(&mut self, step: Step) {
+        if let Some(opening) = self.link.opening() {
+            opening.step = step;
+        }
+    }
+
     pub(super) fn connected(&mut self) {
-        if self.link == Link::Connecting {
+        if let Link::Connecting(_) = self.link {
             match self.config.security {
                 Security::Implicit => self.shake_hands(),
-                Security::Clear | Security::StartTls => self.link = Link::Opening,
+                Security::Clear | Security::StartTls => self.go_on(Link::Opening),
             }
         }
     }
@@ -101,12 +158,12 @@ impl ImapBackend {
     pub(super) fn shake_hands(&mut self) {
         let server_name = self.config.server_name.clone();
         self.effects.push_back(Effect::StartTls { server_name });
-        self.link = Link::Handshake;
+        self.go_on(Link::Handshake);
     }
 
     pub(super) fn tls_ready(&mut self) {
-        if self.link == Link::Handshake {
-            self.link = Link::Opening;
+        if let Link::Handshake(_) = self.link {
+            self.go_on(Link::Opening);
             self.secured();
         }
     }
@@ -114,16 +171,16 @@ impl ImapBackend {
     /// The driver says that the connection is gone.
     pub(super) fn lost(&mut self, failure: Failure) {
         match self.link {
-            Link::Connecting | Link::Handshake => self.lose(failure),
-            Link::Opening | Link::Ready => self.gone = Some(self.closed(failure)),
+            Link::Connecting(_) | Link::Handshake(_) => self.lose(failure),
+            Link::Opening(_) | Link::Ready => self.gone = Some(self.closed(failure)),
             Link::Down | Link::Finished => {}
         }
     }
 
     /// A connection that ends before the greeting has a likely cause of its own.
     fn closed(&self, failure: Failure) -> Failure {
-        match &self.opening {
-            Some(opening) if opening.step == Step::Greeting => {
+        match self.link.as_opening() {
+            Some(opening) if matches!(opening.step, Step::Greeting) => {
                 let tls = opening.secure;
                 let text = self.in_words(Trouble::GreetingClosed { tls });
                 Failure::new(failure.kind, format!("{text} ({})", failure.detail))
@@ -134,7 +191,7 @@ impl ImapBackend {
 
     /// Gives a connection up that is of no use any more.
     pub(super) fn drop_link(&mut self, failure: Failure) {
-        if !matches!(self.link, Link::Down | Link::Finished) {
+        if !self.link.is_none() {
             self.effects.push_back(Effect::Disconnect);
         }
         self.lose(failure);
@@ -146,9 +203,12 @@ impl ImapBackend {
         self.gone = None;
         self.maildrop.forget_numbers();
         self.client.reset();
-        match mem::replace(&mut self.link, Link::Down) {
-            Link::Connecting | Link::Handshake | Link::Opening => {
-                if self.opening.take().is_some_and(|opening| opening.first) {
+        if let Link::Finished = self.link {
+            return;
+        }
+        match self.enter(Link::Down) {
+            Link::Connecting(opening) | Link::Handshake(opening) | Link::Opening(opening) => {
+                if opening.first {
                     self.conclude(Denial::Failed(failure));
                 } else {
                     self.clock.not_before = self.clock.now + PAUSE;
@@ -159,14 +219,13 @@ impl ImapBackend {
                 self.reading_interrupted(&failure);
                 self.update_interrupted(&failure);
             }
-            Link::Down => {}
-            Link::Finished => self.link = Link::Finished,
+            Link::Down | Link::Finished => {}
         }
     }
 
     /// The folder cannot be opened.
     pub(super) fn deny(&mut self, denial: Denial) {
-        if self.opening.as_ref().is_some_and(|opening| opening.first) {
+        if self.link.is_first() {
             self.conclude(denial);
             return;
         }
@@ -185,7 +244,7 @@ impl ImapBackend {
     }
 
     /// The end of a login that failed.
-    fn conclude(&mut self, denial: Denial) {
+    pub(super) fn conclude(&mut self, denial: Denial) {
         self.answers.push_back(match denial {
             Denial::Refused(refusal) => Answer::Refused(refusal),
             Denial::Failed(failure) => Answer::Failed(failure),
@@ -198,7 +257,7 @@ impl ImapBackend {
         if notice.kind == Kind::Bye {
             self.bye = Some(error::command("connection", notice));
         } else if let Code::UidValidity(validity) = notice.code
-            && self.link == Link::Ready
+            && self.link.is_ready()
             && validity != self.maildrop.uid_validity
         {
             let failure = self.renumbered(Some(validity));

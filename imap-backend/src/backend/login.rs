@@ -4,12 +4,12 @@
 
 use alloc::format;
 use alloc::string::ToString;
+use core::mem;
 
 use pop3_proto::backend::{Failure, Note, Refusal, RefusalKind};
 use pop3_proto::trouble::Trouble;
 
-use super::link::Link;
-use super::opening::Step;
+use super::opening::{Login, Opening, Step};
 use super::{Answer, ImapBackend};
 use crate::auth::{self, Method, Next};
 use crate::capability::{Capabilities, Capability};
@@ -25,7 +25,7 @@ impl ImapBackend {
     fn say_origin(&mut self) {
         let Some(client) = self.origin else { return };
         if self.client.can(Capability::Id) {
-            if let Some(opening) = &mut self.opening {
+            if let Some(opening) = self.link.opening() {
                 opening.id_said = true;
             }
             self.put(Command::IdOf { client }, Purpose::Id);
@@ -36,10 +36,8 @@ impl ImapBackend {
 
     /// What a login would meet here, and nothing more.
     fn look(&mut self) {
-        if let Some(opening) = &mut self.opening {
-            // from here on a good-bye is understood
-            opening.step = Step::Login;
-        }
+        // from here on a good-bye is understood
+        self.step(Step::Login(Login::default()));
         let none = Capabilities::default();
         let capabilities = self.client.capabilities().unwrap_or(&none);
         let offered = capabilities.to_string();
@@ -76,7 +74,9 @@ impl ImapBackend {
     }
 
     pub(super) fn log_in(&mut self) {
-        let Some(opening) = &self.opening else { return };
+        let Some(opening) = self.link.opening() else {
+            return;
+        };
         if self.config.security != Security::Clear && !opening.secure {
             let detail = "the connection is not under TLS";
             return self.deny(Denial::Failed(Failure::permanent(detail)));
@@ -85,9 +85,7 @@ impl ImapBackend {
             return self.look();
         }
         self.say_origin();
-        let (Some(opening), Some(open)) = (&mut self.opening, &self.open) else {
-            return;
-        };
+        let Some(open) = &self.open else { return };
         let none = Capabilities::default();
         let capabilities = self.client.capabilities().unwrap_or(&none);
         let chosen = auth::choose(
@@ -99,10 +97,15 @@ impl ImapBackend {
         let utf8_is_settled =
             !open.utf8 || capabilities.has(Capability::Utf8Accept) && self.config.folder.is_ascii();
         let initial_response = capabilities.has(Capability::SaslIr);
-        opening.step = Step::Login;
-        opening.capabilities_before = self.client.capabilities_heard();
+        let mut login = Login {
+            capabilities_before: self.client.capabilities_heard(),
+            ..Login::default()
+        };
         match chosen {
-            Err(refusal) => self.deny(Denial::Refused(refusal)),
+            Err(refusal) => {
+                self.step(Step::Login(login));
+                self.deny(Denial::Refused(refusal));
+            }
             Ok(Method::Login { user, password }) => {
                 // a server that repeats a command repeats it as it was written
                 let written = command::escaped(password.expose());
@@ -110,23 +113,11 @@ impl ImapBackend {
                     .mask
                     .add(written.as_slice().into(), "<password>");
                 self.client.mask.add_of(&user, &password);
-                let login = Command::Login {
-                    user: &user,
-                    password: &password,
-                };
-                let suits_pipelining = opening.suits_pipelining;
-                self.put(login, Purpose::Login);
-                if suits_pipelining
-                    && utf8_is_settled
-                    && self.client.between_commands()
-                    && self.link == Link::Opening
-                {
-                    self.open_folder();
-                    if let Some(opening) = &mut self.opening {
-                        opening.pipelined = true;
-                        opening.in_doubt = !self.config.learned.keeps_pipelined();
-                        opening.step = Step::Login;
-                    }
+                let (user, password) = (&user, &password);
+                self.step(Step::Login(login));
+                self.put(Command::Login { user, password }, Purpose::Login);
+                if utf8_is_settled && self.client.between_commands() {
+                    self.open_folder_ahead();
                 }
             }
             Ok(Method::Sasl(mut exchange)) => {
@@ -144,7 +135,8 @@ impl ImapBackend {
                     None
                 };
                 let mechanism = exchange.mechanism.clone();
-                opening.exchange = Some(exchange);
+                login.exchange = Some(exchange);
+                self.step(Step::Login(login));
                 let initial = initial.as_ref();
                 let command = Command::Authenticate {
                     mechanism: &mechanism,
@@ -156,19 +148,16 @@ impl ImapBackend {
     }
 
     pub(super) fn challenged(&mut self, challenge: &[u8]) {
-        let Some(opening) = &mut self.opening else {
+        let Some(login) = self.link.opening().and_then(Opening::login) else {
             return;
         };
-        let Some(exchange) = &mut opening.exchange else {
+        let Some(exchange) = login.exchange.as_mut().filter(|_| !login.asks) else {
             return;
         };
-        if opening.asks {
-            return;
-        }
         match exchange.challenged(challenge) {
             Next::Answer(message) => self.client.answer(&message),
             Next::Ask(challenge) => {
-                opening.asks = true;
+                login.asks = true;
                 self.answers.push_back(Answer::Challenge(challenge));
             }
             Next::Cancel => {
@@ -180,21 +169,24 @@ impl ImapBackend {
     }
 
     pub(super) fn authenticated(&mut self) {
-        let Some(opening) = &mut self.opening else {
+        let Some(opening) = self.link.opening() else {
             return;
         };
-        if opening.step != Step::Login {
+        let first = opening.first;
+        let Some(login) = opening.login() else {
             return;
-        }
-        opening.exchange = None;
-        opening.asks = false;
-        let pipelined = opening.pipelined;
-        self.client.settled = self.client.capabilities_heard() != opening.capabilities_before;
-        if opening.first {
+        };
+        let Login {
+            capabilities_before,
+            ahead,
+            ..
+        } = mem::take(login);
+        self.client.settled = self.client.capabilities_heard() != capabilities_before;
+        if first {
             self.answers.push_back(Answer::Authenticated);
         }
-        if pipelined {
-            opening.step = Step::Folder;
+        if let Some(folder) = ahead {
+            self.step(Step::Folder(folder));
         } else if self.wants_utf8()
             && !self.client.settled
             && !self.client.can(Capability::Utf8Accept)
@@ -206,10 +198,8 @@ impl ImapBackend {
     }
 
     pub(super) fn not_authenticated(&mut self, notice: &Notice) {
-        let explained = self
-            .opening
-            .as_mut()
-            .and_then(|opening| opening.exchange.take());
+        let login = self.link.opening().and_then(Opening::login);
+        let explained = login.and_then(|login| login.exchange.take());
         let was_sasl = explained.is_some();
         let explained = explained
             .map(|exchange| exchange.explained)

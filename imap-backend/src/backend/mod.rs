@@ -40,7 +40,6 @@ use crate::config::Config;
 use alert::Said;
 use link::{Clock, Link};
 use maildrop::Maildrop;
-use opening::Opening;
 use reading::Reading;
 use reply::Answer;
 use trouble::Trouble;
@@ -64,7 +63,6 @@ pub struct ImapBackend {
     bye: Option<Failure>,
     /// What the session asked for at login; kept to reconnect.
     open: Option<Open>,
-    opening: Option<Box<Opening>>,
     maildrop: Maildrop,
     /// The maildrop cannot be had again in this session.
     broken: Option<Failure>,
@@ -102,7 +100,6 @@ impl ImapBackend {
             gone: None,
             bye: None,
             open: None,
-            opening: None,
             maildrop: Maildrop::default(),
             broken: None,
             trouble: Box::default(),
@@ -151,7 +148,7 @@ impl ImapBackend {
     fn advance(&mut self) {
         loop {
             self.seek_link();
-            if !matches!(self.link, Link::Opening | Link::Ready) {
+            if !matches!(self.link, Link::Opening(_) | Link::Ready) {
                 break;
             }
             self.issue();
@@ -159,7 +156,7 @@ impl ImapBackend {
             if self.client.head().is_some() && !self.judge() {
                 break;
             }
-            if self.link == Link::Down {
+            if let Link::Down = self.link {
                 // lost over it: another one is sought
                 continue;
             }
@@ -186,10 +183,10 @@ impl ImapBackend {
             self.heard(notice, !matches!(event, Event::Status(_)));
         }
         match self.link {
-            Link::Opening => self.opening_event(event),
+            Link::Opening(_) => self.opening_event(event),
             Link::Ready => self.ready_event(event),
             // what comes while nobody listens has no meaning
-            Link::Down | Link::Connecting | Link::Handshake | Link::Finished => {}
+            Link::Down | Link::Connecting(_) | Link::Handshake(_) | Link::Finished => {}
         }
     }
 
@@ -233,27 +230,23 @@ impl ImapBackend {
 
     /// Says good-bye, as far as the connection allows, and forgets everything.
     fn finish(&mut self) {
-        let can_speak = match self.link {
+        let can_speak = match &self.link {
             Link::Ready => !self.reading.is_busy(),
-            Link::Opening => self
-                .opening
-                .as_ref()
-                .is_some_and(|opening| opening.can_speak()),
-            Link::Down | Link::Connecting | Link::Handshake | Link::Finished => false,
+            Link::Opening(opening) => opening.can_speak(),
+            Link::Down | Link::Connecting(_) | Link::Handshake(_) | Link::Finished => false,
         };
         if can_speak && self.gone.is_none() && self.client.between_commands() {
             // a LOGOUT cannot be unsendable
             let _ = self.client.send(Command::Logout, Purpose::Logout);
-        } else if self.link != Link::Finished {
+        } else if !matches!(self.link, Link::Finished) {
             self.client.reset();
         }
-        if !matches!(self.link, Link::Down | Link::Finished) {
+        if !self.link.is_none() {
             self.effects.push_back(Effect::Disconnect);
         }
-        self.link = Link::Finished;
+        self.enter(Link::Finished);
         self.gone = None;
         self.open = None;
-        self.opening = None;
         self.update = None;
         self.client.mask.clear();
         self.reading = Reading::new(0);
@@ -352,15 +345,18 @@ impl Backend for ImapBackend {
 
     fn recv_buf(&mut self) -> &mut [u8] {
         let listens = match self.link {
-            Link::Opening | Link::Ready => self.gone.is_none() && !self.reading.is_serving(),
-            Link::Down | Link::Connecting | Link::Handshake | Link::Finished => false,
+            Link::Opening(_) | Link::Ready => self.gone.is_none() && !self.reading.is_serving(),
+            Link::Down | Link::Connecting(_) | Link::Handshake(_) | Link::Finished => false,
         };
         if !listens {
             return &mut [];
         }
         let bulk = self.reading.is_busy()
             || self.update.is_some()
-            || self.opening.as_ref().is_some_and(|opening| opening.scans());
+            || self
+                .link
+                .as_opening()
+                .is_some_and(|opening| opening.scans());
         self.client.room(bulk)
     }
 
@@ -375,8 +371,8 @@ impl Backend for ImapBackend {
 
     fn transmit(&self) -> &[u8] {
         match self.link {
-            Link::Connecting | Link::Handshake | Link::Down => &[],
-            Link::Opening | Link::Ready | Link::Finished => self.client.transmit(),
+            Link::Connecting(_) | Link::Handshake(_) | Link::Down => &[],
+            Link::Opening(_) | Link::Ready | Link::Finished => self.client.transmit(),
         }
     }
 

@@ -3,7 +3,6 @@
 //! Owns the order of STARTTLS, capabilities, login and folder, at the first login and when a lost
 //! connection is replaced.
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use core::mem;
@@ -26,55 +25,56 @@ use crate::text::printable;
 
 impl ImapBackend {
     pub(super) fn open(&mut self, open: Open) {
-        if self.link != Link::Down || self.open.is_some() {
+        if !matches!(self.link, Link::Down) || self.open.is_some() {
             self.answers
                 .push_back(Answer::Failed(Failure::permanent("opened twice")));
             return;
         }
         let acceptable = auth::acceptable(&open.login, self.user.as_deref());
         self.open = Some(open);
-        self.opening = Some(Box::new(Opening::first()));
         if let Err(refusal) = acceptable {
-            return self.deny(Denial::Refused(refusal));
+            return self.conclude(Denial::Refused(refusal));
         }
         if let Some(Flag::Keyword(name)) = self.plan_of_deletion().hides
             && !command::is_keyword(name)
         {
             let detail = format!("{} cannot be a keyword", printable(name.as_bytes()));
-            return self.deny(Denial::Failed(Failure::permanent(detail)));
+            return self.conclude(Denial::Failed(Failure::permanent(detail)));
         }
-        self.connect();
+        self.connect(Opening::new(true));
     }
 
     /// The client's answer to a challenge.
     pub(super) fn answered(&mut self, answer: &Secret) {
-        if let Some(opening) = &mut self.opening
-            && mem::take(&mut opening.asks)
-        {
+        let login = self.link.opening().and_then(Opening::login);
+        if login.is_some_and(|login| mem::take(&mut login.asks)) {
             self.client.answer(answer);
         }
     }
 
     /// The connection is under TLS now.
     pub(super) fn secured(&mut self) {
-        let Some(opening) = &mut self.opening else {
+        let Some(opening) = self.link.opening() else {
             return;
         };
         opening.secure = true;
-        if opening.step == Step::StartTls {
+        if let Step::StartTls = opening.step {
             self.client.forget_capabilities();
             self.ask_capabilities(Step::Capability);
         }
     }
 
     pub(super) fn opening_event(&mut self, event: Event) {
-        let Some(opening) = &mut self.opening else {
+        let max = self.config.max_messages;
+        let Some(opening) = self.link.opening() else {
             return;
         };
         match event {
-            Event::Status(notice) if opening.step == Step::Greeting => self.greeted(&notice),
+            Event::Status(notice) if matches!(opening.step, Step::Greeting) => {
+                self.greeted(&notice);
+            }
             Event::Status(notice)
-                if opening.step == Step::Login && error::refuses_untagged(&notice) =>
+                if opening.login().is_some() && error::refuses_untagged(&notice) =>
             {
                 self.not_authenticated(&notice);
             }
@@ -87,29 +87,16 @@ impl ImapBackend {
                 purpose, notice, ..
             } => self.opening_done(purpose, &notice),
             Event::Continue(challenge) => self.challenged(&challenge),
-            Event::Exists(count) => {
-                opening.exists = count;
-                opening.in_doubt &= opening.again_from.is_some();
-                if opening.first {
-                    opening.scan.expect(count.min(self.config.max_messages));
-                }
-            }
+            Event::Exists(count) => opening.exist(count, max),
             Event::Message(message) => {
-                if opening.first {
-                    opening.scan.told(message);
-                    if opening.scan.len() > self.config.max_messages as usize {
-                        let limit = self.config.max_messages;
-                        let detail = format!("more than {limit} messages");
-                        self.drop_link(Failure::permanent(detail));
-                    }
+                if opening.first && opening.told(message, max) {
+                    let detail = format!("more than {max} messages");
+                    self.drop_link(Failure::permanent(detail));
                 }
             }
             Event::Ahead => self.client.discard(),
-            Event::Expunge(_) => {
-                opening.exists = opening.exists.saturating_sub(1);
-                opening.scan.renumbered();
-            }
-            Event::Vanished => opening.scan.renumbered(),
+            Event::Expunge(_) => opening.gone(1),
+            Event::Vanished => opening.gone(0),
             Event::Inline(..)
             | Event::Whole(_)
             | Event::Tail(_)
@@ -119,7 +106,7 @@ impl ImapBackend {
     }
 
     fn greeted(&mut self, notice: &Notice) {
-        if let Some(opening) = &mut self.opening {
+        if let Some(opening) = self.link.opening() {
             let quirks = &self.config.quirks;
             opening.suits_pipelining =
                 quirks.pipeline_login.suits(&notice.text) && !self.config.learned.loses_pipelined();
@@ -148,7 +135,7 @@ impl ImapBackend {
     }
 
     fn opening_done(&mut self, purpose: Purpose, notice: &Notice) {
-        let Some(opening) = &mut self.opening else {
+        let Some(opening) = self.link.opening() else {
             return;
         };
         let ok = notice.kind == Kind::Ok;
@@ -159,22 +146,22 @@ impl ImapBackend {
                 let detail = self.in_words(Trouble::UpgradeRefused { line: &line });
                 self.deny(Denial::Failed(Failure::permanent(detail)));
             }
-            Purpose::Capability if opening.step == Step::CapabilityAgain => {
+            Purpose::Capability if matches!(opening.step, Step::CapabilityAgain) => {
                 self.client.settled = true;
                 self.open_folder();
             }
-            Purpose::Capability if opening.step == Step::Capability => self.log_in(),
+            Purpose::Capability if matches!(opening.step, Step::Capability) => self.log_in(),
             // asked in the flight of the folder
-            Purpose::Capability => self.client.settled |= ok && opening.step == Step::Folder,
+            Purpose::Capability => self.client.settled |= ok && opening.folder().is_some(),
             Purpose::Login | Purpose::Authenticate if ok => self.authenticated(),
             Purpose::Login | Purpose::Authenticate => self.not_authenticated(notice),
             Purpose::Enable => {
                 self.client.utf8 = ok;
-                if opening.step == Step::Enable {
+                if let Step::Enable = opening.step {
                     self.select();
                 }
             }
-            Purpose::Select if opening.step != Step::Folder => {}
+            Purpose::Select if opening.folder().is_none() => {}
             Purpose::Select if ok => {
                 opening.learn(notice);
                 let first = opening.first;
@@ -196,7 +183,7 @@ impl ImapBackend {
                 detail.push_str(remedy::of_folder(notice));
                 self.deny(Denial::Failed(error::select(notice, detail)));
             }
-            Purpose::Scan if opening.step == Step::Folder && opening.selected => {
+            Purpose::Scan if opening.folder().is_some_and(|folder| folder.selected) => {
                 self.scanned(notice);
             }
             Purpose::Scan
@@ -210,11 +197,8 @@ impl ImapBackend {
 
     /// The answer to something that was said again since: so it was not lost, only late.
     fn stale(&mut self, notice: &Notice) {
-        let ok = notice.kind == Kind::Ok;
-        if let Some(opening) = &mut self.opening
-            && ok
-            && opening.in_doubt
-        {
+        let folder = self.link.opening().and_then(Opening::folder);
+        if notice.kind == Kind::Ok && folder.is_some_and(|folder| folder.in_doubt) {
             self.config.learned.learn_keeps_pipelined();
         }
     }
@@ -234,9 +218,7 @@ impl ImapBackend {
     }
 
     fn proceed(&mut self, step: Step, command: Command<'_>, purpose: Purpose) {
-        if let Some(opening) = &mut self.opening {
-            opening.step = step;
-        }
+        self.step(step);
         self.put(command, purpose);
     }
 

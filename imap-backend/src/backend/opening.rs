@@ -1,46 +1,49 @@
-//! How far the opening of the folder is, and what was learned on the way.
+//! How far the opening of the folder is: its steps, and what is known in each.
+//!
+//! Owns what was learned on the way; sends nothing and decides nothing.
+
+use core::mem;
 
 use crate::auth::Exchange;
-use crate::client::Notice;
+use crate::client::{Message, Notice};
 use crate::grammar::Code;
 use crate::table::Scan;
 
 /// How far the opening is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Step {
     Greeting,
     StartTls,
     /// Capabilities before login.
     Capability,
-    Login,
+    Login(Login),
     /// Capabilities after login, where they decide about UTF-8.
     CapabilityAgain,
     /// UTF-8 has to be on before the folder's name can be said.
     Enable,
-    Folder,
+    Folder(Folder),
 }
 
-/// An opening under way.
-#[derive(Debug)]
-pub(super) struct Opening {
-    /// At the client's login, rather than quietly later.
-    pub(super) first: bool,
-    pub(super) step: Step,
-    pub(super) secure: bool,
+/// A login under way.
+#[derive(Debug, Default)]
+pub(super) struct Login {
+    /// None for LOGIN.
     pub(super) exchange: Option<Exchange>,
     /// A challenge waits for the client's answer.
     pub(super) asks: bool,
-    /// Whether the server is one to which SELECT may be said behind LOGIN.
-    pub(super) suits_pipelining: bool,
-    /// Whether SELECT went out behind LOGIN.
-    pub(super) pipelined: bool,
+    /// How often the server had said what it can do before.
+    pub(super) capabilities_before: u32,
+    /// The folder, if SELECT went out behind LOGIN.
+    pub(super) ahead: Option<Folder>,
+}
+
+/// A folder that SELECT was sent for.
+#[derive(Debug, Default)]
+pub(super) struct Folder {
     /// Whether what was said behind LOGIN can have got lost, as far as is known by now.
     pub(super) in_doubt: bool,
-    /// The first tag of the commands for the folder that were said again.
+    /// The first tag of the commands that were said again.
     pub(super) again_from: Option<u32>,
-    /// Whether ID was said on this connection.
-    pub(super) id_said: bool,
-    pub(super) capabilities_before: u32,
     pub(super) exists: u32,
     pub(super) validity: Option<u64>,
     pub(super) read_only: bool,
@@ -52,71 +55,155 @@ pub(super) struct Opening {
     pub(super) scanned_again: bool,
 }
 
+/// An opening under way.
+#[derive(Debug)]
+pub(super) struct Opening {
+    /// At the client's login, rather than quietly later.
+    pub(super) first: bool,
+    pub(super) step: Step,
+    pub(super) secure: bool,
+    /// Whether the server is one to which SELECT may be said behind LOGIN.
+    pub(super) suits_pipelining: bool,
+    /// Whether ID was said on this connection.
+    pub(super) id_said: bool,
+}
+
 impl Opening {
-    pub(super) fn first() -> Self {
+    /// `first` says that it is at the client's login.
+    pub(super) fn new(first: bool) -> Self {
         Self {
-            first: true,
-            ..Self::again()
+            first,
+            step: Step::Greeting,
+            secure: false,
+            suits_pipelining: false,
+            id_said: false,
         }
     }
 
-    pub(super) fn again() -> Self {
-        Self {
-            first: false,
-            step: Step::Greeting,
-            secure: false,
-            exchange: None,
-            asks: false,
-            suits_pipelining: false,
-            pipelined: false,
-            in_doubt: false,
-            again_from: None,
-            id_said: false,
-            capabilities_before: 0,
-            exists: 0,
-            validity: None,
-            read_only: false,
-            lasts: None,
-            selected: false,
-            scan: Scan::default(),
-            scan_to: None,
-            scanned_again: false,
+    pub(super) fn login(&mut self) -> Option<&mut Login> {
+        match &mut self.step {
+            Step::Login(login) => Some(login),
+            Step::Greeting
+            | Step::StartTls
+            | Step::Capability
+            | Step::CapabilityAgain
+            | Step::Enable
+            | Step::Folder(_) => None,
         }
+    }
+
+    /// The folder that is being opened, once it is that alone.
+    pub(super) fn folder(&mut self) -> Option<&mut Folder> {
+        match &mut self.step {
+            Step::Folder(folder) => Some(folder),
+            Step::Greeting
+            | Step::StartTls
+            | Step::Capability
+            | Step::Login(_)
+            | Step::CapabilityAgain
+            | Step::Enable => None,
+        }
+    }
+
+    /// The folder that the server may be telling of.
+    fn told_of(&mut self) -> Option<&mut Folder> {
+        match &mut self.step {
+            Step::Folder(folder) => Some(folder),
+            Step::Login(login) => login.ahead.as_mut(),
+            Step::Greeting
+            | Step::StartTls
+            | Step::Capability
+            | Step::CapabilityAgain
+            | Step::Enable => None,
+        }
+    }
+
+    /// The folder that SELECT is sent for now, with what is known of it already.
+    pub(super) fn take_folder(&mut self) -> Folder {
+        self.folder().map(mem::take).unwrap_or_default()
     }
 
     /// Whether it is the client's turn.
     pub(super) fn awaits_client(&self) -> bool {
-        self.asks
+        matches!(self.step, Step::Login(Login { asks: true, .. }))
     }
 
     /// Whether a LOGOUT would be understood.
     pub(super) fn can_speak(&self) -> bool {
-        !matches!(self.step, Step::Greeting | Step::StartTls) && self.exchange.is_none()
+        match &self.step {
+            Step::Greeting | Step::StartTls => false,
+            Step::Login(login) => login.exchange.is_none(),
+            Step::Capability | Step::CapabilityAgain | Step::Enable | Step::Folder(_) => true,
+        }
     }
 
     /// Whether something that was said for the folder may not have reached the server.
     pub(super) fn may_be_lost(&self) -> bool {
-        self.step == Step::Folder && self.in_doubt && self.again_from.is_none()
+        matches!(
+            self.step,
+            Step::Folder(Folder {
+                in_doubt: true,
+                again_from: None,
+                ..
+            })
+        )
     }
 
     /// Whether a command belongs to what was said again since.
     pub(super) fn is_stale(&self, tag: u32) -> bool {
-        self.again_from.is_some_and(|from| tag < from)
+        match &self.step {
+            Step::Folder(folder) => folder.again_from.is_some_and(|from| tag < from),
+            Step::Greeting
+            | Step::StartTls
+            | Step::Capability
+            | Step::Login(_)
+            | Step::CapabilityAgain
+            | Step::Enable => false,
+        }
     }
 
     /// Whether a listing of the folder is coming.
     pub(super) fn scans(&self) -> bool {
-        self.first && self.step == Step::Folder
+        self.first && matches!(self.step, Step::Folder(_))
     }
 
     /// What a response code says about the folder.
     pub(super) fn learn(&mut self, notice: &Notice) {
+        let Some(folder) = self.told_of() else { return };
         let code = notice.code;
-        self.lasts = notice.lasts.or(self.lasts);
+        folder.lasts = notice.lasts.or(folder.lasts);
         if let Code::UidValidity(validity) = code {
-            self.validity = Some(validity);
+            folder.validity = Some(validity);
         } else if matches!(code, Code::ReadOnly | Code::ReadWrite) {
-            self.read_only = code == Code::ReadOnly;
+            folder.read_only = code == Code::ReadOnly;
+        }
+    }
+
+    /// So many messages there are; room is made for `max` of them.
+    pub(super) fn exist(&mut self, count: u32, max: u32) {
+        let first = self.first;
+        let Some(folder) = self.told_of() else { return };
+        folder.exists = count;
+        folder.in_doubt &= folder.again_from.is_some();
+        if first {
+            folder.scan.expect(count.min(max));
+        }
+    }
+
+    /// A message, if it is listed; whether that makes too many.
+    pub(super) fn told(&mut self, message: Message, max: u32) -> bool {
+        let Some(folder) = self.told_of() else {
+            return false;
+        };
+        folder.scan.told(message);
+        folder.scan.len() > max as usize
+    }
+
+    /// Messages are gone, of which one was told by its number or none.
+    pub(super) fn gone(&mut self, told: u32) {
+        if let Some(folder) = self.told_of() {
+            folder.exists = folder.exists.saturating_sub(told);
+            folder.scan.renumbered();
         }
     }
 }

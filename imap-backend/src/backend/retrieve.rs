@@ -23,7 +23,7 @@ impl ImapBackend {
         let size = self.maildrop.size(index);
         let plan = size.map_or(Plan::Nothing, |size| Plan::of(part, size));
         let (plan, doubtful) = self.plan(index, plan);
-        if self.link == Link::Finished || self.opening.as_ref().is_some_and(|o| o.first) {
+        if matches!(self.link, Link::Finished) || self.link.is_first() {
             let failure = Failure::temporary("no maildrop is open");
             self.answers.push_back(Answer::BodyFailed(ticket, failure));
             return;
@@ -51,7 +51,7 @@ impl ImapBackend {
     /// If this message is on its way already, sees to it that the next ones are, too.
     fn guess_further(&mut self, index: u32) {
         let reading = &self.reading;
-        if self.link != Link::Ready || reading.fetches.len() >= FETCHES {
+        if !self.link.is_ready() || reading.fetches.len() >= FETCHES {
             return;
         }
         if let Some(reached) = reading.on_the_way(index) {
@@ -99,7 +99,7 @@ impl ImapBackend {
 
     /// Asks for what is wanted and not on its way.
     pub(super) fn issue(&mut self) {
-        if self.link != Link::Ready || self.gone.is_some() || self.bye.is_some() {
+        if !self.link.is_ready() || self.gone.is_some() || self.bye.is_some() {
             return;
         }
         while let Some(failure) = self.not_to_be_had() {

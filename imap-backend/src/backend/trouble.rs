@@ -14,7 +14,6 @@ use pop3_proto::backend::{Failure, FailureKind};
 use pop3_proto::time::Time;
 
 use super::ImapBackend;
-use super::link::Link;
 use super::reading::{Plan, What};
 use crate::broken::{BrokenMessages, Memory, Standing};
 
@@ -199,7 +198,7 @@ impl ImapBackend {
 
     /// The session ends after the upstream said nothing for so long.
     pub(super) fn left_waiting(&mut self, waited: Duration) {
-        let listens = self.link == Link::Ready && !self.reading.awaits_client(&self.client);
+        let listens = self.link.is_ready() && !self.reading.awaits_client(&self.client);
         let patience = PATIENCE.min(self.config.response_timeout);
         if listens
             && waited >= patience

@@ -47,7 +47,7 @@ impl ImapBackend {
             return;
         }
         self.end_reading();
-        if self.link == Link::Finished || self.opening.as_ref().is_some_and(|o| o.first) {
+        if matches!(self.link, Link::Finished) || self.link.is_first() {
             return self.conclude_update(Answer::Failed(Failure::temporary("no maildrop is open")));
         }
         let uids = |indexes: &[Index]| -> Option<Vec<u64>> {
@@ -86,7 +86,7 @@ impl ImapBackend {
         let Some(update) = &mut self.update else {
             return;
         };
-        if self.link == Link::Ready {
+        if self.link.is_ready() {
             let may_speak = self.gone.is_none() && self.bye.is_none();
             let done = update.work(&mut self.client, &self.config, &self.maildrop, may_speak);
             if let Some(answer) = done {
