@@ -4,6 +4,9 @@
 //! Owns every system call of the crate that opens, makes or moves something. Each error says what could not be done to which path and who
 //! tried. Never decides what a file means.
 
+#[cfg(test)]
+pub(crate) mod faults;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -14,6 +17,8 @@ use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::stamp::{self, Stamp};
+#[cfg(test)]
+pub(crate) use faults::{readable, step};
 
 /// A directory that is open.
 #[derive(Debug)]
@@ -313,55 +318,4 @@ fn step(_: &str, _: &OsStr) -> io::Result<()> {
 #[expect(clippy::unnecessary_wraps, reason = "tests break in here")]
 pub(crate) fn readable(_: &OsStr, _: u64) -> io::Result<()> {
     Ok(())
-}
-
-#[cfg(test)]
-pub(crate) use faults::{readable, step};
-
-/// A power cut at any change, and a disk with a bad spot.
-#[cfg(test)]
-pub(crate) mod faults {
-    use std::cell::{Cell, RefCell};
-    use std::ffi::OsStr;
-    use std::io;
-
-    thread_local! {
-        static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
-        static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-        static BAD: RefCell<Option<(String, u64)>> = const { RefCell::new(None) };
-    }
-
-    /// A file of this name cannot be read from this place on; at 0, nothing can be told of it.
-    pub(crate) fn damage(bad: Option<(&str, u64)>) {
-        BAD.set(bad.map(|(name, at)| (name.to_owned(), at)));
-    }
-
-    pub(crate) fn readable(name: &OsStr, at: u64) -> io::Result<()> {
-        BAD.with_borrow(|bad| match bad {
-            Some((bad, from)) if name == bad.as_str() && at >= *from => {
-                Err(io::Error::other("the disk has a bad spot"))
-            }
-            Some(_) | None => Ok(()),
-        })
-    }
-
-    /// After so many changes no further one is made. Forgets what was done.
-    pub(crate) fn cut_after(changes: usize) {
-        LEFT.set(changes);
-        LOG.take();
-    }
-
-    /// What was done to the disk.
-    pub(crate) fn log() -> Vec<String> {
-        LOG.with_borrow(Clone::clone)
-    }
-
-    pub(crate) fn step(action: &str, name: &OsStr) -> io::Result<()> {
-        if LEFT.get() == 0 {
-            return Err(io::Error::other("the power is cut"));
-        }
-        LEFT.set(LEFT.get() - 1);
-        LOG.with_borrow_mut(|log| log.push(format!("{action} {}", name.display())));
-        Ok(())
-    }
 }

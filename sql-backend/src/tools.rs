@@ -285,16 +285,10 @@ fn proper(credential: &str) -> Result<(), SqlError> {
 
 /// 96 random bits: whatever is deleted, restored from a backup or moved between databases, none comes twice.
 fn new_unique_id() -> Result<String, SqlError> {
-    use std::fmt::Write;
     let mut random = [0; 12];
     let none = |error: getrandom::Error| SqlError::Input(io::Error::other(error));
     getrandom::fill(&mut random).map_err(none)?;
-    let mut unique_id = String::with_capacity(24);
-    for octet in random {
-        // writing to a String cannot fail
-        let _ = write!(unique_id, "{octet:02x}");
-    }
-    Ok(unique_id)
+    Ok(base16ct::lower::encode_string(&random))
 }
 
 /// A message that is read where blocking is fine.

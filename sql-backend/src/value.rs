@@ -1,6 +1,6 @@
 //! What goes into a database and what comes out, the same for all three.
 
-use time::{Date, Month, OffsetDateTime};
+use time::{Date, Month};
 
 /// A value that is bound to a parameter.
 #[derive(Clone, Copy, Debug)]
@@ -81,10 +81,8 @@ pub(crate) struct Column {
 pub(crate) fn seconds_of(year: i32, month: u8, day: u8, seconds_of_day: i64) -> Option<i64> {
     let month = Month::try_from(month).ok()?;
     let first = Date::from_calendar_date(year, month, 1).ok()?;
-    let days = i64::from(first.to_julian_day() - OffsetDateTime::UNIX_EPOCH.date().to_julian_day())
-        + i64::from(day)
-        - 1;
-    Some(days * 86_400 + seconds_of_day)
+    let first = first.midnight().assume_utc().unix_timestamp();
+    Some(first + (i64::from(day) - 1) * 86_400 + seconds_of_day)
 }
 
 /// What to say about a column that cannot be read.

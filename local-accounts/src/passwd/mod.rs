@@ -10,20 +10,23 @@
 //!
 //! [`fault`]: PasswdFile::faults
 
+mod error;
 mod line;
+mod look;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::OpenOptions;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::credential::{Credential, CredentialError};
-use crate::prepared::prepared;
 use crate::{replace, source};
 
+pub use error::PasswdError;
+pub(crate) use error::{failed, malformed};
 pub use line::PasswdEntry;
 pub(crate) use line::Wrong;
+pub(crate) use look::{Look, again, entry_of, folded, lines, look, name_of};
 
 /// The text of a passwd-file.
 #[derive(Clone, Default)]
@@ -39,54 +42,6 @@ enum Line {
     Off(Vec<u8>),
     /// Neither an account nor wrong.
     Other(Vec<u8>),
-}
-
-/// Why a passwd-file cannot be read or changed, or what is wrong with a line of it.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PasswdError {
-    /// A line is wrong.
-    #[error("{}:{line}:{column}: {what}", file.display())]
-    Malformed {
-        /// The file.
-        file: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1, in characters.
-        column: usize,
-        /// What is wrong there, and what to do about it.
-        what: String,
-    },
-    /// More lines are wrong than are told one by one.
-    #[error("{}: {more} further lines are wrong", file.display())]
-    More {
-        /// The file.
-        file: PathBuf,
-        /// How many.
-        more: usize,
-    },
-    /// The file cannot be read or written.
-    #[error("{}: {doing}: {source}", file.display())]
-    Io {
-        /// The file.
-        file: PathBuf,
-        /// What did not work.
-        doing: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-    /// No account may be called that.
-    #[error("{0:?} cannot be an account's name: {1}")]
-    BadName(String, &'static str),
-    /// The credential cannot be written into a line.
-    #[error("the credential: {0}")]
-    BadCredential(#[from] CredentialError),
-    /// The account is there already.
-    #[error("there is an account {0:?} already")]
-    Exists(String),
-    /// There is no such account.
-    #[error("there is no account {0:?}")]
-    Unknown(String),
 }
 
 impl PasswdFile {
@@ -296,93 +251,6 @@ impl Line {
 impl fmt::Debug for PasswdFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.accounts()).finish()
-    }
-}
-
-/// What a line is, beside those before it.
-pub(crate) enum Look {
-    /// An account of this name, folded.
-    Account(String),
-    /// The name stands on an earlier line already: both are off.
-    Again {
-        earlier: usize,
-        name: String,
-    },
-    Wrong(Wrong),
-    Nothing,
-}
-
-/// Looks at the next line. `first` keeps on which line each name, folded, was met first.
-pub(crate) fn look(first: &mut HashMap<String, usize>, number: usize, line: &[u8]) -> Look {
-    let read = line::read(line);
-    if let Ok(None) = read {
-        return Look::Nothing;
-    }
-    if let Some(name) = name_of(line) {
-        if let Some(earlier) = first.get(&name) {
-            let earlier = *earlier;
-            return Look::Again { earlier, name };
-        }
-        first.insert(name, number);
-    }
-    match read {
-        Ok(Some(entry)) => Look::Account(folded(&entry.name)),
-        Ok(None) => Look::Nothing,
-        Err(wrong) => Look::Wrong(wrong),
-    }
-}
-
-/// The name of the account that a line is about, folded, if that much can be read.
-pub(crate) fn name_of(line: &[u8]) -> Option<String> {
-    line::name(line).map(folded)
-}
-
-/// The account of a line that was [looked](look) at before.
-pub(crate) fn entry_of(line: &[u8]) -> Option<PasswdEntry> {
-    line::read(line).ok().flatten()
-}
-
-/// The lines of a file with their numbers, without their ends.
-pub(crate) fn lines(octets: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let text = octets.strip_suffix(b"\n").unwrap_or(octets);
-    let lines = text.split(|octet| *octet == b'\n');
-    let lines = lines.take(if octets.is_empty() { 0 } else { usize::MAX });
-    (1..).zip(lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)))
-}
-
-/// A line whose name stands on an earlier one.
-pub(crate) fn again(line: &[u8], earlier: usize) -> Wrong {
-    let name = line::name(line).unwrap_or_default();
-    Wrong {
-        at: 0,
-        what: format!(
-            "the account {name:?} is on line {earlier} already, so that it is off; names are compared without \
-             case; remove one of the lines"
-        ),
-    }
-}
-
-pub(crate) fn malformed(file: &Path, number: usize, line: &[u8], wrong: Wrong) -> PasswdError {
-    let Wrong { at, what } = wrong;
-    let before = String::from_utf8_lossy(&line[..at.min(line.len())]);
-    PasswdError::Malformed {
-        file: file.into(),
-        line: number,
-        column: before.chars().count() + 1,
-        what,
-    }
-}
-
-/// Names are compared prepared (RFC 4013) and without case.
-pub(crate) fn folded(name: &str) -> String {
-    prepared(name).to_lowercase()
-}
-
-pub(crate) fn failed(path: &Path, doing: &'static str, source: io::Error) -> PasswdError {
-    PasswdError::Io {
-        file: path.to_owned(),
-        doing,
-        source,
     }
 }
 

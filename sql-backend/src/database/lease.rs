@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use async_lock::SemaphoreGuardArc;
-use sqlx::mysql::{MySqlArguments, MySqlRow};
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::mysql::MySqlArguments;
+use sqlx::postgres::PgArguments;
+use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, ColumnOrigin, Connection, Executor, Statement as _, TypeInfo};
 
 use super::connection::{Connected, Live, within};
 use super::pool::Pool;
+use super::row::Row;
 use super::{mysql, postgres, sqlite};
 use crate::dialect::Dialect;
 use crate::error::SqlError;
@@ -26,41 +27,6 @@ pub(crate) struct Lease {
     transaction: bool,
     /// Given back behind the connection.
     _permit: SemaphoreGuardArc,
-}
-
-/// A row, while it is being looked at.
-pub(crate) enum Row<'a> {
-    Sqlite(&'a SqliteRow),
-    MySql(&'a MySqlRow),
-    Postgres(&'a PgRow),
-}
-
-impl Row<'_> {
-    /// A value. One that cannot be read is [`Cell::Unreadable`]; `Err` says that there is no such column.
-    pub(crate) fn cell(&self, index: usize) -> Result<Cell, sqlx::Error> {
-        let cell = match self {
-            Self::Sqlite(row) => sqlite::cell(row, index),
-            Self::MySql(row) => mysql::cell(row, index),
-            Self::Postgres(row) => postgres::cell(row, index),
-        };
-        match cell {
-            Err(sqlx::Error::Decode(why)) => Ok(Cell::Unreadable(why.to_string())),
-            cell => cell,
-        }
-    }
-
-    /// The columns' names in lower case.
-    pub(crate) fn names(&self) -> Vec<String> {
-        use sqlx::Row;
-        fn lower<C: sqlx::Column>(columns: &[C]) -> Vec<String> {
-            columns.iter().map(|c| c.name().to_lowercase()).collect()
-        }
-        match self {
-            Self::Sqlite(row) => lower(row.columns()),
-            Self::MySql(row) => lower(row.columns()),
-            Self::Postgres(row) => lower(row.columns()),
-        }
-    }
 }
 
 /// A value for each parameter that a statement may use.

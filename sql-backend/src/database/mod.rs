@@ -11,12 +11,14 @@ mod mysql;
 mod options;
 mod pool;
 mod postgres;
+mod row;
 mod sqlite;
 
 use std::sync::Arc;
 
-pub(crate) use lease::{Lease, Row};
+pub(crate) use lease::Lease;
 pub(crate) use options::Options;
+pub(crate) use row::Row;
 
 use crate::config::PoolLimits;
 use crate::dialect::Dialect;
