@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use pop3_server::transcript::Dialogue;
+use rustix::termios::tcgetwinsize;
 
 use crate::transcript::{Line, Scribe, Speaker};
 
@@ -24,7 +25,10 @@ impl Display {
         let said = std::env::var("COLUMNS")
             .ok()
             .and_then(|columns| columns.parse().ok());
-        let seen = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        let seen = || {
+            let size = tcgetwinsize(io::stdout()).ok()?;
+            (size.ws_col > 0).then_some(size.ws_col.into())
+        };
         let coloured = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Self::with(said.or_else(seen).unwrap_or(132), coloured)
     }
