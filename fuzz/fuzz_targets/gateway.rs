@@ -9,7 +9,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use imap_backend::{Config, DeletePolicy, ImapBackend, PipelineLogin, Security};
 use testkit::judge::{Tolerance, judge};
 use libfuzzer_sys::fuzz_target;
@@ -19,6 +18,7 @@ use pop3_server::runtime::NoSignals;
 use pop3_server::server::Server;
 use pop3_server::service::{Denied, Peer, Routed, Service};
 use pop3_server::settings::Settings;
+use pop3_server::setup::Setup;
 use testkit_server::simulated::{Meter, Simulated, port};
 use testkit::generate::{self, Source};
 use testkit::imap_server::{self, Options, Store};
@@ -133,11 +133,8 @@ impl Rig {
         };
         let (socket, pop3) = port(0).expect("loopback");
         let server = Server::new();
-        let sockets = vec![(socket, Arc::new(ArcSwap::from_pointee(settings)))];
-        let grace = Duration::from_secs(30);
-        let serve = server
-            .clone()
-            .serve(runtime, sockets, NoSignals, Arc::new(|| {}), grace);
+        let setup = Setup::new().server(server.clone()).pop3(socket, settings);
+        let serve = setup.serve(runtime, NoSignals);
         tasks.spawn(async { serve.await.expect("a listener") });
         world.add(tasks.clone());
         world.settle();

@@ -2,13 +2,12 @@
 //! `cargo run -p maildir-backend --example serve -- /home/tim/Maildir tim tanstaaf 127.0.0.1:1100`
 use std::{env, error::Error, sync::Arc};
 
-use arc_swap::ArcSwap;
 use maildir_backend::{Config, MaildirStore};
 use pop3_proto::backend::store::{Accounts, StoreError};
 use pop3_proto::backend::{Caller, Login};
 use pop3_proto::{secret::Secret, server::Policy};
-use pop3_server::server::{Options, Server};
-use pop3_server::{listen::listen, settings::Settings, stored::Stored};
+use pop3_server::{listen::listen, settings::Settings, store::Stored};
+use pop3_server_tokio::Setup;
 
 struct One {
     user: String,
@@ -35,15 +34,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let store = MaildirStore::new(Config::new(folder), Arc::new(one))?;
     store.check_root()?;
-    let mut settings = Settings::new(Arc::new(Stored::new(store)));
-    settings.policy = Arc::new(Policy {
+    let policy = Policy {
         clear_login: true,
         ..Policy::default()
-    });
-    let sockets = vec![(
-        listen(address.parse()?)?,
-        Arc::new(ArcSwap::from_pointee(settings)),
-    )];
-    pop3_server_tokio::run(Server::new(), sockets, Arc::new(|| {}), &Options::default())?;
+    };
+    let settings = Settings::new(Arc::new(Stored::new(store))).policy(policy);
+    pop3_server_tokio::run(Setup::new().pop3(listen(address.parse()?)?, settings))?;
     Ok(())
 }

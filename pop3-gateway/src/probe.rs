@@ -11,16 +11,17 @@ use std::time::Duration;
 use std::{io, thread};
 
 use crate::config::RuntimeKind;
-use arc_swap::ArcSwap;
 use imap_backend::ImapBackend;
 use pop3_proto::backend::{Access, Backend, Effect, Login, Note, Outcome, Reply, Request};
 use pop3_proto::secret::Secret;
 use pop3_proto::server::{Policy, ReadOnly};
 use pop3_proto::time::Time;
 use pop3_proto::trace::Trace;
-use pop3_server::server::{Options, Server};
+use pop3_server::runtime::Runtime;
+use pop3_server::server::Server;
 use pop3_server::service::{Denied, Peer, Routed, Service};
 use pop3_server::settings::Settings;
+use pop3_server::setup::Setup;
 
 use crate::Failure;
 use crate::served::Served;
@@ -112,16 +113,11 @@ fn run(
             said
         })
     };
-    let sockets = vec![(socket, Arc::new(ArcSwap::from_pointee(settings)))];
-    let options = Options {
-        threads: 1,
-        grace: Duration::from_secs(5),
-    };
     let served: io::Result<()> = match runtime {
         #[cfg(feature = "tokio")]
-        RuntimeKind::Tokio => pop3_server_tokio::run(server, sockets, Arc::new(|| ()), &options),
+        RuntimeKind::Tokio => pop3_server_tokio::run(setup(server, socket, settings)),
         #[cfg(feature = "smol")]
-        RuntimeKind::Smol => pop3_server_smol::run(server, sockets, Arc::new(|| ()), &options),
+        RuntimeKind::Smol => pop3_server_smol::run(setup(server, socket, settings)),
         #[cfg(not(all(feature = "tokio", feature = "smol")))]
         left_out => return Err(crate::serve::not_built(left_out)),
     };
@@ -136,6 +132,18 @@ fn run(
         found.failure = Some(answer);
     }
     Ok(found)
+}
+
+fn setup<R: Runtime>(
+    server: Server,
+    socket: TcpListener,
+    settings: Settings<Watching>,
+) -> Setup<R> {
+    Setup::new()
+        .server(server)
+        .pop3(socket, settings)
+        .threads(1)
+        .grace(Duration::from_secs(5))
 }
 
 /// The client's side: a login and good-bye. Yields the answer to the password.

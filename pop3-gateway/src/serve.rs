@@ -3,12 +3,14 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::config::{Config, RuntimeKind};
-use arc_swap::ArcSwap;
 use pop3_server::listen::listen;
-use pop3_server::server::{Options, Reload, Reloadable, Server};
-use pop3_server::settings::Settings;
+use pop3_server::runtime::Runtime;
+use pop3_server::server::Server;
+use pop3_server::settings::{Reloadable, Settings};
+use pop3_server::setup::Setup;
 use pop3_server::transcript::TranscriptSink;
 
 use crate::service::Gateway;
@@ -23,7 +25,7 @@ use crate::{Failure, advice, cli, descriptors, logging};
 pub struct Bound {
     places: Vec<Place>,
     runtime: RuntimeKind,
-    options: Options,
+    grace: Duration,
 }
 
 /// A socket, and what its connections start with.
@@ -116,7 +118,7 @@ impl Bound {
             let settings = Arc::new(settings);
             for &configured in &listener.addresses {
                 let socket = listen(configured).map_err(Failure::running)?;
-                let settings = Arc::new(ArcSwap::new(Arc::clone(&settings)));
+                let settings = Reloadable::new(Arc::clone(&settings));
                 places.push(Place {
                     configured,
                     socket,
@@ -124,14 +126,10 @@ impl Bound {
                 });
             }
         }
-        let options = Options {
-            grace: config.bounds.shutdown_grace,
-            ..Options::default()
-        };
         Ok(Self {
             places,
             runtime,
-            options,
+            grace: config.bounds.shutdown_grace,
         })
     }
 
@@ -142,26 +140,38 @@ impl Bound {
     }
 
     /// Accepts and serves connections until the server is told to stop.
-    pub fn serve(self, server: Server, reload: Reload) -> Result<(), Failure> {
+    pub fn serve(
+        self,
+        server: Server,
+        reload: impl Fn() + Send + Sync + 'static,
+    ) -> Result<(), Failure> {
         for (place, address) in self.places.iter().zip(self.addresses()?) {
-            let settings = place.settings.load();
+            let settings = place.settings.current();
             let (listener, tls) = (&settings.name, settings.policy.tls);
             tracing::info!(%address, listener, ?tls, runtime = ?self.runtime, "listening");
         }
-        let sockets: Vec<_> = self
-            .places
-            .into_iter()
-            .map(|place| (place.socket, place.settings))
-            .collect();
         let done: std::io::Result<()> = match self.runtime {
             #[cfg(feature = "tokio")]
-            RuntimeKind::Tokio => pop3_server_tokio::run(server, sockets, reload, &self.options),
+            RuntimeKind::Tokio => pop3_server_tokio::run(self.setup(server, reload)),
             #[cfg(feature = "smol")]
-            RuntimeKind::Smol => pop3_server_smol::run(server, sockets, reload, &self.options),
+            RuntimeKind::Smol => pop3_server_smol::run(self.setup(server, reload)),
             #[cfg(not(all(feature = "tokio", feature = "smol")))]
             left_out => return Err(not_built(left_out)),
         };
         done.map_err(Failure::running)
+    }
+
+    fn setup<R: Runtime>(
+        self,
+        server: Server,
+        reload: impl Fn() + Send + Sync + 'static,
+    ) -> Setup<R> {
+        let setup = Setup::new()
+            .server(server)
+            .on_reload(reload)
+            .grace(self.grace);
+        let listen = |setup: Setup<R>, place: Place| setup.pop3(place.socket, place.settings);
+        self.places.into_iter().fold(setup, listen)
     }
 
     /// What SIGHUP does: everything is read again, and new connections start with it. Whatever is
@@ -172,14 +182,14 @@ impl Bound {
         config: Config,
         surroundings: Surroundings,
         descriptors: Option<u64>,
-    ) -> Reload {
+    ) -> impl Fn() + Send + Sync + 'static {
         let places: Vec<_> = self
             .places
             .iter()
-            .map(|place| (place.configured, Arc::clone(&place.settings)))
+            .map(|place| (place.configured, place.settings.clone()))
             .collect();
         let current = Mutex::new(config);
-        Arc::new(move || {
+        move || {
             let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
             let read = configuration(&arguments).and_then(|mut config| {
                 fit(&mut config, descriptors);
@@ -200,7 +210,7 @@ impl Bound {
                     );
                 }
             }
-        })
+        }
     }
 }
 
@@ -214,7 +224,7 @@ fn replace(
         let own = config.listeners.iter().zip(&settings);
         let mut own = own.filter(|(listener, _)| listener.addresses.contains(address));
         match own.next() {
-            Some((_, settings)) => place.store(Arc::clone(settings)),
+            Some((_, settings)) => place.replace(Arc::clone(settings)),
             None => tracing::warn!(%address, "no longer configured; it stays until a restart"),
         }
     }

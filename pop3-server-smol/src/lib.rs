@@ -6,72 +6,51 @@
 //!
 //! # Examples
 //!
-//! A server for a store of one's own, whose code may block:
+//! A server for a store of one's own, inside a runtime that runs already:
 //!
 //! ```no_run
-//! use std::io::{Cursor, Read};
-//! use std::sync::Arc;
-//!
-//! use arc_swap::ArcSwap;
-//! use pop3_proto::backend::blocking::{Blocking, Mailbox, Store};
-//! use pop3_proto::backend::store::{Entry, StoreError};
-//! use pop3_proto::backend::{Index, Login, Open};
-//! use pop3_proto::secret::Secret;
-//! use pop3_server::listen::listen;
-//! use pop3_server::server::{Options, Server};
-//! use pop3_server::service::{Denied, Peer, Routed, Service};
-//! use pop3_server::settings::Settings;
+//! use pop3_server_smol::store::{AsyncMailbox, AsyncStore, Bytes, Entry, Index, Open, Secret, StoreError};
 //!
 //! struct Notice;
 //! struct OneMessage;
 //!
-//! impl Store for Notice {
+//! const TEXT: &str = "Subject: notice\r\n\r\nThe server moves on Friday.\r\n";
+//!
+//! impl AsyncStore for Notice {
 //!     type Mailbox = OneMessage;
 //!
-//!     fn open(&self, open: &Open) -> Result<OneMessage, StoreError> {
+//!     async fn open(&self, open: &Open) -> Result<OneMessage, StoreError> {
 //!         let secret = Secret::from(&b"guest"[..]);
 //!         if open.login.proves(&secret) { Ok(OneMessage) } else { Err(StoreError::Credentials) }
 //!     }
 //! }
 //!
-//! const TEXT: &str = "Subject: notice\r\n\r\nThe server moves on Friday.\r\n";
+//! impl AsyncMailbox for OneMessage {
+//!     type Message = Bytes;
 //!
-//! impl Mailbox for OneMessage {
-//!     fn list(&mut self) -> Result<Vec<Entry>, StoreError> {
+//!     async fn list(&mut self) -> Result<Vec<Entry>, StoreError> {
 //!         Ok(vec![Entry { size: TEXT.len() as u64, unique_id: "notice-1".into() }])
 //!     }
 //!
-//!     fn message(&mut self, _: Index) -> Result<Box<dyn Read + Send>, StoreError> {
-//!         Ok(Box::new(Cursor::new(TEXT)))
+//!     async fn message(&mut self, _: Index) -> Result<Bytes, StoreError> {
+//!         Ok(Bytes::from_static(TEXT.as_bytes()))
 //!     }
 //!
-//!     fn remove(&mut self, _: &[Index]) -> Result<(), StoreError> {
+//!     async fn remove(&mut self, _: &[Index]) -> Result<(), StoreError> {
 //!         Err(StoreError::Permanent("the notice stays".into()))
 //!     }
 //! }
 //!
-//! struct Notices(Arc<Notice>);
-//!
-//! impl Service for Notices {
-//!     type Backend = Blocking<Notice>;
-//!
-//!     fn route(&self, login: &Login, _: &Peer) -> Result<Routed<Self::Backend>, Denied> {
-//!         Ok(Routed {
-//!             backend: Blocking::new(Arc::clone(&self.0)),
-//!             maildrop: login.user().unwrap_or_default().into(),
-//!             upstream: "notice".into(),
-//!             tls: None,
-//!         })
-//!     }
+//! fn main() -> std::io::Result<()> {
+//!     smol::block_on(async {
+//!         let socket = std::net::TcpListener::bind("127.0.0.1:1100")?;
+//!         pop3_server_smol::serve(socket, Notice)?.await
+//!     })
 //! }
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let settings = Settings::new(Arc::new(Notices(Arc::new(Notice))));
-//! let sockets = vec![(listen("127.0.0.1:1100".parse()?)?, Arc::new(ArcSwap::from_pointee(settings)))];
-//! pop3_server_smol::run(Server::new(), sockets, Arc::new(|| {}), &Options::default())?;
-//! # Ok(())
-//! # }
 //! ```
+//!
+//! [`Setup`] is for everything else: several listeners, TLS, limits, stores whose code may block, another
+//! observer, a server that has its process for itself ([`run`]).
 
 mod net;
 mod signal;
@@ -84,22 +63,34 @@ use std::thread;
 
 use async_executor::Executor;
 use async_io::block_on;
-use pop3_server::server::{Options, Reload, Reloadable, Server};
-use pop3_server::service::Service;
+use pop3_server::store::AsyncStore;
 use smol::channel;
 
 pub use net::{Accepting, Smol, SmolTimer, Tcp};
+pub use pop3_server::serving::Serving;
+pub use pop3_server::{self, proto, rustls, store};
 pub use signal::UnixSignals;
 
-/// Serves on these sockets until a signal or [`Server::shutdown`] stops it. `reload` is called at
-/// SIGHUP.
-pub fn run<S: Service>(
-    server: Server,
-    sockets: Vec<(TcpListener, Reloadable<S>)>,
-    reload: Reload,
-    options: &Options,
-) -> io::Result<()> {
-    let threads = options.threads.max(1);
+/// What is served where, on smol.
+pub type Setup = pop3_server::setup::Setup<Smol>;
+
+/// Serves a store to this machine, on the threads of `smol::spawn`. [`Setup::store`] says what that means, and
+/// [`start`] is for everything else.
+///
+/// Fails if others than this machine reach the socket.
+pub fn serve(socket: TcpListener, store: impl AsyncStore) -> io::Result<Serving> {
+    Ok(start(Setup::new().store(socket, store)?))
+}
+
+/// Serves on the threads of `smol::spawn` until it is told to stop. Signals are the caller's.
+pub fn start(setup: Setup) -> Serving {
+    setup.start(Smol::global())
+}
+
+/// Serves on threads of its own until a signal or
+/// [`Server::shutdown`](pop3_server::server::Server::shutdown) stops it.
+pub fn run(setup: Setup) -> io::Result<()> {
+    let threads = setup.wanted_threads();
     let executors: Arc<[_]> = (0..threads).map(|_| Executor::new()).collect();
     let signals = UnixSignals::new()?;
     let (running, stopped) = channel::bounded::<()>(1);
@@ -117,7 +108,7 @@ pub fn run<S: Service>(
         }
         let driver = Smol::new(Arc::clone(&executors));
         // As a task: what this thread runs by itself is asked again whenever the thread wakes.
-        let served = server.serve(driver, sockets, signals, reload, options.grace);
+        let served = setup.serve(driver, signals);
         let served = block_on(executors[0].run(executors[0].spawn(served)));
         drop(running);
         served

@@ -18,10 +18,11 @@ use pop3_server::runtime::{Accepted, Boxed, Listener, Runtime, Stream, Timer};
 
 use crate::threads::Threads;
 
-/// Executors of smol's, one for each thread, and its reactor.
+/// Executors of smol's and its reactor.
 #[derive(Clone, Debug)]
 pub struct Smol {
-    threads: Threads,
+    /// One executor for each thread; none: the one of `smol::spawn`.
+    threads: Option<Threads>,
     start: Instant,
 }
 
@@ -30,7 +31,15 @@ impl Smol {
     /// others once it is busy. Without any, no task runs. The clock starts now.
     pub fn new(executors: Arc<[Executor<'static>]>) -> Self {
         Self {
-            threads: Threads::new(executors),
+            threads: Some(Threads::new(executors)),
+            start: Instant::now(),
+        }
+    }
+
+    /// Uses the executor of `smol::spawn`. The clock starts now.
+    pub fn global() -> Self {
+        Self {
+            threads: None,
             start: Instant::now(),
         }
     }
@@ -82,7 +91,10 @@ impl Runtime for Smol {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         // A task's panic is its own: it must not take a thread of the executor with it.
         let task = AssertUnwindSafe(task).catch_unwind();
-        self.threads.spawn(Box::pin(async { drop(task.await) }));
+        match &self.threads {
+            Some(threads) => threads.spawn(Box::pin(async { drop(task.await) })),
+            None => smol::spawn(task).detach(),
+        }
     }
 }
 

@@ -1,24 +1,18 @@
 //! Whole sessions on real sockets.
 
 use std::io;
-use std::net::TcpListener;
 
-use pop3_server::server::{Options, Reload, Reloadable, Server};
-use pop3_server::service::Service;
+use pop3_server_smol::{Setup, Smol};
 use testkit_server::socket;
 
 #[derive(Clone, Copy)]
 struct Driver;
 
 impl socket::Driver for Driver {
-    fn run<S: Service>(
-        self,
-        server: Server,
-        sockets: Vec<(TcpListener, Reloadable<S>)>,
-        reload: Reload,
-        options: &Options,
-    ) -> io::Result<()> {
-        pop3_server_smol::run(server, sockets, reload, options)
+    type Runtime = Smol;
+
+    fn run(self, setup: Setup) -> io::Result<()> {
+        pop3_server_smol::run(setup)
     }
 }
 
@@ -43,4 +37,5 @@ on_sockets! {
     many_clients_at_once
     shutdown_ends_all
     both_address_families
+    another_handler_speaks
 }

@@ -1,16 +1,12 @@
 //! A POP3 server on mails that lie elsewhere and come over a channel, as they would over HTTP: an
 //! asynchronous store. For the user `tim` with the password `tanstaaf`:
 //! `cargo run -p pop3-server-tokio --example feed_tokio -- 127.0.0.1:1100`
-use std::{env, error::Error, sync::Arc, thread};
+use std::{env, error::Error, thread};
 
-use arc_swap::ArcSwap;
-use pop3_proto::backend::awaiting::{AsyncMailbox, AsyncMessage, AsyncStore, Awaiting, Bytes};
-use pop3_proto::backend::store::{Entry, StoreError};
-use pop3_proto::backend::{Index, Login, Open};
-use pop3_proto::{secret::Secret, server::Policy};
-use pop3_server::server::{Options, Server};
-use pop3_server::service::{Denied, Peer, Routed, Service};
-use pop3_server::{listen::listen, settings::Settings};
+use pop3_server_tokio::serve;
+use pop3_server_tokio::store::{AsyncMailbox, AsyncMessage, AsyncStore, Bytes, Entry, Index};
+use pop3_server_tokio::store::{Open, Secret, StoreError};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 /// What the source of the mails can be asked.
@@ -133,38 +129,17 @@ fn lost() -> StoreError {
     StoreError::Temporary("the source of the mails is gone".into())
 }
 
-/// Every login is served by the feed.
-struct Everybody(Arc<Feed>);
-
-impl Service for Everybody {
-    type Backend = Awaiting<Feed>;
-
-    fn route(&self, login: &Login, _: &Peer) -> Result<Routed<Self::Backend>, Denied> {
-        Ok(Routed {
-            backend: Awaiting::new(Arc::clone(&self.0)),
-            maildrop: login.user().unwrap_or_default().into(),
-            upstream: "feed".into(),
-            tls: None,
-        })
-    }
-}
-
-fn main() -> Result<(), Box<dyn Error>> {
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
     let (sender, asked) = mpsc::channel(16);
     thread::spawn(move || source(asked));
     let feed = Feed {
         source: sender,
         password: Secret::from(&b"tanstaaf"[..]),
     };
-    let mut settings = Settings::new(Arc::new(Everybody(Arc::new(feed))));
-    settings.policy = Arc::new(Policy {
-        clear_login: true,
-        ..Policy::default()
-    });
     let address = env::args().nth(1).ok_or("an address, please")?;
-    let socket = listen(address.parse()?)?;
+    let socket = TcpListener::bind(address).await?;
     println!("{}", socket.local_addr()?);
-    let sockets = vec![(socket, Arc::new(ArcSwap::from_pointee(settings)))];
-    pop3_server_tokio::run(Server::new(), sockets, Arc::new(|| {}), &Options::default())?;
+    serve(socket, feed)?.await?;
     Ok(())
 }

@@ -5,97 +5,97 @@
 //!
 //! # Examples
 //!
-//! A server for a store of one's own, whose code may block:
+//! A server for a store of one's own, inside a runtime that runs already:
 //!
 //! ```no_run
-//! use std::io::{Cursor, Read};
-//! use std::sync::Arc;
-//!
-//! use arc_swap::ArcSwap;
-//! use pop3_proto::backend::blocking::{Blocking, Mailbox, Store};
-//! use pop3_proto::backend::store::{Entry, StoreError};
-//! use pop3_proto::backend::{Index, Login, Open};
-//! use pop3_proto::secret::Secret;
-//! use pop3_server::listen::listen;
-//! use pop3_server::server::{Options, Server};
-//! use pop3_server::service::{Denied, Peer, Routed, Service};
-//! use pop3_server::settings::Settings;
+//! use pop3_server_tokio::store::{AsyncMailbox, AsyncStore, Bytes, Entry, Index, Open, Secret, StoreError};
 //!
 //! struct Notice;
 //! struct OneMessage;
 //!
-//! impl Store for Notice {
+//! const TEXT: &str = "Subject: notice\r\n\r\nThe server moves on Friday.\r\n";
+//!
+//! impl AsyncStore for Notice {
 //!     type Mailbox = OneMessage;
 //!
-//!     fn open(&self, open: &Open) -> Result<OneMessage, StoreError> {
+//!     async fn open(&self, open: &Open) -> Result<OneMessage, StoreError> {
 //!         let secret = Secret::from(&b"guest"[..]);
 //!         if open.login.proves(&secret) { Ok(OneMessage) } else { Err(StoreError::Credentials) }
 //!     }
 //! }
 //!
-//! const TEXT: &str = "Subject: notice\r\n\r\nThe server moves on Friday.\r\n";
+//! impl AsyncMailbox for OneMessage {
+//!     type Message = Bytes;
 //!
-//! impl Mailbox for OneMessage {
-//!     fn list(&mut self) -> Result<Vec<Entry>, StoreError> {
+//!     async fn list(&mut self) -> Result<Vec<Entry>, StoreError> {
 //!         Ok(vec![Entry { size: TEXT.len() as u64, unique_id: "notice-1".into() }])
 //!     }
 //!
-//!     fn message(&mut self, _: Index) -> Result<Box<dyn Read + Send>, StoreError> {
-//!         Ok(Box::new(Cursor::new(TEXT)))
+//!     async fn message(&mut self, _: Index) -> Result<Bytes, StoreError> {
+//!         Ok(Bytes::from_static(TEXT.as_bytes()))
 //!     }
 //!
-//!     fn remove(&mut self, _: &[Index]) -> Result<(), StoreError> {
+//!     async fn remove(&mut self, _: &[Index]) -> Result<(), StoreError> {
 //!         Err(StoreError::Permanent("the notice stays".into()))
 //!     }
 //! }
 //!
-//! struct Notices(Arc<Notice>);
-//!
-//! impl Service for Notices {
-//!     type Backend = Blocking<Notice>;
-//!
-//!     fn route(&self, login: &Login, _: &Peer) -> Result<Routed<Self::Backend>, Denied> {
-//!         Ok(Routed {
-//!             backend: Blocking::new(Arc::clone(&self.0)),
-//!             maildrop: login.user().unwrap_or_default().into(),
-//!             upstream: "notice".into(),
-//!             tls: None,
-//!         })
-//!     }
+//! #[tokio::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let socket = tokio::net::TcpListener::bind("127.0.0.1:1100").await?;
+//!     let serving = pop3_server_tokio::serve(socket, Notice)?;
+//!     tokio::signal::ctrl_c().await?;
+//!     serving.shut_down().await
 //! }
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let settings = Settings::new(Arc::new(Notices(Arc::new(Notice))));
-//! let sockets = vec![(listen("127.0.0.1:1100".parse()?)?, Arc::new(ArcSwap::from_pointee(settings)))];
-//! pop3_server_tokio::run(Server::new(), sockets, Arc::new(|| {}), &Options::default())?;
-//! # Ok(())
-//! # }
 //! ```
+//!
+//! [`Setup`] is for everything else: several listeners, TLS, limits, stores whose code may block, another
+//! observer, a server that has its process for itself ([`run`]).
 
 mod net;
 mod signal;
 
 use std::io;
-use std::net::TcpListener;
 use std::panic::resume_unwind;
 
-use pop3_server::server::{Options, Reload, Reloadable, Server};
-use pop3_server::service::Service;
-use tokio::runtime::Builder;
+use pop3_server::store::AsyncStore;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle};
 
 pub use net::{Accepting, Tcp, Tokio, TokioTimer};
+pub use pop3_server::serving::Serving;
+pub use pop3_server::{self, proto, rustls, store};
 pub use signal::UnixSignals;
 
-/// Serves on these sockets until a signal or [`Server::shutdown`] stops it. `reload` is called at
-/// SIGHUP.
-pub fn run<S: Service>(
-    server: Server,
-    sockets: Vec<(TcpListener, Reloadable<S>)>,
-    reload: Reload,
-    options: &Options,
-) -> io::Result<()> {
+/// What is served where, on tokio.
+pub type Setup = pop3_server::setup::Setup<Tokio>;
+
+/// Serves a store to this machine, in the runtime that calls it. [`Setup::store`] says what that means, and
+/// [`start`] is for everything else.
+///
+/// Fails if others than this machine reach the socket.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+pub fn serve(socket: TcpListener, store: impl AsyncStore) -> io::Result<Serving> {
+    Ok(start(Setup::new().store(socket.into_std()?, store)?))
+}
+
+/// Serves in the runtime that calls it, until it is told to stop. Signals are the caller's.
+///
+/// # Panics
+///
+/// Outside a tokio runtime.
+pub fn start(setup: Setup) -> Serving {
+    setup.start(Tokio::new(Handle::current()))
+}
+
+/// Serves in a runtime of its own until a signal or
+/// [`Server::shutdown`](pop3_server::server::Server::shutdown) stops it.
+pub fn run(setup: Setup) -> io::Result<()> {
     let runtime = Builder::new_multi_thread()
-        .worker_threads(options.threads.max(1))
+        .worker_threads(setup.wanted_threads())
         .enable_all()
         .thread_name("pop3-server")
         .build()?;
@@ -103,8 +103,7 @@ pub fn run<S: Service>(
         let signals = UnixSignals::new()?;
         let driver = Tokio::new(runtime.handle().clone());
         // On a worker, so that accepting does not go through this thread, which has no part in the I/O.
-        let served = server.serve(driver, sockets, signals, reload, options.grace);
-        match runtime.spawn(served).await {
+        match runtime.spawn(setup.serve(driver, signals)).await {
             Ok(served) => served,
             Err(failed) => match failed.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),

@@ -2,14 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use pop3_server::listen::listen;
-use pop3_server::server::{Options, Server};
+use pop3_server_tokio::Setup;
 use testkit_server::socket;
 
 fn signal(name: &str) {
@@ -27,18 +25,11 @@ fn signal(name: &str) {
 fn g19_signals_reload_and_stop() {
     let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
-    let settings = Arc::new(ArcSwap::from_pointee(socket::clear(
-        testkit_server::jobs::JobService,
-    )));
+    let settings = socket::clear(testkit_server::jobs::JobService);
     let (reloaded, reloads) = channel();
     let server = thread::spawn(move || {
-        let reload = Arc::new(move || reloaded.send(()).unwrap());
-        pop3_server_tokio::run(
-            Server::new(),
-            vec![(listener, settings)],
-            reload,
-            &Options::default(),
-        )
+        let setup = Setup::new().pop3(listener, settings);
+        pop3_server_tokio::run(setup.on_reload(move || reloaded.send(()).unwrap()))
     });
     let mut client = socket::Client::new(socket::connect(address));
     assert!(client.line().starts_with("+OK"));

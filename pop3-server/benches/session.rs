@@ -125,14 +125,12 @@ fn play(
     upstream: &mut Upstream,
     commands: &[u8],
 ) -> usize {
-    let peer = Peer {
-        address: ([192, 0, 2, 1], 4711).into(),
-        local: ([192, 0, 2, 9], 110).into(),
-        encrypted: false,
-    };
-    let Some(mut connection) = Connection::new(Arc::clone(settings), server, peer, NOW) else {
-        panic!("not admitted");
-    };
+    let peer = Peer::new(([192, 0, 2, 1], 4711).into(), ([192, 0, 2, 9], 110).into());
+    let admitted = server
+        .crowd()
+        .admit(&settings.limits, peer.address.ip(), NOW);
+    let place = admitted.expect("a place");
+    let mut connection = Connection::new(Arc::clone(settings), server, peer, place, NOW);
     let (mut commands, mut octets, mut connected) = (commands, 0, false);
     let mut scratch = vec![0; 64 * 1024];
     loop {

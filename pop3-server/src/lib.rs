@@ -6,11 +6,13 @@
 //! |---|---|
 //! | [`connection`] | one connection as a state machine: session, backend, TLS on both sides |
 //! | [`drive`] | the loop that runs a connection; the only one |
-//! | [`server`] | what all connections share, and the accept loop |
+//! | [`server`] | what all connections share |
+//! | [`setup`], [`serving`] | what is served where, and the server that runs |
+//! | [`handler`] | what a listener speaks |
 //! | [`runtime`] | the traits that a driver crate implements |
 //! | [`name`] | users' names: domains, and the rules that change them |
 //! | [`service`], [`route`] | who serves a login: the seam to whoever configures the server |
-//! | [`stored`] | one store for every login |
+//! | [`store`] | one store for every login, and what it takes to write one |
 //! | [`settings`] | what a new connection starts with |
 //! | [`lock`], [`limit`], [`crowd`] | maildrop locks, counts of connections, who goes when it is full |
 //! | [`delay`], [`throttle`] | failed logins, which login is looked at when |
@@ -20,12 +22,17 @@
 //! | [`shutdown`] | telling every connection that the server goes down |
 //! | [`transcript`] | both dialogues of a session side by side |
 
+pub use pop3_proto as proto;
+pub use rustls;
+
+mod accept;
 mod alarm;
 pub mod connection;
 pub mod crowd;
 pub mod delay;
 mod dial;
 pub mod drive;
+pub mod handler;
 pub mod limit;
 pub mod listen;
 pub mod lock;
@@ -34,13 +41,16 @@ pub mod name;
 mod notice;
 pub mod observer;
 mod pipe;
+mod pop3;
 pub mod route;
 pub mod runtime;
 pub mod server;
 pub mod service;
+pub mod serving;
 pub mod settings;
+pub mod setup;
 pub mod shutdown;
-pub mod stored;
+pub mod store;
 pub mod throttle;
 pub mod tls;
 pub mod transcript;

@@ -37,6 +37,17 @@ pub struct Peer {
     pub encrypted: bool,
 }
 
+impl Peer {
+    /// A peer that has just connected, in the clear.
+    pub fn new(address: SocketAddr, local: SocketAddr) -> Self {
+        Self {
+            address,
+            local,
+            encrypted: false,
+        }
+    }
+}
+
 /// What a login is served by.
 #[derive(Debug)]
 pub struct Routed<B> {

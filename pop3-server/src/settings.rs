@@ -7,7 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pop3_proto::server::Policy;
+use arc_swap::ArcSwap;
+use pop3_proto::server::{Policy, TlsOffer};
 
 use crate::delay::Delay;
 use crate::limit::Limits;
@@ -53,6 +54,35 @@ impl<S: Service> Settings<S> {
             transcript: None,
         }
     }
+
+    /// Sets what the log calls the listener.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets the rules of its sessions. How TLS stands is theirs, too: so [`tls`](Self::tls) comes after it.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Arc::new(policy);
+        self
+    }
+
+    /// Offers TLS with these certificates.
+    #[must_use]
+    pub fn tls(mut self, offer: TlsOffer, tls: impl Into<ServerTls>) -> Self {
+        Arc::make_mut(&mut self.policy).tls = offer;
+        self.tls = Some(tls.into());
+        self
+    }
+
+    /// Sets how many connections may stand at once.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
 }
 
 impl<S> fmt::Debug for Settings<S> {
@@ -60,6 +90,45 @@ impl<S> fmt::Debug for Settings<S> {
         f.debug_struct("Settings")
             .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+/// Settings that can be replaced while the server runs; new connections start with what is there. Clones are the
+/// same ones.
+pub struct Reloadable<S>(Arc<ArcSwap<Settings<S>>>);
+
+impl<S> Reloadable<S> {
+    /// Starts with these.
+    pub fn new(settings: impl Into<Arc<Settings<S>>>) -> Self {
+        Self(Arc::new(ArcSwap::new(settings.into())))
+    }
+
+    /// Puts these in the place of those before.
+    pub fn replace(&self, settings: impl Into<Arc<Settings<S>>>) {
+        self.0.store(settings.into());
+    }
+
+    /// What a new connection starts with.
+    pub fn current(&self) -> Arc<Settings<S>> {
+        self.0.load_full()
+    }
+}
+
+impl<S> Clone for Reloadable<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S> From<Settings<S>> for Reloadable<S> {
+    fn from(settings: Settings<S>) -> Self {
+        Self::new(settings)
+    }
+}
+
+impl<S> fmt::Debug for Reloadable<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Reloadable").field(&self.current()).finish()
     }
 }
 

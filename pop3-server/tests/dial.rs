@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use testkit_server::PASSWORD;
 
 use pop3_proto::backend::Endpoint;
@@ -13,6 +12,7 @@ use pop3_proto::server::Policy;
 use pop3_server::runtime::Runtime;
 use pop3_server::server::Server;
 use pop3_server::settings::Settings;
+use pop3_server::setup::Setup;
 use proptest::prelude::*;
 use testkit_server::logged::logged;
 use testkit_server::sim::{End, Reach, Shape, Sim, keep};
@@ -48,13 +48,8 @@ impl World {
         });
         let server = Server::new();
         let socket = pop3_server::listen::listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let sockets = vec![(socket, Arc::new(ArcSwap::from_pointee(settings)))];
-        let grace = Duration::from_secs(30);
-        let serving =
-            server
-                .clone()
-                .serve(sim.clone(), sockets, sim.signals(), Arc::new(|| {}), grace);
-        keep(&sim, serving);
+        let setup = Setup::new().server(server.clone()).pop3(socket, settings);
+        keep(&sim, setup.serve(sim.clone(), sim.signals()));
         sim.run();
         Self {
             sim,

@@ -6,13 +6,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use pop3_proto::backend::Endpoint;
 use pop3_proto::server::Policy;
 use pop3_server::runtime::Signal;
 use pop3_server::server::Server;
 use pop3_server::service::Service;
 use pop3_server::settings::Settings;
+use pop3_server::setup::Setup;
 use proptest::prelude::*;
 use testkit_server::PASSWORD;
 use testkit_server::list::{ListService, Mood};
@@ -36,12 +36,8 @@ fn settings<S: Service>(service: S) -> Settings<S> {
 fn serve<S: Service>(sim: &Sim, settings: Settings<S>) -> (Server, Outcome) {
     let server = Server::new();
     let socket = pop3_server::listen::listen("127.0.0.1:0".parse().unwrap()).unwrap();
-    let sockets = vec![(socket, Arc::new(ArcSwap::from_pointee(settings)))];
-    let (signals, grace) = (sim.signals(), Duration::from_secs(30));
-    let serving = server
-        .clone()
-        .serve(sim.clone(), sockets, signals, Arc::new(|| {}), grace);
-    let outcome = keep(sim, serving);
+    let setup = Setup::new().server(server.clone()).pop3(socket, settings);
+    let outcome = keep(sim, setup.serve(sim.clone(), sim.signals()));
     sim.run();
     (server, outcome)
 }

@@ -13,6 +13,7 @@ use pop3_server::observer::{About, Asked, Event, Observer};
 use pop3_server::server::Server;
 use pop3_server::service::Service;
 use pop3_server::settings::Settings;
+use pop3_server::setup::Setup;
 use testkit_server::jobs::JobService;
 use testkit_server::list::{ListService, Mood};
 use testkit_server::logged::logged;
@@ -153,11 +154,8 @@ fn a_stores_own_lines_name_the_session() {
         });
         let settings = Arc::try_unwrap(settings(JobService)).unwrap();
         let socket = pop3_server::listen::listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let sockets = vec![(socket, Arc::new(arc_swap::ArcSwap::from_pointee(settings)))];
-        let signals = sim.signals();
-        let grace = Duration::from_secs(30);
-        let serving = Server::new().serve(sim.clone(), sockets, signals, Arc::new(|| {}), grace);
-        let _outcome = keep(&sim, serving);
+        let setup = Setup::new().pop3(socket, settings);
+        let _outcome = keep(&sim, setup.serve(sim.clone(), sim.signals()));
         let mut client = sim.client();
         client.say(format!("USER joe\r\nPASS {PASSWORD}\r\nRETR 1\r\nQUIT\r\n"));
         for _ in 0..100 {

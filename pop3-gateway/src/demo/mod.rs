@@ -64,7 +64,7 @@ pub fn run(arguments: &cli::Demo) -> Result<(), Failure> {
         print(invitation(address, imap).as_bytes())?;
         None
     };
-    bound.serve(server, Arc::new(|| ()))?;
+    bound.serve(server, || ())?;
     recorder.flush();
     let Some(session) = session else {
         return Ok(());

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use imap_backend::{Config, Security};
 use pop3_gateway::budget::Budget;
 use pop3_gateway::service::{Gateway, Target, Upstream};
@@ -118,13 +117,11 @@ impl Rig {
         };
         let (socket, pop3) = port(0).unwrap();
         let server = Server::new();
-        let serve = server.clone().serve(
-            runtime,
-            vec![(socket, Arc::new(ArcSwap::from_pointee(settings)))],
-            NoSignals,
-            Arc::new(|| {}),
-            setup.grace,
-        );
+        let serve = pop3_server::setup::Setup::new()
+            .server(server.clone())
+            .pop3(socket, settings)
+            .grace(setup.grace)
+            .serve(runtime, NoSignals);
         tasks.spawn(async { serve.await.unwrap() });
         world.add(tasks.clone());
         world.add(host.clone());

@@ -108,12 +108,15 @@ pub struct Connection<S: Service> {
 }
 
 impl<S: Service> Connection<S> {
-    /// A connection that was just accepted. `None` if the server takes no more connections, in all or
-    /// from this address, and nobody makes room (see [`crowd`](crate::crowd)).
-    pub fn new(settings: Arc<Settings<S>>, server: &Server, peer: Peer, now: Time) -> Option<Self> {
-        let place = server
-            .crowd()
-            .admit(&settings.limits, peer.address.ip(), now)?;
+    /// A connection that was just accepted, and that has its place among the others (see
+    /// [`crowd`](crate::crowd)).
+    pub fn new(
+        settings: Arc<Settings<S>>,
+        server: &Server,
+        peer: Peer,
+        place: Place,
+        now: Time,
+    ) -> Self {
         let policy = settings.service.policy(&settings.policy);
         let stamp = stamp(&policy, &settings.host);
         let mut session = Session::new(policy, &stamp, now);
@@ -142,7 +145,7 @@ impl<S: Service> Connection<S> {
             connection.start_tls(now);
         }
         connection.advance(now);
-        Some(connection)
+        connection
     }
 
     /// Where the next bytes from this socket go: a part of `scratch`, or memory of the machine that

@@ -52,6 +52,20 @@ impl ServerTls {
     }
 }
 
+/// As it stands: what it says of protocols (ALPN should name `pop3` or nothing), tickets and client certificates
+/// holds.
+impl From<Arc<ServerConfig>> for ServerTls {
+    fn from(config: Arc<ServerConfig>) -> Self {
+        Self(config)
+    }
+}
+
+impl From<ServerConfig> for ServerTls {
+    fn from(config: ServerConfig) -> Self {
+        Self(Arc::new(config))
+    }
+}
+
 fn certified_key(identity: &Identity) -> Result<Arc<CertifiedKey>, TlsError> {
     let chain = certificates(&identity.chain)?;
     let key = private_key(&identity.key)?;

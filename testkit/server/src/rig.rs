@@ -48,7 +48,10 @@ impl<S: Service> Rig<S> {
 
     pub fn at(settings: &Arc<Settings<S>>, server: &Server, peer: Peer) -> Option<Self> {
         let now = Time::from_start(Duration::from_secs(1000));
-        let connection = Connection::new(Arc::clone(settings), server, peer, now)?;
+        let place = server
+            .crowd()
+            .admit(&settings.limits, peer.address.ip(), now)?;
+        let connection = Connection::new(Arc::clone(settings), server, peer, place, now);
         let mut rig = Self {
             connection,
             client: Socket::default(),

@@ -1,18 +1,22 @@
 //! The tests of a driver crate, on real sockets of this machine; the same for every runtime.
 
+use std::future::poll_fn;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use pop3_proto::backend::Endpoint;
 use pop3_proto::server::{Policy, TlsOffer};
+use pop3_server::handler::{Arrival, Door, Handler};
+use pop3_server::limit::Limits;
 use pop3_server::listen::listen;
-use pop3_server::server::{Options, Reload, Reloadable, Server};
+use pop3_server::runtime::{Runtime, Stream};
+use pop3_server::server::Server;
 use pop3_server::service::Service;
-use pop3_server::settings::Settings;
+use pop3_server::settings::{Reloadable, Settings};
+use pop3_server::setup::Setup;
 use pop3_server::tls::{Identity, Trust, UpstreamTls};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
@@ -25,13 +29,9 @@ use crate::{PASSWORD, identity, server_tls};
 
 /// How a driver crate is started.
 pub trait Driver: Copy + Send + 'static {
-    fn run<S: Service>(
-        self,
-        server: Server,
-        sockets: Vec<(TcpListener, Reloadable<S>)>,
-        reload: Reload,
-        options: &Options,
-    ) -> io::Result<()>;
+    type Runtime: Runtime;
+
+    fn run(self, setup: Setup<Self::Runtime>) -> io::Result<()>;
 }
 
 /// A server that runs in the background until it is dropped.
@@ -42,19 +42,20 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn start<S: Service>(driver: impl Driver, settings: Settings<S>) -> Self {
+    pub fn start<D: Driver, S: Service>(driver: D, settings: Settings<S>) -> Self {
+        Self::speak(driver, Reloadable::new(settings))
+    }
+
+    pub fn speak<D: Driver>(driver: D, handler: impl Handler<D::Runtime>) -> Self {
         let socket = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = socket.local_addr().unwrap();
         let server = Server::new();
-        let settings = Arc::new(ArcSwap::from_pointee(settings));
-        let options = Options {
-            threads: 2,
-            grace: Duration::from_secs(60),
-        };
-        let shared = server.clone();
-        let thread = thread::spawn(move || {
-            driver.run(shared, vec![(socket, settings)], Arc::new(|| {}), &options)
-        });
+        let setup = Setup::new()
+            .server(server.clone())
+            .speak(socket, handler)
+            .threads(2)
+            .grace(Duration::from_secs(60));
+        let thread = thread::spawn(move || driver.run(setup));
         Self {
             server,
             address,
@@ -454,21 +455,22 @@ pub fn both_address_families(driver: impl Driver) {
             .contains("127.0.0.1")
     );
     let addresses = [four.local_addr().unwrap(), six.local_addr().unwrap()];
-    let settings = Arc::new(ArcSwap::from_pointee(clear(mail())));
-    let sockets = vec![(four, Arc::clone(&settings)), (six, Arc::clone(&settings))];
+    let settings = Reloadable::new(clear(mail()));
     let server = Server::new();
-    let shared = server.clone();
-    let thread =
-        thread::spawn(move || driver.run(shared, sockets, Arc::new(|| {}), &Options::default()));
+    let setup = Setup::new()
+        .server(server.clone())
+        .pop3(four, settings.clone())
+        .pop3(six, settings.clone());
+    let thread = thread::spawn(move || driver.run(setup));
     for address in addresses {
         assert!(Client::new(connect(address)).line().starts_with("+OK"));
     }
     // New connections start with new settings.
-    let mut policy = Policy::clone(&settings.load().policy);
+    let mut policy = Policy::clone(&settings.current().policy);
     policy.greeting = "as of now".into();
     let mut renewed = clear(mail());
     renewed.policy = Arc::new(policy);
-    settings.store(Arc::new(renewed));
+    settings.replace(renewed);
     assert!(
         Client::new(connect(addresses[0]))
             .line()
@@ -476,4 +478,54 @@ pub fn both_address_families(driver: impl Driver) {
     );
     server.shutdown().advance();
     thread.join().unwrap().unwrap();
+}
+
+/// Something else than POP3: says every octet once more.
+#[derive(Clone, Copy, Debug, Default)]
+struct Echo;
+
+impl<R: Runtime> Handler<R> for Echo {
+    fn door(&self) -> Door {
+        let limits = Limits {
+            per_address: 1,
+            ..Limits::default()
+        };
+        Door::new(limits).full(b"full\n")
+    }
+
+    fn handle(&self, arrival: Arrival<R>) {
+        arrival.spawn(|mut stream| async move {
+            let mut octets = [0; 64];
+            loop {
+                let read = poll_fn(|cx| stream.poll_read(cx, &mut octets)).await;
+                let Ok(n @ 1..) = read else { return };
+                let mut said = 0;
+                while said < n {
+                    let wrote = poll_fn(|cx| stream.poll_write(cx, &octets[said..n])).await;
+                    said += wrote.unwrap();
+                }
+            }
+        });
+    }
+}
+
+/// Accepting, limits and shutdown are the same whatever a listener speaks.
+pub fn another_handler_speaks(driver: impl Driver) {
+    let running = Running::speak(driver, Echo);
+    let mut client = Client::new(connect(running.address));
+    assert_eq!(client.ask("hello"), "hello\r\n");
+    assert_eq!(Client::new(connect(running.address)).line(), "full\n");
+    drop(client);
+    let mut next = loop {
+        let mut next = Client::new(connect(running.address));
+        next.say("again");
+        if next.line() == "again\r\n" {
+            break next;
+        }
+    };
+    // once more, and those who do not go are cut off
+    running.server.shutdown().advance();
+    running.server.shutdown().advance();
+    assert!(next.ends());
+    running.stop();
 }

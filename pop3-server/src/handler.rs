@@ -1,0 +1,117 @@
+//! What a listener speaks: POP3, or something else beside it.
+//!
+//! Accepting, limits and the end of the server are the same for all. A [`Handler`] gets a connection that has its
+//! place, and runs it. [`Reloadable`](crate::settings::Reloadable) settings are the one that speaks POP3.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::alarm::Deadline;
+use crate::crowd::Place;
+use crate::limit::Limits;
+use crate::runtime::Runtime;
+use crate::server::Server;
+use crate::service::Peer;
+use crate::shutdown::{Member, Phase};
+
+/// Speaks on the connections of a listener.
+pub trait Handler<R: Runtime>: Send + Sync + 'static {
+    /// What holds for a connection that comes now. Must not block.
+    fn door(&self) -> Door;
+
+    /// Speaks on a connection, in a task of its own: see [`Arrival::spawn`]. Must not block.
+    fn handle(&self, arrival: Arrival<R>);
+}
+
+/// What holds for a connection before it has its place.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Door {
+    /// How many connections there may be.
+    pub limits: Limits,
+    /// What one hears who comes when it is full; nothing, if it is empty.
+    pub full: &'static [u8],
+}
+
+impl Door {
+    /// No words for those who are turned away.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, full: b"" }
+    }
+
+    /// What one hears who comes when it is full.
+    #[must_use]
+    pub fn full(mut self, full: &'static [u8]) -> Self {
+        self.full = full;
+        self
+    }
+}
+
+/// A connection that has its place.
+#[must_use]
+pub struct Arrival<R: Runtime> {
+    pub(crate) stream: R::Stream,
+    pub(crate) peer: Peer,
+    pub(crate) place: Place,
+    pub(crate) member: Member,
+    pub(crate) deadline: Deadline,
+    pub(crate) server: Server,
+    pub(crate) runtime: R,
+}
+
+impl<R: Runtime> Arrival<R> {
+    /// The other end.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// The runtime that the connection is on.
+    pub fn runtime(&self) -> &R {
+        &self.runtime
+    }
+
+    /// Runs what `speak` makes of the connection. It is dropped when others have its place, and when the server
+    /// goes down and the grace is over.
+    pub fn spawn<F: Future<Output = ()> + Send + 'static>(
+        self,
+        speak: impl FnOnce(R::Stream) -> F,
+    ) {
+        let Self {
+            stream,
+            place,
+            member,
+            runtime,
+            ..
+        } = self;
+        runtime.spawn(Placed {
+            task: Box::pin(speak(stream)),
+            place,
+            member,
+        });
+    }
+}
+
+/// A task that has its place as long as it runs.
+struct Placed {
+    task: Pin<Box<dyn Future<Output = ()> + Send>>,
+    place: Place,
+    member: Member,
+}
+
+impl Future for Placed {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Both are asked until they have nothing new, so that both wake.
+        while let Poll::Ready(phase) = self.member.poll_phase(cx) {
+            if phase == Phase::Ending {
+                return Poll::Ready(());
+            }
+        }
+        if self.place.poll_turned_out(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.task.as_mut().poll(cx)
+    }
+}

@@ -1,0 +1,137 @@
+//! What a server serves, put together before it runs.
+
+use std::fmt;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pop3_proto::server::Policy;
+
+use crate::accept::{Reload, Sockets, serve};
+use crate::handler::Handler;
+use crate::runtime::{NoSignals, Runtime, Signals};
+use crate::server::Server;
+use crate::service::Service;
+use crate::serving::Serving;
+use crate::settings::{Reloadable, Settings};
+use crate::store::{AsyncStore, AsyncStored};
+
+/// Sockets and who speaks on them, and how the server ends. A driver crate runs it.
+#[must_use]
+pub struct Setup<R: Runtime> {
+    server: Server,
+    sockets: Sockets<R>,
+    reload: Reload,
+    grace: Duration,
+    threads: usize,
+}
+
+impl<R: Runtime> Default for Setup<R> {
+    fn default() -> Self {
+        Self {
+            server: Server::new(),
+            sockets: Vec::new(),
+            reload: Arc::new(|| {}),
+            grace: Duration::from_secs(30),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Setup<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sockets: Vec<_> = self.sockets.iter().map(|(socket, _)| socket).collect();
+        f.debug_struct("Setup")
+            .field("sockets", &sockets)
+            .field("grace", &self.grace)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R: Runtime> Setup<R> {
+    /// A server that listens nowhere yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What all connections share, in the place of a fresh [`Server`].
+    pub fn server(mut self, server: Server) -> Self {
+        self.server = server;
+        self
+    }
+
+    /// Speaks POP3 on a socket that listens already.
+    pub fn pop3<S: Service>(self, socket: TcpListener, settings: impl Into<Reloadable<S>>) -> Self {
+        self.speak(socket, settings.into())
+    }
+
+    /// Speaks POP3 over one store on a socket of this machine, where passwords may come in the clear.
+    ///
+    /// Fails if others than this machine reach the socket: that needs TLS, or [`Policy::clear_login`] said with
+    /// intent, both by [`pop3`](Self::pop3).
+    pub fn store<S: AsyncStore>(self, socket: TcpListener, store: S) -> io::Result<Self> {
+        if !socket.local_addr()?.ip().is_loopback() {
+            let text = "a store without TLS is served to this machine alone: 127.0.0.1 or ::1";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let settings = Settings::new(Arc::new(AsyncStored::new(store)));
+        let policy = Policy {
+            clear_login: true,
+            ..Policy::default()
+        };
+        Ok(self.pop3(socket, settings.policy(policy)))
+    }
+
+    /// Speaks something on a socket that listens already.
+    pub fn speak(mut self, socket: TcpListener, handler: impl Handler<R>) -> Self {
+        self.sockets.push((socket, Arc::new(handler)));
+        self
+    }
+
+    /// What to do when the process is asked to read its configuration again (SIGHUP). May block; one call
+    /// comes after the other.
+    pub fn on_reload(mut self, reload: impl Fn() + Send + Sync + 'static) -> Self {
+        self.reload = Arc::new(reload);
+        self
+    }
+
+    /// How long connections may take to finish when the server goes down: 30 seconds, unless it is said here.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// How many threads run connections, where the server has threads of its own: one for each processor,
+    /// unless it is said here.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// For driver crates: how many threads are wanted, at least one.
+    pub fn wanted_threads(&self) -> usize {
+        self.threads
+    }
+
+    /// For driver crates: serves connections until the server is told to stop and all connections are gone, or
+    /// the grace is over. Fails if a socket cannot be used.
+    pub async fn serve(self, runtime: R, signals: impl Signals) -> io::Result<()> {
+        let Self {
+            server,
+            sockets,
+            reload,
+            grace,
+            ..
+        } = self;
+        serve(server, runtime, sockets, signals, reload, grace).await
+    }
+
+    /// For driver crates: the same in a task of its own, without signals.
+    pub fn start(self, runtime: R) -> Serving {
+        let shutdown = self.server.shutdown().clone();
+        let task = runtime.clone();
+        Serving::start(&runtime, shutdown, self.serve(task, NoSignals))
+    }
+}
