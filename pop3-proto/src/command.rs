@@ -37,7 +37,7 @@ use crate::secret::Secret;
 pub enum Command {
     /// `USER name`
     User(String),
-    /// `PASS password`: everything behind the first space belongs to the password.
+    /// `PASS password`: everything after the first space belongs to the password.
     Pass(Secret),
     /// `APOP name digest`
     Apop {
@@ -139,7 +139,7 @@ impl Command {
     /// Reads a line without its line end.
     ///
     /// Verbs in any case; one or more spaces between arguments; trailing spaces are stepped over
-    /// except behind a password. Numbers are decimal digits, 10 at most for a message (1 to 2³²−1),
+    /// except after a password. Numbers are decimal digits, 10 at most for a message (1 to 2³²−1),
     /// 20 at most for lines (0 to 2⁶⁴−1).
     pub fn parse(line: &[u8]) -> Result<Self, CommandError> {
         let word = line

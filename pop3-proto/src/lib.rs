@@ -15,7 +15,7 @@
 //!
 //! A [`server::Session`] takes the client's octets and turns them into [`backend::Request`]s; a
 //! [`backend::Backend`] answers with [`backend::Reply`]s, which become the octets of the response. Both
-//! are state machines; whoever composes them moves data between them until nothing moves, then sends
+//! are state machines; the composition moves data between them until nothing moves, then sends
 //! what [`server::Session::transmit`] shows, then waits. Back-pressure is a number on each border
 //! (`input_room`, `body_room`): there are no queues in between, and a message of any size passes through
 //! in pieces that are borrowed, not owned.

@@ -33,7 +33,7 @@ pub enum ResponseCode {
     SysTemp,
     /// `[UTF8]`: the message needs UTF8 mode (RFC 6856 section 5).
     Utf8,
-    /// `[X-POP3SF-READ-ONLY]`: the maildrop is open for reading only, or not to be had so.
+    /// `[X-POP3SF-READ-ONLY]`: the maildrop is open for reading only, or not available so.
     ReadOnly,
 }
 

@@ -57,7 +57,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Appends octets, and wipes what is outgrown: a vector that grows by itself leaves a copy behind.
+/// Appends octets, and wipes what is outgrown: a vector that grows by itself leaves a copy in memory.
 ///
 /// # Examples
 ///

@@ -11,11 +11,11 @@
 //!   line, the size counts it as one, and signatures over the message stay true.
 //! * What is promised to a client: CRLF, dot, CRLF stands at the end and nowhere else, and no LF comes
 //!   without its CR. So it does not matter whether a client ends lines at CRLF or at LF alone: no dot hides
-//!   behind either. A client that ends lines at a bare CR reads something else than RFC 1939 section 3
+//!   after either. A client that ends lines at a bare CR reads something else than RFC 1939 section 3
 //!   says: it can see a dot alone on a line within a message that has CR, dot, CR, and no server can
 //!   prevent that and pass the message on unchanged.
 //! * On the wire only CRLF ends a line. To the unstuffer a bare LF or CR is part of the message, and
-//!   only CRLF, dot, CRLF ends a body: a server that does not stuff behind a bare LF must not be able to
+//!   only CRLF, dot, CRLF ends a body: a server that does not stuff after a bare LF must not be able to
 //!   end a body early, which would turn the rest of a message into responses.
 //!
 //! NUL and 8-bit octets pass unchanged. Neither side ever looks at what a message means.
@@ -72,7 +72,7 @@ pub struct Stuffer {
 enum Before {
     /// A line end, or nothing.
     LineEnd,
-    /// A CR that begins its line: with an LF behind it the line is blank.
+    /// A CR that begins its line: with an LF after it the line is blank.
     CrAtStart,
     /// A CR within its line.
     Cr,
@@ -84,7 +84,7 @@ enum Before {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
     Whole,
-    /// Still in the header; this many lines of the body are wanted behind it.
+    /// Still in the header; this many lines of the body are wanted after it.
     Header {
         lines: u64,
     },
@@ -199,7 +199,7 @@ impl Stuffer {
         }
         out.put_slice(&text[copied..]);
         self.octets += text.len() as u64;
-        self.before = self.before.behind(text);
+        self.before = self.before.after(text);
     }
 
     /// Copies text line by line, whatever its line ends.
@@ -222,7 +222,7 @@ impl Stuffer {
         }
         out.put_slice(part);
         self.octets += part.len() as u64;
-        self.before = self.before.behind(part);
+        self.before = self.before.after(part);
     }
 
     /// An LF comes: it ends the line, with the CR that may lie before it.
@@ -242,8 +242,8 @@ impl Stuffer {
 }
 
 impl Before {
-    /// What lies before the octet behind this text.
-    fn behind(self, text: &[u8]) -> Self {
+    /// What lies before the octet that follows this text.
+    fn after(self, text: &[u8]) -> Self {
         match text {
             [] => self,
             [.., LF] => Self::LineEnd,

@@ -166,7 +166,7 @@ fn check(talk: &Talk, standing: Standing, expected: &str) -> Result<(), String> 
     }
     match (talk.closed, standing) {
         (None, Standing::Over) => Err("it goes on".into()),
-        (Some(Reason::PlaintextBehindStls), Standing::Over) => {
+        (Some(Reason::PlaintextAfterStls), Standing::Over) => {
             // and nothing more is to be heard of it
             let silent = talk.session.transmit().is_empty();
             if silent {

@@ -121,7 +121,7 @@ fn t006_the_user_named_in_the_clear_is_forgotten() {
     assert!(ask(&mut rig, &mut client, &format!("PASS {PASSWORD}")).starts_with("-ERR"));
 }
 
-/// T005, V01-V04: plaintext behind STLS is never executed, wherever the segment ends.
+/// T005, V01-V04: plaintext after STLS is never executed, wherever the segment ends.
 #[test]
 fn t005_plaintext_behind_stls_is_never_executed() {
     for behind in ["NOOP\r\n", "USER joe\r\nPASS sesame\r\n", "U", "\r\n", "\n"] {

@@ -86,7 +86,7 @@ fn prompt(question: &str) -> io::Result<Secret> {
 
 /// The first line without its end; what is longer than any password is cut where that shows.
 fn first_line(input: impl io::Read) -> io::Result<Secret> {
-    // the whole length at once: growing would leave copies behind
+    // the whole length at once: growing would leave copies in memory
     let mut line = Vec::with_capacity(MAX_PASSWORD + 3);
     let limit = u64::try_from(MAX_PASSWORD + 2).unwrap_or(u64::MAX);
     BufReader::new(input)

@@ -63,7 +63,7 @@ use super::store::{self, Done, Entry, StoreError};
 use super::{Access, Backend, Effect, Index, Job, Open, Outcome, Part, Reply, Request};
 use crate::time::Time;
 
-/// A mail store: whoever can be logged in to. Shared by all sessions.
+/// A mail store: what users log in to. Shared by all sessions.
 pub trait AsyncStore: Send + Sync + 'static {
     /// What a login opens.
     type Mailbox: AsyncMailbox;
@@ -102,7 +102,7 @@ pub trait AsyncMailbox: Send + 'static {
         index: Index,
     ) -> impl Future<Output = Result<Self::Message, StoreError>> + Send;
 
-    /// The header of a message, the blank line and so many lines of its body, or more of it: the session
+    /// The header of a message, the blank line and this many lines of its body, or more of it: the session
     /// counts. For stores to which it makes a difference; otherwise leave it out.
     fn top(
         &mut self,
@@ -113,14 +113,14 @@ pub trait AsyncMailbox: Send + 'static {
         self.message(index)
     }
 
-    /// Whether messages that clients delete stay, because the store was told so: then
+    /// Whether messages that clients delete stay, because the store is configured so: then
     /// [`remove`](Self::remove) leaves them, and the client hears that they were kept.
     fn keeps_deleted(&self) -> bool {
         false
     }
 
     /// Removes these messages, ascending and at least one. The client has said QUIT. One that is gone
-    /// already is no error; if any is still there, the client must be told by one.
+    /// already is no error; if any is still there, return one, so that the client learns of it.
     fn remove(&mut self, indexes: &[Index]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The client has said QUIT: removes what it deleted, by [`remove`](Self::remove) if there is any. A

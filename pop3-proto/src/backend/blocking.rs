@@ -16,7 +16,7 @@ use crate::time::Time;
 /// The octets of a message that are read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// A mail store: whoever can be logged in to. Shared by all sessions.
+/// A mail store: what users log in to. Shared by all sessions.
 pub trait Store: Send + Sync + 'static {
     /// What a login opens.
     type Mailbox: Mailbox;
@@ -59,7 +59,7 @@ pub trait Mailbox: Send + 'static {
     /// [`StoreError::Missing`] if the message is gone. An error of the reader breaks the message off.
     fn message(&mut self, index: Index) -> Result<Box<dyn Read + Send>, StoreError>;
 
-    /// The header of a message, the blank line and so many lines of its body, or more of it: the session
+    /// The header of a message, the blank line and this many lines of its body, or more of it: the session
     /// counts. For stores to which it makes a difference; otherwise leave it out.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ pub trait Mailbox: Send + 'static {
         self.message(index)
     }
 
-    /// Whether messages that clients delete stay, because the store was told so: then
+    /// Whether messages that clients delete stay, because the store is configured so: then
     /// [`remove`](Self::remove) leaves them, and the client hears that they were kept.
     fn keeps_deleted(&self) -> bool {
         false
@@ -81,7 +81,7 @@ pub trait Mailbox: Send + 'static {
     ///
     /// # Errors
     ///
-    /// If any of them is still there; the client is told that some were not removed.
+    /// If any of them is still there; the reply to QUIT says that some were not removed.
     fn remove(&mut self, indexes: &[Index]) -> Result<(), StoreError>;
 
     /// The client has said QUIT: removes what it deleted, by [`remove`](Self::remove) if there is any. A

@@ -30,7 +30,7 @@ pub struct Caller {
     state: Arc<AtomicU8>,
 }
 
-/// The connection's half of a [`Caller`]: dropping it says that nobody waits any more.
+/// The connection's half of a [`Caller`]: dropping it says that the answer is no longer awaited.
 #[derive(Debug)]
 #[must_use]
 pub struct Presence(Arc<AtomicU8>);
@@ -40,7 +40,7 @@ const SILENT: u8 = 1;
 const GONE: u8 = 2;
 
 impl Caller {
-    /// A caller at this address, from which so many logins have failed of late.
+    /// A caller at this address, from which this many logins have failed of late.
     pub fn new(address: IpAddr, failures: u32) -> (Self, Presence) {
         let state = Arc::new(AtomicU8::new(HERE));
         let presence = Presence(Arc::clone(&state));
@@ -73,7 +73,7 @@ impl Caller {
         self.state.load(Ordering::Relaxed) != HERE
     }
 
-    /// Whether nobody waits for the answer any more: work for it can be left undone.
+    /// Whether the answer is no longer awaited: work for it can be left undone.
     pub fn is_gone(&self) -> bool {
         self.state.load(Ordering::Relaxed) == GONE
     }

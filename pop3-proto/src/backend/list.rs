@@ -40,13 +40,13 @@ pub struct ListStore {
 }
 
 impl ListStore {
-    /// Adds a user without messages, or gives one another secret. Nobody can log in to an account with
+    /// Adds a user without messages, or gives one another secret. No login opens an account with
     /// an empty one.
     pub fn add_account(&mut self, user: impl Into<String>, secret: Secret) {
         self.accounts.entry(user.into()).or_default().secret = secret;
     }
 
-    /// Adds a message behind the others; sessions that are open do not see it. False if there is no such
+    /// Adds a message after the others; sessions that are open do not see it. False if there is no such
     /// user.
     pub fn deliver(&self, user: &str, message: impl Into<Bytes>) -> bool {
         let account = self.accounts.get(user);

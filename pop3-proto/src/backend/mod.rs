@@ -22,7 +22,7 @@
 //! After `Refused` or `Failed` to an `Open` the backend is finished: a new login gets a new backend.
 //! A finished backend says good-bye to its upstream, if it has one, and emits [`Effect::Disconnect`].
 //!
-//! Whoever has messages to offer and no wish to write a state machine writes a store: the module `store`
+//! If you have messages to offer and no wish to write a state machine, write a store: the module `store`
 //! (with the feature `std`) shows how.
 //!
 //! Backends of several kinds become one type in [`erased`]. What stands between a session and a mailbox of any
@@ -368,7 +368,7 @@ pub enum RefusalKind {
     InUse,
     /// `[LOGIN-DELAY]`: too soon after the last login.
     LoginDelay,
-    /// No code: this kind of login is not to be had here (mechanism, read-only access, policy).
+    /// No code: this kind of login is not available here (mechanism, read-only access, policy).
     Policy,
 }
 

@@ -136,7 +136,7 @@ pub struct Entry {
 /// The words in it are for the operator's log alone: the client never sees them. They hold no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The credentials are wrong, or the user does not exist: which of the two, nobody learns.
+    /// The credentials are wrong, or the user does not exist: which of the two, no answer says.
     #[error("wrong credentials")]
     Credentials,
     /// The credentials are good, but another session holds the maildrop.
@@ -145,7 +145,7 @@ pub enum StoreError {
     /// The user logs in too often.
     #[error("too soon after the last login")]
     LoginDelay,
-    /// This kind of login, or of access, is not to be had.
+    /// This kind of login, or of access, is not available.
     #[error("not allowed: {0}")]
     Policy(String),
     /// It may work later without anybody's doing.
@@ -215,7 +215,7 @@ impl From<io::Error> for StoreError {
 impl Login {
     /// Whether this login proves that the client knows the secret: the password itself, or an APOP or
     /// CRAM-MD5 digest made with it. In constant time. A token and a relayed mechanism prove nothing here,
-    /// and nobody can prove an empty secret.
+    /// and no login proves an empty secret.
     ///
     /// For a user that does not exist prove some other secret, throw the result away and refuse: that
     /// takes as long.

@@ -169,9 +169,9 @@ pub enum ServerFault {
     /// command.
     #[error("a response that nothing asked for: {0:?}")]
     Unasked(String),
-    /// Something came in clear behind the agreement to STLS; somebody in between may have put it there.
-    #[error("clear text behind the response to STLS")]
-    ClearTextBehindStls,
+    /// Something came in the clear after the agreement to STLS; somebody in between may have put it there.
+    #[error("clear text after the response to STLS")]
+    ClearTextAfterStls,
 }
 
 /// Why a command was not even queued.

@@ -42,7 +42,7 @@
 //! * Without TLS there is no login, unless [`Config::clear_login`] says so.
 //! * Commands are pipelined only where the server announced PIPELINING (by a CAPA that the caller sent);
 //!   STLS, logins and raw commands always go alone.
-//! * A response that nothing asked for, and clear text behind the response to STLS, end the session:
+//! * A response that nothing asked for, and clear text after the response to STLS, end the session:
 //!   both could make one response pass for another.
 //! * A body is whole only when [`Event::Done`] comes; if the connection ends before, it is
 //!   [`Event::Lost`].
@@ -238,7 +238,7 @@ impl Client {
         let taken = match self.reading {
             Reading::Ending(_) | Reading::Closed => bytes.len(),
             Reading::Handshake if !bytes.is_empty() => {
-                self.end(Close::Server(ServerFault::ClearTextBehindStls));
+                self.end(Close::Server(ServerFault::ClearTextAfterStls));
                 bytes.len()
             }
             Reading::Greeting

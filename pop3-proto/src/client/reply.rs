@@ -39,7 +39,7 @@ pub(super) fn challenge(data: &[u8]) -> Option<Vec<u8>> {
     BASE64_STANDARD.decode(data.trim_ascii()).ok()
 }
 
-/// The response code that a text begins with, if we know it, and the text behind it.
+/// The response code that a text begins with, if we know it, and the text after it.
 pub(super) fn code(text: &[u8]) -> (Option<ResponseCode>, &[u8]) {
     let inside = text.strip_prefix(b"[").and_then(|rest| {
         let end = rest.iter().position(|b| *b == b']')?;

@@ -267,7 +267,7 @@ impl Client {
                 self.reading = Reading::Handshake;
                 report(Event::StartTls { tag })
             }
-            Kind::Tls => self.fail(ServerFault::ClearTextBehindStls),
+            Kind::Tls => self.fail(ServerFault::ClearTextAfterStls),
             Kind::Login(flow) => {
                 if let Some(wire) = flow.accepted() {
                     self.reading = Reading::Status;

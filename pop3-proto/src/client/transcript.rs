@@ -6,7 +6,7 @@ use alloc::string::String;
 
 use crate::trace::{Direction, Trace};
 
-/// Lines nobody fetches are dropped, the oldest first.
+/// Lines that are not fetched are dropped, the oldest first.
 const MAX_LINES: usize = 1000;
 
 #[derive(Debug, Default)]

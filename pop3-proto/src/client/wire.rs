@@ -35,7 +35,7 @@ impl Wire {
         {
             return Err(SendError::Character);
         }
-        // the whole length at once: growing would leave copies behind
+        // the whole length at once: growing would leave copies in memory
         let mut bytes = Zeroizing::new(Vec::with_capacity(length));
         parts
             .iter()

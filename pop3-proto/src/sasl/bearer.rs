@@ -6,7 +6,7 @@ use super::text;
 use crate::backend::{Login, Mechanism};
 use crate::secret::Secret;
 
-/// What the client is told in a last challenge when its token was refused (RFC 7628 section 3.2.2); it
+/// The last challenge, sent when a token was refused (RFC 7628 section 3.2.2); it
 /// answers with anything, and then comes the `-ERR`.
 pub const ERROR_STATUS: &[u8] = br#"{"status":"invalid_token","schemes":"bearer","scope":""}"#;
 

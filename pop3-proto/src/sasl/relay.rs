@@ -1,6 +1,6 @@
 //! Relayed mechanisms: whose login one is, where its initial message says so.
 //!
-//! Reads names and nothing else; whatever it cannot read is passed on all the same, for only the upstream
+//! Reads names and nothing else; what it cannot read is passed on all the same, for only the upstream
 //! knows the mechanism.
 
 use alloc::string::String;
@@ -17,7 +17,7 @@ enum Shape {
     Scram,
     /// The authorization identity, and nothing else (RFC 4422 appendix A).
     Authorization,
-    /// It says no name, or one that nobody here can read.
+    /// It says no name, or one that cannot be read here.
     Hidden,
 }
 

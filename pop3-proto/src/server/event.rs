@@ -36,17 +36,17 @@ pub enum Reason {
     BadCommands,
     /// Another protocol came: HTTP, or TLS where none was expected.
     WrongProtocol,
-    /// Octets in the clear came behind STLS; none was looked at.
-    PlaintextBehindStls,
+    /// Octets in the clear came after STLS; none was looked at.
+    PlaintextAfterStls,
     /// A message broke off after its first octets were sent.
     BodyCut,
     /// The backend stayed silent.
     BackendSilent,
-    /// Deletions could not be applied at QUIT, and the client was told.
+    /// Deletions could not be applied at QUIT, and the reply said so.
     UpdateFailed,
     /// The server goes down.
     ShutDown,
-    /// Nobody had logged in, and others wanted the place.
+    /// The client had not logged in, and others wanted the place.
     TurnedOut,
 }
 
@@ -62,7 +62,7 @@ impl Reason {
             Self::FailedLogins => "too many failed logins",
             Self::BadCommands => "too many bad commands",
             Self::WrongProtocol => "not POP3",
-            Self::PlaintextBehindStls => "plaintext behind STLS",
+            Self::PlaintextAfterStls => "plaintext after STLS",
             Self::BodyCut => "message broke off",
             Self::BackendSilent => "mail store silent",
             Self::UpdateFailed => "deletion failed",
@@ -102,7 +102,7 @@ pub struct Summary {
     pub octets: u64,
     /// Messages that the backend confirmed as deleted.
     pub deleted: u64,
-    /// Messages marked as deleted that the store keeps, as it is told to.
+    /// Messages marked as deleted that the store keeps, as it is configured to.
     pub kept: u64,
     /// Messages marked as deleted whose marks were not applied.
     pub not_deleted: u64,

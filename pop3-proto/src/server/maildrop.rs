@@ -12,7 +12,7 @@ use crate::unique_id;
 #[derive(Debug, Default)]
 pub(super) struct Maildrop {
     messages: Vec<Message>,
-    /// All unique-ids, one behind the other.
+    /// All unique-ids, one after the other.
     unique_ids: Vec<u8>,
     /// What STAT says: messages that are not marked, and their octets.
     count: u32,

@@ -35,7 +35,7 @@ impl Session {
         self.send(".");
     }
 
-    /// What is true now. What can be had before login is told in both states (RFC 2449 section 5), but
+    /// What is true now. Capabilities of the state before login are listed in both states (RFC 2449 section 5), but
     /// for STLS, whose line means that it can be said now (RFC 2595 section 4).
     pub(super) fn capabilities(&self) -> Vec<Capability> {
         let before_login = matches!(self.state, State::Authorization { .. });

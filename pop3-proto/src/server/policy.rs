@@ -22,7 +22,7 @@ pub enum TlsOffer {
 /// Who gets read-only access (XPRO).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReadOnly {
-    /// Nobody: XPRO is refused.
+    /// No one: XPRO is refused.
     #[default]
     Refused,
     /// Who asks with XPRO.

@@ -45,19 +45,19 @@ fn ct024_clear_text_behind_stls_ends_it() {
     script.send(&Command::Stls);
     assert_eq!(
         fault(&script.hear(b"+OK\r\n+OK injected\r\n")),
-        "ClearTextBehindStls))"
+        "ClearTextAfterStls))"
     );
     let mut script = Script::new("+OK\r\n");
     script.send(&Command::Stls);
     script.hear(b"+OK\r\n");
-    assert_eq!(fault(&script.hear(b"+")), "ClearTextBehindStls))");
+    assert_eq!(fault(&script.hear(b"+")), "ClearTextAfterStls))");
     script.0.handle_tls(NOW);
     assert_eq!(script.events(), [""; 0], "and stays ended");
     let mut script = Script::new("+OK\r\n");
     script.send(&Command::Stls);
     script.0.handle_input(NOW, b"+OK\r\n");
     script.0.handle_input(NOW, b"+OK injected\r\n");
-    assert_eq!(fault(&script.events()), "ClearTextBehindStls))");
+    assert_eq!(fault(&script.events()), "ClearTextAfterStls))");
 }
 
 /// A handshake is due: nothing may come before it, and nothing is not something.

@@ -334,7 +334,7 @@ fn every_reason_has_words_of_its_own() {
         Reason::FailedLogins,
         Reason::BadCommands,
         Reason::WrongProtocol,
-        Reason::PlaintextBehindStls,
+        Reason::PlaintextAfterStls,
         Reason::BodyCut,
         Reason::BackendSilent,
         Reason::UpdateFailed,

@@ -44,7 +44,7 @@ fn t005_v01_nothing_behind_stls_is_executed() {
     for injection in injections {
         let mut talk = Talk::new(stls(), &[]);
         talk.feed(injection);
-        assert_eq!(talk.closed, Some(Reason::PlaintextBehindStls));
+        assert_eq!(talk.closed, Some(Reason::PlaintextAfterStls));
         assert!(!talk.tls_wanted && !talk.heard().contains("begin TLS"));
     }
     // in the next segment, before the handshake
@@ -53,7 +53,7 @@ fn t005_v01_nothing_behind_stls_is_executed() {
     talk.feed(b"STLS\r\n");
     talk.session.handle_input(talk.now, b"USER u\r\n");
     talk.settle();
-    assert_eq!(talk.closed, Some(Reason::PlaintextBehindStls));
+    assert_eq!(talk.closed, Some(Reason::PlaintextAfterStls));
 }
 
 /// Input behind STLS is never a command, not even where the greeting's `+OK` still waits.

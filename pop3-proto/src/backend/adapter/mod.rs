@@ -1,4 +1,4 @@
-//! The machine behind the store adapters: requests in, one job at a time out.
+//! The machine that the store adapters share: requests in, one job at a time out.
 //!
 //! It owns the order of things: what is asked of a store when, what becomes of the answer, and what is
 //! thrown away. It never calls a store and never knows whether a job blocks or waits: that is its
@@ -37,7 +37,7 @@ pub(super) struct Adapter<W: Worker> {
 
 /// Where the session stands. What a phase waits for may be under way.
 enum Phase {
-    /// Nobody asked for anything yet.
+    /// Nothing has been asked for yet.
     Fresh,
     /// The login, until a job has it.
     Opening(Option<Open>),

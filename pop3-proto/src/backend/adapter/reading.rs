@@ -17,7 +17,7 @@ pub(super) struct Reading<R, C> {
     waiting: VecDeque<Retrieval>,
     /// What is left of the current message.
     rest: Option<R>,
-    /// A message that nobody wants any more.
+    /// A message that is no longer wanted.
     stale: Option<R>,
     chunk: C,
     /// Octets of `chunk` that were handed over.

@@ -15,7 +15,7 @@ pub(in crate::backend) trait Worker: Send {
     /// The job that does this.
     fn job(&self, task: TaskOf<Self>) -> Job<DoneOf<Self>>;
 
-    /// The job that drops what nobody needs any more, unless it was dropped on the spot.
+    /// The job that drops what is no longer needed, unless it was dropped on the spot.
     fn discard(
         &self,
         mailbox: Option<Self::Mailbox>,

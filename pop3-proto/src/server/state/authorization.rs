@@ -87,7 +87,7 @@ impl Session {
             Command::Xpro => {
                 if self.policy.read_only == ReadOnly::Refused {
                     let code = Some(ResponseCode::ReadOnly);
-                    self.send_err(code, "read-only access is not to be had");
+                    self.send_err(code, "read-only access is not available");
                 } else {
                     self.access = Access::ReadOnly;
                     self.send_ok(format_args!("read-only access it will be"));
@@ -314,14 +314,14 @@ impl Session {
 
     pub(in crate::server) fn stls(&mut self) {
         if self.policy.tls != TlsOffer::Stls || self.is_protected() {
-            return self.bad("TLS is not to be had now");
+            return self.bad("TLS is not available now");
         }
         if self.utf8 {
             // RFC 6856 section 2.1 allows to refuse, and nothing said in the clear may outlive STLS
             return self.bad("STLS comes before UTF8");
         }
         if !self.input.is_empty() {
-            return self.close_at_once(Reason::PlaintextBehindStls);
+            return self.close_at_once(Reason::PlaintextAfterStls);
         }
         self.send_ok(format_args!("begin TLS"));
         self.greeted_a_command = true;
