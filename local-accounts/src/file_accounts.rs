@@ -30,9 +30,9 @@ const CLOCK: i64 = 2;
 /// without a signal.
 ///
 /// A line that is wrong costs its own account, which answers with [`StoreError::Permanent`] until somebody
-/// mends the line; the others work. A file that cannot be read has no accounts: everybody is answered with
-/// [`StoreError::Temporary`], so that no client takes its password for wrong, and nobody logs in who may have
-/// been removed meanwhile. Whoever was given to [`on_problem`](Self::on_problem) hears of both, once for each
+/// mends the line; the others work. A file that cannot be read has no accounts: every login is answered with
+/// [`StoreError::Temporary`], so that no client takes its password for wrong, and no account is open that may have
+/// been removed meanwhile. The function given to [`on_problem`](Self::on_problem) hears of both, once for each
 /// change.
 pub struct FileAccounts {
     path: PathBuf,
@@ -86,7 +86,7 @@ impl FileAccounts {
         })
     }
 
-    /// Who is told of lines that are wrong, those of now at once, and that the file has become unreadable.
+    /// Calls this for each line that is wrong, now and later, and when the file becomes unreadable.
     #[must_use]
     pub fn on_problem(mut self, report: impl Fn(&PasswdError) + Send + Sync + 'static) -> Self {
         self.report = Some(Box::new(report));
@@ -103,7 +103,7 @@ impl FileAccounts {
     }
 
     /// Whether all accounts have a stored secret, so that APOP and CRAM-MD5 work for all of them, as far as was
-    /// read by now: looks at no file and waits for nobody who does.
+    /// read by now. Looks at no file, and waits for no other thread that does.
     pub fn all_secrets_stored(&self) -> bool {
         let table = lock(&self.table).clone();
         table.is_ok_and(|table| table.all_secrets_stored())
@@ -177,7 +177,7 @@ impl Accounts for FileAccounts {
             }
         };
         let name = entry.as_ref().map_or(user, |entry| entry.name());
-        // where nobody gets in, it takes as long as for a user who does not exist
+        // a login that is not admitted takes as long as one of a user who does not exist
         let admitted = entry
             .as_ref()
             .filter(|entry| entry.admits(caller.address()));

@@ -43,7 +43,7 @@ struct Waiting {
     caller: Caller,
 }
 
-/// No permit within the time, too many wait already, or nobody waits for the answer any more.
+/// No permit within the time, too many wait already, or the answer is no longer awaited.
 #[derive(Debug)]
 pub(crate) struct Busy;
 
@@ -212,7 +212,7 @@ mod tests {
         Caller::new(address.parse().unwrap(), failures)
     }
 
-    /// Queues these one after the other behind a hash that runs, and says who was let through in which
+    /// Queues these one after the other while a hash runs, and says who was let through in which
     /// order, by their place in the list.
     fn order(max_waiting: usize, callers: Vec<Caller>, before: impl FnOnce()) -> Vec<usize> {
         let gate = Arc::new(Gate::new(1, max_waiting, LONG));

@@ -71,7 +71,7 @@ impl FromStr for Algorithm {
 /// Why no credential can be made of a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    /// Nobody may log in with nothing.
+    /// An empty password opens nothing.
     #[error("the password is empty")]
     Empty,
     /// A line end or a NUL, which POP3 cannot carry, or octets that are not UTF-8.

@@ -1,6 +1,6 @@
 //! Names and passwords as RFC 4616 wants them compared: prepared by SASLprep (RFC 4013).
 //!
-//! What cannot be prepared stays as it is, so that nobody is locked out by a character that the profile does
+//! What cannot be prepared stays as it is, so that no user is locked out by a character that the profile does
 //! not allow.
 
 use std::borrow::Cow;

@@ -18,7 +18,7 @@ pub(crate) struct Locked {
 
 /// Opens the file, or makes an empty one for its owner alone, and locks it.
 pub(crate) fn lock(path: &Path) -> io::Result<Locked> {
-    // behind a symbolic link lies what is to be replaced
+    // a symbolic link leads to what is to be replaced
     let path = match fs::canonicalize(path) {
         Ok(path) => path,
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
@@ -30,7 +30,7 @@ pub(crate) fn lock(path: &Path) -> io::Result<Locked> {
         let (file, _) = source::open(&path, options.truncate(false))?;
         file.lock()?;
         let (ours, theirs) = (file.metadata()?, fs::metadata(&path));
-        // whoever held the lock before has put another file in its place
+        // the holder of the lock before may have put another file in its place
         if theirs.is_ok_and(|theirs| (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())) {
             return Ok(Locked { path, file });
         }

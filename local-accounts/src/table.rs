@@ -11,7 +11,7 @@ use crate::passwd::{
     self, Look, PasswdEntry, PasswdError, Wrong, again, entry_of, look, malformed,
 };
 
-/// How many mistakes are told one by one.
+/// How many mistakes are listed one by one.
 const MAX_TOLD: usize = 20;
 
 /// The accounts of a file, as it was when it was read.

@@ -70,7 +70,7 @@ pub enum VerifierError {
 /// computed and thrown away. Where accounts with hashes of different cost are mixed, those that are not of
 /// the prevailing kind can be told from names that do not exist by the time that a wrong password takes;
 /// rehash them if that matters. An account whose credential cannot be read answers `[SYS/PERM]`, which
-/// tells that it exists: it is the operator's mistake, and a client that is told "wrong password" would
+/// tells that it exists: it is the operator's mistake, and a client that hears "wrong password" would
 /// have its user type it for ever. Right passwords are answered from memory for a while, which is faster.
 pub struct Verifier {
     gate: Gate,
@@ -82,7 +82,7 @@ pub struct Verifier {
 
 struct Prevailing {
     credential: Arc<Credential>,
-    /// Nobody chose it: the first that is met takes its place.
+    /// It was not chosen: the first that is met takes its place.
     provisional: bool,
 }
 
@@ -156,7 +156,7 @@ impl Verifier {
                 self.password(caller, user, password, credential, stand_in)
             }
             Login::Apop { .. } | Login::CramMd5 { .. } => {
-                // nobody can prove an empty secret, and trying takes as long
+                // no login proves an empty secret, and trying takes as long
                 let nobody = Secret::default();
                 let secret = credential.and_then(Credential::stored_secret);
                 let secret = Forms::of(secret.unwrap_or(&nobody));
@@ -218,7 +218,7 @@ impl Verifier {
         password: &Forms<'_>,
         stand_in: Option<&Credential>,
     ) -> Result<(), StoreError> {
-        // it is somebody's own: whether it matches is nobody's business
+        // it belongs to another account: whether it matches does not matter
         let _ = match stand_in.filter(|credential| credential.is_hash()) {
             Some(credential) => self.compute(caller, credential, password)?,
             None => {

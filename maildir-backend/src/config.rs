@@ -24,7 +24,7 @@ pub struct Config {
     /// and get the flag `S`. Off unless said otherwise; of no meaning in a plain directory.
     pub mark_seen: bool,
     /// A user's folder, its subfolder, `new` and `cur` may be symbolic links. Off unless said otherwise:
-    /// whoever can write into his own home could point it at somebody else's mail. Messages are never
+    /// a user who can write into a home folder could point it at somebody else's mail. Messages are never
     /// symbolic links.
     pub follow_links: bool,
     /// Sessions that may delete lock the folder against other processes. On unless said otherwise; a
@@ -60,7 +60,7 @@ pub enum Layout {
 /// Whose folder it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Users {
-    /// The root is the one folder, of whoever may log in.
+    /// The root is the one folder, for every account.
     #[default]
     One,
     /// Each account has a folder of its name below the root. Capitals do not count, in a template neither:

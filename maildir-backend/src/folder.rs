@@ -15,7 +15,7 @@ use crate::stamp::Stamp;
 use crate::template::Part;
 use crate::{name, user};
 
-/// How often a directory is listed until nobody changed it meanwhile.
+/// How often a directory is listed, at most, until it did not change meanwhile.
 const LISTINGS: usize = 3;
 
 /// The directories of a maildrop, open.
@@ -216,7 +216,7 @@ fn enter(dir: &Dir, part: &Part, follow_links: bool) -> io::Result<Dir> {
     }
 }
 
-/// A directory's names, listed while nobody changed them, if that can be had.
+/// A directory's names, listed while they did not change, if that can be done.
 fn quiet_names(dir: &Dir) -> io::Result<Vec<Box<[u8]>>> {
     let mut before = dir.stamp()?;
     for _ in 1..LISTINGS {

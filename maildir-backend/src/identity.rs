@@ -74,11 +74,11 @@ pub(crate) fn is_settled(stamp: Stamp) -> bool {
 }
 
 /// The unique-id of a file: its name as far as it is short and plain, and a digest of all that makes it
-/// this file. Without the digest of its content if it cannot be read: then nobody has fetched it.
+/// this file. Without the digest of its content if it cannot be read: then no client has fetched it.
 pub(crate) fn unique_id(name: &[u8], stamp: Stamp, content: Option<&Digest>) -> String {
     let mark = mark(name, stamp, content);
     let shown = unique_id::from_name(name);
-    // the longest mark and a dot have to fit behind it
+    // the longest mark and a dot have to fit after it
     let shown = match shown.len() + 1 + mark.len() <= unique_id::MAX_LEN && !shown.starts_with('%')
     {
         true => shown,

@@ -8,7 +8,7 @@
 //!
 //! # What others see
 //!
-//! Delivery agents, mail programs and IMAP servers go on as if nobody were here. A session renames nothing
+//! Delivery agents, mail programs and IMAP servers go on as if there were no gateway. A session renames nothing
 //! and marks nothing; a message that somebody else renames meanwhile is found again, and one that somebody
 //! else removed is gone here too. Only QUIT changes anything: the marked messages go the way that
 //! [`Deletion`] says, and with [`Config::mark_seen`] what was retrieved becomes seen. Folders within a
@@ -48,7 +48,7 @@
 //! believed where `,S=` is the size of the file; other messages are read once. What was counted is kept in
 //! the file `pop3-gateway.sizes` of the Maildir (`.pop3-gateway.sizes` of a plain directory), which may be
 //! deleted at any time. Where it cannot be written, it is kept in memory. Counting takes 20 seconds of a
-//! login at most: messages of a Maildir whose turn did not come are told with what their name or their file
+//! login at most: messages of a Maildir whose turn did not come are listed with what their name or their file
 //! tells, and counted by the next logins; those of a plain directory come with the next logins. The sizes of
 //! a session never change.
 //!

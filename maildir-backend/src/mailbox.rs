@@ -91,7 +91,7 @@ impl MaildirMailbox {
         Ok(Opened { reader, stamp })
     }
 
-    /// The mail in a file. What may break off is read to its end before: a client cannot be told of an error
+    /// The mail in a file. What may break off is read to its end before: POP3 cannot report an error
     /// in the middle, and one that is cut off comes back for the same message.
     fn reader(
         &self,
@@ -348,7 +348,7 @@ mod tests {
         vec![one(Layout::Maildir), one(Layout::Directory)]
     }
 
-    /// A client is cut off in a message once; from then on it is told, and gets to the others.
+    /// A client is cut off in a message once; from then on it hears an error, and gets to the others.
     #[test]
     fn w007_a_bad_spot_within_a_message_cuts_one_session_and_no_other() {
         for (_root, store) in stores() {

@@ -108,7 +108,7 @@ pub(crate) fn all(
         let octets = declared.or_else(|| count.map(Count::octets));
         told.push(Told {
             unique_id,
-            // of what could not be read the client is told what is known
+            // of what could not be read the client hears what is known
             octets: octets.or_else(hint).unwrap_or(message.stamp.size),
             message,
         });

@@ -26,7 +26,7 @@ pub(crate) fn unique_id(base: &[u8]) -> String {
     if !id.starts_with("%md5.") {
         return id;
     }
-    // MD5 would let whoever chooses names make two that collide. No escaped name has an `s` behind its
+    // MD5 would let the one who chooses names make two that collide. No escaped name has an `s` after its
     // percent sign.
     let digest = Sha256::digest(base);
     "%sha256.".to_owned() + &upper::encode_string(&digest[..31])
@@ -82,7 +82,7 @@ pub(crate) fn seen(name: &[u8]) -> Option<Vec<u8>> {
         [] => &[][..],
         _ => info.strip_prefix(b":2,")?,
     };
-    // behind a comma are flags of somebody's own
+    // after a comma are flags of some program's own
     let end = flags.iter().position(|b| *b == b',');
     let (known, others) = flags.split_at(end.unwrap_or(flags.len()));
     if known.contains(&b'S') {
@@ -196,7 +196,7 @@ fn ends_with(name: &[u8], end: &str) -> bool {
         && str::from_utf8(name).is_ok_and(|name| name.to_lowercase().ends_with(&end.to_lowercase()))
 }
 
-/// A number behind a comma: `,S=123`.
+/// A number after a comma: `,S=123`.
 fn field(base: &[u8], key: &[u8]) -> Option<u64> {
     let mut fields = base.split(|b| *b == b',').skip(1);
     fields.find_map(|field| number(field.strip_prefix(key)?))

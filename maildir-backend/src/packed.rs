@@ -33,7 +33,7 @@ const MAGIC: [(&[u8], Packing); 3] = [
     (b"\x28\xb5\x2f\xfd", Packing::Zstd),
 ];
 
-/// Nor like this, which nobody here can read.
+/// Nor like this, which cannot be read here.
 const OTHERS: [(&[u8], &str); 4] = [
     (b"\xfd7zXZ\0", "xz"),
     (b"\x04\x22\x4d\x18", "lz4"),

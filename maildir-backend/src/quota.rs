@@ -1,12 +1,12 @@
 //! The file `maildirsize` of Maildir++: what was taken away or added is noted in it, if it is there.
 //!
-//! Owns the line. Never makes the file and never counts a folder: that is for who keeps quotas.
+//! Owns the line. Never makes the file and never counts a folder: that is for the keeper of quotas.
 
 use std::io::Write;
 
 use crate::disk::Dir;
 
-/// Notes a change. Whoever keeps quotas counts again now and then, so a line that cannot be written is no
+/// Notes a change. The keeper of quotas counts again now and then, so a line that cannot be written is no
 /// failure.
 pub(crate) fn note(home: &Dir, octets: i64, messages: i64) {
     if messages == 0 {

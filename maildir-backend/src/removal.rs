@@ -17,11 +17,11 @@ use crate::folder::{Folder, Found, failed};
 use crate::message::Message;
 use crate::{name, quota};
 
-/// A message that is renamed again and again is given up after so many searches.
+/// A message that is renamed again and again is given up after this many searches.
 const SEARCHES: usize = 8;
 
 /// A directory that is listed while a name in it changes may show neither the old nor the new one. What
-/// was not found so many times is gone.
+/// was not found this many times is gone.
 const SURE: usize = 2;
 
 /// Takes these messages out of a folder. One that is gone already is no error.
@@ -175,7 +175,7 @@ fn trash(folder: &Folder, name: &str) -> Result<Dir, StoreError> {
     match folder.layout {
         Layout::Directory => Ok(trash),
         Layout::Maildir => {
-            // what makes a folder one by the Maildir++ rules; whoever makes it first
+            // what makes a folder one by the Maildir++ rules; another may have made it
             if let Ok(mark) = trash.create(b"maildirfolder") {
                 trash.give_file(&mark).map_err(failed)?;
             }
@@ -224,7 +224,7 @@ mod tests {
         names.collect()
     }
 
-    /// Every second message is deleted, and the power is cut after so many changes. Says what went wrong,
+    /// Every second message is deleted, and the power is cut after this many changes. Says what went wrong,
     /// how many messages are gone or in the trash, and what was done to the disk.
     fn quit(
         layout: Layout,

@@ -1,7 +1,7 @@
 //! What was counted once: the octets of messages whose names do not tell them.
 //!
 //! Owns the file in which the counts survive a restart, and what stands in for it in memory where it
-//! cannot be written. It is only ever a saving: whatever is wrong with it costs counting again.
+//! cannot be written. It only saves work: if something is wrong with it, the messages are counted again.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

@@ -1,6 +1,6 @@
 //! A message while it is read: the file as it was when it was opened, or an error.
 //!
-//! Owns the check that nobody wrote meanwhile. Never holds more of the file than its reader asks for.
+//! Owns the check that the file did not change meanwhile. Never holds more of the file than its reader asks for.
 
 use std::fs::File;
 use std::io::{self, Read};

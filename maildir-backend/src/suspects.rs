@@ -1,7 +1,7 @@
 //! Messages that broke off while they were sent.
 //!
 //! Owns their memory, which is bounded and lasts as long as the store. A client that was cut off in a message
-//! asks for it again and again, and would never get to those behind it; so the next time it is read to its
+//! asks for it again and again, and would never get to those after it; so the next time it is read to its
 //! end before anything is sent. Never looks at a disk.
 
 use std::collections::HashSet;

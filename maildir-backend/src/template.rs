@@ -340,7 +340,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is written: each account has a folder of its own, below the root.
+        /// Whatever the template says, each account has a folder of its own, below the root.
         #[test]
         fn w062_any_template_that_is_taken_tells_accounts_apart(
             parts in proptest::collection::vec(

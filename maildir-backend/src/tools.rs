@@ -1,7 +1,7 @@
 //! What command-line tools do to a folder: deliver, list, remove. No login is asked for.
 //!
 //! Owns delivery by the Maildir rules: a message is complete and on the disk before anybody can see it.
-//! Never waits for sessions: they cope with whoever else works on the folder.
+//! Never waits for sessions: they cope with others that work on the folder.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -12,11 +12,11 @@ use crate::value::{Cell, Column, Value};
 
 /// Where a column's values come from.
 enum Numbering {
-    /// Nobody gives one twice: a UUID, or SQLite's AUTOINCREMENT.
+    /// None is given twice: a UUID, or SQLite's AUTOINCREMENT.
     Once,
     /// The database counts; what makes it count from an old number again.
     Counted(String),
-    /// Whoever fills the table chooses. Whether the database keeps them apart.
+    /// The program that fills the table chooses. Whether the database keeps them apart.
     Chosen { unique: bool },
     /// It is an expression, or of a view.
     Unknown,
@@ -270,7 +270,7 @@ pub(crate) async fn converted(
     Ok((!kept).then_some(encoding))
 }
 
-/// A question to the catalogue, and its first row. None if that is not to be had.
+/// A question to the catalogue, and its first row. None if the catalogue does not say.
 async fn ask<const N: usize>(
     database: &Database,
     text: &str,

@@ -141,7 +141,7 @@ pub struct PoolLimits {
     pub max_connections: u32,
     /// How long a session waits for a connection, new or used. 5 s.
     pub acquire_timeout: Duration,
-    /// When an unused connection is closed: as soon as the database is used again behind that. 10 min.
+    /// When an unused connection is closed: when the database is next used after this time. 10 min.
     pub idle_timeout: Duration,
     /// When a connection is closed in any case. 30 min.
     pub max_lifetime: Duration,
@@ -213,8 +213,8 @@ pub struct Queries {
     pub body_piece: Option<String>,
     /// Deletes the message `:id` (of `:user`). All of them are carried out for each message, in order, and
     /// all messages of a session in one transaction. Within it each is looked at once more: one that changed
-    /// since it was sent, or since it was listed if it was not sent, stays, and the session is told. None:
-    /// nobody may delete.
+    /// since it was sent, or since it was listed if it was not sent, stays, and QUIT reports it. Empty:
+    /// no message can be deleted.
     pub delete: Vec<String>,
     /// Makes a message of a plain text.
     pub template: Option<Template>,

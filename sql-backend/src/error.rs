@@ -45,7 +45,7 @@ pub enum SqlError {
     /// This cannot be an account's name.
     #[error("{0:?} cannot be an account's name: 1 to 255 octets without control characters")]
     BadName(String),
-    /// A credential that nobody could ever prove.
+    /// A credential that no login could ever prove.
     #[error("the credential: {0}")]
     Credential(String),
     /// Accounts and messages are added to the tool's own tables only.

@@ -8,9 +8,9 @@
 //! # What holds
 //!
 //! * Values are bound, never pasted into a query; a query's text comes from the configuration alone.
-//! * Messages are deleted at QUIT, all in one transaction. If its end is not known, the client is told that
+//! * Messages are deleted at QUIT, all in one transaction. If its end is not known, the client hears that
 //!   it failed: nothing is reported deleted that may be there.
-//! * A message that changed since the client read it is not deleted, and the client is told.
+//! * A message that changed since the client read it is not deleted, and the client hears so.
 //! * A row that cannot be read costs that row: the others are listed, read and deleted.
 //! * A message of any size passes in pieces of 64 KiB, and no connection is held while a client takes one.
 //!   With queries of one's own this needs [`Queries::body_piece`]; otherwise

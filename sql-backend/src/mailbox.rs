@@ -45,7 +45,7 @@ struct Rows {
     counted: Vec<(u32, u64)>,
 }
 
-/// After so many rows one after the other that the database could not read, it is not the rows: those that
+/// After this many rows in succession that the database could not read, it is not the rows: those that
 /// it refused, and those for which it did not answer.
 const REFUSALS: u32 = 100;
 const SILENCES: u32 = 3;
@@ -128,7 +128,7 @@ impl SqlMailbox {
         Ok(entries)
     }
 
-    /// The sizes, counted where nobody told them. A message that cannot be read has none: that is told when
+    /// The sizes, counted where the queries do not give them. A message that cannot be read has none: that is said when
     /// it is asked for, and costs the others nothing.
     async fn sizes(
         &self,

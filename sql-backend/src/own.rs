@@ -17,7 +17,7 @@ pub(crate) struct Own {
     pub(crate) named: Statement,
     pub(crate) delete: Statement,
     pub(crate) password: Statement,
-    /// An account that nobody can log in to by APOP or CRAM-MD5, though by its password.
+    /// An account that is closed to APOP and CRAM-MD5, and open to its password.
     pub(crate) hashed: Statement,
     pub(crate) accounts: Statement,
     pub(crate) add_account: Statement,

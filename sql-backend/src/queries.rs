@@ -145,7 +145,7 @@ fn query(
     if let Some(name) = statement.names().find(|name| !known(name)) {
         let names = [needed, allowed].concat();
         let problem = format!(
-            "there is no parameter :{name} here, only :{}; a colon that is none has a space behind it",
+            "there is no parameter :{name} here, only :{}; a colon that is none has a space after it",
             names.join(", :")
         );
         return Err(SqlError::config(key, problem));

@@ -7,7 +7,7 @@
 //! | `pop3_messages` | `id`, `account`, `unique_id`, `size`, `pieces`, `received` (seconds since 1970) |
 //! | `pop3_pieces` | `message`, `seq` from 0, `data`: the octets, at most [`PIECE`] in a row |
 //!
-//! A step is never changed once it was released; a new one is put behind. Each can be repeated, because
+//! A step is never changed once it was released; a new one is added at the end. Each can be repeated, because
 //! MySQL cannot take a change of tables back when it is cut in the middle.
 
 use std::path::Path;
@@ -109,7 +109,7 @@ pub(crate) async fn migrate(database: &Database) -> Result<(), SqlError> {
         Dialect::Sqlite => write_ahead(database).await?,
         Dialect::MySql | Dialect::Postgres => database.lease().await?,
     };
-    // one at a time, whoever else tries
+    // one at a time, even if another process tries
     match dialect {
         Dialect::Sqlite => lease.begin().await?,
         Dialect::MySql => {

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::queries::Id;
 
-/// Sizes by user and message: at most so many, the long unused go first.
+/// Sizes by user and message, up to a bound; the long unused go first.
 pub(crate) struct Sizes {
     /// A name is two hashes: who is who must not depend on 64 bits.
     hashers: [RandomState; 2],

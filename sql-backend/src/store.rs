@@ -136,8 +136,8 @@ impl SqlStore {
         self.shared.database.close().await;
     }
 
-    /// Whether APOP and CRAM-MD5 work for all accounts in the database, as far as is known: asks and waits for
-    /// nobody.
+    /// Whether APOP and CRAM-MD5 work for all accounts in the database, as far as is known. Asks nothing and waits for
+    /// nothing.
     pub fn all_secrets_stored(&self) -> bool {
         match &*self.doors {
             Doors::Query { .. } => self.stored_secrets() == StoredSecrets::All,
@@ -215,7 +215,7 @@ impl SqlStore {
             }
             row.map(|cells| Found::new(cells, &user))
         };
-        // a database may find a name in another case, or with spaces behind it
+        // a database may find a name in another case, or with spaces after it
         let found = found.filter(|found| !own || found.name == user);
         let name = found
             .as_ref()

@@ -137,7 +137,7 @@ impl SqlStore {
         Ok(accounts)
     }
 
-    /// Adds a message behind the others, and says what it is called. All of it or nothing: a message is
+    /// Adds a message after the others, and says what it is called. All of it or nothing: a message is
     /// there when all of it was read and stored.
     ///
     /// # Errors

@@ -58,7 +58,7 @@ pub(crate) enum Kind {
     Text,
     Bytes,
     Moment,
-    /// It depends on the row (SQLite), or nobody knows.
+    /// It depends on the row (SQLite), or is not known.
     Any,
     /// Cannot be read here.
     Other,

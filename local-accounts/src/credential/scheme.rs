@@ -123,7 +123,7 @@ fn without_scheme(text: &str) -> Result<Kind, CredentialError> {
     }
 }
 
-/// What nobody can log in with.
+/// What no password matches.
 fn is_locked(text: &str) -> bool {
     text == "*" || text.starts_with('!')
 }

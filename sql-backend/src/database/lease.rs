@@ -25,7 +25,7 @@ pub(crate) struct Lease {
     unsettled: bool,
     /// A transaction is open.
     transaction: bool,
-    /// Given back behind the connection.
+    /// Given back after the connection.
     _permit: SemaphoreGuardArc,
 }
 
@@ -168,7 +168,7 @@ impl Lease {
         self.unsettled
     }
 
-    /// Begins a transaction that writes what it has read: whoever changes that meanwhile waits, or one of both
+    /// Begins a transaction that writes what it has read: another that changes it meanwhile waits, or one of both
     /// is a conflict.
     pub(crate) async fn begin_strictly(&mut self) -> Result<(), SqlError> {
         match self.pool.options.dialect() {
@@ -193,7 +193,7 @@ impl Lease {
         self.open(begin).await
     }
 
-    /// Ends the transaction. An error means that nobody knows whether it took place.
+    /// Ends the transaction. An error means that it is not known whether it took place.
     pub(crate) async fn commit(&mut self) -> Result<(), SqlError> {
         self.plain("COMMIT".into()).await?;
         self.transaction = false;
@@ -311,7 +311,7 @@ impl Lease {
         connection.map(|c| &mut c.live).ok_or_else(gone)
     }
 
-    /// After an error nobody knows what is still under way: the connection is not used again.
+    /// After an error it is not known what is still under way: the connection is not used again.
     fn end_work<T>(&mut self, result: Result<T, SqlError>) -> Result<T, SqlError> {
         self.unsettled = result.is_err();
         result

@@ -1,6 +1,6 @@
 //! One database of three kinds: a pool, and connections leased from it.
 //!
-//! It owns the pool, its limits and its timeouts, and hides which driver is behind. A [`Lease`] is held for
+//! It owns the pool, its limits and its timeouts, and hides which driver it uses. A [`Lease`] is held for
 //! one answer only, never while a client is slow. A lease whose work was not finished, because its future
 //! was dropped or the connection failed, is thrown away with its connection: nothing half-read and no open
 //! transaction ever goes back into the pool. Nothing connects before the first lease is asked for.

@@ -19,7 +19,7 @@ pub(crate) enum Options {
     Postgres(Box<PgConnectOptions>, bool),
 }
 
-/// What may stand behind the question mark. A password may not: it belongs before the host, or beside the
+/// What may stand after the question mark. A password may not: it belongs before the host, or beside the
 /// URL, where nothing prints it.
 const KEYS: [&str; 24] = [
     "mode",
@@ -55,7 +55,7 @@ impl Options {
         // not named: it may be a part of a password with a question mark in it
         if !keys.iter().all(|key| KEYS.contains(&base(key))) {
             return Err(SqlError::Url(
-                "a parameter behind the question mark is not known; one in a password is written %3F"
+                "a parameter after the question mark is not known; one in a password is written %3F"
                     .into(),
             ));
         }
@@ -157,7 +157,7 @@ fn keys(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// What stands behind the question mark.
+/// What stands after the question mark.
 fn pairs(text: &str) -> impl Iterator<Item = &str> {
     let query = text.split_once('?').map_or("", |(_, query)| query);
     let query = query.split_once('#').map_or(query, |(query, _)| query);

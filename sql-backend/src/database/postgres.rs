@@ -11,7 +11,7 @@ use crate::value::{self, Cell, Kind, Value};
 /// 2000-01-01, from which PostgreSQL counts.
 const EPOCH: i64 = 946_684_800;
 
-/// Asked for when a connection is made; the server's own value is 1, and nobody else asks for this one.
+/// Asked for when a connection is made; the server's own value is 1, and no other client asks for this one.
 const DIGITS: i8 = 3;
 
 /// A connection, and whether it is shared: whether something stands in between, like PgBouncer, that may carry

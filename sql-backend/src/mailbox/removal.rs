@@ -1,8 +1,8 @@
 //! The update: what the client deleted is removed, if it is still what the client knows.
 //!
 //! A row that changed since it was sent, or since it was listed where it was not sent, stays, and so does one
-//! that cannot be asked for; the others go, all of them or none, and then the client is told that not all went.
-//! That a row is looked at and removed is one transaction, in which nobody else changes it.
+//! that cannot be asked for; the others go, all of them or none, and then the client hears that not all went.
+//! That a row is looked at and removed is one transaction, in which no other changes it.
 
 use std::collections::HashMap;
 
@@ -29,7 +29,7 @@ enum Now {
 
 impl SqlMailbox {
     /// Removes messages. Where the database chose to take that back for another's sake, it is tried again: a
-    /// client that is told of an error may fetch everything once more.
+    /// client that hears of an error may fetch everything once more.
     pub(super) async fn remove_all(&self, indexes: &[Index]) -> Result<(), StoreError> {
         let mut tries = 0;
         loop {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::pattern::Pattern;
 
-/// A line is folded behind so many octets where it can be.
+/// A line is folded after this many octets where it can be.
 const LINE: usize = 76;
 
 /// The most characters of a value; a subject is no place for a novel.

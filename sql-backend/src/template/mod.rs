@@ -43,7 +43,7 @@ pub struct Template {
     /// `2026-11-20 08:30:00` (UTC if it does not say otherwise). Without one, or if the column is NULL, it is
     /// 1 January 1970: it has to be the same each time.
     pub date: Option<String>,
-    /// What stands behind the `@` in the Message-ID, whose first part is the unique-id. `localhost`
+    /// What stands after the `@` in the Message-ID, whose first part is the unique-id. `localhost`
     pub message_id_domain: String,
     /// The media type of the text, without its charset. `text/plain`
     pub content_type: String,
