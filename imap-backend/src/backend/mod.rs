@@ -113,7 +113,7 @@ impl ImapBackend {
         }
     }
 
-    /// Where the client connects from: told to an upstream that [`Config::own`] says is the operator's,
+    /// Where the client connects from. It is passed on to an upstream that [`Config::own`] says is the operator's,
     /// and to no other.
     #[must_use]
     pub fn of_client(mut self, client: SocketAddr) -> Self {
@@ -185,7 +185,7 @@ impl ImapBackend {
         match self.link {
             Link::Opening(_) => self.opening_event(event),
             Link::Ready => self.ready_event(event),
-            // what comes while nobody listens has no meaning
+            // what comes while nothing is listened to has no meaning
             Link::Down | Link::Connecting(_) | Link::Handshake(_) | Link::Finished => {}
         }
     }

@@ -40,7 +40,7 @@ pub(super) struct Login {
 /// A folder that SELECT was sent for.
 #[derive(Debug, Default)]
 pub(super) struct Folder {
-    /// Whether what was said behind LOGIN can have got lost, as far as is known by now.
+    /// Whether what was sent right after LOGIN can have been lost, as far as is known by now.
     pub(super) in_doubt: bool,
     /// The first tag of the commands that were said again.
     pub(super) again_from: Option<u32>,
@@ -62,7 +62,7 @@ pub(super) struct Opening {
     pub(super) first: bool,
     pub(super) step: Step,
     pub(super) secure: bool,
-    /// Whether the server is one to which SELECT may be said behind LOGIN.
+    /// Whether the server is one to which SELECT may be sent right after LOGIN.
     pub(super) suits_pipelining: bool,
     /// Whether ID was said on this connection.
     pub(super) id_said: bool,
