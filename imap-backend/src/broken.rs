@@ -1,7 +1,7 @@
 //! What is remembered of messages that an upstream could not send.
 //!
 //! A message on which the connection breaks would break every session at the same place: the client would
-//! get the ones before it again at each poll, and the ones behind it never. So a failure is remembered by
+//! get the ones before it again at each poll, and the ones after it never. So a failure is remembered by
 //! mailbox and UID, beyond the session:
 //!
 //! | it failed | what becomes of it |
@@ -24,7 +24,7 @@ use core::time::Duration;
 
 use pop3_proto::time::Time;
 
-/// How long a message is refused after so many failures; the last one counts for all that follow.
+/// How long a message is refused after this many failures; the last one counts for all that follow.
 const REFUSED: [Duration; 5] = [
     Duration::ZERO,
     Duration::ZERO,
@@ -122,7 +122,7 @@ impl BrokenMessages {
 
 /// One [`BrokenMessages`] for all sessions of a process.
 pub trait Memory: Send + Sync + fmt::Debug {
-    /// Lends it, to nobody else meanwhile.
+    /// Lends it, to one at a time.
     fn lend(&self, to: &mut dyn FnMut(&mut BrokenMessages));
 }
 

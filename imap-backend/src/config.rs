@@ -43,7 +43,7 @@ pub struct Config {
     pub auth: AuthPreference,
     /// What this server needs to be treated differently for.
     pub quirks: Quirks,
-    /// Whether the server is the operator's own, so that it is told where the client connects from.
+    /// Whether the server is the operator's own, and may learn where the client connects from.
     pub own: bool,
     /// What sessions before learned of the server.
     pub learned: Learned,
@@ -126,14 +126,14 @@ pub enum AuthPreference {
 pub struct Quirks {
     /// Capabilities that the server announces and that are not used, in any case (`SASL-IR`, `MOVE`).
     pub masked_capabilities: Vec<String>,
-    /// Whether SELECT and the scan go out behind LOGIN without waiting for its answer. Only done where
+    /// Whether SELECT and the scan go out right after LOGIN without waiting for its answer. Only done where
     /// the capabilities are known.
     pub pipeline_login: PipelineLogin,
-    /// Whether ID is sent behind the login where it is offered; some servers refuse SELECT without it.
+    /// Whether ID is sent after the login where it is offered; some servers refuse SELECT without it.
     pub send_id: bool,
 }
 
-/// Whether commands go out behind LOGIN in the same flight.
+/// Whether commands go out right after LOGIN in the same flight.
 ///
 /// IMAP allows it, but servers that check the login in one program and hand the connection over to
 /// another (Courier, some proxies) lose what they have read by then, and both sides wait for ever.

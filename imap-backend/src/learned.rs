@@ -1,5 +1,5 @@
 //! What was learned of an upstream, beyond the session: that commands get lost, that it wants ID first,
-//! that its operator was told how deleting goes there.
+//! that the log has said how deleting goes there.
 //!
 //! Four bits for each upstream, whatever it does. Never decides what to make of them.
 

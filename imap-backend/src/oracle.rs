@@ -24,7 +24,7 @@ use crate::command::Command;
 use crate::config::{Config, Security};
 use crate::grammar::{self, Kind};
 
-/// A client that has a greeting behind it and awaits one answer, perhaps a header.
+/// A client that has had its greeting and awaits one answer, perhaps a header.
 fn client(header: bool) -> Client {
     let config = Config::new("imap.example.org", 143, Security::Clear);
     let mut client = Client::new(Arc::new(config));

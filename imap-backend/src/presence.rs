@@ -33,7 +33,7 @@ struct There {
 }
 
 impl Presence {
-    /// All of so many messages are there. `numbered` says that the first has the number 1, the second
+    /// All of this many messages are there. `numbered` says that the first has the number 1, the second
     /// 2, and so on.
     pub(crate) fn new(places: u32, numbered: bool) -> Self {
         Self {
@@ -97,7 +97,7 @@ impl There {
         self.counts.iter().map(|&count| u32::from(count)).sum()
     }
 
-    /// Takes out the one that has so many others before it.
+    /// Takes out the one that has this many others before it.
     fn remove(&mut self, mut before: u32) {
         for (words, count) in self.bits.chunks_mut(BLOCK).zip(&mut self.counts) {
             if before >= u32::from(*count) {

@@ -82,7 +82,7 @@ pub(crate) struct Scan {
     hidden: Vec<u64>,
     /// Whether flags were asked for, too.
     flags: bool,
-    /// What was told of messages whose rest has not come yet, by their sequence numbers.
+    /// What came of messages whose rest has not come yet, by their sequence numbers.
     parts: BTreeMap<u32, Part>,
     /// The row of the n-th message is not the n-th, or may not be.
     unordered: bool,
@@ -107,12 +107,12 @@ impl Scan {
         self.flags = flags;
     }
 
-    /// How many messages something was told of.
+    /// How many messages something came of.
     pub(crate) fn len(&self) -> usize {
         self.rows.len() + self.parts.len()
     }
 
-    /// Something about a message was told: all of it as a rule. A server may tell it in several
+    /// Something about a message came: all of it as a rule. A server may send it in several
     /// responses (RFC 3501 section 7.4.2), or something that was not asked for.
     pub(crate) fn told(&mut self, message: Message) {
         let mut part = match self.parts.is_empty() {
@@ -144,17 +144,17 @@ impl Scan {
         }
     }
 
-    /// Numbers that were told mean other messages now.
+    /// Earlier numbers mean other messages now.
     pub(crate) fn renumbered(&mut self) {
         self.unordered = true;
         let parts = mem::take(&mut self.parts);
-        // what has no UID belongs to nobody any more
+        // what has no UID belongs to no message any more
         for part in parts.into_values().filter(|part| part.uid.is_some()) {
             self.settle_part(part);
         }
     }
 
-    /// Whether all of this message was told before: what comes now was not asked for.
+    /// Whether all of this message came before: what comes now was not asked for.
     fn is_here(&self, number: u32, uid: Option<u64>) -> bool {
         let place = (number as usize).wrapping_sub(1);
         let row = self.rows.get(place).filter(|_| !self.unordered);
@@ -187,7 +187,7 @@ impl Scan {
         }
     }
 
-    /// Whether something of a message was told, and not all that was asked for.
+    /// Whether something of a message came, and not all that was asked for.
     pub(crate) fn lacks_something(&self) -> bool {
         let lacks = |part: &Part| part.uid.is_some() || part.size.is_some();
         self.parts.values().any(lacks)

@@ -30,7 +30,7 @@ pub(crate) struct Dir {
 const READ: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOCTTY)
-    // a pipe with nobody at its other end must not hold us up
+    // a pipe without a reader at its other end must not hold us up
     .union(OFlags::NONBLOCK);
 
 impl Dir {

@@ -21,7 +21,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// A file that nobody has read yet.
+    /// A file that was not read yet.
     pub(crate) fn new(found: Found, stamp: Stamp) -> Self {
         Self {
             found,
@@ -59,7 +59,7 @@ impl Message {
     }
 }
 
-/// A message and what a client is told of it.
+/// A message and what a client hears of it.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) message: Message,

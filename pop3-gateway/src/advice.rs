@@ -35,7 +35,7 @@ fn all(config: &Config, file: Option<&Path>) -> Vec<String> {
     files.chain(root).chain(merged(config)).collect()
 }
 
-/// A file that is nobody else's business.
+/// A file that others must not read.
 struct Secret {
     what: &'static str,
     path: PathBuf,

@@ -127,7 +127,7 @@ fn refuse(mut place: Value, message: String) -> Result<(), Failure> {
         place.insert("message".into(), json!(message));
     }
     let answer = json!({ "ok": false, "error": place });
-    // the exit code and standard error say the same, should nobody read this
+    // the exit code and standard error say the same, should this not be read
     let _ = writeln!(io::stdout(), "{answer:#}");
     Err(Failure::configuration(message))
 }

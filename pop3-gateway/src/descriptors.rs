@@ -38,8 +38,8 @@ pub fn most() -> Option<u64> {
     getrlimit(Resource::Nofile).maximum
 }
 
-/// How many connections fit into so many descriptors, if those of the configuration do not, and what the
-/// operator is told.
+/// How many connections fit into this many descriptors, if those of the configuration do not, and what the
+/// operator hears.
 pub fn shortage(config: &Config, limit: Option<u64>) -> Option<(usize, String)> {
     let limit = limit?;
     let connections = u64::try_from(config.bounds.limits.total).unwrap_or(u64::MAX);

@@ -138,11 +138,11 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
-/// To standard error, but not for long: one that nobody reads must not keep the process from its end.
+/// To standard error, but not for long: one that is not read must not keep the process from its end.
 fn complain(message: String) {
     let (done, wait) = std::sync::mpsc::channel();
     let told = std::thread::Builder::new().spawn(move || {
-        // nobody is left to tell if this fails
+        // there is no one left to tell if this fails
         let _ = writeln!(io::stderr(), "pop3-gateway: {message}");
         let _ = done.send(());
     });

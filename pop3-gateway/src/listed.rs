@@ -70,7 +70,7 @@ impl fmt::Debug for Listed {
     }
 }
 
-/// What the maildrops within want to be opened with. They are behind the accounts, and no client gets there
+/// What the maildrops within want to be opened with. They come after the accounts, and no client gets there
 /// by itself.
 fn key() -> Secret {
     Secret::from(&b"within"[..])

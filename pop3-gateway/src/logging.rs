@@ -66,7 +66,7 @@ pub fn start(log: Log) -> Result<Logging, Failure> {
     Ok(logging)
 }
 
-/// Standard error as a file of its own: nobody else has to wait for a lock that is held while it is stuck.
+/// Standard error as a file of its own: nothing else has to wait for a lock that is held while it is stuck.
 struct StandardError(File);
 
 impl StandardError {

@@ -1,6 +1,6 @@
 //! The monitoring account: one fresh message at each login, made here.
 //!
-//! Whoever watches the gateway can log in, list, read and delete without a mailbox anywhere. It says nothing
+//! Those who watch the gateway can log in, list, read and delete without a mailbox anywhere. It says nothing
 //! about upstreams and stores, and nothing that it deletes was ever there.
 
 use std::fmt;

@@ -173,7 +173,7 @@ fn lock(found: &Mutex<Found>) -> MutexGuard<'_, Found> {
     found.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Routes as it is told, and watches what the backends say.
+/// Routes as the configuration says, and watches what the backends say.
 struct Watching {
     route: Route,
     found: Arc<Mutex<Found>>,

@@ -1,8 +1,8 @@
 //! A thread that writes, and the bounded queue in front of it.
 //!
-//! Whoever puts something into a [`Queue`] never waits: a disk that is full, a terminal that was stopped, a pipe
-//! that nobody reads hold up the writer's thread and nothing else. What finds no room is counted, and the
-//! [`Writer`] is told how much it was as soon as it gets on.
+//! Putting something into a [`Queue`] never waits: a disk that is full, a terminal that was stopped, a pipe
+//! that is not read hold up the writer's thread and nothing else. What finds no room is counted, and the
+//! [`Writer`] hears how much it was as soon as it gets on.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -34,7 +34,7 @@ enum Job<T> {
 }
 
 impl<T: Send + 'static> Queue<T> {
-    /// Starts a writer's thread, with room for so many. It ends with the queue.
+    /// Starts a writer's thread, with room for this many. It ends with the queue.
     pub fn start(name: &str, room: usize, writer: impl Writer<T>) -> io::Result<Self> {
         let (jobs, queued) = sync_channel(room);
         thread::Builder::new()

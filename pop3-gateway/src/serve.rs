@@ -1,4 +1,4 @@
-//! `serve`: binds, runs until it is told to stop, and reads the configuration again on SIGHUP.
+//! `serve`: binds, runs until it is asked to stop, and reads the configuration again on SIGHUP.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::transcript::{Bound as TranscriptBound, Folder, Recorder};
 use crate::wiring::{self, Absent, Surroundings};
 use crate::{Failure, advice, cli, descriptors, logging};
 
-/// A gateway whose sockets listen, but that accepts nobody yet.
+/// A gateway whose sockets listen, but that accepts no connection yet.
 #[derive(Debug)]
 pub struct Bound {
     places: Vec<Place>,
@@ -89,7 +89,7 @@ fn configuration(arguments: &cli::Serve) -> Result<Config, Failure> {
 }
 
 /// No more connections than there are descriptors for: a client that is turned away knows more than one that
-/// nobody accepts.
+/// none is accepted.
 fn fit(config: &mut Config, descriptors: Option<u64>) {
     if let Some((fitting, warning)) = descriptors::shortage(config, descriptors) {
         tracing::warn!("{warning}");
@@ -139,7 +139,7 @@ impl Bound {
         self.places.iter().map(local).collect()
     }
 
-    /// Accepts and serves connections until the server is told to stop.
+    /// Accepts and serves connections until the server is asked to stop.
     pub fn serve(
         self,
         server: Server,

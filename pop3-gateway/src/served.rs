@@ -161,7 +161,7 @@ impl<B: Backend> Backend for Erased<B> {
             Outcome::Lost(failure) => Outcome::Lost(failure),
             Outcome::Done(Answer(done)) => match done.downcast() {
                 Ok(done) => Outcome::Done(*done),
-                // nobody but this very backend hands its jobs out
+                // only this very backend hands its jobs out
                 Err(_) => Outcome::Lost(Failure::temporary("the answer of another store")),
             },
         };

@@ -128,7 +128,7 @@ pub(crate) fn offers_digests(policy: &Policy) -> bool {
     policy.apop || policy.mechanisms.iter().any(cram)
 }
 
-/// The rules without APOP and CRAM-MD5; nothing if nobody could log in by them.
+/// The rules without APOP and CRAM-MD5; nothing if no login could succeed by them.
 fn without_digests(policy: &Policy) -> Option<Policy> {
     let mut without = policy.clone();
     without.apop = false;
@@ -218,7 +218,7 @@ fn mailbox(upstream: &Upstream, user: Option<&str>) -> String {
 }
 
 /// Where the maildrops of a store are locked, all under one name if all accounts share one. Which account it
-/// is, and so the name behind this, the login itself says.
+/// is, and so the name in this, the login itself says.
 fn place(store: &Store) -> String {
     format!("store\n{}\n", store.name)
 }

@@ -170,7 +170,7 @@ fn wrong_flags_are_exit_code_2() {
         ),
         (
             &["serve", "--upstream", "imaps://a", "--listen", "0.0.0.0:1"],
-            "pop3-gateway: --allow-clear-login: nobody could log in",
+            "pop3-gateway: --allow-clear-login: no login is possible",
         ),
         (
             &["serve", "--upstream", "imaps://a", "--tls", "stls"],

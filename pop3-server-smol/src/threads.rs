@@ -218,7 +218,7 @@ mod tests {
         assert!(!load.is_busy(WINDOW));
         load.note(2 * WINDOW, || WINDOW / 2 + WINDOW / 5 * 4);
         assert!(load.is_busy(2 * WINDOW));
-        // within a window nobody asks
+        // within a window none asks
         load.note(3 * WINDOW - 1, || unreachable!());
         assert!(load.is_busy(3 * WINDOW));
         // nothing heard of it since
@@ -238,13 +238,13 @@ mod tests {
         keep_busy(&threads, 0);
         threads.spawn(endless(&polls));
         assert_eq!(tasks(&threads), [2, 1, 0]);
-        // where nobody has time, with whoever has fewest
+        // where none has time, with the one that has fewest
         for place in 0..3 {
             keep_busy(&threads, place);
         }
         threads.spawn(endless(&polls));
         assert_eq!(tasks(&threads), [2, 1, 1]);
-        // without a thread there is nobody to run it
+        // without a thread nothing runs it
         self::threads(0).spawn(endless(&polls));
     }
 

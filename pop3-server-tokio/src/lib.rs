@@ -111,7 +111,7 @@ pub fn run(setup: Setup) -> io::Result<()> {
             },
         }
     });
-    // A job that still blocks is nobody's any more; do not wait for it.
+    // The session of a job that still blocks is gone; do not wait for it.
     runtime.shutdown_background();
     served
 }

@@ -23,7 +23,7 @@ pub struct Tokio {
 }
 
 impl Tokio {
-    /// Uses the runtime behind this handle. The clock starts now.
+    /// Uses the runtime of this handle. The clock starts now.
     pub fn new(handle: Handle) -> Self {
         Self {
             handle,

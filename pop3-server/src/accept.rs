@@ -37,7 +37,7 @@ pub(crate) type Reload = Arc<dyn Fn() + Send + Sync>;
 /// Accepting sockets, and who speaks on them.
 pub(crate) type Sockets<R> = Vec<(TcpListener, Arc<dyn Handler<R>>)>;
 
-/// Serves connections until the server is told to stop and all connections are gone, or the grace
+/// Serves connections until the server is asked to stop and all connections are gone, or the grace
 /// is over.
 pub(crate) async fn serve<R: Runtime>(
     server: Server,

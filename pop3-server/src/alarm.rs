@@ -5,7 +5,7 @@
 //!
 //! A runtime's timer that is set to an earlier moment than its thread sleeps until wakes that thread. Each
 //! login would do so a few times. The one timer here is left where it is when what it was set for goes
-//! away, so most new deadlines lie behind it and cost no more than a lock.
+//! away, so most new deadlines lie after it and cost no more than a lock.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

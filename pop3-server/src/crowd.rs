@@ -2,7 +2,7 @@
 //! goes when others come.
 //!
 //! Owns the counts of what is taken right now. A [`Place`] gives itself back when it is dropped. Never closes
-//! a connection itself: who is turned out is told, and his place counts as free from then on.
+//! a connection itself: a connection that is turned out hears of it, and its place counts as free from then on.
 //!
 //! A *stranger* is a connection that has not logged in. Strangers have fewer places than there are in all, so
 //! that they cannot keep those out who log in. Where there is no place left, the oldest stranger from where
@@ -156,7 +156,7 @@ impl State {
                 .strangers
                 .get(&id)
                 .is_none_or(|oldest| self.crowd(oldest.origin) <= self.crowd(origin));
-            // nobody elsewhere is more crowded: then it is one of his own who goes, if it is time
+            // no other origin is more crowded: then one of its own goes, if it is time
             let id = if own {
                 let neighbour = |stranger: &Stranger| self::widest(stranger.origin) == widest;
                 self.oldest(neighbour, Some(now))

@@ -7,7 +7,7 @@
 //! Failures are of two kinds. A *wrong* one is a refused password; it is remembered for [`Delay::memory`],
 //! and each one doubles the wait. A *doubtful* one is a login that failed without such a word, as happens to
 //! everybody while an upstream is out of order: it counts for [`Delay::doubt`] only, and at most
-//! [`DOUBTS`] of them count, so that the end of an outage finds nobody punished.
+//! [`DOUBTS`] of them count, so that no user is punished when an outage ends.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -51,7 +51,7 @@ impl Default for Delay {
 }
 
 impl Delay {
-    /// The wait after so many failures.
+    /// The wait after this many failures.
     pub fn after(&self, failures: u32) -> Duration {
         let Some(doublings) = failures.checked_sub(1) else {
             return Duration::ZERO;
@@ -184,8 +184,8 @@ impl Failed {
                 self.doubtful_at = now;
             }
         }
-        // What nobody looked at puts nothing off: else one client that comes and goes would keep all others
-        // behind its address from their turn.
+        // What was not looked at puts nothing off: else one client that comes and goes would keep all others
+        // at its address from their turn.
         if fault != Fault::Unseen {
             let wait = rules.after(self.weight(rules, scope, now));
             self.next = self.next.max(now + wait);

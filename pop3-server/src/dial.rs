@@ -123,7 +123,7 @@ struct Race<R: Runtime> {
     failures: usize,
 }
 
-/// Why nobody won.
+/// Why no address won.
 enum Lost {
     TimedOut,
     Failed(String),

@@ -11,7 +11,7 @@
 //! | [`handler`] | what a listener speaks |
 //! | [`runtime`] | the traits that a driver crate implements |
 //! | [`name`] | users' names: domains, and the rules that change them |
-//! | [`service`], [`route`] | who serves a login: the seam to whoever configures the server |
+//! | [`service`], [`route`] | who serves a login: the seam to the program that configures the server |
 //! | [`store`] | one store for every login, and what it takes to write one |
 //! | [`settings`] | what a new connection starts with |
 //! | [`lock`], [`limit`], [`crowd`] | maildrop locks, counts of connections, who goes when it is full |

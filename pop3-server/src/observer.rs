@@ -1,6 +1,6 @@
 //! Who watches sessions: the seam for logs and counters.
 //!
-//! An [`Observer`] is told what happens, at the moment when it happens and by the task of the session it happens
+//! An [`Observer`] hears what happens, at the moment when it happens and in the task of the session it happens
 //! in. It decides nothing and changes nothing. What the operator's log says is one observer,
 //! [`Log`](crate::log::Log); counters are another. A pair of observers is one.
 //!

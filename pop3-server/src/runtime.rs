@@ -24,7 +24,7 @@ pub trait Stream: Send + Unpin + 'static {
     /// Writes some of `bytes`, which are not empty.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 
-    /// Ends the sending direction: the peer sees the end of the stream behind what was written.
+    /// Ends the sending direction: the peer sees the end of the stream after what was written.
     fn shut_down(&mut self) -> io::Result<()>;
 }
 

@@ -1,4 +1,4 @@
-//! Who serves a login: the seam between the composition and whoever configured it.
+//! Who serves a login: the seam between the composition and the program that configures it.
 //!
 //! A [`Service`] answers one question at each login: which backend, which maildrop, on which upstream.
 //! It never sees a byte of the dialogue and never does I/O.
@@ -51,7 +51,7 @@ impl Peer {
 /// What a login is served by.
 #[derive(Debug)]
 pub struct Routed<B> {
-    /// A fresh backend that nobody has asked anything yet.
+    /// A fresh backend that has not been asked anything yet.
     pub backend: B,
     /// The name under which the maildrop is locked: the upstream's identity and the folder, so that two
     /// accounts that lead to one maildrop share its lock (G25).

@@ -1,6 +1,6 @@
 //! Telling every connection that the server goes down, and knowing when all are gone.
 //!
-//! Owns who is to be told: every live member. Never waits for anybody itself.
+//! Owns who hears of it: every live member. Never waits for anybody itself.
 //!
 //! # Examples
 //!
@@ -91,7 +91,7 @@ impl Shutdown {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Somebody who is told, and waited for until dropped.
+    /// A member that hears of the shutdown, and is waited for until dropped.
     pub(crate) fn join(&self) -> Member {
         let mut state = self.state();
         let id = state.next;
@@ -125,7 +125,7 @@ impl Shutdown {
     }
 }
 
-/// One who is told of the shutdown and waited for.
+/// One that hears of the shutdown and is waited for.
 #[derive(Debug)]
 pub(crate) struct Member {
     shutdown: Shutdown,
@@ -161,7 +161,7 @@ impl Drop for Member {
     fn drop(&mut self) {
         let mut state = self.shutdown.state();
         let waker = state.members.remove(&self.id);
-        // While the server runs nobody waits for members to go: at every end of a connection that would
+        // While the server runs nothing waits for members to go: at every end of a connection that would
         // wake who accepts them.
         let waiting = match self.shutdown.phase() {
             Phase::Running => None,

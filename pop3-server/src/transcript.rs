@@ -1,4 +1,4 @@
-//! Both dialogues of a session side by side, for whoever wants to watch.
+//! Both dialogues of a session side by side, for those who want to watch.
 //!
 //! The lines come from the machines, which know what is a secret and write what it is instead of it.
 //! Nothing is recorded unless a listener's settings name a sink.

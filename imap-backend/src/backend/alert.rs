@@ -1,6 +1,6 @@
 //! What an upstream says beside its answers: alerts for the operator, and its last words.
 //!
-//! Owns which alerts were told in this session. Never decides what a text means.
+//! Owns which alerts were passed on in this session. Never decides what a text means.
 
 use alloc::format;
 use alloc::string::String;
@@ -13,7 +13,7 @@ use crate::client::Notice;
 use crate::grammar::{Code, Kind};
 use crate::text::Mask;
 
-/// The most alerts that are told in a session.
+/// The most alerts that are passed on in a session.
 const ALERTS: usize = 16;
 
 /// What the upstream said so far.

@@ -17,7 +17,7 @@ use super::opening::{Opening, Step};
 use crate::client::Purpose;
 use crate::command::Command;
 
-/// How long a message that nobody asked for may wait in the socket.
+/// How long a message that was not asked for may wait in the socket.
 const PARKED: Duration = Duration::from_secs(5);
 /// How long a server that said BYE may take to end what it was doing.
 const BYE: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ const BYE: Duration = Duration::from_secs(5);
 const OVER: Duration = Duration::from_secs(5);
 /// How long a listing that was coming may stand still although the login takes longer than it should.
 const LULL: Duration = Duration::from_secs(10);
-/// How long nothing of the folder may come after the answer to LOGIN, if SELECT went out behind LOGIN.
+/// How long nothing of the folder may come after the answer to LOGIN, if SELECT went out right after LOGIN.
 const MOMENT: Duration = Duration::from_millis(700);
 /// After how long a client that gives up was kept waiting.
 const NOTICEABLE: Duration = Duration::from_secs(1);

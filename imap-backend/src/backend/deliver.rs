@@ -241,7 +241,7 @@ impl ImapBackend {
             return;
         };
         if let What::Header { index } = what {
-            // whatever the server has against it, windows will show
+            // why the server refuses it, windows will show
             reading.give_up_header(index);
             return;
         }
@@ -299,7 +299,7 @@ impl ImapBackend {
         self.reading.wanted = kept;
     }
 
-    /// There is no connection to be had.
+    /// No connection can be made.
     pub(super) fn reading_failed(&mut self, failure: &Failure) {
         self.stop_reading();
         for wanted in mem::take(&mut self.reading.wanted) {

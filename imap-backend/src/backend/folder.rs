@@ -67,7 +67,7 @@ impl ImapBackend {
         }
     }
 
-    /// What was said behind LOGIN seems not to have arrived: the same once more.
+    /// What was sent right after LOGIN seems not to have arrived: the same once more.
     pub(super) fn say_again(&mut self) {
         let from = self.client.next_tag();
         self.client.hold_back_no_more(from);

@@ -23,7 +23,7 @@ impl ImapBackend {
     }
 
     /// Tells what is missing, once it is certain. A session that asked to read alone may be an operator's who
-    /// wants to know; where the server lets nobody delete there is nothing to tell.
+    /// wants to know; where the server allows no deletion there is nothing to say.
     pub(super) fn tell_way(&mut self) {
         let closed = self.maildrop.read_only && !self.asked_read_only();
         if !self.client.settled || closed || self.config.learned.knows_way() {

@@ -73,7 +73,7 @@ impl Link {
 /// What the backend knows of time.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
-    /// The latest moment that was told.
+    /// The latest moment that was given.
     pub(super) now: Time,
     /// When anything last moved.
     pub(super) progress: Time,
@@ -265,7 +265,7 @@ impl ImapBackend {
         }
     }
 
-    /// What the table's UIDs mean now nobody knows: the session gets nothing of this folder any more.
+    /// What the table's UIDs mean now is unknown: the session gets nothing of this folder any more.
     pub(super) fn renumbered(&mut self, validity: Option<u64>) -> Failure {
         let before = self.maildrop.uid_validity;
         let failure = Failure::temporary(format!(

@@ -21,7 +21,7 @@ use crate::remedy;
 
 impl ImapBackend {
     /// An upstream of our own counts failures and sets limits by the client's address, if it knows it.
-    /// It believes the gateway only if it was told to (Dovecot: `login_trusted_networks`).
+    /// It believes the gateway only if it is configured to (Dovecot: `login_trusted_networks`).
     fn say_origin(&mut self) {
         let Some(client) = self.origin else { return };
         if self.client.can(Capability::Id) {
@@ -47,7 +47,7 @@ impl ImapBackend {
         let id = self.client.can(Capability::Id) || self.client.can(Capability::Xclient);
         if self.config.own {
             self.note(Note::information(if id {
-                "it is told where clients connect from (own = true); Dovecot believes that if \
+                "it hears where clients connect from (own = true); Dovecot believes that if \
                  login_trusted_networks names this machine"
             } else {
                 "it offers neither ID nor XCLIENT, so it cannot be told where clients connect from \

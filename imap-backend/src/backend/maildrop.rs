@@ -1,6 +1,6 @@
 //! The folder as the session sees it: its table, which messages are gone, and what may be done with it.
 //!
-//! Owns the table and the listing that is told of it. Frozen but for what goes upstream; never asks the
+//! Owns the table and the listing that goes out of it. Frozen but for what goes upstream; never asks the
 //! server anything.
 
 use alloc::vec::Vec;

@@ -122,7 +122,7 @@ impl ImapBackend {
             Kind::Ok if self.client.capabilities().is_some() => self.log_in(),
             Kind::Ok => self.ask_capabilities(Step::Capability),
             Kind::Preauth => {
-                let detail = "upstream says PREAUTH: nobody's credentials would be checked";
+                let detail = "upstream says PREAUTH: no credentials would be checked";
                 self.deny(Denial::Failed(Failure::permanent(detail)));
             }
             Kind::No | Kind::Bad | Kind::Bye => {
@@ -205,8 +205,8 @@ impl ImapBackend {
 
     fn start_tls(&mut self) {
         if self.client.pending() > 0 {
-            // whoever put them there wanted them read as if they came under TLS
-            let detail = "bytes in the clear behind the answer to STARTTLS";
+            // they may have been put there to be read as if they came under TLS
+            let detail = "bytes in the clear after the answer to STARTTLS";
             self.drop_link(Failure::permanent(detail));
         } else {
             self.shake_hands();

@@ -113,7 +113,7 @@ pub(super) enum Then {
 pub(super) enum Verdict {
     Lend(Stream),
     Discard,
-    /// Nobody has asked for it yet.
+    /// It has not been asked for yet.
     Park,
 }
 
@@ -143,7 +143,7 @@ impl Reading {
         self.inline.is_some()
     }
 
-    /// Whether a message that nobody asked for holds everything up.
+    /// Whether a message that was not asked for holds everything up.
     pub(super) fn is_parked(&self, client: &Client) -> bool {
         client.head().is_some() && self.wanted.is_empty()
     }
@@ -178,7 +178,7 @@ impl Reading {
         (reached > index).then_some(reached)
     }
 
-    /// The header that was asked for is not to be had: octets of the message are.
+    /// The header that was asked for does not come: octets of the message do.
     pub(super) fn give_up_header(&mut self, index: u32) {
         let first = self.wanted.front_mut();
         if let Some(wanted) = first.filter(|w| w.index == index && w.plan == Plan::Header) {

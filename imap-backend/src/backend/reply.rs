@@ -1,4 +1,4 @@
-//! What the session is told, in the order in which it came about.
+//! What goes to the session, in the order in which it came about.
 
 use alloc::vec::Vec;
 

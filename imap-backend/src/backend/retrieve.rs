@@ -1,6 +1,6 @@
 //! The session's requests for messages, as FETCH commands.
 //!
-//! Owns when what is asked for: the message that is served, one more behind it, and what the client
+//! Owns when what is asked for: the message that is served, the one after it, and what the client
 //! will probably want next.
 
 use pop3_proto::backend::{Failure, FailureKind, Part, Ticket};

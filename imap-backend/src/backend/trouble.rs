@@ -44,7 +44,7 @@ impl Trouble {
         empty
     }
 
-    /// Without a name its messages are nobody else's business.
+    /// Without a name its messages concern this session alone.
     fn name(&mut self, mailbox: Option<String>) {
         if mailbox.is_none() {
             self.shared = None;

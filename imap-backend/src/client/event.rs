@@ -92,9 +92,9 @@ pub(crate) enum Event {
     Inline(Head, Option<Vec<u8>>),
     /// A body literal begins; the caller says what becomes of it.
     Ahead,
-    /// The body literal that is lent is here to its end; behind it this UID is named.
+    /// The body literal that is lent is here to its end; this UID is named after it.
     Whole(Option<u64>),
-    /// The response around a body literal is complete; it named this UID behind the body.
+    /// The response around a body literal is complete; it named this UID after the body.
     Tail(Option<u64>),
     Folder {
         trash: bool,

@@ -29,7 +29,7 @@ pub(crate) use event::{Event, Head, Message, Notice, Purpose, Step};
 
 use event::{fetched, notice};
 
-/// A piece of a command that waits behind a synchronising literal.
+/// A piece of a command that waits for a synchronising literal.
 #[derive(Debug)]
 struct Piece {
     tag: u32,
@@ -244,7 +244,7 @@ impl Client {
         self.framer.discard();
     }
 
-    /// Whether the waiting literal is here to its end, and the line behind it.
+    /// Whether the waiting literal is here to its end, and the line after it.
     pub(crate) fn head_is_complete(&self) -> bool {
         self.framer.held_is_complete()
     }
@@ -434,7 +434,7 @@ fn awaits_header(outstanding: &VecDeque<(u32, Purpose)>) -> bool {
     outstanding.iter().any(|&(_, purpose)| purpose == header)
 }
 
-/// Whether a FETCH goes on like this behind a body; a further literal may be announced.
+/// Whether a FETCH goes on like this after a body; a further literal may be announced.
 fn ends_fetch(line: &[u8]) -> bool {
     let line = line.trim_ascii_end();
     let closes = line.ends_with(b")");

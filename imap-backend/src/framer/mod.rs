@@ -4,7 +4,7 @@
 //! its final line end, with short literals left inside it and long ones replaced by `NIL`; what each
 //! literal is gets decided by the caller, because only the grammar knows. A literal that is the body
 //! is never collected: it is lent out piece by piece from where it was received. Its last [`HOLD`] octets
-//! are only lent once the line behind them is here: a literal that is shorter than it was announced would
+//! are only lent once the line after them is here: a literal that is shorter than it was announced would
 //! take that line, and what follows, for a part of the message. What reads like the end of a command waits
 //! for more, wherever it comes.
 //!
@@ -23,7 +23,7 @@ use memchr::{memchr, memrchr};
 pub(crate) const LIMIT: usize = 64 * 1024;
 /// The longest literal that stays inside its line.
 pub(crate) const COLLECT: u64 = 8 * 1024;
-/// How many octets at the end of a lent literal wait for the line behind it.
+/// How many octets at the end of a lent literal wait for the line after it.
 pub(crate) const HOLD: u64 = 32 * 1024;
 /// How far back the end of a command is looked for where a literal should go on.
 const CLOSING: usize = 1024;
@@ -37,7 +37,7 @@ pub(crate) enum Frame<'a> {
     Line {
         /// The line.
         bytes: &'a [u8],
-        /// Whether it goes on behind a literal that was lent or discarded.
+        /// Whether it goes on after a literal that was lent or discarded.
         tail: bool,
     },
     /// The line so far announces a literal. Answered by one of [`Framer::collect`],
@@ -64,7 +64,7 @@ enum State {
     Held { open: usize, body: usize, size: u64 },
     /// A literal inside the line at `start` is being dropped; it would have stood at `at`.
     Skip { at: usize, left: u64 },
-    /// The literal goes on at `start` and is lent out up to `to`; `whole` once the line behind it was seen.
+    /// The literal goes on at `start` and is lent out up to `to`; `whole` once the line after it was seen.
     Lend { left: u64, to: usize, whole: bool },
     /// The literal begins at `start` and is thrown away.
     Discard { left: u64 },
@@ -219,7 +219,7 @@ impl Framer {
         matches!(self.state, State::Held { .. })
     }
 
-    /// Whether the held literal is here to its end, and a line end behind it.
+    /// Whether the held literal is here to its end, and a line end after it.
     pub(crate) fn held_is_complete(&self) -> bool {
         let State::Held { body, size, .. } = self.state else {
             return false;
@@ -262,7 +262,7 @@ impl Framer {
         self.state = State::Lend { left, to, whole };
     }
 
-    /// The line behind the literal that is lent, once it is here to its end; told once. What is no end of
+    /// The line after the literal that is lent, once it is here to its end; given once. What is no end of
     /// a FETCH shows that the literal was not as long as announced.
     #[inline]
     pub(crate) fn behind(&mut self) -> Option<&[u8]> {

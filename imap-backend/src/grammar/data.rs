@@ -65,7 +65,7 @@ fn folder(input: &[u8]) -> IResult<&[u8], List<'_>> {
     Ok((input, List { attributes, name }))
 }
 
-/// The word FETCH behind a sequence number, with what follows it.
+/// The word FETCH after a sequence number, with what follows it.
 pub(super) fn numbered_fetch(input: &[u8]) -> IResult<&[u8], ()> {
     map(
         (tag("*"), spaces, number, spaces, tag_no_case("FETCH")),

@@ -34,7 +34,7 @@ pub(crate) struct Fetch<'a> {
 pub(crate) enum Section {
     /// The message, or octets of it.
     Whole,
-    /// Its header with the blank line behind it.
+    /// Its header with the blank line after it.
     Header,
 }
 
@@ -47,7 +47,7 @@ pub(crate) enum Body<'a> {
     Inline(Str<'a>),
 }
 
-/// What is behind `FETCH`.
+/// What follows `FETCH`.
 pub(super) fn fetch(input: &[u8]) -> IResult<&[u8], Fetch<'_>> {
     let (input, _) = (spaces, opt(tag("("))).parse(input)?;
     let mut fetch = Fetch::default();
@@ -55,7 +55,7 @@ pub(super) fn fetch(input: &[u8]) -> IResult<&[u8], Fetch<'_>> {
     Ok((input, fetch))
 }
 
-/// What goes on behind a body literal.
+/// What goes on after a body literal.
 pub(crate) fn tail(line: &[u8]) -> Fetch<'_> {
     let mut fetch = Fetch::default();
     items(line, &mut fetch);
@@ -150,7 +150,7 @@ fn section<'a>(name: &[u8], input: &'a [u8]) -> Option<(Section, &'a [u8], Optio
     Some((section, input, from))
 }
 
-/// `<7>`; some servers repeat the length behind it, as it stood in the request.
+/// `<7>`; some servers repeat the length after it, as it stood in the request.
 fn origin(input: &[u8]) -> IResult<&[u8], u64> {
     let length = opt(preceded(tag("."), number64));
     delimited(tag("<"), terminated(number64, length), tag(">")).parse(input)

@@ -40,7 +40,7 @@ pub(crate) struct Status<'a> {
     pub(crate) capabilities: Option<&'a [u8]>,
     /// The flags that can be changed for good, as the code lists them in parentheses.
     pub(crate) permanent_flags: Option<&'a [u8]>,
-    /// Everything behind the kind, the code included: what an operator wants to read.
+    /// Everything after the kind, the code included: what an operator wants to read.
     pub(crate) text: &'a [u8],
 }
 

@@ -6,9 +6,7 @@ use pop3_proto::backend::store::StoreError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     /// Nothing there.
-    #[error(
-        "the credential is empty; write a password hash, or * for an account that nobody logs in to"
-    )]
+    #[error("the credential is empty; write a password hash, or * for an account without a login")]
     Empty,
     /// It starts like none of the known formats.
     #[error(
@@ -21,11 +19,11 @@ pub enum CredentialError {
         "the scheme {{{0}}} is not supported; give the account a new password (\"pop3-gateway account passwd\"), \
          or write a hash of a known scheme: ARGON2ID, ARGON2I, BLF-CRYPT, SCRYPT, YESCRYPT, SHA512-CRYPT, \
          SHA256-CRYPT, MD5-CRYPT, CRYPT, PBKDF2, SCRAM-SHA-256, SCRAM-SHA-1, SSHA512, SSHA256, SSHA, SMD5, \
-         SHA512, SHA256, SHA1, SHA, MD5, PLAIN-MD5, LDAP-MD5 and PLAIN, with .b64 or .hex behind the name"
+         SHA512, SHA256, SHA1, SHA, MD5, PLAIN-MD5, LDAP-MD5 and PLAIN, with .b64 or .hex after the name"
     )]
     UnknownScheme(String),
-    /// The scheme in braces and the hash behind it do not belong together.
-    #[error("the scheme {{{0}}} does not belong to the hash behind it")]
+    /// The scheme in braces and the hash after it do not belong together.
+    #[error("the scheme {{{0}}} does not belong to the hash after it")]
     WrongScheme(String),
     /// Starts well and goes on wrongly.
     #[error("a malformed {0} hash: cut off, or with characters that do not belong there")]

@@ -20,9 +20,9 @@ pub(super) enum Kind {
     Digest(Digest),
     /// The secret itself: the only kind that APOP and CRAM-MD5 work with.
     Stored(Secret),
-    /// Nobody logs in, whatever he sends.
+    /// No password is right.
     Locked,
-    /// Everybody logs in, whatever he sends.
+    /// Every password is right.
     Unwanted,
 }
 

@@ -40,15 +40,15 @@ impl Credential {
     /// * bcrypt: `$2a$…`, `$2b$…`, `$2y$…`
     /// * `$scrypt$…` as passlib writes it
     /// * `$y$…`, `$6$…`, `$5$…` and `$1$…`: crypt(3) with yescrypt, SHA-512, SHA-256 and MD5
-    /// * any of them behind the name that Dovecot has for it, as `{BLF-CRYPT}`, or `{CRYPT}`
+    /// * any of them after the name that Dovecot has for it, as `{BLF-CRYPT}`, or `{CRYPT}`
     /// * `{PBKDF2}$1$salt$rounds$key` and `{SCRAM-SHA-256}rounds,salt,stored key,server key`, as Dovecot
     ///   writes them, and `{SCRAM-SHA-1}`
     /// * digests, weak as they are: `{SSHA512}`, `{SSHA256}`, `{SSHA}`, `{SMD5}` with a salt; `{SHA512}`,
     ///   `{SHA256}`, `{SHA}`, `{PLAIN-MD5}`, `{LDAP-MD5}`, `{MD5}` without
     /// * `{PLAIN}secret`: a secret stored as it is
-    /// * `*`, or anything behind a `!`: an account that nobody can log in to
+    /// * `*`, or anything after a `!`: an account without a login
     ///
-    /// Behind a scheme's name `.b64` (or `.base64`) and `.hex` say how the rest is encoded.
+    /// After a scheme's name `.b64` (or `.base64`) and `.hex` say how the rest is encoded.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl Credential {
         })
     }
 
-    /// Of an account whose passwords nobody looks at: every one is right.
+    /// Of an account whose passwords are not looked at: every one is right.
     pub(crate) fn none_wanted() -> Self {
         Self {
             kind: Kind::Unwanted,
@@ -85,7 +85,7 @@ impl Credential {
         }
     }
 
-    /// Whether APOP and CRAM-MD5 lock nobody out of the account: its secret is stored, or nobody logs in to it.
+    /// Whether APOP and CRAM-MD5 lock no user out of the account: its secret is stored, or it has no login.
     pub fn suits_digests(&self) -> bool {
         self.stored_secret().is_some() || self.is_locked()
     }

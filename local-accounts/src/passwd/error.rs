@@ -22,7 +22,7 @@ pub enum PasswdError {
         /// What is wrong there, and what to do about it.
         what: String,
     },
-    /// More lines are wrong than are told one by one.
+    /// More lines are wrong than are listed one by one.
     #[error("{}: {more} further lines are wrong", file.display())]
     More {
         /// The file.

@@ -157,7 +157,7 @@ impl PasswdFile {
         Ok(())
     }
 
-    /// Removes an account, with every line that is about it: nobody logs in to it any more.
+    /// Removes an account, with every line that is about it: no login opens it any more.
     ///
     /// # Errors
     ///

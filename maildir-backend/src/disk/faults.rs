@@ -10,7 +10,7 @@ thread_local! {
     static BAD: RefCell<Option<(String, u64)>> = const { RefCell::new(None) };
 }
 
-/// A file of this name cannot be read from this place on; at 0, nothing can be told of it.
+/// A file of this name cannot be read from this place on; at 0, nothing is known of it.
 pub(crate) fn damage(bad: Option<(&str, u64)>) {
     BAD.set(bad.map(|(name, at)| (name.to_owned(), at)));
 }
@@ -24,7 +24,7 @@ pub(crate) fn readable(name: &OsStr, at: u64) -> io::Result<()> {
     })
 }
 
-/// After so many changes no further one is made. Forgets what was done.
+/// After this many changes no further one is made. Forgets what was done.
 pub(crate) fn cut_after(changes: usize) {
     LEFT.set(changes);
     LOG.take();

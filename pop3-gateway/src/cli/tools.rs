@@ -31,7 +31,7 @@ pub struct NewPassword {
     #[arg(long, value_name = "NAME", value_parser = ["argon2id", "bcrypt", "scrypt", "sha512-crypt"], default_value = "argon2id")]
     pub algorithm: String,
 
-    /// Store the secret as it is, so that APOP and CRAM-MD5 work; whoever reads the accounts reads it
+    /// Store the secret as it is, so that APOP and CRAM-MD5 work; anyone who can read the accounts can read it
     #[arg(long, conflicts_with = "algorithm")]
     pub stored_secret: bool,
 }

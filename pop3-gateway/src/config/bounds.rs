@@ -30,7 +30,7 @@ pub struct Bounds {
     pub read_ahead_total: u64,
     /// What every session may take; the listeners add what they offer.
     pub policy: Policy,
-    /// How long running responses may take when the gateway is told to stop.
+    /// How long running responses may take when the gateway is asked to stop.
     pub shutdown_grace: Duration,
 }
 
@@ -84,7 +84,7 @@ pub(crate) const TIMERS: &[Row<Bounds>] = rows! { Bounds:
     told "autologout" r#""10m""# => (policy.autologout),
     /// So are clients that leave what is sent to them unread. At least "10m".
     told "stalled_reader" r#""10m""# => (policy.stalled_reader),
-    /// How long running responses may take when the gateway is told to stop.
+    /// How long running responses may take when the gateway is asked to stop.
     told "shutdown_grace" r#""30s""# => (shutdown_grace),
 };
 
@@ -157,7 +157,7 @@ impl Bounds {
             }
         }
         if self.policy.login_grace < Duration::from_secs(10) {
-            let what = "nobody can log in that fast";
+            let what = "no login is that fast";
             return Err(Problem::new("login_grace", what, "write at least \"10s\""));
         }
         Ok(())

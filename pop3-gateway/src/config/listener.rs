@@ -317,7 +317,7 @@ impl Listener {
         if !self.policy.user_pass && !self.policy.apop && self.policy.mechanisms.is_empty() {
             return Err(Problem::new(
                 "user_pass",
-                "nobody could log in: USER is off and there is no mechanism for AUTH",
+                "no login is possible: USER is off and there is no mechanism for AUTH",
                 "write user_pass = true, or name mechanisms in sasl",
             ));
         }
@@ -330,7 +330,7 @@ impl Listener {
             return Err(Problem::new(
                 "allow_clear_login",
                 format!(
-                    "nobody could log in{place}: there is no TLS, and logins in the clear are not allowed"
+                    "no login is possible{place}: there is no TLS, and logins in the clear are not allowed"
                 ),
                 format!(
                     "write {} and give a certificate, or, if everybody may read the passwords, {}",

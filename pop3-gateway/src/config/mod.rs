@@ -230,7 +230,7 @@ impl Config {
                 .contains_key(&routing.names.read(&monitor.user).to_lowercase())
         {
             let what = format!("{:?} has a route of its own", monitor.user);
-            let remedy = "give the monitoring account a name that nobody has";
+            let remedy = "give the monitoring account a name that no user has";
             return Err(root.fault(Problem::new("monitor", what, remedy)));
         }
         check_relays(&root, &listeners, &routing, &stores)?;

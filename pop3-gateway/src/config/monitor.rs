@@ -1,4 +1,4 @@
-//! `[monitor]`: an account for whoever watches the gateway, with mail that nobody sent.
+//! `[monitor]`: an account for those who watch the gateway, with mail that was never sent.
 
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ impl Monitor {
         let file = table.get("secret_file")?;
         table.finish()?;
         if user.is_empty() || user.len() > 255 || user.chars().any(char::is_control) {
-            let remedy = "write user = \"...\", a name that nobody else has";
+            let remedy = "write user = \"...\", a name that no other account has";
             return Err(table.fault(Problem::new("user", "the account needs a name", remedy)));
         }
         let secret = match (secret, file) {

@@ -84,7 +84,7 @@ impl Routing {
         fault.found()?;
         if routing.default.is_none() && routing.domains.is_empty() && routing.users.is_empty() {
             let remedy = "write the name of an upstream, or add routes for domains or users";
-            return Err(table.fault(Problem::new("default", "nobody has a route", remedy)));
+            return Err(table.fault(Problem::new("default", "no login has a route", remedy)));
         }
         Ok(routing)
     }

@@ -59,7 +59,7 @@ pub struct SqlTemplate {
     pub subject: Option<String>,
     /// The column with the date.
     pub date: Option<String>,
-    /// What stands behind the `@` of the Message-ID.
+    /// What stands after the `@` of the Message-ID.
     pub message_id_domain: Option<String>,
     /// The media type of the text.
     pub content_type: Option<String>,
@@ -90,7 +90,11 @@ impl SqlStore {
         };
         store.url = Secret::from(url.as_bytes());
         if store.connections == Some(0) {
-            let problem = Problem::new("connections", "nobody could be served", "write at least 1");
+            let problem = Problem::new(
+                "connections",
+                "no session could be served",
+                "write at least 1",
+            );
             return Err(table.fault(problem));
         }
         match (&mut store.queries, template) {
@@ -112,7 +116,7 @@ impl SqlStore {
             }
             (Some(queries), false) if !asks(queries) => {
                 let remedy = "write accounts = \"FILE\", or queries.account = \"select ...\"";
-                let problem = Problem::new("queries", "nobody could log in", remedy);
+                let problem = Problem::new("queries", "no login is possible", remedy);
                 Err(table.fault(problem))
             }
             _ => Ok(store),

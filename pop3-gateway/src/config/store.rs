@@ -200,7 +200,7 @@ impl Store {
         }
         if accounts.is_none() && !matches!(kind, StoreKind::Sql(_)) {
             let remedy = "write accounts = \"FILE\" and make it with \"pop3-gateway account add\"";
-            let problem = Problem::new("accounts", "nobody could log in", remedy);
+            let problem = Problem::new("accounts", "no login is possible", remedy);
             return Err(table.fault(problem));
         }
         Ok(Self {

@@ -107,7 +107,7 @@ impl Scribe for Display {
     }
 }
 
-/// The text in pieces of at most `width` characters, cut behind a space where there is one in the
+/// The text in pieces of at most `width` characters, cut after a space where there is one in the
 /// second half; one empty piece if there is none.
 fn pieces(text: &str, width: usize) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);

@@ -63,7 +63,7 @@ impl<'d> Table<'d> {
         }
     }
 
-    /// The value behind the key, if the key is there. One that cannot be read is none, and
+    /// The value of the key, if the key is there. One that cannot be read is none, and
     /// [`finish`](Self::finish) tells of it.
     pub(crate) fn get<T: Value>(&mut self, key: &'static str) -> Result<Option<T>, Fault> {
         let Some((_, value)) = self.ask(key) else {
@@ -73,7 +73,7 @@ impl<'d> Table<'d> {
         Ok(self.note(key, value.span().start, read))
     }
 
-    /// Puts the value behind the key, if the key is there, in the place of the default.
+    /// Puts the value of the key, if the key is there, in the place of the default.
     pub(crate) fn set<T: Value>(&mut self, key: &'static str, place: &mut T) -> Result<(), Fault> {
         if let Some(value) = self.get(key)? {
             *place = value;

@@ -92,7 +92,7 @@ pub enum Secrets {
 }
 
 impl Secrets {
-    /// As far as is known: asks and waits for nobody.
+    /// As far as is known. Asks nothing and waits for nothing.
     pub(crate) fn all_stored(&self) -> bool {
         match self {
             Self::File(accounts) => accounts.all_secrets_stored(),
@@ -169,7 +169,7 @@ pub(crate) fn accounts(
                 tracing::warn!(store, %error, "an account is off until its line is mended; the others work");
             }
             PasswdError::Io { .. } | _ => {
-                tracing::error!(store, %error, "accounts cannot be read; nobody logs in to them until they can");
+                tracing::error!(store, %error, "accounts cannot be read; no login to them succeeds until they can");
             }
         }
     };
@@ -256,7 +256,7 @@ pub(crate) fn told(error: StoreError) -> Problem {
     error.to_string().into()
 }
 
-/// The accounts of a store that is looked at and managed, where nobody logs in.
+/// The accounts of a store that is looked at and managed, without logins.
 #[cfg(any(feature = "maildir", feature = "sql"))]
 pub(crate) struct Nobody;
 

@@ -95,7 +95,7 @@ fn row(entry: &PasswdEntry) -> Value {
     })
 }
 
-/// An account that nobody can log in to, because something is wrong with its line.
+/// An account without a login, because something is wrong with its line.
 fn off_row((name, fault): (Option<String>, PasswdError)) -> Option<Value> {
     Some(json!({ "account": name?, "credential": "off", "fault": fault.to_string() }))
 }

@@ -1,8 +1,8 @@
 //! A folder with one file for every session.
 //!
 //! The files are readable by their owner alone, have names that cannot be foreseen, and are made anew: what lies
-//! there already, a link above all, is never written to. The folder must be the process's own, and nobody else
-//! may write to it. Only so many files are open at once; a quiet session's file is closed and opened again when
+//! there already, a link above all, is never written to. The folder must be the process's own, and no other user
+//! may write to it. Only a bounded number of files is open at once; a quiet session's file is closed and opened again when
 //! there is more to write.
 //!
 //! What one process writes down is bounded, in files and in octets: beyond it the oldest sessions' files are
@@ -47,7 +47,7 @@ impl Default for Bound {
 #[derive(Debug)]
 pub struct Folder {
     dir: OwnedFd,
-    /// Sets the files of this process apart from those of others; nobody can foresee it.
+    /// Sets the files of this process apart from those of others; it cannot be foreseen.
     prefix: String,
     bound: Bound,
     /// The open files, the one that was written to last at the end.
@@ -140,7 +140,7 @@ impl Folder {
         Ok(&mut self.open.push_mut((session, file)).1)
     }
 
-    /// Removes the oldest files until there is room for so many octets; never the one that is written to.
+    /// Removes the oldest files until there is room for this many octets; never the one that is written to.
     fn make_room(&mut self, session: u64, octets: u64) {
         while self.octets.saturating_add(octets) > self.bound.octets
             || self.kept.len() > self.bound.files.max(1)

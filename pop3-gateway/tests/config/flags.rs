@@ -62,7 +62,7 @@ fn mistakes_in_flags_name_the_flag() {
         ),
         (
             error(|f| f.listen = vec!["0.0.0.0:110".into()]),
-            "--allow-clear-login: nobody could log in at 0.0.0.0:110: there is no TLS, and logins in the clear are not allowed; write --tls stls and give a certificate, or, if everybody may read the passwords, --allow-clear-login",
+            "--allow-clear-login: no login is possible at 0.0.0.0:110: there is no TLS, and logins in the clear are not allowed; write --tls stls and give a certificate, or, if everybody may read the passwords, --allow-clear-login",
         ),
         (
             error(|f| f.tls = Some("stls".into())),

@@ -11,7 +11,7 @@ fn t015_x004_c004_mistakes_in_listeners() {
             "[[listener]]\nlisten = \"0.0.0.0:110\"\n{rest}\n{UPSTREAM}"
         ))
     };
-    let clear = "/etc/g.toml:1:3: listener[1].allow_clear_login: nobody could log in at 0.0.0.0:110: \
+    let clear = "/etc/g.toml:1:3: listener[1].allow_clear_login: no login is possible at 0.0.0.0:110: \
         there is no TLS, and logins in the clear are not allowed; write tls = \"stls\" and give a \
         certificate, or, if everybody may read the passwords, allow_clear_login = true";
     assert_eq!(public(""), clear.replace(":1:3:", ":1:1:"));
@@ -35,11 +35,11 @@ fn t015_x004_c004_mistakes_in_listeners() {
         ),
         (
             with("allow_clear_login = false"),
-            "nobody could log in: there is no TLS",
+            "no login is possible: there is no TLS",
         ),
         (
             with("user_pass = false\nsasl = []"),
-            "listener[1].user_pass: nobody could log in: USER is off",
+            "listener[1].user_pass: no login is possible: USER is off",
         ),
         (
             with("sasl = [\"PLAIN\", \"LOGIN\", \"plain\"]"),
@@ -199,7 +199,7 @@ fn p011_autologout_has_a_floor_of_ten_minutes() {
         ),
         (
             with("[timers]\nlogin_grace = \"1s\""),
-            "timers.login_grace: nobody can log in that fast",
+            "timers.login_grace: no login is that fast",
         ),
         (
             with("[timers]\nautologout = 600"),

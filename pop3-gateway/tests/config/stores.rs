@@ -189,7 +189,7 @@ fn mistakes_in_stores() {
         ),
         (
             other("kind = \"sql\"\nurl = \"x\"\nconnections = 0"),
-            "nobody could be served",
+            "no session could be served",
         ),
         (
             other("kind = \"sql\"\nurl = \"x\"\n[store.queries]\nlist = \"x\""),
@@ -209,7 +209,7 @@ fn mistakes_in_stores() {
             error(&format!(
                 "{LISTENER}[[store]]\nname = \"a\"\nkind = \"sql\"\nurl = \"x\"\n[store.queries]\nlist = \"x\"\nbody = \"y\"\n"
             )),
-            "nobody could log in",
+            "no login is possible",
         ),
         (
             other(
@@ -223,7 +223,7 @@ fn mistakes_in_stores() {
                 "{LISTENER}{}",
                 STORE.replace("accounts = \"users\"\n", "")
             )),
-            "store[1].accounts: nobody could log in; write accounts = \"FILE\"",
+            "store[1].accounts: no login is possible; write accounts = \"FILE\"",
         ),
         (
             error(&format!("{LISTENER}sasl = [\"SCRAM-SHA-1\"]\n{STORE}")),

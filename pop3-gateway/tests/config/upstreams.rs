@@ -140,7 +140,7 @@ fn mistakes_in_routes() {
             with("[routing.user]\nbob = 1"),
             "routing.user.\"bob\": this is a number; write a text in quotes",
         ),
-        (with("[routing]"), "routing.default: nobody has a route"),
+        (with("[routing]"), "routing.default: no login has a route"),
     ] {
         assert!(message.contains(part), "{message}\nlacks\n{part}");
     }

@@ -154,7 +154,7 @@ impl Session {
             return bytes.len();
         }
         if matches!(self.state, State::StartingTls | State::Handshake) {
-            self.close_at_once(Reason::PlaintextBehindStls);
+            self.close_at_once(Reason::PlaintextAfterStls);
             return bytes.len();
         }
         let taken = bytes.len().min(self.input.room(self.input_capacity()));

@@ -209,7 +209,7 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    /// No more commands come through TLS. Without a good-bye nobody knows whether the client meant it,
+    /// No more commands come through TLS. Without a good-bye it is not known whether the client meant it,
     /// so what it asked for last does not count (T009).
     fn tls_ended(&mut self, now: Time, end: &TlsEnd) {
         self.client.handshake_done();
@@ -307,7 +307,7 @@ impl<S: Service> Connection<S> {
         true
     }
 
-    /// The credentials are good: nobody is told so before the maildrop is locked.
+    /// The credentials are good. The client does not hear so before the maildrop is locked.
     fn hold(&mut self, now: Time, opened: Option<Access>) {
         self.right(now);
         let Some(upstream) = &mut self.upstream else {

@@ -32,7 +32,7 @@ const PATIENT: Duration = Duration::from_secs(10);
 
 const GOES_DOWN: &str = "the server goes down";
 
-/// As the log tells of a login that nobody has found good.
+/// As the log shows a login that was not found good.
 fn unseen(detail: &str) -> Refusal {
     Refusal::new(RefusalKind::Credentials, detail)
 }
@@ -121,7 +121,7 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    /// The login was refused; the client is told at once, for the wait lies before the next one.
+    /// The login was refused; the client hears it at once, for the wait lies before the next one.
     pub(super) fn refuse(&mut self, now: Time, refusal: Refusal) {
         self.tell(&Event::Refused(&refusal));
         self.answered();

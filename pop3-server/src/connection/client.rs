@@ -73,7 +73,7 @@ impl Client {
                 session.handle_input(now, bytes);
             }
             (Phase::Open, Pipe::Tls(tls)) => tls.received(bytes),
-            // Nobody listens any more; reading on keeps a reset away from our last words.
+            // What comes is not listened to any more; reading on keeps a reset away from our last words.
             (Phase::Flushing { .. } | Phase::Lingering { .. } | Phase::Gone, _) => {}
         }
     }

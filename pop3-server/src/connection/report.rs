@@ -96,7 +96,7 @@ impl Report {
     }
 }
 
-/// Whether whoever reads along could log in with this later.
+/// Whether one who reads along could log in with this later.
 pub(super) fn tells_secret(login: &Login) -> bool {
     match login {
         Login::Password { .. }

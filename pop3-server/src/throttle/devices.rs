@@ -4,7 +4,7 @@
 //! starts and never leaves it; nothing can be learned from a digest without it, and no secret is kept.
 //!
 //! Each name has a few places of its own, the one that was used longest ago makes room: who owns one account
-//! can push out his own devices and nobody else's.
+//! can push out his own devices and no others.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -32,7 +32,7 @@ pub(super) type Digest = [u8; 16];
 /// Makes the digests.
 pub(super) struct Key {
     mac: Hmac<Sha256>,
-    /// Without a random key nobody is recognised.
+    /// Without a random key no device is recognised.
     random: bool,
 }
 
@@ -148,7 +148,7 @@ struct Known {
 pub(super) struct Devices(HashMap<Digest, Vec<Known>>);
 
 impl Devices {
-    /// Whether this device was right lately. One that answers challenges can be told from others behind its
+    /// Whether this device was right lately. One that answers challenges can be told from others at its
     /// address by its name alone; so it passes once, and again after it was right.
     pub(super) fn passes(&mut self, device: &Device, now: Time) -> bool {
         let is_good = |known: &Known| is_fresh(known, now) && !known.spent;

@@ -10,7 +10,7 @@
 //!
 //! * logins none of whose subjects failed lately;
 //! * devices that were right lately, with the same name, the same credential and from the same address,
-//!   whatever others behind that address or for that name do. Where the credential answers a challenge
+//!   whatever others at that address or for that name do. Where the credential answers a challenge
 //!   (APOP, CRAM-MD5, SCRAM) it cannot be compared; such a device passes once after each time it was right.
 //!
 //! Of those that wait, names that were right from this address lately go first, then those from addresses
@@ -112,7 +112,7 @@ struct Waiting {
 }
 
 impl Throttle {
-    /// Nothing failed and nobody is known.
+    /// Nothing failed and no device is known.
     pub fn new() -> Self {
         Self::default()
     }
@@ -208,7 +208,7 @@ impl State {
         let late = |at: Option<Time>| at.is_some_and(|at| at > now);
         for (order, waiting) in &self.waiting {
             let Subjects { origin, name } = waiting.subjects;
-            // many wait behind few addresses
+            // many wait at few addresses
             if blocked.contains(&origin) {
                 continue;
             }

@@ -49,7 +49,7 @@ pub enum TlsError {
     },
     /// The private key has a passphrase.
     #[error(
-        "the private key in {file} is encrypted, and a service has nobody to ask for its passphrase; take it off \
+        "the private key in {file} is encrypted, and a service cannot ask for its passphrase; take it off \
          with 'openssl pkey -in {file} -out NEW', and let this user alone read the new file",
         file = file.display()
     )]

@@ -31,7 +31,7 @@ pub struct ServerTls(Arc<ServerConfig>);
 
 impl ServerTls {
     /// Loads certificates and keys. The first one is for clients that name no server, or one that
-    /// nobody here is called.
+    /// is not the name of anything here.
     pub fn load(identities: &[Identity]) -> Result<Self, TlsError> {
         let keys: Result<Vec<_>, _> = identities.iter().map(certified_key).collect();
         let certificates = Certificates::new(keys?)?;

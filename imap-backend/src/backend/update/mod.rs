@@ -10,7 +10,7 @@
 //! - `\Deleted` that we set and that led to nothing is taken back, as long as there is a connection;
 //! - nothing is called done that the server has not confirmed. An OK is not enough: without the right to
 //!   flag or to expunge, some servers say OK and keep the messages (RFC 4314 section 4). Each one that
-//!   goes is told by an EXPUNGE (RFC 3501 section 6.4.3, RFC 6851 section 3.3), whose number says which it
+//!   goes is reported by an EXPUNGE (RFC 3501 section 6.4.3, RFC 6851 section 3.3), whose number says which it
 //!   was: other clients remove messages, too. A look shows whether those are gone that were not told.
 
 mod plan;

@@ -54,7 +54,7 @@ pub(in crate::backend) struct Update {
 /// What a look at all flags found.
 #[derive(Debug, Default)]
 pub(super) struct Look {
-    /// The messages whose flags were told.
+    /// The messages whose flags came.
     pub(super) uids: Vec<u64>,
     /// A message with `\Deleted` that the client did not mark.
     pub(super) foreign: Option<u64>,
@@ -144,7 +144,7 @@ impl Update {
         }
     }
 
-    /// Whether flags of ours are left behind if it goes wrong now.
+    /// Whether flags of ours are left if it goes wrong now.
     pub(super) fn leaves_flags(&self) -> bool {
         self.stage() != Stage::Undo && !self.ours.is_empty()
     }
