@@ -5,12 +5,10 @@
 //! every other day nothing goes wrong; then each reply is what the reference maildrop says.
 #![no_main]
 
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use imap_backend::{Config, DeletePolicy, ImapBackend, PipelineLogin, Security};
-use testkit::judge::{Tolerance, judge};
 use libfuzzer_sys::fuzz_target;
 use pop3_proto::backend::Login;
 use pop3_proto::server::{Policy, ReadOnly};
@@ -19,11 +17,12 @@ use pop3_server::server::Server;
 use pop3_server::service::{Denied, Peer, Routed, Service};
 use pop3_server::settings::Settings;
 use pop3_server::setup::Setup;
-use testkit_server::simulated::{Meter, Simulated, port};
 use testkit::generate::{self, Source};
 use testkit::imap_server::{self, Options, Store};
+use testkit::judge::{Tolerance, judge};
 use testkit::model::{Maildrop, Message};
 use testkit::world::{Client, Conditions, Cut, Ending, ImapHost, Route, Tasks, World};
+use testkit_server::simulated::{Meter, Simulated, port};
 
 const USER: &str = "tim";
 const PASSWORD: &str = "tanstaaf";

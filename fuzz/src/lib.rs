@@ -1,4 +1,29 @@
-//! What the fuzz targets share: a reader that turns the fuzzer's bytes into decisions.
+//! What the fuzz targets share: a reader that turns the fuzzer's bytes into decisions, and a bound of memory.
+
+use std::alloc::System;
+
+use cap::Cap;
+
+#[global_allocator]
+static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
+
+/// Runs it with this many octets of memory beyond what is in use. An allocation that does not fit ends the
+/// process, which the fuzzer takes for a failure.
+///
+/// # Panics
+///
+/// If the bound cannot be set.
+pub fn within<T>(octets: usize, run: impl FnOnce() -> T) -> T {
+    let limit = |octets| {
+        MEMORY
+            .set_limit(octets)
+            .expect("a bound above what is in use")
+    };
+    limit(MEMORY.allocated() + octets);
+    let result = run();
+    limit(usize::MAX);
+    result
+}
 
 /// Reads decisions off the fuzzer's input; runs out into zeros.
 pub struct Decisions<'a>(&'a [u8]);

@@ -34,6 +34,8 @@ mod command;
 mod config;
 mod error;
 mod framer;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grammar;
 mod learned;
 mod mailbox_name;

@@ -16,6 +16,8 @@ mod argon;
 mod cache;
 mod credential;
 mod file_accounts;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gate;
 mod hash;
 mod passwd;

@@ -61,6 +61,8 @@ mod config;
 mod disk;
 mod folder;
 mod form;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod held;
 mod identity;
 mod listing;

@@ -49,7 +49,11 @@ const OTHERS: [(&[u8], &str); 4] = [
 pub(crate) fn look(file: &File) -> io::Result<Option<Packing>> {
     let mut head = [0; 16];
     let n = file.read_at(&mut head, 0)?;
-    let head = &head[..n];
+    named(&head[..n])
+}
+
+/// How a file that begins like this is packed.
+pub(crate) fn named(head: &[u8]) -> io::Result<Option<Packing>> {
     if let Some((_, how)) = OTHERS.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Err(broken(format!(
             "the message lies packed in the Maildir ({how}), which cannot be read here; gzip, bzip2 and zstd \
