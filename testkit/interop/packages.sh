@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs what the interop harness and the tests of sql-backend need, on Debian 12 (root or sudo; no question is
+# Installs what the gate, the interop harness and the tests of sql-backend need, on Debian 12 (root or sudo; no question is
 # asked, no service is started).
 #
 # Debian's IMAP servers exclude each other, so Dovecot is installed and Cyrus and Courier are only unpacked, beside
@@ -11,6 +11,7 @@ as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo)
 
 installed=(
+    make g++
     mariadb-server postgresql pgbouncer
     dovecot-imapd dovecot-pop3d curl fetchmail getmail6 mpop openssl ca-certificates python3 util-linux mount
     libcourier-unicode4 libgamin0 libgdbm6 libical3 libicu72 libidn12 libjansson4 libkrb5-3 libldap-2.5-0 libltdl7

@@ -280,10 +280,11 @@ impl<M, R, C> fmt::Debug for Done<M, R, C> {
 pub(super) fn checked(entries: Vec<Entry>) -> Result<Vec<Entry>, StoreError> {
     let mut ids: Vec<&str> = entries.iter().map(|e| e.unique_id.as_str()).collect();
     ids.sort_unstable();
-    match ids.array_windows().find(|[a, b]| a == b) {
+    match ids.windows(2).find(|pair| pair[0] == pair[1]) {
         None => Ok(entries),
-        Some([id, _]) => Err(StoreError::Permanent(format!(
-            "two messages have the unique-id {id:?}"
+        Some(pair) => Err(StoreError::Permanent(format!(
+            "two messages have the unique-id {:?}",
+            pair[0]
         ))),
     }
 }
