@@ -341,7 +341,7 @@ fn w040_a_certificate_that_is_named_is_believed_and_what_is_odd_about_it_is_told
     assert!(output.status.success(), "{output:?}");
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(
-        told.contains("it is not for '127.0.0.1' but for localhost"),
+        told.contains("it is not for \"127.0.0.1\" but for localhost"),
         "{told}"
     );
     assert!(program.run(&["stat"]).stderr.is_empty());
