@@ -1,14 +1,13 @@
 //! A POP3 client for people and for scripts, and a probe for POP3 servers.
 //!
-//! The binary `pop3-client` is a command line over this library:
+//! The binary `pop3-client` is a command line over this library, and over `pop3-client-io`, which has the
+//! sessions and connections:
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`check`] | probing a server |
 //! | [`cli`] | the command line |
 //! | [`account`] | whose mailbox, on which server, with which secret: configuration |
-//! | [`net`] | TCP and TLS, blocking |
-//! | [`session`] | a POP3 session: the machine of `pop3-proto` over such a connection |
 //! | [`mail`] | a mail as people read it |
 //! | [`console`] | the console, over anything that reads and shows lines |
 //! | [`download`] | fetching a mailbox so that nothing is lost and nothing comes twice |
@@ -23,8 +22,6 @@ pub mod console;
 pub mod download;
 pub mod listing;
 pub mod mail;
-pub mod net;
 pub mod numbers;
-pub mod session;
 pub mod terminal;
 pub mod text;

@@ -3,8 +3,9 @@
 use pop3_proto::command::{Command, MessageNumber};
 
 use crate::mail::{Mail, Summary};
-use crate::session::{Error, Part, Session};
 use crate::text;
+use pop3_client_io::blocking::Session;
+use pop3_client_io::{Error, Part};
 
 /// A message in a listing.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]

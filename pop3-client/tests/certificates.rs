@@ -7,8 +7,9 @@ use std::io::Write as _;
 use std::net::TcpListener;
 
 use common::{Behaviour, Certificate, Server};
-use pop3_client::net::Trust;
-use pop3_client::session::{Error, Session, TlsMode, Transcript};
+use pop3_client_io::Trust;
+use pop3_client_io::blocking::Session;
+use pop3_client_io::{Error, TlsMode};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 
 /// DER of a certificate and of its key.
@@ -67,7 +68,7 @@ fn forms() -> Vec<(&'static str, Pair)> {
 fn connect(server: &Server, trust: Trust) -> Result<Session, Error> {
     let mut endpoint = server.endpoint(TlsMode::Implicit);
     endpoint.trust = trust;
-    Session::connect(&endpoint, Transcript::default())
+    Session::connect(&endpoint)
 }
 
 fn start(certificate: Certificate) -> Server {
@@ -91,7 +92,7 @@ fn w078_w040_what_is_named_exactly_is_believed_whatever_its_form() {
             for trust in [pin.clone(), file()] {
                 let session = connect(&server, trust.clone());
                 let session = session.unwrap_or_else(|error| panic!("{form} {trust:?}: {error}"));
-                let odd = session.tls().unwrap().oddities;
+                let odd = &session.tls().unwrap().oddities;
                 let told = matches!(trust, Trust::File(_)) && form != "an authority";
                 assert_eq!(!odd.is_empty(), told, "{form} {trust:?}: {odd:?}");
             }
@@ -160,9 +161,7 @@ fn w078_tls_that_is_too_old_is_told_in_words() {
                 // until the client is gone
                 let _ = std::io::copy(&mut socket, &mut std::io::sink());
             });
-            Session::connect(&endpoint, Transcript::default())
-                .err()
-                .unwrap()
+            Session::connect(&endpoint).err().unwrap()
         });
         let error = error.to_string();
         for part in ["localhost port", "TLS 1.2", "update the server"] {

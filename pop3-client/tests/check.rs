@@ -5,7 +5,7 @@ mod common;
 
 use common::{Behaviour, Fault, Server, identity, message, messages};
 use pop3_client::check::{Plan, Report, Verdict, check};
-use pop3_client::session::{Identity, TlsMode, Transcript};
+use pop3_client_io::{Identity, TlsMode, Transcript};
 use pop3_proto::secret::Secret;
 
 fn report(behaviour: Behaviour, tls: TlsMode, mailbox: Vec<common::Message>) -> Report {

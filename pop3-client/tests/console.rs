@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use common::{Behaviour, PASSWORD, Server, USER, message, messages};
 use pop3_client::account::{Access, Account, Settings, Source};
 use pop3_client::console::{self, Input, Manners, Terminal, Words};
-use pop3_client::net::Trust;
-use pop3_client::session::{TlsMode, Transcript};
+use pop3_client_io::Trust;
+use pop3_client_io::{TlsMode, Transcript};
 
 /// A user who knows beforehand what he will type.
 struct Script<'a> {

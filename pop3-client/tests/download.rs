@@ -10,7 +10,8 @@ use common::{Behaviour, Server, identity, message, messages, random};
 use pop3_client::download::{
     Destination, DownloadError, Order, Removal, Report, Unwatched, download,
 };
-use pop3_client::session::{Session, TlsMode, Transcript};
+use pop3_client_io::TlsMode;
+use pop3_client_io::blocking::Session;
 use proptest::prelude::*;
 
 fn order(to: Destination) -> Order {
@@ -27,7 +28,7 @@ fn order(to: Destination) -> Order {
 fn run(server: &Server, order: &Order) -> Result<Report, DownloadError> {
     let endpoint = server.endpoint(TlsMode::None);
     let mut open = || {
-        let mut session = Session::connect(&endpoint, Transcript::default())?;
+        let mut session = Session::connect(&endpoint)?;
         session.log_in(&identity())?;
         Ok(session)
     };

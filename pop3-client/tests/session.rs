@@ -7,13 +7,13 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use common::{Behaviour, PASSWORD, Server, TOKEN, identity, messages};
-use pop3_client::net::Trust;
-use pop3_client::session::{Error, Identity, Preference, SecretKind, Session, TlsMode, Transcript};
+use pop3_client_io::blocking::Session;
+use pop3_client_io::{Error, Identity, Preference, SecretKind, TlsMode, Transcript, Trust};
 use pop3_proto::client::Method;
 use pop3_proto::secret::Secret;
 
 fn connect(server: &Server, tls: TlsMode) -> Result<Session, Error> {
-    Session::connect(&server.endpoint(tls), Transcript::default())
+    Session::connect(&server.endpoint(tls))
 }
 
 fn log_in(server: &Server, tls: TlsMode, identity: &Identity) -> Result<Method, Error> {
@@ -83,7 +83,7 @@ fn ct021_certificates_are_believed_by_authority_by_pin_or_blindly() {
         let mut endpoint = server.endpoint(TlsMode::Implicit);
         endpoint.trust = trust;
         endpoint.host = host.into();
-        Session::connect(&endpoint, Transcript::default())
+        Session::connect(&endpoint)
     };
     let file = || Trust::File(server.shared.certificate.file.path().into());
     let session = with(file(), "localhost").unwrap();
@@ -209,11 +209,9 @@ fn no_secret_gets_into_the_transcript() {
         Preference::Plain,
         Preference::Login,
     ] {
-        let mut session = Session::connect(
-            &server.endpoint(TlsMode::Starttls),
-            Transcript::to(log.clone()),
-        )
-        .unwrap();
+        let endpoint = server.endpoint(TlsMode::Starttls);
+        let transcript = Transcript::to(log.clone());
+        let mut session = Session::connect(&endpoint.transcript(transcript)).unwrap();
         session
             .log_in(&Identity {
                 preference,
@@ -260,9 +258,7 @@ fn a_silent_server_is_given_up() {
     let mut endpoint = server.endpoint(TlsMode::None);
     endpoint.port = listener.local_addr().unwrap().port();
     endpoint.patience = std::time::Duration::from_millis(100);
-    let error = Session::connect(&endpoint, Transcript::default())
-        .err()
-        .unwrap();
+    let error = Session::connect(&endpoint).err().unwrap();
     assert!(
         error.is_loss() && error.to_string().contains("greeting"),
         "{error}"
@@ -388,9 +384,7 @@ fn w047_every_failure_before_the_login_names_host_port_cause_and_remedy() {
         let mut endpoint = server.endpoint(tls);
         endpoint.port = port;
         endpoint.patience = std::time::Duration::from_millis(200);
-        let error = Session::connect(&endpoint, Transcript::default())
-            .err()
-            .unwrap();
+        let error = Session::connect(&endpoint).err().unwrap();
         let text = error.to_string();
         assert_eq!(error.is_loss(), loss, "{tls:?} {text}");
         assert!(

@@ -14,7 +14,8 @@ use common::{Behaviour, Message, Quit, Server, identity, message, messages, rand
 use pop3_client::download::{
     Destination, DownloadError, Order, Removal, Report, Unwatched, download,
 };
-use pop3_client::session::{Session, TlsMode, Transcript};
+use pop3_client_io::TlsMode;
+use pop3_client_io::blocking::Session;
 use proptest::prelude::*;
 
 fn order(to: Destination, removal: Removal) -> Order {
@@ -35,7 +36,7 @@ fn files(folder: &Path, removal: Removal) -> Order {
 fn run(server: &Server, order: &Order) -> Result<Report, DownloadError> {
     let endpoint = server.endpoint(TlsMode::None);
     let mut open = || {
-        let mut session = Session::connect(&endpoint, Transcript::default())?;
+        let mut session = Session::connect(&endpoint)?;
         session.log_in(&identity())?;
         Ok(session)
     };
@@ -172,7 +173,7 @@ fn w001_an_id_that_comes_again_in_the_same_run_is_new_mail() {
             put(&server, mail("1", 2));
         }
         sessions += 1;
-        let mut session = Session::connect(&endpoint, Transcript::default())?;
+        let mut session = Session::connect(&endpoint)?;
         session.log_in(&identity())?;
         Ok(session)
     };

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use pop3_proto::secret::Secret;
 
 use super::{Account, Source};
-use crate::session::{Error, Session, Transcript};
+use pop3_client_io::blocking::Session;
+use pop3_client_io::{Error, Transcript};
 
 /// How often a password is asked for.
 const TRIES: u32 = 3;
@@ -39,6 +40,7 @@ impl Access {
     /// Connects and logs in. `complain` hears that a password was wrong before it is asked for again, and
     /// once what is odd about a certificate that is believed because it was named.
     pub fn open(&mut self, complain: &mut dyn FnMut(&str)) -> Result<Session, Error> {
+        let words = self.account.endpoint.words;
         let mut tries = 0;
         // one session as long as it lives: a server may count connections
         let mut session = None;
@@ -55,7 +57,7 @@ impl Access {
                 outcome = open.log_in(&self.account.identity(secret.clone()));
             }
             let Err(error) = outcome else {
-                for oddity in open.tls().iter().flat_map(|facts| facts.oddities()) {
+                for oddity in open.tls().iter().flat_map(|facts| facts.oddities(&words)) {
                     if self.told.insert(oddity.clone()) {
                         complain(&oddity);
                     }
@@ -77,7 +79,8 @@ impl Access {
     }
 
     fn connect(&self) -> Result<Session, Error> {
-        Session::connect(&self.account.endpoint, self.transcript.clone())
+        let endpoint = self.account.endpoint.clone();
+        Session::connect(&endpoint.transcript(self.transcript.clone()))
     }
 
     fn secret(&self) -> Result<Secret, Error> {

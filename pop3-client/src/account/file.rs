@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::Source;
-use crate::session::{Preference, TlsMode};
+use pop3_client_io::{Preference, TlsMode};
 
 /// The configuration file as it is written.
 #[derive(Clone, Debug, Default, Deserialize)]

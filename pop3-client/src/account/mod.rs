@@ -15,8 +15,9 @@ pub use secret::{SecretError, Source};
 
 use pop3_proto::secret::Secret;
 
-use crate::net::{Fingerprint, Trust};
-use crate::session::{Endpoint, Identity, Preference, SecretKind, TlsMode};
+use pop3_client_io::{
+    Endpoint, Fingerprint, Identity, Preference, SecretKind, TlsMode, Trust, Words,
+};
 
 /// A mailbox, the way to it and the right to it.
 #[derive(Clone, Debug)]
@@ -123,14 +124,11 @@ pub fn endpoint(host: String, settings: &Settings) -> Result<Endpoint, ConfigErr
             })?,
         None => Duration::from_secs(60),
     };
-    Ok(Endpoint {
-        host,
-        port: port.unwrap_or_else(|| tls.port()),
-        tls,
-        trust,
-        patience,
-        window: settings.pipeline.unwrap_or(50).max(1),
-    })
+    let mut endpoint = Endpoint::new(host).tls(tls).trust(trust).patience(patience);
+    endpoint.port = port.unwrap_or(endpoint.port);
+    endpoint.window = settings.pipeline.unwrap_or(50).max(1);
+    endpoint.words = Words::COMMAND_LINE;
+    Ok(endpoint)
 }
 
 /// `host:port` for those who write it so; an IPv6 address needs brackets for it.

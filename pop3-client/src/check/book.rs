@@ -1,8 +1,9 @@
 //! What was found, for people and for programs.
 
-use crate::net::TlsFacts;
-use crate::session::{Endpoint, Session};
 use crate::text;
+use pop3_client_io::Endpoint;
+use pop3_client_io::TlsFacts;
+use pop3_client_io::blocking::Session;
 
 /// What a check came to.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -122,7 +123,7 @@ impl Book {
                 host: endpoint.host.clone(),
                 port: endpoint.port,
                 greeting: session.greeting().into(),
-                tls: session.tls(),
+                tls: session.tls().cloned(),
                 capabilities: Announced {
                     before_login: super::words(session.capabilities()),
                     after_login: Vec::new(),

@@ -7,7 +7,7 @@ use super::Probe;
 use super::book::Book;
 use super::mailbox::entries;
 use super::wire::{Wire, trouble};
-use crate::session::Identity;
+use pop3_client_io::Identity;
 
 pub(super) fn probe(probe: &Probe<'_>, identity: &Identity, book: &mut Book) {
     let outcome = probe

@@ -6,7 +6,7 @@ use std::io;
 use super::book::Book;
 use super::wire::{Wire, trouble};
 use super::{Probe, has, messages};
-use crate::session::Identity;
+use pop3_client_io::Identity;
 use pop3_proto::unique_id;
 
 /// A mailbox as LIST and UIDL tell it.

@@ -22,8 +22,9 @@ pub use book::{Announced, Finding, Report, Verdict};
 
 use pop3_proto::capability::Capability;
 
-use crate::session::{Endpoint, Error, Identity, Session, TlsMode, Transcript};
 use book::Book;
+use pop3_client_io::blocking::Session;
+use pop3_client_io::{Endpoint, Error, Identity, TlsMode, Transcript};
 use wire::Wire;
 
 /// What to probe.
@@ -42,7 +43,7 @@ pub struct Plan {
 /// Probes a server.
 pub fn check(plan: &Plan, transcript: &Transcript) -> Result<Report, Error> {
     let probe = Probe { plan, transcript };
-    let session = Session::connect(&plan.endpoint, transcript.clone())?;
+    let session = probe.session()?;
     let mut book = Book::new(&session, &plan.endpoint);
     let before = words(session.capabilities());
     drop(session);
@@ -99,8 +100,7 @@ struct Probe<'a> {
 impl Probe<'_> {
     /// A fresh connection as it is before the login, behind TLS if TLS is wanted.
     fn connect(&self) -> Result<Wire, Error> {
-        let session = Session::connect(&self.plan.endpoint, self.transcript.clone())?;
-        Ok(self.bare(session))
+        Ok(self.bare(self.session()?))
     }
 
     /// A fresh connection that has said nothing, behind TLS only if it begins at once.
@@ -108,8 +108,13 @@ impl Probe<'_> {
         Wire::open(&self.plan.endpoint, self.transcript)
     }
 
+    fn session(&self) -> Result<Session, Error> {
+        let endpoint = self.plan.endpoint.clone();
+        Session::connect(&endpoint.transcript(self.transcript.clone()))
+    }
+
     fn log_in(&self, identity: &Identity) -> Result<Session, Error> {
-        let mut session = Session::connect(&self.plan.endpoint, self.transcript.clone())?;
+        let mut session = self.session()?;
         session.log_in(identity)?;
         Ok(session)
     }

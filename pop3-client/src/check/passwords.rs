@@ -5,7 +5,7 @@ use std::io;
 use super::book::Book;
 use super::wire::{Reply, trouble};
 use super::{Probe, has};
-use crate::session::{Identity, SecretKind};
+use pop3_client_io::{Identity, SecretKind};
 
 pub(super) fn probe(
     probe: &Probe<'_>,

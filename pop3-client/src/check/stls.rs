@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Probe;
 use super::book::Book;
 use super::wire::{Wire, trouble};
-use crate::session::{SecretKind, TlsMode};
+use pop3_client_io::{SecretKind, TlsMode};
 
 pub(super) fn probe(probe: &Probe<'_>, book: &mut Book) {
     match probe.plan.endpoint.tls {

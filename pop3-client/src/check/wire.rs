@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use pop3_proto::stuffing::Unstuffer;
 
-use crate::net::Stream;
-use crate::session::{Endpoint, TlsMode, Transcript, is_wait};
 use crate::text;
+use pop3_client_io::blocking::Stream;
+use pop3_client_io::{Endpoint, TlsMode, Transcript};
 
 /// A longer line is nobody's.
 const MAX_LINE: usize = 64 * 1024;
@@ -82,7 +82,7 @@ impl Wire {
 
     /// Connects, with TLS only if it begins at once, and reads the greeting.
     pub(super) fn open(endpoint: &Endpoint, transcript: &Transcript) -> io::Result<(Self, Reply)> {
-        let stream = Stream::dial(&endpoint.host, endpoint.port, endpoint.patience);
+        let stream = Stream::dial(endpoint);
         let stream = stream.map_err(io::Error::other)?;
         let mut wire = Self::over(stream, transcript, endpoint.patience);
         if endpoint.tls == TlsMode::Implicit {
@@ -93,15 +93,13 @@ impl Wire {
     }
 
     pub(super) fn start_tls(&mut self, endpoint: &Endpoint) -> io::Result<()> {
-        self.stream
-            .start_tls(&endpoint.host, &endpoint.trust, endpoint.patience)
-            .map_err(io::Error::other)
+        self.stream.start_tls(endpoint).map_err(io::Error::other)
     }
 
     /// Sends octets as they are; the transcript has `label`.
     pub(super) fn send(&mut self, octets: &[u8], label: &str) -> io::Result<()> {
         self.transcript.line("C", label);
-        self.stream.set_patience(self.patience)?;
+        self.stream.set_patience(self.patience);
         self.stream.write_all(octets)?;
         self.stream.flush()
     }
@@ -209,7 +207,7 @@ impl Wire {
 
     /// Reads what there is; waits for it.
     fn fill(&mut self, wait: Duration) -> io::Result<()> {
-        self.stream.set_patience(wait)?;
+        self.stream.set_patience(wait);
         let mut some = [0; 16 * 1024];
         match self.stream.read(&mut some)? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -219,6 +217,14 @@ impl Wire {
             }
         }
     }
+}
+
+/// The server says nothing, and nothing else is wrong.
+fn is_wait(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
 }
 
 /// What became of the connection, for a finding.

@@ -17,8 +17,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::account::{ConfigError, ConfigFile, Settings};
 use crate::download::DownloadError;
-use crate::session::{Error, Transcript};
 use output::Output;
+use pop3_client_io::{Error, Transcript};
 
 /// A POP3 client for people and for scripts
 ///

@@ -11,8 +11,9 @@ use crate::check::{Plan, check};
 use crate::console::{self, Editor, Manners};
 use crate::download::{Destination, Order, Removal, Report, download};
 use crate::mail::Mail;
-use crate::session::{Session, Transcript};
 use crate::{listing, numbers, text};
+use pop3_client_io::Transcript;
+use pop3_client_io::blocking::Session;
 
 pub(super) fn run(
     cli: &Cli,
@@ -195,7 +196,7 @@ fn uidl(session: &mut Session, messages: &[String], output: &Output) -> Result<(
 
 fn capa(settings: &Settings, transcript: Transcript, output: &Output) -> Result<(), Failure> {
     let host = settings.host.clone().ok_or(ConfigError::NoHost)?;
-    let mut session = Session::connect(&endpoint(host, settings)?, transcript)?;
+    let mut session = Session::connect(&endpoint(host, settings)?.transcript(transcript))?;
     let capabilities: Vec<_> = session
         .capabilities()
         .iter()

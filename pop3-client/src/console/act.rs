@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use pop3_proto::command::Command as Wire;
 
 use super::{Console, Then};
-use crate::session::Error;
 use crate::text;
+use pop3_client_io::Error;
 
 impl Console<'_> {
     pub(super) fn delete(&mut self, words: &[&str]) -> Result<(), Error> {

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use pop3_proto::client::Close;
 use pop3_proto::command::Command;
 
-use crate::session::{Error, Session};
+use pop3_client_io::Error;
+use pop3_client_io::blocking::Session;
 
 /// Holds the session and sends NOOP when nothing was said for a while. The thread ends with this.
 pub(super) struct Keeper {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::page::Lines;
 use super::{Console, numbers_of};
 use crate::listing;
-use crate::session::Error;
+use pop3_client_io::Error;
 
 /// So many headers are fetched together.
 const TOGETHER: usize = 200;

@@ -20,10 +20,11 @@ pub use editor::Editor;
 
 use crate::account::Access;
 use crate::listing::Line;
-use crate::session::{Error, Session};
 use crate::text;
 use command::Command;
 use keeper::Keeper;
+use pop3_client_io::Error;
+use pop3_client_io::blocking::Session;
 
 /// Whoever types and reads.
 pub trait Terminal {

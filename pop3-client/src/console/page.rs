@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Console, Input};
-use crate::session::Error;
+use pop3_client_io::Error;
 
 const KEYS: &str = "return: on, b: back, g: begin, /TEXT: search, q: end";
 

@@ -9,15 +9,16 @@ use pop3_proto::command::{Command as Wire, MessageNumber};
 use super::Console;
 use crate::account::home;
 use crate::mail::Mail;
-use crate::session::{Error, Part};
 use crate::text;
+use pop3_client_io::blocking::Session;
+use pop3_client_io::{Error, Part};
 
 /// Larger messages are saved, not shown.
 const MAX_SHOWN: u64 = 64 * 1024 * 1024;
 
 impl Console<'_> {
     pub(super) fn stat(&mut self) -> Result<(), Error> {
-        let (messages, octets) = self.with(crate::session::Session::stat)?;
+        let (messages, octets) = self.with(Session::stat)?;
         let marked = match self.marked.len() {
             0 => String::new(),
             marked => format!(", {marked} more marked for deletion"),
@@ -141,7 +142,7 @@ impl Console<'_> {
     }
 
     pub(super) fn uidl(&mut self, words: &[&str]) -> Result<(), Error> {
-        let ids = self.with(crate::session::Session::unique_ids)?;
+        let ids = self.with(Session::unique_ids)?;
         let words = if words.is_empty() { &["all"] } else { words };
         let Some(chosen) = self.chosen(words)? else {
             return Ok(());

@@ -15,7 +15,8 @@ use super::journal::Plan;
 use super::listed::{Listed, Mailbox, digest_identity};
 use super::pass::Pass;
 use super::witness::{Reading, Witness};
-use crate::session::{Error, Part, Session};
+use pop3_client_io::blocking::Session;
+use pop3_client_io::{Error, Part};
 
 /// Messages go to their place together in groups of at most so many …
 const GROUP: usize = 50;

@@ -8,8 +8,9 @@ use pop3_proto::capability::Capability;
 use super::journal::Journal;
 use super::witness::Witness;
 use super::{DownloadError, Order, Removal, Report};
-use crate::session::{Error, Session};
 use crate::text;
+use pop3_client_io::Error;
+use pop3_client_io::blocking::Session;
 
 /// The mailbox as it is listed.
 pub(super) struct Mailbox {

@@ -32,8 +32,9 @@ use std::time::Duration;
 
 pub use target::Destination;
 
-use crate::session::{Error, Session};
 use journal::Journal;
+use pop3_client_io::Error;
+use pop3_client_io::blocking::Session;
 
 /// What to download to where, and what becomes of it on the server.
 #[derive(Clone, Debug)]

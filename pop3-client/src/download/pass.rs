@@ -10,7 +10,8 @@ use super::listed::{Listed, Mailbox, State};
 use super::target::Target;
 use super::witness::MAX_HEAD;
 use super::{DownloadError, Order, Removal, Report, Watch};
-use crate::session::{Error, Part, Session};
+use pop3_client_io::blocking::Session;
+use pop3_client_io::{Error, Part};
 
 /// Of messages that are larger, the header tells whether they are those that were fetched.
 const SMALL: u64 = 16 * 1024;

@@ -12,8 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pop3_client::net::Trust;
-use pop3_client::session::{Endpoint, Identity, Preference, SecretKind, TlsMode};
+use pop3_client_io::{Endpoint, Identity, Preference, SecretKind, TlsMode, Trust, Words};
 use pop3_proto::secret::Secret;
 
 use serve::base64;
@@ -164,14 +163,13 @@ impl Server {
     }
 
     pub(crate) fn endpoint(&self, tls: TlsMode) -> Endpoint {
-        Endpoint {
-            host: "localhost".into(),
-            port: self.address.port(),
-            tls,
-            trust: Trust::File(self.shared.certificate.file.path().into()),
-            patience: Duration::from_secs(10),
-            window: 50,
-        }
+        let trust = Trust::File(self.shared.certificate.file.path().into());
+        let mut endpoint = Endpoint::new("localhost").tls(tls).trust(trust);
+        endpoint.port = self.address.port();
+        endpoint.patience = Duration::from_secs(10);
+        endpoint.window = 50;
+        endpoint.words = Words::COMMAND_LINE;
+        endpoint
     }
 
     pub(crate) fn heard(&self) -> Vec<String> {

@@ -1,28 +1,35 @@
-//! Why a session could not do something.
+//! Why a session could not do something: the thing, the cause, the remedy.
 
 use std::fmt;
 use std::io;
 
 use pop3_proto::client::{Close, SendError, ServerFault};
+use pop3_proto::command::Command;
 use pop3_proto::response::ResponseCode;
 
-use pop3_proto::trouble::{Trouble, Words};
+use pop3_proto::trouble::Trouble;
 
-use super::Endpoint;
-use crate::net::{DialError, TlsError};
+use crate::endpoint::Endpoint;
+use crate::tls::TlsError;
 
-/// What went wrong, in words for the person in front of the terminal.
+/// What went wrong, in words.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No connection.
-    #[error(transparent)]
-    Dial(#[from] DialError),
+    /// No connection: the place, the cause, the remedy.
+    #[error("{text}")]
+    Dial {
+        /// Where, why, and what may help.
+        text: String,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
     /// No TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// TLS is wanted and the server has none.
-    #[error("{0}; --tls none does without TLS")]
+    #[error("{0}")]
     NoStls(String),
     /// The session ended before anybody was logged in.
     #[error("{text}")]
@@ -97,11 +104,20 @@ pub struct Refusal {
 }
 
 impl Error {
+    pub(crate) fn refused(command: &Command, refusal: Refusal) -> Self {
+        Self::Refused {
+            what: command.to_string(),
+            refusal,
+        }
+    }
+
     /// Whether a new connection may do better.
     pub fn is_loss(&self) -> bool {
         match self {
             Self::Early { cause, .. } => cause.is_loss(),
-            Self::Broken(_) | Self::Dial(_) | Self::Closed(Close::Eof | Close::Timeout(_)) => true,
+            Self::Broken(_) | Self::Dial { .. } | Self::Closed(Close::Eof | Close::Timeout(_)) => {
+                true
+            }
             Self::Refused { refusal, .. } | Self::Login { refusal, .. } => refusal.is_passing(),
             Self::Closed(Close::Rejected { code, .. }) => is_passing(*code),
             Self::Closed(_)
@@ -122,7 +138,7 @@ impl Error {
 
     /// The same, before anybody was logged in: with the place, and with what may help. `due` is what was
     /// waited for; without it, it was the greeting.
-    pub(super) fn early(self, endpoint: &Endpoint, tls: bool, due: Option<&str>) -> Self {
+    pub(crate) fn early(self, endpoint: &Endpoint, tls: bool, due: Option<&str>) -> Self {
         let place = endpoint.place();
         let waited = endpoint.patience;
         let line;
@@ -149,7 +165,7 @@ impl Error {
             _ => return self,
         };
         Self::Early {
-            text: trouble.text(place, &Words::COMMAND_LINE),
+            text: trouble.text(place, &endpoint.words.remedies),
             cause: Box::new(self),
         }
     }
@@ -161,7 +177,8 @@ impl Error {
 }
 
 impl Refusal {
-    pub(crate) const fn is_passing(&self) -> bool {
+    /// Whether another try may do better.
+    pub const fn is_passing(&self) -> bool {
         is_passing(self.code)
     }
 }

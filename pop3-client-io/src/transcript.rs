@@ -35,7 +35,8 @@ impl Transcript {
         self.line("*", text);
     }
 
-    pub(crate) fn line(&self, who: &str, text: &str) {
+    /// Anything else: `who` says it.
+    pub fn line(&self, who: &str, text: &str) {
         let Some(place) = &self.0 else { return };
         // a log that cannot be written must not end the session
         if let Ok(mut place) = place.lock() {

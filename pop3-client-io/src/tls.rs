@@ -1,17 +1,18 @@
-//! TLS on our side of a connection: whom we believe, the handshake, what came of it, what went wrong.
+//! Whom we believe when TLS begins, what came of it, and what went wrong.
 //! Everything but [`Trust::Anybody`] ends the connection when in doubt.
 
 use std::io;
-use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use peer_trust::pem::FileError;
 use peer_trust::{Fingerprint, TrustError, Verifier};
-use pop3_proto::trouble::{Place, Trouble, Words};
+use pop3_proto::trouble::{Place, Trouble};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, ProtocolVersion};
+use rustls::{ClientConnection, Connection, ProtocolVersion};
+
+use crate::words::Words;
 
 /// Which certificates are believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +44,8 @@ pub enum TlsError {
 }
 
 /// What TLS came to.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct TlsFacts {
     /// The version of the protocol.
     pub protocol: &'static str,
@@ -52,27 +54,22 @@ pub struct TlsFacts {
     /// The fingerprint of the server's certificate.
     pub certificate: String,
     /// Why the certificate would not have been believed had it not been in the file itself.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub oddities: Vec<String>,
 }
 
-/// A connection that is to be made, and what will be odd about it.
-pub(super) struct Plan {
-    pub(super) connection: ClientConnection,
-    oddities: Arc<Mutex<Vec<String>>>,
-}
-
 impl Trust {
-    pub(super) fn plan(&self, host: &str) -> Result<Plan, TlsError> {
+    /// A connection that is to be made; what is odd about the certificate goes into `oddities`.
+    pub(crate) fn plan(
+        &self,
+        host: &str,
+        oddities: &Arc<Mutex<Vec<String>>>,
+    ) -> Result<ClientConnection, TlsError> {
         let name =
             ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Name(host.into()))?;
-        let oddities = Arc::<Mutex<Vec<String>>>::default();
-        let config = Arc::new(self.verifier(&oddities)?).client_config()?;
-        let connection = ClientConnection::new(Arc::new(config), name).map_err(TrustError::from)?;
-        Ok(Plan {
-            connection,
-            oddities,
-        })
+        let config = Arc::new(self.verifier(oddities)?).client_config()?;
+        ClientConnection::new(Arc::new(config), name)
+            .map_err(|error| TrustError::from(error).into())
     }
 
     fn verifier(&self, oddities: &Arc<Mutex<Vec<String>>>) -> Result<Verifier, TrustError> {
@@ -94,28 +91,17 @@ impl Trust {
     }
 }
 
-impl Plan {
-    /// Runs the handshake to its end.
-    pub(super) fn shake_hands(
-        &mut self,
-        socket: &mut TcpStream,
-        place: Place<'_>,
-        patience: Duration,
-    ) -> Result<(), TlsError> {
-        let failed = |error: io::Error| failure(&error, place, patience);
-        socket
-            .set_read_timeout(Some(patience))
-            .and_then(|()| socket.set_write_timeout(Some(patience)))
-            .map_err(failed)?;
-        while self.connection.is_handshaking() {
-            self.connection.complete_io(socket).map_err(failed)?;
-        }
-        Ok(())
+impl TlsFacts {
+    /// What ought to be told about a certificate that is believed only because it was named.
+    pub fn oddities(&self, words: &Words) -> Vec<String> {
+        let by = words.named_by;
+        let told = self.oddities.iter().map(|oddity| {
+            format!("the certificate is believed because {by} holds it, though {oddity}")
+        });
+        told.collect()
     }
 
-    /// What the handshake came to.
-    pub(super) fn facts(&self) -> TlsFacts {
-        let connection = &self.connection;
+    pub(crate) fn of(connection: &Connection, oddities: &Mutex<Vec<String>>) -> Self {
         let protocol = match connection.protocol_version() {
             Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
             Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
@@ -129,23 +115,13 @@ impl Plan {
             .peer_certificates()
             .and_then(|chain| chain.first())
             .map(|certificate| Fingerprint::of(certificate).to_string());
-        let oddities = self.oddities.lock();
-        TlsFacts {
+        let oddities = oddities.lock();
+        Self {
             protocol,
             cipher: cipher.into(),
             certificate: certificate.unwrap_or_default(),
             oddities: oddities.map(|odd| odd.clone()).unwrap_or_default(),
         }
-    }
-}
-
-impl TlsFacts {
-    /// What ought to be told about a certificate that is believed only because it was named.
-    pub fn oddities(&self) -> Vec<String> {
-        let told = self.oddities.iter().map(|oddity| {
-            format!("the certificate is believed because --ca-file holds it, though {oddity}")
-        });
-        told.collect()
     }
 }
 
@@ -163,11 +139,16 @@ impl From<TrustError> for TlsError {
     clippy::wildcard_enum_match_arm,
     reason = "of many errors a few count here"
 )]
-fn failure(error: &io::Error, place: Place<'_>, patience: Duration) -> TlsError {
-    let text = |trouble: Trouble<'_>| trouble.text(place, &Words::COMMAND_LINE);
+pub(crate) fn failure(
+    error: &io::Error,
+    place: Place<'_>,
+    words: &Words,
+    patience: Duration,
+) -> TlsError {
+    let text = |trouble: Trouble<'_>| trouble.text(place, &words.remedies);
     let library = error.get_ref().and_then(|inner| inner.downcast_ref());
     TlsError::Failed(match (library, error.kind()) {
-        (Some(error), _) => peer_trust::describe(error, place, &Words::COMMAND_LINE),
+        (Some(error), _) => peer_trust::describe(error, place, &words.remedies),
         (None, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
             text(Trouble::TlsClosed)
         }

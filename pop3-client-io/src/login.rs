@@ -5,12 +5,11 @@
 //! then; with every other way a refusal is final, because each attempt counts against us.
 
 use pop3_proto::capability::Capability;
-use pop3_proto::client::{Credentials, Event, Method};
-use pop3_proto::response::ResponseCode;
+use pop3_proto::client::{Credentials, Method};
 use pop3_proto::secret::Secret;
 
-use super::pump::Step;
-use super::{Error, Refusal, Session};
+use crate::error::Error;
+use crate::words::Words;
 
 /// Who we are.
 #[derive(Clone, Debug)]
@@ -40,8 +39,13 @@ pub enum SecretKind {
 }
 
 /// How the user wants to log in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Preference {
     /// The strongest that the server offers.
     #[default]
@@ -62,102 +66,52 @@ pub enum Preference {
     Oauthbearer,
 }
 
-impl Session {
-    /// Logs in and says how.
-    pub fn log_in(&mut self, identity: &Identity) -> Result<Method, Error> {
-        let methods = self.methods(identity)?;
-        let mut refused = None;
-        for method in methods {
-            match self.try_method(identity, method)? {
-                None => {
-                    // what the server can may change with the login
-                    self.ask_capabilities()?;
-                    return Ok(method);
-                }
-                Some(refusal) => {
-                    let own_secret = matches!(method, Method::Apop | Method::CramMd5);
-                    let passing = refusal.code.is_some_and(|code| code != ResponseCode::Auth);
-                    let not_the_credentials =
-                        refusal.code.is_none() && self.can(&Capability::AuthRespCode);
-                    let last = passing || !(own_secret || not_the_credentials);
-                    refused = Some((method, refusal));
-                    if last {
-                        break;
-                    }
-                }
-            }
-        }
-        match refused {
-            Some((method, refusal)) => Err(Error::Login {
-                place: self.endpoint.place().to_string(),
-                user: identity.user.clone(),
-                method: name(method),
-                refusal,
-            }),
-            None => Err(Error::NoLogin("there is no way to log in".into())),
+impl Identity {
+    /// Somebody with a password.
+    pub fn password(user: impl Into<String>, password: impl AsRef<[u8]>) -> Self {
+        Self {
+            user: user.into(),
+            secret: Secret::from(password.as_ref()),
+            kind: SecretKind::Password,
+            preference: Preference::Auto,
+            allow_clear: false,
+            initial_response: true,
         }
     }
 
-    #[allow(
-        clippy::wildcard_enum_match_arm,
-        reason = "of many events a few count here"
-    )]
-    fn try_method(
-        &mut self,
-        identity: &Identity,
-        method: Method,
-    ) -> Result<Option<Refusal>, Error> {
-        let credentials = Credentials {
-            user: identity.user.clone(),
-            secret: identity.secret.clone(),
+    /// Somebody with an access token of OAuth 2.
+    pub fn token(user: impl Into<String>, token: impl AsRef<[u8]>) -> Self {
+        Self {
+            kind: SecretKind::Token,
+            ..Self::password(user, token)
+        }
+    }
+
+    pub(crate) fn credentials(&self, method: Method) -> Credentials {
+        Credentials {
+            user: self.user.clone(),
+            secret: self.secret.clone(),
             method,
-            initial_response: identity.initial_response,
-        };
-        let what = || format!("the login by {}", name(method));
-        let tag = self
-            .client
-            .log_in(self.now(), &credentials)
-            .map_err(|cause| Error::Unsendable {
-                what: what(),
-                cause,
-            })?;
-        let mut refused = None;
-        self.pump(&mut |event| match event {
-            Event::Done { tag: of, .. } if of == tag => Ok(Step::Enough),
-            Event::Refused {
-                tag: of,
-                code,
-                text,
-            } if of == tag => {
-                refused = Some(Refusal { code, text });
-                Ok(Step::Enough)
-            }
-            _ => Ok(Step::More),
-        })
-        .map_err(|error| self.early(error, Some("the answer to the login")))?;
-        Ok(refused)
-    }
-
-    /// The ways that the server offers and the account allows, strongest first.
-    fn methods(&self, identity: &Identity) -> Result<Vec<Method>, Error> {
-        let offer = Offer::of(self.capabilities(), self.timestamp.is_some());
-        let line = Line {
-            secure: self.tls().is_some(),
-            loopback: self.stream.peer().ip().is_loopback(),
-        };
-        choose(&offer, identity, line)
+            initial_response: self.initial_response,
+        }
     }
 }
 
 /// Who could listen.
 #[derive(Clone, Copy)]
-struct Line {
-    secure: bool,
+pub(crate) struct Line {
+    pub(crate) secure: bool,
     /// It does not leave this machine.
-    loopback: bool,
+    pub(crate) loopback: bool,
 }
 
-fn choose(offer: &Offer<'_>, identity: &Identity, line: Line) -> Result<Vec<Method>, Error> {
+/// The ways that the server offers and the account allows, strongest first.
+pub(crate) fn choose(
+    offer: &Offer<'_>,
+    identity: &Identity,
+    line: Line,
+    words: &Words,
+) -> Result<Vec<Method>, Error> {
     let wanted = match identity.preference {
         Preference::Auto => offer.strongest_first(identity.kind, line.secure),
         Preference::User => vec![Method::UserPass],
@@ -180,17 +134,16 @@ fn choose(offer: &Offer<'_>, identity: &Identity, line: Line) -> Result<Vec<Meth
         .filter(|method| may_tell || is_quiet(method))
         .collect();
     if allowed.is_empty() {
-        return Err(Error::NoLogin(
-            "without TLS the password would go over the network in clear; use --tls implicit or \
-             --tls starttls, or allow it with --allow-clear-password"
-                .into(),
-        ));
+        return Err(Error::NoLogin(format!(
+            "without TLS the password would go over the network in clear; use {} or {}, or allow it with {}",
+            words.remedies.implicit, words.remedies.upgrade, words.clear_password
+        )));
     }
     Ok(allowed)
 }
 
 /// What the server offers.
-struct Offer<'a> {
+pub(crate) struct Offer<'a> {
     mechanisms: Vec<&'a str>,
     user: bool,
     apop: bool,
@@ -199,7 +152,7 @@ struct Offer<'a> {
 }
 
 impl<'a> Offer<'a> {
-    fn of(capabilities: &'a [Capability], apop: bool) -> Self {
+    pub(crate) fn of(capabilities: &'a [Capability], apop: bool) -> Self {
         let mut offer = Self {
             mechanisms: Vec::new(),
             user: false,
@@ -267,6 +220,10 @@ pub(crate) const fn name(method: Method) -> &'static str {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    fn choose(offer: &Offer<'_>, identity: &Identity, line: Line) -> Result<Vec<Method>, Error> {
+        super::choose(offer, identity, line, &Words::LIBRARY)
+    }
 
     const FAR: Line = Line {
         secure: false,

@@ -1,7 +1,7 @@
-//! From a name to a connection: all its addresses, staggered and by turns of family (RFC 8305), so that a
-//! dead one costs a moment and no address is never reached. The first that answers wins.
+//! From a name to a connection without an asynchronous runtime: all its addresses, staggered and by turns of
+//! family (RFC 8305), so that a dead one costs a moment. Each attempt has a thread; the first that answers
+//! wins.
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
@@ -10,98 +10,25 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use peer_trust::in_turn;
-use pop3_proto::trouble::{Place, Trouble, Words};
 
-/// How long an attempt is waited for before the next address is tried as well (RFC 8305 section 5).
-const STAGGER: Duration = Duration::from_millis(250);
-
-/// No connection came about.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DialError {
-    /// The name has no address.
-    #[error("{}", resolve(host, cause))]
-    Resolve {
-        /// The name.
-        host: String,
-        /// What the system said.
-        #[source]
-        cause: io::Error,
-    },
-    /// None of the addresses answers.
-    #[error("{}", connect(host, *port, cause, tried, *waited))]
-    Connect {
-        /// The name.
-        host: String,
-        /// The port.
-        port: u16,
-        /// The addresses that were tried.
-        tried: Vec<IpAddr>,
-        /// What the system said about the last one.
-        #[source]
-        cause: io::Error,
-        /// How long all of it may take.
-        waited: Duration,
-    },
-}
-
-fn resolve(host: &str, cause: &io::Error) -> String {
-    let place = Place { host, port: 0 };
-    let cause = &cause.to_string();
-    Trouble::Resolve { cause }.text(place, &Words::COMMAND_LINE)
-}
-
-fn connect(host: &str, port: u16, cause: &io::Error, tried: &[IpAddr], waited: Duration) -> String {
-    let place = Place { host, port };
-    let addresses = Addresses(tried);
-    if cause.kind() == io::ErrorKind::TimedOut {
-        let text = Trouble::ConnectSilent { waited }.text(place, &Words::COMMAND_LINE);
-        return format!("{text} (tried: {addresses})");
-    }
-    let cause = &format!("{cause} ({addresses})");
-    Trouble::Connect { cause }.text(place, &Words::COMMAND_LINE)
-}
-
-/// A few of many.
-struct Addresses<'a>(&'a [IpAddr]);
-
-impl fmt::Display for Addresses<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 4;
-        let shown: Vec<_> = self.0.iter().take(SHOWN).map(ToString::to_string).collect();
-        f.write_str(&shown.join(", "))?;
-        match self.0.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
-    }
-}
+use crate::dial::{self, STAGGER};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
 
 /// Connects to whichever address of the host answers first.
-pub(super) fn dial(
-    host: &str,
-    port: u16,
-    patience: Duration,
-) -> Result<(TcpStream, SocketAddr), DialError> {
+pub(super) fn dial(endpoint: &Endpoint) -> Result<(TcpStream, SocketAddr), Error> {
     let begun = Instant::now();
-    let resolve = |cause| DialError::Resolve {
-        host: host.into(),
-        cause,
-    };
-    let addresses = look_up(host, port, patience).map_err(resolve)?;
-    if addresses.is_empty() {
-        return Err(resolve(io::ErrorKind::NotFound.into()));
-    }
-    let ordered = in_turn(addresses, None);
+    let (place, patience) = (endpoint.place(), endpoint.patience);
+    let found = look_up(place.host, place.port, patience);
+    let ordered = in_turn(dial::found(endpoint, found)?, None);
     let left = patience.saturating_sub(begun.elapsed());
     let attempt = |address: SocketAddr, limit| TcpStream::connect_timeout(&address, limit);
-    race(&ordered, left, STAGGER, Arc::new(attempt)).map_err(|(tried, cause)| DialError::Connect {
-        host: host.into(),
-        port,
-        tried,
-        cause,
-        waited: patience,
-    })
+    let raced = race(&ordered, left, STAGGER, Arc::new(attempt));
+    let (socket, peer) =
+        raced.map_err(|(tried, cause)| dial::unconnected(endpoint, &tried, cause))?;
+    let transcript = &endpoint.transcript;
+    transcript.note(&format!("connected to {} ({peer})", endpoint.host));
+    Ok((socket, peer))
 }
 
 /// The system's resolver knows no limit of time.

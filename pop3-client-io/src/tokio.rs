@@ -1,0 +1,131 @@
+//! On tokio: [`connect`], and what a session has there beyond [`crate::Session`].
+//!
+//! ```no_run
+//! use pop3_client_io::{Endpoint, Identity, tokio};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut session = tokio::connect(&Endpoint::new("pop.example.org")).await?;
+//! session.log_in(&Identity::password("alice", "secret")).await?;
+//! for (number, id) in session.unique_ids().await? {
+//!     let mut file = ::tokio::fs::File::create(format!("{id}.eml")).await?;
+//!     session.retrieve(number)?.copy_to(&mut file).await?;
+//! }
+//! session.quit().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use ::tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use ::tokio::net::{TcpStream, lookup_host};
+use ::tokio::time::{Sleep, sleep, sleep_until};
+
+use crate::batch::Message;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::race::{self, Net};
+use crate::transport::Transport;
+
+/// A session on tokio.
+pub type Session<S = TcpStream> = crate::Session<Link<S>>;
+
+/// Connects to whichever address of the host answers first, starts TLS as wanted and asks for the
+/// capabilities.
+///
+/// # Errors
+///
+/// No address answers, TLS does not come about, or the server does not greet.
+pub async fn connect(endpoint: &Endpoint) -> Result<Session, Error> {
+    let (socket, peer) = race::dial(&Tokio, endpoint).await?;
+    // commands are small and wait for their answer
+    let _ = socket.set_nodelay(true);
+    Session::over(Link::new(socket, Some(peer.ip())), endpoint).await
+}
+
+/// A stream of tokio's, with tokio's clock.
+pub struct Link<S> {
+    stream: S,
+    peer: Option<IpAddr>,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
+    /// Over any stream, say one through a proxy. Without `peer`, passwords need TLS or
+    /// [`Identity::allow_clear`](crate::Identity::allow_clear).
+    pub fn new(stream: S, peer: Option<IpAddr>) -> Self {
+        Self {
+            stream,
+            peer,
+            alarm: Box::pin(sleep(Duration::ZERO)),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Link<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        Pin::new(&mut self.stream)
+            .poll_read(cx, &mut buffer)
+            .map_ok(|()| buffer.filled().len())
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, octets)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_until(&mut self, cx: &mut Context<'_>, moment: Instant) -> Poll<()> {
+        let moment = moment.into();
+        if self.alarm.deadline() != moment {
+            self.alarm.as_mut().reset(moment);
+        }
+        self.alarm.as_mut().poll(cx)
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.peer
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Message<'_, Link<S>> {
+    /// Writes the message as it comes, and says how many octets it has.
+    ///
+    /// # Errors
+    ///
+    /// See [`next`](Self::next); or `place` takes no more. What was written is not the whole message then.
+    pub async fn copy_to(mut self, place: &mut (impl AsyncWrite + Unpin)) -> Result<u64, Error> {
+        let mut written = 0;
+        while let Some(octets) = self.next().await? {
+            place.write_all(octets).await.map_err(Error::Local)?;
+            written += octets.len() as u64;
+        }
+        place.flush().await.map_err(Error::Local)?;
+        Ok(written)
+    }
+}
+
+struct Tokio;
+
+impl Net for Tokio {
+    type Stream = TcpStream;
+
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(lookup_host((host, port)).await?.collect())
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        TcpStream::connect(address).await
+    }
+
+    async fn sleep_until(&self, moment: Instant) {
+        sleep_until(moment.into()).await;
+    }
+}
