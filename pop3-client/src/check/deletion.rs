@@ -5,7 +5,7 @@ use std::io;
 
 use super::Probe;
 use super::book::Book;
-use super::mailbox::entries;
+use super::contents::entries;
 use super::wire::{Wire, trouble};
 use pop3_client_io::Identity;
 

@@ -4,17 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 
 use super::book::Book;
+use super::contents::{Contents, entries};
 use super::wire::{Wire, trouble};
 use super::{Probe, has, messages};
 use pop3_client_io::Identity;
 use pop3_proto::unique_id;
-
-/// A mailbox as LIST and UIDL tell it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Contents {
-    pub(super) sizes: BTreeMap<u32, u64>,
-    pub(super) ids: BTreeMap<u32, Vec<u8>>,
-}
 
 pub(super) fn probe(
     probe: &Probe<'_>,
@@ -165,36 +159,6 @@ fn unique_ids(wire: &mut Wire, book: &mut Book) -> io::Result<BTreeMap<u32, Vec<
         book.remark(&["qA7"], "unique-ids", detail);
     }
     Ok(ids)
-}
-
-/// Lines of a number, one space and something; the first that is none.
-pub(super) fn entries<T>(
-    lines: &[u8],
-    read: impl Fn(&[u8]) -> Option<T>,
-) -> (BTreeMap<u32, T>, Option<String>) {
-    let mut found = BTreeMap::new();
-    let mut odd = None;
-    for line in lines.split(|octet| *octet == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            continue;
-        }
-        let entry = line
-            .iter()
-            .position(|octet| *octet == b' ')
-            .and_then(|space| {
-                let number = str::from_utf8(&line[..space]).ok()?.parse().ok()?;
-                Some((number, read(&line[space + 1..])?))
-            });
-        match entry {
-            Some((number, value)) => {
-                found.insert(number, value);
-            }
-            None if odd.is_none() => odd = Some(String::from_utf8_lossy(line).into_owned()),
-            None => {}
-        }
-    }
-    (found, odd)
 }
 
 /// Numbers that are none must not be taken for some message's.

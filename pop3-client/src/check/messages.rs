@@ -3,7 +3,7 @@
 use std::io;
 
 use super::book::Book;
-use super::mailbox::Contents;
+use super::contents::Contents;
 use super::wire::Wire;
 use super::{Probe, has};
 

@@ -9,6 +9,7 @@
 
 mod before_login;
 mod book;
+mod contents;
 mod deletion;
 mod mailbox;
 mod messages;

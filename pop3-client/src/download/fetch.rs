@@ -13,7 +13,7 @@ use pop3_proto::command::{Command, MessageNumber};
 use super::DownloadError;
 use super::journal::Plan;
 use super::listed::{Listed, Mailbox, digest_identity};
-use super::pass::Pass;
+use super::means::Means;
 use super::witness::{Reading, Witness};
 use pop3_client_io::blocking::Session;
 use pop3_client_io::{Error, Part};
@@ -28,7 +28,7 @@ const GROUP_OCTETS: u64 = 8 * 1024 * 1024;
 const ANSWERS: [&[u8]; 2] = [b"+OK", b"-ERR"];
 
 pub(super) struct Fetch<'f, 'p> {
-    pass: &'f mut Pass<'p>,
+    means: &'f mut Means<'p>,
     mailbox: &'f mut Mailbox,
     wanted: &'f [&'f Listed],
     reading: Reading,
@@ -55,12 +55,12 @@ struct Group {
 
 impl<'f, 'p> Fetch<'f, 'p> {
     pub(super) fn new(
-        pass: &'f mut Pass<'p>,
+        means: &'f mut Means<'p>,
         mailbox: &'f mut Mailbox,
         wanted: &'f [&'f Listed],
     ) -> Self {
         Self {
-            pass,
+            means,
             mailbox,
             wanted,
             reading: Reading::default(),
@@ -122,7 +122,7 @@ impl<'f, 'p> Fetch<'f, 'p> {
                 Ok(())
             }
             Part::Octets(octets) => {
-                self.pass.watch.octets(octets.len() as u64);
+                self.means.watch.octets(octets.len() as u64);
                 match &mut self.opening {
                     Some(opening) => {
                         opening.extend_from_slice(octets);
@@ -136,7 +136,7 @@ impl<'f, 'p> Fetch<'f, 'p> {
             }
             Part::Whole => {
                 self.open(message)?;
-                self.pass.watch.message();
+                self.means.watch.message();
                 self.pending = Some((message, std::mem::take(&mut self.reading)));
                 Ok(())
             }
@@ -192,10 +192,10 @@ impl<'f, 'p> Fetch<'f, 'p> {
         let witness = reading.finish();
         let identity = self.identity(message, &witness);
         // an earlier session of this run had no luck with it
-        self.pass.report.refused.remove(&identity);
+        self.means.report.refused.remove(&identity);
         if let Some(at) = self.fetched_before(message, &identity, &witness) {
-            self.pass.journal.is_the_same(&identity, witness, at)?;
-            self.pass.report.known += 1;
+            self.means.journal.is_the_same(&identity, witness, at)?;
+            self.means.report.known += 1;
             self.safe.insert(message.number, identity);
             return self.place(|target| target.discard());
         }
@@ -227,7 +227,7 @@ impl<'f, 'p> Fetch<'f, 'p> {
         if self.mailbox.has_ids {
             return self.mailbox.seen(&message.id, witness);
         }
-        self.pass.journal.fetched(identity).map(|entry| entry.at)
+        self.means.journal.fetched(identity).map(|entry| entry.at)
     }
 
     /// The session ended. What was whole stays so, if the end does not make it doubtful.
@@ -241,7 +241,7 @@ impl<'f, 'p> Fetch<'f, 'p> {
                     format!("{error}; so it may be cut: it is not kept, and stays on the server");
                 self.refuse(message, why);
                 if self.mailbox.has_ids {
-                    self.pass.doubtful.insert(message.identity.clone());
+                    self.means.doubtful.insert(message.identity.clone());
                 }
                 self.place(|target| target.discard())
             }
@@ -260,7 +260,7 @@ impl<'f, 'p> Fetch<'f, 'p> {
             "" => format!("message {}", message.number),
             identity => identity.into(),
         };
-        self.pass.report.refused.insert(name, why);
+        self.means.report.refused.insert(name, why);
     }
 
     /// Brings the messages of a group to their place, for good.
@@ -285,11 +285,11 @@ impl<'f, 'p> Fetch<'f, 'p> {
             plan.ids.push(identity);
             plan.mails.push(witness);
         }
-        self.pass.journal.promise(&plan)?;
+        self.means.journal.promise(&plan)?;
         self.place(|target| target.carry_out(&plan.work))?;
-        self.pass.journal.finish(&plan)?;
-        self.pass.report.fetched += count;
-        self.pass.report.octets += octets;
+        self.means.journal.finish(&plan)?;
+        self.means.report.fetched += count;
+        self.means.report.octets += octets;
         Ok(())
     }
 
@@ -297,8 +297,8 @@ impl<'f, 'p> Fetch<'f, 'p> {
         &mut self,
         act: impl FnOnce(&mut dyn super::target::Target) -> io::Result<()>,
     ) -> Result<(), DownloadError> {
-        act(self.pass.target).map_err(|cause| DownloadError::Place {
-            place: self.pass.order.to.path().into(),
+        act(self.means.target).map_err(|cause| DownloadError::Place {
+            place: self.means.order.to.path().into(),
             cause,
         })
     }

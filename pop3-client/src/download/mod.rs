@@ -13,6 +13,7 @@
 //! A run that was cut before 2 left nothing but rubbish, which the next one removes. One cut after 2
 //! left a plan, which the next one carries out first: every plan can be carried out twice without harm.
 
+mod destination;
 mod dot_lock;
 mod fetch;
 mod files;
@@ -21,6 +22,7 @@ mod listed;
 mod maildir;
 mod mbox;
 mod mboxrd;
+mod means;
 mod pass;
 mod target;
 mod witness;
@@ -30,7 +32,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use target::Destination;
+pub use destination::Destination;
 
 use journal::Journal;
 use pop3_client_io::Error;
@@ -176,14 +178,14 @@ pub fn download(
     loop {
         let before = report.fetched;
         let doubted = doubtful.len();
-        let mut pass = pass::Pass {
+        let mut pass = pass::Pass::with(means::Means {
             order,
             journal: &mut journal,
             target: target.as_mut(),
             report: &mut report,
             watch,
             doubtful: &mut doubtful,
-        };
+        });
         let outcome = open()
             .map_err(DownloadError::from)
             .and_then(|session| pass.run(session));

@@ -1,47 +1,43 @@
 //! One session of a download: list, fetch what is new, mark what may go, QUIT.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use pop3_proto::command::{Command, MessageNumber};
 
 use super::fetch::Fetch;
-use super::journal::{self, Journal};
+use super::journal;
 use super::listed::{Listed, Mailbox, State};
-use super::target::Target;
+use super::means::Means;
 use super::witness::MAX_HEAD;
-use super::{DownloadError, Order, Removal, Report, Watch};
+use super::{DownloadError, Removal};
 use pop3_client_io::blocking::Session;
 use pop3_client_io::{Error, Part};
 
 /// Of messages that are larger, the header tells whether they are those that were fetched.
 const SMALL: u64 = 16 * 1024;
 
-pub(super) struct Pass<'a> {
-    pub(super) order: &'a Order,
-    pub(super) journal: &'a mut Journal,
-    pub(super) target: &'a mut dyn Target,
-    pub(super) report: &'a mut Report,
-    pub(super) watch: &'a mut dyn Watch,
-    /// Messages after which the server's answers made no sense: this run does not ask for them again.
-    pub(super) doubtful: &'a mut BTreeSet<String>,
-}
+pub(super) struct Pass<'a>(Means<'a>);
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    pub(super) const fn with(means: Means<'a>) -> Self {
+        Self(means)
+    }
+
     pub(super) fn run(&mut self, mut session: Session) -> Result<(), DownloadError> {
-        let mut mailbox = Mailbox::ask(&mut session, self.journal, self.order, self.report)?;
+        let mut mailbox = Mailbox::ask(&mut session, self.0.journal, self.0.order, self.0.report)?;
         let listed = mailbox.messages.clone();
         let (known, wanted): (Vec<&Listed>, Vec<&Listed>) = listed
             .iter()
-            .filter(|message| !self.doubtful.contains(&message.identity))
+            .filter(|message| !self.0.doubtful.contains(&message.identity))
             .partition(|message| matches!(message.state, State::Known { .. }));
-        if self.report.fetched == 0 {
-            self.report.known = known.len() as u64;
+        if self.0.report.fetched == 0 {
+            self.0.report.known = known.len() as u64;
         }
         // what is there now, by number, and proven to be what the state file knows under this name
         let mut sure = self.fetch(&mut session, &mut mailbox, &wanted)?;
         if !mailbox.has_ids && sure.len() == listed.len() {
             let there = sure.values().map(String::as_str).collect();
-            self.journal.keep_only(&there)?;
+            self.0.journal.keep_only(&there)?;
         }
         let due: Vec<&Listed> = known
             .into_iter()
@@ -54,15 +50,15 @@ impl Pass<'_> {
         let marked = self.mark(&mut session, &sure)?;
         match session.quit() {
             Ok(_) => {
-                self.report.removed += marked.len() as u64;
+                self.0.report.removed += marked.len() as u64;
                 if !mailbox.has_ids {
-                    self.journal.forget(marked)?;
+                    self.0.journal.forget(marked)?;
                 }
                 Ok(())
             }
             Err(Error::Refused { refusal, .. }) => {
                 let warning = format!("the server did not remove all of the mail: {refusal}");
-                self.report.warnings.insert(warning);
+                self.0.report.warnings.insert(warning);
                 Ok(())
             }
             // nothing depends on it then
@@ -81,8 +77,8 @@ impl Pass<'_> {
             return Ok(BTreeMap::new());
         }
         let octets = wanted.iter().map(|message| message.size).sum();
-        self.watch.start(wanted.len() as u64, octets);
-        Fetch::new(self, mailbox, wanted).run(session)
+        self.0.watch.start(wanted.len() as u64, octets);
+        Fetch::new(&mut self.0, mailbox, wanted).run(session)
     }
 
     /// Looks whether these messages are those that were fetched in an earlier session: another program may
@@ -112,7 +108,7 @@ impl Pass<'_> {
                     head.extend_from_slice(&octets[..octets.len().min(room)]);
                 }
                 Part::Whole => {
-                    let entry = self.journal.fetched(&message.identity);
+                    let entry = self.0.journal.fetched(&message.identity);
                     let witness = entry.and_then(|entry| entry.witness.as_ref());
                     if witness.is_some_and(|witness| witness.has_head(&head)) {
                         sure.insert(message.number, message.identity.clone());
@@ -126,7 +122,7 @@ impl Pass<'_> {
         })?;
         // they were counted as known, and will be so again if they are the same
         if !unsure.is_empty() {
-            self.report.known = self.report.known.saturating_sub(unsure.len() as u64);
+            self.0.report.known = self.0.report.known.saturating_sub(unsure.len() as u64);
         }
         sure.extend(self.fetch(session, mailbox, &unsure)?);
         Ok(())
@@ -134,12 +130,12 @@ impl Pass<'_> {
 
     /// Whether the server need not keep it any longer.
     fn is_due(&self, identity: &str) -> bool {
-        let before = match self.order.removal {
+        let before = match self.0.order.removal {
             Removal::Never => return false,
             Removal::AfterDownload => u64::MAX,
             Removal::AfterDays(days) => journal::now().saturating_sub(u64::from(days) * 86_400),
         };
-        let entry = self.journal.fetched(identity);
+        let entry = self.0.journal.fetched(identity);
         entry.is_some_and(|entry| entry.at <= before)
     }
 
@@ -150,12 +146,12 @@ impl Pass<'_> {
         doomed: &BTreeMap<u32, String>,
     ) -> Result<Vec<String>, DownloadError> {
         // some servers remove without a QUIT
-        self.journal.leave(doomed.values().cloned().collect())?;
+        self.0.journal.leave(doomed.values().cloned().collect())?;
         let numbers: Vec<u32> = doomed.keys().copied().collect();
         let refused = session.delete(&numbers)?;
         if let Some((number, why)) = refused.first_key_value() {
             let warning = format!("the server does not delete message {number}: {why}");
-            self.report.warnings.insert(warning);
+            self.0.report.warnings.insert(warning);
         }
         let marked = doomed
             .iter()

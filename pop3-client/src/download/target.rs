@@ -2,24 +2,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-
-use super::{files, maildir, mbox};
-
-/// Where mail goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// A Maildir; line ends become LF.
-    Maildir(PathBuf),
-    /// An mbox file (mboxrd); line ends become LF.
-    Mbox(PathBuf),
-    /// A folder with a file for each message, octet for octet.
-    Files(PathBuf),
-}
 
 /// How messages get from where they were collected to where they belong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,77 +36,6 @@ pub(super) trait Target {
     fn recover(&mut self, work: &Work) -> io::Result<()>;
     /// Removes what runs that were cut left behind.
     fn clean(&mut self) -> io::Result<()>;
-}
-
-impl Destination {
-    pub(super) fn path(&self) -> &Path {
-        match self {
-            Self::Maildir(path) | Self::Mbox(path) | Self::Files(path) => path,
-        }
-    }
-
-    /// Creates the folders that are missing, and looks whether mail can be put there: before anything is
-    /// fetched.
-    pub(super) fn prepare(&self) -> io::Result<()> {
-        match self {
-            Self::Maildir(path) => ["tmp", "new", "cur"]
-                .iter()
-                .try_for_each(|part| create(&path.join(part))),
-            Self::Files(path) => create(path),
-            Self::Mbox(path) => {
-                match path.parent() {
-                    Some(folder) if !folder.as_os_str().is_empty() => create(folder)?,
-                    Some(_) | None => writable(Path::new("."), true)?,
-                }
-                if path.is_dir() {
-                    return Err(at(path, &io::ErrorKind::IsADirectory.into()));
-                }
-                if path.try_exists()? {
-                    return writable(path, false);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    pub(super) fn default_state(&self, account: &str) -> PathBuf {
-        let account = crate::mail::file_name(super::without_port(account));
-        match self {
-            Self::Maildir(path) | Self::Files(path) => path.join(format!(".pop3-client.{account}")),
-            Self::Mbox(path) => {
-                let mut name = path.as_os_str().to_owned();
-                name.push(format!(".pop3-client.{account}"));
-                name.into()
-            }
-        }
-    }
-
-    pub(super) fn open(&self, mark: &str) -> io::Result<Box<dyn Target>> {
-        Ok(match self {
-            Self::Maildir(path) => Box::new(maildir::Maildir::new(path, mark)),
-            Self::Mbox(path) => Box::new(mbox::Mbox::new(path, mark)),
-            Self::Files(path) => Box::new(files::Files::new(path, mark)),
-        })
-    }
-}
-
-impl FromStr for Destination {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some((kind, path)) if !path.is_empty() => {
-                let path = crate::account::home(Path::new(path));
-                match kind {
-                    "maildir" => Ok(Self::Maildir(path)),
-                    "mbox" => Ok(Self::Mbox(path)),
-                    "files" => Ok(Self::Files(path)),
-                    _ => Err(format!("'{kind}' is none of maildir, mbox, files")),
-                }
-            }
-            Some(_) | None => Err("a destination is maildir:PATH, mbox:PATH or files:PATH".into()),
-        }
-    }
 }
 
 /// What tells the files of one state file from those of another that downloads to the same place, maybe at
@@ -251,27 +166,4 @@ impl LineEnds {
             out.push(b'\r');
         }
     }
-}
-
-fn create(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let mut builder = std::fs::DirBuilder::new();
-    let made = builder.recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| at(folder, &error))?;
-    writable(folder, true)
-}
-
-/// Whether this process may write there.
-fn writable(path: &Path, is_folder: bool) -> io::Result<()> {
-    use rustix::fs::{Access, access};
-    let wanted = if is_folder {
-        Access::WRITE_OK | Access::EXEC_OK
-    } else {
-        Access::READ_OK | Access::WRITE_OK
-    };
-    access(path, wanted).map_err(|error| at(path, &error.into()))
-}
-
-fn at(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
