@@ -4,7 +4,6 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use core::mem;
 use core::time::Duration;
 
 use pop3_proto::backend::{Effect, Failure, FailureKind, Login};
@@ -122,30 +121,6 @@ impl ImapBackend {
         self.clock.sought = self.clock.now;
     }
 
-    /// Every change of the link goes through here; returns the one that was left.
-    pub(super) fn enter(&mut self, link: Link) -> Link {
-        mem::replace(&mut self.link, link)
-    }
-
-    /// The opening goes on.
-    fn go_on(&mut self, to: fn(Box<Opening>) -> Link) {
-        match self.enter(Link::Down) {
-            Link::Connecting(opening) | Link::Handshake(opening) | Link::Opening(opening) => {
-                self.enter(to(opening));
-            }
-            other @ (Link::Down | Link::Ready | Link::Finished) => {
-                self.enter(other);
-            }
-        }
-    }
-
-    /// And every step of the opening.
-    pub(super) fn step(&mut self, step: Step) {
-        if let Some(opening) = self.link.opening() {
-            opening.step = step;
-        }
-    }
-
     pub(super) fn connected(&mut self) {
         if let Link::Connecting(_) = self.link {
             match self.config.security {
@@ -163,8 +138,8 @@ impl ImapBackend {
 
     pub(super) fn tls_ready(&mut self) {
         if let Link::Handshake(_) = self.link {
-            self.go_on(Link::Opening);
             self.secured();
+            self.go_on(Link::Opening);
         }
     }
 

@@ -15,6 +15,7 @@ mod login;
 mod maildrop;
 mod open;
 mod opening;
+mod phase;
 mod reading;
 mod reply;
 mod retrieve;
@@ -77,6 +78,9 @@ pub struct ImapBackend {
     effects: VecDeque<Effect<()>>,
     notes: VecDeque<Note>,
     said: Said,
+    /// The steps that it took.
+    #[cfg(test)]
+    trail: Vec<phase::Transition>,
 }
 
 /// The most notes that wait to be fetched; what comes then is left out.
@@ -110,6 +114,8 @@ impl ImapBackend {
             effects: VecDeque::new(),
             notes: VecDeque::new(),
             said: Said::default(),
+            #[cfg(test)]
+            trail: Vec::new(),
         }
     }
 

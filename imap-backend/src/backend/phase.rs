@@ -1,0 +1,376 @@
+//! Where a backend may stand between two connections, by name, and which step leads where.
+//!
+//! Owns the table of the transitions: the drawing in `docs/states.md` is made of it. A step that is not in
+//! the table fails every test that takes it; a row that nothing takes fails one that tries everything.
+
+use alloc::boxed::Box;
+use core::mem;
+
+use super::ImapBackend;
+use super::link::Link;
+use super::opening::{Opening, Step};
+use Phase::{
+    Capability, CapabilityAgain, Connecting, Down, Enable, Finished, Folder, Greeting, Handshake,
+    Login, Ready, StartTls,
+};
+
+/// A [`Link`] without its data; one that opens is at a [`Step`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Down,
+    Connecting,
+    Handshake,
+    Greeting,
+    StartTls,
+    Capability,
+    Login,
+    CapabilityAgain,
+    Enable,
+    Folder,
+    Ready,
+    Finished,
+}
+
+/// From where to where.
+pub(super) type Transition = (Phase, Phase);
+
+/// Every step that there is, and what makes a backend take it.
+pub(super) const TRANSITIONS: [(Transition, &str); 38] = [
+    (
+        (Down, Connecting),
+        "a login, or work for a connection that is gone",
+    ),
+    (
+        (Down, Finished),
+        "refused at once, lost at the login, or the session ends",
+    ),
+    ((Connecting, Handshake), "connected, and TLS comes first"),
+    ((Connecting, Greeting), "connected"),
+    ((Connecting, Down), "lost"),
+    ((Connecting, Finished), "the session ends"),
+    ((Handshake, Greeting), "TLS is there"),
+    ((Handshake, Capability), "TLS is there, by STARTTLS"),
+    ((Handshake, Down), "lost"),
+    ((Handshake, Finished), "the session ends"),
+    ((Greeting, StartTls), "it greets, and TLS is to be begun"),
+    ((Greeting, Capability), "it greets"),
+    ((Greeting, Login), "it greets with its capabilities"),
+    ((Greeting, Down), "lost"),
+    ((Greeting, Finished), "refused, or the session ends"),
+    ((StartTls, Handshake), "OK"),
+    ((StartTls, Down), "lost or refused"),
+    ((StartTls, Finished), "refused, or the session ends"),
+    ((Capability, Login), "answered"),
+    ((Capability, Down), "lost"),
+    ((Capability, Finished), "the session ends"),
+    ((Login, CapabilityAgain), "OK, and UTF-8 is wanted"),
+    ((Login, Enable), "OK, and the folder's name is in UTF-8"),
+    ((Login, Folder), "OK"),
+    ((Login, Down), "lost or refused"),
+    ((Login, Finished), "refused, or the session ends"),
+    (
+        (CapabilityAgain, Enable),
+        "answered, and the folder's name is in UTF-8",
+    ),
+    ((CapabilityAgain, Folder), "answered"),
+    ((CapabilityAgain, Down), "lost"),
+    ((CapabilityAgain, Finished), "the session ends"),
+    ((Enable, Folder), "answered"),
+    ((Enable, Down), "lost"),
+    ((Enable, Finished), "the session ends"),
+    ((Folder, Ready), "open and listed"),
+    ((Folder, Down), "lost, or another folder than before"),
+    ((Folder, Finished), "refused, or the session ends"),
+    ((Ready, Down), "lost"),
+    ((Ready, Finished), "updated, or the session ends"),
+];
+
+impl Link {
+    fn phase(&self) -> Phase {
+        match self {
+            Self::Down => Down,
+            Self::Connecting(_) => Connecting,
+            Self::Handshake(_) => Handshake,
+            Self::Opening(opening) => match opening.step {
+                Step::Greeting => Greeting,
+                Step::StartTls => StartTls,
+                Step::Capability => Capability,
+                Step::Login(_) => Login,
+                Step::CapabilityAgain => CapabilityAgain,
+                Step::Enable => Enable,
+                Step::Folder(_) => Folder,
+            },
+            Self::Ready => Ready,
+            Self::Finished => Finished,
+        }
+    }
+}
+
+impl ImapBackend {
+    /// Every change of the link goes through here; returns the one that was left.
+    pub(super) fn enter(&mut self, link: Link) -> Link {
+        let from = self.link.phase();
+        let before = mem::replace(&mut self.link, link);
+        self.went(from);
+        before
+    }
+
+    /// The opening under way goes on.
+    pub(super) fn go_on(&mut self, to: fn(Box<Opening>) -> Link) {
+        let from = self.link.phase();
+        self.link = match mem::replace(&mut self.link, Link::Down) {
+            Link::Connecting(opening) | Link::Handshake(opening) | Link::Opening(opening) => {
+                to(opening)
+            }
+            other @ (Link::Down | Link::Ready | Link::Finished) => other,
+        };
+        self.went(from);
+    }
+
+    /// And every step of the opening through here.
+    pub(super) fn step(&mut self, step: Step) {
+        let from = self.link.phase();
+        if let Some(opening) = self.link.opening() {
+            opening.step = step;
+        }
+        self.went(from);
+    }
+
+    fn went(&mut self, from: Phase) {
+        let to = self.link.phase();
+        let known = |(step, _): &(Transition, &str)| *step == (from, to);
+        debug_assert!(
+            from == to || TRANSITIONS.iter().any(known),
+            "no step leads from {from:?} to {to:?}"
+        );
+        #[cfg(test)]
+        self.trail.push((from, to));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use alloc::format;
+    use alloc::string::{String, ToString};
+    use alloc::vec::Vec;
+    use core::time::Duration;
+
+    use pop3_proto::backend::{
+        Access, Backend, Caller, Failure, Index, Open, Outcome, Part, Reply, Request, Ticket,
+    };
+    use pop3_proto::secret::Secret;
+    use pop3_proto::time::Time;
+
+    use super::*;
+    use crate::config::{Config, Security};
+
+    /// Something that may happen to a backend.
+    #[derive(Clone, Copy, Debug)]
+    enum Input {
+        Open,
+        Retrieve,
+        Update,
+        Abandon,
+        Connected,
+        TlsReady,
+        Lost,
+        Late,
+        Says(&'static str),
+        /// The answer to the oldest command.
+        Answers(&'static str),
+    }
+
+    const INPUTS: [Input; 18] = [
+        Input::Open,
+        Input::Retrieve,
+        Input::Update,
+        Input::Abandon,
+        Input::Connected,
+        Input::TlsReady,
+        Input::Lost,
+        Input::Late,
+        Input::Says("* OK [CAPABILITY IMAP4rev1 ENABLE UTF8=ACCEPT UIDPLUS] Dovecot\r\n"),
+        Input::Says("* OK hello\r\n"),
+        Input::Says("* PREAUTH hello\r\n"),
+        Input::Says("* BYE\r\n"),
+        Input::Says("* CAPABILITY IMAP4rev1 ENABLE UTF8=ACCEPT UIDPLUS\r\n"),
+        Input::Says("* 1 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* 1 FETCH (UID 2 RFC822.SIZE 3)\r\n"),
+        Input::Says("no IMAP\r\n"),
+        Input::Answers("OK x"),
+        Input::Answers("NO x"),
+        Input::Answers("OK [CAPABILITY IMAP4rev1 ENABLE UTF8=ACCEPT UIDPLUS] x"),
+    ];
+
+    /// A backend, and the commands that it sent and that are not answered.
+    struct Scene {
+        backend: ImapBackend,
+        tags: Vec<String>,
+        now: Time,
+    }
+
+    impl Scene {
+        fn put(&mut self, input: Input) {
+            let (backend, now) = (&mut self.backend, self.now);
+            match input {
+                Input::Open => backend.handle_request(now, Request::Open(open())),
+                Input::Retrieve => {
+                    let (ticket, index, part) = (Ticket(1), Index(0), Part::Whole);
+                    let request = Request::Retrieve {
+                        ticket,
+                        index,
+                        part,
+                    };
+                    backend.handle_request(now, request);
+                }
+                Input::Update => {
+                    let (deleted, retrieved) = ([Index(0)].into(), Vec::new());
+                    backend.handle_request(now, Request::Update { deleted, retrieved });
+                }
+                Input::Abandon => backend.handle_request(now, Request::Abandon),
+                Input::Connected => backend.handle_outcome(now, Outcome::Connected),
+                Input::TlsReady => backend.handle_outcome(now, Outcome::TlsReady),
+                Input::Lost => {
+                    let failure = Failure::temporary("lost");
+                    backend.handle_outcome(now, Outcome::Lost(failure));
+                }
+                Input::Late => {
+                    self.now = now + Duration::from_secs(3600);
+                    backend.handle_timeout(self.now);
+                }
+                Input::Says(text) => self.serve(text),
+                Input::Answers(text) => {
+                    if !self.tags.is_empty() {
+                        let tag = self.tags.remove(0);
+                        self.serve(&format!("{tag} {text}\r\n"));
+                    }
+                }
+            }
+            self.settle();
+        }
+
+        fn serve(&mut self, text: &str) {
+            let room = self.backend.recv_buf();
+            if room.len() >= text.len() {
+                room[..text.len()].copy_from_slice(text.as_bytes());
+                self.backend.received(self.now, text.len());
+            }
+        }
+
+        fn settle(&mut self) {
+            while !matches!(
+                self.backend.poll_reply(self.now, 1024),
+                None | Some(Reply::Body { bytes: b"", .. })
+            ) {}
+            while self.backend.poll_effect().is_some() {}
+            let sent = String::from_utf8_lossy(self.backend.transmit()).into_owned();
+            let tags = sent.lines().filter_map(|line| line.split(' ').next());
+            let tags = tags.filter(|word| word.starts_with('A'));
+            self.tags.extend(tags.map(ToString::to_string));
+            self.backend.transmitted(self.now, sent.len());
+        }
+
+        /// What decides about the next steps.
+        fn situation(&self) -> impl Ord + use<> {
+            let backend = &self.backend;
+            let opening = backend.link.as_opening();
+            let data = opening.map(|opening| match &opening.step {
+                Step::Login(login) => (opening.first, login.ahead.is_some(), false),
+                Step::Folder(folder) => (
+                    opening.first,
+                    folder.selected,
+                    folder.validity.is_some() && folder.exists > 0,
+                ),
+                Step::Greeting
+                | Step::StartTls
+                | Step::Capability
+                | Step::CapabilityAgain
+                | Step::Enable => (opening.first, false, false),
+            });
+            (
+                (backend.link.phase(), data, self.tags.len().min(3)),
+                (backend.open.is_some(), backend.bye.is_some()),
+                (backend.reading.has_work(), backend.update.is_some()),
+                (backend.maildrop.table.len(), backend.broken.is_some()),
+                backend.client.settled,
+                backend.client.capabilities().is_some(),
+            )
+        }
+    }
+
+    fn open() -> Open {
+        let password = Secret::from(&b"secret"[..]);
+        let login = pop3_proto::backend::Login::Password {
+            user: "tim".into(),
+            password,
+        };
+        Open {
+            login,
+            access: Access::ReadWrite,
+            utf8: true,
+            caller: Caller::default(),
+        }
+    }
+
+    fn play(config: &Config, inputs: &[Input]) -> Scene {
+        let mut scene = Scene {
+            backend: ImapBackend::new(config.clone().into(), None),
+            tags: Vec::new(),
+            now: Time::ZERO,
+        };
+        for input in inputs {
+            scene.put(*input);
+        }
+        scene
+    }
+
+    /// From each situation that can be told apart, everything that can happen: each step of the table is
+    /// taken, and no other.
+    #[test]
+    fn the_table_holds_the_steps_that_are_taken_and_no_others() {
+        let mut taken = BTreeSet::new();
+        for (security, folder) in [
+            (Security::Clear, "K\u{e4}se"),
+            (Security::StartTls, "INBOX"),
+            (Security::Implicit, "INBOX"),
+        ] {
+            let mut config = Config::new("imap.example.org", 143, security);
+            config.folder = folder.into();
+            let mut known = BTreeSet::new();
+            let mut next: Vec<Vec<Input>> = [Vec::new()].into();
+            while let Some(path) = next.pop() {
+                for input in INPUTS {
+                    let longer = [&path[..], &[input]].concat();
+                    let scene = play(&config, &longer);
+                    taken.extend(scene.backend.trail.iter().copied());
+                    if known.insert(scene.situation()) {
+                        next.insert(0, longer);
+                    }
+                }
+            }
+        }
+        taken.retain(|(from, to)| from != to);
+        let drawn: BTreeSet<Transition> = TRANSITIONS.iter().map(|(step, _)| *step).collect();
+        assert_eq!(taken, drawn);
+        assert_eq!(drawn.len(), TRANSITIONS.len());
+    }
+
+    #[test]
+    fn the_drawing_in_the_documentation_is_the_table() {
+        let mut drawing = "stateDiagram-v2\n    [*] --> Down\n".to_string();
+        for ((from, to), why) in TRANSITIONS {
+            drawing += &format!("    {from:?} --> {to:?}: {why}\n");
+        }
+        drawing += "    Finished --> [*]\n";
+        let document = include_str!("../../../docs/states.md");
+        let (_, after) = document
+            .split_once("## The IMAP session")
+            .unwrap_or_default();
+        let drawn = after.split("```").nth(1).unwrap_or_default();
+        assert_eq!(
+            drawn.strip_prefix("mermaid\n"),
+            Some(&*drawing),
+            "docs/states.md has to hold:\n{drawing}"
+        );
+    }
+}
