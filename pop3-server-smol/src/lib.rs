@@ -1,53 +1,6 @@
-//! pop3-server on smol's parts: sockets, timer, accept, blocking pool, signals.
+#![doc = include_str!("../README.md")]
 //!
-//! Knows nothing of POP3: it implements the traits of [`pop3_server::runtime`] and runs an executor of
-//! its own for each thread. One executor for all would wake another thread at each event, to find that
-//! there is nothing left to do; so connections stay with one thread as long as it has time for them.
-//!
-//! # Examples
-//!
-//! A server for a store of one's own, inside a runtime that runs already:
-//!
-//! ```no_run
-//! use pop3_server_smol::store::{AsyncMailbox, AsyncStore, Bytes, Entry, Index, Open, Secret, StoreError};
-//!
-//! struct Notice;
-//! struct OneMessage;
-//!
-//! const TEXT: &str = "Subject: notice\r\n\r\nThe server moves on Friday.\r\n";
-//!
-//! impl AsyncStore for Notice {
-//!     type Mailbox = OneMessage;
-//!
-//!     async fn open(&self, open: &Open) -> Result<OneMessage, StoreError> {
-//!         let secret = Secret::from(&b"guest"[..]);
-//!         if open.login.proves(&secret) { Ok(OneMessage) } else { Err(StoreError::Credentials) }
-//!     }
-//! }
-//!
-//! impl AsyncMailbox for OneMessage {
-//!     type Message = Bytes;
-//!
-//!     async fn list(&mut self) -> Result<Vec<Entry>, StoreError> {
-//!         Ok(vec![Entry { size: TEXT.len() as u64, unique_id: "notice-1".into() }])
-//!     }
-//!
-//!     async fn message(&mut self, _: Index) -> Result<Bytes, StoreError> {
-//!         Ok(Bytes::from_static(TEXT.as_bytes()))
-//!     }
-//!
-//!     async fn remove(&mut self, _: &[Index]) -> Result<(), StoreError> {
-//!         Err(StoreError::Permanent("the notice stays".into()))
-//!     }
-//! }
-//!
-//! fn main() -> std::io::Result<()> {
-//!     smol::block_on(async {
-//!         let socket = std::net::TcpListener::bind("127.0.0.1:1100")?;
-//!         pop3_server_smol::serve(socket, Notice)?.await
-//!     })
-//! }
-//! ```
+//! # More than one store
 //!
 //! [`Setup`] is for everything else: several listeners, TLS, limits, stores whose code may block, another
 //! observer, a server that has its process for itself ([`run`]).

@@ -1,53 +1,6 @@
-//! pop3-server on tokio: sockets, timer, accept, blocking pool, signals.
+#![doc = include_str!("../README.md")]
 //!
-//! Knows nothing of POP3: it implements the traits of [`pop3_server::runtime`] and starts a runtime of
-//! several threads.
-//!
-//! # Examples
-//!
-//! A server for a store of one's own, inside a runtime that runs already:
-//!
-//! ```no_run
-//! use pop3_server_tokio::store::{AsyncMailbox, AsyncStore, Bytes, Entry, Index, Open, Secret, StoreError};
-//!
-//! struct Notice;
-//! struct OneMessage;
-//!
-//! const TEXT: &str = "Subject: notice\r\n\r\nThe server moves on Friday.\r\n";
-//!
-//! impl AsyncStore for Notice {
-//!     type Mailbox = OneMessage;
-//!
-//!     async fn open(&self, open: &Open) -> Result<OneMessage, StoreError> {
-//!         let secret = Secret::from(&b"guest"[..]);
-//!         if open.login.proves(&secret) { Ok(OneMessage) } else { Err(StoreError::Credentials) }
-//!     }
-//! }
-//!
-//! impl AsyncMailbox for OneMessage {
-//!     type Message = Bytes;
-//!
-//!     async fn list(&mut self) -> Result<Vec<Entry>, StoreError> {
-//!         Ok(vec![Entry { size: TEXT.len() as u64, unique_id: "notice-1".into() }])
-//!     }
-//!
-//!     async fn message(&mut self, _: Index) -> Result<Bytes, StoreError> {
-//!         Ok(Bytes::from_static(TEXT.as_bytes()))
-//!     }
-//!
-//!     async fn remove(&mut self, _: &[Index]) -> Result<(), StoreError> {
-//!         Err(StoreError::Permanent("the notice stays".into()))
-//!     }
-//! }
-//!
-//! #[tokio::main]
-//! async fn main() -> std::io::Result<()> {
-//!     let socket = tokio::net::TcpListener::bind("127.0.0.1:1100").await?;
-//!     let serving = pop3_server_tokio::serve(socket, Notice)?;
-//!     tokio::signal::ctrl_c().await?;
-//!     serving.shut_down().await
-//! }
-//! ```
+//! # More than one store
 //!
 //! [`Setup`] is for everything else: several listeners, TLS, limits, stores whose code may block, another
 //! observer, a server that has its process for itself ([`run`]).
