@@ -56,18 +56,18 @@ impl Default for Bounds {
 pub(crate) const LIMITS: &[Row<Bounds>] = rows! { Bounds:
     /// Connections at once: in all, from one IPv4 address or IPv6 /64, into one mailbox.
     told "connections" "1000" => (limits.total),
-    /// Of these, so many that have not logged in. When they are all taken, the oldest one from the most crowded
+    /// Of these, the most that have not logged in. When they are all taken, the oldest one from the most crowded
     /// address (IPv6: network) makes room for a newcomer. Half of all, fifty at least, if it is left out.
     told "connections_before_login" "500" => (with set_strangers, show_strangers),
     told "connections_per_address" "50" => (limits.per_address),
     told "connections_per_user" "10" => (limits.per_user),
     /// How long an address (IPv6 /64) waits after a failed login until the password of its next one is looked at,
     /// right or wrong, one at a time. It doubles with every further failure, up to the second value, and so it does for
-    /// a name that is guessed from several addresses. A device that was right lately does not wait for others behind
-    /// its address. "0s" for both: nobody waits.
+    /// a name that is guessed from several addresses. A device that was right lately does not wait for others at
+    /// its address. "0s" for both: no login waits.
     "failed_login_delay" r#""2s""# => (delay.first),
     "failed_login_delay_max" r#""30s""# => (delay.most),
-    /// After so many logins without success, whatever the reason, or bad commands in a row, the connection is cut.
+    /// After this many logins without success, for any reason, or bad commands in a row, the connection is cut.
     told "failed_logins" "3" => (policy.failed_logins),
     "bad_commands_before_login" "10" => (policy.bad_commands_before_login),
     "bad_commands" "50" => (policy.bad_commands),

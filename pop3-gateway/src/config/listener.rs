@@ -89,7 +89,7 @@ pub(crate) const ROWS: &[Row<Listener>] = rows! { Listener:
     told "self_signed" r#""tls""# => (self_signed),
     /// Whether clients may log in without TLS. Left out: only if every address is loopback.
     told "allow_clear_login" "true" => (policy.clear_login),
-    /// The text behind the first +OK, without "<", ">" and a leading "[".
+    /// The text after the first +OK, without "<", ">" and a leading "[".
     "greeting" r#""POP3 ready""# => (policy.greeting),
     /// Whether USER and PASS work.
     "user_pass" "true" => (policy.user_pass),

@@ -62,7 +62,7 @@ pub(crate) const ROWS: &[Row<Upstream>] = rows! { Upstream:
     ///   "move:FOLDER"    they are moved to this folder
     ///   "seen"           they are marked \Seen and not shown again
     ///   "keyword:WORD"   they are marked with this keyword and not shown again
-    ///   "keep"           they stay, and QUIT says so; who fetches in batches until fewer come never ends
+    ///   "keep"           they stay, and QUIT says so; a client that fetches in batches until fewer come never ends
     told "delete" r#""expunge""# => (imap.delete),
     /// Whether messages that a client retrieved are marked \Seen, once it said QUIT.
     told "mark_seen" "false" => (imap.mark_seen),
@@ -77,7 +77,7 @@ pub(crate) const MORE: &[Row<Upstream>] = rows! { Upstream:
     "login" r#""auto""# => (imap.auth),
     /// Whether the gateway says what to select along with the login, without waiting for its answer: one
     /// round trip less. "auto" does so where the greeting names Dovecot or Cyrus; "always" is for other servers
-    /// that do not lose what comes behind the login, as Courier and some proxies do; "never". If it gets lost all
+    /// that do not lose what comes after the login, as Courier and some proxies do; "never". If it gets lost all
     /// the same, perhaps in a proxy, it is said again within a second, and not said so early any more.
     "pipeline_login" r#""auto""# => (imap.quirks.pipeline_login),
     /// Whether the gateway tells the server who it is (ID). A few servers want that (163.com, 126.com); where
@@ -85,7 +85,7 @@ pub(crate) const MORE: &[Row<Upstream>] = rows! { Upstream:
     "send_id" "false" => (imap.quirks.send_id),
     /// Capabilities not to use though the server announces them, such as ["LITERAL+"].
     "without" "[]" => (imap.quirks.masked_capabilities),
-    /// Whether this server is your own, so that it is told the addresses of clients (ID, XCLIENT) and its own
+    /// Whether this server is your own, so that it learns the addresses of clients (ID, XCLIENT) and its own
     /// limits for one address do not hit everybody. Dovecot wants login_trusted_networks to name the gateway.
     told "own" "false" => (imap.own),
     /// How long connecting, the TLS handshake and the greeting may take.

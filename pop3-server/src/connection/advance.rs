@@ -86,7 +86,7 @@ impl<S: Service> Connection<S> {
 
     /// Closes the client's socket, whatever is left.
     pub(super) fn close_client(&mut self) {
-        if self.client.gone() {
+        if self.client.let_go() {
             self.actions.push_back(Action::CloseClient);
         }
         self.place = None;

@@ -130,7 +130,7 @@ impl Client {
     }
 
     /// Drops pipe and phase; returns whether there is a socket to close.
-    pub(super) fn gone(&mut self) -> bool {
+    pub(super) fn let_go(&mut self) -> bool {
         self.pipe = Pipe::Plain;
         std::mem::replace(&mut self.phase, Phase::Gone) != Phase::Gone
     }
