@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use strsim::osa_distance;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
@@ -284,33 +285,10 @@ pub(crate) fn nearest<'a>(written: &str, candidates: &[&'a str]) -> Option<&'a s
     let written = plain(written);
     candidates
         .iter()
-        .map(|candidate| (distance(&written, &plain(candidate)), *candidate))
+        .map(|candidate| (osa_distance(&written, &plain(candidate)), *candidate))
         .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-}
-
-/// How many characters have to be put in, left out, replaced or swapped with their neighbour.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-                let best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-                let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-                if swapped {
-                    best.min(rows[i - 2][j - 2] + 1)
-                } else {
-                    best
-                }
-            };
-        }
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]
@@ -326,7 +304,7 @@ mod tests {
             ("", "abc", 3),
             ("lisen", "listen", 1),
         ] {
-            assert_eq!(distance(a, b), expected, "{a} {b}");
+            assert_eq!(osa_distance(a, b), expected, "{a} {b}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
+use time::{Date as Day, Month};
 use toml::de::DeValue;
 
 /// Longer spans are slips of the pen, and would overflow clocks.
@@ -175,25 +176,18 @@ impl Value for Date {
             Some(toml::value::Offset::Custom { minutes }) => i64::from(minutes),
             Some(toml::value::Offset::Z) | None => 0,
         };
-        let days = days_since_1970(date.year.into(), date.month.into(), date.day.into());
-        Ok(Self(days * 86_400 + time - minutes * 60))
+        let month = Month::try_from(date.month);
+        let day =
+            month.and_then(|month| Day::from_calendar_date(date.year.into(), month, date.day));
+        let day =
+            day.map_err(|_| BadValue::new("there is no such day", "write for example 2026-11-20"))?;
+        let midnight = day.midnight().assume_utc().unix_timestamp();
+        Ok(Self(midnight + time - minutes * 60))
     }
 
     fn show(&self) -> Json {
         json!(self.0)
     }
-}
-
-/// In the Gregorian calendar, counted in years that begin in March, so that leap days come last.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let of_year = (153 * month + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 impl Value for SocketAddr {
@@ -395,11 +389,17 @@ mod tests {
 
     #[test]
     fn days_are_counted_as_the_calendar_does() {
-        assert_eq!(days_since_1970(1970, 1, 1), 0);
-        assert_eq!(days_since_1970(2000, 2, 29), 11_016);
-        assert_eq!(days_since_1970(2000, 3, 1), 11_017);
-        assert_eq!(days_since_1970(2026, 11, 20), 20_777);
-        assert_eq!(days_since_1970(1969, 12, 31), -1);
+        let days = |text: &str| {
+            let value = DeValue::parse(text).unwrap();
+            Date::read(value.get_ref(), Path::new(""))
+                .map(|date| date.0 / 86_400)
+                .ok()
+        };
+        assert_eq!(days("1970-01-01"), Some(0));
+        assert_eq!(days("2000-02-29"), Some(11_016));
+        assert_eq!(days("2000-03-01"), Some(11_017));
+        assert_eq!(days("2026-11-20"), Some(20_777));
+        assert_eq!(days("1969-12-31"), Some(-1));
     }
 
     #[test]
