@@ -46,11 +46,14 @@ pub fn peer_at(address: &str) -> Peer {
     }
 }
 
-/// A self-signed certificate for these names in `folder`.
+/// A self-signed certificate for these names in `folder`, the same at each call.
 pub fn identity(folder: &Path, names: &[&str]) -> Identity {
     let names: Vec<String> = names.iter().map(|name| (*name).to_string()).collect();
     let place = |end| folder.join(format!("{}.{end}", names.join("_")));
     let (chain, key) = (place("crt"), place("key"));
+    if key.exists() {
+        return Identity { chain, key };
+    }
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     fs::create_dir_all(folder).unwrap();
     fs::write(&chain, made.cert.pem()).unwrap();
