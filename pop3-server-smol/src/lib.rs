@@ -14,10 +14,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 
-use async_executor::Executor;
-use async_io::block_on;
 use pop3_server::store::AsyncStore;
-use smol::channel;
+use smol::{Executor, block_on, channel};
 
 pub use net::{Accepting, Smol, SmolTimer, Tcp};
 pub use pop3_server::serving::Serving;

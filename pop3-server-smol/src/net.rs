@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use async_executor::Executor;
-use async_io::Async;
-use blocking::unblock;
-use futures_lite::{AsyncWrite, FutureExt};
 use pop3_proto::time::Time;
 use pop3_server::runtime::{Accepted, Boxed, Listener, Runtime, Stream, Timer};
+use smol::future::FutureExt;
+use smol::io::AsyncWrite;
+use smol::{Async, Executor, unblock};
 
 use crate::threads::Threads;
 
@@ -177,7 +176,7 @@ impl Listener for Accepting {
 #[derive(Debug)]
 pub struct SmolTimer {
     start: Instant,
-    set: Option<(Instant, async_io::Timer)>,
+    set: Option<(Instant, smol::Timer)>,
 }
 
 impl Timer for SmolTimer {
@@ -186,9 +185,7 @@ impl Timer for SmolTimer {
         let Some(at) = self.start.checked_add(at.since_start()) else {
             return Poll::Pending;
         };
-        let (set, timer) = self
-            .set
-            .get_or_insert_with(|| (at, async_io::Timer::at(at)));
+        let (set, timer) = self.set.get_or_insert_with(|| (at, smol::Timer::at(at)));
         if *set != at {
             *set = at;
             timer.set_at(at);

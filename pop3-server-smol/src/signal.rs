@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use async_signal::Signal as Number;
-use futures_lite::Stream;
 use pop3_server::runtime::{Signal, Signals};
+use smol::stream::Stream;
 
 /// SIGTERM, SIGINT and SIGHUP.
 #[derive(Debug)]
