@@ -8,7 +8,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, MonitorSecret, StoreKind};
+use crate::config::{Config, MonitorSecret};
+use crate::mailbox::kind;
 use pop3_server::name::DomainRule;
 
 /// The right of others to read a file.
@@ -59,11 +60,10 @@ fn secrets(config: &Config, file: Option<&Path>) -> Vec<Secret> {
         if let Some(accounts) = &store.accounts {
             add("the file of accounts", accounts);
         }
-        if let StoreKind::Sql(sql) = &store.kind {
-            match &sql.password_file {
-                Some(password) => add("the password of the database", password),
-                None => has_secrets |= has_password(sql.url.expose()),
-            }
+        match store.kind.secret() {
+            kind::Secret::File(password) => add("the password of the database", password),
+            kind::Secret::Here => has_secrets = true,
+            kind::Secret::None => {}
         }
     }
     match config.monitor.as_ref().map(|monitor| &monitor.secret) {
@@ -75,17 +75,6 @@ fn secrets(config: &Config, file: Option<&Path>) -> Vec<Secret> {
         add("the configuration with its secrets", file);
     }
     found
-}
-
-/// `scheme://user:password@host`
-fn has_password(url: &[u8]) -> bool {
-    let url = String::from_utf8_lossy(url);
-    let Some((_, rest)) = url.split_once("://") else {
-        return false;
-    };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
-    user.contains(':') || url.contains("password=")
 }
 
 /// What is wrong with the rights to a file that is there.

@@ -8,15 +8,16 @@ use std::io::{self, Write as _};
 
 use crate::config::{
     Config, ConfigError, DomainRoute, Listener, Monitor, MonitorSecret, Routing, RuntimeKind,
-    Store, StoreKind, Upstream, bounds, listener, log, upstream,
+    bounds, listener, log,
 };
 use pop3_proto::server::{ReadOnly, TlsOffer};
 use serde_json::{Value, json};
 
+use crate::mailbox::Store;
+use crate::mailbox::imap::{self, Upstream};
 use crate::probe;
 use crate::setting::row;
 use crate::setting::value::Word as _;
-use crate::stores;
 use crate::tools;
 use crate::wiring::{self, Absent, Surroundings};
 use crate::{Failure, advice, cli, descriptors, logging, print, self_signed, serve};
@@ -114,7 +115,9 @@ fn verify(config: &Config) -> Result<(RuntimeKind, Warnings), Failure> {
     let mut warnings = Warnings::new();
     for store in &config.stores {
         let of = format!("store {:?}", store.name);
-        let told = stores::verify(store)
+        let told = store
+            .kind
+            .check(store)
             .map_err(|error| Failure::configuration(format!("{of}: {error}")))?;
         warnings.extend(told.into_iter().map(|told| (Some(of.clone()), told)));
     }
@@ -156,11 +159,11 @@ fn as_text(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> String
         config
             .upstreams
             .iter()
-            .map(|upstream| ("upstream", upstream_text(upstream))),
+            .map(|upstream| ("upstream", upstream.told())),
     );
     for store in &config.stores {
-        rows.push(("store", store_text(store)));
-        if let Some(told) = stores::unique_ids(store) {
+        rows.push(("store", store.told()));
+        if let Some(told) = store.kind.unique_ids() {
             rows.push(("unique-ids", format!("of {}: {told}", store.name)));
         }
     }
@@ -254,58 +257,6 @@ fn listener_text(listener: &Listener) -> String {
     }
 }
 
-fn upstream_text(upstream: &Upstream) -> String {
-    let trust = match (&upstream.ca_file, upstream.certificate_sha256.as_slice()) {
-        (Some(file), _) => format!(", trusting {}", file.display()),
-        (None, []) => String::new(),
-        (None, [one]) => format!(", trusting exactly {one}"),
-        (None, several) => format!(", trusting exactly {} certificates", several.len()),
-    };
-    let own = if upstream.imap.own {
-        ", own: told where clients connect from, which Dovecot believes of its login_trusted_networks"
-    } else {
-        ""
-    };
-    format!(
-        "{} at {}{trust}: folder {}, delete = {}{own}",
-        upstream.name,
-        upstream.url(),
-        upstream.imap.folder,
-        upstream.delete()
-    )
-}
-
-fn store_text(store: &Store) -> String {
-    let accounts = match &store.accounts {
-        Some(file) => format!("accounts in {}", file.display()),
-        None => "accounts in the database".into(),
-    };
-    let name = &store.name;
-    match &store.kind {
-        StoreKind::Files(files) => {
-            let kind = if files.plain { "directory" } else { "Maildir" };
-            let each = if files.each {
-                " for each account in"
-            } else {
-                ""
-            };
-            let (path, delete) = (files.shown_path(), &files.delete);
-            let path = path.display();
-            format!("{name}: {kind}{each} {path}, {accounts}, delete = {delete}")
-        }
-        StoreKind::List(messages) => {
-            format!("{name}: list of {} messages, {accounts}", messages.len())
-        }
-        StoreKind::Sql(sql) => {
-            let tables = match sql.queries {
-                Some(_) => "tables of your own",
-                None => "the tool's own tables",
-            };
-            format!("{name}: database, {tables}, {accounts}")
-        }
-    }
-}
-
 fn monitor_text(monitor: &Monitor) -> String {
     let secret = match &monitor.secret {
         MonitorSecret::Here(_) => "secret in the configuration".to_owned(),
@@ -358,23 +309,17 @@ fn as_json(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> Value 
         told
     };
     let upstream = |upstream: &Upstream| {
-        let mut all = row::told(upstream::ROWS, upstream);
-        all.append(&mut row::told(upstream::MORE, upstream));
+        let mut all = row::told(imap::ROWS, upstream);
+        all.append(&mut row::told(imap::MORE, upstream));
         all
     };
     let store = |store: &Store| {
-        let (kind, path) = match &store.kind {
-            StoreKind::Files(files) if files.plain => ("directory", Some(files.shown_path())),
-            StoreKind::Files(files) => ("maildir", Some(files.shown_path())),
-            StoreKind::List(_) => ("list", None),
-            StoreKind::Sql(_) => ("sql", None),
-        };
         json!({
             "name": store.name,
-            "kind": kind,
-            "path": path,
+            "kind": store.kind.word(),
+            "path": store.kind.path(),
             "accounts": store.accounts,
-            "unique_ids": stores::unique_ids(store),
+            "unique_ids": store.kind.unique_ids(),
         })
     };
     let route = |(who, to): (String, String)| json!({ "who": who, "to": to });

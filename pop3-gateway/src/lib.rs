@@ -14,7 +14,8 @@
 //! | `setting` | how a setting is written, read and shown |
 //! | [`wiring`] | from the configuration to what runs |
 //! | [`service`], [`served`], [`budget`] | the backend of a login |
-//! | [`stores`], [`listed`], [`monitor`], [`compose`] | mailboxes that are kept here |
+//! | [`mailbox`] | kinds of mailboxes, one file each |
+//! | [`listed`], [`monitor`], [`compose`] | mail that is made here |
 //! | [`tools`] | accounts and messages of stores |
 //! | [`transcript`], [`logging`], [`queue`] | what is written down |
 //! | [`descriptors`] | how many files and sockets the process may have open |
@@ -35,6 +36,7 @@ pub mod demo;
 pub mod descriptors;
 pub mod listed;
 pub mod logging;
+pub mod mailbox;
 pub mod monitor;
 pub mod probe;
 pub mod queue;
@@ -43,7 +45,6 @@ pub mod serve;
 pub mod served;
 pub mod service;
 mod setting;
-pub mod stores;
 pub mod tools;
 pub mod transcript;
 pub mod wiring;

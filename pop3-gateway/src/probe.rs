@@ -24,8 +24,9 @@ use pop3_server::settings::Settings;
 use pop3_server::setup::Setup;
 
 use crate::Failure;
+use crate::mailbox::imap::Ready;
 use crate::served::Served;
-use crate::service::{Gateway, Upstream};
+use crate::service::Gateway;
 
 /// No answer takes longer; the timeouts of the configuration are shorter.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -42,7 +43,7 @@ pub struct Found {
 }
 
 /// Connects to an upstream as a login would, and hangs up before anybody's name is said.
-pub fn connect(upstream: &Arc<Upstream>, runtime: RuntimeKind) -> Result<Found, Failure> {
+pub fn connect(upstream: &Arc<Ready>, runtime: RuntimeKind) -> Result<Found, Failure> {
     let upstream = Arc::clone(upstream);
     let tls = upstream.tls.clone();
     let name = upstream.imap.server_name.clone();

@@ -15,7 +15,6 @@ use pop3_server::transcript::TranscriptSink;
 
 use crate::service::Gateway;
 use crate::setting::value::Word as _;
-use crate::stores;
 use crate::transcript::{Bound as TranscriptBound, Folder, Recorder};
 use crate::wiring::{self, Absent, Surroundings};
 use crate::{Failure, advice, cli, descriptors, logging};
@@ -60,7 +59,7 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
         let name = &store.name;
         tracing::info!(store = name, "serving");
         // a disk may be mounted and a database started later
-        match stores::verify(store) {
+        match store.kind.check(store) {
             Ok(advice) => advice
                 .iter()
                 .for_each(|told| tracing::warn!(store = name, "{told}")),

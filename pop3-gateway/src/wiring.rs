@@ -5,24 +5,24 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::config::{Config, Listener, MonitorSecret, Upstream as UpstreamConfig};
+use crate::config::{Config, Listener, MonitorSecret};
 use imap_backend::{BrokenMessages, Learned, Memory};
-use local_accounts::{Verifier, VerifierConfig};
 use pop3_proto::backend::Endpoint;
 use pop3_proto::secret::Secret;
 use pop3_server::name::Rewrite;
 use pop3_server::route::Routes;
 use pop3_server::settings::Settings;
-use pop3_server::tls::{ServerTls, UpstreamTls};
+use pop3_server::tls::ServerTls;
 use pop3_server::transcript::TranscriptSink;
 
 use crate::budget::Budget;
+use crate::mailbox::imap::{Ready, Upstream};
+use crate::mailbox::kind::{Passwords, Place, Problem, Shared, Store};
 use crate::monitor::{self, Monitor};
 use crate::self_signed;
-use crate::service::{Gateway, Place, Target, Upstream, offers_digests};
-use crate::stores::{self, Problem};
+use crate::service::{Gateway, Target, offers_digests};
 
 /// Something that the configuration names cannot be used.
 #[derive(Debug)]
@@ -61,8 +61,8 @@ pub struct Surroundings {
     pub learned: Lessons,
     /// The messages that upstreams could not send.
     pub broken: Arc<Mutex<BrokenMessages>>,
-    /// What checks the passwords of stores; made when it is needed first.
-    pub verifier: Arc<OnceLock<Arc<Verifier>>>,
+    /// What checks the passwords of stores.
+    pub passwords: Passwords,
 }
 
 /// What was learned of each upstream that is configured, by its place and name.
@@ -71,14 +71,14 @@ pub struct Lessons(Arc<Mutex<HashMap<(String, Endpoint), Learned>>>);
 
 impl Lessons {
     /// Those of one upstream, the same ones at each call.
-    fn of(&self, upstream: &UpstreamConfig) -> Learned {
+    fn of(&self, upstream: &Upstream) -> Learned {
         let place = (upstream.name.clone(), upstream.imap.endpoint.clone());
         let mut lessons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lessons.entry(place).or_default().clone()
     }
 
     /// Forgets upstreams that are not configured any more.
-    fn keep(&self, upstreams: &[UpstreamConfig]) {
+    fn keep(&self, upstreams: &[Upstream]) {
         let named = |(name, place): &(String, Endpoint)| {
             upstreams
                 .iter()
@@ -86,17 +86,6 @@ impl Lessons {
         };
         let mut lessons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lessons.retain(|place, _| named(place));
-    }
-}
-
-impl Surroundings {
-    fn verifier(&self) -> Result<Arc<Verifier>, WiringError> {
-        if let Some(verifier) = self.verifier.get() {
-            return Ok(Arc::clone(verifier));
-        }
-        let made = Verifier::new(VerifierConfig::default())
-            .map_err(|error| WiringError::new("stores".into(), error))?;
-        Ok(Arc::clone(self.verifier.get_or_init(|| Arc::new(made))))
     }
 }
 
@@ -110,7 +99,7 @@ pub enum Absent {
 }
 
 /// What serves logins, and every upstream in the order of the configuration, to try them out.
-pub fn ready(config: &Config) -> Result<(Vec<Arc<Upstream>>, Arc<Gateway>), WiringError> {
+pub fn ready(config: &Config) -> Result<(Vec<Arc<Ready>>, Arc<Gateway>), WiringError> {
     gateway(config, &Surroundings::default(), Absent::Leave)
 }
 
@@ -118,24 +107,24 @@ fn gateway(
     config: &Config,
     surroundings: &Surroundings,
     absent: Absent,
-) -> Result<(Vec<Arc<Upstream>>, Arc<Gateway>), WiringError> {
-    let mut places = upstreams(config, &surroundings.learned)?;
-    let upstreams = config
-        .upstreams
-        .iter()
-        .filter_map(|own| match places.get(own.name.as_str()) {
-            Some(Place::Upstream(upstream)) => Some(Arc::clone(upstream)),
-            Some(Place::Store(_)) | None => None,
-        });
-    let upstreams = upstreams.collect();
-    places.extend(stores(config, surroundings)?);
+) -> Result<(Vec<Arc<Ready>>, Arc<Gateway>), WiringError> {
+    let upstreams = upstreams(config, &surroundings.learned)?;
+    let mut places = stores(config, surroundings)?;
+    places.extend(
+        upstreams
+            .iter()
+            .map(|own| Arc::clone(own) as Arc<dyn Place>),
+    );
+    let read_ahead_total = config.bounds.read_ahead_total;
     let gateway = Gateway {
         names: config.routing.names.clone(),
         routes: routes(config, &places),
         monitor: monitor(config, absent)?,
-        budget: surroundings.budget.clone(),
-        broken: Arc::clone(&surroundings.broken) as Arc<dyn Memory>,
-        read_ahead_total: usize::try_from(config.bounds.read_ahead_total).unwrap_or(usize::MAX),
+        shared: Shared {
+            budget: surroundings.budget.clone(),
+            broken: Arc::clone(&surroundings.broken) as Arc<dyn Memory>,
+            read_ahead_total: usize::try_from(read_ahead_total).unwrap_or(usize::MAX),
+        },
     };
     Ok((upstreams, Arc::new(gateway)))
 }
@@ -169,27 +158,8 @@ fn warn_of_digests(listener: &Listener, gateway: &Gateway) {
     if !offers_digests(&listener.policy) {
         return;
     }
-    let listener = &listener.name;
-    match gateway.without_secrets() {
-        None => {}
-        Some(Place::Upstream(upstream)) => {
-            let upstream = &upstream.name;
-            tracing::warn!(
-                listener,
-                upstream,
-                "APOP and CRAM-MD5 are not offered, because they need the password, which only the upstream holds; \
-                 leave apop and CRAM-MD5 out"
-            );
-        }
-        Some(Place::Store(store)) => {
-            let (store, remedy) = (&store.name, store.secrets.remedy());
-            tracing::warn!(
-                listener,
-                store,
-                "APOP and CRAM-MD5 are not offered, because they work only for accounts whose secret is stored as \
-                 it is, and {remedy}; or leave apop and CRAM-MD5 out"
-            );
-        }
+    if let Some(place) = gateway.without_secrets() {
+        place.warn_of_digests(&listener.name);
     }
 }
 
@@ -230,46 +200,29 @@ fn names(addresses: &[SocketAddr]) -> Vec<String> {
     names
 }
 
-fn upstreams<'c>(
-    config: &'c Config,
-    lessons: &Lessons,
-) -> Result<HashMap<&'c str, Place>, WiringError> {
+/// The upstreams that are configured, in their order.
+fn upstreams(config: &Config, lessons: &Lessons) -> Result<Vec<Arc<Ready>>, WiringError> {
     lessons.keep(&config.upstreams);
-    let upstream = |upstream: &UpstreamConfig| {
-        let tls = upstream.trust().map(|trust| UpstreamTls::load(&trust));
-        let tls = tls
-            .transpose()
-            .map_err(|cause| WiringError::new(format!("upstream {:?}", upstream.name), cause))?;
-        Ok(Place::Upstream(Arc::new(Upstream {
-            name: upstream.name.clone(),
-            imap: Arc::new(imap_backend::Config {
-                learned: lessons.of(upstream),
-                ..upstream.imap.clone()
-            }),
-            tls: tls.map(Arc::new),
-        })))
+    let open = |own: &Upstream| {
+        own.open(lessons.of(own))
+            .map(Arc::new)
+            .map_err(|cause| WiringError::new(format!("upstream {:?}", own.name), cause))
     };
-    config
-        .upstreams
-        .iter()
-        .map(|own| Ok((own.name.as_str(), upstream(own)?)))
-        .collect()
+    config.upstreams.iter().map(open).collect()
 }
 
-fn stores<'c>(
-    config: &'c Config,
+fn stores(
+    config: &Config,
     surroundings: &Surroundings,
-) -> Result<HashMap<&'c str, Place>, WiringError> {
-    let digests = config
-        .listeners
-        .iter()
-        .any(|listener| offers_digests(&listener.policy));
-    let store = |own: &'c crate::config::Store| {
-        let store = stores::store(own, &surroundings.verifier()?, digests)
-            .map_err(|cause| WiringError::new(format!("store {:?}", own.name), cause))?;
-        Ok((own.name.as_str(), Place::Store(Arc::new(store))))
+) -> Result<Vec<Arc<dyn Place>>, WiringError> {
+    let mut listeners = config.listeners.iter();
+    let digests = listeners.any(|listener| offers_digests(&listener.policy));
+    let open = |own: &Store| {
+        own.kind
+            .open(own, &surroundings.passwords, digests)
+            .map_err(|cause| WiringError::new(format!("store {:?}", own.name), cause))
     };
-    config.stores.iter().map(store).collect()
+    config.stores.iter().map(open).collect()
 }
 
 fn monitor(config: &Config, absent: Absent) -> Result<Option<Arc<Monitor>>, WiringError> {
@@ -289,11 +242,11 @@ fn monitor(config: &Config, absent: Absent) -> Result<Option<Arc<Monitor>>, Wiri
 }
 
 /// The configuration names only places that exist; a route to another would lead nowhere.
-fn routes(config: &Config, places: &HashMap<&str, Place>) -> Routes<Target> {
+fn routes(config: &Config, places: &[Arc<dyn Place>]) -> Routes<Target> {
     let routing = &config.routing;
     let target = |name: &String, rewrite: Option<&Rewrite>, user: Option<&String>| {
         Some(Target {
-            place: places.get(name.as_str())?.clone(),
+            place: Arc::clone(places.iter().find(|place| place.name() == name)?),
             user: user.cloned(),
             rewrite: rewrite
                 .or_else(|| config.rewrite_of(name))

@@ -367,7 +367,7 @@ fn w062_check_refuses_a_template_with_an_unknown_field() {
         fs::create_dir(place.path("mail")).unwrap();
         let (good, text) = check(&place);
         assert!(
-            !good && text.contains(told) && text.contains("store \"a\""),
+            !good && text.contains(told) && text.contains("store[1]."),
             "{text}"
         );
     }

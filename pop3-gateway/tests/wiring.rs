@@ -191,7 +191,7 @@ fn read_ahead_has_a_bound_for_all_sessions() {
         encrypted: false,
     };
     let total = 300 << 10;
-    let left = || settings.service.budget.take(total, total).octets() >> 10;
+    let left = || settings.service.shared.budget.take(total, total).octets() >> 10;
     let begin = || settings.service.route(&login, &peer).unwrap().backend;
     assert_eq!(left(), 300);
     let first = begin();

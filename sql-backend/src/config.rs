@@ -11,6 +11,7 @@ use pop3_proto::secret::Secret;
 use crate::template::Template;
 
 /// A store in a database.
+#[derive(Clone)]
 pub struct Config {
     /// Where the database is.
     pub database: DatabaseUrl,

@@ -5,7 +5,12 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::{Bounds, Listener, Log, Upstream, bounds, listener, log, upstream};
+use super::{Bounds, Listener, Log, bounds, listener, log};
+#[cfg(feature = "maildir")]
+use crate::mailbox::files::{self, Files};
+use crate::mailbox::imap::{self, Upstream};
+#[cfg(feature = "sql")]
+use crate::mailbox::sql::{self, Sql};
 use crate::setting::Row;
 
 const EXAMPLE: &str = include_str!("../../../pop3-gateway.example.toml");
@@ -44,9 +49,17 @@ fn the_example_says_what_the_rows_say() {
         "certificate_sha256",
         "server_name",
     ];
-    shown(upstream::ROWS, || Upstream::new("main"), &own);
-    shown(upstream::MORE, || Upstream::new("main"), &[]);
+    shown(imap::ROWS, || Upstream::new("main"), &own);
+    shown(imap::MORE, || Upstream::new("main"), &[]);
     shown(bounds::LIMITS, Bounds::default, &[]);
     shown(bounds::TIMERS, Bounds::default, &[]);
     shown(log::ROWS, Log::default, &[]);
+    #[cfg(feature = "maildir")]
+    {
+        shown(files::ROWS, Files::new, &[]);
+        shown(files::MAILDIR, Files::new, &[]);
+        shown(files::DIRECTORY, Files::new, &["suffix"]);
+    }
+    #[cfg(feature = "sql")]
+    shown(sql::ROWS, || Sql::new(""), &["password_file"]);
 }

@@ -8,8 +8,8 @@ use pop3_server::tls::Identity;
 use toml::de::DeValue;
 
 use super::listener::{self, Listener, collision};
-use super::upstream::{self, Upstream};
 use super::{Bounds, Config, Log, Routing};
+use crate::mailbox::imap::{self, Upstream};
 use crate::setting::error::{Origin, Problem};
 use crate::setting::names::Domain;
 use crate::setting::row;
@@ -123,8 +123,8 @@ impl Flags {
             ("delete", self.delete.as_deref()),
             ("read_ahead", self.read_ahead.as_deref()),
         ];
-        row::typed(upstream::ROWS, &mut upstream, &rows)?;
-        row::typed(upstream::MORE, &mut upstream, &rows)?;
+        row::typed(imap::ROWS, &mut upstream, &rows)?;
+        row::typed(imap::MORE, &mut upstream, &rows)?;
         let named = |text: &String| parse("certificate_sha256", text);
         let named: Result<_, _> = self.certificate_sha256.iter().map(named).collect();
         upstream.certificate_sha256 = named?;
@@ -133,11 +133,14 @@ impl Flags {
         if let Some(rule) = read("user_domain", self.user_domain.as_deref())? {
             upstream.rewrite.domain = rule;
         }
-        let imap = &mut upstream.imap;
-        imap.own = self.own;
-        imap.mark_seen = self.mark_seen;
-        imap.quirks.send_id = self.send_id;
-        imap.quirks.masked_capabilities.clone_from(&self.without);
+        let settings = &mut upstream.imap;
+        settings.own = self.own;
+        settings.mark_seen = self.mark_seen;
+        settings.quirks.send_id = self.send_id;
+        settings
+            .quirks
+            .masked_capabilities
+            .clone_from(&self.without);
         upstream.check(Origin::Flags)?;
         Ok(upstream)
     }

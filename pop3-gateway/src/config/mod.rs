@@ -38,10 +38,6 @@ pub(crate) mod listener;
 pub(crate) mod log;
 mod monitor;
 mod routing;
-mod sql;
-mod store;
-pub(crate) mod upstream;
-mod url;
 
 use std::path::{Path, PathBuf};
 
@@ -52,11 +48,9 @@ pub use listener::Listener;
 pub use log::{Log, LogFormat, LogLevel};
 pub use monitor::{Monitor, MonitorSecret};
 pub use routing::{DomainRoute, Routing, UserRoute};
-pub use sql::{SqlQueries, SqlStore, SqlTemplate};
-pub use store::{FileDeletion, FileStore, ListedMessage, Store, StoreKind};
-pub use upstream::Upstream;
-pub use url::{UpstreamUrl, UrlError};
 
+use crate::mailbox::Store;
+use crate::mailbox::imap::Upstream;
 use crate::setting::document::{self, Table};
 use crate::setting::error::{Fault, Problem};
 use crate::setting::value::Word;
@@ -68,7 +62,7 @@ use routing::Targets;
 const MAX_FILE: u64 = 16 << 20;
 
 /// Everything that the operator decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// What drives the sockets, if the operator said so.
     pub runtime: Option<RuntimeKind>,

@@ -4,7 +4,7 @@
 //! with other keys in it is refused, with the nearest known key as a suggestion. So the keys are
 //! named once, where they are read. Values that cannot be read are noted, and told by `finish` together.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use strsim::osa_distance;
 use toml::Spanned;
@@ -74,14 +74,6 @@ impl<'d> Table<'d> {
         Ok(self.note(key, value.span().start, read))
     }
 
-    /// Puts the value of the key, if the key is there, in the place of the default.
-    pub(crate) fn set<T: Value>(&mut self, key: &'static str, place: &mut T) -> Result<(), Fault> {
-        if let Some(value) = self.get(key)? {
-            *place = value;
-        }
-        Ok(())
-    }
-
     /// Reads the settings of these rows, where the keys are there. Those that cannot be read stay as they are,
     /// and [`finish`](Self::finish) tells of them.
     pub(crate) fn rows<S>(&mut self, rows: &[Row<S>], section: &mut S) {
@@ -91,25 +83,6 @@ impl<'d> Table<'d> {
                 self.note(row.key, value.span().start, set);
             }
         }
-    }
-
-    /// A path that may have fields in braces: the folder that is the same for all, and what comes below it.
-    pub(crate) fn get_template(
-        &mut self,
-        key: &'static str,
-    ) -> Result<Option<(PathBuf, Option<String>)>, Fault> {
-        let Some(path) = self.get::<PathBuf>(key)? else {
-            return Ok(None);
-        };
-        // the folder of the configuration may have braces in its own name
-        let written: Option<String> = self.get(key)?;
-        let written = written.unwrap_or_default();
-        let Some(brace) = written.find(['{', '}']) else {
-            return Ok(Some((path, None)));
-        };
-        let start = written[..brace].rfind('/').map_or(0, |slash| slash + 1);
-        let (root, below) = written.split_at(start);
-        Ok(Some((self.base.join(root), Some(below.to_owned()))))
     }
 
     /// The table `[key]`.

@@ -241,13 +241,7 @@ pub(crate) trait Word: Copy + PartialEq + 'static {
             .iter()
             .find(|(word, _)| *word == text)
             .map_or_else(
-                || {
-                    let known = Self::WORDS.iter().map(|(word, _)| *word);
-                    Err(BadValue::new(
-                        format!("{text:?} is not known here"),
-                        one_of(known),
-                    ))
-                },
+                || Err(not_known(text, Self::WORDS.iter().map(|(word, _)| *word))),
                 |(_, meaning)| Ok(*meaning),
             )
     }
@@ -261,6 +255,11 @@ impl<T: Word> Value for T {
     fn show(&self) -> Json {
         json!(self.word())
     }
+}
+
+/// A word that is none of these.
+pub(crate) fn not_known<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> BadValue {
+    BadValue::new(format!("{text:?} is not known here"), one_of(words))
 }
 
 /// `write "a", "b" or "c"`

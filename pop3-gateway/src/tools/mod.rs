@@ -7,7 +7,8 @@ mod accounts;
 mod messages;
 mod password;
 
-use crate::config::{Config, Store, StoreKind};
+use crate::config::Config;
+use crate::mailbox::Store;
 use pop3_proto::secret::Secret;
 use serde_json::json;
 
@@ -72,7 +73,7 @@ pub fn message(command: Message) -> Result<(), Failure> {
             } else if !unchecked {
                 input = input.checked()?;
             }
-            let unique_id = messages::add(&found, &user, input.octets)?;
+            let unique_id = found.kind.tools().add(&found, &user, input.octets)?;
             match store.json {
                 true => print(format!("{}\n", json!({ "unique_id": unique_id })).as_bytes()),
                 false => print(format!("{unique_id}\n").as_bytes()),
@@ -103,13 +104,7 @@ pub fn message(command: Message) -> Result<(), Failure> {
 pub fn store(command: &StoreCommand) -> Result<(), Failure> {
     let StoreCommand::Migrate { store } = command;
     let found = find(store)?;
-    let StoreKind::Sql(sql) = &found.kind else {
-        let name = &found.name;
-        return Err(Failure::configuration(format!(
-            "store {name:?} is no database"
-        )));
-    };
-    sql::migrate(&found, sql)?;
+    found.kind.tools().migrate(&found)?;
     match store.json {
         true => print(format!("{}\n", json!({ "store": found.name })).as_bytes()),
         false => Ok(()),
@@ -154,56 +149,5 @@ fn done(store: &StoreName, user: &str) -> Result<(), Failure> {
     match store.json {
         true => print(format!("{}\n", json!({ "account": user })).as_bytes()),
         false => Ok(()),
-    }
-}
-
-#[cfg(feature = "sql")]
-mod sql {
-    use crate::config::{SqlStore, Store};
-    use sql_backend::{SqlError, SqlStore as Database};
-
-    use crate::Failure;
-
-    pub(super) fn migrate(own: &Store, sql: &SqlStore) -> Result<(), Failure> {
-        ask(own, sql, async |store: &Database| store.migrate().await)
-    }
-
-    /// Asks the database, and tells failures apart by their exit codes.
-    pub(super) fn ask<T>(
-        own: &Store,
-        sql: &SqlStore,
-        question: impl AsyncFnOnce(&Database) -> Result<T, SqlError>,
-    ) -> Result<T, Failure> {
-        let answer = crate::stores::sql::ask(own, sql, question).map_err(Failure::configuration)?;
-        answer.map_err(|error| match error {
-            SqlError::AccountExists(_) | SqlError::NoAccount(_) => Failure::presence(error),
-            SqlError::Url(_)
-            | SqlError::Config { .. }
-            | SqlError::BadName(_)
-            | SqlError::NotOwnTables => Failure::configuration(error),
-            SqlError::Schema(_)
-            | SqlError::Unavailable(_)
-            | SqlError::Refused(_)
-            | SqlError::Credential(_)
-            | SqlError::Input(_)
-            | _ => Failure::running(error),
-        })
-    }
-}
-
-#[cfg(not(feature = "sql"))]
-mod sql {
-    use crate::config::{SqlStore, Store};
-
-    use crate::Failure;
-
-    pub(super) fn migrate(_: &Store, _: &SqlStore) -> Result<(), Failure> {
-        Err(missing())
-    }
-
-    pub(super) fn missing() -> Failure {
-        Failure::configuration(
-            "this pop3-gateway was built without databases; build it with --features sql",
-        )
     }
 }

@@ -1,14 +1,26 @@
 //! Stores of the gateway itself.
 
+use std::any::Any;
 use std::path::Path;
 use std::time::Duration;
 
-use pop3_gateway::config::{FileDeletion, ListedMessage, StoreKind};
+use maildir_backend::{Deletion, Layout, Missing, Template, Users};
+use pop3_gateway::mailbox::Store;
+use pop3_gateway::mailbox::files::Files;
+use pop3_gateway::mailbox::list::{List, ListedMessage};
+use pop3_gateway::mailbox::sql::Sql;
+use sql_backend::Maildrops;
 
 use super::{LISTENER, UPSTREAM, error, error_with, parse};
 
 const STORE: &str =
     "[[store]]\nname = \"local\"\nkind = \"maildir\"\npath = \"mail\"\naccounts = \"users\"\n";
+
+/// The kind of a store, as the one that it must be.
+fn kind<K: Any>(store: &Store) -> &K {
+    let kind: &dyn Any = &*store.kind;
+    kind.downcast_ref().unwrap()
+}
 
 #[test]
 fn a_store_is_enough_and_takes_everybody() {
@@ -17,12 +29,11 @@ fn a_store_is_enough_and_takes_everybody() {
     assert_eq!(config.routing.default.as_deref(), Some("local"));
     let store = &config.stores[0];
     assert_eq!(store.accounts.as_deref(), Some(Path::new("/etc/users")));
-    let StoreKind::Files(files) = &store.kind else {
-        panic!("{store:?}")
-    };
-    assert_eq!(files.path, Path::new("/etc/mail"));
-    assert!(!files.plain && !files.each && files.lock && !files.follow_links && !files.mark_seen);
-    assert_eq!(files.delete, FileDeletion::Remove);
+    let files = &kind::<Files>(store).config;
+    assert_eq!(files.root, Path::new("/etc/mail"));
+    assert_eq!((files.layout, &files.users), (Layout::Maildir, &Users::One));
+    assert!(files.lock && !files.follow_links && !files.mark_seen);
+    assert_eq!(files.deletion, Deletion::Remove);
 }
 
 #[test]
@@ -48,26 +59,26 @@ fn every_key_of_a_store_is_heard() {
          [routing.user]\nscan = \"scans\"\nnote = {{ store = \"notes\", user = \"n\" }}\n"
     ))
     .unwrap();
-    let kinds: Vec<_> = config.stores.iter().map(|store| &store.kind).collect();
-    let [
-        StoreKind::Files(local),
-        StoreKind::Files(scans),
-        StoreKind::List(notes),
-        StoreKind::Sql(db),
-    ] = kinds[..]
-    else {
-        panic!("{kinds:?}")
+    let [local, scans, notes, db] = &config.stores[..] else {
+        panic!("{:?}", config.stores)
     };
-    assert!(local.each && local.missing_is_empty && local.mark_seen && local.follow_links);
-    assert_eq!(local.delete, FileDeletion::Move(".Trash".into()));
-    assert!(!local.lock && scans.plain && scans.suffixes == [".eml"]);
+    let (local, scans) = (&kind::<Files>(local).config, &kind::<Files>(scans).config);
+    let subfolder = Some("Maildir".into());
+    assert_eq!(local.users, Users::Each { subfolder });
+    assert_eq!(local.missing, Missing::Empty);
+    assert!(local.mark_seen && local.follow_links && !local.lock);
+    assert_eq!(local.deletion, Deletion::Move(".Trash".into()));
+    assert!(scans.layout == Layout::Directory && scans.suffixes == [".eml"]);
     assert_eq!(scans.settle, Duration::from_secs(5));
+    let List(notes) = kind(notes);
     assert_eq!(notes[0], ListedMessage::File("/etc/a.eml".into()));
     assert!(matches!(
         &notes[1],
         ListedMessage::Text { date: 86_400, .. }
     ));
-    let queries = db.queries.as_ref().unwrap();
+    let Maildrops::Queries(queries) = &kind::<Sql>(db).config.maildrops else {
+        panic!("{db:?}")
+    };
     assert_eq!(queries.delete, ["delete 4"]);
     let template = queries.template.as_ref().unwrap();
     assert_eq!(
@@ -254,18 +265,23 @@ fn w062_a_path_with_fields_begins_below_the_folder_that_all_share() {
         ),
         ("mail/u-{user}", "/etc/mail/", "u-{user}"),
         ("{user}/Maildir", "/etc/", "{user}/Maildir"),
-        ("/srv/a}b", "/srv/", "a}b"),
     ] {
         let config = parse(&format!(
             "{LISTENER}[[store]]\nname = \"a\"\nkind = \"maildir\"\naccounts = \"u\"\npath = \"{path}\"\n"
         ))
         .unwrap();
-        let StoreKind::Files(files) = &config.stores[0].kind else {
-            panic!("{config:?}")
-        };
-        assert!(files.each && files.path == Path::new(root), "{files:?}");
-        assert_eq!(files.template.as_deref(), Some(below));
+        let files = &kind::<Files>(&config.stores[0]).config;
+        assert_eq!(files.root, Path::new(root));
+        assert_eq!(
+            files.users,
+            Users::Template(Template::parse(below).unwrap())
+        );
     }
+    let odd = error(&format!(
+        "{LISTENER}[[store]]\nname = \"a\"\nkind = \"maildir\"\naccounts = \"u\"\npath = \"/srv/a}}b\"\n"
+    ));
+    let reason = Template::parse("a}b").unwrap_err();
+    assert_eq!(odd, format!("/etc/g.toml:7:1: store[1].path: {reason}"));
 }
 
 #[test]
@@ -284,9 +300,7 @@ fn w063_suffixes_and_texts_are_one_or_several() {
             "{LISTENER}[[store]]\nname = \"a\"\nkind = \"directory\"\naccounts = \"u\"\npath = \"x\"\n{lines}"
         ))
         .unwrap();
-        let StoreKind::Files(files) = &config.stores[0].kind else {
-            panic!("{config:?}")
-        };
+        let files = &kind::<Files>(&config.stores[0]).config;
         assert_eq!(
             (&files.suffixes[..], &files.texts[..]),
             (

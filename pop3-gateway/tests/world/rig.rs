@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use imap_backend::{Config, Security};
 use pop3_gateway::budget::Budget;
-use pop3_gateway::service::{Gateway, Target, Upstream};
+use pop3_gateway::mailbox::imap::Ready;
+use pop3_gateway::mailbox::kind::Shared;
+use pop3_gateway::service::{Gateway, Target};
 use pop3_proto::server::{Policy, TlsOffer};
 use pop3_server::limit::Limits;
 use pop3_server::name::{Names, Rewrite};
@@ -330,7 +332,7 @@ fn settings(imap: Config, policy: Policy) -> Settings<Gateway> {
         Security::Clear => None,
         Security::StartTls | Security::Implicit => Some(Arc::clone(&self::tls().upstream)),
     };
-    let upstream = Arc::new(Upstream {
+    let upstream = Arc::new(Ready {
         name: "world".into(),
         imap: Arc::new(imap),
         tls,
@@ -338,14 +340,16 @@ fn settings(imap: Config, policy: Policy) -> Settings<Gateway> {
     let gateway = Gateway {
         names: Names::default(),
         routes: Routes::everybody(Target {
-            place: upstream.into(),
+            place: upstream,
             user: None,
             rewrite: Rewrite::default(),
         }),
         monitor: None,
-        budget: Budget::default(),
-        broken: Arc::<std::sync::Mutex<imap_backend::BrokenMessages>>::default(),
-        read_ahead_total: 64 * 1024 * 1024,
+        shared: Shared {
+            budget: Budget::default(),
+            broken: Arc::<std::sync::Mutex<imap_backend::BrokenMessages>>::default(),
+            read_ahead_total: 64 * 1024 * 1024,
+        },
     };
     let tls = match policy.tls {
         TlsOffer::None => None,

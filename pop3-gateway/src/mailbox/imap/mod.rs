@@ -1,4 +1,14 @@
 //! `[[upstream]]`: an IMAP server whose mailboxes are shown.
+//!
+//! Owns how it is configured; `url` reads where it is, and `ready` serves its logins.
+
+mod ready;
+mod url;
+
+pub use ready::Ready;
+pub(crate) use ready::unique;
+use url::is_host_name;
+pub use url::{UpstreamUrl, UrlError};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +19,6 @@ use pop3_server::tls::{Fingerprint, Trust};
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
-use super::url::{UpstreamUrl, is_host_name};
 use crate::setting::document::Table;
 use crate::setting::error::{Fault, Origin, Problem};
 use crate::setting::names::read_rewrite;
@@ -202,7 +211,7 @@ fn written(policy: &DeletePolicy) -> String {
 
 impl Upstream {
     /// An upstream that is nowhere yet.
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.into(),
             ca_file: None,
@@ -220,6 +229,25 @@ impl Upstream {
             host: self.imap.endpoint.host.clone(),
             port: self.imap.endpoint.port,
         }
+    }
+
+    /// What `check` says of it.
+    pub(crate) fn told(&self) -> String {
+        let trust = match (&self.ca_file, self.certificate_sha256.as_slice()) {
+            (Some(file), _) => format!(", trusting {}", file.display()),
+            (None, []) => String::new(),
+            (None, [one]) => format!(", trusting exactly {one}"),
+            (None, several) => format!(", trusting exactly {} certificates", several.len()),
+        };
+        let own = match self.imap.own {
+            true => {
+                ", own: told where clients connect from, which Dovecot believes of its login_trusted_networks"
+            }
+            false => "",
+        };
+        let (name, url, folder) = (&self.name, self.url(), &self.imap.folder);
+        let delete = self.delete();
+        format!("{name} at {url}{trust}: folder {folder}, delete = {delete}{own}")
     }
 
     /// What becomes of deleted messages, as it was written.
@@ -241,7 +269,7 @@ impl Upstream {
         }
     }
 
-    pub(super) fn read(table: &mut Table<'_>) -> Result<Self, Fault> {
+    pub(crate) fn read(table: &mut Table<'_>) -> Result<Self, Fault> {
         let mut upstream = Self::new("");
         table.rows(ROWS, &mut upstream);
         upstream.rewrite = read_rewrite(table)?.unwrap_or_default();
@@ -259,7 +287,7 @@ impl Upstream {
     }
 
     /// What would make this upstream useless or unsafe.
-    pub(super) fn check(&self, origin: Origin) -> Result<(), Problem> {
+    pub(crate) fn check(&self, origin: Origin) -> Result<(), Problem> {
         let clear = self.imap.security == Security::Clear;
         if self.name.is_empty() || self.name.len() > 64 || self.name.chars().any(char::is_control) {
             let remedy = "write name = \"...\", one printable line of at most 64 octets";

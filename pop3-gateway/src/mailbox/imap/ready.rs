@@ -1,0 +1,95 @@
+//! Mailboxes on an IMAP server, ready for logins.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use imap_backend::{Config, ImapBackend, Learned};
+use pop3_server::service::Routed;
+use pop3_server::tls::{TlsError, UpstreamTls};
+
+use super::Upstream;
+use crate::mailbox::kind::{Arrival, Place};
+use crate::served::Served;
+
+/// An upstream, ready for use.
+#[derive(Debug)]
+pub struct Ready {
+    /// Its name in logs.
+    pub name: String,
+    /// How its mailboxes are treated; all sessions share it.
+    pub imap: Arc<Config>,
+    /// How its certificate is verified; none for `imap://`.
+    pub tls: Option<Arc<UpstreamTls>>,
+}
+
+impl Upstream {
+    /// Reads the certificates that are believed; connects to nothing. `learned` is what sessions before learned of
+    /// the server.
+    pub fn open(&self, learned: Learned) -> Result<Ready, TlsError> {
+        let tls = self.trust().map(|trust| UpstreamTls::load(&trust));
+        Ok(Ready {
+            name: self.name.clone(),
+            imap: Arc::new(Config {
+                learned,
+                ..self.imap.clone()
+            }),
+            tls: tls.transpose()?.map(Arc::new),
+        })
+    }
+}
+
+/// Sessions whose user stays unknown; each has a maildrop of its own, as far as locks go.
+static UNKNOWN: AtomicU64 = AtomicU64::new(0);
+
+impl Place for Ready {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn session(&self, arrival: Arrival<'_>) -> Routed<Served> {
+        let wanted = usize::try_from(self.imap.read_ahead).unwrap_or(usize::MAX);
+        let shared = arrival.shared;
+        let share = shared.budget.take(wanted, shared.read_ahead_total);
+        let octets = u64::try_from(share.octets()).unwrap_or(u64::MAX);
+        let backend = ImapBackend::new(Arc::clone(&self.imap), arrival.renamed)
+            .reading_ahead(octets)
+            .of_client(arrival.peer.address)
+            .remembering(Arc::clone(&shared.broken));
+        Routed {
+            backend: Served::new(backend).holding(share),
+            maildrop: self.mailbox(arrival.user),
+            upstream: self.name.clone(),
+            tls: self.tls.clone(),
+        }
+    }
+
+    fn takes_digests(&self) -> bool {
+        false
+    }
+
+    fn warn_of_digests(&self, listener: &str) {
+        let upstream = &self.name;
+        tracing::warn!(
+            listener,
+            upstream,
+            "APOP and CRAM-MD5 are not offered, because they need the password, which only the upstream holds; \
+             leave apop and CRAM-MD5 out"
+        );
+    }
+}
+
+impl Ready {
+    /// G25: two names that lead to one mailbox share a lock. The name is compared in lower case: most
+    /// servers do that too, and a lock too many does less harm than one too few.
+    fn mailbox(&self, user: Option<&str>) -> String {
+        let (endpoint, folder) = (&self.imap.endpoint, &self.imap.folder);
+        let user = user.filter(|user| !user.is_empty());
+        let user = user.map_or_else(unique, str::to_lowercase);
+        format!("{}:{}\n{folder}\n{user}", endpoint.host, endpoint.port)
+    }
+}
+
+/// A name that no user has: none has a line end.
+pub(crate) fn unique() -> String {
+    format!("\n{}", UNKNOWN.fetch_add(1, Ordering::Relaxed))
+}
