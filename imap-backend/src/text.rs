@@ -15,7 +15,7 @@ const BOUND: usize = 200;
 const SHORT: usize = 6;
 
 /// Words that servers say by themselves until a folder is open. A mask in the place of one tells a reader who knows
-/// the server what the password is, and what stands there tells nobody that it is a password. Such a password is
+/// the server what the password is, and what stands there does not look like a password. Such a password is
 /// masked only where the name that it was sent with stands before it.
 const SERVERS_WORDS: &str = "a able access account again all allowed an and another answered appendlimit are as at auth authenticate \
     authenticated authentication authenticationfailed authorization authorizationfailed bad be begin binary busy \

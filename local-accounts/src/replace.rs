@@ -10,7 +10,7 @@ use crate::source;
 /// How often a file may be replaced under our hands.
 const TRIES: usize = 1000;
 
-/// A file that nobody else replaces as long as this lives.
+/// A file that no other replaces as long as this lives.
 pub(crate) struct Locked {
     path: PathBuf,
     file: File,

@@ -159,7 +159,7 @@ impl<T: Transport> Session<T> {
     /// # Errors
     ///
     /// The server refuses (some messages were not removed), or the connection ends before it answers, so that
-    /// nobody knows.
+    /// it is not known.
     pub async fn quit(&mut self) -> Result<String, Error> {
         let answer = self.ask(&Command::Quit, |_| {}).await?;
         self.close().await;

@@ -17,7 +17,7 @@ use crate::transport::Transport;
 /// What comes in answer to one of several commands.
 #[derive(Debug)]
 pub enum Part<'a> {
-    /// A message begins; the server says that it has so many octets.
+    /// A message begins; the server says how many octets it has.
     Start(Option<u64>),
     /// Octets of it, without dot-stuffing, with the line ends that the server sent.
     Octets(&'a [u8]),

@@ -316,7 +316,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Sends what there is, and reads once; ready when the machine was told something.
+    /// Sends what there is, and reads once; ready when the machine has heard something.
     fn poll_octets(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let now = self.now();
         let deadline = self.client.poll_timeout().map(|(deadline, _)| deadline);

@@ -92,7 +92,7 @@ impl Trust {
 }
 
 impl TlsFacts {
-    /// What ought to be told about a certificate that is believed only because it was named.
+    /// What ought to be said about a certificate that is believed only because it was named.
     pub fn oddities(&self, words: &Words) -> Vec<String> {
         let by = words.named_by;
         let told = self.oddities.iter().map(|oddity| {

@@ -231,7 +231,7 @@ fn monitor(config: &Config, absent: Absent) -> Result<Option<Arc<Monitor>>, Wiri
     };
     let secret = match &monitor.secret {
         MonitorSecret::Here(secret) => secret.clone(),
-        // nobody can prove an empty secret
+        // no login proves an empty secret
         MonitorSecret::File(path) if absent == Absent::Leave && !path.exists() => Secret::default(),
         MonitorSecret::File(path) => monitor::secret_file(path).map_err(|error| {
             let cause = format!("{}: {error}", path.display());

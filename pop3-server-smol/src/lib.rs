@@ -33,7 +33,7 @@ pub fn serve(socket: TcpListener, store: impl AsyncStore) -> io::Result<Serving>
     Ok(start(Setup::new().store(socket, store)?))
 }
 
-/// Serves on the threads of `smol::spawn` until it is told to stop. Signals are the caller's.
+/// Serves on the threads of `smol::spawn` until it is asked to stop. Signals are the caller's.
 pub fn start(setup: Setup) -> Serving {
     setup.start(Smol::global())
 }

@@ -35,7 +35,7 @@ pub fn serve(socket: TcpListener, store: impl AsyncStore) -> io::Result<Serving>
     Ok(start(Setup::new().store(socket.into_std()?, store)?))
 }
 
-/// Serves in the runtime that calls it, until it is told to stop. Signals are the caller's.
+/// Serves in the runtime that calls it, until it is asked to stop. Signals are the caller's.
 ///
 /// # Panics
 ///

@@ -230,7 +230,7 @@ impl<R: Runtime> Entrance<R> {
         let now = self.runtime.now();
         let Some(place) = self.server.crowd().admit(&limits, peer.ip(), now) else {
             self.server.observer().turned_away(peer, now);
-            // A fresh socket takes these few bytes at once or never; nobody waits for it.
+            // A fresh socket takes these few bytes at once or never; nothing waits for it.
             if !full.is_empty() {
                 let _ = stream.poll_write(cx, full);
             }

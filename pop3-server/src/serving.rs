@@ -23,7 +23,7 @@ struct End {
     waiting: Option<Waker>,
 }
 
-/// Tells the end of the task, whatever it is.
+/// Reports the end of the task, in any case.
 struct Teller(Arc<Mutex<End>>);
 
 impl Teller {
@@ -61,7 +61,7 @@ impl Serving {
         &self.shutdown
     }
 
-    /// Accepts nobody any more, lets every session finish what it does, and yields when all are gone or the grace
+    /// Accepts no more connections, lets every session finish what it does, and yields when all are gone or the grace
     /// is over.
     pub async fn shut_down(self) -> io::Result<()> {
         self.shutdown.advance();

@@ -115,7 +115,7 @@ impl<R: Runtime> Setup<R> {
         self.threads
     }
 
-    /// For driver crates: serves connections until the server is told to stop and all connections are gone, or
+    /// For driver crates: serves connections until the server is asked to stop and all connections are gone, or
     /// the grace is over. Fails if a socket cannot be used.
     pub async fn serve(self, runtime: R, signals: impl Signals) -> io::Result<()> {
         let Self {

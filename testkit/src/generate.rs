@@ -94,7 +94,7 @@ pub fn command(source: &mut Source<'_>, messages: usize) -> Vec<u8> {
     line.into_bytes()
 }
 
-/// Up to thirty commands; what comes behind a QUIT is not meant to be carried out.
+/// Up to thirty commands; what comes after a QUIT is not meant to be carried out.
 pub fn commands(source: &mut Source<'_>, messages: usize) -> Vec<Vec<u8>> {
     (0..source.below(31))
         .map(|_| command(source, messages))

@@ -15,7 +15,7 @@ pub enum Tolerance {
     /// The upstream is in trouble: logins, messages and updates may fail, a message may break off, and
     /// the session may end where it cannot go on.
     Upstream,
-    /// The server goes down: the session may end behind any reply, with or without a last `-ERR`.
+    /// The server goes down: the session may end after any reply, with or without a last `-ERR`.
     Shutdown,
 }
 
@@ -186,7 +186,7 @@ impl Heard {
         } else {
             let end = if ended { "the end" } else { "nothing more" };
             let rest = &rest[..rest.len().min(200)];
-            Err(format!("{shown}: {end} behind `{}`", rest.escape_ascii()))
+            Err(format!("{shown}: {end} after `{}`", rest.escape_ascii()))
         }
     }
 }

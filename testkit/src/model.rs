@@ -36,13 +36,13 @@ pub enum Reply {
     Err,
     /// `+OK`, one line.
     Ok,
-    /// `+OK`, one line with exactly this behind it.
+    /// `+OK`, one line with exactly this after it.
     Status(String),
     /// `+OK`, then these lines and a lone dot.
     Listing(Vec<String>),
     /// `+OK`, then exactly these octets, which include stuffing and the final line.
     Body(Vec<u8>),
-    /// One line, or a listing behind `+OK`: outside of the model.
+    /// One line, or a listing after `+OK`: outside of the model.
     Anything {
         /// Whether lines and a lone dot follow a `+OK`.
         multi_line: bool,
@@ -52,7 +52,7 @@ pub enum Reply {
 }
 
 impl Message {
-    /// A message whose size is told as it is.
+    /// A message whose size is given as it is.
     pub fn new(unique_id: impl Into<String>, content: impl Into<Content>) -> Self {
         let content = content.into();
         Self {
@@ -221,7 +221,7 @@ impl Maildrop {
 
 impl Reply {
     /// Compares with what a server sent and says how many octets belong to this reply. `output` may go
-    /// on behind it; `Ok(None)` if it is good as far as it goes, but not complete.
+    /// on after it; `Ok(None)` if it is good as far as it goes, but not complete.
     pub fn check(&self, output: &[u8]) -> Result<Option<usize>, String> {
         let Some(end) = find(output, b"\r\n") else {
             return Ok(None);
@@ -267,7 +267,7 @@ impl Reply {
             _ if same == expected.len() => Ok(Some(end + 2 + same)),
             _ if same == rest.len() => Ok(None),
             _ => Err(format!(
-                "octet {same} behind the first line: expected `{}`, got `{}`",
+                "octet {same} after the first line: expected `{}`, got `{}`",
                 near(&expected, same),
                 near(rest, same)
             )),
@@ -310,7 +310,7 @@ fn lines(content: &Content) -> Vec<Vec<u8>> {
     lines
 }
 
-/// The header, the empty line, and so many lines of the body.
+/// The header, the empty line, and this many lines of the body.
 fn top(lines: &[Vec<u8>], count: u64) -> &[Vec<u8>] {
     let body = lines
         .iter()

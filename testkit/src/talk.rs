@@ -1,4 +1,4 @@
-//! A session with a maildrop in memory behind it, driven by hand.
+//! A session with a maildrop in memory, driven by hand.
 #![allow(missing_docs, reason = "only tests use it")]
 
 use std::collections::VecDeque;
@@ -87,7 +87,7 @@ pub struct Store {
 pub enum Trouble {
     /// It cannot be had.
     Fails(FailureKind),
-    /// It breaks off after so many octets.
+    /// It breaks off after this many octets.
     Breaks(usize),
 }
 
@@ -146,7 +146,7 @@ impl Store {
     fn open(&mut self, login: &Login, access: Access) {
         let good = match login {
             Login::Password { user, password } => user == "u" && password.expose() == b"p w",
-            // the store lets nobody act for anybody
+            // the store lets no user act for another
             Login::ActingFor { .. } => false,
             Login::Bearer { token, .. } => token.expose() == b"good",
             Login::Relay { .. } => {

@@ -15,7 +15,7 @@
 //! | `T: +9m59s` | time passes (`h`, `m`, `s`, `ms`) |
 //! | `# text` | a remark; so are empty lines |
 //!
-//! In texts, `\r`, `\n`, `\t`, `\0`, `\\`, `\*` and `\xNN` stand for single octets. One space behind the
+//! In texts, `\r`, `\n`, `\t`, `\0`, `\\`, `\*` and `\xNN` stand for single octets. One space after the
 //! colon belongs to the notation. At the end of the file nothing may be left over.
 //!
 //! ```
@@ -124,7 +124,7 @@ impl Transcript {
                         steps.push((first, Step::Send(octets)));
                     }
                 }
-                (Some(_), _) => return Err(malformed("`C&:` wants a `C` behind it")),
+                (Some(_), _) => return Err(malformed("`C&:` wants a `C` after it")),
                 (None, step) => steps.push((line, step)),
             }
         }
@@ -132,7 +132,7 @@ impl Transcript {
             Some((line, _)) => Err(Malformed {
                 name: name.to_owned(),
                 line,
-                reason: "`C&:` wants a `C` behind it",
+                reason: "`C&:` wants a `C` after it",
             }),
             None => Ok(Self {
                 name: name.to_owned(),
@@ -371,8 +371,8 @@ mod tests {
             ("C: \\x4", "t:1: unknown escape"),
             ("T: 9s", "t:1: not a span of time such as `+9m59s`"),
             ("T: +9", "t:1: not a span of time such as `+9m59s`"),
-            ("C: x\nC&: a\nS-", "t:3: `C&:` wants a `C` behind it"),
-            ("C&: a", "t:1: `C&:` wants a `C` behind it"),
+            ("C: x\nC&: a\nS-", "t:3: `C&:` wants a `C` after it"),
+            ("C&: a", "t:1: `C&:` wants a `C` after it"),
         ] {
             assert_eq!(run(text).err().as_deref(), Some(told), "{text}");
         }

@@ -116,7 +116,7 @@ impl World {
         }
     }
 
-    /// Lets time pass. Whatever is due on the way happens at its moment.
+    /// Lets time pass. What is due on the way happens at its moment.
     ///
     /// # Panics
     ///

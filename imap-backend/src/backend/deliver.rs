@@ -100,7 +100,7 @@ impl ImapBackend {
         ));
     }
 
-    /// The literal is here to its end, and the line behind it too.
+    /// The literal is here to its end, and the line after it too.
     pub(super) fn literal_here(&mut self, uid: Option<u64>) {
         let other = |stream: &Stream| uid.is_some_and(|uid| uid != stream.uid);
         if self.reading.stream.as_ref().is_some_and(other) {

@@ -50,7 +50,7 @@ impl ImapBackend {
                 "it hears where clients connect from (own = true); Dovecot believes that if \
                  login_trusted_networks names this machine"
             } else {
-                "it offers neither ID nor XCLIENT, so it cannot be told where clients connect from \
+                "it offers neither ID nor XCLIENT, so it cannot learn where clients connect from \
                  (own = true)"
             }));
         }

@@ -33,7 +33,7 @@ pub(super) struct Login {
     pub(super) asks: bool,
     /// How often the server had said what it can do before.
     pub(super) capabilities_before: u32,
-    /// The folder, if SELECT went out behind LOGIN.
+    /// The folder, if SELECT went out right after LOGIN.
     pub(super) ahead: Option<Folder>,
 }
 
@@ -199,7 +199,7 @@ impl Opening {
         folder.scan.len() > max as usize
     }
 
-    /// Messages are gone, of which one was told by its number or none.
+    /// Messages are gone; one was reported by its number, or none.
     pub(super) fn gone(&mut self, told: u32) {
         if let Some(folder) = self.told_of() {
             folder.exists = folder.exists.saturating_sub(told);

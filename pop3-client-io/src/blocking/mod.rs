@@ -234,7 +234,7 @@ impl<S: Patient> Session<S> {
     /// # Errors
     ///
     /// The server refuses (some messages were not removed), or the connection ends before it answers, so that
-    /// nobody knows.
+    /// it is not known.
     pub fn quit(&mut self) -> Result<String, Error> {
         wait(self.0.quit())
     }

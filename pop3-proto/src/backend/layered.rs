@@ -24,7 +24,7 @@ pub struct Layered<L, B> {
     stage: Stage,
     /// The backend within has asked for a connection and not ended it.
     connected: bool,
-    /// A connection is to be closed that nobody has any more.
+    /// A connection is to be closed that nothing uses any more.
     disconnects: bool,
     records: bool,
     /// The session has abandoned it, or has its last reply.

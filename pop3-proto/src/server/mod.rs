@@ -146,7 +146,7 @@ impl Session {
     }
 
     /// Takes octets from the client, at most [`input_room`](Self::input_room) of them, and says how
-    /// many. Octets offered while a TLS handshake is due end the session: they came in the clear behind
+    /// many. Octets offered while a TLS handshake is due end the session: they came in the clear after
     /// STLS.
     pub fn handle_input(&mut self, now: Time, bytes: &[u8]) -> usize {
         self.at(now);

@@ -54,7 +54,7 @@ impl SqlMailbox {
                 self.remove_custom(custom, rows, indexes).await
             }
             (Ids::Custom(_), _) => {
-                let problem = "there is none: nobody may delete";
+                let problem = "there is none: no message can be deleted";
                 Err(SqlError::config("queries.delete", problem).into())
             }
         }

@@ -32,7 +32,7 @@ impl Content {
         Self::from_runs([(bytes.into(), 1)])
     }
 
-    /// `head`, then `block` so many times, then `tail`: large messages in little memory.
+    /// `head`, then `block` this many times, then `tail`: large messages in little memory.
     pub fn repeated(
         head: impl Into<Bytes>,
         block: impl Into<Bytes>,
@@ -42,7 +42,7 @@ impl Content {
         Self::from_runs([(head.into(), 1), (block.into(), times), (tail.into(), 1)])
     }
 
-    /// Each block so many times, one after the other.
+    /// Each block this many times, one after the other.
     pub fn from_runs(blocks: impl IntoIterator<Item = (Bytes, u64)>) -> Self {
         let mut runs = Vec::new();
         let mut len = 0;
@@ -79,12 +79,12 @@ impl Content {
         self.len == 0
     }
 
-    /// Where the body begins: behind the first empty line, or at the end if there is none.
+    /// Where the body begins: after the first empty line, or at the end if there is none.
     pub fn header_len(&self) -> u64 {
         self.header_len
     }
 
-    /// A piece that begins at `offset`; empty only at or behind the end.
+    /// A piece that begins at `offset`; empty only at or after the end.
     pub fn chunk_at(&self, offset: u64) -> &[u8] {
         let Some(run) = self.runs.iter().find(|run| offset < run.end) else {
             return &[];

@@ -20,23 +20,23 @@ pub struct Fault {
 pub enum When {
     /// All the time.
     Always,
-    /// On the so-manieth connection, all the time.
+    /// On the connection of this number, all the time.
     Connection(u32),
     /// With each command of this name.
     Each(&'static str),
-    /// With the so-manieth command of this name.
+    /// With the command of this name that has this number.
     Nth(&'static str, u32),
 }
 
 /// What happens.
 #[derive(Clone, Debug)]
 pub enum Trouble {
-    /// The command is not carried out and gets this answer behind its tag, such as
-    /// `NO [UNAVAILABLE] later`. The greeting gets it behind its asterisk.
+    /// The command is not carried out and gets this answer after its tag, such as
+    /// `NO [UNAVAILABLE] later`. The greeting gets it after its asterisk.
     Answer(String),
     /// The command is not carried out and gets these octets.
     Raw(Vec<u8>),
-    /// The command is not carried out, gets no answer, and neither does anything behind it.
+    /// The command is not carried out, gets no answer, and neither does anything after it.
     Hang,
     /// The connection is cut instead of an answer.
     Drop,
@@ -44,7 +44,7 @@ pub enum Trouble {
     Bye(String),
     /// These octets come before each response, untagged or tagged: unsolicited data or junk.
     Before(Vec<u8>),
-    /// These octets come right behind the tagged response: behind STARTTLS, an injection.
+    /// These octets come right after the tagged response: after STARTTLS, an injection.
     After(Vec<u8>),
     /// Between the words of responses stand two spaces, and some at the end.
     ExtraSpaces,
@@ -54,7 +54,7 @@ pub enum Trouble {
     EightBitText,
     /// The greeting is `PREAUTH` and this user is logged in.
     Preauth(String),
-    /// RFC822.SIZE is told so much higher or lower than it is.
+    /// RFC822.SIZE is given this much higher or lower than it is.
     SizeOff(i64),
     /// Bodies come in this form.
     BodyAs(BodyForm),
@@ -64,17 +64,17 @@ pub enum Trouble {
     NoData,
     /// Before each answer with a body comes a body of another message, with these octets.
     ForeignBody(Vec<u8>),
-    /// `BODY[HEADER]` is so many octets of the message, wherever its header ends.
+    /// `BODY[HEADER]` is this many octets of the message, wherever its header ends.
     HeaderLength(u64),
-    /// A FETCH of a header is not carried out and gets this answer behind its tag.
+    /// A FETCH of a header is not carried out and gets this answer after its tag.
     NoHeader(String),
     /// Before each answer with a body or octets of it comes a header of the same message that was not asked
     /// for, with these octets.
     ForeignHeader(Vec<u8>),
-    /// The connection is cut within the body, so many octets behind its beginning (or at its end, if it
+    /// The connection is cut within the body, this many octets after its beginning (or at its end, if it
     /// is shorter).
     CutBody(u64),
-    /// The connection is cut within the body of this message, so many octets behind its beginning (or at its
+    /// The connection is cut within the body of this message, this many octets after its beginning (or at its
     /// end, if it is shorter).
     CutMessage {
         /// The message's UID.
@@ -82,16 +82,16 @@ pub enum Trouble {
         /// How many octets of it come.
         octets: u64,
     },
-    /// The literal of this message is announced so many octets longer than it is.
+    /// The literal of this message is announced this many octets longer than it is.
     ShortMessage {
         /// The message's UID.
         uid: u32,
         /// How many octets are missing.
         octets: u64,
     },
-    /// After so many octets of the body `* BYE` follows on a line of its own, and the cut.
+    /// After this many octets of the body `* BYE` follows on a line of its own, and the cut.
     ByeInBody(u64),
-    /// The connection is cut after so many octets of output, counted from the greeting on. For
+    /// The connection is cut after this many octets of output, counted from the greeting on. For
     /// [`When::Always`] and [`When::Connection`].
     CutOutput(u64),
 }
@@ -122,7 +122,7 @@ impl Fault {
         }
     }
 
-    /// On the so-manieth connection.
+    /// On the connection of this number.
     pub fn on_connection(connection: u32, trouble: Trouble) -> Self {
         Self {
             when: When::Connection(connection),
@@ -138,7 +138,7 @@ impl Fault {
         }
     }
 
-    /// With the so-manieth command of this name.
+    /// With the command of this name that has this number.
     pub fn on_nth(command: &'static str, nth: u32, trouble: Trouble) -> Self {
         Self {
             when: When::Nth(command, nth),

@@ -5,7 +5,7 @@ use super::fault::Fault;
 /// What the server offers. The default is a good, modern server without TLS.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What CAPABILITY lists behind `IMAP4rev1`, and what works. `STARTTLS` and `LOGINDISABLED` go away
+    /// What CAPABILITY lists after `IMAP4rev1`, and what works. `STARTTLS` and `LOGINDISABLED` go away
     /// with TLS.
     pub capabilities: Vec<String>,
     /// Whether the greeting carries the capabilities.
@@ -72,7 +72,7 @@ impl Options {
             .any(|own| own.eq_ignore_ascii_case(capability))
     }
 
-    /// The list behind `CAPABILITY`.
+    /// The list after `CAPABILITY`.
     pub(super) fn list(&self, tls: bool) -> String {
         let mut list = String::from("IMAP4rev1");
         for capability in &self.capabilities {

@@ -30,7 +30,7 @@ enum Piece {
 }
 
 impl Output {
-    /// Cuts the connection after so many octets.
+    /// Cuts the connection after this many octets.
     pub(super) fn limit(&mut self, octets: Option<u64>) {
         self.left = octets;
         self.cut |= octets == Some(0);

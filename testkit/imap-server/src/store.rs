@@ -1,4 +1,4 @@
-//! The mailboxes behind the server: users, folders, messages.
+//! The mailboxes of the server: users, folders, messages.
 //!
 //! Owns the mail. A [`Store`] is a handle that the sessions and the test share: what one changes, the
 //! others see at their next command. Never speaks IMAP.

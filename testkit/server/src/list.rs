@@ -17,11 +17,11 @@ use crate::PASSWORD;
 pub enum Mood {
     #[default]
     Good,
-    /// Fails behind good credentials.
+    /// Fails after good credentials.
     FailsToOpen,
     /// Never answers an update.
     SilentUpdate,
-    /// Lets nobody write.
+    /// Lets no user write.
     ReadOnly,
     /// Breaks off in the middle of every message.
     CutsMessages,

@@ -89,7 +89,7 @@ impl<S: Service> Rig<S> {
 
     /// The upstream's socket is there.
     pub fn connected(&mut self) {
-        assert!(self.wants_connect, "nobody asked to connect");
+        assert!(self.wants_connect, "nothing asked to connect");
         self.wants_connect = false;
         self.upstream = Some(Socket::default());
         self.connection.handle_outcome(self.now, Outcome::Connected);

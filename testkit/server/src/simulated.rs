@@ -62,7 +62,7 @@ impl Meter {
         self.metered().interrupt = Some((at, Box::new(act)));
     }
 
-    /// From now on no operation is ever done, and nobody is told.
+    /// From now on no operation is ever done, and nothing shows it.
     pub fn freeze(&self) {
         self.metered().frozen = true;
     }

@@ -337,7 +337,7 @@ pub fn an_upstream_in_the_clear_and_in_tls(driver: impl Driver) {
 }
 
 pub fn an_upstream_that_is_not_there(driver: impl Driver) {
-    // nobody has discarded anything for a long time
+    // nothing has been discarded for a long time
     for (host, port) in [("127.0.0.1", 9), ("no-such-name.invalid", 143)] {
         let endpoint = Endpoint {
             host: host.into(),

@@ -181,7 +181,7 @@ pub fn is_read_only_on_request<S: Subject>(make: Make<'_, S>) {
     assert_eq!(subject.stored().len(), mails.len());
 }
 
-/// A message that somebody else removes meanwhile is told as missing; deleting it is no error. Numbers do
+/// A message that another session removes meanwhile is reported as missing; deleting it is no error. Numbers do
 /// not shift.
 pub fn misses_what_vanished<S: Subject>(make: Make<'_, S>) {
     let mails = some_mails::<S>();

@@ -59,7 +59,7 @@ impl<'a, S: Subject> Client<'a, S> {
         client
     }
 
-    /// Takes so many octets at once from now on.
+    /// Takes this many octets at once from now on.
     #[must_use]
     pub fn slow(mut self, window: usize) -> Self {
         self.window = window.max(1);

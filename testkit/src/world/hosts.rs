@@ -1,4 +1,4 @@
-//! Who usually lives in a world: an IMAP server, and a client that says what it is told to.
+//! Who usually lives in a world: an IMAP server, and a client that says what it is asked to.
 
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,7 +78,7 @@ fn converse(socket: &Socket, session: &mut ServerSession) -> (bool, bool) {
     (moved, true)
 }
 
-/// A client that says what it is told to and remembers what it hears. A clone is another handle.
+/// A client that says what it is asked to and remembers what it hears. A clone is another handle.
 #[derive(Clone, Debug)]
 pub struct Client(Arc<Mutex<Talk>>);
 

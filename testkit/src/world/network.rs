@@ -71,7 +71,7 @@ impl Network {
         }
     }
 
-    /// How the next connection to this port behaves, or the one behind those that are planned already.
+    /// How the next connection to this port behaves, or the one after those that are planned already.
     /// What is not planned is fast and faultless.
     pub fn plan(&self, port: u16, route: Route) {
         self.inner().plans.entry(port).or_default().push_back(route);
@@ -228,7 +228,7 @@ impl Socket {
         })
     }
 
-    /// Writes no more: the other end sees the end of the stream behind what was written.
+    /// Writes no more: the other end sees the end of the stream after what was written.
     pub fn shut_down(&self) {
         let mut inner = self.network.inner();
         let now = inner.now;

@@ -26,7 +26,7 @@ pub struct Conditions {
 /// An end before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// Behind so many octets.
+    /// After this many octets.
     pub after: u64,
     /// How.
     pub ending: Ending,
@@ -39,7 +39,7 @@ pub enum Ending {
     End,
     /// The whole connection is reset.
     Reset,
-    /// Nothing more arrives, and nobody is told.
+    /// Nothing more arrives, and neither end hears of it.
     Silence,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Pipe {
     /// When the end of the stream arrives.
     end: Option<Time>,
     reset: bool,
-    /// Nobody reads any more.
+    /// No one reads any more.
     abandoned: bool,
     pub(super) reader: Option<Waker>,
     pub(super) writer: Option<Waker>,

@@ -153,7 +153,7 @@ fn octets() -> Vec<Mail> {
     ]
 }
 
-/// A dot at the line start falls on, just before and just behind the borders of usual buffers.
+/// A dot at the line start falls on, just before and just after the borders of usual buffers.
 fn chunk_borders() -> Vec<Mail> {
     let bordered = |border: usize, tail: &str| {
         let mut text = format!("{HEADER}\r\n");

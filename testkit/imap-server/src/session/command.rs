@@ -9,7 +9,7 @@ use crate::word::Word;
 
 /// What a command comes to.
 enum Answer {
-    /// The text behind the tag.
+    /// The text after the tag.
     Now(String),
     /// It follows.
     Later,
