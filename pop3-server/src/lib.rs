@@ -14,7 +14,8 @@
 //! | [`service`], [`route`] | who serves a login: the seam to the program that configures the server |
 //! | [`store`] | one store for every login, and what it takes to write one |
 //! | [`settings`] | what a new connection starts with |
-//! | [`lock`], [`limit`], [`crowd`] | maildrop locks, counts of connections, who goes when it is full |
+//! | [`hold`] | the use of a maildrop, whoever grants it |
+//! | [`lock`], [`limit`], [`crowd`] | maildrop locks of this process, counts of connections, who goes when it is full |
 //! | [`delay`], [`throttle`] | failed logins, which login is looked at when |
 //! | [`tls`] | certificates that are shown and certificates that are believed |
 //! | [`observer`], [`log`] | who watches sessions; what the operator's log says |
@@ -33,6 +34,7 @@ pub mod delay;
 mod dial;
 pub mod drive;
 pub mod handler;
+pub mod hold;
 pub mod limit;
 pub mod listen;
 pub mod lock;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::crowd::Crowd;
 use crate::dial::Dialler;
+use crate::hold::Holder;
 use crate::limit::Slots;
 use crate::lock::Locks;
 use crate::log::Log;
@@ -22,6 +23,7 @@ pub struct Server(Arc<Shared>);
 struct Shared {
     observer: Arc<dyn Observer>,
     locks: Locks,
+    holder: Arc<dyn Holder>,
     throttle: Throttle,
     crowd: Crowd,
     users: Slots<Arc<str>>,
@@ -34,12 +36,14 @@ struct Shared {
 #[must_use]
 pub struct Builder {
     observer: Arc<dyn Observer>,
+    holder: Option<Arc<dyn Holder>>,
 }
 
 impl Default for Builder {
     fn default() -> Self {
         Self {
             observer: Arc::new(Log::default()),
+            holder: None,
         }
     }
 }
@@ -51,11 +55,20 @@ impl Builder {
         self
     }
 
+    /// Who grants the use of maildrops, in the place of the table of this process.
+    pub fn holder(mut self, holder: impl Holder) -> Self {
+        self.holder = Some(Arc::new(holder));
+        self
+    }
+
     /// The server, without connections.
     pub fn build(self) -> Server {
+        let Self { observer, holder } = self;
+        let locks = Locks::default();
         Server(Arc::new(Shared {
-            observer: self.observer,
-            locks: Locks::default(),
+            observer,
+            holder: holder.unwrap_or_else(|| Arc::new(locks.clone())),
+            locks,
             throttle: Throttle::default(),
             crowd: Crowd::default(),
             users: Slots::default(),
@@ -102,7 +115,11 @@ impl Server {
         &self.0.observer
     }
 
-    /// The maildrops that are held.
+    pub(crate) fn holder(&self) -> &dyn Holder {
+        &*self.0.holder
+    }
+
+    /// The maildrops that the table of this process holds.
     pub fn locks(&self) -> &Locks {
         &self.0.locks
     }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use pop3_proto::backend::{
-    Access, Backend, Caller, Failure, Open, Refusal, RefusalKind, Reply, Request,
-};
+use pop3_proto::backend::{Backend, Caller, Failure, Open, Reply, Request};
 use pop3_proto::server::{Event, Reason};
 use pop3_proto::time::Time;
 
 use super::client::Closing;
+use super::holding::Last;
 use super::upstream::Upstream;
 use super::{Action, Connection};
 use crate::observer::{self, Asked};
@@ -66,6 +65,9 @@ impl<S: Service> Connection<S> {
         }
         if let Some(upstream) = &mut self.upstream {
             upstream.expire(now);
+        }
+        if is_due(self.parting.as_ref().map(|parting| parting.deadline())) {
+            self.parted(now);
         }
     }
 
@@ -143,6 +145,9 @@ impl<S: Service> Connection<S> {
             }
             Request::Open(_) | Request::Answer(_) => {}
         }
+        let Some(request) = self.before_update(request) else {
+            return;
+        };
         match self
             .upstream
             .as_mut()
@@ -151,7 +156,7 @@ impl<S: Service> Connection<S> {
             Some(upstream) => {
                 upstream.backend.handle_request(now, request);
                 if is_last {
-                    upstream.finish(now, self.settings.timers.leave);
+                    self.finish(now);
                 }
             }
             None => self.answer_for_nobody(now, request),
@@ -261,7 +266,9 @@ impl<S: Service> Connection<S> {
         if upstream.is_finished() {
             return upstream.backend.poll_reply(now, 0).is_some();
         }
-        let leave = self.settings.timers.leave;
+        if upstream.holding.is_asked() {
+            return false;
+        }
         let room = self.session.body_room();
         let Some(reply) = upstream.backend.poll_reply(now, room) else {
             return false;
@@ -269,25 +276,10 @@ impl<S: Service> Connection<S> {
         match reply {
             Reply::Authenticated => self.hold(now, None),
             Reply::Opened { access } => self.hold(now, Some(access)),
-            Reply::Refused(refusal) => {
-                upstream.finish(now, leave);
-                self.refuse(now, refusal);
-            }
-            // The lock goes first: who reads the answer may come back at once (P018, P066).
-            Reply::Failed(failure) => {
-                upstream.finish(now, leave);
-                self.login_failed(now, failure);
-            }
-            Reply::Updated => {
-                upstream.finish(now, leave);
-                self.answered();
-                self.session.handle_reply(now, Reply::Updated);
-            }
-            Reply::Kept => {
-                upstream.finish(now, leave);
-                self.answered();
-                self.session.handle_reply(now, Reply::Kept);
-            }
+            Reply::Refused(refusal) => self.part(now, Last::Refused(refusal)),
+            Reply::Failed(failure) => self.part(now, Last::Failed(failure)),
+            Reply::Updated => self.part(now, Last::Updated),
+            Reply::Kept => self.part(now, Last::Kept),
             Reply::BodyFailed { ticket, failure } => {
                 self.tell(&observer::Event::MessageFailed(&failure));
                 self.answered();
@@ -305,34 +297,6 @@ impl<S: Service> Connection<S> {
             | Reply::BodyEnd { .. }) => self.session.handle_reply(now, reply),
         }
         true
-    }
-
-    /// The credentials are good. The client does not hear so before the maildrop is locked.
-    fn hold(&mut self, now: Time, opened: Option<Access>) {
-        self.right(now);
-        let Some(upstream) = &mut self.upstream else {
-            return;
-        };
-        if let Err(detail) = upstream.hold(&self.server, self.settings.limits.per_user) {
-            upstream.backend.handle_request(now, Request::Abandon);
-            upstream.finish(now, self.settings.timers.leave);
-            return self.refuse(now, Refusal::new(RefusalKind::InUse, detail));
-        }
-        if opened == Some(Access::ReadOnly) {
-            upstream.downgrade();
-        }
-        let reply = opened.map_or(Reply::Authenticated, |access| Reply::Opened { access });
-        self.session.handle_reply(now, reply);
-        if opened.is_some() {
-            self.tell(&observer::Event::LoggedIn);
-            self.answered();
-        }
-    }
-
-    fn finish(&mut self, now: Time) {
-        if let Some(upstream) = &mut self.upstream {
-            upstream.finish(now, self.settings.timers.leave);
-        }
     }
 
     /// Drops a backend that has left.

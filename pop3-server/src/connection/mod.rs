@@ -25,6 +25,7 @@
 mod advance;
 mod attempt;
 mod client;
+mod holding;
 mod report;
 mod upstream;
 
@@ -32,7 +33,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use pop3_proto::backend::{Backend, Endpoint, Job, Outcome};
 use pop3_proto::server::{Policy, Session, TlsOffer};
@@ -45,6 +46,7 @@ use crate::service::{Peer, Service};
 use crate::settings::Settings;
 use attempt::Attempt;
 use client::Client;
+use holding::Parting;
 use report::Report;
 use upstream::Upstream;
 
@@ -105,6 +107,8 @@ pub struct Connection<S: Service> {
     /// Freed when the client is gone.
     place: Option<Place>,
     report: Report,
+    /// The maildrop is being let go.
+    parting: Option<Box<Parting>>,
 }
 
 impl<S: Service> Connection<S> {
@@ -135,6 +139,7 @@ impl<S: Service> Connection<S> {
             upstream: None,
             actions: VecDeque::new(),
             attempt: None,
+            parting: None,
             place: Some(place),
             settings,
             peer,
@@ -268,15 +273,16 @@ impl<S: Service> Connection<S> {
             self.client.deadline(),
             self.attempt.as_ref().and_then(|attempt| attempt.deadline()),
             upstream.and_then(|upstream| upstream.deadline()),
+            self.parting.as_ref().map(|parting| parting.deadline()),
         ]
         .into_iter()
         .flatten()
         .min_by_key(|(at, _)| *at)
     }
 
-    /// Acts on what other connections have to say to this one: its login may be looked at, its place is
-    /// wanted. Returns whether there was anything; if not, this task is woken when there is.
-    pub fn poll_calls(&mut self, cx: &Context<'_>, now: Time) -> bool {
+    /// Acts on what others have to say to this connection: its login may be looked at, its place is wanted,
+    /// something became of its hold. Returns whether there was anything; if not, this task is woken when there is.
+    pub fn poll_calls(&mut self, cx: &mut Context<'_>, now: Time) -> bool {
         let attempt = self.attempt.as_deref();
         let is_called = attempt.is_some_and(|attempt| attempt.poll_called(cx).is_ready());
         let place = self.place.as_ref();
@@ -284,10 +290,21 @@ impl<S: Service> Connection<S> {
         if is_wanted && self.report.reason.is_none() {
             self.session.turn_out(now);
         }
-        if is_called || is_wanted {
+        let upstream = self.upstream.as_mut();
+        let outcome = upstream.map_or(Poll::Pending, |upstream| upstream.holding.poll_outcome(cx));
+        if let Poll::Ready(outcome) = outcome {
+            self.holds(now, outcome);
+        }
+        let parting = self.parting.as_mut();
+        let is_parted = parting.is_some_and(|parting| parting.poll(cx).is_ready());
+        if is_parted {
+            self.parted(now);
+        }
+        let moved = is_called || is_wanted || outcome.is_ready() || is_parted;
+        if moved {
             self.advance(now);
         }
-        is_called || is_wanted
+        moved
     }
 
     /// The number of its session, which no other of this server has.
@@ -312,6 +329,7 @@ impl<S: Service> Connection<S> {
         self.client.is_gone()
             && self.report.reason.is_some()
             && self.upstream.is_none()
+            && self.parting.is_none()
             && self.actions.is_empty()
     }
 }

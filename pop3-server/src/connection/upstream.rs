@@ -1,6 +1,6 @@
 //! The backend's side of a connection: the backend, its pipe, and what it holds.
 //!
-//! A backend is made for one login and dropped when it is finished. The maildrop lock and the user's
+//! A backend is made for one login and dropped when it is finished. The hold of the maildrop and the user's
 //! slot lie here, so that they go when it goes.
 
 use std::collections::VecDeque;
@@ -14,10 +14,10 @@ use pop3_proto::time::Time;
 use pop3_proto::trouble::{Place, Trouble, Words};
 
 use super::Action;
-use crate::limit::Slot;
-use crate::lock::{Guard, Mode};
+use super::holding::Holding;
+use crate::lock::Mode;
 use crate::pipe::{Pipe, TlsEnd, TlsEvent};
-use crate::server::Server;
+use crate::runtime::Boxed;
 use crate::service::Routed;
 use crate::tls::{UpstreamTls, describe};
 
@@ -28,7 +28,7 @@ pub(super) struct Upstream<B: Backend> {
     access: Access,
     /// Says whether anybody waits for what the backend does.
     presence: Option<Presence>,
-    holds: Option<(Guard, Slot<Arc<str>>)>,
+    pub(super) holding: Holding,
     tls: Option<Arc<UpstreamTls>>,
     pipe: Pipe,
     link: Link,
@@ -60,7 +60,7 @@ impl<B: Backend> Upstream<B> {
             maildrop: routed.maildrop.into(),
             access,
             presence: Some(presence),
-            holds: None,
+            holding: Holding::Nothing,
             tls: routed.tls,
             pipe: Pipe::Plain,
             link: Link::Down,
@@ -72,28 +72,24 @@ impl<B: Backend> Upstream<B> {
         }
     }
 
-    /// Takes lock and slot, unless they are held already. Returns what was in the way.
-    pub(super) fn hold(&mut self, server: &Server, per_user: usize) -> Result<(), &'static str> {
-        if self.holds.is_some() {
-            return Ok(());
-        }
-        let mode = match self.access {
+    /// How the maildrop is wanted.
+    pub(super) fn mode(&self) -> Mode {
+        match self.access {
             Access::ReadWrite => Mode::Exclusive,
             Access::ReadOnly => Mode::Shared,
-        };
+        }
+    }
+
+    /// What the maildrop is held under: what the login opened, by its own name.
+    pub(super) fn maildrop(&mut self) -> &str {
         if let Some(maildrop) = self.backend.maildrop() {
             self.maildrop = maildrop.into();
         }
-        let guard = server
-            .locks()
-            .take(&self.maildrop, mode)
-            .ok_or("another session holds the maildrop")?;
-        let slot = server
-            .users()
-            .take(Arc::clone(&self.maildrop), per_user)
-            .ok_or("too many sessions of this user")?;
-        self.holds = Some((guard, slot));
-        Ok(())
+        &self.maildrop
+    }
+
+    pub(super) fn maildrop_name(&self) -> Arc<str> {
+        Arc::clone(&self.maildrop)
     }
 
     /// The client has closed its direction.
@@ -103,18 +99,12 @@ impl<B: Backend> Upstream<B> {
         }
     }
 
-    /// The store allows reading only.
-    pub(super) fn downgrade(&mut self) {
-        if let Some((guard, _)) = &mut self.holds {
-            guard.downgrade();
-        }
-    }
-
-    /// The session is done with the backend: it frees what it holds and may take its leave.
-    pub(super) fn finish(&mut self, now: Time, leave: Duration) {
-        self.holds = None;
+    /// The session is done with the backend: it frees what it holds and may take its leave. What is returned
+    /// ends when others can have the maildrop; nothing, if they can at once.
+    pub(super) fn finish(&mut self, now: Time, leave: Duration) -> Option<Boxed<()>> {
         self.presence = None;
         self.leave.get_or_insert(now + leave);
+        self.holding.release()
     }
 
     /// Whether the credentials may have gone anywhere: without a connection or a job they cannot.

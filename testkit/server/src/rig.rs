@@ -133,8 +133,8 @@ impl<S: Service> Rig<S> {
     }
 
     fn calls(&mut self) -> bool {
-        let cx = std::task::Context::from_waker(std::task::Waker::noop());
-        self.connection.poll_calls(&cx, self.now)
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        self.connection.poll_calls(&mut cx, self.now)
     }
 
     fn actions(&mut self) -> bool {

@@ -1,0 +1,108 @@
+//! The exclusive use of a maildrop, whoever grants it: the table of this process, or an engine that many share.
+//!
+//! A [`Holder`] is asked once the credentials are good. It answers at once or later, and may say that a hold is lost
+//! while the session runs. Whatever it does, no client hears that it is logged in before the maildrop is held, and
+//! the maildrop is free before the last reply is sent. Holds are dropped with their session.
+//!
+//! | outcome | at the login | later |
+//! |---|---|---|
+//! | [`Outcome::Held`] | the client is let in | goes on |
+//! | [`Outcome::Busy`] | refused: in use | at QUIT: nothing is removed, and the client is told so |
+//! | [`Outcome::Lost`] | fails for now | reading goes on; a QUIT that removes something takes the maildrop again first |
+
+use std::task::{Context, Poll};
+
+use crate::lock::{Guard, Locks, Mode};
+use crate::runtime::Boxed;
+
+/// Grants the use of maildrops.
+pub trait Holder: Send + Sync + 'static {
+    /// Begins to take a maildrop. Must not block.
+    fn take(&self, claim: &Claim<'_>) -> Taken;
+}
+
+/// Which maildrop is wanted, and how.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Claim<'a> {
+    /// The name of the maildrop, the same for all who lead to it.
+    pub maildrop: &'a str,
+    /// Alone, or beside others who only read.
+    pub mode: Mode,
+    /// The number of the session that wants it.
+    pub session: u64,
+}
+
+impl<'a> Claim<'a> {
+    /// A session wants a maildrop.
+    pub fn new(maildrop: &'a str, mode: Mode, session: u64) -> Self {
+        Self {
+            maildrop,
+            mode,
+            session,
+        }
+    }
+}
+
+/// What comes of it at once.
+pub enum Taken {
+    /// It is held.
+    Held(Box<dyn Hold>),
+    /// Another holds it in a way that does not go with the claim.
+    Busy,
+    /// The answer comes by [`Hold::poll_outcome`].
+    Waiting(Box<dyn Hold>),
+}
+
+/// What has become of a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is held, and nobody else held it since it was lost.
+    Held,
+    /// Another holds it, or held it since it was lost.
+    Busy,
+    /// It may not be held any more, or cannot be asked for.
+    Lost,
+}
+
+/// A hold that is there or asked for. Dropping it lets go, without waiting for anything.
+pub trait Hold: Send + 'static {
+    /// Whether it may be lost: only such a hold is polled once it is held.
+    fn can_be_lost(&self) -> bool {
+        false
+    }
+
+    /// Ready when something has become of it that was not told yet.
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let _ = cx;
+        Poll::Pending
+    }
+
+    /// Lets others in who only read, because this session turned out to be a reader.
+    fn share(&mut self);
+
+    /// It was lost, and is wanted again if nobody else held it meanwhile. The answer comes by
+    /// [`poll_outcome`](Self::poll_outcome).
+    fn take_again(&mut self) {}
+
+    /// Lets go. What is returned ends when others can take it; nothing, if they can at once.
+    fn release(self: Box<Self>) -> Option<Boxed<()>> {
+        None
+    }
+}
+
+/// The table of the process answers at once.
+impl Holder for Locks {
+    fn take(&self, claim: &Claim<'_>) -> Taken {
+        match Self::take(self, claim.maildrop, claim.mode) {
+            Some(guard) => Taken::Held(Box::new(guard)),
+            None => Taken::Busy,
+        }
+    }
+}
+
+impl Hold for Guard {
+    fn share(&mut self) {
+        self.downgrade();
+    }
+}
