@@ -11,7 +11,7 @@
 //! | `auth`, `error` | how to log in; what a refusal means |
 //! | `broken` | messages that could not be sent, remembered beyond the session |
 //! | `table`, `presence`, `read_ahead` | the messages; which of them are gone upstream; what the client will probably want next |
-//! | `backend` | the session: `link` (a connection sought and lost), `open`, `login`, `folder` (from the greeting to the table), `retrieve`, `reading`, `deliver` (messages), `update` (QUIT) |
+//! | `backend` | the session. Parts that own their fields: `maildrop` (the table and its listing), `opening` (the steps from greeting to folder), `reading` (what is wanted, asked for and lent), `update` (QUIT: a plan, then its stages), `trouble` (messages that could not be sent). What is done with them: `link`, `open`, `login`, `folder`, `retrieve`, `deliver`, `blame`, `deadline`; `phase` has the table of the states |
 //! | `text`, `recorder` | what an operator may read of it |
 //!
 //! # Limits

@@ -77,7 +77,7 @@ impl ImapBackend {
             Link::Ready => {
                 if self.reading.is_parked(&self.client) {
                     Some((clock.progress + PARKED, Reason::Parked))
-                } else if self.reading.awaits_client(&self.client) {
+                } else if self.reading.has_body(&self.client) {
                     None
                 } else if self.client.outstanding() > 0 || !self.client.transmit().is_empty() {
                     Some((answer_due, Reason::Answer))

@@ -3,9 +3,10 @@
 //! Owns the table and the listing that goes out of it. Frozen but for what goes upstream; never asks the
 //! server anything.
 
+use alloc::format;
 use alloc::vec::Vec;
 
-use pop3_proto::backend::{Access, Reply};
+use pop3_proto::backend::{Access, Failure, FailureKind, Reply};
 
 use crate::presence::Presence;
 use crate::table::{Scan, Table};
@@ -52,6 +53,16 @@ impl Maildrop {
     pub(super) fn is_gone(&self, uid: u64) -> bool {
         let place = self.table.find(uid);
         place.is_some_and(|place| self.presence.is_gone(place))
+    }
+
+    /// A failure of a message, with what an operator looks for it by.
+    pub(super) fn about(&self, index: u32, kind: FailureKind, detail: &str) -> Failure {
+        let number = u64::from(index) + 1;
+        let detail = match self.uid(index) {
+            Some(uid) => format!("{detail} (message {number}, UID {uid})"),
+            None => format!("{detail} (message {number})"),
+        };
+        Failure::new(kind, detail)
     }
 
     pub(super) fn exist(&mut self, count: u32) {

@@ -1,11 +1,11 @@
 //! The state machine between a POP3 session and an IMAP connection.
 //!
-//! Owns what outlives a connection: the session's requests, the message table, the credentials and
-//! the clock. Every entry point ends in [`ImapBackend::advance`]. What a phase does with what the
-//! upstream says is in `open`, `retrieve` and `update`; losing and regaining the connection is in
-//! `link`.
+//! Owns the parts and the clock, and hands each event of the connection to the part that it means. Every entry
+//! point ends in [`ImapBackend::advance`]. A part owns its fields; the chapters of [`ImapBackend`] are what is
+//! said to the upstream because of it.
 
 mod alert;
+mod blame;
 mod deadline;
 mod deliver;
 mod folder;
@@ -166,7 +166,7 @@ impl ImapBackend {
                 // lost over it: another one is sought
                 continue;
             }
-            self.skip_known();
+            self.reading.skip_known(&mut self.client);
             self.announce();
             if self.reading.is_serving() {
                 break;

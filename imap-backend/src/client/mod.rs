@@ -286,7 +286,7 @@ impl Client {
                 if !ends_fetch(behind) {
                     return Err(unreadable(&self.config, self.greeted, &self.mask, behind));
                 }
-                return Ok(Some(Event::Whole(grammar::tail(behind).uid)));
+                return Ok(Some(Event::Whole(uid_behind(behind))));
             }
             let (bytes, tail) = match self.framer.next() {
                 Ok(None) => return Ok(None),
@@ -332,7 +332,7 @@ impl Client {
                 if !ends_fetch(bytes) || bytes.trim_ascii_end().ends_with(b"}") {
                     return Err(unreadable(&self.config, self.greeted, mask, bytes));
                 }
-                return Ok(Some(Event::Tail(grammar::tail(bytes).uid)));
+                return Ok(Some(Event::Tail(uid_behind(bytes))));
             }
             let Some(response) = grammar::response(bytes) else {
                 self.recorder.received(|| mask.clean(bytes));
@@ -439,6 +439,14 @@ fn ends_fetch(line: &[u8]) -> bool {
     let line = line.trim_ascii_end();
     let closes = line.ends_with(b")");
     line.starts_with(b")") && closes || line.starts_with(b" ") && (closes || line.ends_with(b"}"))
+}
+
+/// The UID that is named behind a body. Nearly always it was named before.
+fn uid_behind(line: &[u8]) -> Option<u64> {
+    match line {
+        b")" => None,
+        line => grammar::tail(line).uid,
+    }
 }
 
 fn read_capabilities(config: &Config, list: &[u8]) -> Capabilities {

@@ -1,6 +1,5 @@
 //! Untagged data other than a status.
 
-use nom::bytes::complete::{tag, tag_no_case};
 use nom::character::complete::u32 as number;
 use nom::combinator::{map, opt, rest};
 use nom::sequence::preceded;
@@ -63,13 +62,4 @@ fn folder(input: &[u8]) -> IResult<&[u8], List<'_>> {
     let (input, _) = (spaces, opt(nil), opt(string), spaces).parse(input)?;
     let (input, name) = string(input).or_else(|_| map(rest, Str::Literal).parse(input))?;
     Ok((input, List { attributes, name }))
-}
-
-/// The word FETCH after a sequence number, with what follows it.
-pub(super) fn numbered_fetch(input: &[u8]) -> IResult<&[u8], ()> {
-    map(
-        (tag("*"), spaces, number, spaces, tag_no_case("FETCH")),
-        |_| (),
-    )
-    .parse(input)
 }

@@ -4,13 +4,12 @@
 //! is `BODY[HEADER]` and kept apart: whether it was asked for is not known here.
 
 use nom::branch::alt;
-use nom::bytes::complete::tag;
-use nom::character::complete::u64 as number64;
+use nom::bytes::complete::{tag, tag_no_case};
+use nom::character::complete::{u32 as number, u64 as number64};
 use nom::combinator::{map, opt};
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 
-use super::data::numbered_fetch;
 use super::token::{Str, any_value, bracketed, list, nil, spaces, string, word};
 
 /// What a FETCH says about one message, as far as it was asked.
@@ -70,6 +69,15 @@ pub(crate) fn body_ahead(head: &[u8]) -> Option<(Section, Fetch<'_>)> {
     let mut fetch = Fetch::default();
     let (_, section) = items(input, &mut fetch);
     section.map(|section| (section, fetch))
+}
+
+/// The word FETCH after a sequence number, with what follows it.
+fn numbered_fetch(input: &[u8]) -> IResult<&[u8], ()> {
+    map(
+        (tag("*"), spaces, number, spaces, tag_no_case("FETCH")),
+        |_| (),
+    )
+    .parse(input)
 }
 
 /// Reads items up to the closing parenthesis, the end, or what cannot be read. Says which section it

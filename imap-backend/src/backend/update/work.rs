@@ -222,3 +222,98 @@ impl Update {
         self.arrive(client, config);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::{String, ToString};
+    use alloc::sync::Arc;
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::client::Notice;
+    use crate::config::{DeletePolicy, Security};
+    use crate::grammar::{Code, Kind};
+
+    /// An update on a connection to a server with these capabilities, and no backend around it.
+    struct Scene {
+        update: Update,
+        client: Client,
+        config: Config,
+        maildrop: Maildrop,
+    }
+
+    impl Scene {
+        fn new(delete: DeletePolicy, capabilities: &str) -> Self {
+            let mut config = Config::new("imap.example.org", 143, Security::Clear);
+            config.delete = delete;
+            let mut client = Client::new(Arc::new(config.clone()));
+            let greeting = ["* OK [CAPABILITY ", capabilities, "] ready\r\n"].concat();
+            client.room(false)[..greeting.len()].copy_from_slice(greeting.as_bytes());
+            client.filled(greeting.len());
+            assert!(client.next().is_ok());
+            client.settled = true;
+            Self {
+                update: Update::new([4, 6].into(), Vec::new(), false),
+                client,
+                config,
+                maildrop: Maildrop::default(),
+            }
+        }
+
+        /// What is sent next, without tags, and how the update ends if it does.
+        fn work(&mut self) -> (String, Option<Answer>) {
+            let (client, maildrop) = (&mut self.client, &self.maildrop);
+            let end = self.update.work(client, &self.config, maildrop, true);
+            let sent = String::from_utf8_lossy(client.transmit()).into_owned();
+            client.transmitted(sent.len());
+            let commands = sent.lines().filter_map(|line| line.split_once(' '));
+            let commands: Vec<&str> = commands.map(|(_, command)| command).collect();
+            (commands.join("; "), end)
+        }
+
+        fn answer(&mut self, step: Step, kind: Kind, code: Code) {
+            let text = "x".to_string();
+            let lasts = None;
+            self.update.answered(
+                step,
+                &Notice {
+                    kind,
+                    code,
+                    lasts,
+                    text,
+                },
+            );
+        }
+    }
+
+    #[test]
+    fn a_refused_uid_expunge_leads_to_the_way_with_a_look() {
+        let mut scene = Scene::new(DeletePolicy::Expunge, "IMAP4rev1 UIDPLUS");
+        let (sent, end) = scene.work();
+        assert_eq!(
+            (&*sent, end.is_none()),
+            (
+                "UID STORE 4,6 +FLAGS.SILENT (\\Deleted); UID EXPUNGE 4,6",
+                true
+            )
+        );
+        scene.answer(Step::Flag, Kind::Ok, Code::Other);
+        scene.answer(Step::Expunge, Kind::Bad, Code::Other);
+        assert_eq!(scene.work().0, "UID FETCH 1:* (UID FLAGS)");
+    }
+
+    #[test]
+    fn a_missing_folder_is_made_and_the_rest_goes_on_as_planned() {
+        let mut scene = Scene::new(DeletePolicy::Move("Old".into()), "IMAP4rev1 MOVE");
+        assert_eq!(scene.work().0, "UID MOVE 4,6 \"Old\"");
+        scene.answer(Step::Move, Kind::No, Code::TryCreate);
+        assert_eq!(scene.work().0, "CREATE \"Old\"");
+        scene.answer(Step::Create, Kind::Ok, Code::Other);
+        assert_eq!(scene.work().0, "UID MOVE 4,6 \"Old\"");
+        scene.answer(Step::Move, Kind::Ok, Code::Other);
+        // none was told to be gone
+        assert_eq!(scene.work().0, "UID FETCH 4,6 (UID)");
+        scene.answer(Step::Look, Kind::Ok, Code::Other);
+        assert!(matches!(scene.work().1, Some(Answer::Updated)));
+    }
+}

@@ -1,0 +1,119 @@
+//! Messages that the upstream could not send: which one it was, and what becomes of it.
+//!
+//! Owns the blame. A message is blamed where its octets were on the way when the connection broke, or
+//! where it was the next to come, was asked for once more alone, and did not come. Not for a connection that
+//! was lost while nothing was asked for.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::ops::Range;
+use core::time::Duration;
+
+use pop3_proto::backend::Failure;
+use pop3_proto::time::Time;
+
+use super::ImapBackend;
+use super::reading::Plan;
+use super::trouble::Trouble;
+use crate::broken::{Memory, Standing};
+
+/// A client that leaves after so long a silence of the upstream left because of it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl ImapBackend {
+    /// Shares what is known of messages that cannot be sent with the other sessions of the process.
+    #[must_use]
+    pub fn remembering(mut self, memory: Arc<dyn Memory>) -> Self {
+        self.trouble.share(memory);
+        self
+    }
+
+    /// What is remembered, where there is something: else most sessions would hold a name in vain.
+    fn remembered(&mut self) -> Option<&mut Trouble> {
+        (!self.trouble.is_empty()).then(|| self.named())
+    }
+
+    fn named(&mut self) -> &mut Trouble {
+        if !self.trouble.has_name() {
+            let mailbox = self.mailbox();
+            self.trouble.name(mailbox);
+        }
+        &mut self.trouble
+    }
+
+    /// All that makes a UID unique. A line end stands in no name.
+    fn mailbox(&self) -> Option<String> {
+        let login = &self.open.as_ref()?.login;
+        let user = self.user.as_deref().or_else(|| login.user())?;
+        let (endpoint, folder) = (&self.config.endpoint, &self.config.folder);
+        let validity = self.maildrop.uid_validity;
+        let name = format!(
+            "{}:{}\n{user}\n{folder}\n{validity}",
+            endpoint.host, endpoint.port
+        );
+        (!user.is_empty() && name.len() <= 1024).then_some(name)
+    }
+
+    /// How this message is to be asked for, as far as others have shown.
+    pub(super) fn plan(&mut self, index: u32, plan: Plan) -> (Plan, bool) {
+        let uid = self.maildrop.uid(index).unwrap_or_default();
+        let now = self.clock.now;
+        let standing = self
+            .remembered()
+            .map_or(Standing::Good, |trouble| trouble.standing(now, uid));
+        match standing {
+            Standing::Good => (plan, false),
+            Standing::Doubtful => (plan, true),
+            Standing::RefusedUntil(until) => (Plan::Refused { until }, true),
+        }
+    }
+
+    /// As far as these messages may be asked for in one command.
+    pub(super) fn sound(&mut self, indexes: Range<u32>) -> Range<u32> {
+        if self.remembered().is_none() {
+            return indexes;
+        }
+        let table = &self.maildrop.table;
+        self.trouble.sound(self.clock.now, table, indexes)
+    }
+
+    /// The message was sent whole.
+    pub(super) fn sent_whole(&mut self, uid: u64) {
+        if let Some(trouble) = self.remembered() {
+            trouble.sent(uid);
+        }
+    }
+
+    /// Why a message is refused that was not even asked for.
+    pub(super) fn refused(&self, until: Time) -> Failure {
+        let minutes = until.since(self.clock.now).as_secs().div_ceil(60);
+        Failure::temporary(format!(
+            "not asked for: the upstream could not send it several times; it is tried again in {minutes} min"
+        ))
+    }
+
+    /// The connection broke: remembers the message that was on its way, unless it gets another try.
+    pub(super) fn blame(&mut self) {
+        if let Some(index) = self.reading.to_blame()
+            && let Some(uid) = self.maildrop.uid(index)
+        {
+            let now = self.clock.now;
+            self.named().failed(now, uid);
+        }
+    }
+
+    /// The session ends after the upstream said nothing for so long.
+    pub(super) fn left_waiting(&mut self, waited: Duration) {
+        let listens = self.link.is_ready() && !self.reading.has_body(&self.client);
+        let patience = PATIENCE.min(self.config.response_timeout);
+        if listens
+            && waited >= patience
+            && let Some(index) = self.reading.awaited()
+            && let Some(uid) = self.maildrop.uid(index)
+        {
+            let now = self.clock.now;
+            self.named().failed(now, uid);
+        }
+    }
+}

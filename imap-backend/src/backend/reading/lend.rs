@@ -1,0 +1,133 @@
+//! The body that is lent: when it begins, how far it is taken, and when the piece is done.
+
+use alloc::vec::Vec;
+use core::mem;
+use core::ops::Range;
+
+use pop3_proto::backend::Ticket;
+
+use super::Reading;
+use super::plan::{Plan, Stream, Then, Wanted};
+use crate::client::Client;
+use crate::table::Table;
+
+/// A message whose first octets are about to go.
+pub(in crate::backend) struct Begun {
+    pub(in crate::backend) ticket: Ticket,
+    pub(in crate::backend) index: u32,
+    /// How many octets it has, if all of it was asked for.
+    pub(in crate::backend) size: Option<u64>,
+}
+
+impl Reading {
+    /// This body is lent from now on.
+    pub(in crate::backend) fn lend(&mut self, stream: Stream) {
+        self.stream = Some(stream);
+    }
+
+    /// This body, which stood in its line, is lent from now on. Returns whether there is anything of it to be
+    /// taken.
+    pub(in crate::backend) fn lend_inline(&mut self, stream: Stream, body: Vec<u8>) -> bool {
+        let known = usize::try_from(stream.skip).unwrap_or(usize::MAX);
+        self.stream = Some(stream);
+        self.inline = (known < body.len()).then_some(known);
+        self.body = body;
+        self.is_serving()
+    }
+
+    /// The message that begins to be lent; told once.
+    pub(in crate::backend) fn begin(&mut self) -> Option<Begun> {
+        let (stream, first) = (self.stream?, self.wanted.front_mut()?);
+        if mem::replace(&mut first.started, true) {
+            return None;
+        }
+        Some(Begun {
+            ticket: first.ticket,
+            index: first.index,
+            size: first.whole.then_some(stream.size),
+        })
+    }
+
+    /// Whether a message comes without an octet that was announced with some. Who believed that would
+    /// delete a mail unread.
+    pub(in crate::backend) fn is_hollow(&self, table: &Table, stream: &Stream) -> bool {
+        let first = self.wanted.front().filter(|first| !first.started);
+        let announced = first.and_then(|first| table.size(first.index));
+        stream.size == 0 && stream.then == Then::End && announced.is_some_and(|size| size > 0)
+    }
+
+    /// Whether the window that is asked for begins where the message ends: then NIL is its end.
+    pub(in crate::backend) fn is_at_end(&self, table: &Table) -> bool {
+        self.wanted.front().is_some_and(|first| match first.plan {
+            Plan::Window { offset, .. } => {
+                let size = table.size(first.index);
+                offset > 0 && size.is_some_and(|size| size <= offset)
+            }
+            Plan::Whole { .. } | Plan::Header | Plan::Nothing | Plan::Refused { .. } => false,
+        })
+    }
+
+    /// Whether what is lent is of another message than this one.
+    pub(in crate::backend) fn is_other(&self, uid: Option<u64>) -> bool {
+        let stream = self.stream.as_ref().zip(uid);
+        stream.is_some_and(|(stream, uid)| uid != stream.uid)
+    }
+
+    pub(in crate::backend) fn is_lending(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// Takes what the session has already from the front of the literal that is lent.
+    pub(in crate::backend) fn skip_known(&mut self, client: &mut Client) {
+        let Some(stream) = &mut self.stream else {
+            return;
+        };
+        while stream.skip > 0 && client.can_lend() {
+            let skip = usize::try_from(stream.skip).unwrap_or(usize::MAX);
+            stream.skip -= client.lent(skip).len() as u64;
+        }
+    }
+
+    /// Octets are taken by the session.
+    pub(in crate::backend) fn take(&mut self) -> Option<Ticket> {
+        self.taken = true;
+        Some(self.first()?.ticket)
+    }
+
+    /// Whether octets were taken since this was asked last.
+    pub(in crate::backend) fn was_taken(&mut self) -> bool {
+        mem::take(&mut self.taken)
+    }
+
+    /// Takes at most `room` octets of a body that stood in its line: which of it.
+    pub(in crate::backend) fn take_inline(&mut self, room: usize) -> Option<Range<usize>> {
+        let from = self.inline?;
+        let to = from + room.min(self.body.len() - from);
+        self.inline = (to < self.body.len()).then_some(to);
+        Some(from..to)
+    }
+
+    /// Octets of the body that stood in its line.
+    pub(in crate::backend) fn inline(&self, range: Range<usize>) -> &[u8] {
+        &self.body[range]
+    }
+
+    /// The session has all of the piece that was lent. Returns the message if that was its end.
+    pub(in crate::backend) fn piece_done(&mut self) -> Option<Wanted> {
+        match self.stream.take()?.then {
+            Then::End => self.finish_first(),
+            Then::Plan(plan) => {
+                if let Some(first) = self.wanted.front_mut() {
+                    first.plan = plan;
+                }
+                None
+            }
+        }
+    }
+
+    /// What is lent is of no use any more. Returns whether a literal was lent.
+    pub(super) fn stop_lending(&mut self) -> bool {
+        self.inline = None;
+        self.stream.take().is_some()
+    }
+}

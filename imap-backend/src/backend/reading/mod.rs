@@ -1,0 +1,205 @@
+//! What the session wants to read, what was asked for, and the message that is under way.
+//!
+//! Owns these lists and the body that is lent. Says what is to be asked for next and what becomes of a body that
+//! comes; sends nothing, reads nothing, and never knows why a message has to be asked for alone.
+
+mod ask;
+mod lend;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::mem;
+
+use pop3_proto::backend::{Failure, FailureKind, Ticket};
+
+use super::maildrop::Maildrop;
+use super::reply::Answer;
+use crate::client::Client;
+use crate::read_ahead::ReadAhead;
+use crate::table::Table;
+
+pub(super) use ask::{Ask, Left};
+pub(super) use lend::Begun;
+use plan::Fetch;
+pub(super) use plan::{Plan, Stream, Verdict, Wanted, What, takes_all};
+
+/// What the session wants to read.
+#[derive(Debug)]
+pub(super) struct Reading {
+    read_ahead: ReadAhead,
+    /// In the order of the requests; the first is the one that is served.
+    wanted: VecDeque<Wanted>,
+    /// The FETCH commands that await their answer, in order.
+    fetches: VecDeque<Fetch>,
+    /// The body that is being lent, for the first of `wanted`.
+    stream: Option<Stream>,
+    /// How far that body is handed out, if it stood in its line.
+    inline: Option<usize>,
+    /// The body that stood in its line last.
+    body: Vec<u8>,
+    /// Octets were taken that were not followed up.
+    taken: bool,
+}
+
+impl Reading {
+    pub(super) fn new(read_ahead: u64) -> Self {
+        Self {
+            read_ahead: ReadAhead::new(read_ahead),
+            wanted: VecDeque::new(),
+            fetches: VecDeque::new(),
+            stream: None,
+            inline: None,
+            body: Vec::new(),
+            taken: false,
+        }
+    }
+
+    // what is wanted
+
+    pub(super) fn has_work(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+
+    /// The message that is served.
+    pub(super) fn first(&self) -> Option<&Wanted> {
+        self.wanted.front()
+    }
+
+    /// One more message. `takes_all` says that the client will take the whole of it.
+    pub(super) fn want(&mut self, table: &Table, wanted: Wanted, takes_all: bool) {
+        if takes_all {
+            self.read_ahead.wanted(table, wanted.index);
+        } else {
+            self.read_ahead.forget();
+        }
+        self.wanted.push_back(wanted);
+    }
+
+    /// This message is not wanted any more. Returns whether it was being lent.
+    pub(super) fn cancel(&mut self, ticket: Ticket) -> bool {
+        let Some(place) = self.wanted.iter().position(|w| w.ticket == ticket) else {
+            return false;
+        };
+        self.wanted.remove(place);
+        self.read_ahead.forget();
+        if self.wanted.is_empty() {
+            self.give_up_guesses();
+        }
+        place == 0 && self.stop_lending()
+    }
+
+    /// Nothing is wanted any more. Returns whether something was being lent.
+    pub(super) fn end(&mut self) -> bool {
+        self.wanted.clear();
+        self.give_up_guesses();
+        self.stop_lending()
+    }
+
+    /// The message that is served is done with, in whatever way.
+    pub(super) fn finish_first(&mut self) -> Option<Wanted> {
+        self.wanted.pop_front()
+    }
+
+    /// What was asked for on a guess is not wanted.
+    pub(super) fn give_up_guesses(&mut self) {
+        self.read_ahead.forget();
+        for fetch in &mut self.fetches {
+            fetch.what = What::Spent;
+        }
+    }
+
+    // what comes of a lost connection
+
+    /// What had begun has failed, the rest gets one more try.
+    pub(super) fn interrupted(
+        &mut self,
+        maildrop: &Maildrop,
+        failure: &Failure,
+        answers: &mut VecDeque<Answer>,
+    ) {
+        self.forget_fetches();
+        let mut kept = VecDeque::new();
+        for mut wanted in mem::take(&mut self.wanted) {
+            // in the order in which they were asked for: none fails before one that is tried again
+            if kept.is_empty() && (wanted.started || wanted.retried) {
+                answers.push_back(failed(maildrop, &wanted, failure));
+            } else {
+                wanted.retried = true;
+                wanted.alone = true;
+                if wanted.plan == Plan::Header {
+                    // it may be this that the server did not bear
+                    wanted.plan = Plan::FIRST;
+                }
+                kept.push_back(wanted);
+            }
+        }
+        self.wanted = kept;
+    }
+
+    /// No connection can be made.
+    pub(super) fn failed(
+        &mut self,
+        maildrop: &Maildrop,
+        failure: &Failure,
+        answers: &mut VecDeque<Answer>,
+    ) {
+        self.forget_fetches();
+        let wanted = mem::take(&mut self.wanted).into_iter();
+        answers.extend(wanted.map(|wanted| failed(maildrop, &wanted, failure)));
+    }
+
+    fn forget_fetches(&mut self) {
+        self.fetches = VecDeque::new();
+        self.stop_lending();
+    }
+
+    /// The message that the session waits for, if it is on its way and next in what was asked for.
+    pub(super) fn awaited(&self) -> Option<u32> {
+        let index = self.first()?.index;
+        let brings = |what: &What| match what {
+            What::Whole { next, .. } => *next == index,
+            What::Header { index: asked } | What::Window { index: asked, .. } => *asked == index,
+            What::Spent => false,
+        };
+        let mut fetches = self.fetches.iter();
+        let comes = self.stream.is_some() || fetches.any(|fetch| brings(&fetch.what));
+        comes.then_some(index)
+    }
+
+    /// The message that is to blame for a lost connection, unless it gets another try.
+    pub(super) fn to_blame(&self) -> Option<u32> {
+        let first = self.first().filter(|w| w.started || w.retried);
+        first.and_then(|_| self.awaited())
+    }
+
+    // states
+
+    /// Whether anything is wanted or on its way.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.wanted.is_empty() || !self.fetches.is_empty() || self.stream.is_some()
+    }
+
+    /// Whether a body that stood in its line is being handed out.
+    pub(super) fn is_serving(&self) -> bool {
+        self.inline.is_some()
+    }
+
+    /// Whether a message that was not asked for holds everything up.
+    pub(super) fn is_parked(&self, client: &Client) -> bool {
+        client.head().is_some() && self.wanted.is_empty()
+    }
+
+    /// Whether there are octets that the session could take.
+    pub(super) fn has_body(&self, client: &Client) -> bool {
+        self.inline.is_some() || self.stream.is_some() && client.can_lend()
+    }
+}
+
+fn failed(maildrop: &Maildrop, wanted: &Wanted, failure: &Failure) -> Answer {
+    let failure = maildrop.about(wanted.index, FailureKind::Temporary, &failure.detail);
+    Answer::BodyFailed(wanted.ticket, failure)
+}
