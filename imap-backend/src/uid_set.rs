@@ -81,7 +81,7 @@ mod tests {
     proptest! {
         /// P039, I031: the pieces name exactly the members, in short lines.
         #[test]
-        fn pieces_name_the_members_and_nothing_else(
+        fn i031_p039_pieces_name_the_members_and_nothing_else(
             uids in proptest::collection::btree_set(
                 prop_oneof![1..400_u64, any::<u64>().prop_map(|n| n.max(1))], 0..600,
             ),

@@ -44,7 +44,7 @@ fn verifier(config: VerifierConfig) -> Verifier {
 
 /// qG5: one password of one account, and no other.
 #[test]
-fn a_right_password_is_remembered_and_a_wrong_one_is_not() {
+fn qg5_a_right_password_is_remembered_and_a_wrong_one_is_not() {
     let verifier = verifier(VerifierConfig::default());
     let credential = Credential::parse(CHEAP).unwrap();
     let check = |password| check(&verifier, "tim", password, Some(&credential));

@@ -249,7 +249,7 @@ fn a_reader_leaves_no_trace() {
 
 /// P016; qE3: the lock is free as soon as its holder ends, and no file of it stays.
 #[test]
-fn a_folder_has_one_writer() {
+fn p016_qe3_a_folder_has_one_writer() {
     let disk = Disk::maildir();
     let mut first = disk.open();
     first.list().unwrap();

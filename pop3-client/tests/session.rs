@@ -73,7 +73,7 @@ fn a_server_hides_that_it_can_stls_and_still_can() {
 }
 
 #[test]
-fn ct021_certificates_are_believed_by_authority_by_pin_or_blindly() {
+fn ct021_w040_certificates_are_believed_by_authority_by_pin_or_blindly() {
     let behaviour = Behaviour {
         implicit: true,
         ..Behaviour::default()

@@ -195,7 +195,7 @@ fn p016_f02_a_second_session_is_refused_until_the_first_is_gone() {
 /// G06: a message that breaks off upstream breaks off here, without the final dot; F02: the mailbox is
 /// free again.
 #[test]
-fn g06_a_message_that_breaks_off_has_no_final_dot() {
+fn g06_f02_a_message_that_breaks_off_has_no_final_dot() {
     for runtime in RUNTIMES {
         let fault = Fault::on_connection(1, Trouble::CutBody(40_000));
         let (store, imap) = imap_with(&["tim"], Options::default().with_fault(fault));
@@ -286,7 +286,7 @@ fn t007_t012_tls_is_offered_and_its_certificate_reloaded() {
 
 /// qH2: each user goes to his own upstream, under his own name there.
 #[test]
-fn routes_lead_to_their_upstreams_under_their_names() {
+fn g22_qh2_routes_lead_to_their_upstreams_under_their_names() {
     for runtime in RUNTIMES {
         let ((one, first), (two, second)) = (imap(&["tim@one.example"]), imap(&["zaphod"]));
         one.deliver("tim@one.example", "one\r\n");

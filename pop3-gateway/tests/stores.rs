@@ -145,7 +145,7 @@ fn w008_a_store_that_keeps_deleted_mail_says_so_at_quit() {
 }
 
 #[test]
-fn accounts_have_their_own_folders_and_aliases_share_one() {
+fn g25_accounts_have_their_own_folders_and_aliases_share_one() {
     for runtime in RUNTIMES {
         let place = Place::new(MAILDIR);
         for (user, mails) in [("tim", 1), ("tom", 2)] {
@@ -374,7 +374,7 @@ fn w062_check_refuses_a_template_with_an_unknown_field() {
 }
 
 #[test]
-fn a_list_is_the_same_for_everybody_until_it_is_deleted() {
+fn p050_a_list_is_the_same_for_everybody_until_it_is_deleted() {
     for runtime in RUNTIMES {
         let place = Place::new(
             "[[store]]\nname = \"notes\"\nkind = \"list\"\naccounts = \"users\"\n\
@@ -462,7 +462,7 @@ fn some_users_have_imap_and_others_a_store() {
 /// P037, P038: killed at any moment of QUIT, what was not deleted is whole, and what was reported deleted is
 /// gone.
 #[test]
-fn p037_killed_at_quit_nothing_is_half_done() {
+fn p037_p038_killed_at_quit_nothing_is_half_done() {
     use std::time::Duration;
     const MAILS: usize = 300;
     let mut cut = 0;

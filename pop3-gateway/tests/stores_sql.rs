@@ -80,7 +80,7 @@ impl Place {
 const OWN: &str = "[[store]]\nname = \"db\"\nkind = \"sql\"\nurl = \"DB\"\n";
 
 #[test]
-fn a_database_is_served_byte_for_byte_and_managed_by_the_tools() {
+fn g25_a_database_is_served_byte_for_byte_and_managed_by_the_tools() {
     for runtime in RUNTIMES {
         let place = Place::new(OWN);
         let early = place.tool("check", &[], "");
@@ -269,7 +269,7 @@ fn the_tables_of_pop3sf_are_served() {
 
 /// Everybody whom the file of accounts knows shares one maildrop, where the queries leave out whose it is.
 #[test]
-fn a_table_for_everybody_is_one_maildrop() {
+fn p016_a_table_for_everybody_is_one_maildrop() {
     for runtime in RUNTIMES {
         let place = Place::new(&format!(
             "{OWN}accounts = \"users\"\n[store.queries]\nlist = \"select id from notes order by id\"\n\

@@ -79,7 +79,7 @@ fn greeted(client: &mut Client, heard: &mut Heard) {
 
 proptest! {
     #[test]
-    fn whole_sessions(
+    fn o001_whole_sessions(
         messages in messages(),
         commands in commands(),
         cuts in cuts(),

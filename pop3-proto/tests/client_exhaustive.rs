@@ -62,13 +62,13 @@ enum Outcome {
 
 /// G06, V28: see above.
 #[test]
-fn every_order_of_commands_and_lines() {
+fn g06_v28_every_order_of_commands_and_lines() {
     visit(&ACTS[..13], false, 5);
 }
 
 /// X014: the same where several commands are on their way at once.
 #[test]
-fn every_order_of_pipelined_commands() {
+fn x014_every_order_of_pipelined_commands() {
     visit(&ACTS, true, 4);
 }
 

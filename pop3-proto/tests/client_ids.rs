@@ -90,7 +90,7 @@ fn p060_wrong_digest_does_not_verify() {
 }
 
 #[test]
-fn p058_w055_timestamps() {
+fn p058_w055_v31_timestamps() {
     assert_eq!(
         apop::find_timestamp(b"POP3 server ready <1896.697170952@dbc.mtview.ca.us>"),
         Some(STAMP)

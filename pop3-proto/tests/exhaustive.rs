@@ -134,7 +134,8 @@ struct Visited {
 
 /// G01, G23, P010, P013, P032, P035, P036, P037, P055, P057, S007, S013, T002, T004, T006, X005, X006.
 #[test]
-fn every_sequence() {
+fn g01_g23_p010_p013_p032_p035_to_p037_p055_p057_s007_s013_t002_t004_t006_x005_x006_every_sequence()
+{
     visit("before login", &BEFORE, &policies(&PLAIN), &[], 4);
     visit("logins", &LOGINS, &policies(&ALL), &[], 3);
     visit("after login", &AFTER, &policies(&PLAIN), &LOGIN, 3);

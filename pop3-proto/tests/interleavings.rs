@@ -62,7 +62,7 @@ const ACTS: [Act; 13] = [
 
 /// P037, P038, P066, G15, G19, X014, X016.
 #[test]
-fn every_interleaving() {
+fn g15_g19_p037_p038_p066_x014_x016_every_interleaving() {
     visit(4);
 }
 

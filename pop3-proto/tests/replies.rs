@@ -113,7 +113,7 @@ proptest! {
     /// one line of 512 octets at most, with a code that is registered or none; and X021, X026: no code
     /// answers USER, and LOGIN-DELAY none but a login.
     #[test]
-    fn every_reply_is_well_formed(
+    fn p005_p006_u011_x003_x011_x021_x026_every_reply_is_well_formed(
         words in proptest::collection::vec(proptest::sample::select(WORDS.to_vec()), 0..30),
         logged_in in any::<bool>(),
         refuse in refusal(),

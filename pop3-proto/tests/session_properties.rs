@@ -181,7 +181,7 @@ proptest! {
 
     /// V11, V12: a hostile client never makes the session panic or grow.
     #[test]
-    fn v12_x001_any_octets(chunks in proptest::collection::vec(
+    fn v12_x001_v11_any_octets(chunks in proptest::collection::vec(
         proptest::collection::vec(any::<u8>(), 0..2000), 0..20,
     )) {
         let mut talk = Talk::new(clear(), &MAILS);

@@ -48,7 +48,7 @@ enum Standing {
 /// not before; whatever is said in between ends the session without a word; behind it STLS is neither
 /// offered nor possible.
 #[test]
-fn every_way_through_stls() {
+fn t003_to_t006_v01_v03_every_way_through_stls() {
     let length = 5;
     let mut sequences = 0_u64;
     let mut digits = vec![0; length];

@@ -67,7 +67,7 @@ fn a_client_that_does_not_close_is_closed() {
 
 /// P016, P017, X022: one writer; who comes second hears so only with the right password.
 #[test]
-fn p017_the_second_writer_is_refused_until_the_first_is_gone() {
+fn p017_p016_x022_the_second_writer_is_refused_until_the_first_is_gone() {
     let (_, settings, server) = good();
     let mut first = Rig::new(&settings, &server);
     first.log_in();
@@ -347,7 +347,7 @@ fn qe4_places_are_free_when_the_client_is_gone() {
 
 /// qF3: a session is one connection to the upstream, so that this limits those too.
 #[test]
-fn the_sessions_of_a_user_are_limited() {
+fn qf3_the_sessions_of_a_user_are_limited() {
     let service = ListService::new(MESSAGES);
     let mut settings = Settings::new(Arc::new(service));
     settings.limits.per_user = 2;
@@ -368,7 +368,7 @@ fn the_sessions_of_a_user_are_limited() {
 
 /// P013: no word, no update. qE1, V38: an idle session holds the lock no longer than autologout.
 #[test]
-fn p013_autologout_says_nothing_and_removes_nothing() {
+fn p013_v38_qe1_autologout_says_nothing_and_removes_nothing() {
     let (service, settings, server) = good();
     let mut rig = Rig::new(&settings, &server);
     rig.log_in();

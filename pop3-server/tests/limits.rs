@@ -77,7 +77,7 @@ fn v39_the_delay_grows_up_to_a_cap() {
 
 /// G22: names of all forms; client text is compared, never expanded (V14).
 #[test]
-fn g22_the_most_exact_route_wins() {
+fn g22_v14_the_most_exact_route_wins() {
     let mut routes = Routes::everybody("default");
     routes.set_domain("Example.ORG", "domain");
     routes.set_user("joe@example.org", "joe");

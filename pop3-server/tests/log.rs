@@ -108,7 +108,7 @@ fn v41_a_login_in_the_clear_is_loud() {
 
 /// V37, qG6: the client hears a fixed text, the operator what the upstream said.
 #[test]
-fn v37_a_refusal_has_its_detail_in_the_log_alone() {
+fn v37_qg6_a_refusal_has_its_detail_in_the_log_alone() {
     let log = logged(|| {
         let mut rig = Rig::new(&Arc::new(settings()), &Server::new());
         rig.ask("USER joe");
@@ -129,7 +129,7 @@ fn v37_a_refusal_has_its_detail_in_the_log_alone() {
 /// V33, V34: nothing that a client proves itself with, in whatever form it came, and no control
 /// character that a terminal would obey.
 #[test]
-fn v33_no_secret_is_logged() {
+fn v33_v34_no_secret_is_logged() {
     let log = logged(|| {
         let mut rig = Rig::new(&Arc::new(settings()), &Server::new());
         for lines in [

@@ -178,7 +178,7 @@ fn leaving_the_upstream_has_a_deadline() {
 /// cT021, qH1: a certificate that was neither named nor vouched for: fail closed, with [SYS/PERM].
 /// Names and dates: `upstream_certificates.rs`.
 #[test]
-fn ct021_an_unknown_certificate_fails_closed() {
+fn ct021_qh1_an_unknown_certificate_fails_closed() {
     let folder = tempfile::tempdir().unwrap();
     for (name, shown) in [
         ("store.example", "other.example"),
@@ -222,7 +222,7 @@ fn an_upstream_that_talks_no_tls_is_a_passing_trouble() {
 
 /// G07 and G06: lost before the message, lost within it.
 #[test]
-fn g06_an_upstream_lost_within_a_message_closes_without_the_dot() {
+fn g06_g07_an_upstream_lost_within_a_message_closes_without_the_dot() {
     let folder = tempfile::tempdir().unwrap();
     for mut world in worlds(folder.path()) {
         world.log_in();
@@ -306,7 +306,7 @@ fn a_silent_upstream_is_given_up() {
 
 /// X015, G14: a client that does not read stops the upstream, and neither side piles anything up.
 #[test]
-fn g14_back_pressure_reaches_the_upstream() {
+fn g14_x015_back_pressure_reaches_the_upstream() {
     let folder = tempfile::tempdir().unwrap();
     for mut world in worlds(folder.path()) {
         world.store.messages[1] = vec![b'z'; 10_000_000];

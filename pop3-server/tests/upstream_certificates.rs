@@ -195,7 +195,7 @@ fn is_believed(tls: &Arc<UpstreamTls>, shown: &Identity) -> bool {
 
 /// qH1: by any name but its own it is somebody else's.
 #[test]
-fn w031_ct021_a_certificate_must_prove_the_configured_name() {
+fn w031_ct021_qh1_a_certificate_must_prove_the_configured_name() {
     let folder = tempfile::tempdir().unwrap();
     let (authority, shown) = vouched_for(folder.path(), "shown", GOOD);
     let trust = file(&authority);

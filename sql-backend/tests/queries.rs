@@ -288,21 +288,21 @@ impl pop3_proto::backend::store::Accounts for Anybody {
 
 /// V15.
 #[test]
-fn sqlite_values_stay_values() {
+fn v15_sqlite_values_stay_values() {
     values_stay_values(&Admin::sqlite());
 }
 
 /// V15.
 #[test]
 #[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_values_stay_values() {
+fn mariadb_values_stay_values_v15() {
     values_stay_values(&Admin::server(Kind::MariaDb));
 }
 
 /// V15.
 #[test]
 #[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_values_stay_values() {
+fn postgres_values_stay_values_v15() {
     values_stay_values(&Admin::server(Kind::Postgres));
 }
 

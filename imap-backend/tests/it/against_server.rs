@@ -402,7 +402,7 @@ proptest! {
 
     /// P036 to P040, P049, G01, G02, G06, G08, I006, I011, I014: whatever the server does.
     #[test]
-    fn what_is_said_is_true(
+    fn g01_g02_g06_g08_i006_i011_i014_p036_to_p040_p049_what_is_said_is_true(
         mail in proptest::collection::vec((prop_oneof![3 => 0..900_usize, 3 => 0..12_000_usize, 1 => 65_400..70_000_usize], 0..3_u32), 1..12),
         acts in proptest::collection::vec(act(), 0..25),
         marks in proptest::collection::vec(any::<bool>(), 12),

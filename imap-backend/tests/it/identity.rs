@@ -34,7 +34,7 @@ fn entries(uid_validity: u32, scan: &[(u32, u64)]) -> Vec<String> {
 
 /// F09, F16, qA4: an id tells UIDVALIDITY and UID apart, and another UIDVALIDITY is another id.
 #[test]
-fn f09_f16_ids_are_uidvalidity_and_uid() {
+fn f09_f16_qa4_ids_are_uidvalidity_and_uid() {
     assert_eq!(entries(12, &[(3, 1)]), ["12.3"]);
     assert_eq!(entries(1, &[(23, 1)]), ["1.23"]);
     assert_eq!(entries(123, &[]), [""; 0]);
@@ -124,7 +124,7 @@ fn agree(world: &mut World) {
 /// I010, I012, F07, P046: whatever is read and whatever becomes of deleted messages, nothing is read without
 /// PEEK, and CLOSE, which expunges what others have marked, is never said.
 #[test]
-fn i012_f07_no_close_and_no_fetch_without_peek() {
+fn i012_f07_i010_p046_no_close_and_no_fetch_without_peek() {
     for delete in policies() {
         let config = Config {
             delete,

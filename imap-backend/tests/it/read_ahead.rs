@@ -329,7 +329,7 @@ fn a_guess_that_is_here_in_full_survives_the_connection() {
 }
 
 #[test]
-fn top_guesses_only_where_it_takes_all() {
+fn qc7_top_guesses_only_where_it_takes_all() {
     // a look at the headers, which will be cut short
     let mut world = opened(1000, &[300; 10]);
     for index in 0..4 {
@@ -349,7 +349,7 @@ fn top_guesses_only_where_it_takes_all() {
 }
 
 #[test]
-fn command_lines_stay_short() {
+fn i031_command_lines_stay_short() {
     // I031
     let messages: Vec<_> = (0..10_000).map(|n| (1_000_000_000 + 2 * n, 1)).collect();
     let mut world = World::opened(config(), FULL, &messages);

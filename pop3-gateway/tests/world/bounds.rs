@@ -35,7 +35,7 @@ fn narrow() -> Route {
 /// G14, V39: a client that does not read stops the upstream: no more of a mail of a gibibyte leaves it
 /// than fits into the buffers of the way, whatever the way.
 #[test]
-fn g14_no_more_is_fetched_than_fits() {
+fn g14_v39_no_more_is_fetched_than_fits() {
     for offer in [TlsOffer::None, TlsOffer::Implicit] {
         for security in [Security::Clear, Security::Implicit] {
             for command in ["RETR 1", "TOP 1 99999999", "TOP 1 1000000", "LIST"] {

@@ -56,7 +56,7 @@ fn heard_octets() -> u64 {
 /// P037, G15, qB3: cut within what it says. Only a QUIT with its line end removes, and then it does,
 /// whether somebody hears the answer or not.
 #[test]
-fn p037_cut_at_every_octet_that_the_client_says() {
+fn p037_g15_qb3_cut_at_every_octet_that_the_client_says() {
     let said = octets(&session(&COMMANDS));
     for ending in [Ending::End, Ending::Reset] {
         for pace in [Pace::AtOnce, Pace::OneByOne] {
@@ -169,7 +169,7 @@ fn g14_a_client_that_stops_reading_is_cut() {
 
 /// P037, P066: the task that runs the connection is dropped wherever it waits.
 #[test]
-fn p037_dropped_at_every_operation() {
+fn p037_p066_dropped_at_every_operation() {
     let commands = session(&COMMANDS);
     let run = |at: Option<u64>| {
         let mut rig = Setup::new(MAILS).start();

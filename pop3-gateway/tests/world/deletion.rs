@@ -179,7 +179,7 @@ fn all_is_done(rig: &Rig, options: &Options, policy: &DeletePolicy, context: &st
 
 /// qA8, qA9, qB1, qB5: every policy does what it says, on every server.
 #[test]
-fn p036_every_policy_on_every_server() {
+fn p036_qa8_qa9_qb1_qb5_every_policy_on_every_server() {
     for options in servers() {
         for policy in policies() {
             for mark_seen in [false, true] {
@@ -225,7 +225,7 @@ fn p036_every_policy_on_every_server() {
 /// P039, I013, I014: a message that another program flagged is not removed by us; where a server
 /// cannot expunge by UID, we say no and leave no flag behind.
 #[test]
-fn p039_flags_of_other_programs() {
+fn p039_i013_i014_flags_of_other_programs() {
     for options in servers() {
         for policy in policies() {
             for own in [false, true] {
@@ -276,7 +276,7 @@ fn p039_flags_of_other_programs() {
 /// P038, G08: the connection ends at every octet of what the server says during QUIT. Whatever the
 /// policy: no unmarked message is touched, none is lost between two folders, and +OK means done.
 #[test]
-fn g08_cut_at_every_octet_of_an_update() {
+fn g08_p038_cut_at_every_octet_of_an_update() {
     let mut sessions: BTreeMap<&str, u64> = BTreeMap::new();
     for options in servers() {
         for policy in policies() {
@@ -339,7 +339,7 @@ fn g08_cut_at_every_octet_of_an_update() {
 /// P037, P066: the task that runs the connection is dropped before every operation, whatever the policy:
 /// the lock is free, no unmarked message is touched, none is lost between two folders.
 #[test]
-fn p037_dropped_at_every_operation_of_an_update() {
+fn p037_p066_dropped_at_every_operation_of_an_update() {
     let mut sessions = 0;
     for options in servers() {
         for policy in policies() {

@@ -57,7 +57,7 @@ fn x014_chunks_delays_and_pipelining_are_invisible() {
 
 /// P031, G13: every mail of the corpus arrives as the model says, whatever is read ahead.
 #[test]
-fn p031_the_corpus_is_passed_on() {
+fn p031_g13_the_corpus_is_passed_on() {
     let mails: Vec<_> = corpus()
         .into_iter()
         .filter(|mail| !mail.is_large())

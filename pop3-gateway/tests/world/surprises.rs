@@ -58,7 +58,7 @@ fn with_surprise(
 /// G01, G11, I006: a message goes away upstream: numbers, sizes and ids stay, RETR and TOP say no, DELE
 /// and QUIT say yes. At every place of a session, with and without read-ahead.
 #[test]
-fn g01_expunged_upstream_during_the_session() {
+fn g01_g11_i006_expunged_upstream_during_the_session() {
     let commands = [
         "STAT", "RETR 1", "RETR 2", "LIST", "RETR 3", "UIDL", "TOP 2 1", "RETR 4", "DELE 2",
         "RETR 3", "DELE 4", "STAT", "QUIT",
@@ -81,7 +81,7 @@ fn g01_expunged_upstream_during_the_session() {
 
 /// G02, qD13: new mail stays unseen until the next login.
 #[test]
-fn g02_new_mail_during_the_session() {
+fn g02_qd13_new_mail_during_the_session() {
     let commands = [
         "STAT", "LIST", "RETR 4", "RETR 5", "UIDL", "DELE 1", "STAT", "QUIT",
     ];
@@ -263,7 +263,7 @@ fn g09_sizes_that_are_wrong() {
 
 /// P016, P017, X022, G17: one at a time; free for the next one as soon as the first is gone.
 #[test]
-fn p017_two_at_once() {
+fn p017_g17_p016_x022_two_at_once() {
     for way in ["quit", "vanish", "reset", "half-close"] {
         let mut rig = Setup::new(MAILS).start();
         let first = rig.logged_in();

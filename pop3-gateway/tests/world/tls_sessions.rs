@@ -108,7 +108,7 @@ fn t013_every_kind_of_tls() {
 
 /// T005, V01-V04: whatever comes in the clear behind STLS is never looked at, however it is cut.
 #[test]
-fn t005_octets_behind_stls_are_never_executed() {
+fn t005_v01_v04_octets_behind_stls_are_never_executed() {
     for injected in [
         "CAPA\r\n",
         "QUIT\r\n",
@@ -172,7 +172,7 @@ fn t006_what_was_said_in_the_clear_is_forgotten() {
 
 /// P037, T009: the client is cut at every octet of ciphertext. Nothing is removed without QUIT.
 #[test]
-fn t009_the_client_is_cut_at_every_octet_of_ciphertext() {
+fn t009_p037_the_client_is_cut_at_every_octet_of_ciphertext() {
     let offer = TlsOffer::Stls;
     let setup = Setup::new(MAILS).with_tls(offer, Security::Clear);
     for (ending, step) in [(Ending::End, 1), (Ending::Reset, 3)] {
@@ -200,7 +200,7 @@ fn t009_the_client_is_cut_at_every_octet_of_ciphertext() {
 
 /// G06, T009: the upstream's ciphertext is cut anywhere: what came is not taken for the whole.
 #[test]
-fn g06_the_upstream_is_cut_at_any_octet_of_ciphertext() {
+fn g06_t009_the_upstream_is_cut_at_any_octet_of_ciphertext() {
     for (security, step) in [(Security::Implicit, 3), (Security::StartTls, 11)] {
         let mut after = 0;
         let mut failed = 0;
@@ -244,7 +244,7 @@ fn g06_the_upstream_is_cut_at_any_octet_of_ciphertext() {
 
 /// P037, P066: the task is dropped before every operation, handshakes included.
 #[test]
-fn p037_dropped_at_every_operation_under_tls() {
+fn p037_p066_dropped_at_every_operation_under_tls() {
     for (offer, security) in [
         (TlsOffer::Stls, Security::StartTls),
         (TlsOffer::Implicit, Security::Implicit),
@@ -295,7 +295,7 @@ fn v10_a_handshake_that_does_not_go_on() {
 
 /// cT023, cT024, cT025, V05: an upstream that will not or should not speak TLS gets no credentials.
 #[test]
-fn ct024_starttls_is_not_to_be_talked_out_of() {
+fn ct024_v05_ct023_ct025_starttls_is_not_to_be_talked_out_of() {
     let troubles = [
         ("STARTTLS", Trouble::Answer("NO not today".into())),
         ("STARTTLS", Trouble::Answer("BAD what".into())),
@@ -338,7 +338,7 @@ fn ct024_starttls_is_not_to_be_talked_out_of() {
 
 /// T009: TLS ends with a good-bye and then with the connection: half-closed is not gone.
 #[test]
-fn g15_a_client_that_ends_tls_behind_quit_still_hears_the_answer() {
+fn g15_t009_a_client_that_ends_tls_behind_quit_still_hears_the_answer() {
     for offer in [TlsOffer::Stls, TlsOffer::Implicit] {
         let mut rig = Setup::new(MAILS)
             .with_tls(offer, Security::Implicit)

@@ -201,7 +201,7 @@ fn every_octet(options: Options, ending: Ending, lasting: Lasting, pace: Pace) {
 
 /// P038, G05, G06, G07, G08: one connection is lost, the next one is good.
 #[test]
-fn g06_one_connection_is_cut_at_every_octet() {
+fn g06_g05_g07_g08_p038_one_connection_is_cut_at_every_octet() {
     every_octet(
         Options::default(),
         Ending::End,
@@ -295,7 +295,7 @@ fn the_upstream_hangs_at_a_command() {
 
 /// G06, I029: the server goes down within a message and says so where the message should go on.
 #[test]
-fn g06_bye_within_a_message() {
+fn g06_i029_bye_within_a_message() {
     let mails = ["A: b\r\n\r\n12345678901234567890\r\n", "C: d\r\n"];
     let commands = session(&["RETR 1"]);
     for octets in 0..30 {
@@ -347,7 +347,7 @@ fn g06_bye_within_a_message() {
 /// G06, I011: TOP of a large message comes in windows; the connection is lost in and between them, or
 /// the message goes away.
 #[test]
-fn g06_cut_within_the_windows_of_a_top() {
+fn g06_i011_cut_within_the_windows_of_a_top() {
     let line = "0123456789".repeat(5) + "\r\n";
     let mail = format!("A: b\r\n\r\n{}", line.repeat(20_000));
     let commands = session(&["TOP 1 10000", "TOP 1 1", "NOOP"]);

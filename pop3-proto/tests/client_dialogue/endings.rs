@@ -9,7 +9,7 @@ use pop3_proto::time::Time;
 use crate::script::{NOW, Script, fault, number};
 
 #[test]
-fn eof_while_idle_and_after_quit() {
+fn p038_eof_while_idle_and_after_quit() {
     let mut script = Script::new("+OK\r\n");
     script.0.handle_eof(NOW);
     assert_eq!(script.events(), ["Closed(Eof)"]);

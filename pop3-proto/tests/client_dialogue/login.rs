@@ -136,7 +136,7 @@ fn initial_response_is_taken_back_where_it_was_the_trouble() {
 }
 
 #[test]
-fn login_and_cram_md5() {
+fn c002_login_and_cram_md5() {
     let mut script = Script::new("+OK\r\n");
     assert_eq!(script.log_in(Method::Login), "AUTH LOGIN\r\n");
     assert_eq!(script.reply(b"+ VXNlcm5hbWU6\r\n"), "bXJvc2U=\r\n");
@@ -173,7 +173,7 @@ fn c001_a_second_challenge_gets_no_digest() {
 
 /// O004, O005
 #[test]
-fn o004_bearer_tokens_and_their_errors() {
+fn o004_o005_bearer_tokens_and_their_errors() {
     let mut script = Script::new("+OK\r\n");
     assert_eq!(
         script.log_in(Method::XOauth2),
@@ -206,7 +206,7 @@ fn o004_bearer_tokens_and_their_errors() {
 }
 
 #[test]
-fn any_mechanism_by_hand() {
+fn s011_qd5_any_mechanism_by_hand() {
     let mut script = Script::new("+OK\r\n");
     let mechanism = Mechanism::new("SCRAM-SHA-256").unwrap();
     let auth = Command::Auth {

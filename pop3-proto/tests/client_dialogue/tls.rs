@@ -31,7 +31,7 @@ fn stls() {
 
 /// qD3
 #[test]
-fn stls_refused_leaves_it_usable() {
+fn qd3_stls_refused_leaves_it_usable() {
     let mut script = Script::new("+OK\r\n");
     script.send(&Command::Stls);
     assert_eq!(script.hear(b"-ERR\r\n").len(), 1);
@@ -40,7 +40,7 @@ fn stls_refused_leaves_it_usable() {
 
 /// V05, V06
 #[test]
-fn ct024_clear_text_behind_stls_ends_it() {
+fn ct024_v05_v06_clear_text_behind_stls_ends_it() {
     let mut script = Script::new("+OK\r\n");
     script.send(&Command::Stls);
     assert_eq!(

@@ -35,7 +35,7 @@ fn p055_nonsense_between_user_and_pass() {
 }
 
 #[test]
-fn x022_x024_x025_x026_refusals_and_failures_by_code() {
+fn x022_x024_x025_x026_p017_refusals_and_failures_by_code() {
     let cases = [
         (RefusalKind::Credentials, "-ERR [AUTH] "),
         (RefusalKind::InUse, "-ERR [IN-USE] "),

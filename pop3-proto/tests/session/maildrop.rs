@@ -92,7 +92,7 @@ fn p007_p031_retr_is_stuffed_and_terminated() {
 }
 
 #[test]
-fn p043_p044_f14_top_counts_lines_of_the_body() {
+fn p043_p044_f14_p046_top_counts_lines_of_the_body() {
     let mut talk = Talk::logged_in(&[MAIL]);
     let top = |body: &str| format!("+OK message 1 follows\r\nSubject: a\r\n\r\n{body}.\r\n");
     assert_eq!(talk.say("TOP 1 0\r\n"), top(""));

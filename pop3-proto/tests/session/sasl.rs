@@ -7,7 +7,7 @@ use super::mechanisms;
 use testkit::talk::{Talk, clear};
 
 #[test]
-fn s003_s006_s007_s008_s011_sasl_on_the_wire() {
+fn s003_s006_s007_s008_s011_s013_sasl_on_the_wire() {
     let mut talk = Talk::new(clear(), &[]);
     assert_eq!(talk.say("AUTH PLAIN\r\n"), "+ \r\n");
     assert!(talk.say("*\r\n").starts_with("-ERR"));

@@ -68,7 +68,7 @@ fn a_session_with_a_list() {
 }
 
 #[test]
-fn p049_p050_ids_are_unique_and_stay() {
+fn p049_p050_p047_ids_are_unique_and_stay() {
     let one = store(&["a", "b", "a", "a"]);
     let two = store(&["a", "b", "a", "a"]);
     let all = ids(&one);
@@ -104,7 +104,7 @@ fn many_messages_that_are_alike() {
 
 /// F01: sessions share nothing but the store.
 #[test]
-fn one_user_never_sees_the_messages_of_another() {
+fn f01_one_user_never_sees_the_messages_of_another() {
     let store = store(&["x"]);
     let heard = world(&store).say("USER other\r\nPASS other\r\nSTAT\r\nQUIT\r\n");
     assert!(heard.contains("+OK 0 0\r\n"));

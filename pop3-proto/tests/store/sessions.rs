@@ -273,7 +273,7 @@ fn a_chunk_is_filled_before_it_is_handed_over() {
 
 /// G16: a maildrop of 100,000 messages is listed without being copied once more.
 #[test]
-fn a_large_maildrop_opens() {
+fn g16_a_large_maildrop_opens() {
     let shelf = Arc::new(Shelf::new(&vec![Vec::new(); 100_000]));
     let make = Arc::clone(&shelf);
     let mut world = World::new(policy(), move || Blocking::new(Arc::clone(&make)));

@@ -1,51 +1,115 @@
 //! Finds the tests and what they name.
 //!
-//! Reads the sources as text: they are formatted by rustfmt, so that a function ends at the brace that
-//! stands below its beginning.
+//! Cargo says which test programs there are, and each of them which tests it holds: those that are ignored and
+//! those that a macro makes too. Dialogues and scenarios are read from their files.
 
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::process::{Command, Stdio};
+use std::{env, fs, io};
+
+use serde::Deserialize;
 
 use crate::id::{self, Id};
 
 /// A test, and the requirements that it names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Test {
-    /// The file, from the root of the repository.
+    /// The file, from the root of the repository; for a function the first one of its program.
     pub(crate) path: String,
-    /// The function's name, or the title of a dialogue.
+    /// The function's name with its modules, or the title of a dialogue.
     pub(crate) name: String,
     pub(crate) ids: Vec<Id>,
 }
 
 /// All tests below this folder.
 pub(crate) fn all(root: &Path) -> io::Result<Vec<Test>> {
-    let mut files = Vec::new();
-    walk(root, Path::new(""), &mut files)?;
-    files.sort();
     let mut tests = Vec::new();
-    for file in files {
-        let path = file.to_string_lossy().into_owned();
-        let read = match file.extension().and_then(|extension| extension.to_str()) {
-            Some("rs") if !path.contains("/examples/") => in_rust,
-            Some("txt") if path.contains("/tests/dialogues/") => in_dialogues,
-            Some("py") => in_python,
-            _ => continue,
-        };
-        let text = fs::read_to_string(root.join(&file));
-        let text =
-            text.map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))?;
-        let found = read(&text);
-        tests.extend(found.into_iter().map(|(name, ids)| Test {
+    let mut add = |path: &Path, found: Found| {
+        let path = path.to_string_lossy().into_owned();
+        let test = |(name, ids)| Test {
             path: path.clone(),
             name,
             ids,
-        }));
+        };
+        tests.extend(found.into_iter().map(test));
+    };
+    for (source, program) in programs(root)? {
+        add(
+            &source,
+            functions(&said_by(Command::new(program).arg("--list"))?),
+        );
+    }
+    let mut files = Vec::new();
+    walk(root, Path::new(""), &mut files)?;
+    for file in files {
+        let read = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("txt") if file.to_string_lossy().contains("/tests/dialogues/") => in_dialogues,
+            Some("py") => in_python,
+            _ => continue,
+        };
+        add(&file, read(&fs::read_to_string(root.join(&file))?));
     }
     Ok(tests)
 }
 
 type Found = Vec<(String, Vec<Id>)>;
+
+/// What cargo says of something that it has built, in part.
+#[derive(Deserialize)]
+struct Built {
+    executable: Option<PathBuf>,
+    target: Option<Target>,
+    profile: Option<Profile>,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    src_path: PathBuf,
+}
+
+/// The test programs, built, each with its first source file.
+fn programs(root: &Path) -> io::Result<Vec<(PathBuf, PathBuf)>> {
+    let root = root.canonicalize()?;
+    let words = "test --locked --quiet --workspace --no-run --message-format json";
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let said = said_by(
+        Command::new(cargo)
+            .args(words.split(' '))
+            .current_dir(&root),
+    )?;
+    let built = said
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let program = |built: Built| {
+        let source = built.target?.src_path;
+        let source = source.strip_prefix(&root).ok()?.to_owned();
+        built.profile?.test.then_some((source, built.executable?))
+    };
+    Ok(built.filter_map(program).collect())
+}
+
+fn said_by(command: &mut Command) -> io::Result<String> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(format!("{command:?}: {}", output.status)));
+    }
+    String::from_utf8(output.stdout).map_err(io::Error::other)
+}
+
+/// `module::p001_name: test`
+fn functions(list: &str) -> Found {
+    let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
+    let read = |name: &str| {
+        let function = name.rsplit("::").next().unwrap_or(name);
+        (name.to_owned(), settled(&mut id::in_name(function)))
+    };
+    names.map(read).collect()
+}
 
 fn walk(root: &Path, below: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(root.join(below))? {
@@ -60,41 +124,6 @@ fn walk(root: &Path, below: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Functions with `#[test]`: the name, the doc comment, the remarks within.
-fn in_rust(text: &str) -> Found {
-    let mut found = Found::new();
-    let (mut ids, mut is_test) = (Vec::new(), false);
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        let code = line.trim_start();
-        if let Some(doc) = code.strip_prefix("///") {
-            ids.extend(id::in_text(doc));
-        } else if code == "#[test]" {
-            is_test = true;
-        } else if code.starts_with("#[") {
-            // further attributes
-        } else if let Some(name) = function(code).filter(|_| is_test) {
-            ids.extend(id::in_name(name));
-            let end = format!("{}}}", &line[..line.len() - code.len()]);
-            let within = lines.by_ref().take_while(|line| *line != end);
-            let remarks = within.filter_map(|line| Some(line.split_once("// ")?.1));
-            ids.extend(remarks.flat_map(id::in_text));
-            found.push((name.to_owned(), settled(&mut ids)));
-            is_test = false;
-        } else {
-            ids.clear();
-            is_test = false;
-        }
-    }
-    found
-}
-
-fn function(code: &str) -> Option<&str> {
-    let code = code.strip_prefix("async ").unwrap_or(code);
-    let rest = code.strip_prefix("fn ")?;
-    rest.split(['(', '<']).next()
 }
 
 /// `== P001 P002: the title`
@@ -144,26 +173,15 @@ mod tests {
     }
 
     #[test]
-    fn functions_with_what_belongs_to_them() {
-        let text = "
-/// P001: not a test.
-fn helper() {}
-
-/// P002: as the doc says.
-#[test]
-#[ignore = \"long\"]
-fn f01_one() {
-    let x = 1; // P003 within
-}
-// P004 outside
-    /// P005
-    #[test]
-    fn two(x in 1..2) {
-    }
-fn p006_no_test() {}
-";
-        let expected = ["f01_one F01 P002 P003", "two P005"];
-        assert_eq!(shown(in_rust(text)), expected);
+    fn functions_as_a_program_lists_them() {
+        let list =
+            "f01_one_p002: test\na::p003_to_p005::two: test\nb::three_v33: test\nx: benchmark\n";
+        let expected = [
+            "f01_one_p002 F01 P002",
+            "a::p003_to_p005::two",
+            "b::three_v33 V33",
+        ];
+        assert_eq!(shown(functions(list)), expected);
     }
 
     #[test]

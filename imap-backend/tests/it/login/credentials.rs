@@ -52,7 +52,7 @@ fn i003_quotes_and_backslashes_are_escaped() {
 }
 
 #[test]
-fn i003_nul_cr_and_lf_never_reach_the_wire() {
+fn i003_v27_nul_cr_and_lf_never_reach_the_wire() {
     // V27
     for bad in ["a\0b", "a\rb", "a\nb", "x\r\nA9 DELETE INBOX"] {
         for open in [open_with(bad, "p"), open_with("u", bad)] {

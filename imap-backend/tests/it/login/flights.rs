@@ -6,7 +6,7 @@ use super::{BARE, greeted, with};
 use crate::common::{World, config, open_with, password_open};
 
 #[test]
-fn capabilities_are_asked_for_where_the_greeting_has_none() {
+fn qf7_capabilities_are_asked_for_where_the_greeting_has_none() {
     // qF7
     let mut world = World::new(config());
     world.open(password_open());
@@ -65,7 +65,7 @@ fn nothing_goes_behind_a_synchronising_literal() {
 
 /// I025: the client announces itself where that is wanted.
 #[test]
-fn id_is_sent_where_it_is_wanted_and_offered() {
+fn i025_id_is_sent_where_it_is_wanted_and_offered() {
     let mut world = greeted(
         with(|c| c.quirks.send_id = true),
         password_open(),

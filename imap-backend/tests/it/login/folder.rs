@@ -177,7 +177,7 @@ fn a_maildrop_of_the_largest_size_opens() {
 }
 
 #[test]
-fn hidden_messages_are_left_out() {
+fn p049_hidden_messages_are_left_out() {
     // P049: duplicates too
     let cases = [
         (DeletePolicy::Seen, "\\Seen"),

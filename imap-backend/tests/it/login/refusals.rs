@@ -7,7 +7,7 @@ use crate::common::{FULL, World, config, open_with, password_open, tags};
 
 /// G20, I027; G21, qF1, qF2: what Microsoft says when there were too many logins is passing trouble.
 #[test]
-fn g20_i027_refusals_of_a_login_are_told_apart() {
+fn g20_i027_g21_qf1_qf2_refusals_of_a_login_are_told_apart() {
     for (answer, expected) in [
         (
             "NO [AUTHENTICATIONFAILED] x",
@@ -55,7 +55,7 @@ fn g20_i027_refusals_of_a_login_are_told_apart() {
 
 /// G20, G21; G24: a folder that is missing needs a person.
 #[test]
-fn g20_refusals_of_a_folder_are_told_apart() {
+fn g20_g21_g24_refusals_of_a_folder_are_told_apart() {
     for (answer, expected) in [
         ("NO no such mailbox", "Failed Permanent"),
         ("NO [NONEXISTENT] x", "Failed Permanent"),
@@ -110,7 +110,7 @@ fn i029_bye_before_or_instead_of_an_answer() {
 }
 
 #[test]
-fn what_is_no_imap_server_is_said() {
+fn g28_what_is_no_imap_server_is_said() {
     // G28
     for line in [
         "HTTP/1.1 400 Bad Request\r\n",
@@ -175,7 +175,7 @@ fn a_connection_that_does_not_come_is_ended_by_the_clock() {
 }
 
 #[test]
-fn o006_secrets_are_in_no_detail_and_no_trace() {
+fn o006_v33_v34_secrets_are_in_no_detail_and_no_trace() {
     // V33, V34: even when the upstream repeats them
     let mut world = greeted(config(), open_with("alice", "s3cr\"et"), BARE);
     let sent = world.take_sent();

@@ -145,7 +145,7 @@ fn g10_no_to_one_message_fails_that_one() {
 
 /// G09, qC4: announced sizes may be estimates.
 #[test]
-fn g09_the_size_of_the_literal_counts_not_the_announced_one() {
+fn g09_qc4_the_size_of_the_literal_counts_not_the_announced_one() {
     let mut world = opened(&[(4, 1000)]);
     asked(&mut world);
     world.serve(&body(1, 4, "hello"));

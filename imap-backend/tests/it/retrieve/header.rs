@@ -375,7 +375,7 @@ fn a_header_under_the_wrong_uid_is_never_passed_on_as_whole() {
 /// G05, G06: a connection that is lost before the header has begun is replaced; and in case it was lost over
 /// the header, the message is then had in windows.
 #[test]
-fn g05_i011_a_connection_lost_before_the_header_is_replaced() {
+fn g05_i011_g06_a_connection_lost_before_the_header_is_replaced() {
     let message = "A: b\r\n\r\n".to_owned() + &"y".repeat(70_000);
     for said in [
         "",

@@ -47,7 +47,7 @@ fn cancel_ends_after_the_running_window() {
 /// F01: what comes for a message that is not wanted any more is never taken for the next one, be it of the
 /// same form, and its end is not the next one's.
 #[test]
-fn a_window_that_comes_too_late_is_nobodys() {
+fn f01_a_window_that_comes_too_late_is_nobodys() {
     for early in [false, true] {
         let mut world = opened(&[(4, 60_000), (5, 60_000)]);
         world.top(1, 0, 0);

@@ -49,7 +49,7 @@ fn i011_top_asks_for_windows_that_grow() {
 }
 
 #[test]
-fn i011_top_of_a_short_message_asks_for_all_of_it() {
+fn i011_qc7_top_of_a_short_message_asks_for_all_of_it() {
     for (size, lines, expected) in [
         (5, 0, "UID FETCH 4 (UID BODY.PEEK[])"),
         (8192, 0, "UID FETCH 4 (UID BODY.PEEK[])"),

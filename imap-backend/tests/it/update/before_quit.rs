@@ -9,7 +9,7 @@ use super::{MAIL, changes_nothing, opened, with};
 use crate::common::{FULL, World, body};
 
 #[test]
-fn p033_p037_nothing_changes_before_quit() {
+fn p033_p037_f23_qb3_nothing_changes_before_quit() {
     // qB3, F23
     for end in [true, false] {
         let mut config = with(DeletePolicy::Expunge);

@@ -6,7 +6,7 @@ use super::{MAIL, POOR, changes_nothing, opened, tell_flags, trash};
 use crate::common::{FULL, World, config};
 
 #[test]
-fn i015_i016_trash_is_found_by_its_use_and_moved_to() {
+fn i015_i016_qb1_trash_is_found_by_its_use_and_moved_to() {
     // qB1
     let mut world = opened(trash(), FULL);
     world.update(&[0, 3], &[]);
