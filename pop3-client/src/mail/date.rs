@@ -1,6 +1,8 @@
 //! Dates as mails have them (RFC 5322 section 3.3, its obsolete forms, ISO 8601, what C's `ctime` writes).
 //! It owns reading them. A date that can be read in two ways, or in none, is not read.
 
+use time::Month;
+
 /// A date as RFC 3339 has it; `-00:00` where the zone is not known.
 pub(super) fn rfc3339(field: &str) -> Option<String> {
     let field = without_comments(field.trim());
@@ -135,16 +137,11 @@ impl Date {
             (Some(false), hour) => hour,
             (Some(true), hour) => hour + 12,
         };
-        let leap =
-            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-        let days = match month {
-            2 => 28 + u32::from(leap),
-            4 | 6 | 9 | 11 => 30,
-            _ => 31,
-        };
+        let last = Month::try_from(u8::try_from(month).ok()?)
+            .ok()?
+            .length(i32::try_from(year).ok()?);
         let there = (1970..=9999).contains(&year)
-            && (1..=12).contains(&month)
-            && (1..=days).contains(&day)
+            && (1..=u32::from(last)).contains(&day)
             && hour < 24
             && minute < 60
             && second <= 60;
