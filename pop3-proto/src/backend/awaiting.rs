@@ -58,8 +58,9 @@ use std::sync::Arc;
 
 pub use bytes::Bytes;
 
+pub use super::adapter::Done;
 use super::adapter::{Adapter, DoneOf, Listed, Opened, Piece, Task, TaskOf, Worker, Yield};
-use super::store::{self, Done, Entry, StoreError};
+use super::store::{self, Entry, StoreError};
 use super::{Access, Backend, Effect, Index, Job, Open, Outcome, Part, Reply, Request};
 use crate::time::Time;
 

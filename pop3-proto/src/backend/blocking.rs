@@ -8,8 +8,9 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+pub use super::adapter::Done;
 use super::adapter::{Adapter, DoneOf, Listed, Opened, Piece, Task, TaskOf, Worker, Yield};
-use super::store::{self, Done, Entry, StoreError};
+use super::store::{self, Entry, StoreError};
 use super::{Access, Backend, Effect, Index, Job, Open, Outcome, Part, Reply, Request};
 use crate::time::Time;
 

@@ -108,12 +108,10 @@
 //! A store that has to exchange SASL challenges with the client, or that wants to serve several requests
 //! at once, is a [`Backend`](super::Backend) of its own instead.
 
-use std::fmt;
 use std::io;
 
 use bytes::BytesMut;
 
-use super::adapter::Yield;
 use super::{Caller, Failure, FailureKind, Login, Refusal, RefusalKind};
 use crate::secret::Secret;
 use crate::stuffing::Stuffer;
@@ -265,15 +263,6 @@ pub trait Accounts: Send + Sync + 'static {
     /// [`StoreError::Credentials`] for a wrong secret and for an unknown user alike, and after the same
     /// time.
     fn check(&self, login: &Login, caller: &Caller) -> Result<String, StoreError>;
-}
-
-/// What a job of a store's adapter brings back. Only the adapter that handed the job out can read it.
-pub struct Done<M, R, C>(pub(super) Yield<M, R, C>);
-
-impl<M, R, C> fmt::Debug for Done<M, R, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Done").finish_non_exhaustive()
-    }
 }
 
 /// A list whose unique-ids are unique: some clients delete what they take for a repetition (P049).

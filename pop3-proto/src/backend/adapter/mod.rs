@@ -10,9 +10,10 @@ mod task;
 
 use std::vec;
 
+pub use task::Done;
 pub(super) use task::{DoneOf, Listed, Opened, Piece, Task, TaskOf, Worker, Yield};
 
-use super::store::{Done, Entry};
+use super::store::Entry;
 use super::{
     Access, Effect, Failure, Index, Job, Login, Open, Outcome, Refusal, RefusalKind, Reply, Request,
 };

@@ -1,6 +1,8 @@
 //! What adapter and store hand each other: tasks one way, yields the other.
 
-use crate::backend::store::{Done, Entry, StoreError};
+use core::fmt;
+
+use crate::backend::store::{Entry, StoreError};
 use crate::backend::{Access, Index, Job, Open, Part};
 
 /// Makes jobs of tasks.
@@ -60,6 +62,15 @@ pub(in crate::backend) enum Yield<M, R, C> {
         result: Result<(), StoreError>,
     },
     Discarded,
+}
+
+/// What a job of a store's adapter brings back. Only the adapter that handed the job out can read it.
+pub struct Done<M, R, C>(pub(in crate::backend) Yield<M, R, C>);
+
+impl<M, R, C> fmt::Debug for Done<M, R, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Done").finish_non_exhaustive()
+    }
 }
 
 /// A maildrop that a login opened.
