@@ -22,8 +22,6 @@ pub(super) struct Maildrop {
     pub(super) exists: u32,
     /// The next entry of the listing.
     listing: Option<u32>,
-    /// The unique-id that is lent with an entry.
-    unique_id: Vec<u8>,
 }
 
 impl Maildrop {
@@ -84,12 +82,11 @@ impl Maildrop {
         self.listing.is_none()
     }
 
-    /// The next entry of the listing, then its end.
-    pub(super) fn entry(&mut self) -> Option<Reply<'_>> {
+    /// The next entry of the listing, then its end. Its unique-id is written where the caller has room.
+    pub(super) fn entry<'a>(&mut self, unique_id: &'a mut Vec<u8>) -> Option<Reply<'a>> {
         let index = self.listing?;
         let Some((uid, size)) = self.uid(index).zip(self.size(index)) else {
             self.listing = None;
-            self.unique_id = Vec::new();
             let access = if self.read_only {
                 Access::ReadOnly
             } else {
@@ -98,14 +95,11 @@ impl Maildrop {
             return Some(Reply::Opened { access });
         };
         self.listing = Some(index + 1);
-        self.unique_id.clear();
-        push_decimal(&mut self.unique_id, self.uid_validity);
-        self.unique_id.push(b'.');
-        push_decimal(&mut self.unique_id, uid);
-        Some(Reply::Entry {
-            size,
-            unique_id: &self.unique_id,
-        })
+        unique_id.clear();
+        push_decimal(unique_id, self.uid_validity);
+        unique_id.push(b'.');
+        push_decimal(unique_id, uid);
+        Some(Reply::Entry { size, unique_id })
     }
 }
 

@@ -73,7 +73,7 @@ pub struct ImapBackend {
     size_noted: bool,
     update: Option<Box<Update>>,
     answers: VecDeque<Answer>,
-    /// What is lent with a challenge or with the end of a body.
+    /// What is lent with a challenge or an entry.
     lent: Vec<u8>,
     effects: VecDeque<Effect<()>>,
     notes: VecDeque<Note>,
@@ -337,7 +337,7 @@ impl Backend for ImapBackend {
         }
         match self.answers.pop_front() {
             Some(answer) => Some(self.reply(answer)),
-            None => self.maildrop.entry(),
+            None => self.maildrop.entry(&mut self.lent),
         }
     }
 

@@ -81,27 +81,19 @@ impl Opening {
     }
 
     pub(super) fn login(&mut self) -> Option<&mut Login> {
-        match &mut self.step {
-            Step::Login(login) => Some(login),
-            Step::Greeting
-            | Step::StartTls
-            | Step::Capability
-            | Step::CapabilityAgain
-            | Step::Enable
-            | Step::Folder(_) => None,
+        if let Step::Login(login) = &mut self.step {
+            Some(login)
+        } else {
+            None
         }
     }
 
     /// The folder that is being opened, once it is that alone.
     pub(super) fn folder(&mut self) -> Option<&mut Folder> {
-        match &mut self.step {
-            Step::Folder(folder) => Some(folder),
-            Step::Greeting
-            | Step::StartTls
-            | Step::Capability
-            | Step::Login(_)
-            | Step::CapabilityAgain
-            | Step::Enable => None,
+        if let Step::Folder(folder) = &mut self.step {
+            Some(folder)
+        } else {
+            None
         }
     }
 
@@ -151,15 +143,7 @@ impl Opening {
 
     /// Whether a command belongs to what was said again since.
     pub(super) fn is_stale(&self, tag: u32) -> bool {
-        match &self.step {
-            Step::Folder(folder) => folder.again_from.is_some_and(|from| tag < from),
-            Step::Greeting
-            | Step::StartTls
-            | Step::Capability
-            | Step::Login(_)
-            | Step::CapabilityAgain
-            | Step::Enable => false,
-        }
+        matches!(&self.step, Step::Folder(folder) if folder.again_from.is_some_and(|from| tag < from))
     }
 
     /// Whether a listing of the folder is coming.
