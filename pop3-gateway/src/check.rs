@@ -308,11 +308,7 @@ fn as_json(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> Value 
         );
         told
     };
-    let upstream = |upstream: &Upstream| {
-        let mut all = row::told(imap::ROWS, upstream);
-        all.append(&mut row::told(imap::MORE, upstream));
-        all
-    };
+    let upstream = |upstream: &Upstream| row::told(imap::ROWS, upstream);
     let store = |store: &Store| {
         json!({
             "name": store.name,

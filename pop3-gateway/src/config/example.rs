@@ -48,9 +48,9 @@ fn the_example_says_what_the_rows_say() {
         "ca_file",
         "certificate_sha256",
         "server_name",
+        "user_separator",
     ];
     shown(imap::ROWS, || Upstream::new("main"), &own);
-    shown(imap::MORE, || Upstream::new("main"), &[]);
     shown(bounds::LIMITS, Bounds::default, &[]);
     shown(bounds::TIMERS, Bounds::default, &[]);
     shown(log::ROWS, Log::default, &[]);

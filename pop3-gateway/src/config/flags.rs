@@ -122,17 +122,14 @@ impl Flags {
             ("folder", self.folder.as_deref()),
             ("delete", self.delete.as_deref()),
             ("read_ahead", self.read_ahead.as_deref()),
+            ("user_domain", self.user_domain.as_deref()),
         ];
         row::typed(imap::ROWS, &mut upstream, &rows)?;
-        row::typed(imap::MORE, &mut upstream, &rows)?;
         let named = |text: &String| parse("certificate_sha256", text);
         let named: Result<_, _> = self.certificate_sha256.iter().map(named).collect();
         upstream.certificate_sha256 = named?;
         upstream.ca_file.clone_from(&self.ca_file);
         upstream.allow_clear = self.allow_clear_upstream;
-        if let Some(rule) = read("user_domain", self.user_domain.as_deref())? {
-            upstream.rewrite.domain = rule;
-        }
         let settings = &mut upstream.imap;
         settings.own = self.own;
         settings.mark_seen = self.mark_seen;

@@ -38,6 +38,7 @@ pub(crate) mod listener;
 pub(crate) mod log;
 mod monitor;
 mod routing;
+mod sasl;
 
 use std::path::{Path, PathBuf};
 

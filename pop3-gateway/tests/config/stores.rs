@@ -255,6 +255,20 @@ fn mistakes_in_stores() {
     assert!(!secret.contains("hush"), "{secret}");
 }
 
+/// Messages that are read piece by piece are never asked for whole.
+#[test]
+fn a_query_for_pieces_is_enough() {
+    let config = parse(&format!(
+        "{LISTENER}[[store]]\nname = \"db\"\nkind = \"sql\"\nurl = \"sqlite:///x\"\naccounts = \"u\"\n\
+         [store.queries]\nlist = \"select 1\"\nbody_piece = \"select 2\"\n"
+    ))
+    .unwrap();
+    let Maildrops::Queries(queries) = &kind::<Sql>(&config.stores[0]).config.maildrops else {
+        panic!("{config:?}")
+    };
+    assert_eq!(queries.body_piece.as_deref(), Some("select 2"));
+}
+
 #[test]
 fn w062_a_path_with_fields_begins_below_the_folder_that_all_share() {
     for (path, root, below) in [

@@ -21,7 +21,6 @@ use toml::de::DeValue;
 
 use crate::setting::document::Table;
 use crate::setting::error::{Fault, Origin, Problem};
-use crate::setting::names::read_rewrite;
 use crate::setting::value::{BadValue, Value, Word};
 use crate::setting::{Row, rows};
 
@@ -46,7 +45,7 @@ pub struct Upstream {
     pub imap: Config,
 }
 
-/// `[[upstream]]`, but for how names are rewritten.
+/// `[[upstream]]`
 pub(crate) const ROWS: &[Row<Upstream>] = rows! { Upstream:
     /// The name, for routes and logs.
     told "name" r#""main""# => (name),
@@ -78,10 +77,11 @@ pub(crate) const ROWS: &[Row<Upstream>] = rows! { Upstream:
     /// How much may be fetched ahead of a client that takes one message after the other; "0 B" for nothing.
     /// It waits in the socket, not in the memory of the gateway.
     told "read_ahead" r#""1 MiB""# => (imap.read_ahead),
-};
-
-/// The others, which stand after them.
-pub(crate) const MORE: &[Row<Upstream>] = rows! { Upstream:
+    /// How this server wants the names of users. user_domain: "keep"; "strip": without the domain; "add:DOMAIN":
+    /// names without a domain get this one; "replace:DOMAIN": all names get it. user_separator is what stands
+    /// between name and domain there.
+    "user_domain" r#""keep""# => (rewrite.domain),
+    "user_separator" r#""@""# => (rewrite.separator),
     /// How users are logged in: "auto" takes what the server offers; "login"; "plain".
     "login" r#""auto""# => (imap.auth),
     /// Whether the gateway says what to select along with the login, without waiting for its answer: one
@@ -272,8 +272,6 @@ impl Upstream {
     pub(crate) fn read(table: &mut Table<'_>) -> Result<Self, Fault> {
         let mut upstream = Self::new("");
         table.rows(ROWS, &mut upstream);
-        upstream.rewrite = read_rewrite(table)?.unwrap_or_default();
-        table.rows(MORE, &mut upstream);
         // unknown keys first: one of them may be the URL's
         table.finish()?;
         if upstream.imap.endpoint.host.is_empty() {
