@@ -7,7 +7,6 @@
 
 use alloc::vec::Vec;
 
-use memchr::memchr;
 use zeroize::Zeroizing;
 
 use crate::secret;
@@ -61,7 +60,7 @@ impl LineBuffer {
 
     /// Whether a whole line waits.
     pub(crate) fn has_line(&self) -> bool {
-        self.discarding.is_none() && memchr(b'\n', &self.bytes[self.searched..]).is_some()
+        self.discarding.is_none() && line_feed(&self.bytes[self.searched..]).is_some()
     }
 
     /// Appends octets, in the place of those that were read. The caller asked for [`room`](Self::room)
@@ -69,7 +68,7 @@ impl LineBuffer {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         let mut bytes = bytes;
         if let Some(thrown) = self.discarding {
-            match memchr(b'\n', bytes) {
+            match line_feed(bytes) {
                 None => {
                     self.discarding = Some(thrown.saturating_add(bytes.len()));
                     return;
@@ -91,7 +90,7 @@ impl LineBuffer {
         if self.discarding.is_some() {
             return None;
         }
-        let found = memchr(b'\n', &self.bytes[self.searched..]).map(|at| self.searched + at);
+        let found = line_feed(&self.bytes[self.searched..]).map(|at| self.searched + at);
         let Some(end) = found else {
             self.searched = self.bytes.len();
             if self.len() > limit + 1 {
@@ -122,6 +121,11 @@ impl LineBuffer {
         self.start = 0;
         self.searched = 0;
     }
+}
+
+/// Octet by octet: a search by wide registers can leave a password on the stack, where nothing wipes it.
+fn line_feed(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|&octet| octet == b'\n')
 }
 
 #[cfg(test)]
