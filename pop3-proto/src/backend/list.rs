@@ -56,6 +56,16 @@ impl ListStore {
         account.is_some()
     }
 
+    /// The maildrop of a user who has proven elsewhere who it is. `None` if there is no such user.
+    pub fn mailbox(&self, user: &str) -> Option<ListMailbox> {
+        let account = self.accounts.get(user)?;
+        Some(ListMailbox {
+            account: user.into(),
+            maildrop: account.maildrop.clone(),
+            listed: Vec::new(),
+        })
+    }
+
     /// The messages that a user has now.
     pub fn messages(&self, user: &str) -> Vec<Bytes> {
         let messages = self.accounts.get(user).map(|a| a.maildrop.snapshot());
@@ -79,12 +89,8 @@ impl Store for ListStore {
         // for a user who does not exist it takes as long
         let nobody = Secret::default();
         let proven = open.login.proves(account.map_or(&nobody, |a| &a.secret));
-        let account = account.filter(|_| proven).ok_or(StoreError::Credentials)?;
-        Ok(ListMailbox {
-            account: user.into(),
-            maildrop: account.maildrop.clone(),
-            listed: Vec::new(),
-        })
+        let mailbox = self.mailbox(user).filter(|_| proven);
+        mailbox.ok_or(StoreError::Credentials)
     }
 }
 
