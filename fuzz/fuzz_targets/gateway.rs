@@ -67,7 +67,7 @@ impl Service for OneServer {
 
     fn route(&self, login: &Login, _: &Peer) -> Result<Routed<ImapBackend>, Denied> {
         Ok(Routed {
-            backend: ImapBackend::new(Arc::clone(&self.0), None),
+            backend: ImapBackend::new(Arc::clone(&self.0)),
             maildrop: login.user().unwrap_or_default().to_string(),
             upstream: "world".into(),
             tls: None,

@@ -53,7 +53,7 @@ fn receive(backend: &mut ImapBackend, mut bytes: &[u8]) -> (usize, usize) {
 /// A backend whose login is on its way; its commands have the tags A1, A2 and A3.
 fn opening() -> ImapBackend {
     let config = Config::new("imap.example.org", 143, Security::Clear);
-    let mut backend = ImapBackend::new(Arc::new(config), None);
+    let mut backend = ImapBackend::new(Arc::new(config));
     let login = Login::Password {
         user: "alice".into(),
         password: Secret::from(&b"secret"[..]),

@@ -97,7 +97,7 @@ fn main() {
     };
     let mut by_hand = ByHand {
         client: Session::new(policy.into(), "", NOW),
-        backend: ImapBackend::new(Arc::new(config), None),
+        backend: ImapBackend::new(Arc::new(config)),
         server: Server::new(store.clone(), Options::default()),
         upstream: None,
     };

@@ -61,11 +61,11 @@ pub(crate) enum Next {
 }
 
 /// Whether a login can be put to any IMAP server at all.
-pub(crate) fn acceptable(login: &Login, user: Option<&str>) -> Result<(), Refusal> {
+pub(crate) fn acceptable(login: &Login) -> Result<(), Refusal> {
     let sendable = |octets: &[u8]| !octets.iter().any(|b| matches!(b, 0 | b'\r' | b'\n'));
     let printable = |octets: &[u8]| octets.iter().all(|&b| (b' '..=b'~').contains(&b));
-    let name_is_clean = user
-        .or_else(|| login.user())
+    let name_is_clean = login
+        .user()
         .is_none_or(|name| !name.chars().any(char::is_control));
     let problem = match login {
         Login::Password { password, .. } if name_is_clean && sendable(password.expose()) => None,
@@ -89,21 +89,16 @@ pub(crate) fn acceptable(login: &Login, user: Option<&str>) -> Result<(), Refusa
     })
 }
 
-/// Decides how to log in; `user` replaces the name that the client gave.
+/// Decides how to log in.
 pub(crate) fn choose(
     config: &Config,
     capabilities: &Capabilities,
     login: &Login,
-    user: Option<&str>,
 ) -> Result<Method, Refusal> {
-    acceptable(login, user)?;
+    acceptable(login)?;
     let refuse = |detail: String| Err(Refusal::new(RefusalKind::Policy, detail));
     match login {
-        Login::Password {
-            user: given,
-            password,
-        } => {
-            let user = user.unwrap_or(given);
+        Login::Password { user, password } => {
             let ascii = user.is_ascii() && password.expose().is_ascii();
             let plain = capabilities.authenticates("PLAIN");
             let login = !capabilities.has(Capability::LoginDisabled);
@@ -117,33 +112,27 @@ pub(crate) fn choose(
             match (use_plain, plain, login) {
                 (true, true, _) => Ok(Method::Sasl(Exchange::plain(user, password))),
                 (false, _, true) => Ok(Method::Login {
-                    user: user.into(),
+                    user: user.clone(),
                     password: password.clone(),
                 }),
                 (true, false, _) => refuse("upstream does not offer AUTH=PLAIN".into()),
                 (false, _, false) => refuse("upstream offers no login by password".into()),
             }
         }
-        Login::ActingFor {
-            user: given,
-            by,
-            password,
-        } => {
+        Login::ActingFor { user, by, password } => {
             if !capabilities.authenticates("PLAIN") {
                 return refuse(
                     "upstream does not offer AUTH=PLAIN, by which alone one user can act for another"
                         .into(),
                 );
             }
-            let user = user.unwrap_or(given);
             Ok(Method::Sasl(Exchange::plain_for(user, by, password)))
         }
         Login::Bearer {
             mechanism,
-            user: given,
+            user,
             token,
         } => {
-            let user = user.unwrap_or(given);
             let offered = |name: &str| capabilities.authenticates(name);
             let by_form = match mechanism.as_str() {
                 "OAUTHBEARER" => ["OAUTHBEARER", "XOAUTH2"],

@@ -13,7 +13,7 @@
 //! | [`self_signed`] | a certificate for the first start |
 //! | `setting` | how a setting is written, read and shown |
 //! | [`wiring`] | from the configuration to what runs |
-//! | [`service`], [`served`], [`budget`] | the backend of a login |
+//! | [`service`], [`layer`] | the backend of a login, and what stands around it |
 //! | [`mailbox`] | kinds of mailboxes, one file each |
 //! | [`listed`], [`monitor`], [`compose`] | mail that is made here |
 //! | [`tools`] | accounts and messages of stores |
@@ -26,7 +26,6 @@ compile_error!(
 );
 
 mod advice;
-pub mod budget;
 pub mod check;
 pub mod cli;
 pub mod compose;
@@ -34,6 +33,7 @@ pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod descriptors;
+pub mod layer;
 pub mod listed;
 pub mod logging;
 pub mod mailbox;
@@ -42,7 +42,6 @@ pub mod probe;
 pub mod queue;
 pub mod self_signed;
 pub mod serve;
-pub mod served;
 pub mod service;
 mod setting;
 pub mod tools;

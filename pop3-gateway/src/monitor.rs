@@ -13,12 +13,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pop3_proto::backend::blocking::{Blocking, Mailbox, Store};
+use pop3_proto::backend::erased::{AnyBackend, Erased};
 use pop3_proto::backend::store::{Entry, StoreError, message_size};
 use pop3_proto::backend::{Index, Open};
 use pop3_proto::secret::Secret;
 
 use crate::compose::Mail;
-use crate::served::Served;
 
 /// Letters and digits that are not taken for each other, 32 of them.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -43,8 +43,8 @@ impl Monitor {
     }
 
     /// A session with it.
-    pub fn backend(&self) -> Served {
-        Served::new(Blocking::new(Arc::clone(&self.0)))
+    pub fn backend(&self) -> AnyBackend {
+        Erased::boxed(Blocking::new(Arc::clone(&self.0)))
     }
 }
 

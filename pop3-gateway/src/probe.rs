@@ -12,11 +12,12 @@ use std::{io, thread};
 
 use crate::config::RuntimeKind;
 use imap_backend::ImapBackend;
-use pop3_proto::backend::{Access, Backend, Effect, Login, Note, Outcome, Reply, Request};
+use pop3_proto::backend::erased::Erased;
+use pop3_proto::backend::layer::{Layer, Turn};
+use pop3_proto::backend::layered::Layered;
+use pop3_proto::backend::{Access, Login, Note, Reply};
 use pop3_proto::secret::Secret;
 use pop3_proto::server::{Policy, ReadOnly};
-use pop3_proto::time::Time;
-use pop3_proto::trace::Trace;
 use pop3_server::runtime::Runtime;
 use pop3_server::server::Server;
 use pop3_server::service::{Denied, Peer, Routed, Service};
@@ -24,8 +25,8 @@ use pop3_server::settings::Settings;
 use pop3_server::setup::Setup;
 
 use crate::Failure;
+use crate::layer::{Layers, Served};
 use crate::mailbox::imap::Ready;
-use crate::served::Served;
 use crate::service::Gateway;
 
 /// No answer takes longer; the timeouts of the configuration are shorter.
@@ -48,9 +49,9 @@ pub fn connect(upstream: &Arc<Ready>, runtime: RuntimeKind) -> Result<Found, Fai
     let tls = upstream.tls.clone();
     let name = upstream.imap.server_name.clone();
     let route = move |_: &Login, _: &Peer| {
-        let backend = ImapBackend::new(Arc::clone(&upstream.imap), None).only_looking();
+        let backend = ImapBackend::new(Arc::clone(&upstream.imap)).only_looking();
         Ok(Routed {
-            backend: Served::new(backend),
+            backend: Layers::default().around(Erased::boxed(backend)),
             maildrop: "check".into(),
             upstream: upstream.name.clone(),
             tls: upstream.tls.clone(),
@@ -181,20 +182,20 @@ struct Watching {
 }
 
 impl Service for Watching {
-    type Backend = Watched;
+    type Backend = Layered<Watch, Served>;
 
-    fn route(&self, login: &Login, peer: &Peer) -> Result<Routed<Watched>, Denied> {
+    fn route(&self, login: &Login, peer: &Peer) -> Result<Routed<Self::Backend>, Denied> {
         let routed = (self.route)(login, peer).inspect_err(|denied| {
             let (Denied::Refused(pop3_proto::backend::Refusal { detail, .. })
             | Denied::Failed(pop3_proto::backend::Failure { detail, .. })) = denied;
             lock(&self.found).failure = Some(detail.clone());
         })?;
+        let watch = Watch {
+            found: Arc::clone(&self.found),
+            counted: (0, 0),
+        };
         Ok(Routed {
-            backend: Watched {
-                backend: routed.backend,
-                found: Arc::clone(&self.found),
-                counted: (0, 0),
-            },
+            backend: Layered::new(watch, routed.backend),
             maildrop: routed.maildrop,
             upstream: routed.upstream,
             tls: routed.tls,
@@ -202,30 +203,16 @@ impl Service for Watching {
     }
 }
 
-/// A backend whose replies are looked at on their way.
-struct Watched {
-    backend: Served,
+/// Looks at replies and notes on their way.
+struct Watch {
     found: Arc<Mutex<Found>>,
     counted: (u64, u64),
 }
 
-impl Backend for Watched {
-    type Done = <Served as Backend>::Done;
+impl<B> Layer<B> for Watch {
+    type Done = ();
 
-    fn handle_request(&mut self, now: Time, request: Request) {
-        self.backend.handle_request(now, request);
-    }
-
-    fn handle_outcome(&mut self, now: Time, outcome: Outcome<Self::Done>) {
-        self.backend.handle_outcome(now, outcome);
-    }
-
-    fn handle_timeout(&mut self, now: Time) {
-        self.backend.handle_timeout(now);
-    }
-
-    fn poll_reply(&mut self, now: Time, room: usize) -> Option<Reply<'_>> {
-        let reply = self.backend.poll_reply(now, room)?;
+    fn reply<'r>(&'r mut self, _: &mut Turn<'_, B, ()>, reply: Reply<'r>) -> Option<Reply<'r>> {
         let looks = |access| match access {
             Access::ReadOnly => "the folder is open for reading".to_owned(),
             Access::ReadWrite => "the folder is open".to_owned(),
@@ -256,45 +243,8 @@ impl Backend for Watched {
         Some(reply)
     }
 
-    fn poll_effect(&mut self) -> Option<Effect<Self::Done>> {
-        self.backend.poll_effect()
-    }
-
-    fn poll_timeout(&self) -> Option<Time> {
-        self.backend.poll_timeout()
-    }
-
-    fn maildrop(&self) -> Option<String> {
-        self.backend.maildrop()
-    }
-
-    fn recv_buf(&mut self) -> &mut [u8] {
-        self.backend.recv_buf()
-    }
-
-    fn received(&mut self, now: Time, n: usize) {
-        self.backend.received(now, n);
-    }
-
-    fn transmit(&self) -> &[u8] {
-        self.backend.transmit()
-    }
-
-    fn transmitted(&mut self, now: Time, n: usize) {
-        self.backend.transmitted(now, n);
-    }
-
-    fn record(&mut self) {
-        self.backend.record();
-    }
-
-    fn poll_note(&mut self) -> Option<Note> {
-        let note = self.backend.poll_note()?;
+    fn note(&mut self, note: Note) -> Option<Note> {
         lock(&self.found).notes.push(note.text.clone());
         Some(note)
-    }
-
-    fn poll_trace(&mut self) -> Option<Trace> {
-        self.backend.poll_trace()
     }
 }

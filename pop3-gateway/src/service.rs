@@ -8,10 +8,10 @@ use pop3_server::name::{Names, Rewrite};
 use pop3_server::route::Routes;
 use pop3_server::service::{Denied, Peer, Routed, Service};
 
+use crate::layer::{Layers, Rename, Served};
 use crate::mailbox::imap::unique;
 use crate::mailbox::kind::{Arrival, Place, Shared};
 use crate::monitor::Monitor;
-use crate::served::Served;
 
 /// Where a login goes.
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ impl Service for Gateway {
             && login.user().is_some_and(|user| monitor.is(user))
         {
             return Ok(Routed {
-                backend: monitor.backend(),
+                backend: Layers::default().around(monitor.backend()),
                 // many may look at once
                 maildrop: format!("monitor\n{}", unique()),
                 upstream: "monitor".into(),
@@ -111,9 +111,10 @@ impl Service for Gateway {
         };
         let user = there.as_deref();
         let renamed = there.clone().filter(|_| user != login.user());
+        let rename = renamed.map(Rename::to);
         Ok(target.place.session(Arrival {
             user,
-            renamed,
+            rename,
             peer,
             shared: &self.shared,
         }))

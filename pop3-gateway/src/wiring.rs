@@ -17,7 +17,7 @@ use pop3_server::settings::Settings;
 use pop3_server::tls::ServerTls;
 use pop3_server::transcript::TranscriptSink;
 
-use crate::budget::Budget;
+use crate::layer::Budget;
 use crate::mailbox::imap::{Ready, Upstream};
 use crate::mailbox::kind::{Passwords, Place, Problem, Shared, Store};
 use crate::monitor::{self, Monitor};

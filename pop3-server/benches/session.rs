@@ -26,7 +26,7 @@ impl Service for Everybody {
 
     fn route(&self, login: &Login, _: &Peer) -> Result<Routed<ImapBackend>, Denied> {
         Ok(Routed {
-            backend: ImapBackend::new(Arc::clone(&self.0), None),
+            backend: ImapBackend::new(Arc::clone(&self.0)),
             maildrop: login.user().unwrap_or_default().into(),
             upstream: "bench".into(),
             tls: None,

@@ -26,7 +26,7 @@ impl Service for Imap {
 
     fn route(&self, login: &Login, _: &Peer) -> Result<Routed<ImapBackend>, Denied> {
         Ok(Routed {
-            backend: ImapBackend::new(Arc::new(self.config.clone()), None),
+            backend: ImapBackend::new(Arc::new(self.config.clone())),
             maildrop: login.user().unwrap_or_default().into(),
             upstream: "main".into(),
             tls: self.tls.clone(),

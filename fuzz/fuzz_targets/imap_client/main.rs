@@ -91,9 +91,8 @@ impl Rig {
         let config = config(flags, pick);
         // then a refused \Seen is a failed update
         let seen_counts = config.delete == DeletePolicy::Seen && !config.mark_seen;
-        let user = (pick & 8 != 0).then(|| "other".into());
         let mut rig = Self {
-            backend: ImapBackend::new(Arc::new(config), user),
+            backend: ImapBackend::new(Arc::new(config)),
             seen_counts,
             now: Time::ZERO,
             link: Link::Down,

@@ -45,7 +45,7 @@ impl ImapBackend {
     /// All that makes a UID unique. A line end stands in no name.
     fn mailbox(&self) -> Option<String> {
         let login = &self.open.as_ref()?.login;
-        let user = self.user.as_deref().or_else(|| login.user())?;
+        let user = login.user()?;
         let (endpoint, folder) = (&self.config.endpoint, &self.config.folder);
         let validity = self.maildrop.uid_validity;
         let name = format!(

@@ -42,7 +42,7 @@ impl ImapBackend {
         let capabilities = self.client.capabilities().unwrap_or(&none);
         let offered = capabilities.to_string();
         let Some(open) = &self.open else { return };
-        let chosen = auth::choose(&self.config, capabilities, &open.login, None);
+        let chosen = auth::choose(&self.config, capabilities, &open.login);
         self.note(Note::information(format!("it offers {offered}")));
         let id = self.client.can(Capability::Id) || self.client.can(Capability::Xclient);
         if self.config.own {
@@ -88,12 +88,7 @@ impl ImapBackend {
         let Some(open) = &self.open else { return };
         let none = Capabilities::default();
         let capabilities = self.client.capabilities().unwrap_or(&none);
-        let chosen = auth::choose(
-            &self.config,
-            capabilities,
-            &open.login,
-            self.user.as_deref(),
-        );
+        let chosen = auth::choose(&self.config, capabilities, &open.login);
         let utf8_is_settled =
             !open.utf8 || capabilities.has(Capability::Utf8Accept) && self.config.folder.is_ascii();
         let initial_response = capabilities.has(Capability::SaslIr);

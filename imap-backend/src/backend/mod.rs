@@ -24,7 +24,6 @@ mod update;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -49,8 +48,6 @@ use update::Update;
 /// One POP3 session's view of one IMAP folder.
 pub struct ImapBackend {
     config: Arc<Config>,
-    /// The user's name at the upstream, if it is not the one that the client gives.
-    user: Option<String>,
     /// Where the client connects from.
     origin: Option<SocketAddr>,
     /// Whether it ends before anybody's name is said.
@@ -87,14 +84,12 @@ pub struct ImapBackend {
 const NOTES: usize = 32;
 
 impl ImapBackend {
-    /// A backend for one session. `user` is the user's name at the upstream where routing rewrites
-    /// it; else the one that the client gives is passed on.
-    pub fn new(config: Arc<Config>, user: Option<String>) -> Self {
+    /// A backend for one session.
+    pub fn new(config: Arc<Config>) -> Self {
         let mut client = Client::new(Arc::clone(&config));
         client.reset();
         Self {
             reading: Reading::new(config.read_ahead),
-            user,
             origin: None,
             only_looks: false,
             clock: Clock::default(),

@@ -30,7 +30,7 @@ impl ImapBackend {
                 .push_back(Answer::Failed(Failure::permanent("opened twice")));
             return;
         }
-        let acceptable = auth::acceptable(&open.login, self.user.as_deref());
+        let acceptable = auth::acceptable(&open.login);
         self.open = Some(open);
         if let Err(refusal) = acceptable {
             return self.conclude(Denial::Refused(refusal));

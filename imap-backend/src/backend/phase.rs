@@ -314,7 +314,7 @@ mod tests {
 
     fn play(config: &Config, inputs: &[Input]) -> Scene {
         let mut scene = Scene {
-            backend: ImapBackend::new(config.clone().into(), None),
+            backend: ImapBackend::new(config.clone().into()),
             tags: Vec::new(),
             now: Time::ZERO,
         };

@@ -49,7 +49,7 @@ enum End {
 impl Live {
     fn new(config: Config, server: Server, chunks: Vec<usize>) -> Self {
         Self {
-            backend: ImapBackend::new(Arc::new(config), None),
+            backend: ImapBackend::new(Arc::new(config)),
             server,
             session: None,
             now: Time::ZERO,

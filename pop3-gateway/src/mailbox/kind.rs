@@ -15,8 +15,7 @@ use pop3_server::service::{Peer, Routed};
 use serde_json::Value;
 
 use crate::Failure;
-use crate::budget::Budget;
-use crate::served::Served;
+use crate::layer::{Budget, Rename, Served};
 
 /// Why mailboxes cannot be used: what to tell the operator.
 pub type Problem = Box<dyn std::error::Error + Send + Sync>;
@@ -113,7 +112,7 @@ pub struct Arrival<'l> {
     /// The user's name there, if it is known.
     pub user: Option<&'l str>,
     /// The same, where it is not the one that the client says.
-    pub renamed: Option<String>,
+    pub rename: Option<Rename>,
     /// The client.
     pub peer: &'l Peer,
     /// What all sessions share.

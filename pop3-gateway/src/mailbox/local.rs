@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use local_accounts::{FileAccounts, PasswdError};
 use pop3_proto::backend::blocking::{self, Blocking};
+use pop3_proto::backend::erased::{AnyBackend, Erased};
 use pop3_proto::backend::store::Accounts;
 #[cfg(any(feature = "maildir", feature = "sql"))]
 use pop3_proto::backend::{Caller, Login, store::StoreError};
 use pop3_server::service::Routed;
 
 use super::kind::{Arrival, Passwords, Place, Problem, Store};
-use crate::served::Served;
+use crate::layer::{Layers, Lock, Served};
 
 /// Makes the backend of a session.
-pub(crate) type MakeBackend = Box<dyn Fn() -> Served + Send + Sync>;
+pub(crate) type MakeBackend = Box<dyn Fn() -> AnyBackend + Send + Sync>;
 
 /// A store, ready for logins.
 pub(crate) struct Local {
@@ -60,7 +61,7 @@ impl Local {
             name: store.name.clone(),
             shared: store.kind.is_shared(),
             secrets,
-            backend: Box::new(move || Served::new(Blocking::new(Arc::clone(&opened)))),
+            backend: Box::new(move || Erased::boxed(Blocking::new(Arc::clone(&opened)))),
         }))
     }
 }
@@ -74,10 +75,16 @@ impl Place for Local {
     /// is, and so the name in this, the login itself says.
     fn session(&self, arrival: Arrival<'_>) -> Routed<Served> {
         let place = format!("store\n{}\n", self.name);
+        let layers = Layers {
+            rename: arrival.rename,
+            lock: Some(match self.shared {
+                true => Lock::Shared,
+                false => Lock::EachIn(place.clone()),
+            }),
+            ..Layers::default()
+        };
         Routed {
-            backend: (self.backend)()
-                .renamed(arrival.renamed)
-                .locked_in((!self.shared).then(|| place.clone())),
+            backend: layers.around((self.backend)()),
             maildrop: place,
             upstream: self.name.clone(),
             tls: None,

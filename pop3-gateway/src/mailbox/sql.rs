@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pop3_proto::backend::awaiting::Awaiting;
+use pop3_proto::backend::erased::Erased;
 use pop3_proto::backend::store::Accounts;
 use pop3_proto::secret::Secret as Password;
 use serde_json::{Value as Json, json};
@@ -21,7 +22,6 @@ use super::kind::{
 };
 use super::local::{self, Local, Nobody, Secrets};
 use crate::Failure;
-use crate::served::Served;
 use crate::setting::document::Table;
 use crate::setting::error::{Fault, Problem as Mistake};
 use crate::setting::{Row, rows};
@@ -340,7 +340,7 @@ impl Kind for Sql {
             name: own.name.clone(),
             shared: self.is_shared(),
             secrets,
-            backend: Box::new(move || Served::new(Awaiting::new(Arc::clone(&store)))),
+            backend: Box::new(move || Erased::boxed(Awaiting::new(Arc::clone(&store)))),
         }))
     }
 

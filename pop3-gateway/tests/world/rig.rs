@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imap_backend::{Config, Security};
-use pop3_gateway::budget::Budget;
+use pop3_gateway::layer::Budget;
 use pop3_gateway::mailbox::imap::Ready;
 use pop3_gateway::mailbox::kind::Shared;
 use pop3_gateway::service::{Gateway, Target};

@@ -85,17 +85,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(config: Config) -> Self {
-        Self::with_user(config, None)
-    }
-
-    pub(crate) fn with_user(config: Config, user: Option<&str>) -> Self {
-        let backend = ImapBackend::new(Arc::new(config), user.map(String::from));
-        Self::with_backend(backend)
+        Self::with_backend(ImapBackend::new(Arc::new(config)))
     }
 
     /// A session that shares what it learns of messages that cannot be sent.
     pub(crate) fn remembering(config: Config, memory: Arc<dyn Memory>) -> Self {
-        Self::with_backend(ImapBackend::new(Arc::new(config), None).remembering(memory))
+        Self::with_backend(ImapBackend::new(Arc::new(config)).remembering(memory))
     }
 
     fn with_backend(mut backend: ImapBackend) -> Self {

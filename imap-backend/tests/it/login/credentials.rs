@@ -4,7 +4,7 @@ use pop3_proto::backend::{Login, Mechanism};
 use pop3_proto::secret::Secret;
 
 use super::{BARE, greeted, login_open};
-use crate::common::{World, config, open_with, password_open};
+use crate::common::{World, config, open_with};
 
 #[test]
 fn i001_a_synchronising_literal_waits_and_may_be_refused() {
@@ -90,12 +90,4 @@ fn i003_the_refusal_says_what_is_wrong_with_the_credentials() {
         );
         assert!(world.effects.is_empty(), "connected for nothing");
     }
-}
-
-#[test]
-fn routing_may_rewrite_the_user() {
-    let mut world = World::with_user(config(), Some("box-7"));
-    world.open(password_open());
-    world.serve(&format!("* OK [CAPABILITY {BARE}]\r\n"));
-    world.expect("LOGIN \"box-7\" \"secret\"");
 }

@@ -9,7 +9,7 @@ use crate::common::{World, password_open};
 
 fn look(config: Config, dialogue: &[&str]) -> (Vec<String>, Vec<String>, String) {
     let mut world = World::new(config.clone());
-    world.backend = ImapBackend::new(Arc::new(config), None).only_looking();
+    world.backend = ImapBackend::new(Arc::new(config)).only_looking();
     world.open(password_open());
     for line in dialogue {
         world.serve(line);

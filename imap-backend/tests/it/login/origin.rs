@@ -15,7 +15,7 @@ fn world(own: bool, client: &str, capabilities: &str) -> World {
     });
     let client: SocketAddr = client.parse().unwrap();
     let mut world = World::new(config.clone());
-    world.backend = ImapBackend::new(Arc::new(config), None).of_client(client);
+    world.backend = ImapBackend::new(Arc::new(config)).of_client(client);
     world.open(password_open());
     world.serve(&format!("* OK [CAPABILITY {capabilities}] ready\r\n"));
     world

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use imap_backend::{Config, ImapBackend, Learned};
+use pop3_proto::backend::erased::Erased;
 use pop3_server::service::Routed;
 use pop3_server::tls::{TlsError, UpstreamTls};
 
 use super::Upstream;
+use crate::layer::{Layers, Served};
 use crate::mailbox::kind::{Arrival, Place};
-use crate::served::Served;
 
 /// An upstream, ready for use.
 #[derive(Debug)]
@@ -51,12 +52,17 @@ impl Place for Ready {
         let shared = arrival.shared;
         let share = shared.budget.take(wanted, shared.read_ahead_total);
         let octets = u64::try_from(share.octets()).unwrap_or(u64::MAX);
-        let backend = ImapBackend::new(Arc::clone(&self.imap), arrival.renamed)
+        let backend = ImapBackend::new(Arc::clone(&self.imap))
             .reading_ahead(octets)
             .of_client(arrival.peer.address)
             .remembering(Arc::clone(&shared.broken));
+        let layers = Layers {
+            rename: arrival.rename,
+            read_ahead: Some(share),
+            ..Layers::default()
+        };
         Routed {
-            backend: Served::new(backend).holding(share),
+            backend: layers.around(Erased::boxed(backend)),
             maildrop: self.mailbox(arrival.user),
             upstream: self.name.clone(),
             tls: self.tls.clone(),

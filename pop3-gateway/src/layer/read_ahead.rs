@@ -6,11 +6,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pop3_proto::backend::layer::Layer;
+
 /// What is taken right now. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Budget(Arc<AtomicUsize>);
 
-/// A part of the budget, given back when dropped.
+/// A part of the budget, given back when dropped: with the session, as a layer around its mailbox.
 #[derive(Debug)]
 #[must_use]
 pub struct Share {
@@ -46,6 +48,14 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.budget.0.fetch_sub(self.octets, Ordering::AcqRel);
+    }
+}
+
+impl<B> Layer<B> for Share {
+    type Done = ();
+
+    fn hears(&self) -> bool {
+        false
     }
 }
 
