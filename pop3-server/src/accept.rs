@@ -14,6 +14,8 @@ use pop3_proto::time::Time;
 
 use crate::alarm::Alarm;
 use crate::handler::{Arrival, Door, Handler};
+use crate::limit::Slots;
+use crate::preamble;
 use crate::runtime::{Accepted, Listener, Runtime, Signal, Signals, Stream, Timer};
 use crate::server::Server;
 use crate::service::Peer;
@@ -65,6 +67,7 @@ pub(crate) async fn serve<R: Runtime>(
             alarm: alarm.clone(),
             server: server.clone(),
             runtime: runtime.clone(),
+            before: Slots::default(),
         },
     };
     let shutdown = server.shutdown().clone();
@@ -207,11 +210,14 @@ fn concerns_one(error: &io::Error) -> bool {
 }
 
 /// Gives connections their places.
+#[derive(Clone)]
 struct Entrance<R> {
     /// Wakes the connections.
     alarm: Alarm,
     server: Server,
     runtime: R,
+    /// Who is at the preamble.
+    before: Slots<()>,
 }
 
 impl<R: Runtime> Entrance<R> {
@@ -222,29 +228,74 @@ impl<R: Runtime> Entrance<R> {
         cx: &mut Context<'_>,
     ) {
         let Accepted {
-            mut stream,
+            stream,
             peer,
             local,
         } = accepted;
-        let Door { limits, full } = handler.door();
-        let now = self.runtime.now();
-        let Some(place) = self.server.crowd().admit(&limits, peer.ip(), now) else {
-            self.server.observer().turned_away(peer, now);
-            // A fresh socket takes these few bytes at once or never; nothing waits for it.
-            if !full.is_empty() {
-                let _ = stream.poll_write(cx, full);
-            }
-            let _ = stream.shut_down();
-            return;
+        let (door, peer) = (handler.door(), Peer::new(peer, local));
+        let Some(preamble) = door.preamble.clone() else {
+            return self.admit(&**handler, &door, stream, peer, Box::default(), cx);
+        };
+        let Some(slot) = self.before.take((), door.limits.strangers) else {
+            return self.turn_away(&door, stream, &peer, cx);
+        };
+        let (entrance, handler) = (self.clone(), Arc::clone(handler));
+        let mut member = self.server.shutdown().join();
+        let mut stream = stream;
+        self.runtime.spawn(async move {
+            let runtime = &entrance.runtime;
+            let read = preamble::read(&*preamble, runtime, &mut stream, &peer, &mut member).await;
+            drop(slot);
+            let Some((peer, early)) = read else {
+                tracing::debug!(
+                    target: TARGET, peer = %peer.address, "closed: its first octets are not taken"
+                );
+                return;
+            };
+            let mut arrived = Some((stream, peer, early));
+            poll_fn(|cx| {
+                if let Some((stream, peer, early)) = arrived.take() {
+                    entrance.admit(&*handler, &door, stream, peer, early, cx);
+                }
+                Poll::Ready(())
+            })
+            .await;
+        });
+    }
+
+    /// `early` came after the preamble.
+    fn admit(
+        &self,
+        handler: &dyn Handler<R>,
+        door: &Door,
+        stream: R::Stream,
+        peer: Peer,
+        early: Box<[u8]>,
+        cx: &mut Context<'_>,
+    ) {
+        let (address, now) = (peer.address.ip(), self.runtime.now());
+        let Some(place) = self.server.crowd().admit(&door.limits, address, now) else {
+            return self.turn_away(door, stream, &peer, cx);
         };
         handler.handle(Arrival {
             stream,
-            peer: Peer::new(peer, local),
+            early,
+            peer,
             place,
             member: self.server.shutdown().join(),
             deadline: self.alarm.join(),
             server: self.server.clone(),
             runtime: self.runtime.clone(),
         });
+    }
+
+    fn turn_away(&self, door: &Door, mut stream: R::Stream, peer: &Peer, cx: &mut Context<'_>) {
+        let now = self.runtime.now();
+        self.server.observer().turned_away(peer.address, now);
+        // A fresh socket takes these few bytes at once or never; nothing waits for it.
+        if !door.full.is_empty() {
+            let _ = stream.poll_write(cx, door.full);
+        }
+        let _ = stream.shut_down();
     }
 }

@@ -53,6 +53,8 @@ pub struct Drive<S: Service, R: Runtime> {
     dialler: Dialler,
     connection: Connection<S>,
     client: Option<R::Stream>,
+    /// What the client said before its socket was this loop's.
+    early: Option<Box<[u8]>>,
     upstream: Option<R::Stream>,
     dialling: Option<Dialling<R::Stream>>,
     job: Option<Boxed<io::Result<Done<S>>>>,
@@ -77,7 +79,7 @@ impl<S: Service, R: Runtime> Drive<S, R> {
         runtime: R,
         dialler: Dialler,
         connection: Connection<S>,
-        client: R::Stream,
+        (client, early): (R::Stream, Box<[u8]>),
         deadline: Deadline,
         member: Member,
     ) -> Self {
@@ -86,6 +88,7 @@ impl<S: Service, R: Runtime> Drive<S, R> {
             dialler,
             connection,
             client: Some(client),
+            early: (!early.is_empty()).then_some(early),
             upstream: None,
             dialling: None,
             job: None,
@@ -216,6 +219,17 @@ impl<S: Service, R: Runtime> Drive<S, R> {
         let buf = self.connection.recv_buf(side, scratch);
         if buf.is_empty() {
             return false;
+        }
+        if side == Side::Client
+            && let Some(early) = self.early.take()
+        {
+            let n = early.len().min(buf.len());
+            let (now_read, rest) = early.split_at(n);
+            buf[..n].copy_from_slice(now_read);
+            self.early = (!rest.is_empty()).then(|| rest.into());
+            self.connection.received(side, now, n, scratch);
+            scratch[..n].fill(0);
+            return true;
         }
         match stream.poll_read(cx, buf) {
             Poll::Pending => return false,

@@ -3,13 +3,16 @@
 //! Accepting, limits and the end of the server are the same for all. A [`Handler`] gets a connection that has its
 //! place, and runs it. [`Reloadable`](crate::settings::Reloadable) settings are the one that speaks POP3.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::alarm::Deadline;
 use crate::crowd::Place;
 use crate::limit::Limits;
+use crate::preamble::Preamble;
 use crate::runtime::Runtime;
 use crate::server::Server;
 use crate::service::Peer;
@@ -25,19 +28,33 @@ pub trait Handler<R: Runtime>: Send + Sync + 'static {
 }
 
 /// What holds for a connection before it has its place.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Door {
     /// How many connections there may be.
     pub limits: Limits,
     /// What one hears who comes when it is full; nothing, if it is empty.
     pub full: &'static [u8],
+    /// What reads the first octets, if anything.
+    pub preamble: Option<Arc<dyn Preamble>>,
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Door")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Door {
     /// No words for those who are turned away.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, full: b"" }
+        Self {
+            limits,
+            full: b"",
+            preamble: None,
+        }
     }
 
     /// What one hears who comes when it is full.
@@ -46,12 +63,20 @@ impl Door {
         self.full = full;
         self
     }
+
+    /// What reads the first octets, if anything.
+    #[must_use]
+    pub fn preamble(mut self, preamble: Option<Arc<dyn Preamble>>) -> Self {
+        self.preamble = preamble;
+        self
+    }
 }
 
 /// A connection that has its place.
 #[must_use]
 pub struct Arrival<R: Runtime> {
     pub(crate) stream: R::Stream,
+    pub(crate) early: Box<[u8]>,
     pub(crate) peer: Peer,
     pub(crate) place: Place,
     pub(crate) member: Member,
@@ -64,6 +89,11 @@ impl<R: Runtime> Arrival<R> {
     /// The other end.
     pub fn peer(&self) -> &Peer {
         &self.peer
+    }
+
+    /// What came after the preamble already; the stream does not give it again.
+    pub fn early(&mut self) -> Box<[u8]> {
+        std::mem::take(&mut self.early)
     }
 
     /// The runtime that the connection is on.

@@ -9,6 +9,7 @@
 //! | [`server`] | what all connections share |
 //! | [`setup`], [`serving`] | what is served where, and the server that runs |
 //! | [`handler`] | what a listener speaks |
+//! | [`preamble`] | what the first octets of a connection say of its client |
 //! | [`runtime`] | the traits that a driver crate implements |
 //! | [`name`] | users' names: domains, and the rules that change them |
 //! | [`service`], [`route`] | who serves a login: the seam to the program that configures the server |
@@ -44,6 +45,7 @@ mod notice;
 pub mod observer;
 mod pipe;
 mod pop3;
+pub mod preamble;
 pub mod route;
 pub mod runtime;
 pub mod server;

@@ -42,7 +42,7 @@ pub trait Observer: Send + Sync + 'static {
     /// Something happened in a session.
     fn observe(&self, about: &About<'_>, event: &Event<'_>);
 
-    /// A connection was turned away, since there was no room for it or it was not what the listener takes.
+    /// A connection was turned away, since there was no room for it.
     fn turned_away(&self, peer: SocketAddr, now: Time) {
         let _ = (peer, now);
     }

@@ -12,7 +12,7 @@ use crate::settings::Reloadable;
 impl<S: Service, R: Runtime> Handler<R> for Reloadable<S> {
     fn door(&self) -> Door {
         let settings = self.current();
-        let door = Door::new(settings.limits);
+        let door = Door::new(settings.limits).preamble(settings.preamble.clone());
         if settings.policy.tls == TlsOffer::Implicit {
             // There is no way to say it.
             door
@@ -24,6 +24,7 @@ impl<S: Service, R: Runtime> Handler<R> for Reloadable<S> {
     fn handle(&self, arrival: Arrival<R>) {
         let Arrival {
             stream,
+            early,
             peer,
             place,
             member,
@@ -37,7 +38,7 @@ impl<S: Service, R: Runtime> Handler<R> for Reloadable<S> {
             runtime.clone(),
             dialler,
             connection,
-            stream,
+            (stream, early),
             deadline,
             member,
         );

@@ -12,6 +12,7 @@ use pop3_proto::server::{Policy, TlsOffer};
 
 use crate::delay::Delay;
 use crate::limit::Limits;
+use crate::preamble::Preamble;
 use crate::service::Service;
 use crate::tls::ServerTls;
 use crate::transcript::TranscriptSink;
@@ -37,6 +38,8 @@ pub struct Settings<S> {
     pub host: String,
     /// Where both dialogues are recorded, if anywhere.
     pub transcript: Option<Arc<dyn TranscriptSink>>,
+    /// What reads the first octets of a connection, if anything.
+    pub preamble: Option<Arc<dyn Preamble>>,
 }
 
 impl<S: Service> Settings<S> {
@@ -52,6 +55,7 @@ impl<S: Service> Settings<S> {
             timers: Timers::default(),
             host: "localhost".into(),
             transcript: None,
+            preamble: None,
         }
     }
 
@@ -74,6 +78,13 @@ impl<S: Service> Settings<S> {
     pub fn tls(mut self, offer: TlsOffer, tls: impl Into<ServerTls>) -> Self {
         Arc::make_mut(&mut self.policy).tls = offer;
         self.tls = Some(tls.into());
+        self
+    }
+
+    /// Sets what reads the first octets of a connection.
+    #[must_use]
+    pub fn preamble(mut self, preamble: impl Preamble) -> Self {
+        self.preamble = Some(Arc::new(preamble));
         self
     }
 
