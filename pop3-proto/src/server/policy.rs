@@ -96,7 +96,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             greeting: "POP3 server ready".into(),
-            implementation: Some("pop3-gateway".into()),
+            implementation: Some("pop3-proto".into()),
             tls: TlsOffer::None,
             clear_login: false,
             user_pass: true,

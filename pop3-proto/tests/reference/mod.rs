@@ -256,7 +256,7 @@ impl Reference {
             ("LANG", true),
             ("EXPIRE NEVER", true),
             ("X-POP3SF-READ-ONLY", self.read_only),
-            ("IMPLEMENTATION pop3-gateway", true),
+            ("IMPLEMENTATION pop3-proto", true),
         ];
         let told = lines.into_iter().filter(|(_, told)| *told);
         told.map(|(line, _)| line.to_owned()).collect()

@@ -38,7 +38,7 @@ fn x005_x006_x009_s001_f26_capabilities_before_and_after_login() {
         "LANG",
         "EXPIRE 0",
         "X-POP3SF-READ-ONLY",
-        "IMPLEMENTATION pop3-gateway",
+        "IMPLEMENTATION pop3-proto",
     ];
     for line in expected {
         assert!(before.contains(&format!("\r\n{line}\r\n")), "{line}");
