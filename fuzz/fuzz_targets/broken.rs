@@ -12,6 +12,8 @@ use libfuzzer_sys::fuzz_target;
 use pop3_proto::time::Time;
 use testkit::generate::Source;
 
+/// A full memory is looked through at every failure.
+const ACTS: usize = 100;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: Duration = Duration::from_secs(24 * HOUR);
@@ -22,7 +24,9 @@ fuzz_target!(|bytes: &[u8]| {
     let mut model = Model::default();
     let mailboxes: [Arc<str>; 3] = ["a".into(), "a\0".into(), "b".into()];
     let mut now = Time::ZERO;
-    while !source.is_empty() {
+    let mut acts = 0;
+    while !source.is_empty() && acts < ACTS {
+        acts += 1;
         let act = source.below(8);
         let mailbox = source.pick(&[0, 1, 2]);
         let uid = source.below(4) as u64;
