@@ -1,17 +1,11 @@
 //! The tools for stores, as an administrator and his scripts meet them.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-#![cfg(feature = "maildir")]
-
-#[allow(dead_code, reason = "other tests use the rest")]
-mod common;
-
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output, Stdio};
 
-use common::{Gateway, RUNTIMES};
+use crate::common::{Gateway, RUNTIMES};
 use serde_json::{Value, json};
 
 const MAILDIR: &str = "[[listener]]\nlisten = \"127.0.0.1:0\"\n\

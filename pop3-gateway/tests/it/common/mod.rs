@@ -1,8 +1,6 @@
 //! The gateway as a process in front of the testkit's IMAP server, and a client that remembers every
 //! octet it received.
 
-#![allow(unreachable_pub, reason = "a module of test crates")]
-
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -23,15 +21,15 @@ use testkit::tcp::TcpHost;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the tests run on.
-pub const RUNTIMES: [&str; 2] = ["tokio", "smol"];
+pub(crate) const RUNTIMES: [&str; 2] = ["tokio", "smol"];
 
 /// An IMAP server with these users, whose passwords are their names.
-pub fn imap(users: &[&str]) -> (Store, SocketAddr) {
+pub(crate) fn imap(users: &[&str]) -> (Store, SocketAddr) {
     imap_with(users, Options::default())
 }
 
 /// The same with options. It runs for as long as the test does.
-pub fn imap_with(users: &[&str], options: Options) -> (Store, SocketAddr) {
+pub(crate) fn imap_with(users: &[&str], options: Options) -> (Store, SocketAddr) {
     let store = Store::new();
     for user in users {
         store.add_user(user, user);
@@ -42,16 +40,16 @@ pub fn imap_with(users: &[&str], options: Options) -> (Store, SocketAddr) {
 }
 
 /// A gateway that runs. Killed when dropped.
-pub struct Gateway {
+pub(crate) struct Gateway {
     child: Child,
     log: Receiver<serde_json::Value>,
     /// Where it listens, in the order of the configuration.
-    pub addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<SocketAddr>,
 }
 
 impl Gateway {
     /// In front of this server, on a free port.
-    pub fn serve(runtime: &str, imap: SocketAddr, more: &[&str]) -> Self {
+    pub(crate) fn serve(runtime: &str, imap: SocketAddr, more: &[&str]) -> Self {
         let upstream = format!("imap://{imap}");
         let mut arguments = vec!["--upstream", &upstream, "--listen", "127.0.0.1:0"];
         arguments.extend_from_slice(more);
@@ -59,7 +57,7 @@ impl Gateway {
     }
 
     /// With these arguments, listening on so many sockets.
-    pub fn start(runtime: &str, listeners: usize, arguments: &[&str]) -> Self {
+    pub(crate) fn start(runtime: &str, listeners: usize, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_pop3-gateway"))
             .args(["serve", "--log", "json", "--runtime", runtime])
             .args(arguments)
@@ -92,12 +90,12 @@ impl Gateway {
     }
 
     /// The next line of the log with this message.
-    pub fn wait_for(&mut self, message: &str) -> serde_json::Value {
+    pub(crate) fn wait_for(&mut self, message: &str) -> serde_json::Value {
         self.wait_for_line(message, |entry| entry["message"] == message)
     }
 
     /// The next line of the log that is the one.
-    pub fn wait_for_line(
+    pub(crate) fn wait_for_line(
         &mut self,
         wanted: &str,
         is_it: impl Fn(&serde_json::Value) -> bool,
@@ -115,31 +113,31 @@ impl Gateway {
     }
 
     /// Cuts a client off and waits until its session has ended: only then is its maildrop free.
-    pub fn cut(&mut self, client: Client) {
+    pub(crate) fn cut(&mut self, client: Client) {
         let peer = client.address.to_string();
         drop(client);
         while self.wait_for("session ended")["peer"] != peer {}
     }
 
     /// Nobody reads the log any more: what writes to it finds its reader gone, after one line at most.
-    pub fn close_log(&mut self) {
+    pub(crate) fn close_log(&mut self) {
         let (_, nobody) = channel();
         self.log = nobody;
     }
 
     /// Connects and takes the greeting.
-    pub fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         Client::greeted(self.open(0))
     }
 
     /// Connects to another listener through TLS, trusting this certificate alone.
-    pub fn connect_tls(&self, listener: usize, certificate: &Path) -> io::Result<Client> {
+    pub(crate) fn connect_tls(&self, listener: usize, certificate: &Path) -> io::Result<Client> {
         let stream = secured(self.open(listener), certificate)?;
         Ok(Client::greeted(stream))
     }
 
     /// Connects and starts TLS with STLS.
-    pub fn connect_stls(&self, certificate: &Path) -> io::Result<Client> {
+    pub(crate) fn connect_stls(&self, certificate: &Path) -> io::Result<Client> {
         let mut stream = self.open(0);
         stream.write_all(b"STLS\r\n")?;
         let mut answers = BufReader::new(&stream).lines();
@@ -155,7 +153,7 @@ impl Gateway {
     }
 
     /// Connects and logs in; the user's name is the password.
-    pub fn log_in(&self, user: &str) -> Client {
+    pub(crate) fn log_in(&self, user: &str) -> Client {
         let mut client = self.connect();
         assert_eq!(
             client.say(&format!("USER {user}")).split(' ').next(),
@@ -167,7 +165,7 @@ impl Gateway {
     }
 
     /// Sends a signal by its name.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -179,14 +177,14 @@ impl Gateway {
     }
 
     /// Ends it as a power cut would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// How often this text stands in memory that it can write to.
     #[cfg(target_os = "linux")]
-    pub fn remembers(&self, needle: &str) -> usize {
+    pub(crate) fn remembers(&self, needle: &str) -> usize {
         use std::os::unix::fs::FileExt as _;
         let process = format!("/proc/{}", self.child.id());
         let memory = std::fs::File::open(format!("{process}/mem")).unwrap();
@@ -211,7 +209,7 @@ impl Gateway {
     }
 
     /// Waits for its end.
-    pub fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let end = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -249,11 +247,11 @@ impl Stream for StreamOwned<ClientConnection, TcpStream> {
 }
 
 /// A POP3 client.
-pub struct Client {
+pub(crate) struct Client {
     stream: BufReader<Box<dyn Stream>>,
     address: SocketAddr,
     /// Every octet so far.
-    pub received: Vec<u8>,
+    pub(crate) received: Vec<u8>,
 }
 
 impl Client {
@@ -272,19 +270,19 @@ impl Client {
     }
 
     /// Sends octets and waits for nothing.
-    pub fn send(&mut self, octets: &[u8]) {
+    pub(crate) fn send(&mut self, octets: &[u8]) {
         self.stream.get_mut().write_all(octets).unwrap();
         self.stream.get_mut().flush().unwrap();
     }
 
     /// Sends a command and takes its status line.
-    pub fn say(&mut self, command: &str) -> String {
+    pub(crate) fn say(&mut self, command: &str) -> String {
         self.send(format!("{command}\r\n").as_bytes());
         self.line()
     }
 
     /// Sends a command and takes the lines behind its good status line, unstuffed.
-    pub fn ask(&mut self, command: &str) -> Vec<u8> {
+    pub(crate) fn ask(&mut self, command: &str) -> Vec<u8> {
         let status = self.say(command);
         assert!(status.starts_with("+OK"), "{command}: {status}");
         let mut octets = Vec::new();
@@ -298,7 +296,7 @@ impl Client {
     }
 
     /// A status line.
-    pub fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         String::from_utf8(self.read())
             .unwrap()
             .trim_end()
@@ -306,7 +304,7 @@ impl Client {
     }
 
     /// Everything up to the end of the connection.
-    pub fn rest(&mut self) -> Vec<u8> {
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         // a reset is an end too
         let _ = self.stream.read_to_end(&mut rest);
@@ -352,7 +350,7 @@ fn secured(
 }
 
 /// A message as POP3 sends it: a bare LF becomes CRLF, and the last line ends with one.
-pub fn sent_form(stored: &[u8]) -> Vec<u8> {
+pub(crate) fn sent_form(stored: &[u8]) -> Vec<u8> {
     let mut sent = Vec::with_capacity(stored.len());
     for &octet in stored {
         if octet == b'\n' && sent.last() != Some(&b'\r') {

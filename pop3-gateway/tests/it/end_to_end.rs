@@ -1,15 +1,10 @@
 //! The whole gateway over real sockets, on both runtimes.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-#[allow(dead_code, reason = "other tests use the rest")]
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use common::{Gateway, RUNTIMES, imap, imap_with, sent_form};
+use crate::common::{Gateway, RUNTIMES, imap, imap_with, sent_form};
 use testkit::imap_server::{Fault, Options, Trouble};
 use testkit::mails;
 

@@ -1,17 +1,11 @@
 //! A database behind the whole gateway, on both runtimes: here SQLite; the other databases are in the suite of
 //! `sql-backend` and in the interop run.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-#![cfg(feature = "sql")]
-
-#[allow(dead_code, reason = "other tests use the rest")]
-mod common;
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use common::{Gateway, RUNTIMES, sent_form};
+use crate::common::{Gateway, RUNTIMES, sent_form};
 use serde_json::{Value, json};
 use testkit::mails;
 

@@ -1,16 +1,11 @@
 //! What `check` and the start warn of: files that others can read or change.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-#[allow(dead_code, reason = "other tests use the rest")]
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use common::Gateway;
+use crate::common::Gateway;
 use pop3_gateway::self_signed;
 
 /// A configuration with secrets, and what it names, for its owner alone.
@@ -101,7 +96,7 @@ fn w030_w054_the_service_warns_of_what_check_warns_of() {
     let files = place(dir.path());
     mode(&files[1].1, 0o666);
     let config = files[3].1.to_str().unwrap();
-    for runtime in common::RUNTIMES {
+    for runtime in crate::common::RUNTIMES {
         let mut gateway = Gateway::start(runtime, 1, &["--config", config]);
         // who is greeted knows that signals are heard
         drop(gateway.connect());

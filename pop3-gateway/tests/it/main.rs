@@ -1,0 +1,12 @@
+//! The program as a process: before the IMAP server of testkit, and with mailboxes of its own.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod advice;
+mod common;
+mod end_to_end;
+#[cfg(feature = "maildir")]
+mod stores;
+#[cfg(feature = "sql")]
+mod stores_sql;
+#[cfg(feature = "maildir")]
+mod tools;
