@@ -1,4 +1,4 @@
-//! From the configuration to what runs: the only place that knows all crates.
+//! From the configuration to what runs.
 //!
 //! Reads certificates, keys and authorities; opens no socket.
 

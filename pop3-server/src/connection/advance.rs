@@ -16,7 +16,7 @@ use crate::service::{Denied, Service};
 use crate::transcript::Dialogue;
 
 impl<S: Service> Connection<S> {
-    /// Where every entry point ends: moves plaintext until nothing moves.
+    /// Where every input ends: moves plaintext until nothing moves.
     pub(super) fn advance(&mut self, now: Time) {
         self.report.at(now);
         loop {

@@ -15,7 +15,7 @@
 //! }
 //! ```
 //!
-//! Every entry point ends in the same private `advance`, which moves plaintext until nothing moves.
+//! Every input ends in the same private `advance`, which moves plaintext until nothing moves.
 //! There is no queue of bytes: who has no room is not offered anything, down to the sockets.
 //!
 //! Dropping a connection at any moment releases everything: lock, slots, backend. What was not asked

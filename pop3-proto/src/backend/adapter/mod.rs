@@ -202,7 +202,7 @@ impl<W: Worker> Adapter<W> {
         self.phase = Phase::Opening(Some(open));
     }
 
-    /// Where every entry point ends: an update that no job can or must do.
+    /// Where requests and outcomes end: an update that no job can or must do.
     fn advance(&mut self) {
         let Phase::Updating(Some(update)) = &self.phase else {
             return;

@@ -88,7 +88,7 @@ impl Due {
 }
 
 impl Session {
-    /// Where every entry point ends: runs commands while there is input and room.
+    /// Where every input ends: runs commands while there is input and room.
     pub(in crate::server) fn advance(&mut self) {
         loop {
             match &self.state {
