@@ -1,8 +1,8 @@
 //! The state machine between a POP3 session and an IMAP connection.
 //!
 //! Owns the parts and the clock, and hands each event of the connection to the part that it means. Every input
-//! ends in [`ImapBackend::advance`], and so does taking the last octets of a body. A part owns its fields; the chapters of [`ImapBackend`] are what is
-//! said to the upstream because of it.
+//! ends in [`ImapBackend::advance`], and so does taking the last octets of a body. A part owns its fields; the
+//! chapters of [`ImapBackend`] are what is said to the upstream because of it.
 
 mod alert;
 mod blame;
