@@ -40,7 +40,7 @@ impl Store for Listed {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if maildrops.mailbox(&account).is_none() {
-            // the accounts say who may log in; with an empty secret the list itself lets nobody in
+            // the accounts say who may log in; with an empty secret the list itself lets no one in
             maildrops.add_account(account.as_str(), Secret::default());
             for message in &self.messages {
                 maildrops.deliver(&account, message.clone());

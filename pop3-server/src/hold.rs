@@ -1,4 +1,4 @@
-//! The exclusive use of a maildrop, whoever grants it: the table of this process, or an engine that many share.
+//! The exclusive use of a maildrop: granted by the table of this process, or by an engine that many share.
 //!
 //! A [`Holder`] is asked once the credentials are good. It answers at once or later, and may say that a hold is lost
 //! while the session runs. Whatever it does, no client hears that it is logged in before the maildrop is held, and
@@ -7,7 +7,7 @@
 //! | outcome | at the login | later |
 //! |---|---|---|
 //! | [`Outcome::Held`] | the client is let in | goes on |
-//! | [`Outcome::Busy`] | refused: in use | at QUIT: nothing is removed, and the client is told so |
+//! | [`Outcome::Busy`] | refused: in use | at QUIT: nothing is removed, and the reply says so |
 //! | [`Outcome::Lost`] | fails for now | reading goes on; a QUIT that removes something takes the maildrop again first |
 
 use std::task::{Context, Poll};
@@ -25,7 +25,7 @@ pub trait Holder: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Claim<'a> {
-    /// The name of the maildrop, the same for all who lead to it.
+    /// The name of the maildrop, the same for all names that lead to it.
     pub maildrop: &'a str,
     /// Alone, or beside others who only read.
     pub mode: Mode,
@@ -57,7 +57,7 @@ pub enum Taken {
 /// What has become of a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is held, and nobody else held it since it was lost.
+    /// It is held, and no other held it since it was lost.
     Held,
     /// Another holds it, or held it since it was lost.
     Busy,
@@ -72,7 +72,7 @@ pub trait Hold: Send + 'static {
         false
     }
 
-    /// Ready when something has become of it that was not told yet.
+    /// Ready when something has become of it that was not reported yet.
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
         let _ = cx;
         Poll::Pending
@@ -81,7 +81,7 @@ pub trait Hold: Send + 'static {
     /// Lets others in who only read, because this session turned out to be a reader.
     fn share(&mut self);
 
-    /// It was lost, and is wanted again if nobody else held it meanwhile. The answer comes by
+    /// It was lost, and is wanted again if no other held it meanwhile. The answer comes by
     /// [`poll_outcome`](Self::poll_outcome).
     fn take_again(&mut self) {}
 

@@ -15,7 +15,7 @@
 //! | [`service`], [`route`] | who serves a login: the seam to the program that configures the server |
 //! | [`store`] | one store for every login, and what it takes to write one |
 //! | [`settings`] | what a new connection starts with |
-//! | [`hold`] | the use of a maildrop, whoever grants it |
+//! | [`hold`] | the use of a maildrop, and who grants it |
 //! | [`lock`], [`limit`], [`crowd`] | maildrop locks of this process, counts of connections, who goes when it is full |
 //! | [`delay`], [`throttle`] | failed logins, which login is looked at when |
 //! | [`tls`] | certificates that are shown and certificates that are believed |

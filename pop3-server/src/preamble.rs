@@ -34,7 +34,7 @@ pub trait Preamble: Send + Sync + 'static {
 pub enum Verdict {
     /// More have to come.
     More,
-    /// So many octets were the preamble; the session begins after them.
+    /// This many octets were the preamble; the session begins after them.
     Done(usize),
     /// This is not what the listener takes: the connection is closed without a word.
     Refused,

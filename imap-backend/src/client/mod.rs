@@ -441,7 +441,7 @@ fn ends_fetch(line: &[u8]) -> bool {
     line.starts_with(b")") && closes || line.starts_with(b" ") && (closes || line.ends_with(b"}"))
 }
 
-/// The UID that is named behind a body. Nearly always it was named before.
+/// The UID that is named after a body. Nearly always it was named before.
 fn uid_behind(line: &[u8]) -> Option<u64> {
     match line {
         b")" => None,

@@ -46,7 +46,7 @@ pub trait Kind: Any + Debug + Send + Sync {
         None
     }
 
-    /// What in it is nobody else's business.
+    /// What in it others must not read.
     fn secret(&self) -> Secret<'_> {
         Secret::None
     }

@@ -311,7 +311,7 @@ mod tests {
         scene.answer(Step::Create, Kind::Ok, Code::Other);
         assert_eq!(scene.work().0, "UID MOVE 4,6 \"Old\"");
         scene.answer(Step::Move, Kind::Ok, Code::Other);
-        // none was told to be gone
+        // none was reported as gone
         assert_eq!(scene.work().0, "UID FETCH 4,6 (UID)");
         scene.answer(Step::Look, Kind::Ok, Code::Other);
         assert!(matches!(scene.work().1, Some(Answer::Updated)));
