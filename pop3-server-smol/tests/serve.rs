@@ -12,7 +12,7 @@ use testkit_server::socket::{Client, connect};
 struct Empty;
 
 impl AsyncStore for Empty {
-    type Mailbox = Empty;
+    type Mailbox = Self;
 
     async fn open(&self, _: &Open) -> Result<Self, StoreError> {
         Err(StoreError::Credentials)

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 struct Empty;
 
 impl AsyncStore for Empty {
-    type Mailbox = Empty;
+    type Mailbox = Self;
 
     async fn open(&self, _: &Open) -> Result<Self, StoreError> {
         Err(StoreError::Credentials)
