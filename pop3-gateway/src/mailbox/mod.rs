@@ -1,7 +1,7 @@
 //! Kinds of mailboxes: one file a kind, and the table of them.
 //!
 //! A kind says how it is configured, looked at, opened for logins, and managed. A new one is a file here and a line
-//! in [`KINDS`]; nothing else names it.
+//! in `KINDS`; nothing else names it.
 
 #[cfg(feature = "maildir")]
 pub mod files;

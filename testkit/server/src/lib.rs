@@ -9,7 +9,7 @@
 //! | [`sim`] | a runtime whose tasks run only when they are woken |
 //! | [`simulated`] | the runtime of `testkit::world` |
 //! | [`socket`] | what every driver must do, on real sockets |
-//! | [`peer`] | the other end of TLS |
+//! | [`mod@peer`] | the other end of TLS |
 //! | [`logged`] | what is logged meanwhile |
 #![allow(missing_docs, clippy::unwrap_used, reason = "only tests use it")]
 

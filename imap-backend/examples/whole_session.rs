@@ -2,7 +2,7 @@
 //! hand, and both dialogues are shown.
 //!
 //! ```text
-//! cargo run -p imap-backend --example by_hand
+//! cargo run -p imap-backend --example whole_session
 //! ```
 
 use std::sync::Arc;
