@@ -7,8 +7,8 @@ use std::time::Instant;
 
 /// A connection, in clear, on some runtime.
 ///
-/// This crate has three: [`blocking::Link`](crate::blocking::Link), [`tokio::Link`](crate::tokio::Link) and
-/// [`futures::Link`](crate::futures::Link). Another one makes [`Session`](crate::Session) run on another
+/// This crate has three: `blocking::Link`, `tokio::Link` and
+/// `futures::Link`. Another one makes [`Session`](crate::Session) run on another
 /// runtime, or through a proxy.
 pub trait Transport {
     /// Reads some octets; 0 is the end. `TimedOut` means that nothing came yet, and is asked again.
