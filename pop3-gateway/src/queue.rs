@@ -12,6 +12,10 @@ use std::{fmt, io, thread};
 /// How long the end of the process waits for what was put in.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long the writer looks away after it was woken. Waking a thread costs the one who wakes it; with many
+/// lines a second it is done once for all of them.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// Writes what comes out of a queue. Runs on a thread of its own and may block.
 pub trait Writer<T>: Send + 'static {
     /// Writes it.
@@ -82,14 +86,17 @@ impl<T> fmt::Debug for Queue<T> {
 }
 
 fn work<T>(mut writer: impl Writer<T>, jobs: &Receiver<Job<T>>) {
-    for job in jobs {
-        match job {
-            Job::Write(item) => writer.write(item),
-            Job::Lost(count) => writer.lost(count),
-            Job::Flush(done) => {
-                let _ = done.try_send(());
-            }
+    let mut work = |job| match job {
+        Job::Write(item) => writer.write(item),
+        Job::Lost(count) => writer.lost(count),
+        Job::Flush(done) => {
+            let _ = done.try_send(());
         }
+    };
+    while let Ok(job) = jobs.recv() {
+        work(job);
+        thread::sleep(GATHER);
+        jobs.try_iter().for_each(&mut work);
     }
 }
 
