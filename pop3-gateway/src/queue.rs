@@ -21,7 +21,7 @@ pub trait Writer<T>: Send + 'static {
     /// Writes it.
     fn write(&mut self, item: T);
 
-    /// So many found no room in the queue and are lost.
+    /// This many found no room in the queue and are lost.
     fn lost(&mut self, count: u64);
 }
 

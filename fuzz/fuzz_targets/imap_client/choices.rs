@@ -34,7 +34,7 @@ pub(crate) const LINES: &[&[u8]] = &[
     b"{3}\r\n",
 ];
 
-/// How a command is answered behind its tag.
+/// What a tagged response says after the tag.
 pub(crate) const ANSWERS: &[&str] = &[
     "OK done",
     "OK done",

@@ -11,7 +11,7 @@ impl Rig {
         let mut finished = false;
         while let Some(reply) = self.backend.poll_reply(self.now, self.room) {
             moved = true;
-            assert!(!finished, "a reply behind the last one: {reply:?}");
+            assert!(!finished, "a reply after the last one: {reply:?}");
             match reply {
                 Reply::Challenge(_) => {
                     assert!(self.opening && !self.challenged);

@@ -163,7 +163,7 @@ impl Opening {
         }
     }
 
-    /// So many messages there are; room is made for `max` of them.
+    /// The number of messages in the folder; room is made for at most `max` of them.
     pub(super) fn exist(&mut self, count: u32, max: u32) {
         let first = self.first;
         let Some(folder) = self.told_of() else { return };

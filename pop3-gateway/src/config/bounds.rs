@@ -111,7 +111,7 @@ impl Bounds {
         self.check_timers().map_err(|problem| table.fault(problem))
     }
 
-    /// So many connections in all, and before login what was said, or half of them.
+    /// The most connections in all; before login the number that was given, or half of that.
     pub fn allow(&mut self, connections: usize) {
         let usual = (connections / 2).max(50);
         self.limits.total = connections;
