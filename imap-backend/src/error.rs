@@ -5,9 +5,9 @@ use alloc::string::String;
 
 use pop3_proto::backend::{Failure, FailureKind, Refusal, RefusalKind};
 
-use crate::client::Notice;
 use crate::grammar::{Code, Kind};
 use crate::text::MASKS;
+use crate::wire::Notice;
 
 /// Why an `Open` ends without a maildrop.
 #[derive(Clone, Debug, PartialEq, Eq)]

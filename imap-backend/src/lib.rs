@@ -29,7 +29,6 @@ mod auth;
 mod backend;
 mod broken;
 mod capability;
-mod client;
 mod command;
 mod config;
 mod error;
@@ -48,6 +47,7 @@ mod remedy;
 mod table;
 mod text;
 mod uid_set;
+mod wire;
 
 pub use backend::ImapBackend;
 pub use broken::{BrokenMessages, Memory, Standing};

@@ -19,52 +19,52 @@ use imap_codec::imap_types::flag::{FlagFetch, FlagNameAttribute};
 use imap_codec::imap_types::response::{Data, Response, Status, StatusKind};
 use proptest::prelude::*;
 
-use crate::client::{Client, Event, Message, Purpose};
 use crate::command::Command;
 use crate::config::{Config, Security};
 use crate::grammar::{self, Kind};
+use crate::wire::{Event, Message, Purpose, Wire};
 
 /// A client that has had its greeting and awaits one answer, perhaps a header.
-fn client(header: bool) -> Client {
+fn wire(header: bool) -> Wire {
     let config = Config::new("imap.example.org", 143, Security::Clear);
-    let mut client = Client::new(Arc::new(config));
-    client.watch = Some("\\Deleted".into());
-    feed(&mut client, b"* OK hello\r\n");
-    assert!(matches!(client.next(), Ok(Some(Event::Status(_)))));
+    let mut wire = Wire::new(Arc::new(config));
+    wire.watch = Some("\\Deleted".into());
+    feed(&mut wire, b"* OK hello\r\n");
+    assert!(matches!(wire.next(), Ok(Some(Event::Status(_)))));
     let (command, purpose) = if header {
         let section = grammar::Section::Header;
         (Command::FetchHeader { uid: 1 }, Purpose::Fetch(section))
     } else {
         (Command::Noop, Purpose::Keep)
     };
-    client.send(command, purpose).unwrap();
-    client
+    wire.send(command, purpose).unwrap();
+    wire
 }
 
-fn feed(client: &mut Client, mut bytes: &[u8]) {
+fn feed(wire: &mut Wire, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        let room = client.room(true);
+        let room = wire.room(true);
         let n = room.len().min(bytes.len());
         assert!(n > 0, "no room for {} bytes", bytes.len());
         room[..n].copy_from_slice(&bytes[..n]);
-        client.filled(n);
+        wire.filled(n);
         bytes = &bytes[n..];
     }
 }
 
 /// What the client makes of some bytes; literals are thrown away.
 fn events(bytes: &[u8], header: bool) -> Vec<Event> {
-    let mut client = client(header);
-    feed(&mut client, bytes);
+    let mut wire = wire(header);
+    feed(&mut wire, bytes);
     let mut events = Vec::new();
-    while let Some(event) = client.next().unwrap() {
+    while let Some(event) = wire.next().unwrap() {
         events.push(event);
-        if client.head().is_some() {
-            client.discard();
+        if wire.head().is_some() {
+            wire.discard();
         }
     }
     assert_eq!(
-        client.pending(),
+        wire.pending(),
         0,
         "left over: {}",
         String::from_utf8_lossy(bytes)

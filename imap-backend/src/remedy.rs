@@ -3,8 +3,8 @@
 //! Guesses from words and from what was sent. Changes nothing by itself.
 
 use crate::capability::{Capabilities, Capability};
-use crate::client::Notice;
 use crate::grammar::Kind;
+use crate::wire::Notice;
 
 /// Against a login that was refused; `sasl`: by AUTHENTICATE.
 pub(crate) fn of_login(

@@ -8,8 +8,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::mem;
 
-use crate::client::Message;
 use crate::presence::Presence;
+use crate::wire::Message;
 
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

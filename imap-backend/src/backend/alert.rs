@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 use pop3_proto::backend::Note;
 
 use super::ImapBackend;
-use crate::client::Notice;
 use crate::grammar::{Code, Kind};
 use crate::text::Mask;
+use crate::wire::Notice;
 
 /// The most alerts that are passed on in a session.
 const ALERTS: usize = 16;

@@ -105,7 +105,7 @@ impl ImapBackend {
 
     /// The session ends after the upstream said nothing for so long.
     pub(super) fn left_waiting(&mut self, waited: Duration) {
-        let listens = self.link.is_ready() && !self.reading.has_body(&self.client);
+        let listens = self.link.is_ready() && !self.reading.has_body(&self.wire);
         let patience = PATIENCE.min(self.config.response_timeout);
         if listens
             && waited >= patience

@@ -14,8 +14,8 @@ use pop3_proto::trouble::{Place, Trouble, Words};
 use super::ImapBackend;
 use super::link::Link;
 use super::opening::{Opening, Step};
-use crate::client::Purpose;
 use crate::command::Command;
+use crate::wire::Purpose;
 
 /// How long a message that was not asked for may wait in the socket.
 const PARKED: Duration = Duration::from_secs(5);
@@ -50,7 +50,7 @@ impl ImapBackend {
         } else {
             config.response_timeout
         };
-        let patience = if self.link.is_ready() && self.client.seems_over() {
+        let patience = if self.link.is_ready() && self.wire.seems_over() {
             patience.min(OVER)
         } else {
             patience
@@ -75,11 +75,11 @@ impl ImapBackend {
                 }
             }
             Link::Ready => {
-                if self.reading.is_parked(&self.client) {
+                if self.reading.is_parked(&self.wire) {
                     Some((clock.progress + PARKED, Reason::Parked))
-                } else if self.reading.has_body(&self.client) {
+                } else if self.reading.has_body(&self.wire) {
                     None
-                } else if self.client.outstanding() > 0 || !self.client.transmit().is_empty() {
+                } else if self.wire.outstanding() > 0 || !self.wire.transmit().is_empty() {
                     Some((answer_due, Reason::Answer))
                 } else if config.keep_alive.is_zero() {
                     None
@@ -124,7 +124,7 @@ impl ImapBackend {
             Reason::Parked => self.reading.give_up_guesses(),
             Reason::KeepAlive => {
                 // a NOOP cannot be unsendable
-                let _ = self.client.send(Command::Noop, Purpose::Keep);
+                let _ = self.wire.send(Command::Noop, Purpose::Keep);
             }
         }
     }

@@ -11,23 +11,23 @@ use pop3_proto::backend::{Failure, FailureKind, Note, Reply};
 
 use super::reading::{Begun, Left, Verdict, Wanted};
 use super::{Answer, ImapBackend};
-use crate::client::{Head, Notice};
 use crate::error;
 use crate::grammar::Kind;
+use crate::wire::{Head, Notice};
 
 const OTHER: &str = "upstream sent another message than it was asked";
 
 impl ImapBackend {
     /// Decides about the body literal that waits. Says whether anything can come of going on.
     pub(super) fn judge(&mut self) -> bool {
-        let Some(head) = self.client.head() else {
+        let Some(head) = self.wire.head() else {
             return true;
         };
         match self.reading.verdict(&self.maildrop.table, head) {
             Verdict::Park => return false,
             Verdict::Discard => self.throw_away(head.size),
             Verdict::Lend(stream) => {
-                if !self.client.head_is_complete()
+                if !self.wire.head_is_complete()
                     && let Some(failure) = self.gone.take()
                 {
                     // the rest of it will not come any more, be it only the end of its line
@@ -35,11 +35,11 @@ impl ImapBackend {
                     return true;
                 }
                 if self.reading.is_hollow(&self.maildrop.table, &stream) {
-                    self.client.discard();
+                    self.wire.discard();
                     self.fail_hollow();
                     return true;
                 }
-                self.client.lend();
+                self.wire.lend();
                 self.reading.lend(stream);
             }
         }
@@ -48,7 +48,7 @@ impl ImapBackend {
 
     /// Tells the session that its message begins, once there are octets of it to be lent.
     pub(super) fn announce(&mut self) {
-        if self.reading.has_body(&self.client) {
+        if self.reading.has_body(&self.wire) {
             self.begin();
         }
     }
@@ -128,7 +128,7 @@ impl ImapBackend {
 
     /// Whether the session took what there was, so that something can come of going on. Told once.
     pub(super) fn is_body_taken(&mut self) -> bool {
-        let is_over = self.client.literal_left() == 0 || self.gone.is_some() || self.bye.is_some();
+        let is_over = self.wire.literal_left() == 0 || self.gone.is_some() || self.bye.is_some();
         is_over && self.reading.was_taken()
     }
 
@@ -142,7 +142,7 @@ impl ImapBackend {
             let bytes = self.reading.inline(range);
             return (!bytes.is_empty()).then_some(Reply::Body { ticket, bytes });
         }
-        let bytes = self.client.lent(room);
+        let bytes = self.wire.lent(room);
         (!bytes.is_empty()).then_some(Reply::Body { ticket, bytes })
     }
 

@@ -12,11 +12,11 @@ use super::link::Link;
 use super::maildrop::Maildrop;
 use super::opening::{Folder, Opening, Step};
 use crate::capability::Capability;
-use crate::client::{Notice, Purpose};
 use crate::command::Command;
 use crate::error::{self, Denial};
 use crate::grammar::{Code, Kind};
 use crate::table::Scan;
+use crate::wire::{Notice, Purpose};
 
 impl ImapBackend {
     /// Sends what opens the folder, in one flight if possible.
@@ -48,8 +48,8 @@ impl ImapBackend {
             self.say_id();
         }
         let enable = self.wants_utf8()
-            && self.client.can(Capability::Enable)
-            && self.client.can(Capability::Utf8Accept);
+            && self.wire.can(Capability::Enable)
+            && self.wire.can(Capability::Utf8Accept);
         if enable {
             self.put(Command::EnableUtf8, Purpose::Enable);
         }
@@ -58,7 +58,7 @@ impl ImapBackend {
 
     /// Who the gateway is, once for each connection and where the server wants to know.
     fn say_id(&mut self) {
-        let can = self.client.can(Capability::Id);
+        let can = self.wire.can(Capability::Id);
         if let Some(opening) = self.link.opening()
             && can
             && !mem::replace(&mut opening.id_said, true)
@@ -69,8 +69,8 @@ impl ImapBackend {
 
     /// What was sent right after LOGIN seems not to have arrived: the same once more.
     pub(super) fn say_again(&mut self) {
-        let from = self.client.next_tag();
-        self.client.hold_back_no_more(from);
+        let from = self.wire.next_tag();
+        self.wire.hold_back_no_more(from);
         if let Some(opening) = self.link.opening() {
             opening.id_said = false;
             if let Some(folder) = opening.folder() {
@@ -83,8 +83,8 @@ impl ImapBackend {
     /// The folder was refused, perhaps because ID has to come first: then it is said, and the rest once
     /// more. Returns whether that is under way.
     pub(super) fn try_with_id(&mut self, notice: &Notice) -> bool {
-        let from = self.client.next_tag();
-        let can = self.client.can(Capability::Id) && error::may_want_id(notice);
+        let from = self.wire.next_tag();
+        let can = self.wire.can(Capability::Id) && error::may_want_id(notice);
         let Some(opening) = self.link.opening().filter(|opening| !opening.id_said) else {
             return false;
         };
@@ -100,7 +100,7 @@ impl ImapBackend {
 
     /// The folder is open: what was said twice was lost or not, and only the second listing counts.
     pub(super) fn selected(&mut self) {
-        let flags = self.client.watch.is_some();
+        let flags = self.wire.watch.is_some();
         let Some(opening) = self.link.opening() else {
             return;
         };
@@ -120,7 +120,7 @@ impl ImapBackend {
         let at = &self.config.endpoint;
         let place = format!("{} port {}", at.host, at.port);
         let learned = &self.config.learned;
-        if self.client.give_up(from) && in_doubt {
+        if self.wire.give_up(from) && in_doubt {
             learned.learn_loses_pipelined();
             self.note(Note::information(format!(
                 "{place} loses what follows LOGIN before its answer, perhaps in a proxy in between; it is not \
@@ -143,10 +143,10 @@ impl ImapBackend {
 
     fn send_select(&mut self, mut opened: Folder) -> Folder {
         let hides = self.plan_of_deletion().hides;
-        self.client.watch = hides.map(|flag| flag.name().into());
-        let flags = self.client.watch.is_some();
+        self.wire.watch = hides.map(|flag| flag.name().into());
+        let flags = self.wire.watch.is_some();
         opened.scan.with_flags(flags);
-        let folder = &self.client.folder_name(&self.config.folder);
+        let folder = &self.wire.folder_name(&self.config.folder);
         let read_only = self.asked_read_only();
         self.put(Command::Select { folder, read_only }, Purpose::Select);
         if self.link.is_first() {
@@ -165,7 +165,7 @@ impl ImapBackend {
         {
             // the server did the messages from this one up; the others are asked for again
             folder.scan_to = Some(lowest - 1);
-            let flags = self.client.watch.is_some();
+            let flags = self.wire.watch.is_some();
             return self.put(
                 Command::Scan {
                     to: Some(lowest - 1),
@@ -185,7 +185,7 @@ impl ImapBackend {
         if lacking && !mem::replace(&mut folder.scanned_again, true) {
             // messages may have gone meanwhile: a NOOP makes the server say so
             self.put(Command::Noop, Purpose::Keep);
-            let flags = self.client.watch.is_some();
+            let flags = self.wire.watch.is_some();
             return self.put(Command::Scan { to: None, flags }, Purpose::Scan);
         }
         // a few that cannot be listed must not hide the others
@@ -202,7 +202,7 @@ impl ImapBackend {
         let read_only = read_only || self.asked_read_only();
         if lasts == Some(false)
             && !read_only
-            && let Some(flag) = &self.client.watch
+            && let Some(flag) = &self.wire.watch
         {
             let detail = format!(
                 "delete: upstream keeps no flag {flag} in {}, and deleted messages would come back; another \
@@ -234,8 +234,8 @@ impl ImapBackend {
         let folder = self.link.opening().and_then(Opening::folder);
         self.maildrop.exists = folder.map_or(0, |folder| folder.exists);
         self.enter(Link::Ready);
-        self.client.watch = None;
-        self.client.mask.clear();
+        self.wire.watch = None;
+        self.wire.mask.clear();
     }
 
     pub(super) fn asked_read_only(&self) -> bool {

@@ -9,14 +9,14 @@ use alloc::format;
 use pop3_proto::backend::Note;
 
 use super::ImapBackend;
-use crate::client::Purpose;
 use crate::command::Command;
+use crate::wire::Purpose;
 
 impl ImapBackend {
     /// Asks for the capabilities in the flight that opens the folder, if something hangs on what they are
     /// after the login.
     pub(super) fn ask_for_way(&mut self) {
-        let known = self.client.settled || self.config.learned.knows_way();
+        let known = self.wire.settled || self.config.learned.knows_way();
         if !known && self.plan_of_deletion().lacks().is_some() {
             self.put(Command::Capability, Purpose::Capability);
         }
@@ -26,7 +26,7 @@ impl ImapBackend {
     /// wants to know; where the server allows no deletion there is nothing to say.
     pub(super) fn tell_way(&mut self) {
         let closed = self.maildrop.read_only && !self.asked_read_only();
-        if !self.client.settled || closed || self.config.learned.knows_way() {
+        if !self.wire.settled || closed || self.config.learned.knows_way() {
             return;
         }
         self.config.learned.learn_way();

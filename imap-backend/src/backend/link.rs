@@ -12,10 +12,10 @@ use pop3_proto::trouble::Trouble;
 
 use super::opening::{Opening, Step};
 use super::{Answer, ImapBackend};
-use crate::client::Notice;
 use crate::config::Security;
 use crate::error::{self, Denial};
 use crate::grammar::{Code, Kind};
+use crate::wire::Notice;
 
 /// How long a failed attempt to reconnect is the answer to everything.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -177,7 +177,7 @@ impl ImapBackend {
         let failure = self.bye.take().unwrap_or(failure);
         self.gone = None;
         self.maildrop.forget_numbers();
-        self.client.reset();
+        self.wire.reset();
         if let Link::Finished = self.link {
             return;
         }

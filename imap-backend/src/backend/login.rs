@@ -13,23 +13,23 @@ use super::opening::{Login, Opening, Step};
 use super::{Answer, ImapBackend};
 use crate::auth::{self, Method, Next};
 use crate::capability::{Capabilities, Capability};
-use crate::client::{Notice, Purpose};
 use crate::command::{self, Command};
 use crate::config::Security;
 use crate::error::{self, Denial};
 use crate::remedy;
+use crate::wire::{Notice, Purpose};
 
 impl ImapBackend {
     /// An upstream of our own counts failures and sets limits by the client's address, if it knows it.
     /// It believes the gateway only if it is configured to (Dovecot: `login_trusted_networks`).
     fn say_origin(&mut self) {
         let Some(client) = self.origin else { return };
-        if self.client.can(Capability::Id) {
+        if self.wire.can(Capability::Id) {
             if let Some(opening) = self.link.opening() {
                 opening.id_said = true;
             }
             self.put(Command::IdOf { client }, Purpose::Id);
-        } else if self.client.can(Capability::Xclient) {
+        } else if self.wire.can(Capability::Xclient) {
             self.put(Command::Xclient { client }, Purpose::Id);
         }
     }
@@ -39,12 +39,12 @@ impl ImapBackend {
         // from here on a good-bye is understood
         self.step(Step::Login(Login::default()));
         let none = Capabilities::default();
-        let capabilities = self.client.capabilities().unwrap_or(&none);
+        let capabilities = self.wire.capabilities().unwrap_or(&none);
         let offered = capabilities.to_string();
         let Some(open) = &self.open else { return };
         let chosen = auth::choose(&self.config, capabilities, &open.login);
         self.note(Note::information(format!("it offers {offered}")));
-        let id = self.client.can(Capability::Id) || self.client.can(Capability::Xclient);
+        let id = self.wire.can(Capability::Id) || self.wire.can(Capability::Xclient);
         if self.config.own {
             self.note(Note::information(if id {
                 "it hears where clients connect from (own = true); Dovecot believes that if \
@@ -87,13 +87,13 @@ impl ImapBackend {
         self.say_origin();
         let Some(open) = &self.open else { return };
         let none = Capabilities::default();
-        let capabilities = self.client.capabilities().unwrap_or(&none);
+        let capabilities = self.wire.capabilities().unwrap_or(&none);
         let chosen = auth::choose(&self.config, capabilities, &open.login);
         let utf8_is_settled =
             !open.utf8 || capabilities.has(Capability::Utf8Accept) && self.config.folder.is_ascii();
         let initial_response = capabilities.has(Capability::SaslIr);
         let mut login = Login {
-            capabilities_before: self.client.capabilities_heard(),
+            capabilities_before: self.wire.capabilities_heard(),
             ..Login::default()
         };
         match chosen {
@@ -104,26 +104,24 @@ impl ImapBackend {
             Ok(Method::Login { user, password }) => {
                 // a server that repeats a command repeats it as it was written
                 let written = command::escaped(password.expose());
-                self.client
-                    .mask
-                    .add(written.as_slice().into(), "<password>");
-                self.client.mask.add_of(&user, &password);
+                self.wire.mask.add(written.as_slice().into(), "<password>");
+                self.wire.mask.add_of(&user, &password);
                 let (user, password) = (&user, &password);
                 self.step(Step::Login(login));
                 self.put(Command::Login { user, password }, Purpose::Login);
-                if utf8_is_settled && self.client.between_commands() {
+                if utf8_is_settled && self.wire.between_commands() {
                     self.open_folder_ahead();
                 }
             }
             Ok(Method::Sasl(mut exchange)) => {
                 if let Some(message) = &exchange.message {
                     let encoded = command::base64(message);
-                    self.client.mask.add(message.clone(), "<credentials>");
-                    self.client
+                    self.wire.mask.add(message.clone(), "<credentials>");
+                    self.wire
                         .mask
                         .add(encoded.as_bytes().into(), "<credentials>");
                 }
-                self.client.mask.add_login(&open.login);
+                self.wire.mask.add_login(&open.login);
                 let initial = if initial_response {
                     exchange.message.take()
                 } else {
@@ -150,7 +148,7 @@ impl ImapBackend {
             return;
         };
         match exchange.challenged(challenge) {
-            Next::Answer(message) => self.client.answer(&message),
+            Next::Answer(message) => self.wire.answer(&message),
             Next::Ask(challenge) => {
                 login.asks = true;
                 self.answers.push_back(Answer::Challenge(challenge));
@@ -176,15 +174,13 @@ impl ImapBackend {
             ahead,
             ..
         } = mem::take(login);
-        self.client.settled = self.client.capabilities_heard() != capabilities_before;
+        self.wire.settled = self.wire.capabilities_heard() != capabilities_before;
         if first {
             self.answers.push_back(Answer::Authenticated);
         }
         if let Some(folder) = ahead {
             self.step(Step::Folder(folder));
-        } else if self.wants_utf8()
-            && !self.client.settled
-            && !self.client.can(Capability::Utf8Accept)
+        } else if self.wants_utf8() && !self.wire.settled && !self.wire.can(Capability::Utf8Accept)
         {
             self.ask_capabilities(Step::CapabilityAgain);
         } else {
@@ -203,9 +199,9 @@ impl ImapBackend {
         let mut detail = self.in_words(Trouble::Login { line: &line });
         if !explained.is_empty() {
             detail.push_str(" after ");
-            detail.push_str(&self.client.mask.clean(&explained));
+            detail.push_str(&self.wire.mask.clean(&explained));
         }
-        let capabilities = self.client.capabilities();
+        let capabilities = self.wire.capabilities();
         detail.push_str(remedy::of_login(notice, was_sasl, capabilities));
         self.deny(error::login(notice, detail));
     }

@@ -33,9 +33,9 @@ use pop3_proto::backend::{Backend, Effect, Failure, Index, Note, Open, Outcome, 
 use pop3_proto::time::Time;
 use pop3_proto::trace::Trace;
 
-use crate::client::{Client, Event, Purpose};
 use crate::command::Command;
 use crate::config::Config;
+use crate::wire::{Event, Purpose, Wire};
 
 use alert::Said;
 use link::{Clock, Link};
@@ -53,7 +53,7 @@ pub struct ImapBackend {
     /// Whether it ends before anybody's name is said.
     only_looks: bool,
     clock: Clock,
-    client: Client,
+    wire: Wire,
     link: Link,
     /// The connection is gone, but what it brought is not all read.
     gone: Option<Failure>,
@@ -86,14 +86,14 @@ const NOTES: usize = 32;
 impl ImapBackend {
     /// A backend for one session.
     pub fn new(config: Arc<Config>) -> Self {
-        let mut client = Client::new(Arc::clone(&config));
-        client.reset();
+        let mut wire = Wire::new(Arc::clone(&config));
+        wire.reset();
         Self {
             reading: Reading::new(config.read_ahead),
             origin: None,
             only_looks: false,
             clock: Clock::default(),
-            client,
+            wire,
             config,
             link: Link::Down,
             gone: None,
@@ -154,24 +154,24 @@ impl ImapBackend {
             }
             self.issue();
             self.work();
-            if self.client.head().is_some() && !self.judge() {
+            if self.wire.head().is_some() && !self.judge() {
                 break;
             }
             if let Link::Down = self.link {
                 // lost over it: another one is sought
                 continue;
             }
-            self.reading.skip_known(&mut self.client);
+            self.reading.skip_known(&mut self.wire);
             self.announce();
             if self.reading.is_serving() {
                 break;
             }
-            match self.client.next() {
+            match self.wire.next() {
                 Ok(Some(event)) => self.dispatch(event),
-                Ok(None) if self.client.can_lend() => break,
+                Ok(None) if self.wire.can_lend() => break,
                 Ok(None) => match (self.gone.take(), self.bye.clone()) {
                     (Some(failure), _) => self.lose(failure),
-                    (None, Some(bye)) if self.client.outstanding() == 0 => self.drop_link(bye),
+                    (None, Some(bye)) if self.wire.outstanding() == 0 => self.drop_link(bye),
                     (None, _) => break,
                 },
                 Err(failure) => self.drop_link(failure),
@@ -236,11 +236,11 @@ impl ImapBackend {
             Link::Opening(opening) => opening.can_speak(),
             Link::Down | Link::Connecting(_) | Link::Handshake(_) | Link::Finished => false,
         };
-        if can_speak && self.gone.is_none() && self.client.between_commands() {
+        if can_speak && self.gone.is_none() && self.wire.between_commands() {
             // a LOGOUT cannot be unsendable
-            let _ = self.client.send(Command::Logout, Purpose::Logout);
+            let _ = self.wire.send(Command::Logout, Purpose::Logout);
         } else if !matches!(self.link, Link::Finished) {
-            self.client.reset();
+            self.wire.reset();
         }
         if !self.link.is_none() {
             self.effects.push_back(Effect::Disconnect);
@@ -249,7 +249,7 @@ impl ImapBackend {
         self.gone = None;
         self.open = None;
         self.update = None;
-        self.client.mask.clear();
+        self.wire.mask.clear();
         self.reading = Reading::new(0);
     }
 }
@@ -315,7 +315,7 @@ impl Backend for ImapBackend {
     fn poll_reply(&mut self, now: Time, room: usize) -> Option<Reply<'_>> {
         self.clock.tick(now);
         if self.answers.is_empty() && self.maildrop.is_listed() {
-            if !self.reading.has_body(&self.client) {
+            if !self.reading.has_body(&self.wire) {
                 if !self.is_body_taken() {
                     return None;
                 }
@@ -358,14 +358,14 @@ impl Backend for ImapBackend {
                 .link
                 .as_opening()
                 .is_some_and(|opening| opening.scans());
-        self.client.room(bulk)
+        self.wire.room(bulk)
     }
 
     fn received(&mut self, now: Time, n: usize) {
         self.clock.tick(now);
         if n > 0 {
             self.clock.progress = now;
-            self.client.filled(n);
+            self.wire.filled(n);
         }
         self.advance();
     }
@@ -373,7 +373,7 @@ impl Backend for ImapBackend {
     fn transmit(&self) -> &[u8] {
         match self.link {
             Link::Connecting(_) | Link::Handshake(_) | Link::Down => &[],
-            Link::Opening(_) | Link::Ready | Link::Finished => self.client.transmit(),
+            Link::Opening(_) | Link::Ready | Link::Finished => self.wire.transmit(),
         }
     }
 
@@ -382,7 +382,7 @@ impl Backend for ImapBackend {
         if n > 0 {
             self.clock.progress = now;
             self.clock.spoke = now;
-            self.client.transmitted(n);
+            self.wire.transmitted(n);
         }
         self.advance();
     }
@@ -392,11 +392,11 @@ impl Backend for ImapBackend {
     }
 
     fn record(&mut self) {
-        self.client.recorder.switch_on();
+        self.wire.recorder.switch_on();
     }
 
     fn poll_trace(&mut self) -> Option<Trace> {
-        self.client.recorder.pop()
+        self.wire.recorder.pop()
     }
 }
 

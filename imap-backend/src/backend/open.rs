@@ -15,13 +15,13 @@ use super::link::Link;
 use super::opening::{Opening, Step};
 use super::{Answer, ImapBackend};
 use crate::auth;
-use crate::client::{Event, Notice, Purpose};
 use crate::command::{self, Command, Flag};
 use crate::config::Security;
 use crate::error::{self, Denial};
 use crate::grammar::Kind;
 use crate::remedy;
 use crate::text::printable;
+use crate::wire::{Event, Notice, Purpose};
 
 impl ImapBackend {
     pub(super) fn open(&mut self, open: Open) {
@@ -48,7 +48,7 @@ impl ImapBackend {
     pub(super) fn answered(&mut self, answer: &Secret) {
         let login = self.link.opening().and_then(Opening::login);
         if login.is_some_and(|login| mem::take(&mut login.asks)) {
-            self.client.answer(answer);
+            self.wire.answer(answer);
         }
     }
 
@@ -59,7 +59,7 @@ impl ImapBackend {
         };
         opening.secure = true;
         if let Step::StartTls = opening.step {
-            self.client.forget_capabilities();
+            self.wire.forget_capabilities();
             self.ask_capabilities(Step::Capability);
         }
     }
@@ -94,7 +94,7 @@ impl ImapBackend {
                     self.drop_link(Failure::permanent(detail));
                 }
             }
-            Event::Ahead => self.client.discard(),
+            Event::Ahead => self.wire.discard(),
             Event::Expunge(_) => opening.gone(1),
             Event::Vanished => opening.gone(0),
             Event::Inline(..)
@@ -119,7 +119,7 @@ impl ImapBackend {
             Kind::Ok if self.config.security == Security::StartTls => {
                 self.proceed(Step::StartTls, Command::StartTls, Purpose::StartTls);
             }
-            Kind::Ok if self.client.capabilities().is_some() => self.log_in(),
+            Kind::Ok if self.wire.capabilities().is_some() => self.log_in(),
             Kind::Ok => self.ask_capabilities(Step::Capability),
             Kind::Preauth => {
                 let detail = "upstream says PREAUTH: no credentials would be checked";
@@ -147,16 +147,16 @@ impl ImapBackend {
                 self.deny(Denial::Failed(Failure::permanent(detail)));
             }
             Purpose::Capability if matches!(opening.step, Step::CapabilityAgain) => {
-                self.client.settled = true;
+                self.wire.settled = true;
                 self.open_folder();
             }
             Purpose::Capability if matches!(opening.step, Step::Capability) => self.log_in(),
             // asked in the flight of the folder
-            Purpose::Capability => self.client.settled |= ok && opening.folder().is_some(),
+            Purpose::Capability => self.wire.settled |= ok && opening.folder().is_some(),
             Purpose::Login | Purpose::Authenticate if ok => self.authenticated(),
             Purpose::Login | Purpose::Authenticate => self.not_authenticated(notice),
             Purpose::Enable => {
-                self.client.utf8 = ok;
+                self.wire.utf8 = ok;
                 if let Step::Enable = opening.step {
                     self.select();
                 }
@@ -204,7 +204,7 @@ impl ImapBackend {
     }
 
     fn start_tls(&mut self) {
-        if self.client.pending() > 0 {
+        if self.wire.pending() > 0 {
             // they may have been put there to be read as if they came under TLS
             let detail = "bytes in the clear after the answer to STARTTLS";
             self.drop_link(Failure::permanent(detail));
@@ -224,7 +224,7 @@ impl ImapBackend {
 
     /// Sends a command of the opening.
     pub(super) fn put(&mut self, command: Command<'_>, purpose: Purpose) {
-        if self.client.send(command, purpose).is_err() {
+        if self.wire.send(command, purpose).is_err() {
             let detail: String = "an argument cannot be sent".into();
             self.deny(Denial::Refused(Refusal::new(RefusalKind::Policy, detail)));
         }

@@ -5,9 +5,9 @@
 use core::mem;
 
 use crate::auth::Exchange;
-use crate::client::{Message, Notice};
 use crate::grammar::Code;
 use crate::table::Scan;
+use crate::wire::{Message, Notice};
 
 /// How far the opening is.
 #[derive(Debug)]

@@ -292,8 +292,8 @@ mod tests {
                 (backend.open.is_some(), backend.bye.is_some()),
                 (backend.reading.has_work(), backend.update.is_some()),
                 (backend.maildrop.table.len(), backend.broken.is_some()),
-                backend.client.settled,
-                backend.client.capabilities().is_some(),
+                backend.wire.settled,
+                backend.wire.capabilities().is_some(),
             )
         }
     }

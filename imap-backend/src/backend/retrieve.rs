@@ -10,9 +10,9 @@ use pop3_proto::backend::{Failure, FailureKind, Part, Ticket};
 use super::link::Link;
 use super::reading::{Ask, Plan, Wanted, What, takes_all};
 use super::{Answer, ImapBackend};
-use crate::client::Purpose;
 use crate::command::Command;
 use crate::grammar::Section;
+use crate::wire::Purpose;
 
 /// Rather than read more than this to throw it away, the connection is given up.
 const DRAIN: u64 = 1024 * 1024;
@@ -60,14 +60,14 @@ impl ImapBackend {
 
     pub(super) fn cancel(&mut self, ticket: Ticket) {
         if self.reading.cancel(ticket) {
-            self.throw_away(self.client.literal_left());
+            self.throw_away(self.wire.literal_left());
         }
     }
 
     /// Nothing is wanted any more: the session updates.
     pub(super) fn end_reading(&mut self) {
         if self.reading.end() {
-            self.throw_away(self.client.literal_left());
+            self.throw_away(self.wire.literal_left());
         }
     }
 
@@ -76,7 +76,7 @@ impl ImapBackend {
         if left > DRAIN && self.can_reconnect() {
             self.drop_link(Failure::temporary("too much to read for nothing"));
         } else {
-            self.client.discard();
+            self.wire.discard();
         }
     }
 
@@ -140,7 +140,7 @@ impl ImapBackend {
             What::Spent => return false,
         };
         // numbers cannot be unsendable
-        let sent = self.client.send(command, Purpose::Fetch(section));
+        let sent = self.wire.send(command, Purpose::Fetch(section));
         if let Ok(tag) = sent {
             self.reading.asked(tag, what);
         }

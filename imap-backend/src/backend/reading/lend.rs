@@ -8,8 +8,8 @@ use pop3_proto::backend::Ticket;
 
 use super::Reading;
 use super::plan::{Plan, Stream, Then, Wanted};
-use crate::client::Client;
 use crate::table::Table;
+use crate::wire::Wire;
 
 /// A message whose first octets are about to go.
 pub(in crate::backend) struct Begun {
@@ -78,13 +78,13 @@ impl Reading {
     }
 
     /// Takes what the session has already from the front of the literal that is lent.
-    pub(in crate::backend) fn skip_known(&mut self, client: &mut Client) {
+    pub(in crate::backend) fn skip_known(&mut self, wire: &mut Wire) {
         let Some(stream) = &mut self.stream else {
             return;
         };
-        while stream.skip > 0 && client.can_lend() {
+        while stream.skip > 0 && wire.can_lend() {
             let skip = usize::try_from(stream.skip).unwrap_or(usize::MAX);
-            stream.skip -= client.lent(skip).len() as u64;
+            stream.skip -= wire.lent(skip).len() as u64;
         }
     }
 

@@ -18,9 +18,9 @@ use pop3_proto::backend::{Failure, FailureKind, Ticket};
 
 use super::maildrop::Maildrop;
 use super::reply::Answer;
-use crate::client::Client;
 use crate::read_ahead::ReadAhead;
 use crate::table::Table;
+use crate::wire::Wire;
 
 pub(super) use ask::{Ask, Left};
 pub(super) use lend::Begun;
@@ -189,13 +189,13 @@ impl Reading {
     }
 
     /// Whether a message that was not asked for holds everything up.
-    pub(super) fn is_parked(&self, client: &Client) -> bool {
-        client.head().is_some() && self.wanted.is_empty()
+    pub(super) fn is_parked(&self, wire: &Wire) -> bool {
+        wire.head().is_some() && self.wanted.is_empty()
     }
 
     /// Whether there are octets that the session could take.
-    pub(super) fn has_body(&self, client: &Client) -> bool {
-        self.inline.is_some() || self.stream.is_some() && client.can_lend()
+    pub(super) fn has_body(&self, wire: &Wire) -> bool {
+        self.inline.is_some() || self.stream.is_some() && wire.can_lend()
     }
 }
 

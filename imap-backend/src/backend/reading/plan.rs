@@ -5,7 +5,7 @@
 use pop3_proto::backend::{Part, Ticket};
 use pop3_proto::time::Time;
 
-use crate::client::Head;
+use crate::wire::Head;
 
 /// The smallest first window of a TOP, and what a line is taken for.
 pub(super) const HEADER: u64 = 8 * 1024;

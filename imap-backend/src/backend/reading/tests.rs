@@ -4,9 +4,9 @@
 use pop3_proto::backend::Ticket;
 
 use super::*;
-use crate::client::{Head, Message};
 use crate::grammar::Section;
 use crate::table::Scan;
+use crate::wire::{Head, Message};
 
 /// Messages with these UIDs, 100 octets each.
 fn table(uids: &[u64]) -> Table {

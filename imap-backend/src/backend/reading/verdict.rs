@@ -2,9 +2,9 @@
 
 use super::Reading;
 use super::plan::{HEADER, Plan, Stream, Then, Verdict, What, window};
-use crate::client::Head;
 use crate::grammar::Section;
 use crate::table::Table;
+use crate::wire::Head;
 
 impl Reading {
     /// What becomes of a body: it is lent if it is what the session waits for.

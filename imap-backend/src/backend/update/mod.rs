@@ -26,10 +26,10 @@ use pop3_proto::backend::{Failure, FailureKind, Index};
 use super::ImapBackend;
 use super::link::Link;
 use super::reply::Answer;
-use crate::client::{Message, Notice, Step};
 use crate::error;
 use crate::grammar::{Code, Kind};
 use crate::text::printable;
+use crate::wire::{Message, Notice, Step};
 
 pub(super) use plan::Plan;
 use plan::{Stage, Way};
@@ -38,7 +38,7 @@ pub(super) use stage::Update;
 impl ImapBackend {
     /// What becomes of deleted messages here, as far as is known by now of what the server can do.
     pub(super) fn plan_of_deletion(&self) -> Plan<'_> {
-        Plan::new(&self.config.delete, |what| self.client.can(what))
+        Plan::new(&self.config.delete, |what| self.wire.can(what))
     }
 
     pub(super) fn start_update(&mut self, deleted: &[Index], retrieved: &[Index]) {
@@ -88,7 +88,7 @@ impl ImapBackend {
         };
         if self.link.is_ready() {
             let may_speak = self.gone.is_none() && self.bye.is_none();
-            let done = update.work(&mut self.client, &self.config, &self.maildrop, may_speak);
+            let done = update.work(&mut self.wire, &self.config, &self.maildrop, may_speak);
             if let Some(answer) = done {
                 self.conclude_update(answer);
             }

@@ -9,10 +9,10 @@ use super::stage::{Look, Update};
 use crate::backend::maildrop::Maildrop;
 use crate::backend::reply::Answer;
 use crate::capability::Capability;
-use crate::client::{Client, Purpose, Step};
 use crate::command::{Command, Flag};
 use crate::config::Config;
 use crate::uid_set;
+use crate::wire::{Purpose, Step, Wire};
 
 /// How many commands may await their answer.
 const WINDOW: u32 = 16;
@@ -21,24 +21,22 @@ impl Update {
     /// Sends what can be sent, and goes on when a stage is answered. Returns how the update ended.
     pub(super) fn work(
         &mut self,
-        client: &mut Client,
+        wire: &mut Wire,
         config: &Config,
         maildrop: &Maildrop,
         may_speak: bool,
     ) -> Option<Answer> {
         loop {
             if may_speak && (self.failure.is_none() || self.stage() == Stage::Undo) {
-                self.send_seen(client);
-                while self.pending < WINDOW && !self.is_sent() && self.send_piece(client).is_some()
-                {
-                }
+                self.send_seen(wire);
+                while self.pending < WINDOW && !self.is_sent() && self.send_piece(wire).is_some() {}
             }
             if self.pending > 0 || !self.is_sent() {
                 return None;
             }
             match self.failure.take() {
                 None if self.stage() == Stage::End => return Some(self.done()),
-                None => self.go_on(client, config, maildrop),
+                None => self.go_on(wire, config, maildrop),
                 Some(failure) if self.leaves_flags() => {
                     self.failure = Some(failure);
                     self.take(Way::only(Stage::Undo));
@@ -48,7 +46,7 @@ impl Update {
         }
     }
 
-    fn send_seen(&mut self, client: &mut Client) {
+    fn send_seen(&mut self, wire: &mut Wire) {
         while self.seen_pending < WINDOW && self.seen_sent < self.seen.len() {
             let (set, count) = uid_set::piece(self.seen[self.seen_sent..].iter().copied());
             self.seen_sent += count;
@@ -60,12 +58,12 @@ impl Update {
                 silent: true,
             };
             // numbers and a fixed name cannot be unsendable
-            let _ = client.send(store, Purpose::Update(Step::Seen));
+            let _ = wire.send(store, Purpose::Update(Step::Seen));
         }
     }
 
     /// Sends the next command or pair of commands of the stage.
-    fn send_piece(&mut self, client: &mut Client) -> Option<()> {
+    fn send_piece(&mut self, wire: &mut Wire) -> Option<()> {
         let stage = self.stage();
         let (set, count) = uid_set::piece(self.list()[self.sent..].iter().copied());
         let set = set.as_str();
@@ -76,8 +74,7 @@ impl Update {
             flag,
             silent: true,
         };
-        let special_use =
-            client.can(Capability::SpecialUse) && client.can(Capability::ListExtended);
+        let special_use = wire.can(Capability::SpecialUse) && wire.can(Capability::ListExtended);
         let (command, step) = match stage {
             Stage::Capability => (Command::Capability, Step::Capability),
             Stage::List => (Command::List { special_use }, Step::List),
@@ -87,7 +84,7 @@ impl Update {
             Stage::Remove | Stage::Mark => (store(true, Flag::Deleted), Step::Flag),
             Stage::Flag => {
                 let flag = Flag::named(self.hides.as_deref()?);
-                client.watch = Some(flag.name().into());
+                wire.watch = Some(flag.name().into());
                 let store = Command::Store {
                     set,
                     add: true,
@@ -100,19 +97,19 @@ impl Update {
             Stage::Undo => (store(false, Flag::Deleted), Step::Undo),
             Stage::LookBefore | Stage::LookAfter => {
                 self.look = Look::default();
-                client.watch = Some(Flag::Deleted.name().into());
+                wire.watch = Some(Flag::Deleted.name().into());
                 (Command::FetchFlags { set: "1:*" }, Step::Look)
             }
             Stage::Expunge => (Command::Expunge, Step::Expunge),
             Stage::Verify => (Command::FetchUids { set }, Step::Look),
             Stage::Start | Stage::End => return None,
         };
-        let mut sent = client.send(command, Purpose::Update(step));
+        let mut sent = wire.send(command, Purpose::Update(step));
         self.sent += count.max(1);
         self.pending += u32::from(sent.is_ok());
         if stage == Stage::Remove && sent.is_ok() {
             let expunge = Command::UidExpunge { set };
-            sent = client.send(expunge, Purpose::Update(Step::Expunge));
+            sent = wire.send(expunge, Purpose::Update(Step::Expunge));
             self.pending += u32::from(sent.is_ok());
         }
         if sent.is_err() {
@@ -123,25 +120,25 @@ impl Update {
     }
 
     /// Goes on after a stage that was confirmed.
-    fn go_on(&mut self, client: &mut Client, config: &Config, maildrop: &Maildrop) {
+    fn go_on(&mut self, wire: &mut Wire, config: &Config, maildrop: &Maildrop) {
         match self.stage() {
             Stage::Start if maildrop.read_only && !self.deleted.is_empty() => {
                 return self.fail(Failure::permanent("the folder is open read-only"));
             }
-            Stage::Start => return self.plan(client, config),
+            Stage::Start => return self.plan(wire, config),
             Stage::Capability => {
-                client.settled = true;
-                return self.plan(client, config);
+                wire.settled = true;
+                return self.plan(wire, config);
             }
             Stage::Move | Stage::Copy if mem::take(&mut self.create) => {
                 self.way.first(Stage::Create);
-                return self.arrive(client, config);
+                return self.arrive(wire, config);
             }
             Stage::Create => self.created = true,
             Stage::Copy => self.copied = true,
             Stage::Remove if self.by_uid_refused => {
                 self.way.without_uidplus();
-                return self.arrive(client, config);
+                return self.arrive(wire, config);
             }
             Stage::LookBefore => {
                 self.judge_look(maildrop.exists);
@@ -166,16 +163,16 @@ impl Update {
         }
         if self.failure.is_none() {
             self.way.go_on();
-            self.arrive(client, config);
+            self.arrive(wire, config);
         }
     }
 
     /// What a stage needs before anything of it is sent.
-    fn arrive(&mut self, client: &Client, config: &Config) {
+    fn arrive(&mut self, wire: &Wire, config: &Config) {
         self.sent = 0;
         match self.stage() {
             Stage::Move | Stage::Copy => {
-                let own = client.folder_name(&config.folder);
+                let own = wire.folder_name(&config.folder);
                 if self.folder().eq_ignore_ascii_case(&own) {
                     let detail = "messages cannot be moved to where they are";
                     self.fail(Failure::permanent(detail));
@@ -200,16 +197,16 @@ impl Update {
     }
 
     /// Makes the plan, once it is known what the server can do.
-    fn plan(&mut self, client: &Client, config: &Config) {
-        let plan = Plan::new(&config.delete, |what| client.can(what));
-        if !client.settled && !plan.settled {
+    fn plan(&mut self, wire: &Wire, config: &Config) {
+        let plan = Plan::new(&config.delete, |what| wire.can(what));
+        if !wire.settled && !plan.settled {
             return self.take(Way::only(Stage::Capability));
         }
         if self.deleted.is_empty() {
             return self.take(Way::only(Stage::End));
         }
         self.hides = plan.hides.map(|flag| flag.name().into());
-        let folder = plan.folder.map(|folder| client.folder_name(folder));
+        let folder = plan.folder.map(|folder| wire.folder_name(folder));
         self.named = folder.unwrap_or_default();
         let mut way = plan.way();
         if self.copied {
@@ -219,7 +216,7 @@ impl Update {
             way.without_uidplus();
         }
         self.take(way);
-        self.arrive(client, config);
+        self.arrive(wire, config);
     }
 }
 
@@ -230,14 +227,14 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::client::Notice;
     use crate::config::{DeletePolicy, Security};
     use crate::grammar::{Code, Kind};
+    use crate::wire::Notice;
 
     /// An update on a connection to a server with these capabilities, and no backend around it.
     struct Scene {
         update: Update,
-        client: Client,
+        wire: Wire,
         config: Config,
         maildrop: Maildrop,
     }
@@ -246,15 +243,15 @@ mod tests {
         fn new(delete: DeletePolicy, capabilities: &str) -> Self {
             let mut config = Config::new("imap.example.org", 143, Security::Clear);
             config.delete = delete;
-            let mut client = Client::new(Arc::new(config.clone()));
+            let mut wire = Wire::new(Arc::new(config.clone()));
             let greeting = ["* OK [CAPABILITY ", capabilities, "] ready\r\n"].concat();
-            client.room(false)[..greeting.len()].copy_from_slice(greeting.as_bytes());
-            client.filled(greeting.len());
-            assert!(client.next().is_ok());
-            client.settled = true;
+            wire.room(false)[..greeting.len()].copy_from_slice(greeting.as_bytes());
+            wire.filled(greeting.len());
+            assert!(wire.next().is_ok());
+            wire.settled = true;
             Self {
                 update: Update::new([4, 6].into(), Vec::new(), false),
-                client,
+                wire,
                 config,
                 maildrop: Maildrop::default(),
             }
@@ -262,10 +259,10 @@ mod tests {
 
         /// What is sent next, without tags, and how the update ends if it does.
         fn work(&mut self) -> (String, Option<Answer>) {
-            let (client, maildrop) = (&mut self.client, &self.maildrop);
-            let end = self.update.work(client, &self.config, maildrop, true);
-            let sent = String::from_utf8_lossy(client.transmit()).into_owned();
-            client.transmitted(sent.len());
+            let (wire, maildrop) = (&mut self.wire, &self.maildrop);
+            let end = self.update.work(wire, &self.config, maildrop, true);
+            let sent = String::from_utf8_lossy(wire.transmit()).into_owned();
+            wire.transmitted(sent.len());
             let commands = sent.lines().filter_map(|line| line.split_once(' '));
             let commands: Vec<&str> = commands.map(|(_, command)| command).collect();
             (commands.join("; "), end)

@@ -39,7 +39,7 @@ struct Piece {
 }
 
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct Wire {
     config: Arc<Config>,
     framer: Framer,
     /// Wiped when it is sent: credentials may have been in it.
@@ -64,7 +64,7 @@ pub(crate) struct Client {
     pub(crate) recorder: Recorder,
 }
 
-impl Client {
+impl Wire {
     pub(crate) fn new(config: Arc<Config>) -> Self {
         Self {
             config,
@@ -475,15 +475,15 @@ mod tests {
     #[test]
     fn v33_a_login_is_written_where_there_is_room_for_it() {
         let config = Config::new("imap.example.org", 143, Security::Clear);
-        let mut client = Client::new(Arc::new(config));
+        let mut wire = Wire::new(Arc::new(config));
         let (user, password) = ("alice", &Secret::from(&[b'x'; 700][..]));
-        let sent = client.send(Command::Login { user, password }, Purpose::Login);
-        assert!(sent.is_ok() && client.out.capacity() >= 1024);
-        let place = client.out.as_ptr();
-        assert!(client.send(Command::Logout, Purpose::Logout).is_ok());
-        assert_eq!(client.out.as_ptr(), place);
-        client.transmitted(client.out.len());
-        assert_eq!(client.out.capacity(), 0);
+        let sent = wire.send(Command::Login { user, password }, Purpose::Login);
+        assert!(sent.is_ok() && wire.out.capacity() >= 1024);
+        let place = wire.out.as_ptr();
+        assert!(wire.send(Command::Logout, Purpose::Logout).is_ok());
+        assert_eq!(wire.out.as_ptr(), place);
+        wire.transmitted(wire.out.len());
+        assert_eq!(wire.out.capacity(), 0);
     }
 
     /// A token may be longer than any room that was made: what is outgrown is wiped, which a vector that
@@ -506,11 +506,11 @@ mod tests {
             );
 
             let config = Config::new("imap.example.org", 143, Security::Clear);
-            let mut client = Client::new(Arc::new(config));
+            let mut wire = Wire::new(Arc::new(config));
             for _ in 0..3 {
-                client.answer(&token);
+                wire.answer(&token);
             }
-            assert!(client.out.capacity().is_power_of_two());
+            assert!(wire.out.capacity().is_power_of_two());
         }
     }
 }
