@@ -1,0 +1,189 @@
+//! Rows in this process: for tests and for trying things out.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{GrantRow, SignInRow, is_news};
+use crate::account::{Account, AccountChange};
+use crate::error::StateError;
+use crate::grant::{Ended, GrantId, GrantSummary, Version};
+use crate::sign_in::{MAX_SIGN_INS, MAX_SIGN_INS_OF_OWNER};
+
+/// Rows in memory.
+#[derive(Default)]
+pub(crate) struct Memory(Mutex<Rows>);
+
+#[derive(Default)]
+struct Rows {
+    grants: BTreeMap<GrantId, GrantRow>,
+    accounts: BTreeMap<String, Account>,
+    sign_ins: BTreeMap<Vec<u8>, SignInRow>,
+}
+
+#[expect(clippy::unused_async, reason = "as the other engines are called")]
+impl Memory {
+    pub(crate) async fn grant(&self, id: &GrantId) -> Result<Option<GrantRow>, StateError> {
+        Ok(self.rows().grants.get(id).cloned())
+    }
+
+    pub(crate) async fn put_grant(&self, row: &GrantRow) -> Result<(), StateError> {
+        let id = row.summary.id.clone();
+        self.rows().grants.insert(id, row.clone());
+        Ok(())
+    }
+
+    /// When somebody signed in and when it was used stay as they are.
+    pub(crate) async fn replace_grant(
+        &self,
+        expected: Version,
+        row: &GrantRow,
+    ) -> Result<bool, StateError> {
+        let mut rows = self.rows();
+        let Some(old) = rows.expected(&row.summary.id, expected) else {
+            return Ok(false);
+        };
+        let (obtained, used) = (old.summary.obtained, old.summary.used);
+        *old = row.clone();
+        (old.summary.obtained, old.summary.used) = (obtained, used);
+        Ok(true)
+    }
+
+    pub(crate) async fn end_grant(
+        &self,
+        id: &GrantId,
+        expected: Version,
+        ended: &Ended,
+    ) -> Result<bool, StateError> {
+        let mut rows = self.rows();
+        let Some(row) = rows.expected(id, expected) else {
+            return Ok(false);
+        };
+        row.summary.ended = Some(ended.clone());
+        Ok(true)
+    }
+
+    /// Puts another seal in the place of one, if it is still that one.
+    pub(crate) async fn reseal_grant(
+        &self,
+        row: &GrantRow,
+        sealed: &[u8],
+    ) -> Result<bool, StateError> {
+        let mut rows = self.rows();
+        let old = rows.grants.get_mut(&row.summary.id);
+        let Some(old) = old.filter(|old| old.sealed == row.sealed) else {
+            return Ok(false);
+        };
+        old.sealed = sealed.to_vec();
+        Ok(true)
+    }
+
+    pub(crate) async fn grant_used(&self, id: &GrantId, now: u64) -> Result<(), StateError> {
+        let mut rows = self.rows();
+        let row = rows.grants.get_mut(id);
+        if let Some(row) = row.filter(|row| is_news(row.summary.used, now)) {
+            row.summary.used = now;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn remove_grant(&self, id: &GrantId) -> Result<bool, StateError> {
+        Ok(self.rows().grants.remove(id).is_some())
+    }
+
+    pub(crate) async fn grants(&self) -> Result<Vec<GrantSummary>, StateError> {
+        let rows = self.rows();
+        Ok(rows
+            .grants
+            .values()
+            .map(|row| row.summary.clone())
+            .collect())
+    }
+
+    pub(crate) async fn add_account(&self, account: &Account) -> Result<bool, StateError> {
+        let mut rows = self.rows();
+        let key = account.key();
+        let new = !rows.accounts.contains_key(&key);
+        if new {
+            rows.accounts.insert(key, account.clone());
+        }
+        Ok(new)
+    }
+
+    pub(crate) async fn account(&self, key: &str) -> Result<Option<Account>, StateError> {
+        Ok(self.rows().accounts.get(key).cloned())
+    }
+
+    pub(crate) async fn accounts(&self, mailbox: Option<&str>) -> Result<Vec<Account>, StateError> {
+        let rows = self.rows();
+        let all = rows.accounts.values();
+        let wanted = |account: &&Account| mailbox.is_none_or(|mailbox| account.leads_to(mailbox));
+        Ok(all.filter(wanted).cloned().collect())
+    }
+
+    pub(crate) async fn set_account(
+        &self,
+        key: &str,
+        change: &AccountChange,
+    ) -> Result<bool, StateError> {
+        let mut rows = self.rows();
+        let account = rows.accounts.get_mut(key);
+        Ok(account.map(|account| change.apply(account)).is_some())
+    }
+
+    pub(crate) async fn remove_account(&self, key: &str) -> Result<bool, StateError> {
+        Ok(self.rows().accounts.remove(key).is_some())
+    }
+
+    pub(crate) async fn account_used(&self, key: &str, now: u64) -> Result<(), StateError> {
+        let mut rows = self.rows();
+        let account = rows.accounts.get_mut(key);
+        let news = |account: &&mut Account| account.used.is_none_or(|used| is_news(used, now));
+        if let Some(account) = account.filter(news) {
+            account.used = Some(now);
+        }
+        Ok(())
+    }
+
+    /// Whether there was room for it.
+    pub(crate) async fn begin_sign_in(
+        &self,
+        row: &SignInRow,
+        now: u64,
+    ) -> Result<bool, StateError> {
+        let mut rows = self.rows();
+        rows.sign_ins.retain(|_, row| row.lives(now));
+        let of_owner = rows.sign_ins.values().filter(|other| other.id == row.id);
+        let mut of_owner: Vec<_> = of_owner
+            .map(|row| (row.created, row.digest.clone()))
+            .collect();
+        of_owner.sort_unstable();
+        let too_many = (of_owner.len() + 1).saturating_sub(MAX_SIGN_INS_OF_OWNER);
+        for (_, digest) in &of_owner[..too_many] {
+            rows.sign_ins.remove(digest);
+        }
+        let room = rows.sign_ins.len() < MAX_SIGN_INS;
+        if room {
+            rows.sign_ins.insert(row.digest.clone(), row.clone());
+        }
+        Ok(room)
+    }
+
+    pub(crate) async fn take_sign_in(
+        &self,
+        digest: &[u8],
+    ) -> Result<Option<SignInRow>, StateError> {
+        Ok(self.rows().sign_ins.remove(digest))
+    }
+
+    /// Nothing that is done under the lock can leave it half done.
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rows {
+    fn expected(&mut self, id: &GrantId, version: Version) -> Option<&mut GrantRow> {
+        let row = self.grants.get_mut(id);
+        row.filter(|row| row.summary.version == version)
+    }
+}

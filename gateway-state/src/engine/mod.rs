@@ -1,0 +1,50 @@
+//! Where rows are kept. An engine knows nothing of keys and seals: what it stores is sealed already, and names are
+//! folded and checked. Each operation is one step: it takes place whole or not at all, whoever else writes.
+
+mod memory;
+
+pub(crate) use memory::Memory;
+
+use crate::grant::{GrantId, GrantSummary};
+
+/// The engines, chosen by the address.
+pub(crate) enum Engine {
+    Memory(Memory),
+}
+
+/// A grant as it is stored.
+#[derive(Clone)]
+pub(crate) struct GrantRow {
+    pub(crate) summary: GrantSummary,
+    /// The tokens.
+    pub(crate) sealed: Vec<u8>,
+}
+
+/// A sign-in as it is stored.
+#[derive(Clone)]
+pub(crate) struct SignInRow {
+    /// Of its key.
+    pub(crate) digest: Vec<u8>,
+    pub(crate) id: GrantId,
+    pub(crate) sealed: Vec<u8>,
+    pub(crate) created: u64,
+    pub(crate) expires: u64,
+}
+
+impl SignInRow {
+    /// Whether it may still be ended. One that will only begin after as long as it may take was made before the
+    /// clock was set back: it does not live until then.
+    pub(crate) fn lives(&self, now: u64) -> bool {
+        let longest = self.expires.saturating_sub(self.created);
+        now < self.expires && self.created <= now.saturating_add(longest)
+    }
+}
+
+/// A use is written down only if the last that was is this many seconds away: not every login is to wait for the
+/// disk.
+pub(crate) const USE_STEP: u64 = 300;
+
+/// Whether a use is to be written down. A clock that was set back is followed.
+pub(crate) const fn is_news(used: u64, now: u64) -> bool {
+    used.abs_diff(now) >= USE_STEP
+}

@@ -1,0 +1,31 @@
+//! Sign-ins under way: what has to be remembered between sending somebody to a provider and their way back.
+
+use pop3_proto::secret::Secret;
+use ring::digest;
+
+use crate::grant::GrantId;
+
+/// How many sign-ins may be under way.
+pub const MAX_SIGN_INS: usize = 10_000;
+/// How many of them for one owner at one grant: with another, the oldest goes.
+pub const MAX_SIGN_INS_OF_OWNER: usize = 5;
+
+/// A sign-in under way. What it holds is sealed where it is kept, and not printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    /// Which grant it is to bring.
+    pub id: GrantId,
+    /// What the one who began it needs to end it.
+    pub payload: Secret,
+    /// When it began, in seconds since 1970.
+    pub created: u64,
+    /// When it is too late, in seconds since 1970.
+    pub expires: u64,
+}
+
+/// The digest of a key: the key itself is not kept.
+pub(crate) fn digest_of(key: &Secret) -> Vec<u8> {
+    digest::digest(&digest::SHA256, key.expose())
+        .as_ref()
+        .to_vec()
+}

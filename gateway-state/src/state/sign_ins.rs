@@ -1,0 +1,61 @@
+//! Sign-ins under way: begun, and taken once.
+
+use pop3_proto::secret::Secret;
+
+use super::{State, engine};
+use crate::engine::SignInRow;
+use crate::error::StateError;
+use crate::grant::GrantId;
+use crate::sign_in::{MAX_SIGN_INS, SignIn, digest_of};
+
+impl State {
+    /// Remembers a sign-in under a key that cannot be guessed. Those that are too late go; of one owner's the
+    /// oldest goes, if there are [`MAX_SIGN_INS_OF_OWNER`](crate::MAX_SIGN_INS_OF_OWNER).
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::TooManySignIns`] if there are [`MAX_SIGN_INS`](crate::MAX_SIGN_INS).
+    pub async fn begin_sign_in(&self, key: &Secret, sign_in: &SignIn) -> Result<(), StateError> {
+        let id = sign_in.id.kept()?;
+        let digest = digest_of(key);
+        let name = base16ct::lower::encode_string(&digest);
+        let sealed = self.seal(&place(&name, &id), sign_in.payload.expose())?;
+        let row = SignInRow {
+            digest,
+            id,
+            sealed,
+            created: sign_in.created,
+            expires: sign_in.expires,
+        };
+        match engine!(self, begin_sign_in(&row, sign_in.created))? {
+            true => Ok(()),
+            false => Err(StateError::TooManySignIns(MAX_SIGN_INS)),
+        }
+    }
+
+    /// The sign-in that was begun with this key, for the first who asks. Whoever asks after that, or too late,
+    /// gets none. Of two who ask at once, in whatever processes, one gets it.
+    ///
+    /// # Errors
+    ///
+    /// If it is sealed with another key or damaged.
+    pub async fn take_sign_in(&self, key: &Secret, now: u64) -> Result<Option<SignIn>, StateError> {
+        let row = engine!(self, take_sign_in(&digest_of(key)))?;
+        let Some(row) = row.filter(|row| row.lives(now)) else {
+            return Ok(None);
+        };
+        let what = || format!("the sign-in for {}", row.id.text());
+        let name = base16ct::lower::encode_string(&row.digest);
+        let payload = self.unseal(what, &place(&name, &row.id), &row.sealed)?;
+        Ok(Some(SignIn {
+            payload: Secret::from(&payload[..]),
+            id: row.id,
+            created: row.created,
+            expires: row.expires,
+        }))
+    }
+}
+
+fn place<'a>(digest: &'a str, id: &'a GrantId) -> [&'a str; 4] {
+    ["sign-in", digest, &id.grant, &id.owner]
+}

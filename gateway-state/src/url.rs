@@ -1,0 +1,81 @@
+//! Where a state is: reading the address, and showing it without its password.
+
+use std::fmt;
+use std::str::FromStr;
+
+use pop3_proto::secret::Secret;
+
+use crate::error::StateError;
+
+/// The address of a state:
+///
+/// * `memory:`: in this process, gone with it
+/// * `sqlite:///path/to/state.db`: a file, made if it is not there
+/// * `postgres://user:password@host:port/database`: tables in a PostgreSQL database, made if they are not there
+///
+/// Printed, it shows neither user nor password.
+///
+/// ```
+/// use gateway_state::StateUrl;
+///
+/// let url: StateUrl = "postgres://tim:tanstaaf@db.example/state".parse()?;
+/// assert_eq!(url.to_string(), "postgres://db.example/state");
+/// # Ok::<(), gateway_state::StateError>(())
+/// ```
+#[derive(Clone)]
+pub struct StateUrl(Secret);
+
+impl StateUrl {
+    pub(crate) fn expose(&self) -> &str {
+        // made of a &str
+        std::str::from_utf8(self.0.expose()).unwrap_or_default()
+    }
+
+    pub(crate) fn is_memory(&self) -> bool {
+        self.expose() == "memory:"
+    }
+}
+
+impl FromStr for StateUrl {
+    type Err = StateError;
+
+    fn from_str(url: &str) -> Result<Self, StateError> {
+        let known = url == "memory:"
+            || ["sqlite:", "postgres://", "postgresql://"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme));
+        let problem =
+            || StateError::Url("it is memory:, sqlite:///path/to/file or postgres://…".into());
+        known
+            .then(|| Self(Secret::from(url.as_bytes())))
+            .ok_or_else(problem)
+    }
+}
+
+impl fmt::Display for StateUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.expose();
+        let Some((scheme, rest)) = url
+            .split_once("://")
+            .filter(|_| !url.starts_with("sqlite:"))
+        else {
+            return f.write_str(url);
+        };
+        // first the password, which may have anything in it
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        let rest = rest.split_once(['?', '#']).map_or(rest, |(rest, _)| rest);
+        let host = rest.split_once('/').map_or(rest, |(host, _)| host);
+        let port = host.rsplit_once([':', ']']).map_or("", |(_, port)| port);
+        if port.bytes().all(|octet| octet.is_ascii_digit()) {
+            write!(f, "{scheme}://{rest}")
+        } else {
+            write!(f, "{scheme}:")
+        }
+    }
+}
+
+impl fmt::Debug for StateUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
