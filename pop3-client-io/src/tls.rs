@@ -36,7 +36,7 @@ pub enum TlsError {
     #[error(transparent)]
     Authorities(#[from] FileError),
     /// The host cannot stand in a certificate.
-    #[error("'{0}' is no name that a certificate could prove")]
+    #[error("'{0}' is not a name that a certificate could prove")]
     Name(String),
     /// The certificate is not believed, or the handshake failed: the place, the cause, the remedy.
     #[error("{0}")]

@@ -1,8 +1,8 @@
-//! What an operator should know of a configuration that works: who can read or change the files that it names,
-//! whom the process runs as, and what a rule for names does.
+//! Warnings about a configuration that works: who can read or change the files that it names, which user the
+//! process runs as, and what a rule for names does.
 //!
-//! Gives warnings to the log, where `serve` starts and reads its configuration again, and where `check` listens to
-//! it. Never refuses anything, and never opens a file.
+//! The warnings go to the log when `serve` starts or reads its configuration again; `check` collects them from
+//! there. Never refuses anything, and never opens a file.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -17,7 +17,7 @@ const OTHERS_READ: u32 = 0o004;
 /// The right of others than the owner to write to a file.
 const WRITTEN: u32 = 0o022;
 
-/// Warns of all of it. `file` is that of the configuration.
+/// Logs all warnings. `file` is the configuration's own file.
 pub(crate) fn give(config: &Config, file: Option<&Path>) {
     for said in all(config, file) {
         tracing::warn!("{said}");
@@ -84,8 +84,8 @@ fn exposed(secret: &Secret) -> Option<String> {
     let what = match (mode & OTHERS_READ, mode & WRITTEN) {
         (0, 0) => return None,
         (_, 0) => "every user of this machine can read",
-        (0, _) => "others than its owner can change",
-        (_, _) => "every user of this machine can read, and others than its owner can change",
+        (0, _) => "users other than its owner can change",
+        (_, _) => "every user of this machine can read, and users other than its owner can change",
     };
     let (name, path) = (secret.what, secret.path.display());
     let mode = mode & 0o7777;
@@ -94,7 +94,7 @@ fn exposed(secret: &Secret) -> Option<String> {
     ))
 }
 
-/// Upstreams and stores where users of all domains would have one name.
+/// Whether the rule of the default route gives users of different domains the same name.
 fn merged(config: &Config) -> Option<String> {
     let place = config.routing.default.as_ref()?;
     let rewrite = config.rewrite_of(place)?;

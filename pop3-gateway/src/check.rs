@@ -1,6 +1,6 @@
 //! `check`: says what a configuration would run, or what is wrong with it.
 //!
-//! Loads what the configuration names and looks whether stores are there, but listens nowhere and makes no
+//! Loads what the configuration names and checks that stores are there, but listens nowhere and makes no
 //! file.
 
 use std::fmt::Write as _;
@@ -58,7 +58,7 @@ pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
     try_out(arguments, &config, runtime)
 }
 
-/// Connects, and logs in, as far as that is wanted. All upstreams are tried before one's failure counts.
+/// Connects and logs in, if the flags ask for it. Every upstream is tried before a failure ends the program.
 fn try_out(arguments: &cli::Check, config: &Config, runtime: RuntimeKind) -> Result<(), Failure> {
     if !arguments.connect && arguments.login.is_none() {
         return Ok(());
@@ -106,10 +106,10 @@ fn told(name: &str, found: &probe::Found) -> String {
     text
 }
 
-/// What an operator should know although it would run, and of what.
+/// Warnings about a configuration that would run, each with what it is about.
 type Warnings = Vec<(Option<String>, String)>;
 
-/// Loads certificates, keys, authorities and accounts, and looks for stores.
+/// Loads certificates, keys, authorities and accounts, and checks that stores are there.
 fn verify(config: &Config) -> Result<(RuntimeKind, Warnings), Failure> {
     wiring::settings(config, &Surroundings::default(), Absent::Leave)?;
     let mut warnings = Warnings::new();
@@ -130,7 +130,7 @@ fn refuse(mut place: Value, message: String) -> Result<(), Failure> {
         place.insert("message".into(), json!(message));
     }
     let answer = json!({ "ok": false, "error": place });
-    // the exit code and standard error say the same, should this not be read
+    // if nothing reads this, the exit code and standard error say the same
     let _ = writeln!(io::stdout(), "{answer:#}");
     Err(Failure::configuration(message))
 }
@@ -264,7 +264,7 @@ fn monitor_text(monitor: &Monitor) -> String {
         MonitorSecret::File(file) => format!("secret to be made in {}", file.display()),
     };
     let user = &monitor.user;
-    format!("{user}: {secret}; goes before every route, a mailbox of that name is not reached")
+    format!("{user}: {secret}; goes before every route; a mailbox of that name cannot be reached")
 }
 
 fn routes(routing: &Routing) -> Vec<(String, String)> {

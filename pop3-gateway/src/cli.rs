@@ -198,7 +198,7 @@ pub struct Serve {
     #[arg(long, conflicts_with = "config", help_heading = "IMAP server")]
     pub allow_clear_upstream: bool,
 
-    /// The server is your own: it hears where clients connect from
+    /// The server is your own: tell it where clients connect from
     #[arg(long, conflicts_with = "config", help_heading = "IMAP server")]
     pub own: bool,
 

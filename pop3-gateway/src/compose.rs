@@ -1,4 +1,4 @@
-//! Making a message of a text: RFC 5322 and MIME, as little of it as mail programs need.
+//! Makes a message from a text: RFC 5322 and MIME, only as much of them as mail programs need.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 /// RFC 5322 section 2.1.1, without the line end.
 const LONGEST_LINE: usize = 998;
 
-/// What stands in a message.
+/// What goes into a message.
 #[derive(Clone, Debug)]
 pub struct Mail {
     /// An address.
@@ -61,7 +61,7 @@ impl Mail {
     }
 }
 
-/// A date as in RFC 5322 section 3.3, in UTC. Nothing is before 1970.
+/// A date as in RFC 5322 section 3.3, in UTC. What was before 1970 counts as its first second.
 pub fn date(seconds: i64) -> String {
     pop3_proto::date::rfc5322(seconds.max(0))
 }

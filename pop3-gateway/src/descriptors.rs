@@ -1,7 +1,7 @@
 //! How many files and sockets the system lets this process have open, and whether that is enough.
 //!
 //! A session takes two: the client's socket and the upstream's, or a store's file. The soft limit is raised to
-//! the hard one, which needs no privilege; raising that one is the operator's.
+//! the hard one, which needs no privilege; only the operator can raise that one.
 
 use crate::config::Config;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -28,7 +28,7 @@ pub fn raise() -> Option<u64> {
     };
     match setrlimit(Resource::Nofile, raised) {
         Ok(()) => maximum,
-        // macOS has a maximum that cannot be had; then the soft limit stays
+        // macOS names a hard limit that it does not grant; then the soft limit stays
         Err(_) => current,
     }
 }
@@ -38,8 +38,8 @@ pub fn most() -> Option<u64> {
     getrlimit(Resource::Nofile).maximum
 }
 
-/// How many connections fit into this many descriptors, if those of the configuration do not, and what the
-/// operator hears.
+/// If this many descriptors are too few for the configured connections: how many connections they are
+/// enough for, and the warning to the operator.
 pub fn shortage(config: &Config, limit: Option<u64>) -> Option<(usize, String)> {
     let limit = limit?;
     let connections = u64::try_from(config.bounds.limits.total).unwrap_or(u64::MAX);

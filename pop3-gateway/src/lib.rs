@@ -1,7 +1,7 @@
 //! The program `pop3-gateway`: a POP3 server in front of IMAP mailboxes.
 //!
 //! It owns what no library of the project may know: the command line, the log, the choice of a runtime
-//! and the wiring of everything else. The protocol, the loop and the sockets lie in the crates below.
+//! and the wiring of everything else. The protocol, the loop and the sockets are in the crates below.
 //!
 //! | module | what |
 //! |---|---|

@@ -115,7 +115,7 @@ impl Write for Line<'_> {
     }
 }
 
-/// What is warned of in the meantime, a text for each: for commands that have no log.
+/// Collects the warnings that `act` logs, each as a text: for commands that have no log.
 pub fn warnings<T>(act: impl FnOnce() -> T) -> (T, Vec<String>) {
     let heard = Heard::default();
     let writer = heard.clone();

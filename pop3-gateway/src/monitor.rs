@@ -20,7 +20,7 @@ use pop3_proto::secret::Secret;
 
 use crate::compose::Mail;
 
-/// Letters and digits that are not taken for each other, 32 of them.
+/// 32 letters and digits that cannot be mistaken for each other.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// The account.

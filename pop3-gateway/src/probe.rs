@@ -1,8 +1,8 @@
-//! `check --connect` and `check --login`: what an upstream says to the very machinery that serves sessions.
+//! `check --connect` and `check --login`: an upstream is tried by the same code that serves sessions.
 //!
-//! Runs the gateway on a loopback port for one client, itself, and looks at what its backend meets: the
-//! name, the connection, TLS, the greeting, what the server offers, and perhaps a whole login. Reads only:
-//! the folder is opened by EXAMINE, and nothing is updated. Never shows a password.
+//! Runs the gateway on a loopback port, is its only client, and watches what its backend meets: the name,
+//! the connection, TLS, the greeting, what the server offers, and perhaps a whole login. Reads only: the
+//! folder is opened by EXAMINE, and nothing is updated. Never shows a password.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -35,15 +35,15 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// What a probe met.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// What there is to say of the way, in its order.
+    /// What happened on the way, in order.
     pub notes: Vec<String>,
     /// How many messages the maildrop has, and their octets, if it was opened.
     pub maildrop: Option<(u64, u64)>,
-    /// Why there is none.
+    /// Why it was not opened.
     pub failure: Option<String>,
 }
 
-/// Connects to an upstream as a login would, and hangs up before anybody's name is said.
+/// Connects to an upstream as a login would, and hangs up before it names a user.
 pub fn connect(upstream: &Arc<Ready>, runtime: RuntimeKind) -> Result<Found, Failure> {
     let upstream = Arc::clone(upstream);
     let tls = upstream.tls.clone();
@@ -91,7 +91,7 @@ fn run(
     let unsayable = |b: &u8| matches!(b, 0 | b'\r' | b'\n');
     if user.bytes().any(|b| unsayable(&b)) || password.expose().iter().any(unsayable) {
         return Err(Failure::configuration(
-            "a name or password with a line end or NUL cannot be said in POP3",
+            "a name or password with a line end or NUL cannot be sent in POP3",
         ));
     }
     let found = Arc::new(Mutex::new(Found::default()));
@@ -166,7 +166,7 @@ fn session(address: SocketAddr, user: &str, password: &Secret) -> io::Result<Str
     socket.write_all(b"\r\n")?;
     let answer = next()?;
     socket.write_all(b"QUIT\r\n")?;
-    // what it says to that changes nothing
+    // the answer to that changes nothing
     let _ = next();
     Ok(answer)
 }

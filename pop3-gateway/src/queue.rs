@@ -12,8 +12,8 @@ use std::{fmt, io, thread};
 /// How long the end of the process waits for what was put in.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long the writer looks away after it was woken. Waking a thread costs the one who wakes it; with many
-/// lines a second it is done once for all of them.
+/// How long a writer that was woken waits for more. Waking it costs time in the thread that puts something
+/// in; with many lines a second this is paid once for several of them.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// Writes what comes out of a queue. Runs on a thread of its own and may block.
@@ -66,7 +66,7 @@ impl<T: Send + 'static> Queue<T> {
         }
     }
 
-    /// Whether the writer knows of all that was lost.
+    /// Reports what was lost; returns whether the writer knows of all of it.
     fn tell_lost(&self) -> bool {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         let told = lost == 0 || self.jobs.try_send(Job::Lost(lost)).is_ok();
@@ -108,7 +108,7 @@ mod tests {
 
     use super::*;
 
-    /// Says what it writes, and goes on when it is let.
+    /// Reports what it writes, and goes on when it may.
     struct Slow {
         said: Sender<String>,
         go_on: Receiver<()>,
@@ -125,7 +125,7 @@ mod tests {
         }
     }
 
-    /// W025: nothing waits for a writer that is stuck, and what was lost is counted and told.
+    /// W025: nothing waits for a writer that is stuck, and what was lost is counted and reported.
     #[test]
     fn w025_a_stuck_writer_holds_nobody_up_and_hears_what_was_lost() {
         let (said, heard) = channel();

@@ -76,7 +76,7 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     done
 }
 
-/// The configuration that the command line names or is.
+/// The configuration file that the command line names, or the configuration that its flags make.
 fn configuration(arguments: &cli::Serve) -> Result<Config, Failure> {
     let flags = arguments.flags();
     let Some(file) = &arguments.config else {
@@ -87,8 +87,8 @@ fn configuration(arguments: &cli::Serve) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// No more connections than there are descriptors for: a client that is turned away knows more than one that
-/// none is accepted.
+/// Allows no more connections than there are descriptors for: a client that is turned away learns why, and
+/// one that is never accepted does not.
 fn fit(config: &mut Config, descriptors: Option<u64>) {
     if let Some((fitting, warning)) = descriptors::shortage(config, descriptors) {
         tracing::warn!("{warning}");

@@ -20,7 +20,7 @@ pub struct Target {
     pub place: Arc<dyn Place>,
     /// The user's name there, where the operator gave one.
     pub user: Option<String>,
-    /// What makes the name there out of the client's, where he gave none.
+    /// The rule that makes the name there from the client's, where the operator gave none.
     pub rewrite: Rewrite,
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn offers_digests(policy: &Policy) -> bool {
     policy.apop || policy.mechanisms.iter().any(cram)
 }
 
-/// The rules without APOP and CRAM-MD5; nothing if no login could succeed by them.
+/// The rules without APOP and CRAM-MD5; `None` if they leave no way to log in.
 fn without_digests(policy: &Policy) -> Option<Policy> {
     let mut without = policy.clone();
     without.apop = false;

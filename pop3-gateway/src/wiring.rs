@@ -89,7 +89,7 @@ impl Lessons {
     }
 }
 
-/// What is done about files that the program may make and that are not there: certificates and secrets.
+/// What to do about missing certificates and secrets, which the program may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absent {
     /// They are made.

@@ -83,7 +83,7 @@ fn main() {
         ("", "+OK POP3 server ready\r\n"),
         (
             "USER tim\r\nPASS tanstaaf\r\n",
-            "+OK now the password\r\n+OK 1 messages, 29 octets\r\n",
+            "+OK send the password\r\n+OK 1 messages, 29 octets\r\n",
         ),
         // cut anywhere
         ("RE", ""),

@@ -31,7 +31,7 @@ use crate::secret::Secret;
 /// The MD5 digest that proves the secret.
 pub type Digest = [u8; 16];
 
-/// The timestamp in a greeting, with its angle brackets: the first thing in it that is one.
+/// The timestamp in a greeting, with its angle brackets: the first one in it.
 pub fn find_timestamp(greeting: &[u8]) -> Option<&str> {
     memchr_iter(b'<', greeting).find_map(|start| {
         let length = memchr(b'>', &greeting[start..])? + 1;
@@ -59,8 +59,8 @@ pub fn is_timestamp(candidate: &str) -> bool {
 }
 
 /// A timestamp for a greeting, in the form of RFC 1939's example: two decimal numbers with a dot between
-/// them, and the host. There are clients that insist on it. `unique` must never come again: take it from
-/// the system's random source. `None` if the host name does not fit into a message-id.
+/// them, and the host. Some clients insist on it. `unique` must never be used again: take it from the
+/// system's random source. `None` if the host name does not fit into a message-id.
 pub fn timestamp(unique: u128, host: &str) -> Option<String> {
     let (high, low) = (unique >> 64, unique & u128::from(u64::MAX));
     let timestamp = format!("<{high}.{low}@{host}>");

@@ -1,6 +1,6 @@
-//! What a server says it can (CAPA, RFC 2449 section 5): one capability a line, written and read.
+//! What a server says that it can do (CAPA, RFC 2449 section 5): one capability in each line, written and read.
 //!
-//! It knows the words. What is true at which moment of a session is decided in `server`.
+//! It knows the words. Which of them hold at what moment of a session is decided in `server`.
 //!
 //! # Examples
 //!

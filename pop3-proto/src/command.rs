@@ -85,21 +85,21 @@ pub enum Command {
     Quit,
 }
 
-/// A message number, 1 or more. Whether there is such a message is for the maildrop to say.
+/// A message number, 1 or more. Whether there is such a message, the maildrop knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageNumber(pub u32);
 
-/// Why a line is not a command.
+/// What is wrong with a line that is not a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
-    /// The first word is no verb of ours.
+    /// The first word is not a verb that is known here.
     #[error("unknown command")]
     Unknown,
-    /// The verb is known, what follows is not as it should be.
+    /// The verb is known, but its arguments are wrong.
     #[error("wrong arguments for {0}")]
     Arguments(Verb),
     /// A control character, or octets that are not UTF-8 (RFC 6856 section 2.2).
-    #[error("a character that may not stand in a command")]
+    #[error("a character that is not allowed in a command")]
     Characters,
 }
 
@@ -186,8 +186,8 @@ impl Command {
     }
 }
 
-/// The command as a transcript shows it: secrets are named, not shown. A name is shown up to its first space, for
-/// what follows may be a password that was typed in the wrong place, and a mechanism is shown if it is one.
+/// The command as a transcript shows it: secrets are named, not shown. A name is shown up to its first space,
+/// because a password may follow that was typed in the wrong place. A mechanism is shown if it is one.
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = self.verb();
@@ -227,8 +227,8 @@ impl fmt::Display for Command {
     }
 }
 
-/// A password may hold spaces anywhere, so only the one separator is taken off; and it need not be
-/// UTF-8, since old clients send what their keyboard had.
+/// A password may hold spaces anywhere, so only one separator is taken off. It need not be UTF-8:
+/// old clients send it in the charset of their system.
 fn password(rest: &[u8]) -> Option<Command> {
     let password = rest.strip_prefix(b" ")?;
     (!password.is_empty()).then(|| Command::Pass(Secret::from(password)))
@@ -261,7 +261,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Mechanisms of the registry that clients ask for, and two that never were in it.
+/// Mechanisms of IANA's registry that clients ask for, and two that were never in it.
 const MECHANISMS: [&str; 15] = [
     "PLAIN",
     "LOGIN",
@@ -446,7 +446,7 @@ mod tests {
         );
     }
 
-    /// W029: what may be a password in the wrong place is not shown.
+    /// W029: what may be a password typed in the wrong place is not shown.
     #[test]
     fn w029_what_was_typed_in_the_wrong_place_is_not_shown() {
         for (line, shown) in [
@@ -526,7 +526,7 @@ mod tests {
                 Ok(Command::Pass(Secret::from(password)))
             );
         }
-        // control octets are no password, and no other command takes such octets
+        // control octets are not a password, and no other command takes such octets
         for line in [&b"PASS a\0b"[..], b"PASS \x07", b"USER \xfc", b"STAT \xfc"] {
             assert!(Command::parse(line).is_err(), "{line:?}");
         }

@@ -7,12 +7,12 @@ use alloc::string::String;
 
 use time::OffsetDateTime;
 
-/// From the year 1 to the end of the year 9999, which is all that a mail can say.
+/// From the year 1 to the end of the year 9999: the form has no others.
 const FIRST: i64 = -62_135_596_800;
 const LAST: i64 = 253_402_300_799;
 
-/// A moment, in seconds since 1970, as a `Date` field says it, in UTC. Moments before the year 1 and after the
-/// year 9999 become the first and the last that can be said.
+/// A moment, in seconds since 1970, in the form of a `Date` field, in UTC. Moments before the year 1 and after
+/// the year 9999 become the first and the last that the form allows.
 ///
 /// # Examples
 ///

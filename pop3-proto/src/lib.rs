@@ -9,16 +9,16 @@
 //! | to put a mail store behind a server | [`backend`] |
 //! | the wire alone | [`command`], [`response`], [`capability`], [`stuffing`], [`apop`], [`sasl`] |
 //!
-//! What goes wrong before anybody is logged in has one text each, in [`trouble`].
+//! The messages about what can go wrong before the login are in [`trouble`].
 //!
 //! # The run loop
 //!
 //! A [`server::Session`] takes the client's octets and turns them into [`backend::Request`]s; a
 //! [`backend::Backend`] answers with [`backend::Reply`]s, which become the octets of the response. Both
-//! are state machines; the composition moves data between them until nothing moves, then sends
-//! what [`server::Session::transmit`] shows, then waits. Back-pressure is a number on each border
-//! (`input_room`, `body_room`): there are no queues in between, and a message of any size passes through
-//! in pieces that are borrowed, not owned.
+//! are state machines; the composition moves data between them until nothing moves, then sends what
+//! [`server::Session::transmit`] shows, then waits. Back-pressure is a number on each border
+//! (`input_room`, `body_room`): there are no queues in between, and a message of any size passes in
+//! borrowed pieces.
 //!
 //! # Standards
 //!

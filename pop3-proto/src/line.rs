@@ -2,8 +2,8 @@
 //!
 //! It owns the client's bytes between the socket and the command parser. It never interprets a line
 //! and never holds more than its capacity: a line beyond its limit is reported once and then thrown
-//! away up to its end, so that the dialogue finds its feet again at the next line. Any line may be a
-//! password, so that all of them are wiped.
+//! away up to its end, so that the dialogue recovers at the next line. Any line may be a password,
+//! so all of them are wiped.
 
 use alloc::vec::Vec;
 
@@ -19,7 +19,7 @@ pub(crate) struct LineBuffer {
     start: usize,
     /// Up to where (absolute) no LF was found.
     searched: usize,
-    /// Octets thrown away of a line that was too long and has not ended yet.
+    /// How many octets were thrown away of a line that was too long and has not ended yet.
     discarding: Option<usize>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct LineBuffer {
 pub(crate) enum Line {
     /// A complete line, without its line end.
     Complete(Zeroizing<Vec<u8>>),
-    /// A line longer than the limit. Reported as soon as that is known; its rest vanishes.
+    /// A line longer than the limit. Reported as soon as that is known; its rest is thrown away.
     TooLong,
 }
 

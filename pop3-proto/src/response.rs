@@ -1,8 +1,8 @@
 //! Status lines and their response codes (RFC 1939 section 3, RFC 2449 section 8, RFC 3206): written
 //! and read.
 //!
-//! What is written here is made of our own words and of numbers only, never of a client's or an
-//! upstream's octets: that keeps a first line within 512 octets and free of surprises (P005, V37).
+//! What is written here consists of our own words and numbers, never of a client's or an
+//! upstream's octets. That keeps a first line within 512 octets and harmless (P005, V37).
 //!
 //! # Examples
 //!
@@ -21,15 +21,15 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ResponseCode {
-    /// `[AUTH]`: the credentials are the trouble (RFC 3206 section 5).
+    /// `[AUTH]`: the credentials are wrong (RFC 3206 section 5).
     Auth,
     /// `[IN-USE]`: another session holds the maildrop (RFC 2449 section 8.1.2).
     InUse,
     /// `[LOGIN-DELAY]`: too soon after the last login (RFC 2449 section 8.1.1).
     LoginDelay,
-    /// `[SYS/PERM]`: needs a person (RFC 3206 section 4).
+    /// `[SYS/PERM]`: somebody has to do something about it (RFC 3206 section 4).
     SysPerm,
-    /// `[SYS/TEMP]`: passing trouble (RFC 3206 section 4).
+    /// `[SYS/TEMP]`: it will probably pass (RFC 3206 section 4).
     SysTemp,
     /// `[UTF8]`: the message needs UTF8 mode (RFC 6856 section 5).
     Utf8,

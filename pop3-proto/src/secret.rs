@@ -1,4 +1,4 @@
-//! Bytes that do not print and are cleared when they go.
+//! Bytes that are never printed, and are wiped when dropped.
 //!
 //! # Examples
 //!
@@ -26,7 +26,7 @@ impl Secret {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes in the clear. Name every use of this as what it is: a place where a secret leaves.
+    /// The bytes in the clear. Every use of this is a place where a secret gets out.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
@@ -57,7 +57,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Appends octets, and wipes what is outgrown: a vector that grows by itself leaves a copy in memory.
+/// Appends octets, and wipes memory that became too small: a vector that grows by itself leaves a copy there.
 ///
 /// # Examples
 ///
@@ -85,8 +85,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever grows, grows into memory that was asked for here: its size is a power of two, and that of
-        /// a vector that grew by itself is not. What fits stays where it is.
+        /// A vector that has to grow gets memory that was asked for here: its size is a power of two, and
+        /// that of a vector that grew by itself is not. One that need not grow stays where it is.
         #[test]
         fn v33_secrets_grow_into_memory_of_their_own(
             pushes in proptest::collection::vec(0usize..700, 1..20),

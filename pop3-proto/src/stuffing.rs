@@ -1,19 +1,19 @@
 //! Byte-stuffing of multi-line responses (RFC 1939 section 3), both ways.
 //!
 //! [`Stuffer`] turns a stored message, in pieces cut anywhere, into the body of a response: a bare LF
-//! becomes CRLF, a dot at the start of a line is doubled, and the terminating line follows. All else passes
-//! as it is. It can stop where TOP wants it to. [`Unstuffer`] is the way back.
+//! becomes CRLF, a dot at the start of a line is doubled, and the terminating line follows. Everything else
+//! passes unchanged. It can stop where TOP wants it to. [`Unstuffer`] is the way back.
 //!
 //! What is a line end differs on purpose:
 //!
 //! * A store may hold anything, so the stuffer takes CRLF and a bare LF as line ends, and sends CRLF for
 //!   each. A bare CR is an octet of the message like any other, as it is to other servers: it starts no
 //!   line, the size counts it as one, and signatures over the message stay true.
-//! * What is promised to a client: CRLF, dot, CRLF stands at the end and nowhere else, and no LF comes
-//!   without its CR. So it does not matter whether a client ends lines at CRLF or at LF alone: no dot hides
-//!   after either. A client that ends lines at a bare CR reads something else than RFC 1939 section 3
-//!   says: it can see a dot alone on a line within a message that has CR, dot, CR, and no server can
-//!   prevent that and pass the message on unchanged.
+//! * A client can rely on this: CRLF, dot, CRLF comes at the end and nowhere else, and no LF comes without
+//!   its CR. So it does not matter whether a client ends lines at CRLF or at LF alone: no dot hides after
+//!   either. A client that ends lines at a bare CR does not read as RFC 1939 section 3 says: it can see a
+//!   dot alone on a line within a message that has CR, dot, CR, and no server can prevent that and pass
+//!   the message on unchanged.
 //! * On the wire only CRLF ends a line. To the unstuffer a bare LF or CR is part of the message, and
 //!   only CRLF, dot, CRLF ends a body: a server that does not stuff after a bare LF must not be able to
 //!   end a body early, which would turn the rest of a message into responses.
@@ -52,14 +52,14 @@ const CR: u8 = b'\r';
 const LF: u8 = b'\n';
 const DOT: u8 = b'.';
 
-/// The stretch of input that is inspected at once: in the first-level cache when it is then copied, and
-/// no more than this is walked line by line because of one bare line end.
+/// How much input is inspected at once: it is still in the first-level cache when it is copied, and one
+/// bare line end makes no more than this go line by line.
 const BLOCK: usize = 16 * 1024;
 
 /// Writes a message as the body of a multi-line response.
 ///
-/// Where the input is cut never shows in the output, which is at most
-/// [`MAX_GROWTH`](Self::MAX_GROWTH) times as long as the input, before [`finish`](Self::finish).
+/// The output does not depend on where the input is cut. Before [`finish`](Self::finish) it is
+/// at most [`MAX_GROWTH`](Self::MAX_GROWTH) times as long as the input.
 #[derive(Clone, Debug)]
 pub struct Stuffer {
     before: Before,
@@ -67,7 +67,7 @@ pub struct Stuffer {
     octets: u64,
 }
 
-/// What lies directly before the next octet of the message.
+/// What comes directly before the next octet of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Before {
     /// A line end, or nothing.
@@ -131,8 +131,8 @@ impl Stuffer {
         }
     }
 
-    /// Appends the next piece of the message to `out`. Says whether there is enough, so that no more of
-    /// the message is needed; what comes all the same is ignored. Never true for a whole message.
+    /// Appends the next piece of the message to `out`. Returns whether that is enough; further pieces
+    /// are then ignored. Never true for a whole message.
     pub fn stuff(&mut self, input: &[u8], out: &mut BytesMut) -> bool {
         out.reserve(input.len());
         for block in input.chunks(BLOCK) {
@@ -225,7 +225,7 @@ impl Stuffer {
         self.before = self.before.after(part);
     }
 
-    /// An LF comes: it ends the line, with the CR that may lie before it.
+    /// Takes an LF: it ends the line, together with a CR before it.
     fn end_line(&mut self, out: &mut BytesMut) {
         let has_cr = matches!(self.before, Before::CrAtStart | Before::Cr);
         let end: &[u8] = if has_cr { b"\n" } else { b"\r\n" };
@@ -269,8 +269,8 @@ fn is_clean(text: &[u8]) -> bool {
 /// Reads the body of a multi-line response back.
 ///
 /// The terminating line is CRLF, dot, CRLF and nothing else (the first CRLF may be the line end of the
-/// status line). A body that ends its lines otherwise never ends, and it is for the caller's deadline to
-/// end the connection.
+/// status line). A body with other line ends never ends, and the caller's deadline has to end the
+/// connection.
 #[derive(Clone, Debug, Default)]
 pub struct Unstuffer {
     place: Place,
@@ -298,7 +298,7 @@ enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Unstuffed<'a> {
-    /// The octets of the input that are dealt with.
+    /// How many octets of the input were taken.
     pub consumed: usize,
     /// The octets of the message that came out of them; may be empty.
     pub bytes: &'a [u8],
@@ -314,8 +314,9 @@ impl Unstuffer {
         }
     }
 
-    /// Reads on. Call again with what is left of the input, until all is consumed or the body ended;
-    /// every call before that consumes something or yields something. After the end it does neither.
+    /// Reads on. Call again with the rest of the input until all of it is consumed or the body has
+    /// ended. Every call before that consumes something or yields something, and none after the end
+    /// does.
     pub fn unstuff<'a>(&mut self, input: &'a [u8]) -> Unstuffed<'a> {
         let mut consumed = 0;
         loop {
@@ -358,8 +359,8 @@ impl Unstuffer {
         }
     }
 
-    /// Takes what is plainly text: up to the next dot at the start of a line. `input` is not empty and
-    /// does not begin with such a dot.
+    /// Takes plain text: up to the next dot at the start of a line. `input` is not empty and does not
+    /// begin with such a dot.
     fn take_text<'a>(&mut self, input: &'a [u8]) -> &'a [u8] {
         let text = if self.place == Place::Cr && input.starts_with(b"\n.") {
             &input[..1]
@@ -382,7 +383,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// The fast way is taken where it can be, and nowhere else.
+        /// The fast way is taken exactly where it is possible.
         #[test]
         fn clean_is_what_has_no_bare_lf(
             text in proptest::collection::vec(proptest::sample::select(&b"\r\na.\0"[..]), 0..8),

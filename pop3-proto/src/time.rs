@@ -1,7 +1,7 @@
 //! A moment on a session's own clock.
 //!
-//! The machines never read a clock: the caller says what time it is. A [`Time`] is counted
-//! from any fixed start the driver likes, so that tests and fuzzers can invent moments.
+//! The machines never read a clock: the caller passes the time. A [`Time`] is counted from
+//! any fixed start the driver likes, so that tests and fuzzers can invent moments.
 //!
 //! # Examples
 //!

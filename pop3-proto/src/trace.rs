@@ -17,7 +17,7 @@
 
 use alloc::string::String;
 
-/// Who said a [`Trace`] line, seen from the machine that reports it.
+/// The direction of a [`Trace`] line, seen from the machine that reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// The peer said it to this machine.
@@ -26,12 +26,12 @@ pub enum Direction {
     Sent,
 }
 
-/// One line of a dialogue, without its line end. Secrets are replaced by what they are
-/// (`PASS <password>`) because the machine that knows the type of an argument writes the line;
+/// One line of a dialogue, without its line end. The machine that knows the type of an
+/// argument writes the line, so secrets are replaced by their kind (`PASS <password>`) and
 /// message bodies by their size (`<1234 octets>`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// Who said it.
+    /// The direction.
     pub direction: Direction,
     /// What was said, printable.
     pub text: String,

@@ -2,7 +2,7 @@
 //! cause and the remedy.
 //!
 //! Shared by everything that connects: a gateway to its upstream, a client to its server. Only the names
-//! of the settings differ, and [`Words`] has them. Pure text: it finds nothing out by itself.
+//! of the settings differ, and [`Words`] has them. Pure text: it examines nothing itself.
 //!
 //! # Examples
 //!
@@ -54,7 +54,7 @@ pub struct Words {
     pub authorities: &'static str,
     /// What names one certificate by its fingerprint.
     pub fingerprint: &'static str,
-    /// What a certificate is that is none of those named by fingerprint, and what to do then.
+    /// What to say of a certificate that no fingerprint names, and what to do then.
     pub not_named: &'static str,
     /// What names the host that the certificate is for.
     pub name: &'static str,
@@ -92,8 +92,7 @@ impl Words {
     };
 }
 
-/// Something that went wrong before anybody was logged in. Texts of others are printable and bounded by
-/// the caller.
+/// Something that went wrong before the login. The caller makes texts of others printable and short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trouble<'a> {
@@ -112,14 +111,14 @@ pub enum Trouble<'a> {
         /// For how long.
         waited: Duration,
     },
-    /// What came is no TLS.
+    /// The answer is not TLS.
     NoTls,
-    /// The handshake did not come to its end.
+    /// The handshake did not finish.
     TlsSilent {
         /// For how long.
         waited: Duration,
     },
-    /// The other end closed the connection within the handshake.
+    /// The other end closed the connection during the handshake.
     TlsClosed,
     /// Both ends have no version or cipher suite in common.
     TlsTooOld,
@@ -135,7 +134,7 @@ pub enum Trouble<'a> {
         /// The certificate's SHA-256 fingerprint, if it is known.
         fingerprint: Option<&'a str>,
     },
-    /// The connection stands, and no greeting comes.
+    /// The connection is open, and no greeting comes.
     GreetingSilent {
         /// For how long.
         waited: Duration,
@@ -147,7 +146,7 @@ pub enum Trouble<'a> {
         /// Whether the connection was under TLS.
         tls: bool,
     },
-    /// What came is not the greeting of such a server.
+    /// The first line is not the greeting of such a server.
     GreetingForeign {
         /// The line, printable.
         line: &'a str,
@@ -157,7 +156,7 @@ pub enum Trouble<'a> {
         /// The line, printable.
         line: &'a str,
     },
-    /// The server will not go over to TLS.
+    /// The server will not start TLS.
     UpgradeRefused {
         /// The line, printable; empty if it does not offer it at all.
         line: &'a str,
@@ -187,14 +186,14 @@ pub enum Trouble<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Doubt<'a> {
-    /// Its time is over.
+    /// It has expired.
     Expired {
         /// When, as a date.
         since: &'a str,
     },
-    /// Its time has not come.
+    /// It is not valid yet.
     NotYet {
-        /// When it will, as a date.
+        /// When it will be, as a date.
         until: &'a str,
     },
     /// It is for other names.
@@ -204,7 +203,7 @@ pub enum Doubt<'a> {
         /// The names that it is for, with commas between them.
         shown: &'a str,
     },
-    /// No authority that is believed vouches for it.
+    /// No trusted authority vouches for it.
     Unknown,
     /// It is none of those that were named by fingerprint.
     NotNamed,

@@ -2,7 +2,7 @@
 //! becomes one.
 //!
 //! Two names of one store always give two ids, except where [`from_name`] has to fall back to a digest;
-//! whether the ids of a maildrop are unique is for its owner to check.
+//! the owner of a maildrop has to check whether its ids are unique.
 //!
 //! # Examples
 //!
@@ -30,9 +30,9 @@ pub fn is_valid(id: &[u8]) -> bool {
 
 /// The unique-id for a name of any octets and any length: a file's name, an EMAILID, a key.
 ///
-/// A short clean name is its own id. What must not stand in an id, the slash that some clients use ids
-/// as file names with, and the percent sign become `%` and two hexadecimal digits. A name that is empty
-/// or too long becomes `%md5.` and its MD5 digest, which no escaped name looks like.
+/// A short clean name is its own id. An octet that must not be in an id becomes `%` and two hexadecimal
+/// digits, as do the percent sign and the slash, because some clients use ids as file names. A name
+/// that is empty or too long becomes `%md5.` and its MD5 digest, which no escaped name looks like.
 pub fn from_name(name: &[u8]) -> String {
     let mut id = String::with_capacity(MAX_LEN);
     for &octet in name {

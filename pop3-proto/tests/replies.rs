@@ -255,7 +255,7 @@ fn x002_s010_lines_of_an_exchange_are_long() {
     assert!(talk.say(&format!("{start}{fits}\r\n")).starts_with("+ eyJ"));
     talk.say("\r\n");
     let reply = talk.say(&format!("{start}{}\r\nUSER u\r\n", "A".repeat(16 * 1024)));
-    assert_eq!(reply, "-ERR line too long\r\n+OK now the password\r\n");
+    assert_eq!(reply, "-ERR line too long\r\n+OK send the password\r\n");
 }
 
 /// qC3, qC10: lines of any length pass as they are, in the header too.

@@ -2,8 +2,8 @@
 //!
 //! # More than one store
 //!
-//! [`Setup`] is for everything else: several listeners, TLS, limits, stores whose code may block, another
-//! observer, a server that has its process for itself ([`run`]).
+//! [`Setup`] is for everything else: several listeners, TLS, limits, stores of blocking code, another
+//! observer, a server that has the process to itself ([`run`]).
 
 mod net;
 mod signal;
@@ -28,12 +28,12 @@ pub type Setup = pop3_server::setup::Setup<Smol>;
 /// Serves a store to this machine, on the threads of `smol::spawn`. [`Setup::store`] says what that means, and
 /// [`start`] is for everything else.
 ///
-/// Fails if others than this machine reach the socket.
+/// Fails if other machines can reach the socket.
 pub fn serve(socket: TcpListener, store: impl AsyncStore) -> io::Result<Serving> {
     Ok(start(Setup::new().store(socket, store)?))
 }
 
-/// Serves on the threads of `smol::spawn` until it is asked to stop. Signals are the caller's.
+/// Serves on the threads of `smol::spawn` until it is asked to stop. The caller handles signals.
 pub fn start(setup: Setup) -> Serving {
     setup.start(Smol::global())
 }
@@ -50,7 +50,7 @@ pub fn run(setup: Setup) -> io::Result<()> {
         for number in 1..threads {
             let (executors, stopped) = (Arc::clone(&executors), stopped.clone());
             let work = move || {
-                // Its sender dropped is the sign to stop.
+                // The thread stops when the sender is dropped.
                 let _ = block_on(executors[number].run(stopped.recv()));
             };
             thread::Builder::new()
@@ -58,7 +58,7 @@ pub fn run(setup: Setup) -> io::Result<()> {
                 .spawn_scoped(scope, work)?;
         }
         let driver = Smol::new(Arc::clone(&executors));
-        // As a task: what this thread runs by itself is asked again whenever the thread wakes.
+        // As a task: a future that this thread ran directly would be polled whenever the thread wakes.
         let served = setup.serve(driver, signals);
         let served = block_on(executors[0].run(executors[0].spawn(served)));
         drop(running);

@@ -20,14 +20,14 @@ use crate::threads::Threads;
 /// Executors of smol's and its reactor.
 #[derive(Clone, Debug)]
 pub struct Smol {
-    /// One executor for each thread; none: the one of `smol::spawn`.
+    /// One executor for each thread; if this is `None`, the one of `smol::spawn`.
     threads: Option<Threads>,
     start: Instant,
 }
 
 impl Smol {
-    /// Uses these executors, each of which is to be run by a thread of its own: the first for all tasks, the
-    /// others once it is busy. Without any, no task runs. The clock starts now.
+    /// Uses these executors; the caller runs each on a thread of its own. The first takes all tasks, the
+    /// others help once it is busy. Without any, no task runs. The clock starts now.
     pub fn new(executors: Arc<[Executor<'static>]>) -> Self {
         Self {
             threads: Some(Threads::new(executors)),
@@ -88,7 +88,7 @@ impl Runtime for Smol {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // A task's panic is its own: it must not take a thread of the executor with it.
+        // A panic ends its task only: it must not end a thread of the executor.
         let task = AssertUnwindSafe(task).catch_unwind();
         match &self.threads {
             Some(threads) => threads.spawn(Box::pin(async { drop(task.await) })),
@@ -156,9 +156,9 @@ impl Listener for Accepting {
                 accepted => break accepted?,
             }
         };
-        // A client that is gone already shows when its socket is used.
+        // If the client is gone already, that shows when its socket is used.
         let _ = stream.set_nodelay(true);
-        // Only a socket that listens at every address has to be asked which one it was.
+        // Only if it listens at every address does the new socket have to be asked for its own.
         let local = if self.local.ip().is_unspecified() {
             stream.local_addr().unwrap_or(self.local)
         } else {

@@ -1,12 +1,13 @@
 //! Which thread a task runs on.
 //!
-//! Owns how busy each thread is. All tasks are the first thread's while it has time for them: handing an
-//! event to another thread costs more than most of them take. Once it has not, new tasks go to another
-//! thread, and of those under way one after the other follows.
+//! Owns how busy each thread is. All tasks belong to the first thread while it has time for them:
+//! handing an event to another thread costs more than most events take. Once that thread is busy, new
+//! tasks go to another one, and running tasks follow one by one.
 //!
-//! Why not simpler: one reactor serves all threads, and an event for a task of a thread that does not hold it
-//! goes through a futex. Processor time on two cores in common use, medians of three rounds in turn, in this
-//! order: as here; one executor that all threads run; an executor a thread, connections in turn.
+//! Why not simpler: one reactor serves all threads, and an event for a task of a thread that does not hold
+//! the reactor goes through a futex. The table shows processor time on two cores, medians of three rounds: as
+//! it is here; with one executor that all threads run; with one executor for each thread and connections in
+//! turn.
 //!
 //! | | here | one for all | in turn |
 //! |---|---|---|---|
@@ -50,7 +51,7 @@ struct Load {
     /// When the window began, and the thread's processor time then, in nanoseconds.
     began: AtomicU64,
     processor: AtomicU64,
-    /// Whether it worked for most of the window before. While others keep it from running it does not work.
+    /// Whether it worked for most of the previous window. Time in which it was kept from running does not count.
     busy: AtomicBool,
 }
 
@@ -93,19 +94,20 @@ impl Threads {
     }
 
     fn now(&self) -> u64 {
-        // In 584 years it is too much.
+        // Enough for 584 years.
         u64::try_from(self.0.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
 impl Load {
     fn is_busy(&self, now: u64) -> bool {
-        // What has not run since was not busy either.
+        // A thread that has not run since then was not busy either.
         let recent = now.saturating_sub(self.began.load(Ordering::Relaxed)) < 2 * WINDOW;
         recent && self.busy.load(Ordering::Relaxed)
     }
 
-    /// Its thread is at work: the window may be over. `processor` tells the time that it has run so far.
+    /// Called while its thread is at work: the window may be over. `processor` returns the time that the thread has run
+    /// so far.
     fn note(&self, now: u64, processor: impl FnOnce() -> u64) {
         let passed = now.saturating_sub(self.began.load(Ordering::Relaxed));
         if passed < WINDOW {
@@ -138,8 +140,8 @@ struct Placed {
 }
 
 impl Placed {
-    /// Where to go on, if there is time and this thread has none. One leaves for each window, and not
-    /// who is alone in keeping the thread busy.
+    /// The thread to go on at, if this one is busy and another has time. One task leaves in each
+    /// window, but never a task that keeps the thread busy alone.
     fn elsewhere(&self, now: u64) -> Option<usize> {
         let load = &self.threads.0.loads[self.place];
         if !load.is_busy(now) || self.spent > WINDOW / 2 {
@@ -206,7 +208,7 @@ mod tests {
             .collect()
     }
 
-    /// As if it had worked for all of the window before. That does not change before an hour is over.
+    /// Makes the thread look as if it had worked for all of the previous window, for an hour.
     fn keep_busy(threads: &Threads, place: usize) {
         let load = &threads.0.loads[place];
         let hour = 3_600_000_000_000;
@@ -230,12 +232,12 @@ mod tests {
         assert!(!load.is_busy(WINDOW));
         load.note(2 * WINDOW, || WINDOW / 2 + WINDOW / 5 * 4);
         assert!(load.is_busy(2 * WINDOW));
-        // within a window none asks
+        // within a window the processor time is not asked for
         load.note(3 * WINDOW - 1, || unreachable!());
         assert!(load.is_busy(3 * WINDOW));
-        // nothing heard of it since
+        // nothing was noted since
         assert!(!load.is_busy(4 * WINDOW));
-        // others kept it from running
+        // it was kept from running
         load.note(5 * WINDOW, || WINDOW / 2 + WINDOW / 5 * 4);
         assert!(!load.is_busy(5 * WINDOW));
     }
@@ -250,13 +252,13 @@ mod tests {
         keep_busy(&threads, 0);
         threads.spawn(endless(&polls));
         assert_eq!(tasks(&threads), [2, 1, 0]);
-        // where none has time, with the one that has fewest
+        // if all are busy, they begin at the one with the fewest
         for place in 0..3 {
             keep_busy(&threads, place);
         }
         threads.spawn(endless(&polls));
         assert_eq!(tasks(&threads), [2, 1, 1]);
-        // without a thread nothing runs it
+        // without threads it does not run
         self::threads(0).spawn(endless(&polls));
     }
 

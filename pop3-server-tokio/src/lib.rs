@@ -2,8 +2,8 @@
 //!
 //! # More than one store
 //!
-//! [`Setup`] is for everything else: several listeners, TLS, limits, stores whose code may block, another
-//! observer, a server that has its process for itself ([`run`]).
+//! [`Setup`] is for everything else: several listeners, TLS, limits, stores of blocking code, another
+//! observer, a server that has the process to itself ([`run`]).
 
 mod net;
 mod signal;
@@ -23,10 +23,10 @@ pub use signal::UnixSignals;
 /// What is served where, on tokio.
 pub type Setup = pop3_server::setup::Setup<Tokio>;
 
-/// Serves a store to this machine, in the runtime that calls it. [`Setup::store`] says what that means, and
-/// [`start`] is for everything else.
+/// Serves a store to this machine, in the runtime that it is called in. [`Setup::store`] says what that
+/// means, and [`start`] is for everything else.
 ///
-/// Fails if others than this machine reach the socket.
+/// Fails if other machines can reach the socket.
 ///
 /// # Panics
 ///
@@ -35,7 +35,7 @@ pub fn serve(socket: TcpListener, store: impl AsyncStore) -> io::Result<Serving>
     Ok(start(Setup::new().store(socket.into_std()?, store)?))
 }
 
-/// Serves in the runtime that calls it, until it is asked to stop. Signals are the caller's.
+/// Serves in the runtime that it is called in, until it is asked to stop. The caller handles signals.
 ///
 /// # Panics
 ///
@@ -64,7 +64,7 @@ pub fn run(setup: Setup) -> io::Result<()> {
             },
         }
     });
-    // The session of a job that still blocks is gone; do not wait for it.
+    // A job that still blocks has lost its session; do not wait for it.
     runtime.shutdown_background();
     served
 }

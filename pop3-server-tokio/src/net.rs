@@ -114,9 +114,9 @@ impl Listener for Accepting {
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Tcp>>> {
         let (stream, peer) = ready!(self.socket.poll_accept(cx))?;
-        // A client that is gone already shows when its socket is used.
+        // If the client is gone already, that shows when its socket is used.
         let _ = stream.set_nodelay(true);
-        // Only a socket that listens at every address has to be asked which one it was.
+        // Only if it listens at every address does the new socket have to be asked for its own.
         let local = if self.local.ip().is_unspecified() {
             stream.local_addr().unwrap_or(self.local)
         } else {

@@ -27,7 +27,7 @@ impl UnixSignals {
 
 impl Signals for UnixSignals {
     fn poll_signal(&mut self, cx: &mut Context<'_>) -> Poll<Signal> {
-        // Every one is asked, so that every one wakes.
+        // All are polled, so that each can wake the task.
         let stop = [&mut self.terminate, &mut self.interrupt]
             .map(|signal| matches!(signal.poll_recv(cx), Poll::Ready(Some(()))));
         if stop.contains(&true) {

@@ -1,7 +1,7 @@
 //! The accept loop, and how the server ends.
 //!
 //! Owns the sockets that accept, and the pause after accepting failed. Never knows what a listener speaks: a
-//! connection that has its place is its handler's.
+//! connection that got its place is handed to the listener's handler.
 
 use std::future::poll_fn;
 use std::io;
@@ -36,7 +36,7 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 /// What reads the configuration again; may block.
 pub(crate) type Reload = Arc<dyn Fn() + Send + Sync>;
 
-/// Accepting sockets, and who speaks on them.
+/// Accepting sockets, and the handler of each.
 pub(crate) type Sockets<R> = Vec<(TcpListener, Arc<dyn Handler<R>>)>;
 
 /// Serves connections until the server is asked to stop and all connections are gone, or the grace
@@ -117,7 +117,7 @@ pub(crate) async fn serve<R: Runtime>(
 /// What a signal asks for.
 struct Reloading {
     reload: Reload,
-    /// One after the other, so that the last one read is the last one in force.
+    /// Reloads run one after the other, so the configuration that was read last is in force.
     turn: Arc<Mutex<()>>,
 }
 
@@ -172,7 +172,8 @@ impl<R: Runtime> Accepting<R> {
                     }
                     Poll::Ready(Err(error)) if concerns_one(&error) => {}
                     Poll::Ready(Err(error)) => {
-                        // Descriptors, most likely: one who has not logged in makes room for who comes.
+                        // Most likely descriptors have run out: a client that has not logged in makes room for the
+                        // newcomer.
                         let made_room = self.entrance.server.crowd().make_room();
                         tracing::error!(
                             target: TARGET,
@@ -216,7 +217,7 @@ struct Entrance<R> {
     alarm: Alarm,
     server: Server,
     runtime: R,
-    /// Who is at the preamble.
+    /// The connections that are at the preamble.
     before: Slots<()>,
 }
 
@@ -248,7 +249,7 @@ impl<R: Runtime> Entrance<R> {
             drop(slot);
             let Some((peer, early)) = read else {
                 tracing::debug!(
-                    target: TARGET, peer = %peer.address, "closed: its first octets are not taken"
+                    target: TARGET, peer = %peer.address, "connection closed: its preamble is not valid"
                 );
                 return;
             };

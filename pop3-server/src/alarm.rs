@@ -1,11 +1,11 @@
 //! Waking connections at their deadlines, with one timer for all of them.
 //!
-//! Owns who is to be woken when. Never decides what a deadline means, and never cancels: a deadline that
-//! goes or moves away may still wake its task once, for nothing.
+//! Owns which task is to be woken when. Never decides what a deadline means, and never cancels: a
+//! deadline that was dropped or moved may still wake its task once, for nothing.
 //!
-//! A runtime's timer that is set to an earlier moment than its thread sleeps until wakes that thread. Each
-//! login would do so a few times. The one timer here is left where it is when what it was set for goes
-//! away, so most new deadlines lie after it and cost no more than a lock.
+//! A runtime's thread sleeps until its earliest timer, and setting an earlier one wakes it. Each login
+//! would do so a few times. The one timer here stays as it is when its deadline goes away, so most new
+//! deadlines lie after it and cost no more than a lock.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,7 @@ struct State {
     set: BTreeMap<(Time, u64), Waker>,
     /// What the timer is set to.
     until: Option<Time>,
-    /// Who polls the timer.
+    /// The task that polls the timer.
     keeper: Option<Waker>,
 }
 
@@ -43,7 +43,7 @@ impl Alarm {
         }
     }
 
-    /// Wakes whose deadline has come, and arranges for the next one with this timer. To be called by one
+    /// Wakes the tasks whose deadline has come, and sets this timer to the next one. To be called by one
     /// task, whenever it wakes.
     pub(crate) fn keep<R: Runtime>(&self, runtime: &R, timer: &mut R::Timer, cx: &mut Context<'_>) {
         loop {
@@ -65,7 +65,7 @@ impl Alarm {
 }
 
 impl State {
-    /// Who is due, and what the timer is to be set to.
+    /// The tasks that are due, and what the timer is to be set to.
     fn due(&mut self, now: Time, keeper: &Waker) -> (Vec<Waker>, Option<Time>) {
         match &mut self.keeper {
             Some(known) => known.clone_from(keeper),
@@ -90,7 +90,7 @@ impl State {
 pub(crate) struct Deadline {
     alarm: Alarm,
     id: u64,
-    /// What was set last, and who is woken then.
+    /// What was set last, and the task that is woken then.
     set: Option<(Time, Waker)>,
 }
 

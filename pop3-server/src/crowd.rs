@@ -1,14 +1,15 @@
-//! Who holds a place: connections in all and by address, those that have not logged in, and which of these
-//! goes when others come.
+//! Which connections hold a place: in all, by address, and before login; and which of those before login
+//! goes when another comes.
 //!
-//! Owns the counts of what is taken right now. A [`Place`] gives itself back when it is dropped. Never closes
-//! a connection itself: a connection that is turned out hears of it, and its place counts as free from then on.
+//! Owns the counts of what is taken right now. A [`Place`] gives itself back when it is dropped. Never closes a
+//! connection itself: a connection that is turned out is notified, and its place counts as free from then on.
 //!
 //! A *stranger* is a connection that has not logged in. Strangers have fewer places than there are in all, so
-//! that they cannot keep those out who log in. Where there is no place left, the oldest stranger from where
-//! most strangers come makes room: of the most crowded IPv4 address or IPv6 /48, in it of the most crowded
-//! /56, in it of the most crowded /64. A newcomer does not push out his own neighbours before they have had
-//! [`FAIR`] to log in; he is turned away instead. Who has logged in is never turned out.
+//! they cannot keep out clients that log in. When no place is left, the oldest stranger of the most crowded
+//! origin makes room: that is the IPv4 address or the IPv6 /48 with the most strangers, in it the most
+//! crowded /56, in it the most crowded /64. A newcomer pushes out a stranger of its own network only after
+//! that one has had [`FAIR`] to log in; before, the newcomer is turned away. A connection that has logged in
+//! is never turned out.
 //!
 //! # Examples
 //!
@@ -41,7 +42,7 @@ use pop3_proto::time::Time;
 use crate::limit::{Limits, Origin, Site};
 use crate::notice::Notice;
 
-/// How long a stranger has his place for sure from others of his own network.
+/// How long a stranger's place is safe from newcomers of its own network.
 pub const FAIR: Duration = Duration::from_secs(3);
 
 /// How many times as many strangers as one address may come from a /56, and from a /48.
@@ -55,7 +56,7 @@ pub struct Crowd(Arc<Mutex<State>>);
 struct State {
     total: usize,
     origins: HashMap<Origin, usize>,
-    /// Those who came first come first.
+    /// Strangers, the oldest first.
     strangers: BTreeMap<u64, Stranger>,
     /// Strangers by IPv6 network.
     sites: HashMap<Site, usize>,
@@ -75,7 +76,7 @@ impl Crowd {
         let origin = Origin::from(address);
         let mut state = lock(&self.0);
         let mut turned_out = Vec::new();
-        // those who are turned out for a newcomer who then gets no place are still told
+        // strangers that were turned out are notified even if the newcomer gets no place after all
         let admitted = state.room_for(limits, origin, now, &mut turned_out);
         let place = admitted.then(|| {
             state.total += 1;
@@ -93,8 +94,8 @@ impl Crowd {
         place
     }
 
-    /// Turns the stranger out who would make room for the next newcomer, because something else than places
-    /// has run out. Returns whether there was one.
+    /// Turns out the stranger that would make room for the next newcomer, because something other than
+    /// places has run out. Returns whether there was one.
     pub fn make_room(&self) -> bool {
         let mut state = lock(&self.0);
         let notice = state.most_crowded().and_then(|id| state.turn_out(id));
@@ -156,7 +157,7 @@ impl State {
                 .strangers
                 .get(&id)
                 .is_none_or(|oldest| self.crowd(oldest.origin) <= self.crowd(origin));
-            // no other origin is more crowded: then one of its own goes, if it is time
+            // no other origin is more crowded: then a stranger of its own goes, if its time is over
             let id = if own {
                 let neighbour = |stranger: &Stranger| self::widest(stranger.origin) == widest;
                 self.oldest(neighbour, Some(now))
@@ -184,7 +185,7 @@ impl State {
         }
     }
 
-    /// The oldest of these strangers; with a time, only if he has had his fair chance.
+    /// The oldest of these strangers; with a time, only if it has had its fair chance.
     fn oldest(&self, of: impl Fn(&Stranger) -> bool, now: Option<Time>) -> Option<u64> {
         let (id, oldest) = self.strangers.iter().find(|(_, stranger)| of(stranger))?;
         now.is_none_or(|now| now.since(oldest.since) >= FAIR)
@@ -216,7 +217,7 @@ impl State {
         (id, notice)
     }
 
-    /// A stranger less, because he has logged in or has gone.
+    /// One stranger less, because it has logged in or has gone.
     fn leave(&mut self, id: u64) -> Option<Stranger> {
         let stranger = self.strangers.remove(&id)?;
         for site in stranger.origin.sites() {
@@ -246,7 +247,7 @@ fn widest(origin: Origin) -> Wide {
         .map_or(Wide::Origin(origin), Wide::Site)
 }
 
-/// Those of the group that has most of them; of the one whose first came first, if several have as many.
+/// The strangers of the largest group; if several are equally large, of the one with the oldest stranger.
 fn fullest<'a, K: Eq + Hash>(
     strangers: Vec<(&'a u64, &'a Stranger)>,
     group: impl Fn(&Stranger) -> K,
@@ -291,7 +292,7 @@ enum Standing {
 }
 
 impl Place {
-    /// Whether others have the place by now, and this connection has to end.
+    /// Whether the place was given to another connection, so that this one has to end.
     pub fn is_turned_out(&self) -> bool {
         match &self.standing {
             Standing::Stranger { notice, .. } => notice.is_raised(),
@@ -299,7 +300,7 @@ impl Place {
         }
     }
 
-    /// Ready, once, when others have the place by now.
+    /// Ready, once, when the place was given to another connection.
     pub fn poll_turned_out(&self, cx: &Context<'_>) -> Poll<()> {
         match &self.standing {
             Standing::Stranger { notice, .. } => notice.poll(cx),
@@ -308,7 +309,7 @@ impl Place {
     }
 
     /// The credentials were good: this connection is no stranger any more. One that was turned out a moment
-    /// ago has its place for all that; then there is one too many for a while.
+    /// ago keeps its place all the same; then there is one too many for a while.
     pub fn logged_in(&mut self) {
         if let Standing::Stranger { id, .. } = &self.standing {
             let mut state = lock(&self.crowd.0);
@@ -321,7 +322,7 @@ impl Place {
         }
     }
 
-    /// The credentials were good, and still the login failed: a stranger again.
+    /// The credentials were good, but the login failed: it is a stranger again.
     pub fn login_failed(&mut self, now: Time) {
         if matches!(self.standing, Standing::Guest) {
             let (id, notice) = lock(&self.crowd.0).enter(self.origin, now);

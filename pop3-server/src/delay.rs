@@ -1,13 +1,13 @@
 //! How long the next login has to wait: longer with every failure of the same subject.
 //!
-//! Owns the rules ([`Delay`]) and bounded tables of what failed lately. A subject is an address, a wider
-//! IPv6 network, or a name. Never refuses anything, never reads a clock, and knows nothing of who waits: that
-//! is [`throttle`](crate::throttle)'s.
+//! Owns the rules ([`Delay`]) and bounded tables of what failed lately. A subject is an address, a wider IPv6
+//! network, or a name. Never refuses anything, never reads a clock, and does not know which logins wait:
+//! [`throttle`](crate::throttle) does.
 //!
 //! Failures are of two kinds. A *wrong* one is a refused password; it is remembered for [`Delay::memory`],
-//! and each one doubles the wait. A *doubtful* one is a login that failed without such a word, as happens to
-//! everybody while an upstream is out of order: it counts for [`Delay::doubt`] only, and at most
-//! [`DOUBTS`] of them count, so that no user is punished when an outage ends.
+//! and each one doubles the wait. A *doubtful* one is a login that failed without a refusal, as all logins
+//! do while an upstream is out of order: it counts for [`Delay::doubt`] only, and at most [`DOUBTS`] of them
+//! count, so that no user is punished when an outage ends.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -18,8 +18,8 @@ use pop3_proto::time::Time;
 /// How many doubtful failures count at most: 2 s, 4 s, 8 s with the usual rules.
 pub const DOUBTS: u32 = 3;
 
-/// How many logins of a subject may be left while they are looked at before that counts as wrong: a line may
-/// break, and its user comes again at once.
+/// How many logins of a subject may be abandoned while they are looked at before that counts as wrong: a
+/// line may break, and its user tries again at once.
 pub const BROKEN_OFF: u32 = 3;
 
 /// How the wait grows.
@@ -33,8 +33,8 @@ pub struct Delay {
     pub memory: Duration,
     /// How long a failure is remembered that may be the upstream's fault.
     pub doubt: Duration,
-    /// How many addresses are remembered, and as many names; one at least. Those that failed longest ago
-    /// make room.
+    /// How many addresses are remembered, and how many names; at least one of each. The ones that failed
+    /// longest ago make room.
     pub addresses: usize,
 }
 
@@ -77,7 +77,7 @@ pub enum Fault {
 /// When the failures of a subject matter, and how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scope {
-    /// From how many sources they have to come.
+    /// How many sources they have to come from.
     pub(crate) sources: usize,
     /// How many count at most.
     pub(crate) most: u32,
@@ -96,7 +96,7 @@ pub(crate) struct Failed {
     sources: Vec<(u64, Time)>,
     /// When the next login may be looked at.
     next: Time,
-    /// Who has the turn, and until when it is kept for him.
+    /// Which login has the turn, and until when it is kept for it.
     turn: Option<(u64, Time)>,
 }
 
@@ -107,7 +107,7 @@ impl Failed {
             return 0;
         }
         let (wrong, doubtful) = (self.wrong_now(rules, now), self.doubtful_now(rules, now));
-        // the failures that made the sources many are not held against the subject
+        // the failures that it took to reach that many sources are not held against the subject
         let passed = u32::try_from(scope.sources)
             .unwrap_or(u32::MAX)
             .saturating_sub(1);
@@ -184,8 +184,8 @@ impl Failed {
                 self.doubtful_at = now;
             }
         }
-        // What was not looked at puts nothing off: else one client that comes and goes would keep all others
-        // at its address from their turn.
+        // A login that was not looked at delays nothing: otherwise a client that connects and leaves again
+        // and again would keep all others at its address from their turn.
         if fault != Fault::Unseen {
             let wait = rules.after(self.weight(rules, scope, now));
             self.next = self.next.max(now + wait);
@@ -237,8 +237,8 @@ impl<K: Eq + Hash> Failures<K> {
     }
 
     /// Forgets what is too old; if nothing is, the oldest tenth, so that a flood of new subjects does not
-    /// walk through the whole table each time. Age alone decides: were those with few failures to go first,
-    /// two new addresses that take turns would push each other out and never have a past.
+    /// walk through the whole table each time. Only age decides. If subjects with few failures went first,
+    /// two new addresses in turn could push each other out, and neither would ever have a history.
     fn make_room(&mut self, rules: &Delay, now: Time) {
         let most = rules.addresses.max(1);
         if self.0.len() < most {

@@ -79,7 +79,7 @@ impl Dialler {
     fn remember(&self, endpoint: &Endpoint, address: SocketAddr) {
         let mut remembered = self.remembered();
         if remembered.len() >= REMEMBERED {
-            // a configuration with more upstreams loses a quarter of a second now and then
+            // with more upstreams than this, a connection takes a quarter of a second longer now and then
             remembered.clear();
         }
         remembered.insert(endpoint.clone(), address);

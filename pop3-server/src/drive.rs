@@ -28,7 +28,7 @@ use crate::shutdown::{Member, Phase};
 /// Rounds of one poll before other tasks get their turn.
 const ROUNDS: usize = 32;
 
-/// What is read from a client at once; clients say little.
+/// How much is read from a client at once; clients send little.
 const CLIENT_READ: usize = 2 * 1024;
 
 /// What is read from an upstream at once, where it is not read into the backend's own memory: one TLS
@@ -53,13 +53,13 @@ pub struct Drive<S: Service, R: Runtime> {
     dialler: Dialler,
     connection: Connection<S>,
     client: Option<R::Stream>,
-    /// What the client said before its socket was this loop's.
+    /// What the client sent before this loop got its socket.
     early: Option<Box<[u8]>>,
     upstream: Option<R::Stream>,
     dialling: Option<Dialling<R::Stream>>,
     job: Option<Boxed<io::Result<Done<S>>>>,
     deadline: Deadline,
-    /// No deadline is served before: one that stays where it is must not keep a processor busy.
+    /// No deadline is handled before this: one that does not move must not keep a processor busy.
     patience: Time,
     member: Member,
 }
@@ -282,7 +282,7 @@ impl<S: Service, R: Runtime> Drive<S, R> {
         due
     }
 
-    /// Nothing moves before something comes, or time: deadlines on the way to here are gone already.
+    /// Nothing moves until something comes or time passes; deadlines that were set on the way here are gone already.
     fn wait(&mut self, cx: &Context<'_>, now: Time) {
         if let Some(at) = self.due() {
             self.deadline.wake_at(at, now, cx);

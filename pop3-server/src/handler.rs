@@ -1,7 +1,7 @@
 //! What a listener speaks: POP3, or something else beside it.
 //!
-//! Accepting, limits and the end of the server are the same for all. A [`Handler`] gets a connection that has its
-//! place, and runs it. [`Reloadable`](crate::settings::Reloadable) settings are the one that speaks POP3.
+//! Accepting, limits and the end of the server are the same for all listeners. A [`Handler`] gets a connection
+//! that has its place, and runs it. The handler that speaks POP3 is [`Reloadable`](crate::settings::Reloadable).
 
 use std::fmt;
 use std::future::Future;
@@ -33,7 +33,7 @@ pub trait Handler<R: Runtime>: Send + Sync + 'static {
 pub struct Door {
     /// How many connections there may be.
     pub limits: Limits,
-    /// What one hears who comes when it is full; nothing, if it is empty.
+    /// What a client is sent when the server is full; nothing if this is empty.
     pub full: &'static [u8],
     /// What reads the first octets, if anything.
     pub preamble: Option<Arc<dyn Preamble>>,
@@ -48,7 +48,7 @@ impl fmt::Debug for Door {
 }
 
 impl Door {
-    /// No words for those who are turned away.
+    /// A client that is turned away is sent nothing, and there is no preamble.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -57,7 +57,7 @@ impl Door {
         }
     }
 
-    /// What one hears who comes when it is full.
+    /// What a client is sent when the server is full.
     #[must_use]
     pub fn full(mut self, full: &'static [u8]) -> Self {
         self.full = full;
@@ -91,7 +91,7 @@ impl<R: Runtime> Arrival<R> {
         &self.peer
     }
 
-    /// What came after the preamble already; the stream does not give it again.
+    /// What came after the preamble and is already read; the stream does not give it again.
     pub fn early(&mut self) -> Box<[u8]> {
         std::mem::take(&mut self.early)
     }
@@ -101,8 +101,8 @@ impl<R: Runtime> Arrival<R> {
         &self.runtime
     }
 
-    /// Runs what `speak` makes of the connection. It is dropped when others have its place, and when the server
-    /// goes down and the grace is over.
+    /// Runs what `speak` makes of the connection. It is dropped when its place is given to another, and when
+    /// the server shuts down and the grace is over.
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(
         self,
         speak: impl FnOnce(R::Stream) -> F,

@@ -1,4 +1,4 @@
-//! The exclusive use of a maildrop: granted by the table of this process, or by an engine that many share.
+//! The exclusive use of a maildrop: granted by the table of this process, or by a service that several processes share.
 //!
 //! A [`Holder`] is asked once the credentials are good. It answers at once or later, and may say that a hold is lost
 //! while the session runs. Whatever it does, no client hears that it is logged in before the maildrop is held, and
@@ -27,7 +27,7 @@ pub trait Holder: Send + Sync + 'static {
 pub struct Claim<'a> {
     /// The name of the maildrop, the same for all names that lead to it.
     pub maildrop: &'a str,
-    /// Alone, or beside others who only read.
+    /// Alone, or together with sessions that only read.
     pub mode: Mode,
     /// The number of the session that wants it.
     pub session: u64,
@@ -44,17 +44,17 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// What comes of it at once.
+/// The immediate answer to a claim.
 pub enum Taken {
     /// It is held.
     Held(Box<dyn Hold>),
-    /// Another holds it in a way that does not go with the claim.
+    /// Another session holds it, and the two cannot go together.
     Busy,
     /// The answer comes by [`Hold::poll_outcome`].
     Waiting(Box<dyn Hold>),
 }
 
-/// What has become of a hold.
+/// What became of a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is held, and no other held it since it was lost.
@@ -65,27 +65,27 @@ pub enum Outcome {
     Lost,
 }
 
-/// A hold that is there or asked for. Dropping it lets go, without waiting for anything.
+/// A hold that is granted or asked for. Dropping it lets go, without waiting for anything.
 pub trait Hold: Send + 'static {
     /// Whether it may be lost: only such a hold is polled once it is held.
     fn can_be_lost(&self) -> bool {
         false
     }
 
-    /// Ready when something has become of it that was not reported yet.
+    /// Ready when it has changed since the last report.
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
         let _ = cx;
         Poll::Pending
     }
 
-    /// Lets others in who only read, because this session turned out to be a reader.
+    /// Lets other readers in, because this session turned out to be a reader.
     fn share(&mut self);
 
     /// It was lost, and is wanted again if no other held it meanwhile. The answer comes by
     /// [`poll_outcome`](Self::poll_outcome).
     fn take_again(&mut self) {}
 
-    /// Lets go. What is returned ends when others can take it; nothing, if they can at once.
+    /// Lets go. The returned future ends when others can take it; `None` if they can at once.
     fn release(self: Box<Self>) -> Option<Boxed<()>> {
         None
     }

@@ -12,16 +12,16 @@
 //! | [`preamble`] | what the first octets of a connection say of its client |
 //! | [`runtime`] | the traits that a driver crate implements |
 //! | [`name`] | users' names: domains, and the rules that change them |
-//! | [`service`], [`route`] | who serves a login: the seam to the program that configures the server |
+//! | [`service`], [`route`] | what serves a login: the seam to the program that configures the server |
 //! | [`store`] | one store for every login, and what it takes to write one |
 //! | [`settings`] | what a new connection starts with |
-//! | [`hold`] | the use of a maildrop, and who grants it |
-//! | [`lock`], [`limit`], [`crowd`] | maildrop locks of this process, counts of connections, who goes when it is full |
+//! | [`hold`] | the exclusive use of a maildrop, and what grants it |
+//! | [`lock`], [`limit`], [`crowd`] | maildrop locks of this process, counts of connections, which one goes when it is full |
 //! | [`delay`], [`throttle`] | failed logins, which login is looked at when |
 //! | [`tls`] | certificates that are shown and certificates that are believed |
-//! | [`observer`], [`log`] | who watches sessions; what the operator's log says |
+//! | [`observer`], [`log`] | watching sessions; what the operator's log says |
 //! | [`listen`] | sockets that accept |
-//! | [`shutdown`] | telling every connection that the server goes down |
+//! | [`shutdown`] | telling every connection that the server shuts down |
 //! | [`transcript`] | both dialogues of a session side by side |
 
 pub use pop3_proto as proto;

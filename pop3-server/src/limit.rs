@@ -1,8 +1,8 @@
-//! How many connections may stand at once, and what counts as one peer.
+//! How many connections may be open at once, and what counts as one peer.
 //!
 //! Owns the numbers, the networks that addresses are counted by, and counts by key; a [`Slot`] gives its place
-//! back when it is dropped. Never waits and never closes anything itself. Who holds a place before login is
-//! [`crowd`](crate::crowd)'s.
+//! back when it is dropped. Never waits and never closes anything itself. Places before login are the business
+//! of [`crowd`](crate::crowd).
 //!
 //! # Examples
 //!

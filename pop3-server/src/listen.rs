@@ -3,9 +3,9 @@
 //! Both address families can have the same port side by side. Never falls back to another address than
 //! the one that was asked for.
 //!
-//! What is set here the accepted sockets inherit: a peer that vanished without a word (a laptop that went to
-//! another network, a router that forgot) is noticed within [`VANISHED`], so that the maildrop it holds is
-//! free long before autologout.
+//! Accepted sockets inherit what is set here. A peer that vanished without a word (a laptop that went to
+//! another network, a router that lost its table) is noticed within [`VANISHED`], so the maildrop that it
+//! holds is free long before autologout.
 //!
 //! # Examples
 //!
@@ -34,8 +34,8 @@ const PROBES: u32 = 3;
 const PROBE: Duration = Duration::from_secs(20);
 
 /// After this time an idle connection whose peer no longer answers is broken off by the operating system:
-/// two minutes, by TCP keep-alive (RFC 9293 section 3.8.4). A peer that is there and says nothing is not
-/// touched.
+/// two minutes, by TCP keep-alive (RFC 9293 section 3.8.4). A peer that is there and silent is left
+/// alone.
 pub const VANISHED: Duration = SILENT.saturating_add(PROBE.saturating_mul(PROBES));
 
 /// An address that cannot be listened on.

@@ -2,7 +2,7 @@
 //!
 //! Owns the table of maildrops that are held right now; an entry exists only while somebody holds it.
 //! A [`Guard`] frees its lock when it is dropped, so that no way out of a session can forget it.
-//! Never waits: a lock is had at once or not at all. Never outlives the process.
+//! Never waits: a lock is granted at once or not at all. Never outlives the process.
 //!
 //! # Examples
 //!
@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub enum Mode {
     /// Alone.
     Exclusive,
-    /// Beside others who only read.
+    /// Together with others that only read.
     Shared,
 }
 
@@ -48,7 +48,7 @@ impl Locks {
         Self::default()
     }
 
-    /// Takes the lock of a maildrop; `None` if another holds it in a way that does not go with `mode`.
+    /// Takes the lock of a maildrop; `None` if another holds it and one of the two wants it alone.
     pub fn take(&self, maildrop: &str, mode: Mode) -> Option<Guard> {
         let maildrop: Arc<str> = Arc::from(maildrop);
         match lock(&self.0).entry(Arc::clone(&maildrop)) {

@@ -1,8 +1,8 @@
 //! What the operator's log says about sessions.
 //!
-//! One line at the end of each, whatever ended it, and a line for everything on the way that a person
-//! may have to look at. Never a secret: only names, classes and the upstream's own words, which
-//! backends keep free of them.
+//! One line at the end of each session, whatever ended it, and a line for everything before that an
+//! operator may have to look at. Never a secret: only names, classes and the upstream's own words,
+//! which backends keep free of them.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
@@ -20,8 +20,8 @@ pub struct Log {
     turned_away: Mutex<TurnedAway>,
 }
 
-/// Connections turned away since the log said so last, and when that was: a flood of them must not
-/// become a flood of lines.
+/// Connections turned away since the last line about them, and when that was: a flood of them must
+/// not become a flood of lines.
 #[derive(Debug, Default)]
 struct TurnedAway {
     count: u64,
@@ -115,7 +115,7 @@ impl About<'_> {
             user = self.user(),
             method = self.summary.method.as_deref(),
             seconds = until.since(self.now).as_secs_f64(),
-            "login waits: others from this address, or for this name, failed lately"
+            "login delayed: recent logins from this address, or for this name, failed"
         );
     }
 
@@ -213,7 +213,7 @@ impl About<'_> {
     }
 }
 
-/// A text as somebody else gave it, fit for a terminal.
+/// A text from somebody else, made safe for a terminal.
 fn clean(text: &str) -> String {
     text.chars()
         .take(700)

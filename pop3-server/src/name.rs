@@ -81,7 +81,7 @@ impl DomainRule {
         }
     }
 
-    /// The domain that a name with this one goes on with.
+    /// The domain that this one becomes.
     pub fn apply<'d>(&'d self, domain: Option<&'d str>) -> Option<&'d str> {
         match self {
             Self::Keep => domain,
@@ -133,7 +133,7 @@ impl Rewrite {
 }
 
 /// Whether this can be a mail domain: labels of letters, digits, hyphens and underscores with single dots
-/// between them, of at most 255 octets. Letters beyond ASCII may stand in it. A pattern is none.
+/// between them, of at most 255 octets. Letters beyond ASCII may stand in it. A pattern is not a domain.
 pub fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         let word = |c: char| c.is_alphanumeric() || c == '-' || c == '_';

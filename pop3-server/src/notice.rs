@@ -1,7 +1,7 @@
 //! Telling the task of another connection that something concerns it.
 //!
-//! Owns a flag and who is woken when it goes up. Never says what it is about: the one who raises it and the
-//! one who looks agree on that.
+//! Owns a flag and the task that is woken when it goes up. Never says what it is about: the two sides agree
+//! on that.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Who watches sessions: the seam for logs and counters.
+//! Watching sessions: the seam for logs and counters.
 //!
 //! An [`Observer`] hears what happens, at the moment when it happens and in the task of the session it happens
 //! in. It decides nothing and changes nothing. What the operator's log says is one observer,
@@ -52,8 +52,7 @@ pub trait Observer: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct About<'a> {
-    /// Its number, which no other session of this server has. The span around the jobs of a store has it too, as
-    /// `session`.
+    /// Its number, unique in this server. The span around the jobs of a store has it too, as `session`.
     pub session: u64,
     /// The name of its listener.
     pub listener: &'a str,
@@ -61,7 +60,7 @@ pub struct About<'a> {
     pub peer: SocketAddr,
     /// The name of the upstream that serves the login, once there is one.
     pub upstream: Option<&'a str>,
-    /// What it did so far.
+    /// What it has done so far.
     pub summary: &'a Summary,
     /// When it began.
     pub began: Time,
@@ -75,12 +74,12 @@ pub struct About<'a> {
 pub enum Event<'a> {
     /// The session has its place and begins.
     Admitted,
-    /// A secret came in the clear.
+    /// A secret was sent in the clear.
     InTheClear {
-        /// Whose.
+        /// The user that it belongs to.
         user: Option<&'a str>,
     },
-    /// A login is not looked at yet, because others from this address or for this name failed lately.
+    /// A login is not looked at yet, because recent ones from this address or for this name failed.
     Waits {
         /// When it is its turn, as far as is known.
         until: Time,

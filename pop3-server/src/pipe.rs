@@ -44,7 +44,7 @@ impl Pipe {
 
     pub(crate) fn client(tls: &UpstreamTls, server_name: &str) -> Result<Self, TlsEnd> {
         let name = ServerName::try_from(server_name).map_err(|_| TlsEnd::Failed {
-            detail: format!("'{server_name}' is no name that a certificate could prove"),
+            detail: format!("'{server_name}' is not a name that a certificate could prove"),
             certificate: true,
             error: None,
         })?;
@@ -72,17 +72,17 @@ pub(crate) enum TlsEvent {
 /// How a TLS connection ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TlsEnd {
-    /// The peer said so.
+    /// The peer ended it.
     Closed,
-    /// The stream below ended without the peer's saying so.
+    /// The stream below ended without a close_notify.
     Cut,
     /// Something was wrong.
     Failed {
         /// What.
         detail: String,
-        /// Whether it was the certificate, which needs a person.
+        /// Whether it was the certificate, which somebody has to look at.
         certificate: bool,
-        /// What the TLS library said, where it was that.
+        /// The TLS library's error, if it was one.
         error: Option<Box<Error>>,
     },
 }
@@ -229,7 +229,7 @@ impl Tls {
         taken
     }
 
-    /// Says good-bye (T013). No plaintext can be written after it.
+    /// Sends close_notify (T013). No plaintext can be written after it.
     pub(crate) fn close(&mut self) {
         if !mem::replace(&mut self.closed, true) {
             self.connection.send_close_notify();

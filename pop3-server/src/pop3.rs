@@ -14,7 +14,7 @@ impl<S: Service, R: Runtime> Handler<R> for Reloadable<S> {
         let settings = self.current();
         let door = Door::new(settings.limits).preamble(settings.preamble.clone());
         if settings.policy.tls == TlsOffer::Implicit {
-            // There is no way to say it.
+            // A client that waits for TLS cannot read a reply.
             door
         } else {
             door.full(b"-ERR [SYS/TEMP] too many connections\r\n")

@@ -1,8 +1,8 @@
 //! What comes before a session: the first octets of a connection may say who its client is.
 //!
 //! A [`Preamble`] reads them and may change the [`Peer`], as the PROXY protocol does. It is bounded in octets and in
-//! time, and so is how many connections are at it. Only then the connection is counted, as the peer that it is by now,
-//! and gets its place. A listener without a preamble pays nothing.
+//! time, and so is the number of connections that are at it. After it the connection is counted under the peer that it
+//! named, and gets its place. A listener without a preamble pays nothing.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -36,11 +36,11 @@ pub enum Verdict {
     More,
     /// This many octets were the preamble; the session begins after them.
     Done(usize),
-    /// This is not what the listener takes: the connection is closed without a word.
+    /// This is not valid here: the connection is closed without a word.
     Refused,
 }
 
-/// Reads a preamble from the stream. Yields the peer and what came after it; nothing, if the connection is to be
+/// Reads a preamble from the stream. Yields the peer and what came after it; `None` if the connection is to be
 /// closed.
 pub(crate) async fn read<R: Runtime>(
     preamble: &dyn Preamble,

@@ -1,7 +1,7 @@
 //! Which entry belongs to which user: by name, by domain, or the one for all.
 //!
-//! Owns a table that somebody configured. Never builds a name out of what a client sent: client text is
-//! only ever compared (V14).
+//! Owns a table that was configured. Never builds a name out of what a client sent: that is only ever
+//! compared (V14).
 //!
 //! # Examples
 //!

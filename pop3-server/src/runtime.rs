@@ -1,8 +1,8 @@
 //! What the loop needs of an async runtime: sockets, a clock with a timer, a place for blocking work,
 //! and tasks.
 //!
-//! A driver crate implements these traits and nothing else; everything that decides lies on this side.
-//! Every `poll_*` that returns [`Poll::Pending`] has arranged for the task to be woken.
+//! A driver crate implements these traits and nothing else; all decisions are made on this side. Every
+//! `poll_*` that returns [`Poll::Pending`] has arranged for the task to be woken.
 
 use std::future::Future;
 use std::io;
@@ -97,15 +97,15 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
     /// Accepts on a socket that listens already.
     fn listen(&self, socket: TcpListener) -> io::Result<Self::Listener>;
 
-    /// Asks the name service for the addresses of a host, as long as it takes, in the order in which the
-    /// system prefers them.
+    /// Asks the name service for the addresses of a host, in the order that the system prefers. May take
+    /// any time.
     fn resolve(&self, host: &str, port: u16) -> Boxed<io::Result<Vec<SocketAddr>>> {
         let host = host.to_owned();
         let found = self.block(move || (host.as_str(), port).to_socket_addrs().map(Vec::from_iter));
         Box::pin(async { found.await.and_then(|found| found) })
     }
 
-    /// Opens a TCP connection, as long as it takes. Dropping the future closes what there is of it.
+    /// Opens a TCP connection. May take any time. Dropping the future closes what is open of it.
     fn connect(&self, address: SocketAddr) -> Boxed<io::Result<Self::Stream>>;
 
     /// Runs something that blocks where it does not hold up others. An error says that it panicked.

@@ -49,13 +49,13 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Who watches the sessions, in the place of the [`Log`] alone.
+    /// Sets the observer of the sessions, in the place of the [`Log`].
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.observer = Arc::new(observer);
         self
     }
 
-    /// Who grants the use of maildrops, in the place of the table of this process.
+    /// Sets what grants the use of maildrops, in the place of the table of this process.
     pub fn holder(mut self, holder: impl Holder) -> Self {
         self.holder = Some(Arc::new(holder));
         self
@@ -133,7 +133,7 @@ impl Server {
         &self.0.dialler
     }
 
-    /// The logins that failed, and who waits.
+    /// The logins that failed, and those that wait.
     pub fn throttle(&self) -> &Throttle {
         &self.0.throttle
     }

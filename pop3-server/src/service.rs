@@ -1,4 +1,4 @@
-//! Who serves a login: the seam between the composition and the program that configures it.
+//! What serves a login: the seam between this crate and the program that configures it.
 //!
 //! A [`Service`] answers one question at each login: which backend, which maildrop, on which upstream.
 //! It never sees a byte of the dialogue and never does I/O.
@@ -19,8 +19,8 @@ pub trait Service: Send + Sync + 'static {
     /// Which maildrop the login is about, and what serves it. Called at every login; must not block.
     fn route(&self, login: &Login, peer: &Peer) -> Result<Routed<Self::Backend>, Denied>;
 
-    /// The rules of a session that begins now, made of those of its listener: for services that know which ways
-    /// to log in can work. Must not block.
+    /// The rules of a session that begins now, made from those of its listener: for services that know which
+    /// ways to log in can work. Must not block.
     fn policy(&self, listener: &Arc<Policy>) -> Arc<Policy> {
         Arc::clone(listener)
     }
@@ -58,11 +58,11 @@ pub struct Routed<B> {
     pub maildrop: String,
     /// What the log calls the upstream.
     pub upstream: String,
-    /// How the upstream's certificate is verified. Without it a backend's wish for TLS fails.
+    /// How the upstream's certificate is verified. Without it a backend cannot begin TLS.
     pub tls: Option<Arc<UpstreamTls>>,
 }
 
-/// Why a login is served by nothing.
+/// Why a login is not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
     /// It is refused, as a backend would refuse it.

@@ -1,7 +1,7 @@
 //! What a new connection of one listener starts with.
 //!
-//! Owns nothing that changes: a reload puts new settings in the place of the old ones, and sessions
-//! that stand keep what they started with.
+//! Owns nothing that changes: a reload puts new settings in the place of the old ones, and running
+//! sessions keep what they started with.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ pub struct Settings<S> {
     pub policy: Arc<Policy>,
     /// The certificates it shows; needed unless the policy's TLS offer is `None`.
     pub tls: Option<ServerTls>,
-    /// How many connections may stand at once. The total and the connections of an address are counted
-    /// over all listeners of a server.
+    /// How many connections may be open at once. The total and the connections of an address are
+    /// counted over all listeners of a server.
     pub limits: Limits,
     /// How long failed logins are kept waiting.
     pub delay: Delay,
@@ -66,7 +66,7 @@ impl<S: Service> Settings<S> {
         self
     }
 
-    /// Sets the rules of its sessions. How TLS stands is theirs, too: so [`tls`](Self::tls) comes after it.
+    /// Sets the rules of its sessions. They also say how TLS is offered, so call [`tls`](Self::tls) after this.
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = Arc::new(policy);
@@ -88,7 +88,7 @@ impl<S: Service> Settings<S> {
         self
     }
 
-    /// Sets how many connections may stand at once.
+    /// Sets how many connections may be open at once.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -150,9 +150,9 @@ pub struct Timers {
     pub handshake: Duration,
     /// How long the client may take none of what is left when a session ends.
     pub flush: Duration,
-    /// Waiting for the client to close its side, so that it sees our last words and no reset.
+    /// Waiting for the client to close its side, so that it gets our last words before a reset.
     pub linger: Duration,
-    /// Taking leave of the upstream after a session.
+    /// Logging out of the upstream after a session.
     pub leave: Duration,
 }
 

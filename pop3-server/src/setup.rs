@@ -17,7 +17,7 @@ use crate::serving::Serving;
 use crate::settings::{Reloadable, Settings};
 use crate::store::{AsyncStore, AsyncStored};
 
-/// Sockets and who speaks on them, and how the server ends. A driver crate runs it.
+/// Sockets with their handlers, and how the server ends. A driver crate runs it.
 #[must_use]
 pub struct Setup<R: Runtime> {
     server: Server,
@@ -69,8 +69,8 @@ impl<R: Runtime> Setup<R> {
 
     /// Speaks POP3 over one store on a socket of this machine, where passwords may come in the clear.
     ///
-    /// Fails if others than this machine reach the socket: that needs TLS, or [`Policy::clear_login`] said with
-    /// intent, both by [`pop3`](Self::pop3).
+    /// Fails if other machines can reach the socket: that needs TLS, or an explicit [`Policy::clear_login`],
+    /// both with [`pop3`](Self::pop3).
     pub fn store<S: AsyncStore>(self, socket: TcpListener, store: S) -> io::Result<Self> {
         if !socket.local_addr()?.ip().is_loopback() {
             let text = "a store without TLS is served to this machine alone: 127.0.0.1 or ::1";
@@ -90,21 +90,21 @@ impl<R: Runtime> Setup<R> {
         self
     }
 
-    /// What to do when the process is asked to read its configuration again (SIGHUP). May block; one call
-    /// comes after the other.
+    /// Sets what to do when the process is asked to read its configuration again (SIGHUP). May block;
+    /// calls never overlap.
     pub fn on_reload(mut self, reload: impl Fn() + Send + Sync + 'static) -> Self {
         self.reload = Arc::new(reload);
         self
     }
 
-    /// How long connections may take to finish when the server goes down: 30 seconds, unless it is said here.
+    /// Sets how long connections may take to finish when the server shuts down; 30 seconds by default.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// How many threads run connections, where the server has threads of its own: one for each processor,
-    /// unless it is said here.
+    /// Sets how many threads run connections, where the server has threads of its own; one for each
+    /// processor by default.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
         self

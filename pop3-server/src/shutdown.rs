@@ -1,6 +1,6 @@
-//! Telling every connection that the server goes down, and knowing when all are gone.
+//! Telling every connection that the server shuts down, and knowing when all are gone.
 //!
-//! Owns who hears of it: every live member. Never waits for anybody itself.
+//! Owns the list of those to tell: every live member. Never waits itself.
 //!
 //! # Examples
 //!
@@ -37,8 +37,8 @@ pub struct Shutdown(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Changed under the lock only, so that who registers under the lock misses no change; read
-    /// without it, because every connection asks at every turn.
+    /// Changed under the lock only, so that a task that registers under the lock misses no
+    /// change. Read without it, because every connection asks at every turn.
     phase: AtomicU8,
     state: Mutex<State>,
 }
@@ -56,7 +56,7 @@ impl Shutdown {
         Self::default()
     }
 
-    /// Asks everybody to finish and go; asked again, to go now.
+    /// Asks every member to finish and go; asked again, to go now.
     pub fn advance(&self) {
         let next = match self.phase() {
             Phase::Running => Phase::Finishing,
@@ -111,8 +111,8 @@ impl Shutdown {
         self.state().members.len()
     }
 
-    /// Wakes the task at the next change: another phase or, once it is no longer running, a member less.
-    /// One task at a time.
+    /// Wakes the task at the next change: another phase or, once it is no longer running, when a member
+    /// is gone. One task at a time.
     pub(crate) fn watch(&self, cx: &Context<'_>) {
         let before = self.state().waiting.replace(cx.waker().clone());
         // Not under the lock: a waker may own a task that owns a member.
@@ -125,7 +125,7 @@ impl Shutdown {
     }
 }
 
-/// One that hears of the shutdown and is waited for.
+/// A member: it hears of the shutdown, and is waited for.
 #[derive(Debug)]
 pub(crate) struct Member {
     shutdown: Shutdown,
@@ -161,8 +161,8 @@ impl Drop for Member {
     fn drop(&mut self) {
         let mut state = self.shutdown.state();
         let waker = state.members.remove(&self.id);
-        // While the server runs nothing waits for members to go: at every end of a connection that would
-        // wake who accepts them.
+        // While the server runs nothing waits for members to go; waking the acceptor at the end of every
+        // connection would be in vain.
         let waiting = match self.shutdown.phase() {
             Phase::Running => None,
             Phase::Finishing | Phase::Ending => state.waiting.take(),

@@ -1,8 +1,8 @@
 //! One store that serves every login: all that a server with a [`Store`] or an [`AsyncStore`] of its own needs,
 //! and what such a store is made of.
 //!
-//! Each user's maildrop is locked under the name that the client gave. Never looks at a password; that
-//! is the store's.
+//! Each user's maildrop is locked under the name that the client gave. Never looks at a password; the
+//! store checks it.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub use pop3_proto::secret::Secret;
 
 use crate::service::{Denied, Peer, Routed, Service};
 
-/// A store whose code may block as the service of a listener.
+/// A store of blocking code as the service of a listener.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -55,7 +55,7 @@ impl<S: Store> Service for Stored<S> {
     }
 }
 
-/// A store whose code waits as the service of a listener.
+/// A store of async code as the service of a listener.
 #[derive(Debug)]
 pub struct AsyncStored<S> {
     store: Arc<S>,

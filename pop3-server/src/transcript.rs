@@ -1,6 +1,6 @@
 //! Both dialogues of a session side by side, for those who want to watch.
 //!
-//! The lines come from the machines, which know what is a secret and write what it is instead of it.
+//! The lines come from the machines, which know what is a secret and write its kind in its place.
 //! Nothing is recorded unless a listener's settings name a sink.
 
 use pop3_proto::time::Time;

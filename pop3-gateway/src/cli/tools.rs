@@ -136,7 +136,7 @@ message is made of it.")]
         /// The account, unless all share one maildrop
         #[arg(long, value_name = "NAME")]
         user: Option<String>,
-        /// Its unique-id, as "message list" and UIDL tell it
+        /// Its unique-id, as "message list" and UIDL show it
         unique_id: String,
     },
 }

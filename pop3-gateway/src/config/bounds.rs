@@ -17,12 +17,12 @@ use crate::setting::{Row, rows};
 /// RFC 1939 section 3: an autologout timer must be of at least 10 minutes.
 const AUTOLOGOUT_FLOOR: Duration = Duration::from_secs(10 * 60);
 
-/// What holds for all listeners together, or for the sessions of each.
+/// Limits and times, for all listeners together or for each session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// How many connections may stand at once.
+    /// How many connections may be open at once.
     pub limits: Limits,
-    /// How many may stand before login, where the operator said so.
+    /// How many of them may be open before login, if the operator set it.
     strangers: Option<usize>,
     /// How long the logins of an address or a name wait after a failed one.
     pub delay: Delay,
@@ -56,15 +56,15 @@ impl Default for Bounds {
 pub(crate) const LIMITS: &[Row<Bounds>] = rows! { Bounds:
     /// Connections at once: in all, from one IPv4 address or IPv6 /64, into one mailbox.
     told "connections" "1000" => (limits.total),
-    /// Of these, the most that have not logged in. When they are all taken, the oldest one from the most crowded
+    /// Of these, how many may be not logged in yet. When all of them are taken, the oldest one from the most crowded
     /// address (IPv6: network) makes room for a newcomer. Half of all, fifty at least, if it is left out.
     told "connections_before_login" "500" => (with set_strangers, show_strangers),
     told "connections_per_address" "50" => (limits.per_address),
     told "connections_per_user" "10" => (limits.per_user),
-    /// How long an address (IPv6 /64) waits after a failed login until the password of its next one is looked at,
-    /// right or wrong, one at a time. It doubles with every further failure, up to the second value, and so it does for
-    /// a name that is guessed from several addresses. A device that was right lately does not wait for others at
-    /// its address. "0s" for both: no login waits.
+    /// How long an address (IPv6 /64) waits after a failed login before the password of its next one is looked at,
+    /// right or wrong; its logins are then taken one at a time. The wait doubles with every further failure, up to
+    /// the second value. The same goes for a name that is guessed from several addresses. A device that logged in
+    /// lately does not wait for others at its address. "0s" for both: no login waits.
     "failed_login_delay" r#""2s""# => (delay.first),
     "failed_login_delay_max" r#""30s""# => (delay.most),
     /// After this many logins without success, for any reason, or bad commands in a row, the connection is cut.
@@ -77,7 +77,7 @@ pub(crate) const LIMITS: &[Row<Bounds>] = rows! { Bounds:
 
 /// `[timers]`
 pub(crate) const TIMERS: &[Row<Bounds>] = rows! { Bounds:
-    /// From the greeting until the credentials are found good, in all; a login that takes longer is answered
+    /// All the time from the greeting until the credentials are found good. A login that takes longer is answered
     /// "-ERR [SYS/TEMP]".
     told "login_grace" r#""3m""# => (policy.login_grace),
     /// Idle clients are cut off after this time, and nothing is deleted. At least "10m".
@@ -111,7 +111,7 @@ impl Bounds {
         self.check_timers().map_err(|problem| table.fault(problem))
     }
 
-    /// The most connections in all; before login the number that was given, or half of that.
+    /// Sets the most connections in all. Before login it is the number that was configured, or half of that.
     pub fn allow(&mut self, connections: usize) {
         let usual = (connections / 2).max(50);
         self.limits.total = connections;

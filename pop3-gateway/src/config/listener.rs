@@ -58,7 +58,7 @@ pub(crate) const ROWS: &[Row<Listener>] = rows! { Listener:
     told "sasl" r#"["PLAIN", "LOGIN"]"# => (policy.mechanisms),
     /// What CAPA says about the implementation; "" says nothing.
     "implementation" r#""pop3-gateway""# => (with set_implementation, show_implementation),
-    /// Whether UTF8 and LANG (RFC 6856) are offered. Some clients do not get on with it: the Evolution of Debian 12
+    /// Whether UTF8 and LANG (RFC 6856) are offered. Some clients cannot cope with it: the Evolution of Debian 12
     /// hangs at login, and clients with a strict list of capabilities give up.
     "utf8" "false" => (policy.utf8),
     /// Who gets read-only access: "never", "on-request" (with XPRO), "always".

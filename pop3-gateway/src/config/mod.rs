@@ -1,8 +1,8 @@
 //! The configuration: a plain, validated data model, read from a TOML file or from flags.
 //!
-//! It owns no sockets, certificates or keys, only their names; it opens no file but its own. What
-//! stands in it is complete (defaults are filled in) and consistent (see the messages of
-//! [`ConfigError`]); whether the files and servers that it names are any good is another question.
+//! It owns no sockets, certificates or keys, only their names; it opens no file but its own. It is
+//! complete (defaults are filled in) and consistent (see the messages of [`ConfigError`]). Whether
+//! the files and servers that it names work is not checked here.
 //!
 //! There is no expansion of variables and no template anywhere: what a client sends is compared with
 //! names in here, never pasted into them.
@@ -311,8 +311,8 @@ fn read_stores(tables: Vec<Table<'_>>, fault: &mut Fault, upstreams: &[Upstream]
     stores
 }
 
-/// A mechanism that is handed through may hide the user's name: only the default route can serve it then, and
-/// only if somebody is there to hand it to.
+/// A mechanism that is handed through may hide the user's name. Then only the default route can serve it, and
+/// only if it leads to an upstream.
 fn check_relays(
     root: &Table<'_>,
     listeners: &[Listener],

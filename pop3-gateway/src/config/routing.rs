@@ -147,7 +147,7 @@ impl Routing {
         Ok(same_users)
     }
 
-    /// Another domain whose users would be those of this one, at the same upstream or store.
+    /// Another domain whose users would have the same names as this one's, at the same upstream or store.
     fn merged_with(&self, domain: &str, targets: Targets<'_>) -> Option<String> {
         let (place, there) = self.leads_to(domain, targets)?;
         let same = |other: &String| {
@@ -156,7 +156,7 @@ impl Routing {
         if let Some(other) = self.domains.keys().find(|other| same(other)) {
             return Some(other.clone());
         }
-        // a domain that has no entry, and goes the way of all others
+        // a domain without an entry takes the default route
         let other = there
             .clone()
             .filter(|other| !self.domains.contains_key(other))?;

@@ -12,8 +12,8 @@ use crate::setting::value::{BadValue, Value};
 /// The mechanisms that the gateway knows itself.
 const KNOWN: &[&str] = &["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "CRAM-MD5"];
 
-/// Mechanisms that an upstream may know: those of IANA's registry that need no channel of their own. Another
-/// name is most likely a slip of the pen, and no client could log in with it.
+/// Mechanisms that an upstream may know: those of IANA's registry that need no channel of their own. Any
+/// other name is most likely a typing mistake, and no client could log in with it.
 const RELAYED: &[&str] = &[
     "9798-M-DSA-SHA1",
     "9798-M-ECDSA-SHA1",
@@ -92,7 +92,7 @@ impl Value for Mechanism {
                     },
                     |near| format!("did you mean {near:?}?"),
                 );
-                let what = format!("{name:?} is no SASL mechanism that is known here");
+                let what = format!("{name:?} is not a known SASL mechanism");
                 Err(BadValue::new(what, remedy))
             }
         }

@@ -126,7 +126,7 @@ Both dialogues show here as they happen. Ctrl-C ends the demo.
     )
 }
 
-/// A folder that goes when it is dropped.
+/// A folder that is removed when this is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -147,7 +147,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // a temporary folder that cannot be removed is the system's to clear
+        // a temporary folder that cannot be removed is left to the system
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

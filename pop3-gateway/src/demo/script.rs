@@ -43,7 +43,7 @@ pub(super) fn run(address: SocketAddr) -> io::Result<String> {
     client.line("RSET")?;
     client.line("QUIT")?;
     Ok(format!(
-        "One session, {} messages, {octets} octets: all as they lie on the IMAP server.",
+        "One session, {} messages, {octets} octets: all as the IMAP server has them.",
         expected.len()
     ))
 }

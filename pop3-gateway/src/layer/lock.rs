@@ -1,4 +1,4 @@
-//! The name under which a maildrop is locked, where the login itself tells which account it is.
+//! The name under which a maildrop is locked, where only the login itself shows which account it is.
 
 use pop3_proto::backend::layer::Layer;
 

@@ -1,7 +1,7 @@
 //! How much may be fetched ahead for all sessions together.
 //!
-//! A session takes its [`Share`] when it begins and gives it back when it is dropped; who comes when
-//! little is left gets little, and fetches less ahead.
+//! A session takes its [`Share`] when it begins and gives it back when it is dropped; a session that
+//! begins when little is left gets little.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +29,7 @@ impl Budget {
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
                 taken.checked_add(fitting(taken))
             });
-        // no sum of parts of a usize exceeds one, so that there always is a sum
+        // `taken` and what fits beside it never exceed a usize together, so the sum always exists
         let octets = before.map_or(0, fitting);
         Share {
             octets,

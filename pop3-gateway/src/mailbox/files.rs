@@ -22,11 +22,11 @@ use crate::setting::{Row, rows};
 pub struct Files {
     /// Where they are, and what becomes of them.
     pub config: Config,
-    /// The path as it was written, but for the folder that it is relative to.
+    /// The path as it was written, below the folder that it is relative to.
     shown: PathBuf,
 }
 
-/// What both kinds have.
+/// The keys of both kinds.
 pub(crate) const ROWS: &[Row<Files>] = rows! { Files:
     /// What becomes of messages that a client deleted, once it said QUIT: "remove", "keep" (they
     /// stay, and QUIT says so), or "move:.Trash" for a folder of the Maildir.
@@ -39,7 +39,7 @@ pub(crate) const ROWS: &[Row<Files>] = rows! { Files:
     "lock" "true" => (config.lock),
 };
 
-/// What a Maildir has.
+/// The keys of a Maildir.
 pub(crate) const MAILDIR: &[Row<Files>] = rows! { Files:
     /// Whether messages that a client retrieved are marked as seen, once it said QUIT.
     "mark_seen" "false" => (config.mark_seen),
@@ -47,7 +47,7 @@ pub(crate) const MAILDIR: &[Row<Files>] = rows! { Files:
     "max_unpacked" r#""256 MiB""# => (config.max_unpacked),
 };
 
-/// What a plain directory has.
+/// The keys of a plain directory.
 pub(crate) const DIRECTORY: &[Row<Files>] = rows! { Files:
     /// Only files whose names end like one of these, in capitals or small letters. Left out: all but hidden and
     /// unfinished ones.
@@ -121,7 +121,7 @@ impl Value for Deletion {
             None if text == "keep" => Ok(Self::Keep),
             Some(("move", folder)) => Ok(Self::Move(folder.into())),
             None | Some(_) => Err(BadValue::new(
-                format!("{text:?} says not what becomes of deleted messages"),
+                format!("{text:?} does not say what becomes of deleted messages"),
                 "write \"remove\", \"move:FOLDER\" or \"keep\"",
             )),
         }
@@ -151,7 +151,7 @@ pub(crate) fn directory(table: &mut Table<'_>, _: bool) -> Result<Arc<dyn Kind>,
 }
 
 impl Files {
-    /// Nowhere yet, everything else as by default.
+    /// Without a path yet; everything else as by default.
     pub(crate) fn new() -> Self {
         Self {
             config: Config::new(""),

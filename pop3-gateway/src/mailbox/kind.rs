@@ -46,13 +46,13 @@ pub trait Kind: Any + Debug + Send + Sync {
         None
     }
 
-    /// What in it others must not read.
+    /// The secret in it, which other users must not read.
     fn secret(&self) -> Secret<'_> {
         Secret::None
     }
 
     /// Where the unique-ids come from, whether one may come again, and what becomes of a message that changes.
-    /// Of a database the database itself tells, when it is looked at.
+    /// For a database, `check` finds out from the database itself.
     fn unique_ids(&self) -> Option<&'static str> {
         None
     }
@@ -62,13 +62,13 @@ pub trait Kind: Any + Debug + Send + Sync {
         false
     }
 
-    /// Looks whether it is there. Gives back what the operator should know of mailboxes that can be used.
+    /// Checks that it is there. Returns warnings to the operator about mailboxes that can be used.
     fn check(&self, _store: &Store) -> Result<Vec<String>, Problem> {
         Ok(Vec::new())
     }
 
-    /// Makes it ready for logins; looks at no folder and connects to nothing, unless `digests` are wanted: a
-    /// database is asked then whether all accounts can do APOP and CRAM-MD5.
+    /// Makes it ready for logins; looks at no folder and connects to nothing, unless `digests` are wanted:
+    /// then a database is asked whether all accounts can do APOP and CRAM-MD5.
     fn open(
         &self,
         store: &Store,
@@ -130,7 +130,7 @@ pub struct Shared {
     pub broken: Arc<dyn Memory>,
 }
 
-/// What checks the passwords of accounts; made when it is needed first.
+/// What checks the passwords of accounts; made when it is first needed.
 #[derive(Clone, Debug, Default)]
 pub struct Passwords(Arc<OnceLock<Arc<Verifier>>>);
 
@@ -161,15 +161,15 @@ pub struct Listed {
     pub file: Option<String>,
 }
 
-/// What an administrator does with the messages and accounts of a store. Without words of its own a kind refuses:
-/// its messages are in the configuration.
+/// What an administrator does with the messages and accounts of a store. By default all of it is refused, as for
+/// a kind whose messages are in the configuration.
 pub trait Tools {
-    /// Whether a message is somebody's; otherwise all accounts share one maildrop.
+    /// Whether each message belongs to one account. If not, all accounts share one maildrop.
     fn needs_user(&self) -> bool {
         true
     }
 
-    /// Adds a message, and tells its unique-id.
+    /// Adds a message and returns its unique-id.
     fn add(&self, _store: &Store, _user: &str, _message: Octets) -> Result<String, Failure> {
         Err(listed())
     }
@@ -179,7 +179,7 @@ pub trait Tools {
         Err(listed())
     }
 
-    /// Removes a message; says whether it was there.
+    /// Removes a message; returns whether it was there.
     fn remove(&self, _store: &Store, _user: &str, _unique_id: &str) -> Result<bool, Failure> {
         Err(listed())
     }

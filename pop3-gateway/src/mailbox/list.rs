@@ -134,7 +134,7 @@ impl ListedMessage {
     }
 }
 
-/// A store's name as a part of a Message-ID: another one's is another part.
+/// A store's name as a part of a Message-ID; different names give different parts.
 fn in_message_id(store: &str) -> String {
     let mut part = String::with_capacity(store.len());
     for octet in store.bytes() {
@@ -149,7 +149,7 @@ fn in_message_id(store: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    /// Stores whose names differ in a sign alone make messages with other names.
+    /// Stores whose names differ in one sign alone make different Message-IDs.
     #[test]
     fn w064_message_ids_of_two_lists_differ() {
         let names = [

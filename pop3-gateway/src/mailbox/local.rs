@@ -27,9 +27,9 @@ pub(crate) struct Local {
     pub(crate) backend: MakeBackend,
 }
 
-/// Who knows whether the secrets of all accounts of a store are stored as they are.
+/// Tells whether the secrets of all accounts of a store are stored as they are.
 pub(crate) struct Secrets {
-    /// As far as is known. Asks nothing and waits for nothing.
+    /// Whether they are, as far as is known. Asks nothing and waits for nothing.
     pub(crate) all_stored: Box<dyn Fn() -> bool + Send + Sync>,
     /// What is in the way, and what to do about it.
     pub(crate) remedy: &'static str,
@@ -71,8 +71,8 @@ impl Place for Local {
         &self.name
     }
 
-    /// Maildrops are locked under the store's name, all of them together if all accounts share one. Which account it
-    /// is, and so the name in this, the login itself says.
+    /// Maildrops are locked under the store's name, all of them together if all accounts share one. Otherwise the
+    /// account's name comes below it, and that is known from the login only.
     fn session(&self, arrival: Arrival<'_>) -> Routed<Served> {
         let place = format!("store\n{}\n", self.name);
         let layers = Layers {
@@ -112,7 +112,7 @@ impl fmt::Debug for Local {
     }
 }
 
-/// The accounts of a store that is looked at and managed, without logins.
+/// The accounts of a store that is only checked and managed: nobody can log in to it.
 #[cfg(any(feature = "maildir", feature = "sql"))]
 pub(crate) struct Nobody;
 
@@ -158,7 +158,7 @@ pub(crate) fn accounts(
             "nopassword" => tracing::warn!(
                 store,
                 accounts,
-                "anybody who knows the name can log in to accounts with nopassword, with any password"
+                "accounts with nopassword take any password: anybody who knows the name can log in"
             ),
             kind => tracing::warn!(
                 store,

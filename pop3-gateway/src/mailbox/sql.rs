@@ -1,6 +1,6 @@
 //! `kind = "sql"`: tables of a database.
 //!
-//! Its address may hold a password, so that it never appears in an error or in the log.
+//! Its URL may hold a password, so it never appears in an error or in the log.
 
 use std::fs;
 use std::future::Future;
@@ -37,7 +37,7 @@ pub struct Sql {
     password_here: bool,
 }
 
-/// What stands beside the URL.
+/// The keys beside the URL.
 pub(crate) const ROWS: &[Row<Sql>] = rows! { Sql:
     /// The password, so that it need not stand in the URL.
     "password_file" r#""db.password""# => (password_file),
@@ -136,7 +136,7 @@ impl Sql {
         match (stored_secrets, account) {
             (Some(true), None) => {
                 let what = "it is about the secrets that queries.account gives, and there is no such query";
-                let remedy = "leave it out; of a file of accounts this is known";
+                let remedy = "leave it out; for a file of accounts the gateway sees it by itself";
                 return Err(table.fault(Mistake::new("stored_secrets", what, remedy)));
             }
             (stored, Some(query)) => {
@@ -191,8 +191,8 @@ impl Sql {
         Ok(SqlStore::connect(config)?)
     }
 
-    /// Asks the database something, where no server runs. `Err` is the configuration's, and `Ok(Err)` the
-    /// database's.
+    /// Asks the database something while no server runs. `Err` is a fault of the configuration, `Ok(Err)`
+    /// one of the database.
     fn ask<T>(
         &self,
         own: &Store,

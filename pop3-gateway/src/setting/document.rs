@@ -1,8 +1,8 @@
 //! Reading a TOML text table by table, with the place of everything at hand.
 //!
-//! Every key that is asked for is thereby a known key: a table that is [`finish`](Table::finish)ed
-//! with other keys in it is refused, with the nearest known key as a suggestion. So the keys are
-//! named once, where they are read. Values that cannot be read are noted, and told by `finish` together.
+//! Every key that is asked for is thereby a known key: a table that is [`finish`](Table::finish)ed with
+//! other keys in it is refused, with the nearest known key as a suggestion. So the keys are named once,
+//! where they are read. Values that cannot be read are collected, and `finish` reports them together.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ pub(crate) struct Table<'d> {
     at: Option<usize>,
     entries: &'d DeTable<'d>,
     asked: Vec<&'static str>,
-    /// Values that cannot be read; told when all that is known here was asked for.
+    /// Values that cannot be read; reported once all known keys were asked for.
     fault: Fault,
 }
 
@@ -64,8 +64,8 @@ impl<'d> Table<'d> {
         }
     }
 
-    /// The value of the key, if the key is there. One that cannot be read is none, and
-    /// [`finish`](Self::finish) tells of it.
+    /// The value of the key, if the key is there. One that cannot be read counts as
+    /// missing, and [`finish`](Self::finish) reports it.
     pub(crate) fn get<T: Value>(&mut self, key: &'static str) -> Result<Option<T>, Fault> {
         let Some((_, value)) = self.ask(key) else {
             return Ok(None);
@@ -75,7 +75,7 @@ impl<'d> Table<'d> {
     }
 
     /// Reads the settings of these rows, where the keys are there. Those that cannot be read stay as they are,
-    /// and [`finish`](Self::finish) tells of them.
+    /// and [`finish`](Self::finish) reports them.
     pub(crate) fn rows<S>(&mut self, rows: &[Row<S>], section: &mut S) {
         for row in rows {
             if let Some((_, value)) = self.ask(row.key) {
@@ -252,7 +252,7 @@ fn name_of<'k>(key: &'k Spanned<std::borrow::Cow<'_, str>>) -> &'k str {
     key.get_ref()
 }
 
-/// The candidate that a slip of the pen most likely meant.
+/// The candidate that was most likely meant by a misspelt word.
 pub(crate) fn nearest<'a>(written: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let plain = |text: &str| text.to_ascii_lowercase().replace('-', "_");
     let written = plain(written);

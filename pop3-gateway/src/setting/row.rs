@@ -1,7 +1,7 @@
 //! A setting in one row: its key, what it means, an example, and how it is read and shown.
 //!
 //! A table of rows is read from a file, set by flags, shown by `check`, and held against the example file. The
-//! default is the one of the type that is read into, so that it is nowhere said twice.
+//! default is that of the type that is read into, so it is stated only once.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -26,11 +26,11 @@ pub(crate) struct Row<S> {
     pub(crate) example: &'static str,
     pub(crate) set: Set<S>,
     pub(crate) show: fn(&S) -> Json,
-    /// Whether `check` tells of it.
+    /// Whether `check` shows it.
     pub(crate) told: bool,
 }
 
-/// What `check` tells of a section.
+/// What `check` shows of a section.
 pub(crate) fn told<S>(rows: &[Row<S>], section: &S) -> Map<String, Json> {
     let told = rows.iter().filter(|row| row.told);
     told.map(|row| (row.key.to_owned(), (row.show)(section)))

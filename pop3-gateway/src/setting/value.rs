@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use time::{Date as Day, Month};
 use toml::de::DeValue;
 
-/// Longer spans are slips of the pen, and would overflow clocks.
+/// Longer spans are typing mistakes, and would overflow clocks.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// What is wrong with a value, and what to write instead.
@@ -35,7 +35,7 @@ pub(crate) trait Value: Sized {
     /// Relative paths start at the folder `base`.
     fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue>;
 
-    /// As `check` tells it.
+    /// As `check` shows it.
     fn show(&self) -> Json;
 }
 
@@ -141,7 +141,7 @@ impl Value for PathBuf {
     }
 }
 
-/// What need not be said.
+/// A value that may be left out.
 impl<T: Value> Value for Option<T> {
     fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
         T::read(value, base).map(Some)

@@ -17,7 +17,7 @@ use crate::{Failure, print};
 /// Enough to tell a message from a text.
 const LOOK: u64 = 1024;
 
-/// The account that the command line names: one that there is, under its own name.
+/// The account that the command line names. It must exist; the name is the one that its maildrop has.
 pub(super) fn user(store: &Store, named: Option<String>) -> Result<String, Failure> {
     if !store.kind.tools().needs_user() {
         return match named {

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::cli::tools::{Account, HashPassword, Message, Store as StoreCommand, StoreName};
 use crate::{Failure, print};
 
-/// The password that somebody has, from the terminal or standard input.
+/// An existing password, from the terminal or standard input.
 pub(crate) fn known_password(user: &str, from_stdin: bool) -> Result<Secret, Failure> {
     password::known(user, from_stdin)
 }

@@ -68,7 +68,7 @@ fn prompt(question: &str) -> io::Result<Secret> {
     let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
     let before = tcgetattr(&terminal)?;
     let mut quiet = before.clone();
-    // Ctrl-C would leave the terminal mute, so that it is a key like others as long as this lasts
+    // Ctrl-C would leave the terminal without echo, so it is a key like others while this lasts
     quiet
         .local_modes
         .remove(LocalModes::ECHO | LocalModes::ISIG);
@@ -84,7 +84,7 @@ fn prompt(question: &str) -> io::Result<Secret> {
     }
 }
 
-/// The first line without its end; what is longer than any password is cut where that shows.
+/// The first line without its end. A longer line than any password is cut, but only where it is still too long.
 fn first_line(input: impl io::Read) -> io::Result<Secret> {
     // the whole length at once: growing would leave copies in memory
     let mut line = Vec::with_capacity(MAX_PASSWORD + 3);

@@ -84,7 +84,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Whether files can be made there: better told at the start than at the first session.
+    /// Whether files can be made there: the operator should learn it at the start, not at the first session.
     fn try_out(&self) -> io::Result<()> {
         let name = PathBuf::from(format!("{}.try", self.prefix));
         self.make(&name)?;
@@ -169,7 +169,7 @@ fn check(found: &Metadata) -> io::Result<()> {
     }
     if mode & 0o022 != 0 {
         return Err(io::Error::other(format!(
-            "others may write there (mode {mode:04o}); say chmod go-w, or name a folder of its own"
+            "others may write there (mode {mode:04o}); take that right away with \"chmod go-w\", or give it a folder of its own"
         )));
     }
     Ok(())
@@ -192,7 +192,7 @@ impl Scribe for Folder {
         let session = line.session;
         let known = self.kept.iter().find(|(kept, _)| *kept == session);
         if known.map_or(0, |(_, taken)| *taken).saturating_add(octets) > self.bound.octets {
-            // one session alone has all there is
+            // one session alone may take all of it
             return Ok(());
         }
         self.file(session)?.write_all(text.as_bytes())?;

@@ -1,7 +1,8 @@
 //! Transcripts: both dialogues of every session, taken down beside the sessions.
 //!
 //! A [`Recorder`] takes lines without ever blocking a session and hands them to a [`Scribe`] on a
-//! thread of its own. What comes too fast for the scribe is left out, and that is said.
+//! thread of its own. Lines that come too fast for the scribe are left out, and the scribe
+//! reports how many.
 
 mod folder;
 
@@ -50,7 +51,7 @@ pub trait Scribe: Send + 'static {
     /// Writes a line down.
     fn write(&mut self, line: &Line) -> io::Result<()>;
 
-    /// So many lines came too fast and are lost.
+    /// This many lines came too fast and are lost.
     fn lost(&mut self, lines: u64);
 }
 

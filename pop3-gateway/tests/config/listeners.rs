@@ -240,7 +240,7 @@ fn w054_mechanisms_that_do_not_exist_are_refused() {
     let sasl = |names: &str| error_with(&format!("sasl = [{names}]"), "", "");
     let said = sasl("\"PLAIN\", \"PLIAN\"");
     assert!(
-        said.contains("listener[1].sasl: \"PLIAN\" is no SASL mechanism"),
+        said.contains("listener[1].sasl: \"PLIAN\" is not a known SASL mechanism"),
         "{said}"
     );
     assert!(said.contains("did you mean \"PLAIN\"?"), "{said}");

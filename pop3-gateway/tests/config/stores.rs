@@ -110,7 +110,7 @@ fn mistakes_in_stores() {
         ),
         (
             with("delete = \"trash\""),
-            "\"trash\" says not what becomes of deleted messages; write \"remove\"",
+            "\"trash\" does not say what becomes of deleted messages; write \"remove\"",
         ),
         (
             with("delete = \"move:Trash\""),

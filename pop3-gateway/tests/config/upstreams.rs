@@ -39,7 +39,7 @@ fn mistakes_in_upstreams() {
         (with("delete = \"move:\""), "is not a delete policy"),
         (
             with("delete = \"move:inbox\""),
-            "deleted messages would be moved to where they are",
+            "deleted messages would be moved to the folder that they are in",
         ),
         (
             with("delete = \"keyword:\\\\Seen\""),
@@ -85,7 +85,7 @@ fn mistakes_in_upstreams() {
             error(&format!(
                 "{LISTENER}[[upstream]]\nname = \"m\"\nurl = \"imap://localhost\"\nca_file = \"x\""
             )),
-            "upstream[1].ca_file: this upstream is without TLS",
+            "upstream[1].ca_file: this upstream has no TLS",
         ),
     ] {
         assert!(message.contains(part), "{message}\nlacks\n{part}");
@@ -175,7 +175,7 @@ fn w040_fingerprints_in_the_configuration() {
         ),
         (
             format!("ca_file = \"x\"\ncertificate_sha256 = {plain:?}"),
-            "only these certificates count, so that ca_file would say nothing; write one of the two",
+            "only these certificates count, so ca_file would have no effect; write one of the two",
         ),
     ] {
         let message = error_with("", &line, "");
@@ -184,5 +184,5 @@ fn w040_fingerprints_in_the_configuration() {
     let clear = error(&format!(
         "{LISTENER}[[upstream]]\nname = \"m\"\nurl = \"imap://localhost\"\ncertificate_sha256 = {plain:?}"
     ));
-    assert!(clear.contains("this upstream is without TLS"), "{clear}");
+    assert!(clear.contains("this upstream has no TLS"), "{clear}");
 }

@@ -63,8 +63,8 @@ fn w030_check_warns_of_files_that_others_read_or_change() {
     for (what, file) in &files[..3] {
         for (rights, expected) in [
             (0o644, "every user of this machine can read"),
-            (0o620, "others than its owner can change"),
-            (0o666, "can read, and others than its owner can change"),
+            (0o620, "users other than its owner can change"),
+            (0o666, "can read, and users other than its owner can change"),
         ] {
             mode(file, rights);
             let said = checked(config);

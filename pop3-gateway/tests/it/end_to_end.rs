@@ -501,7 +501,7 @@ fn the_demo_runs_by_itself() {
         for part in [
             "POP3: client and gateway",
             "C: PASS <password>",
-            "all as they lie on the IMAP server",
+            "all as the IMAP server has them",
         ] {
             assert!(said.contains(part), "{runtime}: {said}\nlacks {part}");
         }

@@ -1,9 +1,9 @@
 //! Stores whose code waits: network clients, channels, anything `async`.
 //!
 //! The author writes an [`AsyncStore`], its [`AsyncMailbox`] and its [`AsyncMessage`]; [`Awaiting`] makes
-//! a [`Backend`] of them. What is asked, when and in which order is the same as for
-//! [blocking stores](super::blocking). The driver polls the futures in place, as [`Job::Await`]: whatever
-//! runtime they need is the one that the server runs on, and they must not block.
+//! a [`Backend`] of them. What is asked, when and in which order is the same as for [blocking
+//! stores](super::blocking). The driver polls the futures in place, as [`Job::Await`]: they run on the
+//! runtime of the server, and they must not block.
 //!
 //! # Examples
 //!
@@ -104,7 +104,7 @@ pub trait AsyncMailbox: Send + 'static {
     ) -> impl Future<Output = Result<Self::Message, StoreError>> + Send;
 
     /// The header of a message, the blank line and this many lines of its body, or more of it: the session
-    /// counts. For stores to which it makes a difference; otherwise leave it out.
+    /// counts. For stores to which less is cheaper; otherwise leave it out.
     fn top(
         &mut self,
         index: Index,

@@ -61,7 +61,7 @@ pub trait Mailbox: Send + 'static {
     fn message(&mut self, index: Index) -> Result<Box<dyn Read + Send>, StoreError>;
 
     /// The header of a message, the blank line and this many lines of its body, or more of it: the session
-    /// counts. For stores to which it makes a difference; otherwise leave it out.
+    /// counts. For stores to which less is cheaper; otherwise leave it out.
     ///
     /// # Errors
     ///

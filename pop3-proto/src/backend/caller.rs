@@ -1,7 +1,7 @@
-//! Who waits for the answer to a login: from where, and whether anybody still does.
+//! The client that waits for the answer to a login: where it is, and whether it still waits.
 //!
 //! The composition makes both halves: the [`Caller`] travels with [`Open`](super::Open) to whatever checks
-//! the login, and the [`Presence`] stays with the connection. Neither ever decides anything.
+//! the login, and the [`Presence`] stays with the connection. Neither of them decides anything.
 
 use alloc::sync::Arc;
 use core::net::IpAddr;
@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 /// Where a login comes from.
 ///
-/// Two are equal if they come from the same address with the same past.
+/// Two are equal if they have the same address and the same number of failures.
 ///
 /// # Examples
 ///
@@ -52,7 +52,7 @@ impl Caller {
         (caller, presence)
     }
 
-    /// The address; nothing if the composition does not know any.
+    /// The address; `None` if the composition knows none.
     pub fn address(&self) -> Option<IpAddr> {
         self.address
     }

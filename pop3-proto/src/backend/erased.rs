@@ -30,11 +30,11 @@ impl AnyDone {
         }
     }
 
-    /// What it is, to the one who knows. A driver that mixes up jobs has lost this one.
+    /// The result in its own type. If a driver mixed up jobs, this one counts as lost.
     pub(super) fn read<D: 'static>(self) -> Result<D, Failure> {
         match self.0.downcast() {
             Ok(done) => Ok(*done),
-            Err(_) => Err(Failure::temporary("the answer of another store")),
+            Err(_) => Err(Failure::temporary("a job's result went to the wrong store")),
         }
     }
 }
@@ -97,7 +97,7 @@ macro_rules! pass_on {
     };
 }
 
-/// What an unwrapped backend and a wrapped one have in common besides.
+/// What else an unwrapped backend and a wrapped one have in common.
 macro_rules! pass_on_dialogue {
     ($self:ident to $inner:expr) => {
         fn handle_request(&mut $self, now: Time, request: Request) {

@@ -16,7 +16,7 @@
 //! # Order
 //!
 //! `Layered::new(outer, Layered::new(inner, backend))`: requests come to the outer layer first, replies to
-//! the inner one. What a layer says or asks itself goes on from where it stands.
+//! the inner one. What a layer itself says or asks goes on from its own place.
 //!
 //! # Examples
 //!
@@ -130,16 +130,16 @@ pub trait Layer<B>: Send {
     /// What its own jobs bring back; `()` where it has none.
     type Done: Send + 'static;
 
-    /// The session, or the layer around this one, asks something. What is returned goes to the backend
-    /// within. [`Request::Abandon`] goes there whatever is returned; after it the layer is not called
+    /// The session, or the layer around this one, asks something. The returned request goes to the
+    /// backend within. [`Request::Abandon`] always goes there, and after it the layer is not called
     /// any more.
     #[expect(unused_variables, reason = "nothing is done")]
     fn request(&mut self, turn: &mut Turn<'_, B, Self::Done>, request: Request) -> Option<Request> {
         Some(request)
     }
 
-    /// The backend within answers, with anything but [`Reply::Body`]. What is returned goes on to the
-    /// session, after what the layer [says](Turn::say) in this call.
+    /// The backend within answers, with anything but [`Reply::Body`]. The returned reply goes on to
+    /// the session, after what the layer [says](Turn::say) in this call.
     #[expect(unused_variables, reason = "nothing is done")]
     fn reply<'r>(
         &'r mut self,
@@ -159,18 +159,18 @@ pub trait Layer<B>: Send {
     #[expect(unused_variables, reason = "nothing is done")]
     fn done(&mut self, turn: &mut Turn<'_, B, Self::Done>, done: Self::Done) {}
 
-    /// A job of the layer's own will never be done. Unless this is written in another way, the session
-    /// hears that what it asked for failed.
+    /// A job of the layer's own will never be done. By default the session is answered that its
+    /// request failed.
     fn lost(&mut self, turn: &mut Turn<'_, B, Self::Done>, failure: Failure) {
         turn.say(Reply::Failed(failure));
     }
 
-    /// The backend within tells the operator something. What is returned goes on.
+    /// The backend within has a note for the operator. The returned note goes on.
     fn note(&mut self, note: Note) -> Option<Note> {
         Some(note)
     }
 
-    /// Under which name the maildrop is locked, made from what the backend within says.
+    /// The name under which the maildrop is locked, made from the one that the backend within gives.
     fn maildrop(&self, within: Option<String>) -> Option<String> {
         within
     }
@@ -229,8 +229,8 @@ impl<B, L: Layer<B>> Layer<B> for Option<L> {
     }
 }
 
-/// What a layer can do while it is called. It is done in the order in which it is asked for, once the call
-/// is over.
+/// What a layer can do while it is called. The actions are carried out in their order once the call is
+/// over.
 pub struct Turn<'a, B, D> {
     now: Time,
     desk: &'a mut Option<Box<Desk<B>>>,
@@ -243,7 +243,7 @@ impl<'a, B, D: Send + 'static> Turn<'a, B, D> {
         Self { now, desk, done }
     }
 
-    /// What time it is.
+    /// The time now.
     pub fn now(&self) -> Time {
         self.now
     }
@@ -253,14 +253,14 @@ impl<'a, B, D: Send + 'static> Turn<'a, B, D> {
         self.desk().acts.push_back(Act::Ask(request));
     }
 
-    /// Answers the session in the place of the backend within, which is [told to
-    /// leave](Request::Abandon) if the session is at an end with that.
+    /// Answers the session in the place of the backend within, which is
+    /// [abandoned](Request::Abandon) if that ends the session.
     pub fn say(&mut self, reply: Reply<'_>) {
         self.desk().replies.push(reply);
     }
 
-    /// Runs a job, once no other one runs; [`Layer::done`] or [`Layer::lost`] is called after it. The
-    /// backend's connection being lost meanwhile counts as the loss of the job.
+    /// Runs a job, once no other one runs; [`Layer::done`] or [`Layer::lost`] is called after it. If
+    /// the backend's connection is lost meanwhile, the job counts as lost.
     pub fn run(&mut self, job: Job<D>) {
         let job = AnyDone::of_job(job);
         self.desk().jobs.push_back((Owner::Layer, job));
@@ -272,7 +272,7 @@ impl<'a, B, D: Send + 'static> Turn<'a, B, D> {
         self.desk().acts.push_back(Act::Replace(backend));
     }
 
-    /// Tells the operator something.
+    /// Leaves a note for the operator.
     pub fn note(&mut self, note: Note) {
         self.desk().notes.push_back(note);
     }

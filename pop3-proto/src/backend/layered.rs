@@ -31,7 +31,7 @@ pub struct Layered<L, B> {
     over: bool,
 }
 
-/// How far the backend within is.
+/// What the backend within has done so far.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Fresh,
@@ -104,7 +104,7 @@ impl<L: Layer<B>, B: Backend<Done = AnyDone>> Layered<L, B> {
         }
     }
 
-    /// Nothing that the layer has begun reaches anybody any more.
+    /// Drops everything that the layer has begun.
     fn end(&mut self) {
         self.over = true;
         if let Some(desk) = &mut self.desk {
@@ -140,10 +140,10 @@ impl<L: Layer<B>, B: Backend<Done = AnyDone>> Layered<L, B> {
         self.desk.as_mut()?.replies.pop(room)
     }
 
-    /// Shows the layer the replies of the backend within until one is to go on.
+    /// Shows the layer the replies of the backend within until one of them passes.
     fn hear(&mut self, now: Time) {
         while self.hears() && !self.has_replies() {
-            // without room there is no body among them, and nothing that is lent for long
+            // without room none of them is a piece of a body, so nothing stays borrowed
             let Some(reply) = self.within.poll_reply(now, 0) else {
                 return;
             };

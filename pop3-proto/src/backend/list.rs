@@ -32,16 +32,17 @@ use crate::secret::Secret;
 
 /// Messages in memory, by user.
 ///
-/// A message's unique-id is a digest of its octets, so that the same messages have the same ids after a
-/// restart; one that is delivered after others were removed has a number besides, so that no id comes again. Every login that proves a user's secret is taken: password, APOP, CRAM-MD5.
+/// A message's unique-id is a digest of its octets, so that the same messages have the same ids after a restart; one
+/// that is delivered after others were removed also has a number, so that no id is used again. Every login that proves
+/// a user's secret is taken: password, APOP, CRAM-MD5.
 #[derive(Default)]
 pub struct ListStore {
     accounts: BTreeMap<String, Account>,
 }
 
 impl ListStore {
-    /// Adds a user without messages, or gives one another secret. No login opens an account with
-    /// an empty one.
+    /// Adds a user without messages, or changes a user's secret. No login opens an account with
+    /// an empty secret.
     pub fn add_account(&mut self, user: impl Into<String>, secret: Secret) {
         self.accounts.entry(user.into()).or_default().secret = secret;
     }
@@ -86,7 +87,7 @@ impl Store for ListStore {
     fn open(&self, open: &Open) -> Result<ListMailbox, StoreError> {
         let user = open.login.user().unwrap_or_default();
         let account = self.accounts.get(user);
-        // for a user who does not exist it takes as long
+        // it takes as long for a user that does not exist
         let nobody = Secret::default();
         let proven = open.login.proves(account.map_or(&nobody, |a| &a.secret));
         let mailbox = self.mailbox(user).filter(|_| proven);
@@ -177,7 +178,7 @@ impl Messages {
         let digest = Md5::digest(&bytes).into();
         let mut alike = self.names.range((digest, 0)..=(digest, u32::MAX));
         let number = match alike.next_back() {
-            // an id that a client has seen must not come again, and which were removed is not kept
+            // an id that a client has seen must not be used again, and removed ones are not remembered
             _ if self.removed => self.last.saturating_add(1),
             Some((_, number)) => number.saturating_add(1),
             None => 0,

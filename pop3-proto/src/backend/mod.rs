@@ -22,11 +22,11 @@
 //! After `Refused` or `Failed` to an `Open` the backend is finished: a new login gets a new backend.
 //! A finished backend says good-bye to its upstream, if it has one, and emits [`Effect::Disconnect`].
 //!
-//! If you have messages to offer and no wish to write a state machine, write a store: the module `store`
-//! (with the feature `std`) shows how.
+//! To offer messages without writing a state machine, write a store: the module `store` (with the
+//! feature `std`) shows how.
 //!
-//! Backends of several kinds become one type in [`erased`]. What stands between a session and a mailbox of any
-//! kind, and changes a little of what passes, is a [`layer`].
+//! Backends of several kinds become one type in [`erased`]. A [`layer`] stands between a session and a mailbox
+//! of any kind, and changes some of what passes.
 //!
 //! # Examples
 //!
@@ -108,7 +108,7 @@ pub enum Access {
     ReadOnly,
 }
 
-/// What a client proves itself with.
+/// How a client proves who it is.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Login {
@@ -123,9 +123,9 @@ pub enum Login {
     ActingFor {
         /// Whose mailbox it is: the authorization identity as the client gave it.
         user: String,
-        /// Who asks: the authentication identity as the client gave it.
+        /// The user who logs in: the authentication identity as the client gave it.
         by: String,
-        /// The password of who asks.
+        /// That user's password.
         password: Secret,
     },
     /// APOP (RFC 1939 section 7).
@@ -215,9 +215,9 @@ impl fmt::Debug for Login {
 /// Whose login a relayed one is, as far as its initial response says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
-    /// Whose credential proves it.
+    /// The name that the credential belongs to.
     pub authentication: Option<String>,
-    /// On whose behalf, where the client says so.
+    /// The user it acts for, where the client names one.
     pub authorization: Option<String>,
 }
 
@@ -239,7 +239,7 @@ impl Mechanism {
     }
 }
 
-/// Everything a backend needs to know to open a maildrop.
+/// Everything that a backend needs to open a maildrop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// The client's proof.
@@ -248,11 +248,11 @@ pub struct Open {
     pub access: Access,
     /// Whether the client said UTF8 (RFC 6856): messages may be internationalised.
     pub utf8: bool,
-    /// Where the login comes from. A session does not know it; the composition says it.
+    /// Where the login comes from. A session does not know it; the composition fills it in.
     pub caller: Caller,
 }
 
-/// How much of a message is wanted.
+/// How much of a message the client wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// All of it.
@@ -319,7 +319,7 @@ pub enum Reply<'a> {
     BodyStart {
         /// Which request.
         ticket: Ticket,
-        /// How many octets follow, where that is known for sure.
+        /// How many octets follow, if that is certain.
         size: Option<u64>,
     },
     /// Octets of the message, raw: line ends as stored, not stuffed, cut anywhere, at most the room
@@ -344,13 +344,13 @@ pub enum Reply<'a> {
     },
     /// The marked messages are removed.
     Updated,
-    /// The store keeps messages whatever the client deletes: the marked ones are as they were.
+    /// The store keeps messages whatever the client deletes: nothing happened to the marked ones.
     Kept,
     /// An `Open` or an `Update` could not be carried out.
     Failed(Failure),
 }
 
-/// Why a login was refused though everything works. `detail` is for the operator's log alone.
+/// Why a login was refused although everything works. `detail` is for the operator's log only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The class, which decides the response code.
@@ -372,7 +372,7 @@ pub enum RefusalKind {
     Policy,
 }
 
-/// Why something did not work. `detail` is for the operator's log alone.
+/// Why something did not work. `detail` is for the operator's log only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The class, which decides the response code.
@@ -385,9 +385,9 @@ pub struct Failure {
 /// The classes of [`Failure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// `[SYS/TEMP]`: it may work later without anybody's doing.
+    /// `[SYS/TEMP]`: it may work later by itself.
     Temporary,
-    /// `[SYS/PERM]`: it needs a person.
+    /// `[SYS/PERM]`: somebody has to do something about it.
     Permanent,
     /// No code: the message is not there any more. Only for a message.
     Missing,
@@ -423,13 +423,13 @@ impl Failure {
     }
 }
 
-/// What an operator should read in the log although nothing failed, or although the client has gone.
-/// Never sent to the client, never holds a secret.
+/// Something for the operator's log although nothing failed, or although the client has gone. Never
+/// sent to the client, never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// How much it matters.
     pub weight: NoteWeight,
-    /// What there is to say, printable.
+    /// The text, printable.
     pub text: String,
 }
 
@@ -438,7 +438,7 @@ pub struct Note {
 pub enum NoteWeight {
     /// Good to know.
     Information,
-    /// A person should look at it.
+    /// Somebody should look at it.
     Warning,
 }
 
@@ -451,7 +451,7 @@ impl Note {
         }
     }
 
-    /// A note that a person should look at.
+    /// A note that somebody should look at.
     pub fn warning(text: impl Into<String>) -> Self {
         Self {
             weight: NoteWeight::Warning,
@@ -505,10 +505,10 @@ pub enum Job<D> {
     Await(Pin<Box<dyn Future<Output = D> + Send>>),
 }
 
-/// What came of an [`Effect`], or befell the upstream connection.
+/// What came of an [`Effect`], or happened to the upstream connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome<D> {
-    /// The TCP connection stands.
+    /// The TCP connection is made.
     Connected,
     /// The TLS handshake succeeded and the certificate was verified.
     TlsReady,
@@ -523,8 +523,8 @@ pub enum Outcome<D> {
 ///
 /// After any call of a `handle_*` method, [`received`](Self::received) or
 /// [`transmitted`](Self::transmitted): poll replies while the session has room, then poll effects until
-/// `None`, send what [`transmit`](Self::transmit) shows, and ask for the next deadline. In this order: a
-/// backend that is polled for a reply and has none may begin something instead.
+/// `None`, send what [`transmit`](Self::transmit) shows, and ask for the next deadline. Keep to this
+/// order: a backend that is polled for a reply and has none may begin something instead.
 pub trait Backend: Send {
     /// What its jobs yield; `()` where there are none.
     type Done: Send + 'static;
@@ -539,8 +539,8 @@ pub trait Backend: Send {
     fn handle_timeout(&mut self, now: Time);
 
     /// The next reply, a body piece of at most `room` octets. With a `room` of 0 no body piece comes
-    /// out; all other replies do. Taking a reply counts as done at `now`: what the session has taken may
-    /// make it the upstream's turn.
+    /// out; all other replies do. The reply counts as taken at `now`: after it the upstream may have to
+    /// answer.
     fn poll_reply(&mut self, now: Time, room: usize) -> Option<Reply<'_>>;
 
     /// The next effect to carry out.
@@ -549,8 +549,9 @@ pub trait Backend: Send {
     /// The next moment at which [`handle_timeout`](Self::handle_timeout) wants to be called.
     fn poll_timeout(&self) -> Option<Time>;
 
-    /// Which maildrop the login opened, where the store alone knows: an alias, a name in another case. Asked
-    /// at [`Reply::Authenticated`]; the maildrop is then locked under this name instead of the client's.
+    /// Which maildrop the login opened, where only the store knows: for an alias, or a name in another case.
+    /// Asked at [`Reply::Authenticated`]; the maildrop is then locked under this name instead of the
+    /// client's.
     fn maildrop(&self) -> Option<String> {
         None
     }
@@ -576,7 +577,7 @@ pub trait Backend: Send {
     /// Switches the recording of [`Trace`] lines on. Off from the start.
     fn record(&mut self) {}
 
-    /// The next note for the operator's log. To be asked for after every other call, and once more
+    /// The next note for the operator's log. Ask for it after every other call, and once more
     /// after [`Request::Abandon`].
     fn poll_note(&mut self) -> Option<Note> {
         None

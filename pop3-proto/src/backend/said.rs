@@ -36,7 +36,7 @@ impl Replies {
     /// Keeps a reply after those that wait. An empty piece of a body says nothing.
     pub(super) fn push(&mut self, reply: Reply<'_>) {
         let mut own = |bytes: &[u8]| {
-            // one entry after the other goes through: they share what was allocated for the first
+            // entries pass one after the other: they share the allocation of the first
             let mut kept = mem::take(&mut self.lent);
             kept.clear();
             kept.extend_from_slice(bytes);

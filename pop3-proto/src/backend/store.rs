@@ -1,8 +1,8 @@
-//! A mail store of one's own: what its author writes, and what writes itself.
+//! A mail store of your own: what its author writes, and what is there already.
 //!
 //! A store answers four questions, in blocking or in asynchronous code: may this user in, which messages
-//! are there, what is in this one, and remove those. Everything else that POP3 asks for lies on this side:
-//! the adapters [`Blocking`](super::blocking::Blocking) and [`Awaiting`](super::awaiting::Awaiting) make a
+//! are there, what is in this one, and remove those. Everything else that POP3 needs is done here: the
+//! adapters [`Blocking`](super::blocking::Blocking) and [`Awaiting`](super::awaiting::Awaiting) make a
 //! [`Backend`](super::Backend) of it. This module holds what both have in common. Nothing here opens a
 //! file, a socket or a thread: the adapters hand [`Job`](super::Job)s out, and the driver runs them.
 //!
@@ -95,13 +95,13 @@
 //!
 //! * One call at a time for each mailbox, and never one while a message of it is being read.
 //! * `remove` (or `update`) is called once at most, after the client said QUIT, with the messages that the
-//!   client marked. Whatever else ends a session removes nothing. A read-only session removes nothing
-//!   either.
+//!   client marked. A session that ends in any other way removes nothing. A read-only session removes
+//!   nothing either.
 //! * The list is taken after the maildrop was locked, and asked for once: numbers never shift.
 //! * A message is read no faster than the client takes it: 64 KiB are asked for when the last 64 KiB are
 //!   on their way.
 //! * A call that runs when the client goes away is waited for, and its result thrown away.
-//! * A call that panics costs what it was given: the mailbox, or the message that was being read. The
+//! * A call that panics loses what it was given: the mailbox, or the message that was being read. The
 //!   driver reports it as [`Outcome::Lost`](super::Outcome::Lost), and everything asked of that mailbox
 //!   from then on fails.
 //!
@@ -131,10 +131,10 @@ pub struct Entry {
 
 /// Why a store cannot do what it is asked.
 ///
-/// The words in it are for the operator's log alone: the client never sees them. They hold no secret.
+/// The texts in it are for the operator's log only: the client never sees them. They hold no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The credentials are wrong, or the user does not exist: which of the two, no answer says.
+    /// The credentials are wrong, or the user does not exist: no answer tells which of the two.
     #[error("wrong credentials")]
     Credentials,
     /// The credentials are good, but another session holds the maildrop.
@@ -146,10 +146,10 @@ pub enum StoreError {
     /// This kind of login, or of access, is not available.
     #[error("not allowed: {0}")]
     Policy(String),
-    /// It may work later without anybody's doing.
+    /// It may work later by itself.
     #[error("{0}")]
     Temporary(String),
-    /// It needs a person.
+    /// Somebody has to do something about it.
     #[error("{0}")]
     Permanent(String),
     /// The message is not there any more.
@@ -158,7 +158,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What a login is answered with.
+    /// The answer to a login.
     pub(super) fn into_login_answer(self) -> Result<Refusal, Failure> {
         let kind = match self {
             Self::Credentials => RefusalKind::Credentials,
@@ -172,7 +172,7 @@ impl StoreError {
 }
 
 impl From<StoreError> for Failure {
-    /// Behind the login a refusal is a failure too.
+    /// After the login a refusal is a failure too.
     fn from(error: StoreError) -> Self {
         let kind = match error {
             StoreError::InUse | StoreError::LoginDelay | StoreError::Temporary(_) => {
@@ -188,8 +188,8 @@ impl From<StoreError> for Failure {
 }
 
 impl From<io::Error> for StoreError {
-    /// What is not found is missing; what needs a person to change rights, names or disks is permanent;
-    /// all else is temporary.
+    /// What is not found is missing. What needs somebody to change rights, names or disks is permanent.
+    /// All else is temporary.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "io::ErrorKind is non-exhaustive and long"
@@ -215,8 +215,8 @@ impl Login {
     /// CRAM-MD5 digest made with it. In constant time. A token and a relayed mechanism prove nothing here,
     /// and no login proves an empty secret.
     ///
-    /// For a user that does not exist prove some other secret, throw the result away and refuse: that
-    /// takes as long.
+    /// For a user that does not exist, check the login against some other secret, ignore the result
+    /// and refuse: that takes as long.
     #[must_use]
     pub fn proves(&self, secret: &Secret) -> bool {
         let proven = match self {
@@ -252,11 +252,11 @@ pub fn message_size(mut message: impl io::Read) -> io::Result<u64> {
     Ok(stuffer.octets())
 }
 
-/// Who may log in, for stores that hold mail and no accounts. One per store, shared by all sessions.
+/// The accounts of a store that holds only mail. One per store, shared by all sessions.
 pub trait Accounts: Send + Sync + 'static {
-    /// The name of the account that the login proves: the one under which its maildrop lies, whatever
-    /// case or alias the client wrote. May block for as long as hashing a password takes, and may leave off
-    /// when the caller is gone.
+    /// The name of the account that the login proves: the one under which its maildrop lies, whatever case
+    /// or alias the client wrote. May block for as long as hashing a password takes, and may stop when the
+    /// caller is gone.
     ///
     /// # Errors
     ///

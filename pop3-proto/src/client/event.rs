@@ -57,7 +57,7 @@ pub enum Event<'a> {
     Capabilities {
         /// Which command.
         tag: Tag,
-        /// What the server says it can.
+        /// What the server says that it can do.
         capabilities: &'a [Capability],
     },
     /// A line of another multi-line response that is text: AUTH and LANG without arguments.
@@ -67,7 +67,7 @@ pub enum Event<'a> {
         /// The line, without stuffing and line end.
         bytes: &'a [u8],
     },
-    /// A line that ought to tell a number, a size or an id and does not. The command goes on.
+    /// A line that should hold a number, a size or an id and does not. The command goes on.
     Malformed {
         /// Which command.
         tag: Tag,
@@ -146,7 +146,7 @@ pub enum Close {
     },
     /// The connection ended.
     Eof,
-    /// The server took too long, for this.
+    /// The server took too long to do this.
     Timeout(&'static str),
     /// The server does not speak POP3, or does not speak it safely.
     Server(ServerFault),
@@ -156,10 +156,10 @@ pub enum Close {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerFault {
-    /// What should have been a status line is none.
+    /// This should have been a status line.
     #[error("no POP3 response: {0:?}")]
     NoStatus(String),
-    /// A line is longer than the limit.
+    /// A line was longer than the limit.
     #[error("a line that is too long")]
     LineTooLong,
     /// A CAPA response is longer than any that makes sense.
@@ -174,7 +174,7 @@ pub enum ServerFault {
     ClearTextAfterStls,
 }
 
-/// Why a command was not even queued.
+/// Why a command was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
@@ -190,16 +190,16 @@ pub enum SendError {
     /// A login without TLS, which the configuration does not allow.
     #[error("a login in clear text")]
     ClearText,
-    /// STLS, and TLS stands already.
+    /// STLS, although TLS is active already.
     #[error("TLS is active already")]
     AlreadyTls,
-    /// APOP, and the greeting had no timestamp or did not come yet.
+    /// APOP, but the greeting had no timestamp or did not come yet.
     #[error("the server does not offer APOP")]
     NoTimestamp,
     /// A raw command whose verb this client knows: send it as what it is.
     #[error("this command has a form of its own")]
     NotRaw,
-    /// An answer, and no challenge waits for one.
+    /// An answer, although no challenge waits for one.
     #[error("no challenge waits for an answer")]
     NotAsked,
     /// QUIT was sent, or the connection ended.

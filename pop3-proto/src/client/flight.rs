@@ -10,7 +10,7 @@ use super::wire::Wire;
 use crate::capability::Capability;
 use crate::command::{Command, MessageNumber};
 
-/// A command whose turn has not come.
+/// A command that was not sent yet.
 pub(super) struct Queued {
     pub(super) wire: Wire,
     pub(super) flight: Flight,
@@ -60,7 +60,7 @@ pub(super) enum Kind {
     Login(Flow),
 }
 
-/// What the lines of a multi-line response that is no message are.
+/// The kind of lines in a multi-line response that is not a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Listing {
     Capabilities,
@@ -97,7 +97,7 @@ impl Kind {
     }
 }
 
-/// An event, with places in the input instead of what lies there.
+/// An event, with places in the input instead of the text there.
 pub(super) enum Step {
     Whole(Event<'static>),
     Capabilities(Tag),

@@ -1,4 +1,4 @@
-//! The bytes that came from the server and were not read yet.
+//! Bytes from the server that were not read yet.
 //!
 //! Bounded: what does not fit stays with the driver. It hands out places instead of copies; a place is
 //! good until the next [`push`](Input::push).
@@ -47,7 +47,7 @@ impl Input {
         self.bytes.get(place).unwrap_or_default()
     }
 
-    /// Takes as much as there is room for, and says how much that was.
+    /// Takes as much as there is room for; returns how much that was.
     pub(super) fn push(&mut self, bytes: &[u8]) -> usize {
         let taken = bytes.len().min(self.room());
         self.bytes.drain(..self.start);

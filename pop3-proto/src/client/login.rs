@@ -1,7 +1,7 @@
 //! Logins as the client's side of small exchanges: which line comes next.
 //!
-//! It knows the mechanisms and nothing of connections. A mechanism that is not here can be run by
-//! sending AUTH as a command and answering the challenges.
+//! It knows the mechanisms and nothing of connections. To run any other mechanism, send AUTH as a
+//! command and answer the challenges.
 
 use alloc::format;
 use alloc::string::String;
@@ -157,7 +157,7 @@ impl Flow {
         }
     }
 
-    /// The server said `+OK`: the next line, or nothing if the login is done.
+    /// The next line after a `+OK`, or `None` if the login is done.
     pub(super) fn accepted(&mut self) -> Option<Wire> {
         match core::mem::replace(self, Self::Single) {
             Self::User { pass } => Some(pass),
@@ -165,7 +165,7 @@ impl Flow {
         }
     }
 
-    /// The server sent a challenge, `None` if it makes no sense: the answer to it.
+    /// The answer to a challenge; `None` is a challenge that makes no sense.
     pub(super) fn challenged(&mut self, challenge: Option<&[u8]>) -> Option<Wire> {
         let Self::Sasl(exchange) = self else {
             return None;
@@ -174,7 +174,7 @@ impl Flow {
         Some(answer.unwrap_or_else(Wire::cancel))
     }
 
-    /// The server said `-ERR`: the line to try instead, if there is one.
+    /// The line to try after an `-ERR`, if there is one.
     pub(super) fn refused(
         &mut self,
         code: Option<ResponseCode>,

@@ -2,7 +2,7 @@
 //!
 //! [`Client`] turns commands into bytes for the server and the server's bytes into [`Event`]s. It never
 //! does I/O, never reads a clock, never collects a message: the octets of a body are lent out as they
-//! come. It does not know what a command is good for; the order of commands is the caller's.
+//! come. It does not know what a command is for; the caller decides their order.
 //!
 //! # The run loop
 //!
@@ -92,7 +92,7 @@ pub struct Config {
     /// How many commands may wait for their responses where the server announced PIPELINING; 1 or less
     /// means never to pipeline.
     pub window: usize,
-    /// How long the server may do nothing while something is expected of it. Logins can take minutes.
+    /// How long the server may be silent while a response is due. Logins can take minutes.
     pub patience: Duration,
     /// Whether logins are allowed without TLS.
     pub clear_login: bool,
@@ -122,7 +122,7 @@ pub struct Client {
     capabilities: Vec<Capability>,
     timestamp: Option<String>,
     transcript: Transcript,
-    /// TLS stands.
+    /// TLS is active.
     secure: bool,
     /// QUIT is queued or sent.
     quitting: bool,
@@ -130,7 +130,7 @@ pub struct Client {
     eof: bool,
     /// The last sign of life.
     alive: Time,
-    /// There was no room for input, so that silence is not the server's.
+    /// There was no room for input, so the server is not to blame for silence.
     paused: bool,
 }
 
@@ -138,7 +138,7 @@ impl Client {
     /// Waits for the greeting. For implicit TLS run the handshake first and call
     /// [`handle_tls`](Self::handle_tls) before any input.
     pub fn new(config: Config, now: Time) -> Self {
-        // a whole line of the longest kind must fit
+        // the longest line must fit as a whole
         let input = Input::new(config.input_limit.max(config.line_limit.saturating_add(2)));
         Self {
             config,
@@ -223,17 +223,17 @@ impl Client {
         self.answer_with(now, Wire::cancel())
     }
 
-    /// What the server said it can, the last time it was asked; empty before, and after STLS.
+    /// What the server said that it can do, the last time it was asked; empty before that, and after STLS.
     pub fn capabilities(&self) -> &[Capability] {
         &self.capabilities
     }
 
-    /// How many octets there is room for. At 0 leave them in the socket and poll events.
+    /// How many octets there is room for. If it is 0, leave them in the socket and poll events.
     pub fn input_room(&self) -> usize {
         self.input.room()
     }
 
-    /// Takes octets from the server, and says how many; the rest must be offered again.
+    /// Takes octets from the server and returns how many; the rest must be offered again.
     pub fn handle_input(&mut self, now: Time, bytes: &[u8]) -> usize {
         let taken = match self.reading {
             Reading::Ending(_) | Reading::Closed => bytes.len(),

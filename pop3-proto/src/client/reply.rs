@@ -34,7 +34,7 @@ pub(super) fn status(line: &[u8]) -> Option<Status<'_>> {
         .or_else(|| line.strip_prefix(b"+").map(Status::Challenge))
 }
 
-/// A challenge, decoded; `None` if it is no base64.
+/// A challenge, decoded; `None` if it is not base64.
 pub(super) fn challenge(data: &[u8]) -> Option<Vec<u8>> {
     BASE64_STANDARD.decode(data.trim_ascii()).ok()
 }
@@ -67,8 +67,8 @@ pub(super) fn first_number(text: &[u8]) -> Option<u64> {
     decimal(word(text).0)
 }
 
-/// Something that came from the server, for people: whatever octets it has, the result is harmless on a
-/// terminal and in a log.
+/// A text from the server, for people. Whatever octets it has, the result is harmless on a terminal and
+/// in a log.
 pub(super) fn printable(bytes: &[u8]) -> String {
     let harmless = |c: char| match c {
         '\t' => ' ',

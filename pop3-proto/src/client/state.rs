@@ -28,15 +28,15 @@ pub(super) enum Reading {
     Lines(Listing),
     /// The message of its response.
     Body { unstuffer: Unstuffer, octets: u64 },
-    /// Its response is complete; only that has to be said.
+    /// Its response is complete; that has to be reported.
     Finished,
     /// It is the caller's turn to answer a challenge.
     Answer,
     /// The TLS handshake goes on outside.
     Handshake,
-    /// It is over; that has to be said about every command that is left.
+    /// It is over; that has to be reported for every command that is left.
     Ending(Close),
-    /// All is said.
+    /// Everything is reported.
     Closed,
 }
 
@@ -109,7 +109,7 @@ impl Client {
         }
     }
 
-    /// Sends a line whose response is the next thing that may come.
+    /// Sends a line; only its response may come next.
     pub(super) fn write(&mut self, wire: &Wire) {
         if self.input.is_empty() {
             self.transcript.sent(&wire.label);
@@ -295,7 +295,7 @@ impl Client {
         report(Event::Refused { tag, code, text })
     }
 
-    /// `+` and a challenge, `None` if it is no base64.
+    /// `+` and a challenge; `None` if it is not base64.
     fn challenged(&mut self, data: Option<Vec<u8>>, place: Range<usize>) -> Next {
         let Some(flight) = self.flights.front_mut() else {
             return Next::Wait;

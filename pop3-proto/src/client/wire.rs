@@ -1,4 +1,4 @@
-//! Commands as they go over the wire. Whatever leaves here is one line.
+//! Commands as they go over the wire. Everything that leaves here is one line.
 
 use alloc::format;
 use alloc::string::String;

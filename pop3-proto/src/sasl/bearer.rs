@@ -6,8 +6,8 @@ use super::text;
 use crate::backend::{Login, Mechanism};
 use crate::secret::Secret;
 
-/// The last challenge, sent when a token was refused (RFC 7628 section 3.2.2); it
-/// answers with anything, and then comes the `-ERR`.
+/// The last challenge, sent when a token was refused (RFC 7628 section 3.2.2);
+/// the client answers with anything, and then the `-ERR` follows.
 pub const ERROR_STATUS: &[u8] = br#"{"status":"invalid_token","schemes":"bearer","scope":""}"#;
 
 /// Separates the key-value pairs.
@@ -26,8 +26,8 @@ pub(super) fn read(mechanism: &Mechanism, message: &[u8]) -> Option<Login> {
     let mut token = None;
     for pair in pairs {
         let at = pair.iter().position(|b| *b == b'=')?;
-        // unknown keys are stepped over; host and port name the client's idea of us, which a gateway
-        // behind another name cannot judge
+        // unknown keys are skipped; host and port are the server's name in the eyes of the client,
+        // and a gateway may have several
         if pair[..at].eq_ignore_ascii_case(b"auth") {
             token = Some(bearer_token(&pair[at + 1..])?);
         }

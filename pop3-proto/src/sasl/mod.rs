@@ -2,7 +2,7 @@
 //!
 //! An [`Exchange`] takes the client's decoded answers and says what comes next: a challenge, a
 //! [`Login`] for the backend, or that the answer makes no sense. It never checks a secret: only a
-//! backend does that. Base64, `*` and the line limits are the session's.
+//! backend does that. Base64, `*` and the limits of lines are left to the session.
 //!
 //! # Examples
 //!
@@ -84,7 +84,7 @@ impl Exchange {
     /// The first step, with the initial response if the client sent one.
     pub fn start(&mut self, initial: Option<Secret>) -> Step {
         match (&*self, initial) {
-            // The first word is the client's: had now, it says whose login it is before anything is asked.
+            // The client speaks first here: its message names the user before the backend is asked.
             (Self::Relay(mechanism), None) if relay::client_speaks_first(mechanism) => {
                 Step::Challenge(Vec::new())
             }
@@ -121,7 +121,8 @@ fn text(bytes: &[u8]) -> Option<String> {
 }
 
 /// A password as a backend may have it: not empty, no NUL, CR or LF. It should be UTF-8 (RFC 4616), but
-/// old clients send what their keyboard had, and what was set so can be proved only so.
+/// old clients send it in the charset of their system, and a password that was set that way can only be
+/// proved that way.
 fn password(bytes: &[u8]) -> Option<Secret> {
     let clean = !bytes.is_empty() && !bytes.iter().any(|b| matches!(b, 0 | b'\r' | b'\n'));
     clean.then(|| Secret::from(bytes))

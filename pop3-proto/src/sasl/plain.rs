@@ -3,7 +3,7 @@
 use super::{password, text};
 use crate::backend::Login;
 
-/// Reads the client's message. Whether one user may act for another is for the backend to say.
+/// Reads the client's message. The backend decides whether one user may act for another.
 pub(super) fn read(message: &[u8]) -> Option<Login> {
     let mut parts = message.split(|b| *b == 0);
     let (authzid, authcid, passwd) = (parts.next()?, parts.next()?, parts.next()?);
@@ -37,7 +37,7 @@ mod tests {
         assert_eq!(read(b"ursel\0tim\0tan staaf"), Some(login));
     }
 
-    /// As an old client's keyboard had it: no UTF-8.
+    /// In the charset of an old client: not UTF-8.
     #[test]
     fn w051_a_password_of_any_octets() {
         for password in [&b"gr\xfc\xdfe"[..], b"\xff", "gr\u{fc}\u{df}e".as_bytes()] {

@@ -1,7 +1,7 @@
-//! Relayed mechanisms: whose login one is, where its initial message says so.
+//! Relayed mechanisms: which user logs in, where the initial message names one.
 //!
-//! Reads names and nothing else; what it cannot read is passed on all the same, for only the upstream
-//! knows the mechanism.
+//! Reads names and nothing else. A message that it cannot read is passed on all the same, since only
+//! the upstream knows the mechanism.
 
 use alloc::string::String;
 
@@ -17,7 +17,7 @@ enum Shape {
     Scram,
     /// The authorization identity, and nothing else (RFC 4422 appendix A).
     Authorization,
-    /// It says no name, or one that cannot be read here.
+    /// It has no name, or one that cannot be read here.
     Hidden,
 }
 
@@ -36,7 +36,7 @@ impl Shape {
     }
 }
 
-/// Whether the mechanism begins with a message of the client that says whose login it is.
+/// Whether the mechanism begins with a message of the client that names the user.
 pub(super) fn client_speaks_first(mechanism: &Mechanism) -> bool {
     match Shape::of(mechanism) {
         Shape::Gs2 | Shape::Scram | Shape::Authorization => true,
@@ -184,7 +184,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever stands in a name comes out as it was put in.
+        /// Any name comes out as it was put in.
         #[test]
         fn w012_names_survive_their_encoding(name in "[ -~\u{e0}-\u{ff}]{1,20}", behalf in "[ -~]{1,20}") {
             let encode = |name: &str| name.replace('=', "=3D").replace(',', "=2C");

@@ -1,4 +1,4 @@
-//! What comes out of a session beside octets: events, the reason of its end, its summary.
+//! What comes out of a session besides octets: events, the reason for its end, its summary.
 
 use alloc::string::String;
 
@@ -10,7 +10,7 @@ use crate::backend::Request;
 pub enum Event {
     /// Hand this to the backend. An `Open` goes to a new one.
     Request(Request),
-    /// Start the TLS handshake now: everything said before is on the wire.
+    /// Start the TLS handshake now: everything before it is on the wire.
     StartTls,
     /// Send what [`transmit`](super::Session::transmit) still shows, then close the connection.
     Close(Reason),
@@ -36,7 +36,7 @@ pub enum Reason {
     BadCommands,
     /// Another protocol came: HTTP, or TLS where none was expected.
     WrongProtocol,
-    /// Octets in the clear came after STLS; none was looked at.
+    /// Octets in the clear came after STLS; they were not looked at.
     PlaintextAfterStls,
     /// A message broke off after its first octets were sent.
     BodyCut,
@@ -44,9 +44,9 @@ pub enum Reason {
     BackendSilent,
     /// Deletions could not be applied at QUIT, and the reply said so.
     UpdateFailed,
-    /// The server goes down.
+    /// The server shuts down.
     ShutDown,
-    /// The client had not logged in, and others wanted the place.
+    /// The client had not logged in, and its place was needed for another.
     TurnedOut,
 }
 
@@ -72,7 +72,7 @@ impl Reason {
     }
 }
 
-/// What TLS was agreed on, for the log.
+/// The TLS version and cipher suite that were agreed on, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsInfo {
     /// The protocol version, such as `TLSv1.3`.

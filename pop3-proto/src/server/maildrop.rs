@@ -32,8 +32,8 @@ const RETRIEVED: u64 = 1 << 62;
 const MARKS: u64 = DELETED | RETRIEVED;
 
 impl Maildrop {
-    /// Adds a message at the end. An id that is none is replaced (P048); false when there is no room
-    /// for another message.
+    /// Adds a message at the end. An invalid id is replaced (P048). False if there is no room for
+    /// another message.
     pub(super) fn push(&mut self, size: u64, unique_id: &[u8]) -> bool {
         if unique_id::is_valid(unique_id) {
             self.unique_ids.extend_from_slice(unique_id);
@@ -57,7 +57,7 @@ impl Maildrop {
         true
     }
 
-    /// Gives back what growing has left over.
+    /// Gives back the memory that growing left over.
     pub(super) fn shrink(&mut self) {
         self.messages.shrink_to_fit();
         self.unique_ids.shrink_to_fit();
@@ -130,7 +130,7 @@ impl Maildrop {
         }
     }
 
-    /// Takes all marks of deletion away.
+    /// Removes all marks of deletion.
     pub(super) fn reset(&mut self) {
         self.count = self.len();
         self.octets = 0;

@@ -74,7 +74,7 @@ pub struct Session {
     challenges: u32,
     next_ticket: u32,
     moments: Moments,
-    /// The steps that it took.
+    /// The steps that it has taken.
     #[cfg(test)]
     trail: alloc::vec::Vec<state::Transition>,
 }
@@ -98,7 +98,7 @@ struct Moments {
 impl Session {
     /// A session whose greeting waits in [`transmit`](Self::transmit).
     ///
-    /// `stamp` is a message-id in angle brackets that never comes again (see
+    /// `stamp` is a message-id in angle brackets that is never used again (see
     /// [`apop::timestamp`](crate::apop::timestamp)); it is used where the policy offers APOP or CRAM-MD5
     /// and may be empty otherwise.
     pub fn new(policy: Arc<Policy>, stamp: &str, now: Time) -> Self {
@@ -145,7 +145,7 @@ impl Session {
         self.input.room(self.input_capacity())
     }
 
-    /// Takes octets from the client, at most [`input_room`](Self::input_room) of them, and says how
+    /// Takes octets from the client, at most [`input_room`](Self::input_room) of them, and returns how
     /// many. Octets offered while a TLS handshake is due end the session: they came in the clear after
     /// STLS.
     pub fn handle_input(&mut self, now: Time, bytes: &[u8]) -> usize {
@@ -178,7 +178,7 @@ impl Session {
     }
 
     /// The TLS handshake is done, after [`Event::StartTls`] or from the start on a listener with implicit
-    /// TLS. Everything that was learned in the clear is forgotten (RFC 2595 section 4).
+    /// TLS. Everything that came in the clear is forgotten (RFC 2595 section 4).
     pub fn handle_tls(&mut self, now: Time, info: TlsInfo) {
         self.at(now);
         self.summary.tls = Some(info);
@@ -206,8 +206,8 @@ impl Session {
         self.advance();
     }
 
-    /// Ends the session as soon as what runs is finished: the response is completed, the next command
-    /// refused with `[SYS/TEMP]`, nothing deleted. An idle session is given a short grace.
+    /// Ends the session after the running command: its response is completed, the next command is
+    /// refused with `[SYS/TEMP]`, nothing is deleted. An idle session is given a short grace.
     pub fn shut_down(&mut self, now: Time) {
         self.at(now);
         if !self.shutting_down {
@@ -217,8 +217,8 @@ impl Session {
         self.advance();
     }
 
-    /// Ends the session of a client that has not logged in, because others want its place. A login under
-    /// way is answered with `[SYS/TEMP]`; one that has succeeded stays.
+    /// Ends the session of a client that has not logged in, because its place is needed for another. A
+    /// login under way is answered with `[SYS/TEMP]`; one that has succeeded stays.
     pub fn turn_out(&mut self, now: Time) {
         self.at(now);
         self.turned_out();
@@ -238,7 +238,7 @@ impl Session {
         self.moments.progress = self.moments.now;
         self.moments.waiting = self.moments.now;
         if self.output.is_empty() && !self.is_retrieving() {
-            // memory only while something moves
+            // keeps memory only while something moves
             self.output = BytesMut::new();
         }
         self.advance();
@@ -287,7 +287,7 @@ impl Session {
         &self.summary
     }
 
-    /// The clock never goes back, whatever a driver says.
+    /// The clock never goes back, even if a driver's does.
     fn at(&mut self, now: Time) {
         self.moments.now = self.moments.now.max(now);
         if self.output.is_empty() {
@@ -373,8 +373,8 @@ mod tests {
         assert!(size_of::<Event>() <= 136, "{}", size_of::<Event>());
     }
 
-    /// Memory only while something moves: an idle session has no buffer, and one that sends a message does
-    /// not ask for a new one at each piece.
+    /// Memory is kept only while something moves: an idle session has no buffer, and one that sends a
+    /// message does not allocate a new one for each piece.
     #[test]
     fn the_output_is_held_while_a_message_is_sent() {
         let policy = Policy {

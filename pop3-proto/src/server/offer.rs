@@ -35,8 +35,8 @@ impl Session {
         self.send(".");
     }
 
-    /// What is true now. Capabilities of the state before login are listed in both states (RFC 2449 section 5), but
-    /// for STLS, whose line means that it can be said now (RFC 2595 section 4).
+    /// What is true now. Capabilities of the state before login are listed in both states (RFC 2449 section 5),
+    /// except for STLS: its line means that the command is possible now (RFC 2595 section 4).
     pub(super) fn capabilities(&self) -> Vec<Capability> {
         let before_login = matches!(self.state, State::Authorization { .. });
         let policy = &self.policy;
@@ -100,14 +100,16 @@ impl Session {
                 self.send("i-default English");
                 self.send(".");
             }
-            Some("*") => self.send_ok(format_args!("i-default the default language it is")),
+            Some("*") => self.send_ok(format_args!(
+                "i-default responses are in the default language"
+            )),
             Some(tag)
                 if tag.eq_ignore_ascii_case("en") || tag.eq_ignore_ascii_case("i-default") =>
             {
                 let tag = if tag.len() == 2 { "en" } else { "i-default" };
-                self.send_ok(format_args!("{tag} English it is"));
+                self.send_ok(format_args!("{tag} responses are in English"));
             }
-            Some(_) => self.send_err(None, "no such language; it stays as it was"),
+            Some(_) => self.send_err(None, "no such language, nothing changed"),
         }
     }
 
@@ -119,16 +121,16 @@ impl Session {
         self.is_protected() || self.policy.clear_login
     }
 
-    /// APOP's stamp stands in the greeting, so it is offered from there on or never; and never where an
-    /// eavesdropper could collect digests.
+    /// The timestamp of APOP is in the greeting, so APOP is offered from the start or never; and never
+    /// where an eavesdropper could collect digests.
     pub(super) fn offers_apop(&self) -> bool {
         let safe = matches!(self.policy.tls, TlsOffer::Implicit) || self.policy.clear_login;
         self.policy.apop && safe && !self.stamp.is_empty()
     }
 }
 
-/// The mechanisms whose names fit into a line (X007), the strongest first. The others can be used all the
-/// same, and AUTH alone lists them.
+/// The mechanisms whose names fit into one line (X007), the strongest first. The others can be used all
+/// the same, and AUTH without arguments lists them.
 fn fitting(mut mechanisms: Vec<Mechanism>) -> Vec<Mechanism> {
     let mut room = 480_usize;
     let fits = |mechanism: &Mechanism| {
@@ -141,7 +143,7 @@ fn fitting(mut mechanisms: Vec<Mechanism>) -> Vec<Mechanism> {
     mechanisms
 }
 
-/// So many octets of a text at most, and nothing that could end its line.
+/// At most this many octets of a text, without anything that could end its line.
 fn printable(text: &str, octets: usize) -> String {
     let mut kept = String::new();
     for c in text.chars().filter(|c| !c.is_control()) {

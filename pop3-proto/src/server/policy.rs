@@ -1,5 +1,5 @@
 //! What an operator decides about sessions: what is offered, how long things may take, how much may
-//! pile up. Plain data; the transitions read it.
+//! be stored. Plain data; the transitions read it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,10 +22,10 @@ pub enum TlsOffer {
 /// Who gets read-only access (XPRO).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReadOnly {
-    /// No one: XPRO is refused.
+    /// Nobody: XPRO is refused.
     #[default]
     Refused,
-    /// Who asks with XPRO.
+    /// Clients that ask with XPRO.
     OnRequest,
     /// Everybody.
     Always,
@@ -37,7 +37,7 @@ pub enum Expire {
     /// Messages stay until they are deleted.
     #[default]
     Never,
-    /// Messages go by themselves after this many days; 0: once they were retrieved.
+    /// Messages are removed after this many days; 0: once they were retrieved.
     Days(u32),
 }
 
@@ -67,11 +67,11 @@ pub struct Policy {
     pub read_only: ReadOnly,
     /// What EXPIRE announces.
     pub expire: Expire,
-    /// From the greeting to the moment when the credentials are found good, in all; a login under way is
-    /// answered within it. Listing the maildrop comes after it.
+    /// All the time from the greeting until the credentials are found good. A login that runs is
+    /// answered within it. Listing the maildrop does not count.
     pub login_grace: Duration,
-    /// Inactivity in the TRANSACTION state before the session ends without update; RFC 1939 wants ten
-    /// minutes at least.
+    /// Inactivity in the TRANSACTION state before the session ends without update; RFC 1939 wants at
+    /// least ten minutes.
     pub autologout: Duration,
     /// How long a client may leave waiting octets unread.
     pub stalled_reader: Duration,
@@ -79,11 +79,11 @@ pub struct Policy {
     pub backend_silence: Duration,
     /// How long a session that is being shut down waits for the command that it will refuse.
     pub shutdown_grace: Duration,
-    /// Logins without success before the connection is closed, whatever the reason.
+    /// Failed logins, for any reason, until the connection is closed.
     pub failed_logins: u32,
-    /// Bad commands in a row before the connection is closed: before login.
+    /// Bad commands in a row before login, until the connection is closed.
     pub bad_commands_before_login: u32,
-    /// Bad commands in a row before the connection is closed: after login.
+    /// Bad commands in a row after login, until the connection is closed.
     pub bad_commands: u32,
     /// The longest command line without its line end.
     pub command_line: usize,

@@ -1,8 +1,8 @@
-//! What the verifier of certificates says, in words.
+//! The errors of the certificate verifier, in words.
 
 use alloc::string::String;
 
-/// The verifier's names of its errors are words that a person can read only here and there.
+/// Only some of the verifier's names for its errors can be read by an operator.
 pub(super) fn in_words(reason: &str) -> String {
     let known = [
         (
@@ -29,7 +29,7 @@ pub(super) fn in_words(reason: &str) -> String {
         .map_or_else(|| spaced(reason), |(_, words)| (*words).into())
 }
 
-/// Words out of a name: `InvalidSerialNumber` is `invalid serial number`.
+/// Makes words of a name: `InvalidSerialNumber` is `invalid serial number`.
 fn spaced(name: &str) -> String {
     if name.contains(|c: char| !c.is_ascii_alphabetic()) {
         return name.into();

@@ -463,5 +463,5 @@ fn answers_of_others_are_not_read() {
         panic!("no job runs");
     };
     driver.backend.handle_outcome(NOW, Outcome::Done(job()));
-    assert!(heard.take()[1].contains("the answer of another store"));
+    assert!(heard.take()[1].contains("result went to the wrong store"));
 }

@@ -38,7 +38,7 @@ impl<S: Service> Connection<S> {
         self.note();
     }
 
-    /// One step, and what was said in it: so that the two dialogues stand side by side in the order in
+    /// One step, and what was said in it. This keeps the two dialogues side by side, in the order in
     /// which one caused the other.
     fn transcribed(&mut self, now: Time, step: impl FnOnce(&mut Self, Time) -> bool) -> bool {
         let moved = step(self, now);
@@ -48,7 +48,7 @@ impl<S: Service> Connection<S> {
         moved
     }
 
-    /// What is due by now, each for itself.
+    /// Handles every deadline that has passed.
     pub(super) fn expire(&mut self, now: Time) {
         let is_due = |deadline: Option<(Time, &str)>| deadline.is_some_and(|(at, _)| at <= now);
         if self.report.reason.is_none() && is_due(self.session.poll_timeout()) {
@@ -109,7 +109,7 @@ impl<S: Service> Connection<S> {
         moved
     }
 
-    /// Asks who serves a login that may be looked at.
+    /// Asks what serves a login that may be looked at.
     pub(super) fn open(&mut self, now: Time, mut open: Open) {
         let address = self.peer.address.ip();
         let throttle = self.server.throttle();
@@ -163,7 +163,7 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    /// The backend is gone, which a session notices only by its replies.
+    /// The backend is gone. A session notices that only by a reply.
     fn answer_for_nobody(&mut self, now: Time, request: Request) {
         let failure = Failure::temporary("the backend is gone");
         let reply = match request {
@@ -214,8 +214,8 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    /// No more commands come through TLS. Without a good-bye it is not known whether the client meant it,
-    /// so what it asked for last does not count (T009).
+    /// No more commands come through TLS. Without a close_notify the end may be an attacker's, so the
+    /// client's last request does not count (T009).
     fn tls_ended(&mut self, now: Time, end: &TlsEnd) {
         self.client.handshake_done();
         match end {

@@ -1,7 +1,7 @@
 //! One login of a connection, from the command to the verdict: when it is looked at, and what it counts for.
 //!
 //! While it waits it holds the credentials and its place, and nothing else: no backend is made, no thread and
-//! no upstream connection taken. Every login that is not found good is logged; what it counts for depends on
+//! no upstream connection taken. Every login that does not succeed is logged. What it counts for depends on
 //! how far its credentials came:
 //!
 //! | what happened | counts as |
@@ -30,9 +30,9 @@ use crate::throttle::Look;
 /// A client that leaves after this time may have given up on a slow upstream.
 const PATIENT: Duration = Duration::from_secs(10);
 
-const GOES_DOWN: &str = "the server goes down";
+const GOES_DOWN: &str = "the server is shutting down";
 
-/// As the log shows a login that was not found good.
+/// How the log shows a login that failed before the backend said anything.
 fn unseen(detail: &str) -> Refusal {
     Refusal::new(RefusalKind::Credentials, detail)
 }
@@ -43,7 +43,7 @@ pub(super) struct Attempt {
     open: Option<Open>,
     /// When the throttle is to be asked again.
     again: Time,
-    /// When it was begun to be looked at.
+    /// Since when it is looked at.
     since: Time,
     /// The session gave it up.
     given_up: bool,
@@ -61,7 +61,7 @@ impl Attempt {
 }
 
 impl<S: Service> Connection<S> {
-    /// A login comes. It may have to wait.
+    /// Begins a login. It may have to wait.
     pub(super) fn asks(&mut self, now: Time, open: Open) {
         self.given_up(now);
         self.dismiss();
@@ -121,7 +121,7 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    /// The login was refused; the client hears it at once, for the wait lies before the next one.
+    /// The login was refused. The client hears it at once; it is the next login that waits.
     pub(super) fn refuse(&mut self, now: Time, refusal: Refusal) {
         self.tell(&Event::Refused(&refusal));
         self.answered();
@@ -153,14 +153,14 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    /// The session will hear no more of its backend. Why shows a moment later.
+    /// The session gives its backend up. The reason is known a moment later.
     pub(super) fn leaves(&mut self) {
         if let Some(attempt) = &mut self.attempt {
             attempt.given_up = true;
         }
     }
 
-    /// A login that the session gave up, now that it is known whether it ended, too.
+    /// Counts a login that the session gave up, now that the reason is known.
     pub(super) fn given_up(&mut self, now: Time) {
         let Some(attempt) = self.attempt.as_ref().filter(|attempt| attempt.given_up) else {
             return;
@@ -170,9 +170,9 @@ impl<S: Service> Connection<S> {
         let out = self.is_out();
         let (fault, detail) = match self.report.reason {
             Some(Reason::ShutDown) => (None, GOES_DOWN),
-            Some(Reason::TurnedOut) => (None, "others wanted the place"),
+            Some(Reason::TurnedOut) => (None, "made room for another client"),
             Some(Reason::LoginTimeout | Reason::BackendSilent) if waits => {
-                (None, "its turn did not come in time")
+                (None, "it was still waiting when the login time was over")
             }
             Some(Reason::LoginTimeout | Reason::BackendSilent) => (
                 out.then_some(Fault::Doubtful),
@@ -188,7 +188,7 @@ impl<S: Service> Connection<S> {
             ),
             _ if patient => (
                 Some(Fault::Doubtful),
-                "the client left before the answer, which took long",
+                "the client left before the answer, which was slow",
             ),
             _ => (Some(Fault::Left), "the client left before the answer"),
         };

@@ -73,7 +73,7 @@ impl Client {
                 session.handle_input(now, bytes);
             }
             (Phase::Open, Pipe::Tls(tls)) => tls.received(bytes),
-            // What comes is not listened to any more; reading on keeps a reset away from our last words.
+            // What comes now is read and thrown away: otherwise a reset could overtake our last words.
             (Phase::Flushing { .. } | Phase::Lingering { .. } | Phase::Gone, _) => {}
         }
     }
@@ -97,7 +97,7 @@ impl Client {
         }
     }
 
-    /// Returns whether that was all that was waited for.
+    /// Returns whether nothing else was waited for.
     pub(super) fn handle_eof(&mut self, session: &mut Session, now: Time) -> bool {
         self.eof = true;
         match (self.phase, &mut self.pipe) {

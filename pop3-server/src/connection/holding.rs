@@ -22,8 +22,8 @@ pub(super) enum Holding {
     /// Nothing, before the credentials were found good and after the end.
     #[default]
     Nothing,
-    /// The backend has found the credentials good, and opened the maildrop if there is an access. What else it says
-    /// waits.
+    /// The backend has found the credentials good, and opened the maildrop if there is an access. Its further
+    /// replies wait.
     Asked {
         hold: Box<dyn Hold>,
         opened: Option<Access>,
@@ -73,7 +73,7 @@ impl Holding {
         }
     }
 
-    /// Lets go. What is returned ends when others can have the maildrop; nothing, if they can at once.
+    /// Lets go. The returned future ends when others can have the maildrop; `None` if they can at once.
     pub(super) fn release(&mut self) -> Option<Boxed<()>> {
         match std::mem::take(self) {
             Self::Nothing => None,
@@ -109,7 +109,7 @@ pub(super) enum Last {
 }
 
 impl<S: Service> Connection<S> {
-    /// The credentials are good. The client does not hear so before the maildrop is held.
+    /// The credentials are good. The client learns it only when the maildrop is held.
     pub(super) fn hold(&mut self, now: Time, opened: Option<Access>) {
         self.right(now);
         let Some(upstream) = &mut self.upstream else {
@@ -130,7 +130,7 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    /// Something has become of the hold.
+    /// The state of the hold has changed.
     pub(super) fn holds(&mut self, now: Time, outcome: Outcome) {
         let Some(upstream) = &mut self.upstream else {
             return;
@@ -140,7 +140,7 @@ impl<S: Service> Connection<S> {
             (Holding::Asked { hold, opened }, Outcome::Held) => self.held(now, hold, opened),
             (Holding::Asked { .. }, Outcome::Busy) => self.in_use(now, BUSY),
             (Holding::Asked { .. }, Outcome::Lost) => {
-                let failure = Failure::temporary("nobody can say whether the maildrop is free");
+                let failure = Failure::temporary("cannot find out whether the maildrop is free");
                 self.turn_away(now, Last::Failed(failure));
             }
             (Holding::Held(held) | Holding::Lost(held), Outcome::Held) => {
@@ -188,8 +188,8 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    /// The backend's last reply, said once others can have the maildrop: who hears it may come back at once (P018,
-    /// P066).
+    /// The backend's last reply. It is passed on once others can have the maildrop, since the client may log in
+    /// again at once (P018, P066).
     pub(super) fn part(&mut self, now: Time, last: Last) {
         let leave = self.settings.timers.leave;
         let upstream = self.upstream.as_mut();
@@ -210,7 +210,7 @@ impl<S: Service> Connection<S> {
 
     fn parts(&mut self, now: Time, leave: Duration, released: Boxed<()>, last: Option<Last>) {
         let until = now + leave;
-        // What could not be said so far is said at the end of this one.
+        // A reply that had to wait so far is passed on at the end of this one.
         let last = last.or_else(|| self.parting.take().and_then(|parting| parting.last));
         self.parting = Some(Box::new(Parting {
             released,

@@ -16,11 +16,10 @@
 //! ```
 //!
 //! Every input ends in the same private `advance`, which moves plaintext until nothing moves.
-//! There is no queue of bytes: who has no room is not offered anything, down to the sockets.
+//! There is no queue of bytes: a part without room is offered nothing, down to the sockets.
 //!
-//! Dropping a connection at any moment releases everything: lock, slots, backend. What was not asked
-//! for by QUIT is never removed, because only [`Request::Update`](pop3_proto::backend::Request::Update)
-//! removes.
+//! Dropping a connection at any moment releases everything: lock, slots, backend. Nothing is removed
+//! without QUIT, because only [`Request::Update`](pop3_proto::backend::Request::Update) removes.
 
 mod advance;
 mod attempt;
@@ -90,7 +89,7 @@ impl<D> fmt::Debug for Action<D> {
     }
 }
 
-/// What a service's backends' jobs yield.
+/// What the jobs of a service's backends yield.
 type Done<S> = <<S as Service>::Backend as Backend>::Done;
 
 /// One connection. See the [module](self) for its run loop.
@@ -280,8 +279,8 @@ impl<S: Service> Connection<S> {
         .min_by_key(|(at, _)| *at)
     }
 
-    /// Acts on what others have to say to this connection: its login may be looked at, its place is wanted,
-    /// something became of its hold. Returns whether there was anything; if not, this task is woken when there is.
+    /// Acts on news from outside the connection: its login may be looked at, its place is wanted, its hold has
+    /// changed. Returns whether there was any; if not, this task is woken when there is.
     pub fn poll_calls(&mut self, cx: &mut Context<'_>, now: Time) -> bool {
         let attempt = self.attempt.as_deref();
         let is_called = attempt.is_some_and(|attempt| attempt.poll_called(cx).is_ready());
@@ -307,7 +306,7 @@ impl<S: Service> Connection<S> {
         moved
     }
 
-    /// The number of its session, which no other of this server has.
+    /// The number of its session, unique in this server.
     pub fn number(&self) -> u64 {
         self.report.session
     }
@@ -350,7 +349,7 @@ impl<S: Service> Drop for Connection<S> {
     }
 }
 
-/// A message-id that never comes again; empty where none is needed.
+/// A message-id that is never used again; empty where none is needed.
 fn stamp(policy: &Policy, host: &str) -> String {
     if !policy.apop
         && !policy
@@ -365,7 +364,7 @@ fn stamp(policy: &Policy, host: &str) -> String {
         Ok(()) => {
             pop3_proto::apop::timestamp(u128::from_ne_bytes(unique), host).unwrap_or_default()
         }
-        // Without a stamp the session does not offer what needs one.
+        // Without it the session does not offer APOP and CRAM-MD5.
         Err(_) => String::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! What a connection knows of its session to tell the observer, and telling it.
+//! What a connection tells the observer about its session.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Report {
         }
     }
 
-    /// What time it is, so that the end has one too.
+    /// The time of the last event, so that the end has one too.
     pub(super) fn at(&mut self, now: Time) {
         self.now = now;
     }
@@ -70,7 +70,7 @@ impl Report {
         self.asked = Some((asked, self.now));
     }
 
-    /// It has answered; told once for each request.
+    /// The backend has answered. The observer hears it once for each request.
     pub(super) fn answered(&mut self, listener: &str, summary: &Summary) {
         if let Some((asked, since)) = self.asked.take() {
             let after = self.now.since(since);
@@ -78,7 +78,7 @@ impl Report {
         }
     }
 
-    /// It need not answer any more.
+    /// The backend need not answer any more.
     pub(super) fn cancelled(&mut self) {
         self.asked = None;
     }
@@ -96,7 +96,7 @@ impl Report {
     }
 }
 
-/// Whether one who reads along could log in with this later.
+/// Whether an eavesdropper could log in with this later.
 pub(super) fn tells_secret(login: &Login) -> bool {
     match login {
         Login::Password { .. }

@@ -26,7 +26,7 @@ pub(super) struct Upstream<B: Backend> {
     pub(super) label: Arc<str>,
     maildrop: Arc<str>,
     access: Access,
-    /// Says whether anybody waits for what the backend does.
+    /// Tells the backend whether its work is waited for.
     presence: Option<Presence>,
     pub(super) holding: Holding,
     tls: Option<Arc<UpstreamTls>>,
@@ -34,10 +34,10 @@ pub(super) struct Upstream<B: Backend> {
     link: Link,
     /// Where the connection goes, or went last.
     endpoint: Option<Endpoint>,
-    /// Why the bytes ended, until it is the backend's turn to hear of it.
+    /// Why the bytes ended, until the backend has been told.
     broken: Option<String>,
     job: bool,
-    /// A connection stood, or a job ran.
+    /// A connection was open, or a job ran.
     reached: bool,
     leave: Option<Time>,
 }
@@ -99,8 +99,8 @@ impl<B: Backend> Upstream<B> {
         }
     }
 
-    /// The session is done with the backend: it frees what it holds and may take its leave. What is returned
-    /// ends when others can have the maildrop; nothing, if they can at once.
+    /// The session is done with the backend: it frees what it holds and may log out. The returned future
+    /// ends when others can have the maildrop; `None` if they can at once.
     pub(super) fn finish(&mut self, now: Time, leave: Duration) -> Option<Boxed<()>> {
         self.presence = None;
         self.leave.get_or_insert(now + leave);

@@ -3,8 +3,8 @@
 //! Owns a bounded table of keyed digests of name, credential and address. The key is made when the process
 //! starts and never leaves it; nothing can be learned from a digest without it, and no secret is kept.
 //!
-//! Each name has a few places of its own, the one that was used longest ago makes room: who owns one account
-//! can push out his own devices and no others.
+//! Each name has a few places of its own, and the one that was used longest ago makes room. So the owner of
+//! an account can push out only devices of that account.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -78,7 +78,7 @@ impl Key {
                 ("password", Some(password.expose()))
             }
             Login::Bearer { token, .. } => ("token", Some(token.expose())),
-            // what answers a challenge is another one each time
+            // the answer to a challenge differs each time
             Login::Apop { .. } => ("APOP", None),
             Login::CramMd5 { .. } => ("CRAM-MD5", None),
             Login::Relay { mechanism, .. } => (mechanism.as_str(), None),
@@ -139,7 +139,7 @@ struct Known {
     origin: u64,
     proof: Digest,
     last: Moment,
-    /// It was used up, or was wrong after it was right: only the address is still known.
+    /// Its pass was used up, or it was wrong after it was right: only the address still counts.
     spent: bool,
 }
 
@@ -148,8 +148,8 @@ struct Known {
 pub(super) struct Devices(HashMap<Digest, Vec<Known>>);
 
 impl Devices {
-    /// Whether this device was right lately. One that answers challenges can be told from others at its
-    /// address by its name alone; so it passes once, and again after it was right.
+    /// Whether this device was right lately. A device that answers challenges is known by its name and
+    /// address only, so it passes once, and again after it was right.
     pub(super) fn passes(&mut self, device: &Device, now: Time) -> bool {
         let is_good = |known: &Known| is_fresh(known, now) && !known.spent;
         let passes = self.0.get(&device.name).is_some_and(|known| {

@@ -1,9 +1,9 @@
 //! Which login may be looked at when: those of strangers in turn, those of known devices at once.
 //!
-//! Owns who waits. A login has *subjects*: the address it comes from (an IPv4 address or an IPv6 /64), the
-//! /56 and the /48 around it, and the name it is for. A subject with failures of late lets one login through
-//! at a time, and after each failure only when the wait of [`Delay`] is over. A wider network counts once
-//! failures came from several /64 in it, a name once they came from several addresses.
+//! Owns the logins that wait. A login has *subjects*: the address it comes from (an IPv4 address or an IPv6
+//! /64), the /56 and the /48 around it, and the name it is for. A subject with failures of late lets one
+//! login through at a time, and after each failure only when the wait of [`Delay`] is over. A wider network
+//! counts once failures came from several /64 in it, a name once they came from several addresses.
 //!
 //! Never refuses anything, and never looks at a password: the wait comes first, so a right one takes as long
 //! as a wrong one. These do not wait:
@@ -13,8 +13,9 @@
 //!   whatever others at that address or for that name do. Where the credential answers a challenge
 //!   (APOP, CRAM-MD5, SCRAM) it cannot be compared; such a device passes once after each time it was right.
 //!
-//! Of those that wait, names that were right from this address lately go first, then those from addresses
-//! without failures, that wait for the sake of their name only. A name waits less than an address does.
+//! Of the logins that wait, names that were right from this address lately go first. Then come those from
+//! addresses without failures, which wait only because of their name. A name waits less than an address
+//! does.
 //!
 //! Time is a parameter; what it remembers is bounded, lies in memory and ends with the process.
 //!
@@ -60,8 +61,8 @@ use subjects::{NAME, Place, Subjects};
 pub use devices::{DEVICES, LIFETIME, NAMES};
 pub use subjects::{NAME_FAILURES, NAME_SOURCES};
 
-/// How long a turn is kept for a login that is being looked at: a slow upstream, or a client that answers no
-/// challenge, holds up the others no longer.
+/// How long a turn is kept for a login that is being looked at: a slow upstream, or a client that does not
+/// answer a challenge, cannot hold up the others for longer.
 pub const TURN: Duration = Duration::from_secs(10);
 
 /// The logins of one process. Clones share everything.
@@ -91,15 +92,15 @@ impl Default for State {
     }
 }
 
-/// Who goes first among those that wait.
+/// The order of the logins that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Order {
-    /// The name was right from this address lately; who came first.
+    /// The name was right from this address lately; in the order of arrival.
     Familiar(u64),
-    /// The address is clean, and others guess at the name: who came last, for a crowd of those who guess
-    /// waits there already, and each address of theirs is clean but once.
+    /// The address is clean, but others guess at the name. The latest goes first: a crowd of guessers
+    /// may wait there already, and each of their addresses is clean only once.
     Clean(Reverse<u64>),
-    /// Who came first.
+    /// In the order of arrival.
     Other(u64),
 }
 
@@ -185,7 +186,7 @@ impl Throttle {
         lock(&self.0).waiting.len()
     }
 
-    /// Lets through whose turn it is.
+    /// Lets the logins through whose turn it is.
     fn pass_on(&self, now: Time) {
         let raised = lock(&self.0).pass_on(now);
         // not under the lock: a waker may own a task that owns a login
@@ -253,8 +254,8 @@ impl State {
         let mut waits = false;
         for place in places {
             let known = self.places.get(&place);
-            // What hangs up before its turn costs its sender nothing. Where a whole network waits, its parts
-            // get no entries by that, or they would push out those of others.
+            // Hanging up before the turn costs a client nothing. Where a whole network waits, this makes no
+            // entries for its parts, or they would push out the entries of others.
             if fault == Fault::Unseen && waits && known.is_none() {
                 continue;
             }
@@ -262,7 +263,7 @@ impl State {
             let subject = (place, place.scope());
             self.places.note(rules, subject, source, fault, now);
         }
-        // what was not looked at was no guess at this name
+        // a login that was not looked at was no guess at this name
         if let Some(name) = subjects.name.filter(|_| fault != Fault::Unseen) {
             let subject = (name, NAME);
             self.names.note(rules, subject, source, fault, now);
@@ -326,7 +327,7 @@ impl Look {
             self.standing = Standing::Seen;
             return None;
         }
-        // a turn that others have in the same moment is over in a moment
+        // at the same moment another may have the turn, but not for long
         let at = lock(&self.throttle.0).free_at(&self.rules, &self.subjects, now);
         Some(at.unwrap_or(now).max(now + Duration::from_millis(1)))
     }
@@ -339,7 +340,7 @@ impl Look {
         }
     }
 
-    /// Whether it waits and was let through meanwhile.
+    /// Whether it waited and has now been let through.
     pub fn is_called(&self) -> bool {
         match &self.standing {
             Standing::Waits { notice, .. } => notice.is_raised(),
@@ -366,7 +367,7 @@ impl Look {
         self.end(now);
     }
 
-    /// The login ended, and nothing that could have been a guess went anywhere.
+    /// The login ended, and its credentials went nowhere, so it was no guess.
     pub fn nothing(self, now: Time) {
         self.end(now);
     }

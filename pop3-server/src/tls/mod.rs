@@ -1,8 +1,8 @@
 //! TLS as an operator sets it up: which certificates we show, which ones we believe.
 //!
-//! Owns the configurations; the connections themselves live in the pipes alone. Always the
-//! same provider, named explicitly, so that what else is linked into a program cannot change it. Never
-//! leaves an upstream unverified: there is no switch for that.
+//! Owns the configurations; the connections themselves live in the pipes. The provider is named
+//! explicitly, so that nothing else in a program can change it. Never leaves an upstream unverified:
+//! there is no switch for that.
 
 mod error;
 mod server;

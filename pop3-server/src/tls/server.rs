@@ -25,13 +25,13 @@ pub struct Identity {
     pub key: PathBuf,
 }
 
-/// How a listener speaks TLS. Immutable: a reload makes a new one, and sessions that stand keep theirs.
+/// How a listener speaks TLS. Immutable: a reload makes a new one, and running sessions keep theirs.
 #[derive(Clone, Debug)]
 pub struct ServerTls(Arc<ServerConfig>);
 
 impl ServerTls {
     /// Loads certificates and keys. The first one is for clients that name no server, or one that
-    /// is not the name of anything here.
+    /// no certificate here has.
     pub fn load(identities: &[Identity]) -> Result<Self, TlsError> {
         let keys: Result<Vec<_>, _> = identities.iter().map(certified_key).collect();
         let certificates = Certificates::new(keys?)?;
@@ -52,8 +52,8 @@ impl ServerTls {
     }
 }
 
-/// As it stands: what it says of protocols (ALPN should name `pop3` or nothing), tickets and client certificates
-/// holds.
+/// Takes the configuration as it is, with its protocols (ALPN should name `pop3` or nothing), tickets and client
+/// certificates.
 impl From<Arc<ServerConfig>> for ServerTls {
     fn from(config: Arc<ServerConfig>) -> Self {
         Self(config)

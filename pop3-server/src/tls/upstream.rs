@@ -8,8 +8,8 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::TlsError;
 
-/// How an upstream's certificate is verified: always, and for the name that was configured unless it was
-/// named itself.
+/// How an upstream's certificate is verified: always, and for the configured name, unless the
+/// configuration names the certificate itself.
 #[derive(Clone, Debug)]
 pub struct UpstreamTls(Arc<ClientConfig>, Arc<Verifier>);
 
@@ -60,7 +60,7 @@ fn system_roots() -> RootCertStore {
     found.store
 }
 
-/// It was named, so it counts; that it is odd should not surprise its operator one day.
+/// It was named, so it counts. The log says what is odd about it, so that nobody is surprised later.
 fn tell(odd: &Odd<'_>) {
     tracing::warn!(
         name = %odd.name,

@@ -24,7 +24,7 @@ use crate::setting::error::{Fault, Origin, Problem};
 use crate::setting::value::{BadValue, Value, Word};
 use crate::setting::{Row, rows};
 
-/// What a folder called `\Trash` is called by servers that do not say which one it is.
+/// The name of the trash on servers that mark no folder as `\Trash`.
 const TRASH: &str = "Trash";
 
 /// One `[[upstream]]`.
@@ -35,7 +35,8 @@ pub struct Upstream {
     /// Certificates to trust in the place of the system's, as PEM: those of authorities, or the
     /// server's own.
     pub ca_file: Option<PathBuf>,
-    /// The only certificates that are the server's, by their fingerprints; none: it has to be vouched for.
+    /// The fingerprints of the only certificates that the server may show. If there are none, an authority has to vouch
+    /// for it.
     pub certificate_sha256: Vec<Fingerprint>,
     /// Whether `imap://` may go to another machine.
     pub allow_clear: bool,
@@ -74,7 +75,7 @@ pub(crate) const ROWS: &[Row<Upstream>] = rows! { Upstream:
     told "delete" r#""expunge""# => (imap.delete),
     /// Whether messages that a client retrieved are marked \Seen, once it said QUIT.
     told "mark_seen" "false" => (imap.mark_seen),
-    /// How much may be fetched ahead of a client that takes one message after the other; "0 B" for nothing.
+    /// How much may be fetched ahead for a client that takes one message after the other; "0 B" for nothing.
     /// It waits in the socket, not in the memory of the gateway.
     told "read_ahead" r#""1 MiB""# => (imap.read_ahead),
     /// How this server wants the names of users. user_domain: "keep"; "strip": without the domain; "add:DOMAIN":
@@ -84,13 +85,13 @@ pub(crate) const ROWS: &[Row<Upstream>] = rows! { Upstream:
     "user_separator" r#""@""# => (rewrite.separator),
     /// How users are logged in: "auto" takes what the server offers; "login"; "plain".
     "login" r#""auto""# => (imap.auth),
-    /// Whether the gateway says what to select along with the login, without waiting for its answer: one
-    /// round trip less. "auto" does so where the greeting names Dovecot or Cyrus; "always" is for other servers
-    /// that do not lose what comes after the login, as Courier and some proxies do; "never". If it gets lost all
-    /// the same, perhaps in a proxy, it is said again within a second, and not said so early any more.
+    /// Whether the gateway sends SELECT right after the login, without waiting for its answer: one round trip
+    /// less. "auto" does so where the greeting names Dovecot or Cyrus; "always" is for other servers that do not
+    /// lose what comes after the login, as Courier and some proxies do; "never". A SELECT that gets lost all the
+    /// same, perhaps in a proxy, is sent again within a second, and later ones wait for the answer.
     "pipeline_login" r#""auto""# => (imap.quirks.pipeline_login),
-    /// Whether the gateway tells the server who it is (ID). A few servers want that (163.com, 126.com); where
-    /// it is announced and a folder does not open, it is said and tried once more.
+    /// Whether the gateway tells the server who it is (ID). A few servers want that (163.com, 126.com). Where a
+    /// server announces ID and the folder does not open, the gateway sends it and tries once more.
     "send_id" "false" => (imap.quirks.send_id),
     /// Capabilities not to use though the server announces them, such as ["LITERAL+"].
     "without" "[]" => (imap.quirks.masked_capabilities),
@@ -210,7 +211,7 @@ fn written(policy: &DeletePolicy) -> String {
 }
 
 impl Upstream {
-    /// An upstream that is nowhere yet.
+    /// An upstream without an address yet.
     pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.into(),
@@ -241,7 +242,7 @@ impl Upstream {
         };
         let own = match self.imap.own {
             true => {
-                ", own: told where clients connect from, which Dovecot believes of its login_trusted_networks"
+                ", own: told where clients connect from, which Dovecot believes if login_trusted_networks names the gateway"
             }
             false => "",
         };
@@ -307,11 +308,11 @@ impl Upstream {
         ] {
             if named && clear {
                 let remedy = "write imaps:// or imap+starttls://, or leave it out";
-                return Err(Problem::new(key, "this upstream is without TLS", remedy));
+                return Err(Problem::new(key, "this upstream has no TLS", remedy));
             }
         }
         if !self.certificate_sha256.is_empty() && self.ca_file.is_some() {
-            let what = "only these certificates count, so that ca_file would say nothing";
+            let what = "only these certificates count, so ca_file would have no effect";
             return Err(Problem::new(
                 "certificate_sha256",
                 what,
@@ -346,7 +347,7 @@ impl Upstream {
         if let DeletePolicy::Move(folder) = &self.imap.delete
             && folder.eq_ignore_ascii_case(&self.imap.folder)
         {
-            let what = "deleted messages would be moved to where they are";
+            let what = "deleted messages would be moved to the folder that they are in";
             return Err(Problem::new("delete", what, "name another folder"));
         }
         Ok(())

@@ -24,8 +24,8 @@ pub struct Ready {
 }
 
 impl Upstream {
-    /// Reads the certificates that are believed; connects to nothing. `learned` is what sessions before learned of
-    /// the server.
+    /// Reads the certificates that are believed; connects to nothing. `learned` is what earlier sessions learned
+    /// of the server.
     pub fn open(&self, learned: Learned) -> Result<Ready, TlsError> {
         let tls = self.trust().map(|trust| UpstreamTls::load(&trust));
         Ok(Ready {
@@ -95,7 +95,7 @@ impl Ready {
     }
 }
 
-/// A name that no user has: none has a line end.
+/// A name that no user has: it contains line ends.
 pub(crate) fn unique() -> String {
     format!("\n{}", UNKNOWN.fetch_add(1, Ordering::Relaxed))
 }

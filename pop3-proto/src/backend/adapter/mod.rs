@@ -1,9 +1,8 @@
 //! The machine that the store adapters share: requests in, one job at a time out.
 //!
-//! It owns the order of things: what is asked of a store when, what becomes of the answer, and what is
-//! thrown away. It never calls a store and never knows whether a job blocks or waits: that is its
-//! [`Worker`]'s business. What a job works on is not here while it runs, so no mailbox is ever called
-//! twice at a time.
+//! It owns the order of things: when a store is asked what, what becomes of the answer, and what is
+//! thrown away. It never calls a store and never knows whether a job blocks or waits: its [`Worker`]
+//! does. While a job runs it has what it works on, so a mailbox never gets two calls at a time.
 
 mod reading;
 mod task;
@@ -36,13 +35,13 @@ pub(super) struct Adapter<W: Worker> {
     in_flight: Option<Flight>,
 }
 
-/// Where the session stands. What a phase waits for may be under way.
+/// The phase of the session. The job that a phase waits for may be running.
 enum Phase {
     /// Nothing has been asked for yet.
     Fresh,
     /// The login, until a job has it.
     Opening(Option<Open>),
-    /// The composition has to hear of it, and to lock the maildrop, before anything is listed.
+    /// The composition has to learn of it, and to lock the maildrop, before anything is listed.
     Authenticated,
     Listing,
     /// Entries go out.
@@ -195,7 +194,7 @@ impl<W: Worker> Adapter<W> {
         }
         self.access = open.access;
         if matches!(open.login, Login::Relay { .. }) {
-            let detail = "a store takes part in no exchange";
+            let detail = "a store cannot answer SASL challenges";
             let refusal = Refusal::new(RefusalKind::Policy, detail);
             return self.end(Some(Last::Refused(refusal)));
         }
@@ -270,7 +269,7 @@ impl<W: Worker> Adapter<W> {
         Some(next)
     }
 
-    /// A job came back. If the session ended meanwhile, what it brings is only dropped.
+    /// A job came back. If the session ended meanwhile, its result is dropped.
     fn done(&mut self, yielded: Yield<W::Mailbox, W::Message, W::Chunk>) {
         let ended = matches!(self.phase, Phase::Ended(_));
         match yielded {

@@ -154,7 +154,7 @@ impl<R, C: AsRef<[u8]> + Default> Reading<R, C> {
             Step::Wanted => None,
             step @ Step::Begun => {
                 *step = Step::Flowing;
-                // a store's list is no promise of what is in a message
+                // the size in a store's list need not be that of the message
                 Some(Reply::BodyStart { ticket, size: None })
             }
             Step::Flowing => {
@@ -177,7 +177,7 @@ impl<R, C: AsRef<[u8]> + Default> Reading<R, C> {
         }
     }
 
-    /// The current message is through, or given up. Nothing is kept but what has to be dropped.
+    /// The current message is finished or given up. Only what a job has to drop is kept.
     fn finish(&mut self) {
         self.current = None;
         self.chunk = C::default();

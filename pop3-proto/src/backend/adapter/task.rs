@@ -1,4 +1,4 @@
-//! What adapter and store hand each other: tasks one way, yields the other.
+//! What adapter and store hand each other: tasks in one direction, results in the other.
 
 use core::fmt;
 

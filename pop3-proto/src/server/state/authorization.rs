@@ -31,7 +31,7 @@ impl Session {
         match command {
             Command::User(name) => {
                 if self.may_send_password() && self.policy.user_pass {
-                    self.send_ok(format_args!("now the password"));
+                    self.send_ok(format_args!("send the password"));
                     self.enter(State::Authorization { user: Some(name) });
                 }
             }
@@ -39,7 +39,7 @@ impl Session {
             Command::Pass(password)
                 if self.utf8 && core::str::from_utf8(password.expose()).is_err() =>
             {
-                self.bad("that character may not stand in a command");
+                self.bad("invalid character in the command");
                 self.enter(State::Authorization { user });
             }
             Command::Pass(password) => match user {
@@ -90,7 +90,7 @@ impl Session {
                     self.send_err(code, "read-only access is not available");
                 } else {
                     self.access = Access::ReadOnly;
-                    self.send_ok(format_args!("read-only access it will be"));
+                    self.send_ok(format_args!("access will be read-only"));
                 }
             }
             Command::Quit => {
@@ -194,7 +194,7 @@ impl Session {
         self.login_ended(Some(ResponseCode::Auth), "login failed");
     }
 
-    /// A login that did not succeed counts, whatever the reason: only the words differ.
+    /// Every failed login counts, whatever the reason: only the texts differ.
     pub(in crate::server) fn login_ended(&mut self, code: Option<ResponseCode>, text: &str) {
         self.summary.failed_logins += 1;
         self.send_err(code, text);
@@ -228,7 +228,7 @@ impl Session {
                 self.challenge(&challenge);
             }
             Step::Login(login) => self.open(login),
-            Step::Malformed => self.bad("that is no answer of this mechanism"),
+            Step::Malformed => self.bad("malformed answer for this mechanism"),
         }
     }
 
@@ -257,7 +257,7 @@ impl Session {
         }
     }
 
-    /// Goes back to before USER or AUTH, if the login is not past them.
+    /// Goes back to the state before USER or AUTH, if the login has not gone further.
     pub(in crate::server) fn end_exchange(&mut self) {
         match &self.state {
             State::Authorization { .. } | State::Challenged(_) | State::TokenRefused => {
@@ -279,7 +279,7 @@ impl Session {
         }
     }
 
-    /// Decodes a line of an exchange; otherwise says `-ERR`.
+    /// Decodes a line of an exchange, or answers `-ERR`.
     pub(in crate::server) fn sasl_answer(&mut self, line: &[u8]) -> Option<Secret> {
         if line == b"*" {
             self.send_err(None, "login cancelled");
@@ -317,8 +317,8 @@ impl Session {
             return self.bad("TLS is not available now");
         }
         if self.utf8 {
-            // RFC 6856 section 2.1 allows to refuse, and nothing said in the clear may outlive STLS
-            return self.bad("STLS comes before UTF8");
+            // RFC 6856 section 2.1 allows a refusal, and nothing sent in the clear may outlive STLS
+            return self.bad("STLS is not possible after UTF8");
         }
         if !self.input.is_empty() {
             return self.close_at_once(Reason::PlaintextAfterStls);
@@ -328,7 +328,7 @@ impl Session {
         self.enter(State::StartingTls);
     }
 
-    /// RFC 2595 section 4: whatever was said before TLS was said by anybody.
+    /// RFC 2595 section 4: anybody may have sent what came before TLS.
     pub(in crate::server) fn forget_clear_text(&mut self) {
         if let State::StartingTls | State::Handshake = self.state {
             self.enter(State::Authorization { user: None });
@@ -339,7 +339,7 @@ impl Session {
         }
     }
 
-    /// Whether a password may come now; otherwise says why not, before it is on the wire.
+    /// Whether a password may come now; otherwise answers why not, before the password is on the wire.
     pub(in crate::server) fn may_send_password(&mut self) -> bool {
         let may = self.takes_clear_secrets() && self.policy.user_pass;
         if !may && self.policy.tls == TlsOffer::Stls && !self.is_protected() {

@@ -1,8 +1,8 @@
 //! All transitions of a session: what each command, reply and deadline does in each state.
 //!
-//! Everything that changes [`State`] stands in this folder and nowhere else: what is common to all
-//! states here, the rest by state; which states follow each other is in `phase`, and drawn in
-//! `docs/states.md`. Octets are buffered and events queued by the parent module.
+//! Everything that changes [`State`] is in this folder: what all states share is here, the rest is
+//! in a file for each state. `phase` has the table of steps, which `docs/states.md` draws. Octets
+//! are buffered and events queued by the parent module.
 
 mod authorization;
 mod phase;
@@ -26,7 +26,7 @@ use crate::trace::Direction;
 pub(in crate::server) use phase::Transition;
 use transaction::Running;
 
-/// Where a session stands.
+/// The state of a session.
 #[derive(Debug)]
 pub(in crate::server) enum State {
     /// AUTHORIZATION, a command may come.
@@ -40,8 +40,8 @@ pub(in crate::server) enum State {
     Opening(Opening),
     /// AUTHORIZATION, the backend relays a challenge: the next line answers it.
     Relaying(Opening),
-    /// AUTHORIZATION, a bearer token was refused: the client's next line is empty talk (RFC 7628
-    /// section 3.2.2), and then comes the `-ERR`.
+    /// AUTHORIZATION, a bearer token was refused: the client's next line means nothing (RFC 7628
+    /// section 3.2.2), and the `-ERR` follows it.
     TokenRefused,
     /// STLS was accepted; the handshake follows once the `+OK` is sent.
     StartingTls,
@@ -51,7 +51,7 @@ pub(in crate::server) enum State {
     Transaction(Maildrop, Running),
     /// UPDATE.
     Updating,
-    /// Nothing more happens but the sending of what is left.
+    /// Nothing more happens except that the remaining output is sent.
     Closed,
 }
 
@@ -105,7 +105,7 @@ impl Session {
                 }
                 State::Handshake => return,
                 State::Opening(_) => {
-                    // what a client that has gone away asked for last is not worth waiting for
+                    // the last request of a client that has gone is not worth waiting for
                     if self.client_eof && !self.input.has_line() {
                         self.close(Reason::ClientGone);
                     }
@@ -210,7 +210,7 @@ impl Session {
         }
     }
 
-    /// The deadline has passed. A session never says why it ends for inactivity (P013).
+    /// The deadline has passed. A session that ends for inactivity never says so (P013).
     pub(in crate::server) fn expire(&mut self) {
         let Some((_, due)) = self.deadline() else {
             return;
@@ -238,15 +238,15 @@ impl Session {
         }
     }
 
-    /// A client that waits for the answer to its login gets one. A session never says why it ends
-    /// otherwise (P013).
+    /// A client that waits for the answer to its login gets one. Otherwise the session ends
+    /// without a word (P013).
     pub(in crate::server) fn answer_login(&mut self, text: &str) {
         if let State::Opening(_) = self.state {
             self.send_err(Some(ResponseCode::SysTemp), text);
         }
     }
 
-    /// Others want the place of a client that has not logged in.
+    /// The place of a client that has not logged in is needed for another.
     pub(in crate::server) fn turned_out(&mut self) {
         if matches!(self.state, State::Transaction(..) | State::Updating) {
             return;
@@ -328,7 +328,7 @@ impl Session {
         }
     }
 
-    /// What was too long is not looked at. An exchange ends with its `-ERR`: what comes next is a command.
+    /// A line that is too long is not looked at. An exchange ends with its `-ERR`, so the next line is a command.
     fn line_too_long(&mut self) {
         self.note(Direction::Received, format_args!("<line too long>"));
         if matches!(self.state, State::TokenRefused) {
@@ -356,7 +356,7 @@ impl Session {
         if self.shutting_down {
             self.send_err(
                 Some(ResponseCode::SysTemp),
-                "the server goes down; nothing was deleted",
+                "the server is shutting down; nothing was deleted",
             );
             return self.close(Reason::ShutDown);
         }
@@ -375,7 +375,7 @@ impl Session {
                 self.forget_user();
             }
             Err(CommandError::Characters) => {
-                self.bad("that character may not stand in a command");
+                self.bad("invalid character in the command");
                 self.forget_user();
             }
         }
@@ -455,7 +455,7 @@ impl Session {
         }
     }
 
-    /// The session ends with the backend: what is said about it is for a client that is still there.
+    /// The session ends with the backend; the reply is for a client that is still there.
     fn finish(&mut self, reason: Reason) {
         if self.client_gone {
             self.output.clear();
@@ -463,7 +463,7 @@ impl Session {
         self.close(reason);
     }
 
-    /// The client can neither be heard nor reached. An update that runs is carried on: the client has
+    /// The client can neither be heard nor reached. A running update goes on, because the client has
     /// said QUIT.
     pub(in crate::server) fn reset(&mut self) {
         self.client_gone = true;
@@ -502,7 +502,7 @@ impl Session {
         self.bad_commands = 0;
     }
 
-    /// `-ERR` for a command that should not have come. Too many of them end the session.
+    /// Answers `-ERR` to a command that is wrong here. Too many of them end the session.
     fn bad(&mut self, text: &str) {
         self.bad_commands += 1;
         self.send_err(None, text);

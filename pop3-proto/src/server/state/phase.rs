@@ -1,7 +1,7 @@
-//! Where a session may stand, by name, and which step leads where.
+//! The states of a session by name, and the steps between them.
 //!
-//! Owns the table of the transitions: the drawing in `docs/states.md` is made of it. A step that is not in
-//! the table fails every test that takes it; a row that nothing takes fails one that tries everything.
+//! Owns the table of the transitions, which `docs/states.md` draws. A step that is not in the table fails
+//! every test that takes it; a row that nothing takes fails one that tries everything.
 
 use super::transaction::Running;
 use super::{Session, State};
@@ -31,7 +31,7 @@ use Phase::{
     StartingTls, TokenRefused, Transaction, Updating,
 };
 
-/// Every step that there is, and what makes a session take it.
+/// Every step, and what makes a session take it.
 pub(super) const TRANSITIONS: [(Transition, &str); 31] = [
     ((Authorization, Challenged), "AUTH"),
     ((Authorization, Opening), "PASS, APOP, AUTH"),
@@ -215,7 +215,7 @@ mod tests {
             Input::ShutDown => return session.shut_down(now),
             Input::TurnOut => return session.turn_out(now),
             Input::Entries => {
-                // so many that a listing does not fit the output
+                // more messages than a listing has room for in the output
                 for _ in 0..1000 {
                     let (size, unique_id) = (3, &[b'x'; 70]);
                     session.handle_reply(now, Reply::Entry { size, unique_id });
@@ -262,7 +262,7 @@ mod tests {
         session
     }
 
-    /// What of a state's data decides about its steps.
+    /// The part of a state's data that decides which steps it can take.
     fn data(state: &State) -> (bool, bool) {
         match state {
             State::Authorization { user } => (user.is_some(), false),

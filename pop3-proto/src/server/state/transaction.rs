@@ -138,7 +138,7 @@ impl Session {
         self.run(Running::Listing { what, next, lines });
     }
 
-    /// Goes on with a listing while there is room; whether it is complete.
+    /// Goes on with a listing while there is room; returns whether it is complete.
     pub(in crate::server) fn list_on(&mut self) -> bool {
         let State::Transaction(maildrop, running) = &mut self.state else {
             return true;
@@ -230,7 +230,7 @@ impl Session {
         }
     }
 
-    /// The running RETR or TOP has all it needs.
+    /// The running RETR or TOP is complete.
     pub(in crate::server) fn body_end(&mut self) {
         let Some(Running::Retrieving(retrieval)) = self.run(Running::Nothing) else {
             return;
@@ -262,7 +262,7 @@ impl Session {
             return;
         };
         if begun {
-            // the client must not take what it has for the whole message
+            // the client must not mistake a part for the whole message
             return self.close(Reason::BodyCut);
         }
         self.run(Running::Nothing);
