@@ -1,6 +1,6 @@
-//! How a login is put to the upstream: LOGIN or a SASL mechanism, and the mechanism's messages.
+//! How a user is logged in upstream: LOGIN or a SASL mechanism, and the mechanism's messages.
 //!
-//! Owns no connection: decides, and says what to answer to a challenge.
+//! Owns no connection: decides, and gives the answer to a challenge.
 
 use alloc::format;
 use alloc::string::String;
@@ -20,7 +20,7 @@ const TOLERANT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// How a login is put to the upstream.
+/// How a user is logged in upstream.
 #[derive(Debug)]
 pub(crate) enum Method {
     Login { user: String, password: Secret },
@@ -35,13 +35,13 @@ pub(crate) struct Exchange {
     /// The first message, until it is sent.
     pub(crate) message: Option<Secret>,
     style: Style,
-    /// What the server said in its last challenge, where that explains a refusal.
+    /// The server's last challenge, where it explains a refusal.
     pub(crate) explained: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Style {
-    /// One message; a challenge after it is out of place.
+    /// One message; no challenge may follow it.
     Once,
     /// One message; a challenge after it is an error in JSON, and this is the answer to it.
     Bearer(&'static [u8]),
@@ -60,7 +60,7 @@ pub(crate) enum Next {
     Cancel,
 }
 
-/// Whether a login can be put to any IMAP server at all.
+/// Whether any IMAP server could take this login.
 pub(crate) fn acceptable(login: &Login) -> Result<(), Refusal> {
     let sendable = |octets: &[u8]| !octets.iter().any(|b| matches!(b, 0 | b'\r' | b'\n'));
     let printable = |octets: &[u8]| octets.iter().all(|&b| (b' '..=b'~').contains(&b));
@@ -122,7 +122,7 @@ pub(crate) fn choose(
         Login::ActingFor { user, by, password } => {
             if !capabilities.authenticates("PLAIN") {
                 return refuse(
-                    "upstream does not offer AUTH=PLAIN, by which alone one user can act for another"
+                    "upstream does not offer AUTH=PLAIN, the only way for one user to act for another"
                         .into(),
                 );
             }
@@ -217,7 +217,7 @@ impl Exchange {
         )
     }
 
-    /// What to do about a challenge, given as it stands on the wire.
+    /// What to do about a challenge, which is given as it is on the wire.
     pub(crate) fn challenged(&mut self, challenge: &[u8]) -> Next {
         if let Some(message) = self.message.take() {
             return Next::Answer(message);
@@ -227,7 +227,7 @@ impl Exchange {
             (Style::Relay, Ok(challenge)) => Next::Ask(challenge),
             (Style::Bearer(answer), decoded) if self.explained.is_empty() => {
                 self.explained = decoded.unwrap_or_default();
-                // at least something, so that a second challenge is known for what it is
+                // never empty, so that a second challenge is recognised
                 self.explained.push(b' ');
                 Next::Answer(answer.into())
             }

@@ -6,7 +6,7 @@
 //!
 //! | it failed | what becomes of it |
 //! |---|---|
-//! | once | it is asked for alone, so that no other message can be to blame |
+//! | once | it is asked for alone, so that no other message can be the cause |
 //! | twice | it is refused for ten minutes, and then tried again |
 //! | three times | the same for an hour |
 //! | more often | the same for six hours |
@@ -14,8 +14,8 @@
 //! The first failure may be the connection's. So may the second, which is why the first refusal is short. A
 //! failure is forgotten once the message was sent whole, or a day after the last one.
 //!
-//! Owns the count and its bound; never knows what failed or why, and never says anything of a message that
-//! was not reported. It has no clock and no lock: [`Memory`] is the way to share it.
+//! Owns the count and its bound. Never knows what failed or why, and knows nothing of messages that were
+//! not reported. It has no clock and no lock: [`Memory`] is the way to share it.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -24,7 +24,7 @@ use core::time::Duration;
 
 use pop3_proto::time::Time;
 
-/// How long a message is refused after this many failures; the last one counts for all that follow.
+/// How long a message is refused after each number of failures; the last entry counts for all further ones.
 const REFUSED: [Duration; 5] = [
     Duration::ZERO,
     Duration::ZERO,
@@ -32,7 +32,7 @@ const REFUSED: [Duration; 5] = [
     Duration::from_secs(60 * 60),
     Duration::from_secs(6 * 60 * 60),
 ];
-/// After how long without a failure it is forgotten.
+/// It is forgotten after this long without a failure.
 const FORGOTTEN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What to do with a message.
@@ -40,9 +40,9 @@ const FORGOTTEN: Duration = Duration::from_secs(24 * 60 * 60);
 pub enum Standing {
     /// Nothing is known against it.
     Good,
-    /// It failed: nothing else is to be asked for in the same command.
+    /// It failed: ask for nothing else in the same command.
     Doubtful,
-    /// It failed so often that it is not asked for before this moment.
+    /// It failed several times: do not ask for it before this moment.
     RefusedUntil(Time),
 }
 
@@ -86,8 +86,8 @@ impl BrokenMessages {
         self.failures.is_empty()
     }
 
-    /// What to do with a message of this mailbox. The mailbox's name holds all that makes its UIDs unique:
-    /// server, user, folder and UIDVALIDITY.
+    /// What to do with a message of this mailbox. The mailbox's name holds everything that makes its UIDs
+    /// unique: server, user, folder and UIDVALIDITY.
     pub fn standing(&self, now: Time, mailbox: &Arc<str>, uid: u64) -> Standing {
         if self.failures.is_empty() {
             return Standing::Good;
@@ -129,7 +129,7 @@ pub trait Memory: Send + Sync + fmt::Debug {
 #[cfg(feature = "std")]
 impl Memory for std::sync::Mutex<BrokenMessages> {
     fn lend(&self, to: &mut dyn FnMut(&mut BrokenMessages)) {
-        // what a thread left that died over it is a count like any other
+        // a thread that panicked left a count that is as good as any
         to(&mut self
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner));

@@ -1,4 +1,4 @@
-//! What the upstream says it can do, less what the operator does not believe.
+//! What the upstream says that it can do, without what the operator does not believe.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,11 +10,11 @@ use crate::grammar::words;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Capabilities {
     known: u32,
-    /// The SASL mechanisms, upper case, parted by spaces.
+    /// The SASL mechanisms, in upper case, separated by spaces.
     mechanisms: String,
 }
 
-/// A capability that something hangs on.
+/// A capability that makes a difference here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Capability {
@@ -52,7 +52,7 @@ const NAMES: [(&str, Capability); 15] = [
     ("XCLIENT", Capability::Xclient),
 ];
 
-/// What a server that speaks IMAP4rev2 alone can do without saying so (RFC 9051 appendix E).
+/// What a server that speaks only IMAP4rev2 can do without announcing it (RFC 9051 appendix E).
 const REV2: [Capability; 7] = [
     Capability::Enable,
     Capability::ListExtended,
@@ -63,7 +63,7 @@ const REV2: [Capability; 7] = [
     Capability::UidPlus,
 ];
 
-/// Those that mean something here.
+/// The capabilities that matter here.
 impl fmt::Display for Capabilities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut any = false;
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use alloc::format;
 
-    /// The names of mechanisms are kept up to 512 octets with their spaces, and no further.
+    /// The names of mechanisms are kept up to 512 octets in all, spaces included.
     #[test]
     fn mechanisms_are_kept_within_a_bound() {
         let announced = |length: usize| -> String {

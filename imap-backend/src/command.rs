@@ -1,4 +1,4 @@
-//! Builds the commands we send, from types: nothing that came from a client can become syntax.
+//! Builds the commands that we send, from types: nothing that came from a client can become syntax.
 //!
 //! Owns quoting, literals and what a log may show of a command. Never sends anything: a command
 //! comes out as the pieces between which the server has to say `+`.
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::capability::Capabilities;
 
-/// A command, less its tag.
+/// A command without its tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command<'a> {
     Authenticate {
@@ -41,7 +41,7 @@ pub(crate) enum Command<'a> {
     FetchFlags {
         set: &'a str,
     },
-    /// Which of these are there.
+    /// Asks which of these are there.
     FetchUids {
         set: &'a str,
     },
@@ -56,11 +56,11 @@ pub(crate) enum Command<'a> {
         length: u64,
     },
     Id,
-    /// ID, and where the client connects from, for servers of our own.
+    /// ID, for servers of our own with the address of the client.
     IdOf {
         client: SocketAddr,
     },
-    /// The folders, or those with a special use alone.
+    /// The folders, or only those with a special use.
     List {
         special_use: bool,
     },
@@ -88,7 +88,7 @@ pub(crate) enum Command<'a> {
         set: &'a str,
         add: bool,
         flag: Flag<'a>,
-        /// Whether the server need not tell what the flags are then.
+        /// Whether the server need not report the flags that result.
         silent: bool,
     },
     UidExpunge {
@@ -255,7 +255,7 @@ pub(crate) fn encode(
     })
 }
 
-/// A SASL message as it stands on the wire.
+/// A SASL message as it is on the wire.
 pub(crate) fn base64(message: &Secret) -> Zeroizing<String> {
     let encoded = Zeroizing::new(STANDARD.encode(message.expose()));
     if encoded.is_empty() {
@@ -265,7 +265,7 @@ pub(crate) fn base64(message: &Secret) -> Zeroizing<String> {
     }
 }
 
-/// What stands between the quotes of a quoted string.
+/// What is between the quotes of a quoted string.
 pub(crate) fn escaped(octets: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut escaped = Zeroizing::new(Vec::with_capacity(2 * octets.len()));
     for &octet in octets {
@@ -313,7 +313,7 @@ impl Writer<'_> {
         self.octets(octets)
     }
 
-    /// A quoted string where that will do, else a literal.
+    /// A quoted string if possible, else a literal.
     fn octets(&mut self, octets: &[u8]) -> Result<(), Unsendable> {
         if octets.iter().any(|&b| matches!(b, 0 | b'\r' | b'\n')) {
             return Err(Unsendable);

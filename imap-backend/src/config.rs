@@ -41,11 +41,11 @@ pub struct Config {
     pub keep_alive: Duration,
     /// How a user's name and password are sent.
     pub auth: AuthPreference,
-    /// What this server needs to be treated differently for.
+    /// How this server differs from others.
     pub quirks: Quirks,
     /// Whether the server is the operator's own, and may learn where the client connects from.
     pub own: bool,
-    /// What sessions before learned of the server.
+    /// What earlier sessions learned of the server.
     pub learned: Learned,
 }
 
@@ -94,7 +94,7 @@ pub enum DeletePolicy {
     /// They are removed for good.
     #[default]
     Expunge,
-    /// They go to the folder that the server calls `\Trash`, else to the one named here.
+    /// They go to the folder that the server marks as `\Trash`, else to the one named here.
     Trash {
         /// The folder for servers that do not say which one it is.
         fallback: String,
@@ -121,26 +121,27 @@ pub enum AuthPreference {
     Plain,
 }
 
-/// What a server needs to be treated differently for.
+/// How a server differs from others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quirks {
     /// Capabilities that the server announces and that are not used, in any case (`SASL-IR`, `MOVE`).
     pub masked_capabilities: Vec<String>,
-    /// Whether SELECT and the scan go out right after LOGIN without waiting for its answer. Only done where
-    /// the capabilities are known.
+    /// Whether SELECT and the scan are sent right after LOGIN without waiting for its answer. Only done
+    /// where the capabilities are known.
     pub pipeline_login: PipelineLogin,
     /// Whether ID is sent after the login where it is offered; some servers refuse SELECT without it.
     pub send_id: bool,
 }
 
-/// Whether commands go out right after LOGIN in the same flight.
+/// Whether commands are sent right after LOGIN in the same flight.
 ///
 /// IMAP allows it, but servers that check the login in one program and hand the connection over to
-/// another (Courier, some proxies) lose what they have read by then, and both sides wait for ever.
+/// another (Courier, some proxies) lose what they have read by then, and then both sides wait for
+/// ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PipelineLogin {
     /// Where the greeting names a server that is known to keep what it has read: Dovecot or Cyrus. A proxy
-    /// in between may lose it all the same; that is noticed, mended and remembered.
+    /// in between may lose it all the same; that is noticed, repaired and remembered.
     #[default]
     Auto,
     /// Everywhere.
@@ -150,7 +151,7 @@ pub enum PipelineLogin {
 }
 
 impl PipelineLogin {
-    /// Whether to do it with the server that greets so.
+    /// Whether to do it with a server that has this greeting.
     pub(crate) fn suits(self, greeting: &str) -> bool {
         let greeting = greeting.to_ascii_lowercase();
         match self {

@@ -22,7 +22,7 @@ impl From<Failure> for Denial {
     }
 }
 
-/// What a code says about the kind of trouble; `None` if it says nothing.
+/// The kind of trouble that a code names; `None` if it names none.
 fn class(code: Code) -> Option<Class> {
     match code {
         Code::AuthenticationFailed | Code::AuthorizationFailed | Code::Expired => {
@@ -58,7 +58,7 @@ enum Class {
     Absent,
 }
 
-/// What a text says where no code does, in any case; the first row that has a word in it counts.
+/// What a text means where no code helps, in upper or lower case; the first row with a word of the text counts.
 const WORDS: [(Class, &[&str]); 5] = [
     (Class::Credentials, &ANY_OF_THESE),
     (Class::Permanent, &NEEDS_A_PERSON),
@@ -67,7 +67,7 @@ const WORDS: [(Class, &[&str]); 5] = [
     (Class::Temporary, &AGAIN),
 ];
 
-/// From a list of all that may be wrong, whatever it is (QQ): most often it is this.
+/// From a text that lists everything that may be wrong (QQ): most often it is this.
 const ANY_OF_THESE: [&str; 1] = ["password is incorrect"];
 
 /// The account or its provider's settings (`[SYS/PERM]`): no other password would help.
@@ -116,7 +116,7 @@ const NEEDS_A_PERSON: [&str; 42] = [
     "with a browser",
 ];
 
-/// Trouble of the server that passes (`[SYS/TEMP]`; qF1, qF2).
+/// The server has a problem that will pass (`[SYS/TEMP]`; qF1, qF2).
 const LATER: [&str; 50] = [
     "backend error",
     "backoff",
@@ -187,10 +187,10 @@ const CREDENTIALS: [&str; 13] = [
     "username",
 ];
 
-/// Said of wrong passwords, too, and so weaker than those.
+/// Also said of wrong passwords, so these come last.
 const AGAIN: [&str; 3] = ["cannot connect", "try again", "unavailable"];
 
-/// What the text says, if it says anything.
+/// The meaning of the text, if it has one.
 fn said_in_words(notice: &Notice) -> Option<Class> {
     // a mask is our word, not the server's
     let text = MASKS
@@ -204,13 +204,13 @@ fn said_in_words(notice: &Notice) -> Option<Class> {
 }
 
 /// Whether a status that ends no command refuses the credentials all the same: some servers say so and
-/// leave the command without an answer. Without a code it is but a warning (RFC 3501 section 7.1.2).
+/// leave the command without an answer. Without a code it is only a warning (RFC 3501 section 7.1.2).
 pub(crate) fn refuses_untagged(notice: &Notice) -> bool {
     matches!(notice.kind, Kind::No | Kind::Bad) && class(notice.code) == Some(Class::Credentials)
 }
 
-/// A login that was not granted: `NO` without a known word means name or password, as RFC 3501 section
-/// 6.2.3 has it, in whatever language; anything else that it is not their fault.
+/// A login that was refused. `NO` without a known word, in whatever language, means name or password
+/// (RFC 3501 section 6.2.3). Anything else means that they are not to blame.
 pub(crate) fn login(notice: &Notice, detail: String) -> Denial {
     let otherwise = if notice.kind == Kind::No {
         Class::Credentials
@@ -225,7 +225,7 @@ pub(crate) fn login(notice: &Notice, detail: String) -> Denial {
     }
 }
 
-/// A folder that could not be opened: without a code or a known word it is not there.
+/// A folder that could not be opened. Without a code or a known word it does not exist.
 pub(crate) fn select(notice: &Notice, detail: String) -> Failure {
     let otherwise = if notice.kind == Kind::No {
         Class::Permanent
@@ -240,7 +240,7 @@ pub(crate) fn select(notice: &Notice, detail: String) -> Failure {
     Failure::new(kind, detail)
 }
 
-/// Whether a refusal of the folder says nothing that would rule out that ID has to come first.
+/// Whether a refusal of the folder may mean that ID has to come first.
 pub(crate) fn may_want_id(notice: &Notice) -> bool {
     match class(notice.code) {
         Some(Class::Temporary | Class::Absent | Class::Permanent) => false,
@@ -259,7 +259,7 @@ pub(crate) fn fetch(notice: &Notice) -> Failure {
     Failure::new(kind, said("message", notice))
 }
 
-/// Anything else that was not done.
+/// Anything else that failed.
 pub(crate) fn command(what: &str, notice: &Notice) -> Failure {
     let kind = match class(notice.code) {
         Some(Class::Permanent | Class::Absent) => FailureKind::Permanent,
@@ -333,7 +333,7 @@ mod tests {
         table
     }
 
-    /// The table stands there as it is; if it does not, this prints what has to.
+    /// The table is there as it should be; if not, this prints it.
     #[test]
     fn w043_the_documentation_shows_the_table() {
         let shown = include_str!("../../docs/upstream-errors.md");

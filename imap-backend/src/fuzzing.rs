@@ -1,33 +1,33 @@
-//! What the fuzz targets see of framer and grammar. There only where `cfg(fuzzing)` is set.
+//! What the fuzz targets see of framer and grammar. Compiled only with `cfg(fuzzing)`.
 //!
-//! Owns the properties that need private parts: how octets are cut changes nothing, and what a line lends lies
-//! in it.
+//! Owns the properties that need private parts: cutting the octets changes nothing, and what a line lends lies
+//! within it.
 
 use alloc::vec::Vec;
 
 use crate::framer::{Frame, Framer, LIMIT, TooLong};
 use crate::grammar::{self, Body, Data, Response};
 
-/// What came out.
+/// What came out of the framer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Said {
     /// A line, or the end of one after a literal.
     Line(Vec<u8>),
-    /// A literal, and what stands in front of it in its line.
+    /// A literal, and the line before it.
     Literal {
-        /// What stands in front of it.
+        /// The line before it.
         head: Vec<u8>,
         /// In octets.
         size: u64,
     },
-    /// What was lent of a literal, as its line goes on or the octets end.
+    /// What was lent of a literal, when its line goes on or the octets end.
     Lent(Vec<u8>),
     /// A line that is too long, and nothing after it.
     TooLong,
 }
 
-/// All frames of a text that arrives in pieces of these sizes, less one; without any, at once. What becomes of
-/// each literal is said by `fates`.
+/// All frames of a text that arrives in pieces of these sizes, less one; without any, at once. `fates` decides
+/// what becomes of each literal.
 ///
 /// # Panics
 ///

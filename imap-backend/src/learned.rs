@@ -1,15 +1,15 @@
 //! What was learned of an upstream, beyond the session: that commands get lost, that it wants ID first,
-//! that the log has said how deleting goes there.
+//! that the log has a line about deletion there.
 //!
-//! Four bits for each upstream, whatever it does. Never decides what to make of them.
+//! Four bits for each upstream, whatever it does. Never decides what follows from them.
 
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicU8, Ordering};
 
 /// What was learned of one upstream. Clones share it; hand the same one to every
-/// [`Config`](crate::Config) of that upstream. It says nothing of how the upstream is to be treated, so
-/// that any two are equal.
+/// [`Config`](crate::Config) of that upstream. It is not part of the configuration, so any two are
+/// equal.
 #[derive(Clone, Default)]
 pub struct Learned(Arc<AtomicU8>);
 
@@ -24,7 +24,7 @@ impl Learned {
         self.has(LOSES_PIPELINED)
     }
 
-    /// It was late once, and not lost.
+    /// What followed LOGIN was late once, and not lost.
     pub(crate) fn keeps_pipelined(&self) -> bool {
         self.has(KEEPS_PIPELINED)
     }
@@ -34,7 +34,7 @@ impl Learned {
         self.has(WANTS_ID)
     }
 
-    /// Whether it has what deleting takes was found out, and told if not.
+    /// It was found out whether deletion works there, and reported if not.
     pub(crate) fn knows_way(&self) -> bool {
         self.has(WAY_KNOWN)
     }

@@ -16,10 +16,9 @@
 //!
 //! # Limits
 //!
-//! A server that says `UIDNOTSTICKY` gives its messages other UIDs whenever it likes. It says so in the
-//! dialogue; the unique-ids are made of UIDs all the same, and a client that goes by them downloads
-//! again what got a new one. Nothing is lost by that: within a session a connection is only replaced
-//! where UIDVALIDITY is the same.
+//! A server that says `UIDNOTSTICKY` gives its messages other UIDs whenever it likes. The unique-ids
+//! are made of UIDs all the same, and a client that goes by them downloads again what got a new one.
+//! Nothing is lost by that: within a session a connection is replaced only if UIDVALIDITY is the same.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 

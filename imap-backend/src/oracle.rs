@@ -1,4 +1,4 @@
-//! imap-codec as the oracle: every response that it can write is read alike here.
+//! imap-codec as the oracle: every response that it can write is read in the same way here.
 #![allow(
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
@@ -24,7 +24,7 @@ use crate::config::{Config, Security};
 use crate::grammar::{self, Kind};
 use crate::wire::{Event, Message, Purpose, Wire};
 
-/// A client that has had its greeting and awaits one answer, perhaps a header.
+/// A client that has read the greeting and awaits one answer, perhaps a header.
 fn wire(header: bool) -> Wire {
     let config = Config::new("imap.example.org", 143, Security::Clear);
     let mut wire = Wire::new(Arc::new(config));
@@ -96,7 +96,7 @@ fn is_binary(item: &MessageDataItem<'_>) -> bool {
 
 fn same_fetch(number: u32, items: &[MessageDataItem<'_>], events: &[Event], header: bool) {
     if items.iter().any(is_binary) {
-        // quoted, literal, literal8: read or passed over, but never an error
+        // quoted, literal, literal8: read or skipped, but never an error
         return;
     }
     let uid = |items: &[MessageDataItem<'_>]| {

@@ -1,8 +1,8 @@
 //! Which messages of the maildrop are known to be gone upstream.
 //!
 //! Owns the way from a sequence number to a message: numbers move with every EXPUNGE (RFC 3501 section
-//! 7.4.1), places in the table do not. Where it cannot be sure what a number means it says nothing, and
-//! the caller has to look. It never takes a message for gone because of how many went.
+//! 7.4.1), places in the table do not. If it cannot be sure what a number means it reports nothing, and
+//! the caller has to look. It never concludes from the number of messages that one is gone.
 //!
 //! Empty until the first message goes; then one bit a message, and a count for each block of 512.
 
@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 /// How many words of bits share a count.
 const BLOCK: usize = 8;
 
-/// What is known about the messages of a table.
+/// Which messages of a table are known to be gone.
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
     places: u32,
@@ -23,7 +23,7 @@ pub(crate) struct Presence {
     there: Option<Box<There>>,
 }
 
-/// Which messages are not known to be gone.
+/// The messages that are not known to be gone.
 #[derive(Debug)]
 struct There {
     /// One bit for each place.
@@ -33,8 +33,8 @@ struct There {
 }
 
 impl Presence {
-    /// All of this many messages are there. `numbered` says that the first has the number 1, the second
-    /// 2, and so on.
+    /// This many messages, all of them there. `numbered` means that the first has the number 1, the
+    /// second 2, and so on.
     pub(crate) fn new(places: u32, numbered: bool) -> Self {
         Self {
             places,
@@ -43,14 +43,14 @@ impl Presence {
         }
     }
 
-    /// The connection is another one, or the server told of messages that went without their numbers: what is
-    /// gone stays gone, what a number means is not known any more.
+    /// The connection is another one, or the server reported messages as gone without their numbers. What is
+    /// gone stays gone, but it is not known any more what a number means.
     pub(crate) fn forget_numbers(&mut self) {
         self.numbered = false;
     }
 
-    /// The server says how many messages there are. Fewer than are known to be there: it numbers them in
-    /// a way of its own.
+    /// The server says how many messages it has. If they are fewer than are known to be there, it
+    /// numbers them in a way of its own.
     pub(crate) fn exist(&mut self, count: u32) {
         let known = self
             .there
@@ -97,7 +97,7 @@ impl There {
         self.counts.iter().map(|&count| u32::from(count)).sum()
     }
 
-    /// Takes out the one that has this many others before it.
+    /// Removes the one with this many others before it.
     fn remove(&mut self, mut before: u32) {
         for (words, count) in self.bits.chunks_mut(BLOCK).zip(&mut self.counts) {
             if before >= u32::from(*count) {
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// As a list from which numbers are struck out, one after the other.
+        /// Behaves like a list from which elements are removed one by one.
         #[test]
         fn w005_a_number_means_the_message_that_a_list_would_say(
             places in 0..1400_u32,
@@ -148,7 +148,7 @@ mod tests {
             prop_assert_eq!(presence.numbered, list.is_empty());
         }
 
-        /// Without numbers nothing is taken for gone.
+        /// Without numbers nothing counts as gone.
         #[test]
         fn w005_a_number_that_is_not_known_means_nothing(numbers in proptest::collection::vec(0..9_u32, 0..9)) {
             let mut presence = Presence::new(5, true);

@@ -1,8 +1,8 @@
 //! Guesses which messages the client will want next, so that they come in the same flight.
 //!
-//! Owns the guess alone: a wrong one costs traffic, and never changes what the client sees. How far it goes
-//! grows with what the client has taken in order, so that a wrong one never costs much more than the
-//! right ones have brought.
+//! Owns the guess only: a wrong one costs traffic, and never changes what the client sees. The more
+//! messages the client has taken in order, the further a guess goes, so a wrong one never costs much more
+//! than the right ones have saved.
 
 use core::ops::Range;
 
@@ -33,7 +33,7 @@ impl ReadAhead {
         }
     }
 
-    /// The client wants this message whole.
+    /// The client asks for this message whole.
     pub(crate) fn wanted(&mut self, table: &Table, index: u32) {
         self.sequential = self
             .last
@@ -49,8 +49,8 @@ impl ReadAhead {
         *self = Self::new(self.budget);
     }
 
-    /// Which messages from `from` on are worth asking for, when those of `ahead` are on their way.
-    /// Empty while the guess is not worth a command.
+    /// The messages from `from` on that are worth asking for, while those of `ahead` are on their
+    /// way. Empty if the guess is not worth a command.
     pub(crate) fn guess(&self, table: &Table, from: u32, ahead: Range<u32>) -> Range<u32> {
         let nothing = from..from;
         if !self.sequential {

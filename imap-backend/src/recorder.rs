@@ -1,4 +1,4 @@
-//! Keeps the dialogue with the upstream as lines that an operator may read.
+//! Records the dialogue with the upstream in lines that an operator may read.
 
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -6,7 +6,7 @@ use alloc::string::String;
 
 use pop3_proto::trace::{Direction, Trace};
 
-/// The most lines that wait to be fetched; what comes then is counted only.
+/// The most lines that wait to be fetched; further ones are only counted.
 const BOUND: usize = 1024;
 /// How many FETCH lines in a row are shown.
 const FETCHES: u64 = 3;
@@ -42,7 +42,7 @@ impl Recorder {
         }
     }
 
-    /// A FETCH without a body, of which there may be very many in a row.
+    /// A FETCH without a body; thousands may come in a row.
     pub(crate) fn fetch(&mut self, text: impl FnOnce() -> String) {
         if self.on {
             self.fetches += 1;

@@ -1,4 +1,4 @@
-//! Which setting would probably help against what a server says: the end of a line in the log.
+//! The setting that would probably help against what a server says: the end of a line in the log.
 //!
 //! Guesses from words and from what was sent. Changes nothing by itself.
 

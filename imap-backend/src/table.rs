@@ -1,7 +1,8 @@
-//! The maildrop: which messages there were at login, in their order, with their sizes.
+//! The maildrop: the messages at login, in their order, with their sizes.
 //!
 //! Twelve octets a message, and some more for one that is larger than 4 GiB. Frozen once it is made: POP3
-//! numbers do not move. UIDs are of 32 bits, and not everywhere: they are taken as they come.
+//! numbers do not move. UIDs should have 32 bits, but not every server keeps to that: they are taken as
+//! they come.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -74,7 +75,7 @@ impl Table {
     }
 }
 
-/// A table in the making: rows in any order, some twice, some not to be seen.
+/// A table in the making: rows in any order, some twice, some hidden.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
     rows: Vec<Row>,
@@ -82,9 +83,9 @@ pub(crate) struct Scan {
     hidden: Vec<u64>,
     /// Whether flags were asked for, too.
     flags: bool,
-    /// What came of messages whose rest has not come yet, by their sequence numbers.
+    /// Incomplete messages, by their sequence numbers.
     parts: BTreeMap<u32, Part>,
-    /// The row of the n-th message is not the n-th, or may not be.
+    /// The row of the n-th message may not be the n-th row.
     unordered: bool,
 }
 
@@ -97,7 +98,7 @@ struct Part {
 }
 
 impl Scan {
-    /// Makes room for as many rows as are announced, within reason.
+    /// Makes room for the announced number of rows, within reason.
     pub(crate) fn expect(&mut self, count: u32) {
         self.rows.reserve_exact((count as usize).min(64 * 1024));
     }
@@ -107,13 +108,14 @@ impl Scan {
         self.flags = flags;
     }
 
-    /// How many messages something came of.
+    /// How many messages have come, at least in part.
     pub(crate) fn len(&self) -> usize {
         self.rows.len() + self.parts.len()
     }
 
-    /// Something about a message came: all of it as a rule. A server may send it in several
-    /// responses (RFC 3501 section 7.4.2), or something that was not asked for.
+    /// Takes what came about a message; as a rule that is everything. A server may send it
+    /// in several responses (RFC 3501 section 7.4.2), or send something that was not asked
+    /// for.
     pub(crate) fn told(&mut self, message: Message) {
         let mut part = match self.parts.is_empty() {
             true => Part::default(),
@@ -148,13 +150,13 @@ impl Scan {
     pub(crate) fn renumbered(&mut self) {
         self.unordered = true;
         let parts = mem::take(&mut self.parts);
-        // what has no UID belongs to no message any more
+        // parts without a UID belong to no message any more
         for part in parts.into_values().filter(|part| part.uid.is_some()) {
             self.settle_part(part);
         }
     }
 
-    /// Whether all of this message came before: what comes now was not asked for.
+    /// Whether this message is complete already, so that this part was not asked for.
     fn is_here(&self, number: u32, uid: Option<u64>) -> bool {
         let place = (number as usize).wrapping_sub(1);
         let row = self.rows.get(place).filter(|_| !self.unordered);
@@ -187,14 +189,14 @@ impl Scan {
         }
     }
 
-    /// Whether something of a message came, and not all that was asked for.
+    /// Whether a message came only in part.
     pub(crate) fn lacks_something(&self) -> bool {
         let lacks = |part: &Part| part.uid.is_some() || part.size.is_some();
         self.parts.values().any(lacks)
     }
 
-    /// Sorts, and drops what came twice; says how many messages there are. A size that is not known yields
-    /// to one that is.
+    /// Sorts, drops what came twice, and returns the number of messages. A known size replaces an unknown
+    /// one.
     pub(crate) fn settle(&mut self) -> usize {
         if self.unordered {
             self.rows
@@ -205,7 +207,7 @@ impl Scan {
         self.rows.len() + named.count()
     }
 
-    /// The messages that are to be seen, and what is known of their numbers.
+    /// The visible messages, and what is known of their numbers.
     pub(crate) fn finish(mut self) -> (Table, Presence) {
         for part in mem::take(&mut self.parts).into_values() {
             self.settle_part(part);
@@ -231,7 +233,7 @@ impl Scan {
 mod tests {
     use super::*;
 
-    /// The server's word on how many there are is taken for as much as costs little.
+    /// The announced number of messages is believed only as far as that costs little.
     #[test]
     fn room_is_made_for_what_is_announced_within_reason() {
         for (announced, rows) in [

@@ -14,9 +14,9 @@ const BOUND: usize = 200;
 /// A secret that is shorter is masked as a whole word only: it may be part of any other.
 const SHORT: usize = 6;
 
-/// Words that servers say by themselves until a folder is open. A mask in the place of one tells a reader who knows
-/// the server what the password is, and what stands there does not look like a password. Such a password is
-/// masked only where the name that it was sent with stands before it.
+/// Words that servers use themselves until a folder is open. A mask in the place of one would show a reader who
+/// knows the server what the password is, while the word itself does not look like a password. Such a password is
+/// masked only after the name that it was sent with.
 const SERVERS_WORDS: &str = "a able access account again all allowed an and another answered appendlimit are as at auth authenticate \
     authenticated authentication authenticationfailed authorization authorizationfailed bad be begin binary busy \
     but by bye can cannot capability carriage catenate children citadel clear closed closing command completed \
@@ -36,7 +36,7 @@ const SERVERS_WORDS: &str = "a able access account again all allowed an and anot
     uidnext uidplus uids uidvalidity unable unavailable unknown unseen unselect unsupported use user username utf8 \
     valid vanished verified version web welcome with within wrong xclient xlist xoauth2 you your zimbra";
 
-/// Secrets that may turn up in what the upstream says, and what is put in their place.
+/// Secrets that may appear in what the upstream says, and what replaces them.
 #[derive(Debug, Default)]
 pub(crate) struct Mask {
     /// The longest first.
@@ -44,7 +44,7 @@ pub(crate) struct Mask {
 }
 
 impl Mask {
-    /// The secret of this login, if it has one that could be said again.
+    /// The secret of this login, if it has one that the server could repeat.
     pub(crate) fn add_login(&mut self, login: &Login) {
         if let Login::Password {
             user,
@@ -92,8 +92,8 @@ impl Mask {
         self.secrets = Vec::new();
     }
 
-    /// The beginning of a text as a log may hold it. Each place is masked once, and nothing within what is a
-    /// mask already, for a mask that looks different would tell a part of the secret.
+    /// The beginning of a text as a log may hold it. Each place is masked once, and nothing within a mask: a
+    /// mask that looked different would show a part of the secret.
     pub(crate) fn clean(&self, text: &[u8]) -> String {
         if self.secrets.is_empty() {
             return printable(text);
@@ -108,7 +108,7 @@ impl Mask {
                 let is_here = |(secret, _): &&(Secret, &str)| {
                     let secret = secret.expose();
                     let after = rest.get(secret.len()).copied();
-                    // a server may say again in capitals what it heard
+                    // a server may repeat in capitals what it was sent
                     rest.get(..secret.len())
                         .is_some_and(|said| said.eq_ignore_ascii_case(secret))
                         && (secret.len() >= SHORT || !(joins(before) || joins(after)))
@@ -129,7 +129,7 @@ impl Mask {
     }
 }
 
-/// What is put in the place of secrets.
+/// What replaces secrets.
 pub(crate) const MASKS: [&str; 2] = ["<password>", "<credentials>"];
 
 fn joins(neighbour: Option<u8>) -> bool {
@@ -224,7 +224,7 @@ mod tests {
         }
     }
 
-    /// What the server says by itself stays, what it says again does not.
+    /// The server's own words stay, what it repeats does not.
     #[test]
     fn w028_a_password_that_is_a_servers_word_is_masked_beside_its_name() {
         for password in ["login", "Dovecot", "Flagged", "password"] {

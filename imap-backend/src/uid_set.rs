@@ -1,7 +1,7 @@
 //! UID sets as text, cut into pieces that fit a command line.
 //!
 //! A range is only ever written over UIDs that are all members: `4:6` stands for 4, 5 and 6, and
-//! nothing that is not in the set can hide inside. What deletes depends on that.
+//! nothing that is not in the set can hide inside. Deletion depends on that.
 
 use alloc::string::String;
 use core::fmt::Write;
@@ -10,7 +10,7 @@ use core::fmt::Write;
 const PIECE: usize = 900;
 
 /// Writes ascending UIDs from the front of `uids` as one set; returns it and how many it took. Takes
-/// at least one unless there is none.
+/// at least one if there is any.
 pub(crate) fn piece(uids: impl Iterator<Item = u64>) -> (String, usize) {
     let mut set = String::new();
     let mut taken = 0;

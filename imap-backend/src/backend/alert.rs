@@ -1,4 +1,4 @@
-//! What an upstream says beside its answers: alerts for the operator, and its last words.
+//! What an upstream says besides its answers: alerts for the operator, and its last words.
 //!
 //! Owns which alerts were passed on in this session. Never decides what a text means.
 
@@ -20,7 +20,7 @@ const ALERTS: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Said {
     alerts: Vec<String>,
-    /// The last status since the last success that was none.
+    /// The last failure that the server reported after its last success.
     last: Option<String>,
 }
 
@@ -28,7 +28,7 @@ impl Said {
     /// The end of a sentence about a server that fell silent.
     pub(super) fn last_words(&self) -> String {
         match &self.last {
-            Some(last) => format!("; the last that it said was: {last}"),
+            Some(last) => format!("; its last words were: {last}"),
             None => String::new(),
         }
     }
@@ -55,7 +55,7 @@ impl ImapBackend {
         }
     }
 
-    /// The mask of the connection is gone once the login is through, the credentials are not.
+    /// The connection's mask is gone after the login, but the credentials are still here.
     fn masked(&self, text: &str) -> String {
         let mut mask = Mask::default();
         if let Some(open) = &self.open {

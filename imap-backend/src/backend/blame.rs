@@ -1,8 +1,8 @@
-//! Messages that the upstream could not send: which one it was, and what becomes of it.
+//! Messages that the upstream could not send: finding the one to blame, and what becomes of it.
 //!
-//! Owns the blame. A message is blamed where its octets were on the way when the connection broke, or
-//! where it was the next to come, was asked for once more alone, and did not come. Not for a connection that
-//! was lost while nothing was asked for.
+//! Owns the blame. A message is blamed if its octets were on the way when the connection broke, or if it was
+//! next, was asked for again alone, and did not come. No message is blamed for a connection that was lost
+//! while nothing was asked for.
 
 use alloc::format;
 use alloc::string::String;
@@ -18,7 +18,7 @@ use super::reading::Plan;
 use super::trouble::Trouble;
 use crate::broken::{Memory, Standing};
 
-/// A client that leaves after so long a silence of the upstream left because of it.
+/// A client that leaves after the upstream was silent for this long left because of it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl ImapBackend {
@@ -29,7 +29,7 @@ impl ImapBackend {
         self
     }
 
-    /// What is remembered, where there is something: else most sessions would hold a name in vain.
+    /// What is remembered, if anything is: most sessions have nothing to remember, and need no name.
     fn remembered(&mut self) -> Option<&mut Trouble> {
         (!self.trouble.is_empty()).then(|| self.named())
     }
@@ -42,7 +42,7 @@ impl ImapBackend {
         &mut self.trouble
     }
 
-    /// All that makes a UID unique. A line end stands in no name.
+    /// Everything that makes a UID unique. No name contains a line end.
     fn mailbox(&self) -> Option<String> {
         let login = &self.open.as_ref()?.login;
         let user = login.user()?;
@@ -55,7 +55,7 @@ impl ImapBackend {
         (!user.is_empty() && name.len() <= 1024).then_some(name)
     }
 
-    /// How this message is to be asked for, as far as others have shown.
+    /// How to ask for this message, given what earlier sessions met.
     pub(super) fn plan(&mut self, index: u32, plan: Plan) -> (Plan, bool) {
         let uid = self.maildrop.uid(index).unwrap_or_default();
         let now = self.clock.now;
@@ -69,7 +69,7 @@ impl ImapBackend {
         }
     }
 
-    /// As far as these messages may be asked for in one command.
+    /// How many of these messages, from the first on, may be asked for in one command.
     pub(super) fn sound(&mut self, indexes: Range<u32>) -> Range<u32> {
         if self.remembered().is_none() {
             return indexes;
@@ -85,7 +85,7 @@ impl ImapBackend {
         }
     }
 
-    /// Why a message is refused that was not even asked for.
+    /// Why a message is refused without being asked for.
     pub(super) fn refused(&self, until: Time) -> Failure {
         let minutes = until.since(self.clock.now).as_secs().div_ceil(60);
         Failure::temporary(format!(
@@ -103,7 +103,7 @@ impl ImapBackend {
         }
     }
 
-    /// The session ends after the upstream said nothing for so long.
+    /// The session ends after the upstream was silent for this long.
     pub(super) fn left_waiting(&mut self, waited: Duration) {
         let listens = self.link.is_ready() && !self.reading.has_body(&self.wire);
         let patience = PATIENCE.min(self.config.response_timeout);

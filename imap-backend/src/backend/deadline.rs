@@ -1,7 +1,7 @@
-//! Deadlines: what is due when, and what is said of an upstream that is late.
+//! Deadlines: what is due when, and the message about an upstream that is late.
 //!
-//! Owns how long each step may take. A login at the client's asking has one limit in all, because most
-//! clients give up after a minute; only a listing that goes on coming may take longer.
+//! Owns how long each step may take. A login that a client waits for has one limit in all, because
+//! most clients give up after a minute. Only a listing that keeps coming may take longer.
 
 use alloc::format;
 use alloc::string::String;
@@ -23,11 +23,11 @@ const PARKED: Duration = Duration::from_secs(5);
 const BYE: Duration = Duration::from_secs(5);
 /// How long octets of a message may still come after what looks like the end of the command.
 const OVER: Duration = Duration::from_secs(5);
-/// How long a listing that was coming may stand still although the login takes longer than it should.
+/// How long a listing may pause once the login has taken longer than it should.
 const LULL: Duration = Duration::from_secs(10);
-/// How long nothing of the folder may come after the answer to LOGIN, if SELECT went out right after LOGIN.
+/// How long after the answer to LOGIN the folder may take to answer, if SELECT was sent right after LOGIN.
 const MOMENT: Duration = Duration::from_millis(700);
-/// After how long a client that gives up was kept waiting.
+/// How long a client waits at least before its leaving is the upstream's fault.
 const NOTICEABLE: Duration = Duration::from_secs(1);
 
 /// What is due at a deadline.
@@ -90,8 +90,7 @@ impl ImapBackend {
         }
     }
 
-    /// Connection, handshake and greeting belong together: a port that is the wrong one shows in any of
-    /// them.
+    /// Connection, handshake and greeting belong together: a wrong port can show in any of them.
     fn connect_due(&self) -> (Time, Reason) {
         let due = self.clock.sought + self.config.connect_timeout;
         let opening = self.link.as_opening();
@@ -129,7 +128,7 @@ impl ImapBackend {
         }
     }
 
-    /// A client that gave up does not read why, its operator does.
+    /// A client that gave up does not read why, but the operator does.
     pub(super) fn note_abandoned_login(&mut self) {
         let waited = self.clock.now.since(self.clock.asked);
         let opening = self.link.as_opening().filter(|opening| opening.first);
@@ -143,7 +142,7 @@ impl ImapBackend {
         )));
     }
 
-    /// What the upstream has not done for how long, and the remedy.
+    /// What the upstream is late with, for how long, and the remedy.
     fn what_is_late(&self) -> String {
         let clock = &self.clock;
         let since_sought = clock.now.since(clock.sought);

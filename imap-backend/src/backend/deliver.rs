@@ -1,7 +1,8 @@
 //! Messages on their way from the upstream to the session.
 //!
-//! Owns the handing over. What was asked for on a guess stays in the socket until the session wants
-//! it: then it is lent; or until it turns out that it does not: then it is thrown away.
+//! Owns the handing over. A message that was asked for on a guess stays in the socket until the
+//! session wants it, and is then lent; or until it turns out that the session does not, and is then
+//! thrown away.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -15,10 +16,10 @@ use crate::error;
 use crate::grammar::Kind;
 use crate::wire::{Head, Notice};
 
-const OTHER: &str = "upstream sent another message than it was asked";
+const OTHER: &str = "upstream sent another message than was asked for";
 
 impl ImapBackend {
-    /// Decides about the body literal that waits. Says whether anything can come of going on.
+    /// Decides about the body literal that waits. Returns whether it is worth going on.
     pub(super) fn judge(&mut self) -> bool {
         let Some(head) = self.wire.head() else {
             return true;
@@ -30,7 +31,7 @@ impl ImapBackend {
                 if !self.wire.head_is_complete()
                     && let Some(failure) = self.gone.take()
                 {
-                    // the rest of it will not come any more, be it only the end of its line
+                    // the rest of it will not come any more, even if it is only the end of its line
                     self.lose(failure);
                     return true;
                 }
@@ -75,7 +76,7 @@ impl ImapBackend {
             return;
         }
         let detail = format!(
-            "upstream announced {announced} octets and sends {size}; it is not told of other messages"
+            "upstream announced {announced} octets and sends {size}; this is reported once a session"
         );
         let text = self
             .maildrop
@@ -90,18 +91,18 @@ impl ImapBackend {
 
     fn fail_hollow(&mut self) {
         self.fail_first(Failure::temporary(
-            "upstream sends no octet of a message that it announced with some",
+            "upstream announced a size and sent an empty message",
         ));
     }
 
-    /// The literal is here to its end, and the line after it too.
+    /// The literal has come to its end, and the line after it too.
     pub(super) fn literal_here(&mut self, uid: Option<u64>) {
         if self.reading.is_other(uid) {
             self.drop_link(Failure::temporary(OTHER));
         }
     }
 
-    /// A body that stood in its line.
+    /// A body within its line.
     pub(super) fn inline(&mut self, head: Head, body: Option<Vec<u8>>) {
         let table = &self.maildrop.table;
         match (self.reading.verdict(table, head), body) {
@@ -126,7 +127,7 @@ impl ImapBackend {
         }
     }
 
-    /// Whether the session took what there was, so that something can come of going on. Told once.
+    /// Whether the session took what was there, so that it is worth going on. True only once.
     pub(super) fn is_body_taken(&mut self) -> bool {
         let is_over = self.wire.literal_left() == 0 || self.gone.is_some() || self.bye.is_some();
         is_over && self.reading.was_taken()
@@ -155,7 +156,7 @@ impl ImapBackend {
         }
     }
 
-    /// The session has all of the piece that was lent.
+    /// The session has taken all of the piece that was lent.
     fn piece_done(&mut self) {
         self.begin();
         let first = self.reading.piece_done();
@@ -189,13 +190,13 @@ impl ImapBackend {
                 } else {
                     FailureKind::Missing
                 };
-                self.fail_first(Failure::new(kind, "upstream has no such message any more"));
+                self.fail_first(Failure::new(kind, "the message is gone upstream"));
             }
             Left::Missed { .. } => self.fail_first(error::fetch(notice)),
         }
     }
 
-    /// The connection was lost: what had begun has failed, the rest gets one more try.
+    /// The connection was lost: a message that had begun has failed, the others get one more try.
     pub(super) fn reading_interrupted(&mut self, failure: &Failure) {
         self.blame();
         self.reading

@@ -28,7 +28,7 @@ impl ImapBackend {
         }
     }
 
-    /// Sends what opens the folder in the flight of LOGIN, where the server is one that takes it.
+    /// Sends what opens the folder together with LOGIN, if the server takes that.
     pub(super) fn open_folder_ahead(&mut self) {
         let suits = |opening: &mut Opening| opening.suits_pipelining;
         if !self.link.opening().is_some_and(suits) || !self.prepare_folder() {
@@ -56,7 +56,7 @@ impl ImapBackend {
         !enable || self.config.folder.is_ascii()
     }
 
-    /// Who the gateway is, once for each connection and where the server wants to know.
+    /// Tells the server who the gateway is: once for each connection, if the server wants to know.
     fn say_id(&mut self) {
         let can = self.wire.can(Capability::Id);
         if let Some(opening) = self.link.opening()
@@ -67,7 +67,7 @@ impl ImapBackend {
         }
     }
 
-    /// What was sent right after LOGIN seems not to have arrived: the same once more.
+    /// What was sent right after LOGIN seems to be lost: sends it again.
     pub(super) fn say_again(&mut self) {
         let from = self.wire.next_tag();
         self.wire.hold_back_no_more(from);
@@ -80,8 +80,8 @@ impl ImapBackend {
         self.open_folder();
     }
 
-    /// The folder was refused, perhaps because ID has to come first: then it is said, and the rest once
-    /// more. Returns whether that is under way.
+    /// The folder was refused, perhaps because ID has to come first: sends ID, and then the rest again.
+    /// Returns whether it did.
     pub(super) fn try_with_id(&mut self, notice: &Notice) -> bool {
         let from = self.wire.next_tag();
         let can = self.wire.can(Capability::Id) && error::may_want_id(notice);
@@ -98,7 +98,8 @@ impl ImapBackend {
         true
     }
 
-    /// The folder is open: what was said twice was lost or not, and only the second listing counts.
+    /// The folder is open. If its commands were sent twice, it is now clear whether the first ones were lost, and only
+    /// the second listing counts.
     pub(super) fn selected(&mut self) {
         let flags = self.wire.watch.is_some();
         let Some(opening) = self.link.opening() else {
@@ -123,8 +124,8 @@ impl ImapBackend {
         if self.wire.give_up(from) && in_doubt {
             learned.learn_loses_pipelined();
             self.note(Note::information(format!(
-                "{place} loses what follows LOGIN before its answer, perhaps in a proxy in between; it is not \
-                 said so any more (pipeline_login = \"never\" says so from the start)"
+                "{place} loses what follows LOGIN before its answer, perhaps in a proxy in between; from now on \
+                 SELECT waits for the answer (as with pipeline_login = \"never\")"
             )));
         } else if !in_doubt && id_said && !learned.wants_id() {
             learned.learn_wants_id();
@@ -163,7 +164,7 @@ impl ImapBackend {
         if let Code::MessageLimit(Some(lowest @ 2..)) = notice.code
             && folder.scan_to.is_none_or(|last| lowest <= last)
         {
-            // the server did the messages from this one up; the others are asked for again
+            // the server listed the messages from this one up; the others are asked for again
             folder.scan_to = Some(lowest - 1);
             let flags = self.wire.watch.is_some();
             return self.put(
@@ -176,14 +177,14 @@ impl ImapBackend {
         }
         let listed = folder.scan.settle();
         let short = (listed as u64) < u64::from(folder.exists);
-        // an empty folder has nothing that `1:*` could mean, and some servers say so
+        // in an empty folder `1:*` means nothing, and some servers refuse it
         if notice.kind != Kind::Ok && short {
             let failure = error::command("listing", notice);
             return self.deny(Denial::Failed(failure));
         }
         let lacking = short || folder.scan.lacks_something();
         if lacking && !mem::replace(&mut folder.scanned_again, true) {
-            // messages may have gone meanwhile: a NOOP makes the server say so
+            // messages may have gone meanwhile: after a NOOP the server reports that
             self.put(Command::Noop, Purpose::Keep);
             let flags = self.wire.watch.is_some();
             return self.put(Command::Scan { to: None, flags }, Purpose::Scan);
@@ -194,7 +195,7 @@ impl ImapBackend {
             return self.deny(Denial::Failed(Failure::temporary(detail)));
         }
         let Some(validity) = folder.validity else {
-            let detail = "upstream gives no UIDVALIDITY: messages could not be told apart";
+            let detail = "upstream gives no UIDVALIDITY, so messages could not be told apart";
             return self.deny(Denial::Failed(Failure::permanent(detail)));
         };
         let scan = mem::take(&mut folder.scan);

@@ -1,8 +1,8 @@
-//! Whether the server has what deleting takes: found out when the folder is opened, not at QUIT.
+//! Whether the server has what deletion needs: found out when the folder is opened, not at QUIT.
 //!
-//! Owns the word to the operator, once for each upstream and process. A login is never refused for it: the
-//! way without UIDPLUS works as long as no other program flags mail, and QUIT says if it did not. Folders
-//! that mail is moved to are made at QUIT where they are missing.
+//! Owns the note to the operator, once for each upstream and process. No login is refused because of it:
+//! the way without UIDPLUS works as long as no other program flags mail, and QUIT reports it if that
+//! fails. Folders that mail is moved to are made at QUIT where they are missing.
 
 use alloc::format;
 
@@ -13,8 +13,8 @@ use crate::command::Command;
 use crate::wire::Purpose;
 
 impl ImapBackend {
-    /// Asks for the capabilities in the flight that opens the folder, if something hangs on what they are
-    /// after the login.
+    /// Asks for the capabilities together with what opens the folder, if it matters what they are after
+    /// the login.
     pub(super) fn ask_for_way(&mut self) {
         let known = self.wire.settled || self.config.learned.knows_way();
         if !known && self.plan_of_deletion().lacks().is_some() {
@@ -22,8 +22,8 @@ impl ImapBackend {
         }
     }
 
-    /// Tells what is missing, once it is certain. A session that asked to read alone may be an operator's who
-    /// wants to know; where the server allows no deletion there is nothing to say.
+    /// Reports what is missing, once it is certain. A session that asked for read-only access may be that of
+    /// an operator who wants to know. A folder in which the server allows no deletion needs no report.
     pub(super) fn tell_way(&mut self) {
         let closed = self.maildrop.read_only && !self.asked_read_only();
         if !self.wire.settled || closed || self.config.learned.knows_way() {

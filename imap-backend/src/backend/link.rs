@@ -1,6 +1,6 @@
-//! The connection as a whole: sought when there is work, lost, and given up when it is late.
+//! The connection as a whole: made when there is work, lost, and given up when it is late.
 //!
-//! Owns when to connect and what a loss means; what is said on a connection is not its business.
+//! Owns when to connect and what a loss means. Never looks at what is said on a connection.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -17,10 +17,10 @@ use crate::error::{self, Denial};
 use crate::grammar::{Code, Kind};
 use crate::wire::Notice;
 
-/// How long a failed attempt to reconnect is the answer to everything.
+/// For how long after a failed attempt to reconnect everything is answered with that failure.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// How far the connection is, and on the way to the folder how far that is.
+/// The state of the connection, and of the opening of the folder.
 #[derive(Debug)]
 pub(super) enum Link {
     Down,
@@ -29,7 +29,7 @@ pub(super) enum Link {
     /// From the greeting to the open folder.
     Opening(Box<Opening>),
     Ready,
-    /// Good-bye is said; nothing happens any more.
+    /// LOGOUT is sent; nothing happens any more.
     Finished,
 }
 
@@ -63,26 +63,26 @@ impl Link {
         }
     }
 
-    /// Whether it is the login of the session that is under way.
+    /// Whether the session's login is under way.
     pub(super) fn is_first(&self) -> bool {
         self.as_opening().is_some_and(|opening| opening.first)
     }
 }
 
-/// What the backend knows of time.
+/// The moments that matter to the backend.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     /// The latest moment that was given.
     pub(super) now: Time,
     /// When anything last moved.
     pub(super) progress: Time,
-    /// When the session last asked for the login, or went on with it.
+    /// When the session last sent a login, or an answer that continues it.
     pub(super) asked: Time,
     /// When the connection was asked for.
     pub(super) sought: Time,
     /// When anything was last sent.
     pub(super) spoke: Time,
-    /// Before this moment there is no other attempt to reconnect.
+    /// Before this moment no other attempt to reconnect is made.
     not_before: Time,
 }
 
@@ -93,7 +93,7 @@ impl Clock {
 }
 
 impl ImapBackend {
-    /// Reconnects if there is work and no connection.
+    /// Reconnects if there is work but no connection.
     pub(super) fn seek_link(&mut self) {
         if !matches!(self.link, Link::Down) || !self.has_work() {
             return;
@@ -152,7 +152,7 @@ impl ImapBackend {
         }
     }
 
-    /// A connection that ends before the greeting has a likely cause of its own.
+    /// If a connection ends before the greeting, that alone points to a cause.
     fn closed(&self, failure: Failure) -> Failure {
         match self.link.as_opening() {
             Some(opening) if matches!(opening.step, Step::Greeting) => {
@@ -164,7 +164,7 @@ impl ImapBackend {
         }
     }
 
-    /// Gives a connection up that is of no use any more.
+    /// Gives up a connection that is of no use any more.
     pub(super) fn drop_link(&mut self, failure: Failure) {
         if !self.link.is_none() {
             self.effects.push_back(Effect::Disconnect);
@@ -172,7 +172,7 @@ impl ImapBackend {
         self.lose(failure);
     }
 
-    /// The connection is no more: says what became of the work on it.
+    /// The connection is gone: decides what becomes of the work on it.
     pub(super) fn lose(&mut self, failure: Failure) {
         let failure = self.bye.take().unwrap_or(failure);
         self.gone = None;
@@ -205,7 +205,7 @@ impl ImapBackend {
             return;
         }
         let (failure, is_final) = match denial {
-            // what was good once is refused now: asking again would only harm
+            // credentials that were good are now refused: another try would only do harm
             Denial::Refused(refusal) => (Failure::temporary(refusal.detail), true),
             Denial::Failed(failure) => {
                 let is_final = failure.kind == FailureKind::Permanent;
@@ -227,7 +227,7 @@ impl ImapBackend {
         self.finish();
     }
 
-    /// A status that ends no command: a BYE means something, and that the UIDs are others now.
+    /// A status that ends no command. Two of them matter: BYE, and a change of UIDVALIDITY.
     pub(super) fn noticed(&mut self, notice: &Notice) {
         if notice.kind == Kind::Bye {
             self.bye = Some(error::command("connection", notice));
@@ -240,7 +240,7 @@ impl ImapBackend {
         }
     }
 
-    /// What the table's UIDs mean now is unknown: the session gets nothing of this folder any more.
+    /// The meaning of the table's UIDs is now unknown: the session gets nothing of this folder any more.
     pub(super) fn renumbered(&mut self, validity: Option<u64>) -> Failure {
         let before = self.maildrop.uid_validity;
         let failure = Failure::temporary(format!(

@@ -1,6 +1,6 @@
 //! The login: what is sent, what is answered to a challenge, and what a refusal means.
 //!
-//! Never sends credentials before the connection is what the configuration wants.
+//! Never sends credentials before the connection is as secure as the configuration wants.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -34,9 +34,9 @@ impl ImapBackend {
         }
     }
 
-    /// What a login would meet here, and nothing more.
+    /// Reports what a login would meet here, without logging in.
     fn look(&mut self) {
-        // from here on a good-bye is understood
+        // from here on the server understands LOGOUT
         self.step(Step::Login(Login::default()));
         let none = Capabilities::default();
         let capabilities = self.wire.capabilities().unwrap_or(&none);
@@ -47,7 +47,7 @@ impl ImapBackend {
         let id = self.wire.can(Capability::Id) || self.wire.can(Capability::Xclient);
         if self.config.own {
             self.note(Note::information(if id {
-                "it hears where clients connect from (own = true); Dovecot believes that if \
+                "it is told where clients connect from (own = true); Dovecot believes that if \
                  login_trusted_networks names this machine"
             } else {
                 "it offers neither ID nor XCLIENT, so it cannot learn where clients connect from \
@@ -155,7 +155,7 @@ impl ImapBackend {
             }
             Next::Cancel => {
                 self.drop_link(Failure::temporary(
-                    "upstream sends a challenge out of place",
+                    "upstream sends a challenge where none may come",
                 ));
             }
         }

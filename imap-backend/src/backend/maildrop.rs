@@ -1,7 +1,7 @@
 //! The folder as the session sees it: its table, which messages are gone, and what may be done with it.
 //!
-//! Owns the table and the listing that goes out of it. Frozen but for what goes upstream; never asks the
-//! server anything.
+//! Owns the table and the listing that is made from it. Nothing in it changes, except that messages
+//! disappear upstream. Never asks the server anything.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -25,7 +25,7 @@ pub(super) struct Maildrop {
 }
 
 impl Maildrop {
-    /// What a first look at the folder brought; it is listed next.
+    /// What the scan of the folder brought; it is listed next.
     pub(super) fn new(scan: Scan, uid_validity: u64, read_only: bool) -> Self {
         let (table, presence) = scan.finish();
         Self {
@@ -53,7 +53,7 @@ impl Maildrop {
         place.is_some_and(|place| self.presence.is_gone(place))
     }
 
-    /// A failure of a message, with what an operator looks for it by.
+    /// A failure of a message, with what the operator needs to find it.
     pub(super) fn about(&self, index: u32, kind: FailureKind, detail: &str) -> Failure {
         let number = u64::from(index) + 1;
         let detail = match self.uid(index) {
@@ -73,7 +73,7 @@ impl Maildrop {
         self.presence.expunged(number);
     }
 
-    /// Sequence numbers that were known mean other messages now.
+    /// The known sequence numbers mean other messages now.
     pub(super) fn forget_numbers(&mut self) {
         self.presence.forget_numbers();
     }

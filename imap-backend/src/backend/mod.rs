@@ -1,8 +1,9 @@
 //! The state machine between a POP3 session and an IMAP connection.
 //!
-//! Owns the parts and the clock, and hands each event of the connection to the part that it means. Every input
-//! ends in [`ImapBackend::advance`], and so does taking the last octets of a body. A part owns its fields; the
-//! chapters of [`ImapBackend`] are what is said to the upstream because of it.
+//! Owns the parts and the clock, and hands each event of the connection to the part that it concerns. Every
+//! input ends in [`ImapBackend::advance`], and so does taking the last octets of a body. Each part owns its
+//! fields. The `impl` blocks of [`ImapBackend`] in the other files send what follows from them to the
+//! upstream.
 
 mod alert;
 mod blame;
@@ -50,7 +51,7 @@ pub struct ImapBackend {
     config: Arc<Config>,
     /// Where the client connects from.
     origin: Option<SocketAddr>,
-    /// Whether it ends before anybody's name is said.
+    /// Whether it ends before a user is named.
     only_looks: bool,
     clock: Clock,
     wire: Wire,
@@ -62,11 +63,11 @@ pub struct ImapBackend {
     /// What the session asked for at login; kept to reconnect.
     open: Option<Open>,
     maildrop: Maildrop,
-    /// The maildrop cannot be had again in this session.
+    /// The maildrop cannot be opened again in this session.
     broken: Option<Failure>,
     reading: Reading,
     trouble: Box<Trouble>,
-    /// A size that the upstream told wrong was logged.
+    /// A wrong size from the upstream was logged.
     size_noted: bool,
     update: Option<Box<Update>>,
     answers: VecDeque<Answer>,
@@ -80,7 +81,7 @@ pub struct ImapBackend {
     trail: Vec<phase::Transition>,
 }
 
-/// The most notes that wait to be fetched; what comes then is left out.
+/// The most notes that wait to be fetched; further ones are left out.
 const NOTES: usize = 32;
 
 impl ImapBackend {
@@ -114,8 +115,8 @@ impl ImapBackend {
         }
     }
 
-    /// Where the client connects from. It is passed on to an upstream that [`Config::own`] says is the operator's,
-    /// and to no other.
+    /// Where the client connects from. It is passed on only to an upstream that belongs to the operator, see
+    /// [`Config::own`].
     #[must_use]
     pub fn of_client(mut self, client: SocketAddr) -> Self {
         self.origin = self.config.own.then_some(client);
@@ -130,15 +131,15 @@ impl ImapBackend {
         self
     }
 
-    /// Connects as for a login, tells in notes what the upstream says and offers, and refuses the login
-    /// before a name or password is sent: to look whether a configuration is right.
+    /// Connects as for a login, reports in notes what the upstream says and offers, and refuses the
+    /// login before a name or password is sent: to check a configuration.
     #[must_use]
     pub fn only_looking(mut self) -> Self {
         self.only_looks = true;
         self
     }
 
-    /// Tells the operator something that is no reply.
+    /// Leaves a note for the operator.
     fn note(&mut self, note: Note) {
         if self.notes.len() < NOTES {
             self.notes.push_back(note);
@@ -158,7 +159,7 @@ impl ImapBackend {
                 break;
             }
             if let Link::Down = self.link {
-                // lost over it: another one is sought
+                // the connection was lost over it: another one is made
                 continue;
             }
             self.reading.skip_known(&mut self.wire);
@@ -186,7 +187,7 @@ impl ImapBackend {
         match self.link {
             Link::Opening(_) => self.opening_event(event),
             Link::Ready => self.ready_event(event),
-            // what comes while nothing is listened to has no meaning
+            // what comes while nothing is awaited means nothing
             Link::Down | Link::Connecting(_) | Link::Handshake(_) | Link::Finished => {}
         }
     }
@@ -229,7 +230,7 @@ impl ImapBackend {
         }
     }
 
-    /// Says good-bye, as far as the connection allows, and forgets everything.
+    /// Logs out, as far as the connection allows, and forgets everything.
     fn finish(&mut self) {
         let can_speak = match &self.link {
             Link::Ready => !self.reading.is_busy(),
@@ -325,7 +326,7 @@ impl Backend for ImapBackend {
                     self.clock.progress = self.clock.now;
                 }
             } else if room > 0 {
-                // from now on it may be the upstream's turn
+                // from now on the upstream may have to answer
                 self.clock.progress = self.clock.now;
                 return self.body(room);
             }

@@ -195,7 +195,7 @@ impl ImapBackend {
         }
     }
 
-    /// The answer to something that was said again since: so it was not lost, only late.
+    /// The answer to a command that was sent again since: it was not lost, only late.
     fn stale(&mut self, notice: &Notice) {
         let folder = self.link.opening().and_then(Opening::folder);
         if notice.kind == Kind::Ok && folder.is_some_and(|folder| folder.in_doubt) {
@@ -205,7 +205,7 @@ impl ImapBackend {
 
     fn start_tls(&mut self) {
         if self.wire.pending() > 0 {
-            // they may have been put there to be read as if they came under TLS
+            // an attacker may have put them there, to be read as if they came under TLS
             let detail = "bytes in the clear after the answer to STARTTLS";
             self.drop_link(Failure::permanent(detail));
         } else {

@@ -1,6 +1,6 @@
-//! How far the opening of the folder is: its steps, and what is known in each.
+//! The steps from the greeting to the open folder, and what is known at each.
 //!
-//! Owns what was learned on the way; sends nothing and decides nothing.
+//! Owns what is learned on the way. Sends nothing and decides nothing.
 
 use core::mem;
 
@@ -19,7 +19,7 @@ pub(super) enum Step {
     Login(Login),
     /// Capabilities after login, where they decide about UTF-8.
     CapabilityAgain,
-    /// UTF-8 has to be on before the folder's name can be said.
+    /// UTF-8 has to be enabled before the folder's name can be sent.
     Enable,
     Folder(Folder),
 }
@@ -31,18 +31,18 @@ pub(super) struct Login {
     pub(super) exchange: Option<Exchange>,
     /// A challenge waits for the client's answer.
     pub(super) asks: bool,
-    /// How often the server had said what it can do before.
+    /// How often the server had announced its capabilities before.
     pub(super) capabilities_before: u32,
-    /// The folder, if SELECT went out right after LOGIN.
+    /// The folder, if SELECT was sent right after LOGIN.
     pub(super) ahead: Option<Folder>,
 }
 
 /// A folder that SELECT was sent for.
 #[derive(Debug, Default)]
 pub(super) struct Folder {
-    /// Whether what was sent right after LOGIN can have been lost, as far as is known by now.
+    /// Whether what was sent right after LOGIN may still be lost.
     pub(super) in_doubt: bool,
-    /// The first tag of the commands that were said again.
+    /// The first tag of the commands that were sent again.
     pub(super) again_from: Option<u32>,
     pub(super) exists: u32,
     pub(super) validity: Option<u64>,
@@ -58,13 +58,13 @@ pub(super) struct Folder {
 /// An opening under way.
 #[derive(Debug)]
 pub(super) struct Opening {
-    /// At the client's login, rather than quietly later.
+    /// At the client's login, not later at a quiet reconnect.
     pub(super) first: bool,
     pub(super) step: Step,
     pub(super) secure: bool,
     /// Whether the server is one to which SELECT may be sent right after LOGIN.
     pub(super) suits_pipelining: bool,
-    /// Whether ID was said on this connection.
+    /// Whether ID was sent on this connection.
     pub(super) id_said: bool,
 }
 
@@ -88,7 +88,7 @@ impl Opening {
         }
     }
 
-    /// The folder that is being opened, once it is that alone.
+    /// The folder that is being opened, once the login is done.
     pub(super) fn folder(&mut self) -> Option<&mut Folder> {
         if let Step::Folder(folder) = &mut self.step {
             Some(folder)
@@ -97,7 +97,7 @@ impl Opening {
         }
     }
 
-    /// The folder that the server may be telling of.
+    /// The folder that untagged responses may be about.
     fn told_of(&mut self) -> Option<&mut Folder> {
         match &mut self.step {
             Step::Folder(folder) => Some(folder),
@@ -129,7 +129,7 @@ impl Opening {
         }
     }
 
-    /// Whether something that was said for the folder may not have reached the server.
+    /// Whether a command for the folder may not have reached the server.
     pub(super) fn may_be_lost(&self) -> bool {
         matches!(
             self.step,
@@ -141,7 +141,7 @@ impl Opening {
         )
     }
 
-    /// Whether a command belongs to what was said again since.
+    /// Whether a command was sent again since.
     pub(super) fn is_stale(&self, tag: u32) -> bool {
         matches!(&self.step, Step::Folder(folder) if folder.again_from.is_some_and(|from| tag < from))
     }
@@ -174,7 +174,7 @@ impl Opening {
         }
     }
 
-    /// A message, if it is listed; whether that makes too many.
+    /// Takes a message if it is being listed; returns whether that makes too many.
     pub(super) fn told(&mut self, message: Message, max: u32) -> bool {
         let Some(folder) = self.told_of() else {
             return false;
@@ -183,7 +183,7 @@ impl Opening {
         folder.scan.len() > max as usize
     }
 
-    /// Messages are gone; one was reported by its number, or none.
+    /// Messages are gone: one with this number, or some without numbers.
     pub(super) fn gone(&mut self, told: u32) {
         if let Some(folder) = self.told_of() {
             folder.exists = folder.exists.saturating_sub(told);

@@ -1,7 +1,7 @@
-//! Where a backend may stand between two connections, by name, and which step leads where.
+//! The states of a backend by name, and the steps between them.
 //!
-//! Owns the table of the transitions: the drawing in `docs/states.md` is made of it. A step that is not in
-//! the table fails every test that takes it; a row that nothing takes fails one that tries everything.
+//! Owns the table of the transitions, which `docs/states.md` draws. A step that is not in the table fails
+//! every test that takes it; a row that nothing takes fails one that tries everything.
 
 use alloc::boxed::Box;
 use core::mem;
@@ -34,7 +34,7 @@ pub(super) enum Phase {
 /// From where to where.
 pub(super) type Transition = (Phase, Phase);
 
-/// Every step that there is, and what makes a backend take it.
+/// Every step, and what makes a backend take it.
 pub(super) const TRANSITIONS: [(Transition, &str); 38] = [
     (
         (Down, Connecting),
@@ -202,7 +202,7 @@ mod tests {
         Input::Answers("OK [CAPABILITY IMAP4rev1 ENABLE UTF8=ACCEPT UIDPLUS] x"),
     ];
 
-    /// A backend, and the commands that it sent and that are not answered.
+    /// A backend, and its commands that are not answered yet.
     struct Scene {
         backend: ImapBackend,
         tags: Vec<String>,

@@ -1,4 +1,4 @@
-//! What goes to the session, in the order in which it came about.
+//! What goes to the session, in order.
 
 use alloc::vec::Vec;
 
@@ -6,7 +6,7 @@ use pop3_proto::backend::{Failure, Refusal, Reply, Ticket};
 
 use super::ImapBackend;
 
-/// A reply that waits to be fetched; bodies and entries are made when they are.
+/// A reply that waits to be fetched. Bodies and entries are made when they are fetched.
 #[derive(Debug)]
 pub(super) enum Answer {
     Challenge(Vec<u8>),

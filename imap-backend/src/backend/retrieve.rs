@@ -1,7 +1,7 @@
 //! The session's requests for messages, as FETCH commands.
 //!
-//! Owns when what is asked for: the message that is served, the one after it, and what the client
-//! will probably want next.
+//! Owns the order of the requests: the message that is served, the one after it, and what the
+//! client will probably want next.
 
 use alloc::string::String;
 
@@ -14,7 +14,7 @@ use crate::command::Command;
 use crate::grammar::Section;
 use crate::wire::Purpose;
 
-/// Rather than read more than this to throw it away, the connection is given up.
+/// The connection is given up rather than reading more than this only to throw it away.
 const DRAIN: u64 = 1024 * 1024;
 
 impl ImapBackend {
@@ -71,10 +71,12 @@ impl ImapBackend {
         }
     }
 
-    /// Gets rid of the literal that is here, of which so much is left.
+    /// Gets rid of the current literal, of which this much is left.
     pub(super) fn throw_away(&mut self, left: u64) {
         if left > DRAIN && self.can_reconnect() {
-            self.drop_link(Failure::temporary("too much to read for nothing"));
+            self.drop_link(Failure::temporary(
+                "too much would have to be read and thrown away",
+            ));
         } else {
             self.wire.discard();
         }
@@ -102,7 +104,7 @@ impl ImapBackend {
         }
     }
 
-    /// Why the message that comes first is not even asked for.
+    /// Why the first message is not even asked for.
     fn not_to_be_had(&self) -> Option<Failure> {
         let first = self.reading.first()?;
         match first.plan {
@@ -112,7 +114,7 @@ impl ImapBackend {
         }
     }
 
-    /// Asks for it; whole messages are those of the set. Returns whether that could be said.
+    /// Sends the request; the set names whole messages. Returns whether it could be sent.
     fn fetch(&mut self, what: What, set: &str) -> bool {
         let uid = |index| self.maildrop.uid(index).unwrap_or_default();
         let section;

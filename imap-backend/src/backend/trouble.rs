@@ -1,6 +1,6 @@
-//! Messages that an upstream could not send, as this session remembers them: for itself or with all others.
+//! Messages that an upstream could not send, as this session remembers them: alone or together with all others.
 //!
-//! Owns the memory and the name by which this mailbox stands in it. Never decides which message is to blame.
+//! Owns the memory and the name of this mailbox in it. Never decides which message is to blame.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -39,7 +39,7 @@ impl Trouble {
         self.mailbox.is_some()
     }
 
-    /// Without a name its messages concern this session alone.
+    /// Without a name its messages concern this session only.
     pub(super) fn name(&mut self, mailbox: Option<String>) {
         if mailbox.is_none() {
             self.shared = None;
@@ -73,7 +73,7 @@ impl Trouble {
         self.with(|memory, mailbox| memory.failed(now, mailbox, uid));
     }
 
-    /// As far as these messages may be asked for in one command.
+    /// How many of these messages, from the first on, may be asked for in one command.
     pub(super) fn sound(&mut self, now: Time, table: &Table, indexes: Range<u32>) -> Range<u32> {
         let end = self.with(|memory, mailbox| {
             if memory.is_empty() {

@@ -1,12 +1,11 @@
 //! Cuts the upstream's bytes into logical lines and literals.
 //!
-//! Owns the one receive buffer of a connection and where in it what begins. A logical line runs up to
-//! its final line end, with short literals left inside it and long ones replaced by `NIL`; what each
-//! literal is gets decided by the caller, because only the grammar knows. A literal that is the body
-//! is never collected: it is lent out piece by piece from where it was received. Its last [`HOLD`] octets
-//! are only lent once the line after them is here: a literal that is shorter than it was announced would
-//! take that line, and what follows, for a part of the message. What reads like the end of a command waits
-//! for more, wherever it comes.
+//! Owns the one receive buffer of a connection and the places in it. A logical line runs up to its final
+//! line end, with short literals left inside it and long ones replaced by `NIL`; the caller decides what
+//! each literal is, because only the grammar knows. A literal that is the body is never collected: it is
+//! lent out piece by piece from where it was received. Its last [`HOLD`] octets are only lent once the
+//! line after them is here: a literal that is shorter than it was announced would take that line, and what
+//! follows, for a part of the message. Anything that reads like the end of a command waits for more.
 //!
 //! It never looks into a line beyond "may a literal stand here": status, continuation and tagged lines
 //! end in free text, in which `{5}` means nothing.
@@ -25,7 +24,7 @@ pub(crate) const LIMIT: usize = 64 * 1024;
 pub(crate) const COLLECT: u64 = 8 * 1024;
 /// How many octets at the end of a lent literal wait for the line after it.
 pub(crate) const HOLD: u64 = 32 * 1024;
-/// How far back the end of a command is looked for where a literal should go on.
+/// How many octets are searched for the end of a command where a literal should go on.
 const CLOSING: usize = 1024;
 /// The room while nothing big is expected.
 const SMALL: usize = 512;
@@ -93,8 +92,8 @@ impl Framer {
         }
     }
 
-    /// Room for bytes from the socket; empty while they should stay there. `bulk` says that a lot is
-    /// expected.
+    /// Room for bytes from the socket; empty while they should stay there. `bulk` means that many
+    /// are expected.
     pub(crate) fn room(&mut self, bulk: bool) -> &mut [u8] {
         if self.is_held() {
             return &mut [];
@@ -127,12 +126,12 @@ impl Framer {
         }
     }
 
-    /// How many bytes wait to be cut.
+    /// How many bytes are not cut yet.
     pub(crate) fn pending(&self) -> usize {
         self.end - self.start
     }
 
-    /// The next frame, or `None` until more bytes come or the literal is dealt with.
+    /// The next frame, or `None` until more bytes come or the literal is decided about.
     pub(crate) fn next(&mut self) -> Result<Option<Frame<'_>>, TooLong<'_>> {
         match self.state {
             State::Held { .. } => return Ok(None),
@@ -214,12 +213,12 @@ impl Framer {
         }
     }
 
-    /// Whether a literal waits for its fate.
+    /// Whether a literal waits for a decision.
     pub(crate) fn is_held(&self) -> bool {
         matches!(self.state, State::Held { .. })
     }
 
-    /// Whether the held literal is here to its end, and a line end after it.
+    /// Whether the held literal has come to its end, and a line end after it.
     pub(crate) fn held_is_complete(&self) -> bool {
         let State::Held { body, size, .. } = self.state else {
             return false;
@@ -243,15 +242,15 @@ impl Framer {
         matches!(self.state, State::Lend { to, .. } if to > self.start)
     }
 
-    /// Lends the literal, of which so much is left, as far as it is here and may go. Said when octets come, and
-    /// not each time that somebody asks.
+    /// Lends as much of the literal as is here and may be lent; this much of it is left. Done when octets come,
+    /// not at each question.
     fn lend_on(&mut self, left: u64, whole: bool) {
         let free = if whole {
             self.take(left)
         } else {
             let free = self.take(left.saturating_sub(HOLD));
             let here = &self.buf[self.start..self.end];
-            // nearly always it stops within a line
+            // nearly always what is here ends within a line
             if free > 0 && here.ends_with(b"\n") {
                 free.min(here.len() - closing(here))
             } else {
@@ -262,8 +261,8 @@ impl Framer {
         self.state = State::Lend { left, to, whole };
     }
 
-    /// The line after the literal that is lent, once it is here to its end; given once. What is no end of
-    /// a FETCH shows that the literal was not as long as announced.
+    /// The line after the literal that is lent, once it is complete; returned only once. If it is not the
+    /// end of a FETCH, the literal was not as long as announced.
     #[inline]
     pub(crate) fn behind(&mut self) -> Option<&[u8]> {
         let State::Lend {
@@ -286,7 +285,7 @@ impl Framer {
         Some(self.buf[at..at + end].trim_ascii_end())
     }
 
-    /// The last line of what is held back, if it ends there.
+    /// The last line of what is held back, if it is complete.
     #[inline]
     pub(crate) fn held_line(&self) -> Option<&[u8]> {
         let State::Lend { whole: false, .. } = self.state else {
@@ -364,7 +363,7 @@ impl Framer {
         }))
     }
 
-    /// Moves what is pending to the front of the buffer.
+    /// Moves pending bytes to the front of the buffer.
     fn rebase(&mut self) {
         let by = self.start;
         if by == 0 {
@@ -391,8 +390,9 @@ impl Framer {
     }
 }
 
-/// How many octets at the end of what is here read like the end of a command. A literal that is far
-/// shorter than announced would lend them out. If they are part of it, what follows shows that.
+/// How many of the last octets read like the end of a command. If a literal is far shorter than
+/// announced, they would be lent out as part of it. If they really are part of it, the octets after
+/// them show that.
 fn closing(here: &[u8]) -> usize {
     let near = &here[here.len().saturating_sub(CLOSING)..];
     let Some(text) = near.strip_suffix(b"\n") else {
@@ -417,7 +417,7 @@ fn closing(here: &[u8]) -> usize {
     0
 }
 
-/// Where a literal is announced at the end of a line that may hold one, and its length.
+/// The place and length of a literal that is announced at the end of a line, if the line may hold one.
 fn announced(line: &[u8], tail: bool) -> Option<(usize, u64)> {
     let rest = line.strip_suffix(b"}")?;
     let rest = rest.strip_suffix(b"+").unwrap_or(rest);
@@ -432,7 +432,7 @@ fn announced(line: &[u8], tail: bool) -> Option<(usize, u64)> {
     if number.is_empty() {
         return None;
     }
-    // digits alone: what does not parse is too large
+    // only digits: a number that does not parse is too large
     let size = core::str::from_utf8(number)
         .ok()?
         .parse()

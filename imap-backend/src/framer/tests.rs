@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::{Frame, Framer, LIMIT, SMALL, State, TooLong};
 
-/// What is done with a literal.
+/// What to do with a literal.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Collect,
@@ -26,7 +26,7 @@ fn frames(bytes: &[u8], chunks: &[usize], fates: &[Fate]) -> Vec<String> {
     let mut lent = Vec::new();
     let (mut rest, mut chunks) = (bytes, chunks.iter().cycle());
     loop {
-        // as a connection does it: the end of a literal goes once the line after it was seen
+        // as a connection does: the end of a literal is lent once the line after it was seen
         framer.behind();
         lent.extend_from_slice(framer.lent(usize::MAX));
         let fate = match framer.next() {
@@ -128,7 +128,7 @@ fn a_short_literal_stays_in_its_line() {
 fn a_line_of_short_literals_keeps_within_the_limit() {
     let start = "* 1 FETCH (X ";
     for last in 90..130 {
-        // where the last one begins moves over the place where it just fits
+        // the last one begins at each place around the one where it just fits
         let pad = "p".repeat(LIMIT - 7 * 8020 - 8000 - 60 + last);
         let mut text = format!("{start}{pad}");
         let mut expected = text.clone();
@@ -207,9 +207,8 @@ proptest! {
     }
 }
 
-/// Where less than half of the buffer is free, little is moved to its front. Much is moved only if there is
-/// no other room; and only where one line fills all of it, there comes to be a larger one. What is lent
-/// stays where it is.
+/// If less than half of the buffer is free, a little is moved to its front. Much is moved only if there is
+/// no other room, and only if one line fills the whole buffer does it grow. What is lent stays where it is.
 #[test]
 fn room_is_made_without_moving_much() {
     for len in [SMALL, LIMIT] {

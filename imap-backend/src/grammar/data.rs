@@ -11,13 +11,13 @@ use super::token::{Str, list, nil, spaces, string, word};
 /// Untagged data.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Data<'a> {
-    /// The capabilities, parted by spaces.
+    /// The capabilities, separated by spaces.
     Capability(&'a [u8]),
     /// How many messages the folder has.
     Exists(u32),
     /// The message with this sequence number is gone.
     Expunge(u32),
-    /// Messages are gone, told without their numbers (RFC 7162 section 3.2.10).
+    /// Messages are gone, without their numbers (RFC 7162 section 3.2.10).
     Vanished,
     /// Something about one message.
     Fetch(Fetch<'a>),
@@ -30,7 +30,7 @@ pub(crate) enum Data<'a> {
 /// A folder with its attributes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct List<'a> {
-    /// The attributes, parted by spaces.
+    /// The attributes, separated by spaces.
     pub(crate) attributes: &'a [u8],
     /// The name, encoded as the server encodes names.
     pub(crate) name: Str<'a>,

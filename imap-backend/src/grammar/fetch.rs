@@ -1,4 +1,4 @@
-//! FETCH: what it says about one message, and where in it the body stands.
+//! FETCH: what it says about one message, and where the body is in it.
 //!
 //! Only an item that means the whole message counts as its body: `BODY[]`, `BINARY[]`, `RFC822`. The header
 //! is `BODY[HEADER]` and kept apart: whether it was asked for is not known here.
@@ -12,14 +12,14 @@ use nom::{IResult, Parser};
 
 use super::token::{Str, any_value, bracketed, list, nil, spaces, string, word};
 
-/// What a FETCH says about one message, as far as it was asked.
+/// What a FETCH says about one message.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fetch<'a> {
     /// The message's sequence number; 0 where the line was not read from its beginning.
     pub(crate) number: u32,
     pub(crate) uid: Option<u64>,
     pub(crate) size: Option<u64>,
-    /// The flags, parted by spaces.
+    /// The flags, separated by spaces.
     pub(crate) flags: Option<&'a [u8]>,
     pub(crate) body: Option<Body<'a>>,
     /// At which octet of the message the body begins, if the server says so.
@@ -28,7 +28,7 @@ pub(crate) struct Fetch<'a> {
     pub(crate) header: Option<Body<'a>>,
 }
 
-/// What of a message an item is.
+/// The part of a message that an item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     /// The message, or octets of it.
@@ -37,7 +37,7 @@ pub(crate) enum Section {
     Header,
 }
 
-/// A body that stands in the line itself.
+/// A body within the line itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Body<'a> {
     /// The message has none, or is gone.
@@ -54,7 +54,7 @@ pub(super) fn fetch(input: &[u8]) -> IResult<&[u8], Fetch<'_>> {
     Ok((input, fetch))
 }
 
-/// What goes on after a body literal.
+/// What follows a body literal.
 pub(crate) fn tail(line: &[u8]) -> Fetch<'_> {
     let mut fetch = Fetch::default();
     items(line, &mut fetch);
@@ -80,8 +80,8 @@ fn numbered_fetch(input: &[u8]) -> IResult<&[u8], ()> {
     .parse(input)
 }
 
-/// Reads items up to the closing parenthesis, the end, or what cannot be read. Says which section it
-/// is if it stopped at the announcement of one.
+/// Reads items up to the closing parenthesis, the end, or something that cannot be read. Returns the
+/// section if it stopped at the literal of one.
 fn items<'a>(mut input: &'a [u8], fetch: &mut Fetch<'a>) -> (&'a [u8], Option<Section>) {
     while let Ok((rest, name)) = preceded(spaces, word).parse(input) {
         if let Some((section, value, origin)) = section(name, rest) {
@@ -109,7 +109,7 @@ fn items<'a>(mut input: &'a [u8], fetch: &mut Fetch<'a>) -> (&'a [u8], Option<Se
     (input, None)
 }
 
-/// One item whose value is not a body. A known one with an unreadable value is stepped over like an
+/// One item whose value is not a body. A known item with an unreadable value is skipped like an
 /// unknown one.
 fn item<'a>(name: &[u8], input: &'a [u8], fetch: &mut Fetch<'a>) -> IResult<&'a [u8], ()> {
     if name.eq_ignore_ascii_case(b"UID") {
@@ -133,7 +133,7 @@ fn item<'a>(name: &[u8], input: &'a [u8], fetch: &mut Fetch<'a>) -> IResult<&'a 
 }
 
 /// Whether an item is the message as a whole or its header: then which, its value, and the origin of
-/// a partial one. A part of a header is none.
+/// a partial one. A part of a header is neither.
 fn section<'a>(name: &[u8], input: &'a [u8]) -> Option<(Section, &'a [u8], Option<u64>)> {
     let named = |names: &[&str]| {
         names

@@ -1,8 +1,7 @@
 //! Reads one logical line of the upstream, tolerantly.
 //!
-//! Owns the shapes of IMAP responses as far as a maildrop needs them. Takes what it knows and steps
-//! over the rest: no line is an error because of what is beside the point. Nothing is allocated, and
-//! nothing recurses.
+//! Owns the shapes of IMAP responses as far as a maildrop needs them. Takes what it knows and skips
+//! the rest: nothing irrelevant makes a line an error. Nothing is allocated, and nothing recurses.
 
 mod data;
 mod fetch;
@@ -40,7 +39,7 @@ pub(crate) enum Response<'a> {
     Blank,
 }
 
-/// Reads a line; `None` if it is nothing that an IMAP server says to us.
+/// Reads a line; `None` if no IMAP server would send it.
 pub(crate) fn response(line: &[u8]) -> Option<Response<'_>> {
     let blank = |line: &[u8]| line.iter().all(u8::is_ascii_whitespace);
     match alt((untagged, tagged, continuation)).parse(line) {

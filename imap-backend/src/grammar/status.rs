@@ -36,7 +36,7 @@ impl core::fmt::Display for Kind {
 pub(crate) struct Status<'a> {
     pub(crate) kind: Kind,
     pub(crate) code: Code,
-    /// The capabilities that the code carries, parted by spaces.
+    /// The capabilities that the code carries, separated by spaces.
     pub(crate) capabilities: Option<&'a [u8]>,
     /// The flags that can be changed for good, as the code lists them in parentheses.
     pub(crate) permanent_flags: Option<&'a [u8]>,
@@ -44,12 +44,12 @@ pub(crate) struct Status<'a> {
     pub(crate) text: &'a [u8],
 }
 
-/// A response code (RFC 3501, 4315, 5530, 9738), as far as something hangs on it.
+/// A response code (RFC 3501, 4315, 5530, 9738), as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     /// There is none, or one that means nothing to us.
     Other,
-    /// The text is for a person.
+    /// The text is for people.
     Alert,
     /// RFC 3501 has 32 bits for it; some servers take more.
     UidValidity(u64),
@@ -57,7 +57,7 @@ pub(crate) enum Code {
     ReadOnly,
     ReadWrite,
     TryCreate,
-    /// The server did only a part: nothing below this UID, if it says which.
+    /// The server did only a part of it: nothing below this UID, if it gives one.
     MessageLimit(Option<u64>),
     AuthenticationFailed,
     AuthorizationFailed,

@@ -1,4 +1,4 @@
-//! The lines that real servers send, and some that none should.
+//! Lines that real servers send, and some that no server should.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use alloc::vec::Vec;

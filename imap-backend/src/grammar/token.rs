@@ -1,4 +1,4 @@
-//! The small pieces of a line: spaces, words, numbers, strings, and values of any kind to step over.
+//! The small pieces of a line: spaces, words, numbers, strings, and values of any kind to skip.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use nom::error::{Error, ErrorKind};
 use nom::sequence::delimited;
 use nom::{IResult, Parser};
 
-/// How deep parentheses may nest in a value that is stepped over.
+/// How deep parentheses may nest in a value that is skipped.
 const DEPTH: usize = 64;
 
 /// A string as the server wrote it.
@@ -25,7 +25,7 @@ pub(crate) enum Str<'a> {
 }
 
 impl<'a> Str<'a> {
-    /// The octets that are meant.
+    /// The octets that it stands for.
     pub(crate) fn octets(&self) -> Cow<'a, [u8]> {
         let raw = match self {
             Self::Literal(bytes) => return Cow::Borrowed(bytes),
@@ -53,7 +53,7 @@ pub(super) fn spaces(input: &[u8]) -> IResult<&[u8], &[u8]> {
     take_while(|b| b == b' ' || b == b'\t').parse(input)
 }
 
-/// A word: what stands up to a space or a delimiter.
+/// A word: everything up to a space or a delimiter.
 pub(super) fn word(input: &[u8]) -> IResult<&[u8], &[u8]> {
     take_while1(|b| {
         !matches!(
@@ -64,7 +64,7 @@ pub(super) fn word(input: &[u8]) -> IResult<&[u8], &[u8]> {
     .parse(input)
 }
 
-/// The words of a text that are parted by spaces.
+/// The words of a text, separated by spaces.
 pub(crate) fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|&b| b == b' ' || b == b'\t')
         .filter(|word| !word.is_empty())
@@ -165,7 +165,7 @@ pub(super) fn list(input: &[u8]) -> IResult<&[u8], &[u8]> {
     }
 }
 
-/// Steps over one value of any kind.
+/// Skips one value of any kind.
 pub(super) fn any_value(input: &[u8]) -> IResult<&[u8], ()> {
     let atom = verify(
         take_while(|b| !matches!(b, b' ' | b'\t' | b'(' | b')' | b'"')),

@@ -1,4 +1,4 @@
-//! What the upstream said, as far as something hangs on it, free of the buffer it was said in.
+//! What the upstream said, as far as it matters, without a borrow of the buffer.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ pub(crate) enum Purpose {
     Authenticate,
     Capability,
     Enable,
-    /// The header of a message, or messages and octets of them.
+    /// For the header of a message, or for messages or parts of them.
     Fetch(Section),
     Id,
     Keep,
@@ -80,19 +80,19 @@ pub(crate) enum Event {
         purpose: Purpose,
         notice: Notice,
     },
-    /// `+` with its text, when no literal waited for it.
+    /// `+` with its text, if no literal waited for it.
     Continue(Vec<u8>),
     Exists(u32),
     /// The message with this sequence number is gone.
     Expunge(u32),
-    /// Messages are gone, and their numbers were not told.
+    /// Messages are gone, without their numbers.
     Vanished,
     Message(Message),
-    /// A body that stood in its line; `None` where the server said NIL.
+    /// A body within its line; `None` where the server said NIL.
     Inline(Head, Option<Vec<u8>>),
     /// A body literal begins; the caller says what becomes of it.
     Ahead,
-    /// The body literal that is lent is here to its end; this UID is named after it.
+    /// The body literal that is lent has come to its end; this UID is named after it.
     Whole(Option<u64>),
     /// The response around a body literal is complete; it named this UID after the body.
     Tail(Option<u64>),
@@ -141,7 +141,7 @@ pub(super) fn fetched(fetch: Fetch<'_>, awaited: bool, watch: Option<&str>) -> E
     }
 }
 
-/// A status without what must not be logged.
+/// A status without secrets.
 pub(super) fn notice(mask: &Mask, status: Status<'_>, watch: Option<&str>) -> Notice {
     let lasts = |flags: &[u8], watch: &str| {
         let flags = flags.strip_prefix(b"(").unwrap_or(flags);
@@ -152,7 +152,7 @@ pub(super) fn notice(mask: &Mask, status: Status<'_>, watch: Option<&str>) -> No
         })
     };
     Notice {
-        // a list that is not read to its end says nothing of what is missing in it
+        // if a list was not read to its end, something that is not found may still be in it
         lasts: status
             .permanent_flags
             .filter(|flags| flags.ends_with(b")"))

@@ -1,7 +1,7 @@
 //! One IMAP connection: bytes in, events out; commands in, bytes out.
 //!
 //! Owns both buffers, the tags, which command awaits its answer, and the capabilities as last heard.
-//! Knows nothing of POP3, of the order of commands or of time; never decides what to ask.
+//! Knows nothing of POP3, of the order of commands or of time. Never decides what to send.
 
 mod event;
 
@@ -51,15 +51,15 @@ pub(crate) struct Wire {
     head: Option<Head>,
     greeted: bool,
     capabilities: Option<Capabilities>,
-    /// How often the server said what it can do.
+    /// How often the server announced its capabilities.
     capabilities_heard: u32,
     /// Whether 8-bit may stand in quoted strings.
     pub(crate) utf8: bool,
-    /// The server said what it can do after the login.
+    /// The server announced its capabilities after the login.
     pub(crate) settled: bool,
     /// The flag to look for in FLAGS.
     pub(crate) watch: Option<String>,
-    /// What must not turn up in texts.
+    /// What must not appear in texts.
     pub(crate) mask: Mask,
     pub(crate) recorder: Recorder,
 }
@@ -177,7 +177,7 @@ impl Wire {
         self.held_back.retain(|piece| piece.tag >= before);
     }
 
-    /// Awaits no answer to commands before this tag any more; returns whether one was awaited.
+    /// Stops waiting for answers to commands before this tag; returns whether one was awaited.
     pub(crate) fn give_up(&mut self, before: u32) -> bool {
         let awaited = self.outstanding.len();
         self.outstanding.retain(|(tag, _)| *tag >= before);
@@ -189,19 +189,19 @@ impl Wire {
         self.outstanding.len()
     }
 
-    /// Whether a command could follow now and would be read as one.
+    /// Whether a command could be sent now and would be read as one.
     pub(crate) fn between_commands(&self) -> bool {
         self.held_back.is_empty()
     }
 
     // capabilities
 
-    /// What the server can do, if it said so on this connection.
+    /// What the server can do, if it announced that on this connection.
     pub(crate) fn capabilities(&self) -> Option<&Capabilities> {
         self.capabilities.as_ref()
     }
 
-    /// Whether the server can do this, as last heard.
+    /// Whether the server can do this, as it last announced.
     pub(crate) fn can(&self, capability: Capability) -> bool {
         self.capabilities
             .as_ref()
@@ -217,19 +217,19 @@ impl Wire {
         }
     }
 
-    /// A number that changes whenever the server says what it can do.
+    /// A number that changes whenever the server announces its capabilities.
     pub(crate) fn capabilities_heard(&self) -> u32 {
         self.capabilities_heard
     }
 
-    /// Takes back what was heard: it came before TLS.
+    /// Forgets what was announced before TLS.
     pub(crate) fn forget_capabilities(&mut self) {
         self.capabilities = None;
     }
 
     // literals
 
-    /// The body literal that waits for its fate.
+    /// The body literal that waits for a decision.
     pub(crate) fn head(&self) -> Option<Head> {
         self.head
     }
@@ -244,7 +244,7 @@ impl Wire {
         self.framer.discard();
     }
 
-    /// Whether the waiting literal is here to its end, and the line after it.
+    /// Whether the waiting literal has come to its end, and the line after it.
     pub(crate) fn head_is_complete(&self) -> bool {
         self.framer.held_is_complete()
     }
@@ -258,8 +258,8 @@ impl Wire {
         self.framer.can_lend()
     }
 
-    /// Whether the upstream seems to have said all, though the literal is not complete: what came last is
-    /// the end of a command that awaits its answer.
+    /// Whether the upstream seems to have finished although the literal is not complete: the last octets
+    /// are the end of a command that awaits its answer.
     pub(crate) fn seems_over(&self) -> bool {
         let line = self.framer.held_line();
         match line.and_then(grammar::response) {
@@ -277,8 +277,8 @@ impl Wire {
 
     // events
 
-    /// The next event, or `None` until more bytes come or the literal is dealt with. Fails on what
-    /// no IMAP server says.
+    /// The next event, or `None` until more bytes come or the literal is decided about. Fails on
+    /// anything that is not IMAP.
     pub(crate) fn next(&mut self) -> Result<Option<Event>, Failure> {
         loop {
             if let Some(behind) = self.framer.behind() {
@@ -460,7 +460,7 @@ fn unreadable(config: &Config, greeted: bool, mask: &Mask, line: &[u8]) -> Failu
         port: config.endpoint.port,
     };
     Failure::temporary(if greeted {
-        format!("no answer of an IMAP server: {line}")
+        format!("not the answer of an IMAP server: {line}")
     } else {
         Trouble::GreetingForeign { line: &line }.text(place, &Words::CONFIGURATION)
     })
@@ -471,7 +471,7 @@ mod tests {
     use super::*;
     use crate::config::Security;
 
-    /// A login goes into memory that does not grow, and that is given back when it is sent.
+    /// A login is written into memory that does not grow, and that is given back when it is sent.
     #[test]
     fn v33_a_login_is_written_where_there_is_room_for_it() {
         let config = Config::new("imap.example.org", 143, Security::Clear);
@@ -486,8 +486,8 @@ mod tests {
         assert_eq!(wire.out.capacity(), 0);
     }
 
-    /// A token may be longer than any room that was made: what is outgrown is wiped, which a vector that
-    /// grows by itself would not do. Its size would not be a power of two.
+    /// A token may be longer than the memory that is there. The old memory is wiped, which a vector that
+    /// grows by itself would not do; its size would not be a power of two.
     #[test]
     fn v33_a_long_token_grows_into_memory_of_its_own() {
         for length in [1, 100, 1000, 5000, 30_000] {

@@ -1,5 +1,5 @@
 //! What is asked for next: the message that is served, one more after it, and what the client will probably
-//! want then; and what the answer to it leaves to be done.
+//! want then. Also what is left to do after an answer.
 
 use alloc::string::String;
 use core::ops::Range;
@@ -22,7 +22,7 @@ pub(in crate::backend) enum Ask {
 
 /// What an answered FETCH leaves.
 pub(in crate::backend) enum Left {
-    /// Nothing that has to be said.
+    /// Nothing to report.
     Nothing,
     /// The message that is served did not come with it, and will not come.
     Missed {
@@ -32,7 +32,7 @@ pub(in crate::backend) enum Left {
 }
 
 impl Reading {
-    /// What is wanted and not on its way, if anything is to be asked for now.
+    /// What to ask for now, if anything: it is wanted and not on its way.
     pub(in crate::backend) fn ask(&self, table: &Table) -> Option<Ask> {
         let first = self.wanted.front()?;
         let index = first.index;
@@ -87,7 +87,7 @@ impl Reading {
         self.fetches.push_back(Fetch { tag, what });
     }
 
-    /// Up to which message those from `index` on are on their way; `None` if that one is not.
+    /// The last of the messages from `index` on that are on their way; `None` if that one is not.
     fn on_the_way(&self, index: u32) -> Option<u32> {
         let mut reached = index;
         for fetch in &self.fetches {
@@ -109,7 +109,7 @@ impl Reading {
             return Left::Nothing;
         };
         if let What::Header { index } = what {
-            // whatever the server has against it, windows will show
+            // whatever is wrong with it, windows will show
             let first = self.wanted.front_mut();
             if let Some(wanted) = first.filter(|w| w.index == index && w.plan == Plan::Header) {
                 wanted.plan = Plan::FIRST;
@@ -133,7 +133,7 @@ impl Reading {
             let started = first.started;
             return Left::Missed { started };
         }
-        // others were asked for in the same command: perhaps one of them is the trouble
+        // others were asked for in the same command: perhaps one of them is to blame
         if let Some(first) = self.wanted.front_mut() {
             first.alone = true;
         }
@@ -142,7 +142,7 @@ impl Reading {
 }
 
 impl What {
-    /// These messages, as far as one command goes, and the set of their UIDs.
+    /// As many of these messages as fit into one command, and the set of their UIDs.
     pub(in crate::backend) fn whole(table: &Table, indexes: Range<u32>) -> (Self, String) {
         let Range { start: next, end } = indexes;
         let (set, count) = uid_set::piece((next..end).map_while(|index| table.uid(index)));

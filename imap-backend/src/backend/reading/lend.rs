@@ -1,4 +1,4 @@
-//! The body that is lent: when it begins, how far it is taken, and when the piece is done.
+//! The body that is lent: when it begins, how much of it is taken, and when a piece is done.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -25,8 +25,7 @@ impl Reading {
         self.stream = Some(stream);
     }
 
-    /// This body, which stood in its line, is lent from now on. Returns whether there is anything of it to be
-    /// taken.
+    /// This body, which was within its line, is lent from now on. Returns whether there is anything to take.
     pub(in crate::backend) fn lend_inline(&mut self, stream: Stream, body: Vec<u8>) -> bool {
         let known = usize::try_from(stream.skip).unwrap_or(usize::MAX);
         self.stream = Some(stream);
@@ -35,7 +34,7 @@ impl Reading {
         self.is_serving()
     }
 
-    /// The message that begins to be lent; told once.
+    /// The message whose lending begins; returned only once.
     pub(in crate::backend) fn begin(&mut self) -> Option<Begun> {
         let (stream, first) = (self.stream?, self.wanted.front_mut()?);
         if mem::replace(&mut first.started, true) {
@@ -48,8 +47,8 @@ impl Reading {
         })
     }
 
-    /// Whether a message comes without an octet that was announced with some. Who believed that would
-    /// delete a mail unread.
+    /// Whether a message with an announced size comes empty. A client that believed that would delete
+    /// a mail unread.
     pub(in crate::backend) fn is_hollow(&self, table: &Table, stream: &Stream) -> bool {
         let first = self.wanted.front().filter(|first| !first.started);
         let announced = first.and_then(|first| table.size(first.index));
@@ -99,7 +98,7 @@ impl Reading {
         mem::take(&mut self.taken)
     }
 
-    /// Takes at most `room` octets of a body that stood in its line: which of it.
+    /// Takes at most `room` octets of a body within its line; returns which.
     pub(in crate::backend) fn take_inline(&mut self, room: usize) -> Option<Range<usize>> {
         let from = self.inline?;
         let to = from + room.min(self.body.len() - from);
@@ -107,12 +106,12 @@ impl Reading {
         Some(from..to)
     }
 
-    /// Octets of the body that stood in its line.
+    /// Octets of the body within its line.
     pub(in crate::backend) fn inline(&self, range: Range<usize>) -> &[u8] {
         &self.body[range]
     }
 
-    /// The session has all of the piece that was lent. Returns the message if that was its end.
+    /// The session has taken all of the piece that was lent. Returns the message if that was its end.
     pub(in crate::backend) fn piece_done(&mut self) -> Option<Wanted> {
         match self.stream.take()?.then {
             Then::End => self.finish_first(),

@@ -1,7 +1,7 @@
 //! What the session wants to read, what was asked for, and the message that is under way.
 //!
-//! Owns these lists and the body that is lent. Says what is to be asked for next and what becomes of a body that
-//! comes; sends nothing, reads nothing, and never knows why a message has to be asked for alone.
+//! Owns these lists and the body that is lent. Decides what to ask for next and what becomes of a body that
+//! comes. Sends nothing, reads nothing, and never knows why a message has to be asked for alone.
 
 mod ask;
 mod lend;
@@ -37,9 +37,9 @@ pub(super) struct Reading {
     fetches: VecDeque<Fetch>,
     /// The body that is being lent, for the first of `wanted`.
     stream: Option<Stream>,
-    /// How far that body is handed out, if it stood in its line.
+    /// How much of that body is handed out, if it was within its line.
     inline: Option<usize>,
-    /// The body that stood in its line last.
+    /// The last body that was within its line.
     body: Vec<u8>,
     /// Octets were taken that were not followed up.
     taken: bool,
@@ -99,12 +99,12 @@ impl Reading {
         self.stop_lending()
     }
 
-    /// The message that is served is done with, in whatever way.
+    /// The message that is served is finished, in whatever way.
     pub(super) fn finish_first(&mut self) -> Option<Wanted> {
         self.wanted.pop_front()
     }
 
-    /// What was asked for on a guess is not wanted.
+    /// What was asked for on a guess is not wanted after all.
     pub(super) fn give_up_guesses(&mut self) {
         self.read_ahead.forget();
         for fetch in &mut self.fetches {
@@ -112,9 +112,9 @@ impl Reading {
         }
     }
 
-    // what comes of a lost connection
+    // lost connections
 
-    /// What had begun has failed, the rest gets one more try.
+    /// A message that had begun has failed, the others get one more try.
     pub(super) fn interrupted(
         &mut self,
         maildrop: &Maildrop,
@@ -124,14 +124,14 @@ impl Reading {
         self.forget_fetches();
         let mut kept = VecDeque::new();
         for mut wanted in mem::take(&mut self.wanted) {
-            // in the order in which they were asked for: none fails before one that is tried again
+            // in the order in which they were asked for: none may fail before one that is tried again
             if kept.is_empty() && (wanted.started || wanted.retried) {
                 answers.push_back(failed(maildrop, &wanted, failure));
             } else {
                 wanted.retried = true;
                 wanted.alone = true;
                 if wanted.plan == Plan::Header {
-                    // it may be this that the server did not bear
+                    // perhaps this is what the server could not take
                     wanted.plan = Plan::FIRST;
                 }
                 kept.push_back(wanted);
@@ -183,7 +183,7 @@ impl Reading {
         !self.wanted.is_empty() || !self.fetches.is_empty() || self.stream.is_some()
     }
 
-    /// Whether a body that stood in its line is being handed out.
+    /// Whether a body within its line is being handed out.
     pub(super) fn is_serving(&self) -> bool {
         self.inline.is_some()
     }
@@ -193,7 +193,7 @@ impl Reading {
         wire.head().is_some() && self.wanted.is_empty()
     }
 
-    /// Whether there are octets that the session could take.
+    /// Whether the session could take octets now.
     pub(super) fn has_body(&self, wire: &Wire) -> bool {
         self.inline.is_some() || self.stream.is_some() && wire.can_lend()
     }

@@ -7,13 +7,13 @@ use pop3_proto::time::Time;
 
 use crate::wire::Head;
 
-/// The smallest first window of a TOP, and what a line is taken for.
+/// The smallest first window of a TOP, and the assumed length of a line.
 pub(super) const HEADER: u64 = 8 * 1024;
 const LINE: u64 = 100;
 /// The largest first window, and the largest of all.
 const FIRST_WINDOW: u64 = 64 * 1024;
 const WINDOW: u64 = 1024 * 1024;
-/// From this size on a server finds the header of a message sooner than octets of the message.
+/// From this size on a server is faster at finding the header of a message than octets of the message.
 const LARGE: u64 = 64 * 1024;
 
 /// A message that the session wants.
@@ -34,16 +34,16 @@ pub(in crate::backend) struct Wanted {
 /// How a message is fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::backend) enum Plan {
-    /// In one piece, of which the first octets may be known already.
+    /// In one piece; its first octets may be known already.
     Whole { skip: u64 },
-    /// First its header, as the server sees it, and then in windows: the session alone knows where the
+    /// First its header, as the server sees it, and then in windows: only the session knows where the
     /// header ends.
     Header,
     /// In windows; the next is this one.
     Window { offset: u64, length: u64 },
     /// Not at all: there is no such message.
     Nothing,
-    /// Not before this moment: it could not be sent.
+    /// Not before this moment, because it could not be sent.
     Refused { until: Time },
 }
 
@@ -96,7 +96,7 @@ pub(in crate::backend) enum Verdict {
 }
 
 impl Plan {
-    /// From the beginning, where nothing is known of what is there.
+    /// From the beginning, where nothing is known of the message.
     pub(in crate::backend) const FIRST: Self = Self::Window {
         offset: 0,
         length: HEADER,
@@ -127,7 +127,7 @@ pub(in crate::backend) fn takes_all(part: Part, size: u64) -> bool {
     }
 }
 
-/// How many octets at the front of a piece the session must not get, and what comes after it.
+/// How many octets at the front of a piece the session must not get, and what comes after the piece.
 pub(super) fn window(head: Head, offset: u64, length: u64) -> (u64, Then) {
     let (size, end) = (head.size, offset.saturating_add(head.size));
     let longer = length.saturating_mul(4).min(WINDOW);
@@ -143,7 +143,7 @@ pub(super) fn window(head: Head, offset: u64, length: u64) -> (u64, Then) {
         // the server does not know windows and sent the whole
         None if size > length => (offset, Then::End),
         None if offset == 0 && size < length => (0, Then::End),
-        // a window without its label, or the whole that happens to be as long
+        // a window without its label, or a whole message that happens to be as long
         None if offset == 0 => (0, Then::Plan(Plan::Whole { skip: size })),
         None => (size, Then::Plan(Plan::Whole { skip: offset })),
     }

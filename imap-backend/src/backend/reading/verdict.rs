@@ -45,10 +45,10 @@ impl Reading {
                         });
                     }
                     if (*next..index).contains(&wanted.index) {
-                        // out of order or left out: what is asked for alone is sure to be seen
+                        // out of order or left out: a message that is asked for alone is sure to be noticed
                         wanted.alone = true;
                     }
-                    // passed over by the client, or the guess was wrong altogether
+                    // the client skipped it, or the guess was wrong altogether
                     let passed_over = (index..*end).contains(&wanted.index);
                     *next = if passed_over { index + 1 } else { *end };
                     return Verdict::Discard;
@@ -64,7 +64,7 @@ impl Reading {
                     };
                     fetch.what = What::Spent;
                     if head.size == 0 {
-                        // NIL, or a header that is none: nothing is known yet
+                        // NIL, or an empty header: nothing is known yet
                         wanted.plan = Plan::FIRST;
                         return Verdict::Discard;
                     }

@@ -1,17 +1,17 @@
 //! QUIT: the one place that changes anything upstream.
 //!
 //! Owns what becomes of the messages that the client deleted, step by step as the policy and the
-//! server allow, and whether that may be called done. Four rules hold on every path:
+//! server allow, and whether that may be reported as done. Four rules hold on every path:
 //!
 //! - a command names only UIDs that the client marked, one by one or as ranges without gaps;
 //! - EXPUNGE without a set is only sent when a look at all flags, after ours were set, found no
 //!   `\Deleted` that is not ours. What another client flags in the one round trip between that look
 //!   and the EXPUNGE cannot be told apart; servers with UIDPLUS do not have this gap;
-//! - `\Deleted` that we set and that led to nothing is taken back, as long as there is a connection;
-//! - nothing is called done that the server has not confirmed. An OK is not enough: without the right to
-//!   flag or to expunge, some servers say OK and keep the messages (RFC 4314 section 4). Each one that
-//!   goes is reported by an EXPUNGE (RFC 3501 section 6.4.3, RFC 6851 section 3.3), whose number says which it
-//!   was: other clients remove messages, too. A look shows whether those are gone that were not told.
+//! - a `\Deleted` that we set in vain is taken back, as long as there is a connection;
+//! - nothing is reported as done that the server has not confirmed. An OK is not enough: without the right to
+//!   flag or to expunge, some servers say OK and keep the messages (RFC 4314 section 4). Each one that goes is
+//!   reported by an EXPUNGE (RFC 3501 section 6.4.3, RFC 6851 section 3.3), whose number shows which one it
+//!   was, since other clients remove messages, too. Those without a report are looked for.
 
 mod plan;
 mod stage;
@@ -36,7 +36,7 @@ use plan::{Stage, Way};
 pub(super) use stage::Update;
 
 impl ImapBackend {
-    /// What becomes of deleted messages here, as far as is known by now of what the server can do.
+    /// What becomes of deleted messages here, as far as the server's capabilities are known by now.
     pub(super) fn plan_of_deletion(&self) -> Plan<'_> {
         Plan::new(&self.config.delete, |what| self.wire.can(what))
     }
@@ -69,7 +69,7 @@ impl ImapBackend {
             deleted.clear();
         }
         if plan.removes {
-            // these are gone in a moment
+            // these will be gone in a moment
             seen.retain(|uid| deleted.binary_search(uid).is_err());
         }
         if !self.config.mark_seen || self.maildrop.read_only {
@@ -155,7 +155,7 @@ impl Update {
                             .insert_str(0, &format!("deleted mail to {folder}: "));
                     }
                     if step == Step::Create && notice.kind == Kind::No {
-                        // it will be refused at every QUIT, until somebody names another folder
+                        // every QUIT will be refused, until the operator names another folder
                         failure.kind = FailureKind::Permanent;
                     }
                     self.fail(failure);
@@ -164,7 +164,7 @@ impl Update {
         }
     }
 
-    /// The server told the flags of a message.
+    /// The server reported the flags of a message.
     pub(super) fn saw_flags(&mut self, message: Message, max_messages: u32) {
         if self.stage() == Stage::Verify
             && let Some(uid) = message.uid
@@ -204,7 +204,7 @@ impl Update {
         }
     }
 
-    /// The server told of a folder.
+    /// The server listed a folder.
     pub(super) fn saw_folder(&mut self, trash: bool, name: Vec<u8>) {
         if self.stage() == Stage::List && trash && self.found.is_empty() {
             self.found = name;
@@ -228,7 +228,7 @@ impl Update {
     }
 
     fn failed(&self, failure: Failure) -> Answer {
-        // that messages count as unread is nothing that the client has to know
+        // the client need not learn that messages count as unread
         if self.deleted.is_empty() {
             self.done()
         } else {

@@ -1,6 +1,6 @@
-//! What becomes of the messages that the client deleted: the policy, as stages to be gone through.
+//! What becomes of the messages that the client deleted: the policy as a list of stages.
 //!
-//! Owns the one match over the policies: what a login has to look for, what a server would need and what
+//! Owns the one match over the policies: what a login has to check, what a server would need and what
 //! QUIT does all come from the same plan. Never sends anything, and never knows how far an update is.
 
 use alloc::vec::Vec;
@@ -25,14 +25,14 @@ pub(in crate::backend) enum Stage {
     Remove,
     /// Set the flag that hides.
     Flag,
-    /// Look which have the flag, of those that the server did not tell to have it.
+    /// Find out which messages have the flag, among those that the server has not reported to have it.
     LookForFlag,
     /// Without UIDPLUS: look for foreign flags, set ours, look again, expunge.
     LookBefore,
     Mark,
     LookAfter,
     Expunge,
-    /// Look whether those are there that the server did not tell to be gone.
+    /// Find out which messages are still there, among those that the server has not reported as gone.
     Verify,
     /// Take our flags back.
     Undo,
@@ -56,7 +56,7 @@ pub(in crate::backend) struct Plan<'a> {
     pub(in crate::backend) hides: Option<Flag<'a>>,
     /// The folder that they go to, or where a server has no trash.
     pub(super) folder: Option<&'a str>,
-    /// Whether nothing that a server may add after the login could lead to a shorter way.
+    /// Whether no capability that a server may add after the login could lead to a shorter way.
     pub(super) settled: bool,
     stages: Vec<Stage>,
 }
@@ -85,7 +85,7 @@ impl<'a> Plan<'a> {
                 settled: by_uid,
                 ..Self::nothing(verified(remove))
             },
-            // servers tell attributes in a plain LIST, too, whether they announce it or not (RFC 6154 section 2)
+            // servers show attributes in a plain LIST, too, whether they announce it or not (RFC 6154 section 2)
             DeletePolicy::Trash { fallback } => Self {
                 folder: Some(fallback),
                 settled: moves && can(Capability::SpecialUse),
@@ -117,7 +117,7 @@ impl<'a> Plan<'a> {
         self.stages.is_empty()
     }
 
-    /// What the server lacks so that nothing but the marked messages can go.
+    /// What the server would need so that only the marked messages can go.
     pub(in crate::backend) fn lacks(&self) -> Option<&'static str> {
         let has = |stage| self.stages.contains(&stage);
         match (has(Stage::Expunge), has(Stage::Copy)) {
@@ -143,7 +143,7 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// A way of one stage, after which another way is to be found.
+    /// A single stage, after which a new plan is made.
     pub(super) fn only(stage: Stage) -> Self {
         let stages = [stage].into();
         Self { stages, at: 0 }
@@ -157,7 +157,7 @@ impl Way {
         self.at += 1;
     }
 
-    /// This has to be done before the stage that it is at, which is gone through once more.
+    /// Puts a stage before the current one, which is then done again.
     pub(super) fn first(&mut self, stage: Stage) {
         self.stages.insert(self.at, stage);
     }

@@ -1,4 +1,4 @@
-//! An update under way: what it is about, how far it is, and what a look at the flags found.
+//! An update under way: its messages, how far it has come, and what a look at the flags found.
 
 use alloc::format;
 use alloc::string::String;
@@ -27,25 +27,25 @@ pub(in crate::backend) struct Update {
     /// Commands of this stage that await their answer.
     pub(super) pending: u32,
     pub(super) seen_pending: u32,
-    /// Why it will not succeed.
+    /// Why it will fail, if that is known.
     pub(super) failure: Option<Failure>,
-    /// Where the messages go: the trash that the server told of, else what the policy names.
+    /// Where the messages go: the trash that the server named, else the folder that the policy names.
     pub(super) found: Vec<u8>,
     pub(super) named: Vec<u8>,
     /// That folder has to be made, or was.
     pub(super) create: bool,
     pub(super) created: bool,
     pub(super) copied: bool,
-    /// The flag that hides, if that is what the policy does.
+    /// The flag that hides messages, if the policy sets one.
     pub(super) hides: Option<String>,
-    /// The marked UIDs that the server did not tell to be gone, ascending; known when it was done with all.
+    /// The marked UIDs that the server has not reported as gone, ascending; known when it has finished.
     pub(super) unconfirmed: Vec<u64>,
     pub(super) look: Look,
     /// The UIDs whose `\Deleted` is ours.
     pub(super) ours: Vec<u64>,
     /// The server announced UIDPLUS and refused UID EXPUNGE.
     pub(super) by_uid_refused: bool,
-    /// The UIDs of which the server told that they have the flag that hides.
+    /// The UIDs that the server has reported to have the flag that hides.
     pub(super) hidden: Vec<u64>,
     /// There were marks, and the policy is to keep what was marked.
     pub(super) kept: bool,
@@ -125,7 +125,7 @@ impl Update {
     pub(super) fn is_sent(&self) -> bool {
         match self.stage() {
             Stage::Start => true,
-            // good-bye is said when everything is answered
+            // LOGOUT is sent when everything is answered
             Stage::End => self.seen_sent == self.seen.len() && self.seen_pending == 0,
             Stage::Move
             | Stage::Copy
@@ -149,7 +149,7 @@ impl Update {
         self.stage() != Stage::Undo && !self.ours.is_empty()
     }
 
-    /// What is said when all is confirmed.
+    /// The reply when everything is confirmed.
     pub(super) fn done(&self) -> Answer {
         if self.kept {
             Answer::Kept
@@ -175,7 +175,7 @@ impl Update {
         self.failure.get_or_insert(failure);
     }
 
-    /// Refuses to go on if a bare EXPUNGE could remove what the client did not mark.
+    /// Refuses to go on if a bare EXPUNGE could remove messages that the client did not mark.
     pub(super) fn judge_look(&mut self, exists: u32) {
         let mut uids = mem::take(&mut self.look.uids);
         uids.sort_unstable();
@@ -187,13 +187,13 @@ impl Update {
             self.fail(Failure::permanent(detail));
         } else if (uids.len() as u64) < u64::from(exists) {
             let told = uids.len();
-            let detail = format!("upstream told the flags of {told} of {exists} messages");
+            let detail = format!("upstream reported the flags of {told} of {exists} messages only");
             self.fail(Failure::temporary(detail));
         }
     }
 
-    /// Notes which flags are going to be ours: those that were not there, or were set by us before
-    /// the connection was lost.
+    /// Notes which flags will be ours: those that were not there, and those that we set before the
+    /// connection was lost.
     pub(super) fn claim_flags(&mut self) {
         let mut flagged = mem::take(&mut self.look.flagged);
         flagged.sort_unstable();

@@ -1,4 +1,4 @@
-//! What an update sends, and what an answered stage leads to.
+//! What an update sends, and what follows when a stage is answered.
 
 use core::mem;
 
@@ -174,11 +174,11 @@ impl Update {
             Stage::Move | Stage::Copy => {
                 let own = wire.folder_name(&config.folder);
                 if self.folder().eq_ignore_ascii_case(&own) {
-                    let detail = "messages cannot be moved to where they are";
+                    let detail = "messages cannot be moved to the folder that they are in";
                     self.fail(Failure::permanent(detail));
                 }
             }
-            // which of them had the flag before is not known: it goes with ours, and a message stays
+            // it is not known which of them had the flag before: it is removed with ours, and the message stays
             Stage::Remove => self.ours = self.deleted.clone(),
             Stage::Start
             | Stage::Capability

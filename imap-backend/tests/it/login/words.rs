@@ -286,7 +286,7 @@ fn w047_the_reason_is_told_though_the_client_has_gone() {
         ),
         (
             |world| world.serve("* OK [CAPABILITY IMAP4rev1] hi\r\n* NO slow today\r\n"),
-            "the answer to the login did not come within 20 s; the last that it said was: NO slow today",
+            "the answer to the login did not come within 20 s; its last words were: NO slow today",
         ),
         (
             |world| world.serve("* OK [CAPABILITY IMAP4rev1] hi\r\nA1 OK in\r\n"),
