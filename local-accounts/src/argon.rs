@@ -1,9 +1,9 @@
 //! Checking argon2 hashes in memory that goes back to the system at once.
 //!
 //! An allocator that serves many threads, as glibc's does, keeps what a thread has freed for that thread. With
-//! 19 MiB a check and one thread after the other that comes to some hundred MiB in a while. Above 32 MiB glibc
-//! asks the system for each piece and gives it back; so that much is reserved, and no more than needed is
-//! touched, which is what costs.
+//! 19 MiB for each check and several threads, that soon adds up to hundreds of MiB. Above 32 MiB glibc asks
+//! the system for each piece and gives it back. So that much is reserved, but only what is needed is touched,
+//! and only that costs.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -18,7 +18,7 @@ pub(crate) fn verifies(hash: &PasswordHash, password: &[u8]) -> bool {
         return false;
     };
     let algorithm = Algorithm::try_from(hash.algorithm.as_str());
-    // hashes from before there were versions name none
+    // old hashes name no version
     let version = match hash.version {
         Some(number) => Version::try_from(number),
         None => Ok(Version::V0x10),

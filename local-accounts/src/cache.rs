@@ -1,8 +1,8 @@
 //! Which logins were right a moment ago: POP3 clients poll, and a hash takes a quarter of a second.
 //!
-//! An entry is a keyed digest of user, credential and password together: it can be taken for no other
-//! user's, a changed credential makes it worthless, and nothing can be learned from it without the key,
-//! which is made when the process starts and never leaves it. Failures are never kept.
+//! An entry is a keyed digest of user, credential and password together: it fits no other user, a
+//! changed credential makes it worthless, and nothing can be learned from it without the key, which is
+//! made when the process starts and never leaves it. Failures are never kept.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +17,7 @@ pub(crate) type MacKey = [u8; 64];
 /// A digest.
 pub(crate) type Key = [u8; 32];
 
-/// Digests of logins, and until when they hold.
+/// Digests of logins, and until when they are valid.
 pub(crate) struct Cache {
     mac: Hmac<Sha256>,
     lifetime: Duration,

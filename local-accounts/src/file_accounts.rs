@@ -1,7 +1,7 @@
-//! The accounts of a passwd-file, as a store asks for them: always as the file is now.
+//! The accounts of a passwd-file for a store: always as the file is now.
 //!
-//! Owns the file's text and where in it each account's line is; a line is read when somebody logs in. Never
-//! keeps an account that the file does not have.
+//! Owns the file's text and where in it each account's line is; a line is read at a login. Never keeps an
+//! account that the file does not have.
 
 use std::fmt;
 use std::fs::{Metadata, OpenOptions};
@@ -20,33 +20,33 @@ use crate::verifier::Verifier;
 
 type Report = Box<dyn Fn(&PasswdError) + Send + Sync>;
 
-/// The least time, in seconds, after which a file that changed again has another time of change: the clocks of
-/// file systems are coarse.
+/// How many seconds after a change another change is sure to get another time stamp: the clocks of file
+/// systems are coarse.
 const CLOCK: i64 = 2;
 
 /// A passwd-file as the [`Accounts`] of a store.
 ///
-/// At each login it is looked at again: an account that a tool adds or removes is there or gone at once,
-/// without a signal.
+/// The file is looked at again at each login, so an account that a tool adds or removes is there or gone
+/// at once, without a signal.
 ///
-/// A line that is wrong costs its own account, which answers with [`StoreError::Permanent`] until somebody
-/// mends the line; the others work. A file that cannot be read has no accounts: every login is answered with
-/// [`StoreError::Temporary`], so that no client takes its password for wrong, and no account is open that may have
-/// been removed meanwhile. The function given to [`on_problem`](Self::on_problem) hears of both, once for each
-/// change.
+/// A wrong line turns off only its own account, which answers with [`StoreError::Permanent`] until the line is
+/// mended; the others work. A file that cannot be read has no accounts: every login is answered with
+/// [`StoreError::Temporary`], so that no client thinks that its password is wrong, and no account is open that may
+/// have been removed meanwhile. The function given to [`on_problem`](Self::on_problem) is called for both, once
+/// for each change.
 pub struct FileAccounts {
     path: PathBuf,
     verifier: Arc<Verifier>,
     report: Option<Report>,
     /// Held while the file is read, which takes as long as the disk likes.
     seen: Mutex<Seen>,
-    /// What was read last, or why nothing could be. Never held for longer than a look.
+    /// What was read last, or why that failed. Locked only for a moment.
     table: Mutex<Result<Arc<Table>, String>>,
 }
 
 /// What was seen of the file.
 struct Seen {
-    /// Of the file that was read last, if nothing can have changed since without showing.
+    /// Stamp of the file that was read last, unless a later change might not show in it.
     stamp: Option<Stamp>,
     exposed: bool,
     /// What was reported of it.
@@ -97,25 +97,25 @@ impl FileAccounts {
         self
     }
 
-    /// How many accounts there are that can be logged in to.
+    /// How many accounts can be logged in to.
     pub fn count(&self) -> usize {
         self.table().map_or(0, |table| table.count())
     }
 
     /// Whether all accounts have a stored secret, so that APOP and CRAM-MD5 work for all of them, as far as was
-    /// read by now. Looks at no file, and waits for no other thread that does.
+    /// read by now. Reads no file, and waits for no other thread that reads it.
     pub fn all_secrets_stored(&self) -> bool {
         let table = lock(&self.table).clone();
         table.is_ok_and(|table| table.all_secrets_stored())
     }
 
-    /// How many accounts have a credential that is weak, and for what: for those who look after them.
+    /// How many accounts have a weak credential, and what is wrong with it: for the operator.
     pub fn weaknesses(&self) -> Vec<(&'static str, usize)> {
         self.table()
             .map_or_else(|_| Vec::new(), |table| table.weaknesses())
     }
 
-    /// Whether everybody on the machine may read the file: its hashes are then anybody's to try out.
+    /// Whether everybody on the machine may read the file, and so could guess at its hashes.
     pub fn is_exposed(&self) -> bool {
         lock(&self.seen).exposed
     }
@@ -149,7 +149,7 @@ impl FileAccounts {
         }
     }
 
-    /// Reports what was not reported of the file before.
+    /// Reports the problems of the file that were not reported before.
     fn tell(&self, seen: &mut Seen, faults: &[PasswdError]) {
         let Some(report) = &self.report else { return };
         let told: Vec<_> = faults.iter().map(ToString::to_string).collect();
@@ -177,7 +177,7 @@ impl Accounts for FileAccounts {
             }
         };
         let name = entry.as_ref().map_or(user, |entry| entry.name());
-        // a login that is not admitted takes as long as one of a user who does not exist
+        // a login that is not admitted takes as long as one for a user that does not exist
         let admitted = entry
             .as_ref()
             .filter(|entry| entry.admits(caller.address()));
@@ -220,7 +220,7 @@ impl Stamp {
     }
 }
 
-/// The stamp is taken before the content: what changes in between is seen at the next look.
+/// The stamp is taken before the content: a change in between is seen at the next look.
 fn load(path: &Path) -> Result<(Option<Stamp>, bool, Table), PasswdError> {
     let io = |source| failed(path, "cannot read it", source);
     let now = SystemTime::now();

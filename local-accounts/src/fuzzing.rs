@@ -1,4 +1,4 @@
-//! What the fuzz targets see of the private parts. There only where `cfg(fuzzing)` is set.
+//! The private parts that the fuzz targets use. Compiled only with `cfg(fuzzing)`.
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! How many passwords are checked at a time: as many as there are cores, with a bounded queue before it.
 //!
-//! The queue is fair: networks take turns, so that one that sends many logins waits for itself. Those with
-//! failures of late, and clients that have closed their direction, come after all others. Who is gone is
-//! passed over. In a full queue the network with the most logins in it gives a place up.
+//! The queue is fair: networks take turns, so one that sends many logins only delays itself. Networks with
+//! recent failures, and clients that have closed their direction, come after all others. Callers that are
+//! gone are skipped. In a full queue the network with the most logins in it gives up a place.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -26,13 +26,13 @@ type Ticket = u64;
 
 #[derive(Default)]
 struct State {
-    /// Whose hashes are computed; an entry for each.
+    /// The networks whose hashes are computed; an entry for each hash.
     running: Vec<Network>,
     /// In the order in which they came.
     waiting: Vec<Waiting>,
-    /// Those who may go on and do not know it yet; they count as running.
+    /// Callers that may go on and do not know it yet; they count as running.
     called: Vec<Ticket>,
-    /// When a network had its last turn, as long as others of it wait.
+    /// When a network had its last turn, while others of it wait.
     turns: HashMap<Network, Ticket>,
     next: Ticket,
 }
@@ -127,7 +127,7 @@ impl State {
         ticket
     }
 
-    /// Sends away who is gone; if that is not enough, the last who came of those with the most in the queue.
+    /// Removes callers that are gone; if that is not enough, the latest one of the network with the most in the queue.
     fn make_room(&mut self, most: usize) {
         self.waiting.retain(|waiting| !waiting.caller.is_gone());
         while self.waiting.len() > most {
@@ -147,7 +147,7 @@ impl State {
         }
     }
 
-    /// Calls the next, if anybody waits.
+    /// Calls the next waiting caller, if there is one.
     fn call(&mut self) {
         self.waiting.retain(|waiting| !waiting.caller.is_gone());
         let burden = |waiting: &Waiting| {
@@ -212,8 +212,8 @@ mod tests {
         Caller::new(address.parse().unwrap(), failures)
     }
 
-    /// Queues these one after the other while a hash runs, and says who was let through in which
-    /// order, by their place in the list.
+    /// Queues these one after the other while a hash runs. Returns the order in which they were
+    /// let through, by their place in the list.
     fn order(max_waiting: usize, callers: Vec<Caller>, before: impl FnOnce()) -> Vec<usize> {
         let gate = Arc::new(Gate::new(1, max_waiting, LONG));
         let (told, order): (_, Receiver<usize>) = channel();

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::MAX_PASSWORD;
 use crate::prepared::prepared;
 
-/// bcrypt looks at no more of a password.
+/// bcrypt ignores the rest of a password.
 const BCRYPT_MAX: usize = 72;
 /// About a tenth of a second; crypt(3)'s own 5,000 are of 2007.
 const SHA_ROUNDS: u32 = 100_000;
@@ -68,7 +68,7 @@ impl FromStr for Algorithm {
     }
 }
 
-/// Why no credential can be made of a password.
+/// Why no credential can be made from a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
     /// An empty password opens nothing.
@@ -83,9 +83,7 @@ pub enum HashError {
     #[error("the password is longer than {MAX_PASSWORD} octets")]
     TooLong,
     /// bcrypt would cut it off silently.
-    #[error(
-        "bcrypt looks at the first 72 octets alone, and the password is longer; choose argon2id"
-    )]
+    #[error("bcrypt only uses the first 72 octets, and the password is longer; choose argon2id")]
     TooLongForBcrypt,
     /// No such algorithm.
     #[error("known algorithms are argon2id, bcrypt, scrypt and sha512-crypt")]
@@ -98,11 +96,11 @@ pub enum HashError {
     Failed,
 }
 
-/// Hashes a password, prepared as RFC 4013 has it; [`Credential::parse`](crate::Credential::parse) reads the result.
+/// Hashes a password, prepared according to RFC 4013; [`Credential::parse`](crate::Credential::parse) reads the result.
 ///
 /// # Errors
 ///
-/// If the password is nothing that a POP3 client could send, or longer than the algorithm looks at.
+/// If no POP3 client could send the password, or it is longer than the part that the algorithm uses.
 pub fn hash(password: &Secret, algorithm: Algorithm) -> Result<String, HashError> {
     let password = Zeroizing::new(prepared(check(password)?).into_owned());
     let password = password.as_bytes();
@@ -127,7 +125,7 @@ pub fn hash(password: &Secret, algorithm: Algorithm) -> Result<String, HashError
         }
         Algorithm::Sha512Crypt => sha_crypt::Params::new(SHA_ROUNDS)
             .map_err(|_| HashError::Failed)
-            // 16 characters of salt are all that crypt(3) looks at
+            // crypt(3) uses no more than 16 characters of salt
             .and_then(|params| {
                 sha_crypt::ShaCrypt::new(sha_crypt::Algorithm::Sha512Crypt, params)
                     .hash_password_with_salt(password, &salt[..12])
@@ -141,7 +139,7 @@ pub fn hash(password: &Secret, algorithm: Algorithm) -> Result<String, HashError
 ///
 /// # Errors
 ///
-/// If the secret is nothing that a POP3 client could send.
+/// If no POP3 client could send the secret.
 pub fn stored_secret(secret: &Secret) -> Result<String, HashError> {
     let text = check(secret)?;
     // a colon ends the field of a passwd-file, and a space at its end gets lost

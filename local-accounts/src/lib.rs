@@ -33,6 +33,6 @@ pub use hash::{Algorithm, HashError, hash, stored_secret};
 pub use passwd::{PasswdEntry, PasswdError, PasswdFile};
 pub use verifier::{Verifier, VerifierConfig, VerifierError};
 
-/// The longest password that is looked at, in octets. A longer one is wrong: checking it would cost what
-/// its sender likes.
+/// The longest password that is looked at, in octets. A longer one is wrong, because its sender would
+/// decide what checking it costs.
 pub const MAX_PASSWORD: usize = 1024;

@@ -15,7 +15,7 @@ pub(crate) fn prepared(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The other form of a password: nothing if preparing changes nothing.
+/// The other form of a password; `None` if preparing changes nothing.
 pub(crate) fn other_form(password: &Secret) -> Option<Secret> {
     let text = str::from_utf8(password.expose()).ok()?;
     match prepared(text) {

@@ -10,13 +10,13 @@ use crate::source;
 /// How often a file may be replaced under our hands.
 const TRIES: usize = 1000;
 
-/// A file that no other replaces as long as this lives.
+/// A file that no other program replaces while this lives.
 pub(crate) struct Locked {
     path: PathBuf,
     file: File,
 }
 
-/// Opens the file, or makes an empty one for its owner alone, and locks it.
+/// Opens the file, or makes an empty one only for its owner, and locks it.
 pub(crate) fn lock(path: &Path) -> io::Result<Locked> {
     // a symbolic link leads to what is to be replaced
     let path = match fs::canonicalize(path) {
@@ -51,7 +51,7 @@ impl Locked {
             Some(_) | None => Path::new("."),
         };
         let name = self.path.file_name().unwrap_or_default().display();
-        // for its owner alone, and gone if anything fails
+        // only for its owner, and removed if anything fails
         let mut new = tempfile::Builder::new()
             .prefix(&format!(".{name}."))
             .suffix(".new")

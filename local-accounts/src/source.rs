@@ -1,4 +1,4 @@
-//! Reading a file whose place may be taken by anything: a FIFO, a directory, a device, more than fits.
+//! Reading a file where anything may be in its place: a FIFO, a directory, a device, too much data.
 //!
 //! Never waits for a writer and never reads without bound.
 
@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 /// The largest file that is read: some million accounts.
 pub(crate) const MAX_FILE: u64 = 256 << 20;
 
-/// Opens with these options, without waiting for a FIFO's other end, and refuses what is no regular file.
+/// Opens with these options, without waiting for a FIFO's other end, and refuses anything but a regular file.
 pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<(File, Metadata)> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();

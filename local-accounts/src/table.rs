@@ -1,4 +1,4 @@
-//! What a passwd-file says, kept small: its text, and where in it each account's line is.
+//! The content of a passwd-file, kept small: its text, and where in it each account's line is.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -31,7 +31,7 @@ enum Place {
     Off(usize),
 }
 
-/// What a name leads to.
+/// What is known of a name.
 pub(crate) enum Found {
     Account(Box<PasswdEntry>),
     Nobody,
@@ -39,7 +39,7 @@ pub(crate) enum Found {
 }
 
 impl Table {
-    /// Reads the text of a file; `path` is for messages alone.
+    /// Reads the text of a file; `path` is only for messages.
     pub(crate) fn read(path: &Path, octets: Vec<u8>) -> Self {
         let text = Secret::new(octets);
         let mut first = HashMap::new();
@@ -147,7 +147,7 @@ impl Table {
         }
         let most = classes
             .into_iter()
-            // the name decides between two that are equally many, not the order of the table
+            // between two equally frequent kinds the name decides, not the order of the table
             .max_by(|(a, (n, _)), (b, (m, _))| n.cmp(m).then_with(|| a.cmp(b)));
         self.prevailing = most.map(|(_, (_, credential))| credential);
         self.all_secrets_stored = all_secrets_stored;

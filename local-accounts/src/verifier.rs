@@ -1,4 +1,4 @@
-//! Checking a login against a credential, at a bounded price.
+//! Checking a login against a credential, at a bounded cost.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,15 +25,15 @@ pub struct VerifierConfig {
     /// How many hashes are computed at once; 0 for as many as there are cores.
     pub parallel: usize,
     /// How many logins may wait for that. Networks take turns; those with failed logins of late come last. If
-    /// more come, the network that has most of them in the queue loses its latest, which is refused with
+    /// more come, the network with the most of them in the queue loses its latest, which is refused with
     /// [`StoreError::Temporary`].
     pub waiting: usize,
-    /// How long one waits.
+    /// How long a login may wait for that.
     pub patience: Duration,
     /// How long a right password is remembered, as a keyed digest. Zero: not at all.
     pub remembered: Duration,
-    /// What a login as a user that does not exist is checked against: a credential like most of the
-    /// others. Without it the first hash that is met, and argon2id until then.
+    /// What a login as an unknown user is checked against: a credential like most of the others.
+    /// Without it that is the first hash that is seen, and argon2id until then.
     pub prevailing: Option<Credential>,
 }
 
@@ -60,18 +60,18 @@ pub enum VerifierError {
     StandIn(#[from] CredentialError),
 }
 
-/// Checks logins against credentials. One for all sessions, and best one for all stores: its bounds are
-/// then those of the process.
+/// Checks logins against credentials. Make one for all sessions, and preferably one for all stores:
+/// then its bounds are those of the process.
 ///
 /// # What an outsider can measure
 ///
-/// A wrong password costs one hash, whether the user exists or not: for a user that does not exist (or
-/// is locked, or has a stored secret) a hash of the [prevailing](VerifierConfig::prevailing) kind is
-/// computed and thrown away. Where accounts with hashes of different cost are mixed, those that are not of
-/// the prevailing kind can be told from names that do not exist by the time that a wrong password takes;
+/// A wrong password costs one hash, whether the user exists or not: for a user that does not exist (or is
+/// locked, or has a stored secret) a hash of the [prevailing](VerifierConfig::prevailing) kind is computed
+/// and thrown away. Where accounts with hashes of different cost are mixed, those that are not of the
+/// prevailing kind can be told from names that do not exist by the time that a wrong password takes;
 /// rehash them if that matters. An account whose credential cannot be read answers `[SYS/PERM]`, which
-/// tells that it exists: it is the operator's mistake, and a client that hears "wrong password" would
-/// have its user type it for ever. Right passwords are answered from memory for a while, which is faster.
+/// reveals that it exists. But that is the operator's mistake, and after "wrong password" a client would
+/// ask its user again and again. Right passwords are answered from memory for a while, which is faster.
 pub struct Verifier {
     gate: Gate,
     cache: Cache,
@@ -82,7 +82,7 @@ pub struct Verifier {
 
 struct Prevailing {
     credential: Arc<Credential>,
-    /// It was not chosen: the first that is met takes its place.
+    /// It was not chosen by the caller: the first hash that is seen replaces it.
     provisional: bool,
 }
 
@@ -122,10 +122,9 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Credentials`] if it does not, or if there is no credential;
-    /// [`StoreError::Policy`] for a token or a relayed mechanism;
-    /// [`StoreError::Temporary`] if too many passwords are being checked, or if the caller is gone before it is
-    /// his turn: no hash is computed then.
+    /// [`StoreError::Credentials`] if it does not, or if there is no credential; [`StoreError::Policy`] for a
+    /// token or a relayed mechanism; [`StoreError::Temporary`] if too many passwords are being checked, or if
+    /// the caller is gone before its turn: then no hash is computed.
     pub fn check(
         &self,
         login: &Login,
@@ -164,10 +163,10 @@ impl Verifier {
                 prove(forms.any(|secret| login.proves(secret)))
             }
             Login::Bearer { .. } | Login::Relay { .. } => Err(StoreError::Policy(
-                "local accounts know passwords alone, no tokens".into(),
+                "local accounts only know passwords, not tokens".into(),
             )),
             Login::ActingFor { .. } | _ => Err(StoreError::Policy(
-                "no local account logs in like this".into(),
+                "local accounts do not know this kind of login".into(),
             )),
         }
     }
@@ -218,7 +217,7 @@ impl Verifier {
         password: &Forms<'_>,
         stand_in: Option<&Credential>,
     ) -> Result<(), StoreError> {
-        // it belongs to another account: whether it matches does not matter
+        // it belongs to another account, so whether it matches does not matter
         let _ = match stand_in.filter(|credential| credential.is_hash()) {
             Some(credential) => self.compute(caller, credential, password)?,
             None => {
@@ -271,7 +270,7 @@ impl fmt::Debug for Verifier {
 }
 
 /// A password as it was given, and prepared (RFC 4013) if that makes a difference: credentials were made of
-/// either. A wrong one costs as many hashes as it has forms, whoever it is for.
+/// either. A wrong one costs as many hashes as it has forms, for any account.
 struct Forms<'a> {
     given: &'a Secret,
     prepared: Option<Secret>,

@@ -141,7 +141,7 @@ fn w060_what_is_wrong_is_named_with_its_place() {
     );
     assert_eq!(
         fault("tim:*::::::allow_nets=10.0.0.0/33\n"),
-        "users:1:6: allow_nets: \"10.0.0.0/33\" is no network; write for example 192.0.2.0/24 or \
+        "users:1:6: allow_nets: \"10.0.0.0/33\" is not a network; write for example 192.0.2.0/24 or \
          2001:db8::/32"
     );
     assert_eq!(

@@ -6,67 +6,67 @@ use std::time::Duration;
 
 use crate::template::Template;
 
-/// Where the messages lie, and what becomes of them.
+/// Where the messages are, and what becomes of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
     /// The folder itself, or the one below which each user has a folder. May be a symbolic link.
     pub root: PathBuf,
-    /// How messages lie in a folder. [`Layout::Maildir`] unless said otherwise.
+    /// How messages are kept in a folder. [`Layout::Maildir`] by default.
     pub layout: Layout,
-    /// Whose folder it is. [`Users::One`] unless said otherwise.
+    /// Whose folder it is. [`Users::One`] by default.
     pub users: Users,
-    /// What becomes of messages that a client deleted. [`Deletion::Remove`] unless said otherwise.
+    /// What becomes of messages that a client deleted. [`Deletion::Remove`] by default.
     pub deletion: Deletion,
-    /// What a user without a folder gets. [`Missing::Error`] unless said otherwise.
+    /// What a user without a folder gets. [`Missing::Error`] by default.
     pub missing: Missing,
     /// After QUIT, messages that were retrieved and not deleted become seen: they go from `new` to `cur`
-    /// and get the flag `S`. Off unless said otherwise; of no meaning in a plain directory.
+    /// and get the flag `S`. Off by default; without meaning in a plain directory.
     pub mark_seen: bool,
-    /// A user's folder, its subfolder, `new` and `cur` may be symbolic links. Off unless said otherwise:
-    /// a user who can write into a home folder could point it at somebody else's mail. Messages are never
-    /// symbolic links.
+    /// A user's folder, its subfolder, `new` and `cur` may be symbolic links. Off by default: a user who
+    /// can write into a home folder could point it at somebody else's mail. Messages are never symbolic
+    /// links.
     pub follow_links: bool,
-    /// Sessions that may delete lock the folder against other processes. On unless said otherwise; a
-    /// network file system that knows no locks is served without.
+    /// Sessions that may delete lock the folder against other processes. On by default; a network
+    /// file system without locks is served without them.
     pub lock: bool,
     /// In a plain directory, only files whose names end like one of these are messages (`.eml`), in
-    /// capitals or small letters. All are if there is none, as it is unless said otherwise.
+    /// capitals or small letters. If this is empty, as by default, all files are.
     pub suffixes: Vec<String>,
     /// In a plain directory, files whose names end like one of these are texts without a header and are
-    /// wrapped into a mail when they are read. `.txt` unless said otherwise.
+    /// wrapped into a mail when they are read. `.txt` by default.
     pub texts: Vec<String>,
-    /// The most octets that a packed message of a Maildir may hold. 256 MiB unless said otherwise.
+    /// The most octets that a packed message of a Maildir may hold. 256 MiB by default.
     pub max_unpacked: u64,
     /// In a plain directory, a file that was changed less than this ago is still being written and not
-    /// shown. 2 seconds unless said otherwise. Files that are written elsewhere and renamed into the
-    /// directory do not need it.
+    /// shown. 2 seconds by default. Files that are written elsewhere and renamed into the directory do
+    /// not need it.
     pub settle: Duration,
 }
 
-/// How messages lie in a folder.
+/// How messages are kept in a folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
     /// A Maildir: `new`, `cur` and `tmp`. In order of the delivery time that the names begin with.
     #[default]
     Maildir,
     /// A plain directory: every regular file is a message. In order of their last change, then by name; a
-    /// file that is touched is another message and goes to the end. Names that begin with a dot, and
-    /// those that editors and downloads give to what is unfinished (`~`, `#x#`, `.tmp`, `.temp`, `.part`,
-    /// `.partial`, `.filepart`, `.crdownload`, `.swp`, `.lock`), are none.
+    /// file that is touched is another message and goes to the end. Not messages are names that begin
+    /// with a dot, and those that editors and downloads give to unfinished files (`~`, `#x#`, `.tmp`,
+    /// `.temp`, `.part`, `.partial`, `.filepart`, `.crdownload`, `.swp`, `.lock`).
     Directory,
 }
 
 /// Whose folder it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Users {
-    /// The root is the one folder, for every account.
+    /// The root is the only folder, for every account.
     #[default]
     One,
-    /// Each account has a folder of its name below the root. Capitals do not count, in a template neither:
-    /// the folder that is there is the account's.
+    /// Each account has a folder of its name below the root. Case does not count, in a template either:
+    /// the folder that exists is the account's.
     Each {
-        /// Where in it the messages lie: `Maildir`, or some levels of folders.
+        /// Where in it the messages are: `Maildir`, or some levels of folders.
         subfolder: Option<PathBuf>,
     },
     /// Each account has the folder that the template names, below the root.
@@ -102,15 +102,15 @@ pub enum Missing {
 #[non_exhaustive]
 pub enum ConfigError {
     /// The subfolder leads elsewhere.
-    #[error("the subfolder {0:?} is no relative path of plain names")]
+    #[error("the subfolder {0:?} is not a relative path of plain names")]
     Subfolder(PathBuf),
-    /// The folder for deleted messages is not one.
+    /// The folder for deleted messages cannot be one.
     #[error(
         "{0:?} cannot be the folder for deleted messages: a name without slash is wanted, \
          which begins with a dot in a Maildir"
     )]
     Trash(String),
-    /// The suffix is none.
+    /// The suffix cannot be one.
     #[error("{0:?} cannot be the end of a file's name")]
     Suffix(String),
 }

@@ -1,8 +1,8 @@
-//! Directories and files, always below a directory that is open already: no path is ever walked a second
-//! time, and no symbolic link is followed but where it is said.
+//! Directories and files, always below a directory that is open already: no path is walked a second
+//! time, and symbolic links are followed only where the documentation says so.
 //!
-//! Owns every system call of the crate that opens, makes or moves something. Each error says what could not be done to which path and who
-//! tried. Never decides what a file means.
+//! Owns every system call of the crate that opens, makes or moves something. Each error says what could not be done, to
+//! which path, and as which user. Never decides what a file means.
 
 #[cfg(test)]
 pub(crate) mod faults;
@@ -30,7 +30,7 @@ pub(crate) struct Dir {
 const READ: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOCTTY)
-    // a pipe without a reader at its other end must not hold us up
+    // a pipe without a reader must not hold us up
     .union(OFlags::NONBLOCK);
 
 impl Dir {
@@ -84,8 +84,8 @@ impl Dir {
         &self.path
     }
 
-    /// The names of what is no directory and no symbolic link, as far as that costs nothing to know. In the
-    /// order in which a disk finds the files fastest.
+    /// The names, without those of directories and symbolic links as far as that is known at no cost. In
+    /// the order in which a disk finds the files fastest.
     pub(crate) fn names(&self) -> io::Result<Vec<Box<[u8]>>> {
         let fail = |errno| named("list", &self.path, errno);
         let mut names = Vec::new();
@@ -99,7 +99,7 @@ impl Dir {
         Ok(names.into_iter().map(|(_, name)| name).collect())
     }
 
-    /// The names of what may be directories, or links to them.
+    /// The names that may be directories, or links to them.
     pub(crate) fn folders(&self) -> io::Result<Vec<OsString>> {
         let fail = |errno| named("list", &self.path, errno);
         let mut names = Vec::new();
@@ -170,8 +170,8 @@ impl Dir {
         self.open_to_write(name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL)
     }
 
-    /// Opens a file that is there, to write at its end. What has a second name may be somebody else's, and
-    /// is not found.
+    /// Opens a file that is there, to write at its end. A file with a second name may be somebody else's,
+    /// and counts as not found.
     pub(crate) fn append(&self, name: &[u8]) -> io::Result<File> {
         let file = self.open_to_write(name, OFlags::WRONLY | OFlags::APPEND)?;
         let stat = rustix::fs::fstat(&file)?;
@@ -189,7 +189,7 @@ impl Dir {
             .map_err(|errno| self.named("rename", from, errno))
     }
 
-    /// Moves a file to where no other of that name is.
+    /// Moves a file to a place where no other has that name.
     pub(crate) fn rename(&self, from: &[u8], target: &Self, to: &[u8]) -> io::Result<()> {
         let (from, to) = (OsStr::from_bytes(from), OsStr::from_bytes(to));
         step("rename", from)?;
@@ -209,7 +209,7 @@ impl Dir {
             .map_err(|errno| self.named("remove", name, errno))
     }
 
-    /// What was done to the names in it is on the disk when this returns.
+    /// When this returns, changes to the names in it are on the disk.
     pub(crate) fn sync(&self) -> io::Result<()> {
         step("sync", self.path.as_os_str())?;
         match rustix::fs::fsync(&self.file) {
@@ -232,7 +232,7 @@ impl Dir {
         }
     }
 
-    /// What root makes in somebody's directory is his.
+    /// What root makes in somebody's directory is given to its owner.
     pub(crate) fn give_file(&self, file: &File) -> io::Result<()> {
         if !rustix::process::geteuid().is_root() {
             return Ok(());
@@ -284,7 +284,7 @@ impl Dir {
     }
 }
 
-/// The error of this kind that says what could not be done, and to whom rights are wanting.
+/// An error of this kind that says what could not be done, and which user lacks the rights.
 fn named(action: &str, path: &Path, errno: Errno) -> io::Error {
     let kind = match errno {
         Errno::LOOP => io::ErrorKind::PermissionDenied,

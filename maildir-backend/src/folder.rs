@@ -15,7 +15,7 @@ use crate::stamp::Stamp;
 use crate::template::Part;
 use crate::{name, user};
 
-/// How often a directory is listed, at most, until it did not change meanwhile.
+/// How often a directory is listed, at most, until it stays unchanged meanwhile.
 const LISTINGS: usize = 3;
 
 /// The directories of a maildrop, open.
@@ -23,8 +23,8 @@ const LISTINGS: usize = 3;
 pub(crate) struct Folder {
     pub(crate) layout: Layout,
     pub(crate) home: Dir,
-    /// `new` and `cur`, in this order: what goes from one to the other while both are listed is seen
-    /// twice rather than never.
+    /// `new` and `cur`, in this order: a message that moves from one to the other while both are
+    /// listed is seen twice rather than never.
     places: Vec<Dir>,
     /// Which of them is `cur`.
     cur: Option<usize>,
@@ -85,17 +85,17 @@ impl Folder {
         self.places.get(usize::from(place)).unwrap_or(&self.home)
     }
 
-    /// Where a Maildir has what was seen.
+    /// The part of a Maildir with messages that were seen.
     pub(crate) fn cur(&self) -> Option<&Dir> {
         self.places.get(self.cur?)
     }
 
-    /// What stays of a name.
+    /// The part of a name that never changes.
     pub(crate) fn base<'a>(&self, name: &'a [u8]) -> &'a [u8] {
         name::base(self.layout, name)
     }
 
-    /// What may be a message, in no order.
+    /// The files that may be messages, in no order.
     pub(crate) fn scan(&self) -> Result<Vec<Found>, StoreError> {
         let mut found = Vec::new();
         for (place, dir) in (0..).zip(&self.places) {
@@ -173,7 +173,7 @@ impl Folder {
     }
 }
 
-/// An error of the folder itself: what is not found there is for a person to make.
+/// An error of the folder itself: if it is missing, somebody has to make it.
 pub(crate) fn failed(error: io::Error) -> StoreError {
     if error.kind() == io::ErrorKind::NotFound {
         return StoreError::Permanent(error.to_string());
@@ -189,7 +189,7 @@ fn walk(
     path.iter().try_fold(root, |dir, part| enter(&dir, part))
 }
 
-/// The folder of this name, or where names are the same in capitals and small letters the one that there is.
+/// The folder of this name, or an existing one whose name differs only in case.
 fn enter(dir: &Dir, part: &Part, follow_links: bool) -> io::Result<Dir> {
     let error = match dir.enter(&part.name, follow_links) {
         Err(error) if part.any_case && error.kind() == io::ErrorKind::NotFound => error,
@@ -216,7 +216,7 @@ fn enter(dir: &Dir, part: &Part, follow_links: bool) -> io::Result<Dir> {
     }
 }
 
-/// A directory's names, listed while they did not change, if that can be done.
+/// A directory's names, listed without a change meanwhile if possible.
 fn quiet_names(dir: &Dir) -> io::Result<Vec<Box<[u8]>>> {
     let mut before = dir.stamp()?;
     for _ in 1..LISTINGS {

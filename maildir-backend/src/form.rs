@@ -1,6 +1,6 @@
 //! How a file becomes a mail: as it is, or with something done to it when it is read.
 //!
-//! Owns the decision, which depends on the file's name and its first octets alone. Never changes a file.
+//! Owns the decision, which depends only on the file's name and its first octets. Never changes a file.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -52,7 +52,7 @@ impl Form {
     }
 }
 
-/// What is to be done to a certain file.
+/// What to do to a particular file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Plan {
     Plain,
@@ -65,7 +65,7 @@ pub(crate) enum Plan {
     Decode(Charset),
 }
 
-/// Looks at the beginning of a file; what is read of it is read again.
+/// Looks at the beginning of a file, which is read again later.
 ///
 /// # Errors
 ///
@@ -95,8 +95,8 @@ pub(crate) fn plan(layout: Layout, config: &Config, name: &[u8], file: &File) ->
     })
 }
 
-/// Whether a file of this name can be of this form with these settings, which may have been others when it
-/// was counted.
+/// Whether a file of this name can have this form with these settings. The settings may have been
+/// different when it was counted.
 pub(crate) fn may_be(layout: Layout, config: &Config, name: &[u8], form: Form) -> bool {
     match form {
         Form::Plain | Form::Decoded => !is_text(layout, config, name),
@@ -119,7 +119,7 @@ impl Plan {
         }
     }
 
-    /// The mail. `mark` is what is the file's alone.
+    /// The mail. `mark` is unique to the file.
     pub(crate) fn reader<'a>(
         &self,
         file: impl Read + Send + 'a,

@@ -1,4 +1,4 @@
-//! What the fuzz targets see of the private parts. There only where `cfg(fuzzing)` is set.
+//! The private parts that the fuzz targets use. Compiled only with `cfg(fuzzing)`.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -8,7 +8,7 @@ use pop3_proto::backend::store::StoreError;
 use crate::packed;
 use crate::template::Template;
 
-/// The message in a packed file, `limit` octets at most; nothing if the file is not packed.
+/// The message in a packed file, `limit` octets at most; `None` if the file is not packed.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 //! The lock of a folder: one writer among all sessions and processes.
 //!
-//! Owns the wait for a session that has just ended and lets go a moment later than its client. Never
-//! leaves a file: the lock is gone with the process.
+//! Owns the wait for a session that has just ended: its client is gone a moment before the lock is.
+//! Never leaves a file: the lock ends with the process.
 
 use std::fs::File;
 use std::thread;

@@ -1,10 +1,10 @@
-//! What identifies a message of a plain directory, where names come again: a scanner counts from one, a
+//! What identifies a message of a plain directory, where names are reused: a scanner counts from one, a
 //! program overwrites its report.
 //!
-//! Owns what a unique-id is made of there: the name, which file it is and when it was written, and the
-//! content. Two files never have one id, and neither have two contents of a file. A file that is copied,
-//! restored or touched gets another id: fetched twice is better than never. Rights and hard links change
-//! nothing. Never opens a file.
+//! Owns the parts of a unique-id there: the name, the identity of the file, when it was written, and the
+//! content. Two files never have the same id, and neither do two contents of one file. A file that is
+//! copied, restored or touched gets another id: fetched twice is better than never. Rights and hard
+//! links change nothing. Never opens a file.
 
 use std::fs::File;
 use std::io;
@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::stamp::Stamp;
 
-/// So much of SHA-256 is more than anybody can find a second content for.
+/// Nobody can find a second content with this much of SHA-256 in common.
 pub(crate) type Digest = [u8; 16];
 
 /// Clocks of file systems are coarse: two changes within less may have the same time.
@@ -31,7 +31,7 @@ pub(crate) struct Proof {
     pub(crate) settled: bool,
 }
 
-/// The content on its way past.
+/// A digest of content that is being read.
 #[derive(Debug, Default)]
 pub(crate) struct Reading(Sha256);
 
@@ -45,7 +45,7 @@ impl Reading {
     }
 }
 
-/// The digest of an open file, read from its beginning; where the file was read to does not change.
+/// The digest of an open file, read from its beginning. The file's read position does not change.
 pub(crate) fn digest(file: &File) -> io::Result<Digest> {
     let mut reading = Reading::default();
     let mut piece = vec![0; 64 * 1024];
@@ -73,8 +73,8 @@ pub(crate) fn is_settled(stamp: Stamp) -> bool {
     stamp.status < now.saturating_sub(coarse)
 }
 
-/// The unique-id of a file: its name as far as it is short and plain, and a digest of all that makes it
-/// this file. Without the digest of its content if it cannot be read: then no client has fetched it.
+/// The unique-id of a file: its name as far as it is short and plain, and a digest of everything that
+/// identifies it. If the content cannot be read its digest is left out: then no client has fetched it.
 pub(crate) fn unique_id(name: &[u8], stamp: Stamp, content: Option<&Digest>) -> String {
     let mark = mark(name, stamp, content);
     let shown = unique_id::from_name(name);

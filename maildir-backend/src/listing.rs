@@ -1,6 +1,6 @@
 //! The messages of a folder, in their order, with sizes and unique-ids.
 //!
-//! Owns which files are the messages of a session. Never changes a file.
+//! Owns the choice of the files that are a session's messages. Never changes a file.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -53,8 +53,8 @@ pub(crate) fn list(
     ))
 }
 
-/// The messages in no order, each once. One that the disk tells nothing of is there and cannot be read, unless
-/// it tells nothing at all.
+/// The messages in no order, each once. A message whose state the disk does not show is listed and cannot be
+/// read, unless that is true of all of them.
 pub(crate) fn messages(folder: &Folder) -> Result<Vec<Message>, StoreError> {
     let mut messages = Vec::new();
     let mut renamed = Vec::new();
@@ -86,8 +86,8 @@ pub(crate) fn messages(folder: &Folder) -> Result<Vec<Message>, StoreError> {
     Ok(messages)
 }
 
-/// Each base name once. Only in a Maildir can two names be one message: killed in between, a program that
-/// moves by linking leaves both.
+/// Each base name once. Only in a Maildir can two names be one message: a program that moves by linking
+/// leaves both if it is killed in between.
 fn once(folder: &Folder, found: Vec<Found>) -> Vec<Found> {
     if folder.layout == Layout::Directory {
         return found;
@@ -113,7 +113,7 @@ fn has_settled(stamp: Stamp, now: SystemTime, settle: Duration) -> bool {
     let changed = u128::try_from(stamp.changed.0).map_or(0, |seconds| {
         seconds * 1_000_000_000 + u128::from(stamp.changed.1)
     });
-    // a time to come tells nothing
+    // a time in the future proves nothing
     changed > since || since - changed >= settle.as_nanos()
 }
 
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(sizes(Duration::ZERO), [3, 3]);
     }
 
-    /// In a plain directory there is no unique-id without the content, and none that changes later.
+    /// In a plain directory every unique-id includes the content, and none changes later.
     #[test]
     fn w002_what_was_not_read_in_time_comes_with_the_next() {
         let root = tempfile::tempdir().unwrap();

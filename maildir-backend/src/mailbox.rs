@@ -228,7 +228,7 @@ impl Mailbox for MaildirMailbox {
         if let Some(message) = self.messages.get_mut(index.0 as usize)
             && layout == Some(Layout::Maildir)
         {
-            // what the client has read it may delete
+            // the client may delete what it has read
             message.stamp = stamp;
         }
         Ok(reader)
@@ -261,7 +261,7 @@ impl Mailbox for MaildirMailbox {
         } else {
             Ok(())
         };
-        // before the client hears of it: it may come back at once
+        // before the client gets the answer: it may log in again at once
         self.held = None;
         removed.and(marked)
     }
@@ -323,7 +323,7 @@ mod tests {
 
     fn read(mailbox: &mut MaildirMailbox, index: u32) -> Result<u64, StoreError> {
         let mut message = mailbox.message(Index(index))?;
-        // an error from here on is one in the middle of an answer
+        // from here on an error comes in the middle of an answer
         Ok(io::copy(&mut message, &mut io::sink()).unwrap_or(0))
     }
 
@@ -348,7 +348,7 @@ mod tests {
         vec![one(Layout::Maildir), one(Layout::Directory)]
     }
 
-    /// A client is cut off in a message once; from then on it hears an error, and gets to the others.
+    /// A client is cut off in a message once. From then on it gets an error, and reaches the others.
     #[test]
     fn w007_a_bad_spot_within_a_message_cuts_one_session_and_no_other() {
         for (_root, store) in stores() {
@@ -372,7 +372,7 @@ mod tests {
         }
     }
 
-    /// A file that the disk tells nothing of is there, and its owner gets the others.
+    /// A file whose state the disk does not show is listed, and its owner gets the others.
     #[test]
     fn w007_a_file_of_which_nothing_is_known_leaves_the_others() {
         for (_root, store) in stores() {

@@ -1,7 +1,7 @@
-//! Sizes and unique-ids of messages, and in a plain directory what proves which message a file is.
+//! Sizes and unique-ids of messages, and in a plain directory the proof of which message a file is.
 //!
-//! Owns when a message is read before anybody asks for it: once, to count its octets. Never changes a file,
-//! but for the one with the counts.
+//! Owns the one reading of a message before it is asked for: to count its octets. Never changes a file
+//! except the one with the counts.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use crate::snapshot::Snapshot;
 pub(crate) struct Counting {
     /// The counts may be saved in the folder.
     pub(crate) saves: bool,
-    /// What was not counted after this time is left to the next session.
+    /// Messages that are not counted after this time are left to the next session.
     pub(crate) within: Duration,
 }
 
@@ -72,14 +72,14 @@ pub(crate) fn all(
                         news |= count.is_lasting();
                         Some(count)
                     }
-                    // somebody was faster; in a Maildir it may have been renamed
+                    // another program was faster; in a Maildir it may have been renamed
                     Err(error)
                         if error.kind() == io::ErrorKind::NotFound
                             && folder.layout == Layout::Directory =>
                     {
                         continue;
                     }
-                    // what cannot be read must not keep its owner from all the others
+                    // a message that cannot be read must not keep its owner from all the others
                     Err(_) => None,
                 }
             }
@@ -108,7 +108,7 @@ pub(crate) fn all(
         let octets = declared.or_else(|| count.map(Count::octets));
         told.push(Told {
             unique_id,
-            // of what could not be read the client hears what is known
+            // for a message that could not be read the client gets what is known
             octets: octets.or_else(hint).unwrap_or(message.stamp.size),
             message,
         });
@@ -130,7 +130,7 @@ fn count(folder: &Folder, config: &Config, message: &mut Message) -> io::Result<
     match folder.layout {
         Layout::Maildir => match plan.and_then(|plan| octets(&plan, message, &mut snapshot)) {
             Ok((form, octets)) => Ok(Count::new(stamp, octets, form)),
-            // it will not get better
+            // trying again would not help
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 let base = folder.base(&message.found.name);
                 let octets = name::hinted_octets(base).unwrap_or(stamp.size);

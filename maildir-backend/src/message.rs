@@ -32,8 +32,8 @@ impl Message {
     }
 
     /// Whether a file of its name, in this state, is the message that was listed or read. The Maildir rules
-    /// give a name to one message only, but not everybody keeps them. `open` gives the file where its state
-    /// does not tell.
+    /// give a name to one message only, but not every program keeps them. `open` opens the file if its
+    /// state does not settle that.
     ///
     /// # Errors
     ///
@@ -48,7 +48,7 @@ impl Message {
             return Ok(false);
         }
         match (layout, &self.proof) {
-            // flags that change leave their trace in the rest of the state
+            // a change of flags changes the rest of the state, too
             (Layout::Maildir, _) => Ok(true),
             (Layout::Directory, None) => Ok(now == self.stamp),
             (Layout::Directory, Some(proof)) => {
@@ -59,7 +59,7 @@ impl Message {
     }
 }
 
-/// A message and what a client hears of it.
+/// A message and what a client learns of it.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) message: Message,

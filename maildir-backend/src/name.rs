@@ -1,5 +1,5 @@
-//! Names of message files: what in them stays, what they say about size and time, the unique-id that comes of
-//! them, and new ones. Owns the Maildir naming rules; never looks at a disk.
+//! Names of message files: their constant part, what they say about size and time, their unique-id, and new
+//! names. Owns the Maildir naming rules; never looks at a disk.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::Layout;
 
-/// What stays of a name when flags change: in a Maildir all before the colon.
+/// The part of a name that stays when flags change: in a Maildir everything before the colon.
 pub(crate) fn base(layout: Layout, name: &[u8]) -> &[u8] {
     match layout {
         Layout::Maildir => name.split(|b| *b == b':').next().unwrap_or(name),
@@ -20,27 +20,27 @@ pub(crate) fn base(layout: Layout, name: &[u8]) -> &[u8] {
     }
 }
 
-/// The unique-id of a base name. Two names have two ids: where the short forms end, SHA-256 goes on.
+/// The unique-id of a base name. Two names have two ids: names too long for the short forms are hashed by SHA-256.
 pub(crate) fn unique_id(base: &[u8]) -> String {
     let id = unique_id::from_name(base);
     if !id.starts_with("%md5.") {
         return id;
     }
-    // MD5 would let the one who chooses names make two that collide. No escaped name has an `s` after its
-    // percent sign.
+    // With MD5 somebody who chooses names could make two that collide. No escaped name has an `s` after
+    // its percent sign.
     let digest = Sha256::digest(base);
     "%sha256.".to_owned() + &upper::encode_string(&digest[..31])
 }
 
-/// The octets of the message with CRLF line ends, if the name tells and tells the truth about the file.
+/// The octets of the message with CRLF line ends, if the name has them and is right about the file's size.
 pub(crate) fn declared_octets(base: &[u8], file_size: u64) -> Option<u64> {
     let octets = field(base, b"W=")?;
     let plausible = file_size..=octets_limit(file_size);
     (field(base, b"S=")? == file_size && plausible.contains(&octets)).then_some(octets)
 }
 
-/// The octets that the name tells, whatever the size of the file: of a packed message nothing else is
-/// known before it was read.
+/// The octets according to the name, whatever the size of the file: of a packed message nothing else
+/// is known before it was read.
 pub(crate) fn hinted_octets(base: &[u8]) -> Option<u64> {
     let told = field(base, b"W=").or_else(|| field(base, b"S="));
     told.filter(|octets| *octets <= MOST)
@@ -49,7 +49,7 @@ pub(crate) fn hinted_octets(base: &[u8]) -> Option<u64> {
 /// No message has more octets.
 pub(crate) const MOST: u64 = 1 << 42;
 
-/// What quotas count the message as: the size that the name tells, which of a packed one is that of the mail.
+/// The size for quotas: the one in the name, which for a packed message is that of the mail.
 pub(crate) fn quota_size(name: &[u8]) -> Option<u64> {
     field(base(Layout::Maildir, name), b"S=").filter(|size| *size <= MOST)
 }
@@ -59,7 +59,7 @@ pub(crate) const fn octets_limit(file_size: u64) -> u64 {
     file_size.saturating_mul(2).saturating_add(2)
 }
 
-/// When it was delivered: seconds and microseconds. Names that do not tell come first.
+/// When it was delivered: seconds and microseconds. Names without a time come first.
 pub(crate) fn delivered(base: &[u8]) -> (u64, u64) {
     let mut parts = base.splitn(3, |b| *b == b'.');
     let seconds = parts.next().and_then(number).unwrap_or_default();
@@ -73,8 +73,8 @@ pub(crate) fn delivered(base: &[u8]) -> (u64, u64) {
     (seconds, micros.unwrap_or_default())
 }
 
-/// The name in `cur` that says that the message was seen; `None` if it says so already, or if its flags
-/// are not ours to change.
+/// The name in `cur` with the flag for seen; `None` if it has it already, or if we must not change its
+/// flags.
 pub(crate) fn seen(name: &[u8]) -> Option<Vec<u8>> {
     let base = base(Layout::Maildir, name);
     let info = &name[base.len()..];
@@ -149,7 +149,7 @@ pub(crate) fn display(name: &[u8]) -> &OsStr {
     OsStr::from_bytes(name)
 }
 
-/// Whether mail programs have marked it as trash, so that no quota counts it.
+/// Whether a mail program has marked it as trash, so that no quota counts it.
 pub(crate) fn is_trashed(name: &[u8]) -> bool {
     let info = &name[base(Layout::Maildir, name).len()..];
     info.strip_prefix(b":2,").is_some_and(|f| f.contains(&b'T'))
@@ -191,7 +191,7 @@ fn ends_with(name: &[u8], end: &str) -> bool {
     if start.is_some_and(|at| name[at..].eq_ignore_ascii_case(end.as_bytes())) {
         return true;
     }
-    // letters beyond ASCII, which may have another length
+    // letters beyond ASCII, whose length may change with case
     !end.is_ascii()
         && str::from_utf8(name).is_ok_and(|name| name.to_lowercase().ends_with(&end.to_lowercase()))
 }

@@ -1,8 +1,8 @@
 //! Messages that an IMAP server has compressed in a Maildir, as Dovecot's zlib plugin does.
 //!
-//! Owns how such files begin, and unpacking them in little memory up to a bound: a file of some megabytes can
-//! unpack to any size. What cannot be unpacked is an error of the kind [`io::ErrorKind::InvalidData`], what
-//! cannot be read is the error that reading was. Never packs anything.
+//! Owns the first octets of such files, and unpacking them in little memory up to a bound: a file of some
+//! megabytes can unpack to any size. A file that cannot be unpacked is an error of the kind
+//! [`io::ErrorKind::InvalidData`]; an error of reading is passed on. Never packs anything.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -15,7 +15,7 @@ use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-/// What RFC 8878 section 3.1.1.1.2 recommends decoders to support, and the most memory that a message takes.
+/// RFC 8878 section 3.1.1.1.2 recommends that decoders support this much; a message takes no more memory.
 const ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
 
 /// How a message is packed.
@@ -41,7 +41,7 @@ const OTHERS: [(&[u8], &str); 4] = [
     (b"CRYPTED\x03\x07", "encryption"),
 ];
 
-/// How a file is packed, if it is. What is read of it is read again.
+/// How a file is packed, if it is. Its beginning is read again later.
 ///
 /// # Errors
 ///
@@ -64,7 +64,7 @@ pub(crate) fn named(head: &[u8]) -> io::Result<Option<Packing>> {
     Ok(found
         .map(|(_, packing)| *packing)
         .filter(|packing| match packing {
-            // the digit tells the size of the blocks, and a block or the end follows
+            // the digit is the size of the blocks, and a block or the end follows
             Packing::Bzip2 => {
                 matches!(head.get(3), Some(b'1'..=b'9'))
                     && matches!(
@@ -198,7 +198,7 @@ impl<R: Read> Frames<R> {
         Ok(false)
     }
 
-    /// A frame is over: it may tell what its checksum has to be.
+    /// A frame is over: its checksum may follow.
     fn end(&mut self) -> io::Result<()> {
         self.begun = false;
         let told = self.decoder.get_checksum_from_data();

@@ -1,13 +1,13 @@
-//! The file `maildirsize` of Maildir++: what was taken away or added is noted in it, if it is there.
+//! The file `maildirsize` of Maildir++: additions and removals are noted in it, if it exists.
 //!
-//! Owns the line. Never makes the file and never counts a folder: that is for the keeper of quotas.
+//! Owns the line. Never makes the file and never counts a folder: the program that keeps quotas does.
 
 use std::io::Write;
 
 use crate::disk::Dir;
 
-/// Notes a change. The keeper of quotas counts again now and then, so a line that cannot be written is no
-/// failure.
+/// Notes a change. The program that keeps quotas counts again now and then, so a line that cannot be
+/// written is no failure.
 pub(crate) fn note(home: &Dir, octets: i64, messages: i64) {
     if messages == 0 {
         return;

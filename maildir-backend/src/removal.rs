@@ -1,9 +1,9 @@
-//! What becomes of deleted messages: removed or moved, each for itself, and on the disk before anybody is
-//! told.
+//! What becomes of deleted messages: they are removed or moved one by one, and that is on the disk before
+//! it is reported.
 //!
-//! Owns the order of things at QUIT: every message is tried, whatever befell the others, then the
-//! directories are synced, and then the first error is reported. Cut off at any point, it leaves each
-//! message either where it was or where it belongs. Never touches a message that is not named.
+//! Owns the order of things at QUIT: every message is tried, whatever happened to the others, then
+//! the directories are synced, and then the first error is reported. Cut off at any point, it leaves
+//! each message either where it was or where it belongs. Never touches a message that is not named.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
@@ -20,8 +20,8 @@ use crate::{name, quota};
 /// A message that is renamed again and again is given up after this many searches.
 const SEARCHES: usize = 8;
 
-/// A directory that is listed while a name in it changes may show neither the old nor the new one. What
-/// was not found this many times is gone.
+/// A directory that is listed while a name in it changes may show neither the old nor the new one. A
+/// file that was not found this many times is gone.
 const SURE: usize = 2;
 
 /// Takes these messages out of a folder. One that is gone already is no error.
@@ -120,7 +120,7 @@ impl Removal<'_> {
         }
     }
 
-    /// Looks for what was renamed meanwhile, or is there under a second name, until none of it was there so
+    /// Looks for messages that were renamed meanwhile, or have a second name, until none was found that
     /// many times.
     fn search(&mut self, wanted: &HashMap<&[u8], &Message>, times: usize) {
         let mut not_found = 0;
@@ -157,7 +157,7 @@ impl Removal<'_> {
         if self.changed.is_empty() {
             return self.error.map_or(Ok(()), Err);
         }
-        // where messages went first, so that they are on the disk once at least
+        // first the target of moved messages, so that each is on the disk at least once
         let places = self.changed.iter().map(|place| self.folder.place(*place));
         let synced = self.target.iter().chain(places).map(Dir::sync);
         let synced: Vec<_> = synced.filter_map(Result::err).collect();
@@ -175,7 +175,7 @@ fn trash(folder: &Folder, name: &str) -> Result<Dir, StoreError> {
     match folder.layout {
         Layout::Directory => Ok(trash),
         Layout::Maildir => {
-            // what makes a folder one by the Maildir++ rules; another may have made it
+            // by the Maildir++ rules this file marks a folder; another program may have made it
             if let Ok(mark) = trash.create(b"maildirfolder") {
                 trash.give_file(&mark).map_err(failed)?;
             }
@@ -191,7 +191,7 @@ fn trash(folder: &Folder, name: &str) -> Result<Dir, StoreError> {
     }
 }
 
-/// Whether what is deleted leaves the quota.
+/// Whether deleted messages no longer count for the quota.
 fn counts_less(deletion: &Deletion) -> bool {
     match deletion {
         Deletion::Remove => true,

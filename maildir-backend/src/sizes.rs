@@ -1,7 +1,7 @@
-//! What was counted once: the octets of messages whose names do not tell them.
+//! Counts that are made once: the octets of messages whose names do not have them.
 //!
-//! Owns the file in which the counts survive a restart, and what stands in for it in memory where it
-//! cannot be written. It only saves work: if something is wrong with it, the messages are counted again.
+//! Owns the file in which the counts survive a restart, and its replacement in memory where it cannot be
+//! written. It only saves work: if something is wrong with it, the messages are counted again.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -41,7 +41,7 @@ pub(crate) struct Sizes {
 /// The counts by what [`name::unique_id`](crate::name::unique_id) makes of a base name.
 pub(crate) type Counts<'a> = HashMap<&'a str, Count>;
 
-/// What was counted, and of which file.
+/// A count, and the file that it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Count {
     size: u64,
@@ -49,7 +49,7 @@ pub(crate) struct Count {
     octets: u64,
     /// How the file becomes a mail.
     pub(crate) form: Form,
-    /// In a plain directory: what it takes to know the file again, and what was read of it.
+    /// In a plain directory: what it takes to recognise the file, and what was read of it.
     known: Option<Known>,
 }
 
@@ -138,12 +138,12 @@ impl Sizes {
         self.unsaved
     }
 
-    /// The lines that are lines.
+    /// The well-formed lines.
     pub(crate) fn counts(&self) -> Counts<'_> {
         self.text.lines().filter_map(parse).collect()
     }
 
-    /// Puts these counts in place of all that was known, on disk if that may be and can be.
+    /// Replaces all counts by these, on disk if that is allowed and possible.
     pub(crate) fn store<'a>(
         layout: Layout,
         home: &Dir,
@@ -174,7 +174,7 @@ impl Memory {
     }
 }
 
-/// Nothing that lists messages takes it for one.
+/// No program that lists messages counts it as one.
 fn file_name(layout: Layout) -> &'static str {
     match layout {
         Layout::Maildir => "pop3-gateway.sizes",
@@ -186,7 +186,7 @@ fn file_name(layout: Layout) -> &'static str {
 fn save(layout: Layout, home: &Dir, text: &str) -> io::Result<()> {
     let name = file_name(layout).as_bytes();
     let draft = [name, b".new"].concat();
-    // what a process that was killed has left, or somebody has put there
+    // left by a process that was killed, or put there by somebody
     let _ = home.unlink(&draft);
     let mut file = home.create(&draft)?;
     home.give_file(&file)?;
@@ -290,7 +290,7 @@ mod tests {
     }
 
     proptest! {
-        /// What was written down is read again, and belongs to no other state of a file.
+        /// What was written is read again, and never applies to another state of a file.
         #[test]
         fn w002_counts_come_back_as_they_were(
             counts in proptest::collection::vec(("[!-$&-~]{1,70}", count()), 0..5),
@@ -311,7 +311,7 @@ mod tests {
             }
         }
 
-        /// Whatever stands in the file is a count or nothing.
+        /// Whatever is in the file is read as a count or ignored.
         #[test]
         fn no_line_is_too_odd(line in any::<String>(), numbers in "[a-z0-9. -]{0,120}") {
             let _ = (parse(&line), parse(&numbers));

@@ -9,8 +9,8 @@ use crate::disk;
 use crate::identity::{Digest, Reading};
 use crate::stamp::Stamp;
 
-/// Reads a file up to the size that it had, and fails if it is not that file any more at the end: half a
-/// message must not look like a whole one.
+/// Reads a file up to the size that it had, and fails at the end if the file has changed: half a message
+/// must not look like a whole one.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     file: File,
@@ -29,12 +29,12 @@ impl Snapshot {
         }
     }
 
-    /// From here on a digest is made of what is read.
+    /// Makes a digest of everything that is read from here on.
     pub(crate) fn digest(&mut self) {
         self.reading = Some(Reading::default());
     }
 
-    /// The digest of what was read, which has to be all.
+    /// The digest of what was read, which has to be the whole file.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! What the system says of a file: which one it is, and in what state.
 //!
-//! Owns the question to the system, and which answers tell one state from another. Never opens a file.
+//! Owns the question to the system, and the comparison of two answers. Never opens a file.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -10,12 +10,12 @@ use std::os::fd::AsFd;
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
-/// What tells one state of a file from another.
+/// What distinguishes one state of a file from another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stamp {
     /// Which file it is: the moment of its birth in nanoseconds, which no program can set; its inode where
-    /// the file system does not tell. An inode is used again for the next file, and some file systems make
-    /// them up anew whenever they are mounted.
+    /// the file system does not know that. An inode is reused for later files, and some file systems
+    /// number them again whenever they are mounted.
     pub(crate) file: u64,
     pub(crate) size: u64,
     /// When its content was last changed: seconds and nanoseconds since 1970. Any program can set it.
@@ -31,7 +31,7 @@ impl Stamp {
         Ok(look(file)?.stamp)
     }
 
-    /// Whether it is the same file, not written to in between as far as sizes and times tell. Programs can
+    /// Whether it is the same file, not written to in between as far as sizes and times show. Programs can
     /// set the time.
     pub(crate) fn looks_like(self, other: Self) -> bool {
         (self.file, self.size, self.changed) == (other.file, other.size, other.changed)
@@ -80,7 +80,7 @@ pub(crate) fn look_at(dir: impl AsFd, name: &OsStr, flags: AtFlags) -> Result<Lo
     look_at_less(dir, name, flags)
 }
 
-/// What every system tells.
+/// What every system knows.
 #[allow(
     clippy::unnecessary_cast,
     reason = "other systems have other types here"
@@ -102,7 +102,7 @@ fn look_at_less(dir: impl AsFd, name: &OsStr, flags: AtFlags) -> Result<Looked, 
     })
 }
 
-/// Only good for telling moments apart: of times beyond the year 2262 the lower part.
+/// Only for distinguishing moments: beyond the year 2262 only the lower part is kept.
 fn nanos(seconds: i64, nanos: u32) -> i64 {
     seconds
         .wrapping_mul(1_000_000_000)

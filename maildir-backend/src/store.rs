@@ -1,4 +1,4 @@
-//! The store: who comes in, and to which folder.
+//! The store: logins, and the folder of each.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::mailbox::MaildirMailbox;
 use crate::shared::Shared;
 use crate::sizes::Memory;
 
-/// Folders of message files, as a store. The [crate](crate) tells what it does with them.
+/// Folders of message files, as a store. The documentation of the [crate](crate) says what it does with them.
 pub struct MaildirStore {
     accounts: Arc<dyn Accounts>,
     pub(crate) shared: Arc<Shared>,
@@ -44,7 +44,7 @@ impl MaildirStore {
         &self.shared.config
     }
 
-    /// Whether the root is there and can be opened: for a look before serving.
+    /// Whether the root exists and can be opened: for a check before serving.
     ///
     /// # Errors
     ///

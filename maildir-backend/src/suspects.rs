@@ -1,14 +1,14 @@
 //! Messages that broke off while they were sent.
 //!
 //! Owns their memory, which is bounded and lasts as long as the store. A client that was cut off in a message
-//! asks for it again and again, and would never get to those after it; so the next time it is read to its
-//! end before anything is sent. Never looks at a disk.
+//! asks for it again and again, and would never reach those after it. So the next time the message is read to
+//! its end before anything is sent. Never looks at a disk.
 
 use std::collections::HashSet;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// No more are remembered.
+/// The most messages that are remembered.
 const MOST: usize = 10_000;
 
 /// A message: its folder and its base name.

@@ -1,7 +1,7 @@
 //! Where each account's folder is: a path with fields for the account's name.
 //!
-//! Owns the fields and which templates give every account a folder of its own. What an account's name may
-//! hold is for [`user`](crate::user) to say. Never looks at a disk.
+//! Owns the fields, and the check that a template gives every account a folder of its own.
+//! [`user`](crate::user) decides what an account's name may contain. Never looks at a disk.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -12,11 +12,11 @@ use crate::user;
 
 /// A path below the root with fields in braces: `{domain}/{local}/Maildir`.
 ///
-/// | field | what stands there |
+/// | field | what it becomes |
 /// |---|---|
 /// | `{user}` | the account's name |
-/// | `{local}` | what stands before its last `@` |
-/// | `{domain}` | what stands after its last `@` |
+/// | `{local}` | the part before its last `@` |
+/// | `{domain}` | the part after its last `@` |
 ///
 /// # Examples
 ///
@@ -65,7 +65,7 @@ pub enum TemplateError {
     /// A part of the path leads elsewhere.
     #[error("{0:?} cannot be the name of a folder")]
     Folder(String),
-    /// Accounts of different names would have one folder.
+    /// Accounts with different names would share a folder.
     #[error(
         "different accounts would have the same folder; write {{user}}, or {{domain}} and {{local}} as folders of \
          their own or with an @ between them"
@@ -108,7 +108,7 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// If its name cannot be part of a path, or has no domain where one is wanted.
+    /// If its name cannot be part of a path, or lacks a domain that the template needs.
     pub(crate) fn fill(&self, account: &str) -> Result<Vec<Part>, StoreError> {
         user::check(account)?;
         let folders = self.folders.iter();
@@ -194,7 +194,7 @@ fn filled(folder: &[Piece], account: &str) -> Result<Part, StoreError> {
             }
         }
     }
-    // the parts are safe, and so is what they make with the administrator's text, but for its length
+    // the parts are safe, and so are they together with the administrator's text, except for the length
     if any_case {
         user::check_length(&name)?;
     }

@@ -21,7 +21,7 @@ const LINE: usize = 57;
 /// The encoding of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Charset {
-    /// UTF-8; what is none, is taken for Windows-1252 octet by octet.
+    /// UTF-8; other octets are read as Windows-1252, one by one.
     Utf8,
     /// The same, with a mark in front.
     MarkedUtf8,
@@ -29,7 +29,7 @@ pub(crate) enum Charset {
     Utf16Be,
 }
 
-/// The encoding that the first octets of a file tell of, if they do: by a mark, or by the zeros of UTF-16.
+/// The encoding that the first octets of a file show, by a mark or by the zeros of UTF-16, if they do.
 pub(crate) fn look(head: &[u8]) -> Option<Charset> {
     match head {
         [0xef, 0xbb, 0xbf, ..] => return Some(Charset::MarkedUtf8),
@@ -37,8 +37,8 @@ pub(crate) fn look(head: &[u8]) -> Option<Charset> {
         [0xfe, 0xff, ..] => return Some(Charset::Utf16Be),
         _ => {}
     }
-    // what begins with octets of a text or of a header is one, whatever zeros stand in it later: UTF-16 has one in
-    // its first letters, or control octets
+    // a file that begins with octets of a text or a header is one, whatever zeros come later: UTF-16 has a zero or
+    // control octets among its first letters
     let before = head.iter().position(|octet| *octet == 0)?;
     let readable = |octet: &u8| matches!(octet, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0x80..);
     if before > 1 && head[..before].iter().all(readable) {
@@ -50,7 +50,7 @@ pub(crate) fn look(head: &[u8]) -> Option<Charset> {
         .find(|charset| is_utf16(head, *charset))
 }
 
-/// Whether these are characters of UTF-16 without a mark: no mail and no text has a zero otherwise.
+/// Whether these are characters of UTF-16 without a mark: no other mail or text has a zero.
 fn is_utf16(head: &[u8], charset: Charset) -> bool {
     let (pairs, odd) = head.as_chunks::<2>();
     if !odd.is_empty() {
@@ -87,14 +87,14 @@ pub(crate) fn is_mail(head: &[u8]) -> bool {
 /// The octets of a mail that is in another encoding, or marked: in UTF-8 and without the mark.
 pub(crate) fn decoded<'a>(charset: Charset, file: impl Read + Send + 'a) -> impl Read + Send + 'a {
     let decoding = match charset {
-        // what is no UTF-8 in a mail is its own affair
+        // octets in a mail that are not UTF-8 are left as they are
         Charset::Utf8 | Charset::MarkedUtf8 => Decoding::Unmarked,
         Charset::Utf16Le | Charset::Utf16Be => Decoding::of(charset),
     };
     Decoded::new(file, decoding)
 }
 
-/// A mail around a text, as POP3SF makes it. `mark` is the file's alone.
+/// A mail around a text, as POP3SF makes it. `mark` is unique to the file.
 pub(crate) fn wrapped<'a>(
     charset: Charset,
     file: impl Read + Send + 'a,
@@ -129,9 +129,9 @@ pub(crate) fn wrapped<'a>(
 
 /// The way to UTF-8.
 enum Decoding {
-    /// None, but for a mark in front.
+    /// None, except that a mark is removed.
     Unmarked,
-    /// What comes is UTF-8 or Windows-1252.
+    /// The input is UTF-8 or Windows-1252.
     Lenient,
     Utf16(Box<Decoder>),
 }
@@ -148,7 +148,7 @@ impl Decoding {
         }
     }
 
-    /// Takes octets; what belongs to a character that is not whole yet stays in `octets`.
+    /// Takes octets; those of an incomplete character stay in `octets`.
     fn decode(&mut self, octets: &mut Vec<u8>, last: bool, out: &mut Vec<u8>) {
         match self {
             Self::Unmarked => out.append(octets),
@@ -256,7 +256,7 @@ struct Lines<R> {
     text: R,
     piece: Vec<u8>,
     last: u8,
-    /// What is no whole line yet.
+    /// The line that is not complete yet.
     waiting: Vec<u8>,
     ready: Vec<u8>,
     at: usize,

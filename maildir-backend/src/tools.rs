@@ -20,13 +20,13 @@ use crate::measure::Counting;
 use crate::message::Told;
 use crate::{identity, name, quota, removal, user};
 
-/// A message as [`MaildirStore::list`](crate::MaildirStore::list) tells of it.
+/// A message in [`MaildirStore::list`](crate::MaildirStore::list).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Listed {
-    /// The unique-id, as UIDL says it.
+    /// The unique-id, as in UIDL.
     pub unique_id: String,
-    /// Octets with CRLF line ends, as LIST says it.
+    /// Octets with CRLF line ends, as in LIST.
     pub size: u64,
     /// The file.
     pub path: PathBuf,
@@ -36,11 +36,11 @@ pub struct Listed {
 
 impl crate::MaildirStore {
     /// Puts a message into a user's folder, which is made if there is none. The user is an account's name;
-    /// of no meaning where there is one folder. Returns the unique-id.
+    /// it means nothing if there is only one folder. Returns the unique-id.
     ///
     /// # Errors
     ///
-    /// If it cannot be read or written; nothing is left of it then.
+    /// If it cannot be read or written; then nothing of it is left.
     pub fn deliver(&self, user: &str, mut message: impl Read) -> Result<String, StoreError> {
         let config = &self.shared.config;
         let folder = Folder::open_or_make(config, user)?;
@@ -106,8 +106,8 @@ impl crate::MaildirStore {
         }
     }
 
-    /// Makes a user's folder, if there is none: a new account has an empty maildrop then, whatever
-    /// [`Missing`](crate::Missing) says.
+    /// Makes a user's folder if there is none, so that a new account has an empty maildrop,
+    /// whatever [`Missing`](crate::Missing) says.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ impl crate::MaildirStore {
     /// All messages, however long it takes to count them.
     fn told(&self, folder: &Folder) -> Result<Vec<Told>, StoreError> {
         let shared = &*self.shared;
-        // what is counted here is only written down while no session does
+        // these counts are written only while no session writes them
         let lock = folder.home.lock();
         let counting = Counting {
             saves: matches!(lock, Ok(Some(_))),
@@ -167,7 +167,7 @@ impl crate::MaildirStore {
     }
 }
 
-/// How the name of a mail ends in a plain directory: in none of the ways of a text.
+/// How the name of a mail ends in a plain directory: not like that of a text.
 fn mail_suffix(config: &Config) -> Result<&str, StoreError> {
     let is_mail = |suffix: &&str| !name::ends_with_any(suffix.as_bytes(), &config.texts);
     let mut suffixes = config.suffixes.iter().map(String::as_str);
@@ -193,8 +193,8 @@ struct Counted {
 }
 
 impl Counted {
-    /// The sizes for the name. Others count a line end for each LF and nothing else, so `W=` is only said
-    /// where that comes to the same.
+    /// The sizes for the name. Other programs count one line end for each LF and nothing else, so `W=` is
+    /// written only if both counts agree.
     fn fields(&self) -> String {
         let Self {
             size,

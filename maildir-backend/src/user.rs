@@ -1,9 +1,9 @@
-//! Which account names may become names of folders: those that can never lead out of the root. Owns the
-//! rule; never looks at a disk.
+//! Account names that may become names of folders, because they can never lead out of the root. Owns
+//! the rule; never looks at a disk.
 
 use pop3_proto::backend::store::StoreError;
 
-/// What file systems take for one name.
+/// How long a name may be in a file system.
 const MAX_LEN: usize = 255;
 
 /// Whether a folder below the root may have the account's name: one path component that is neither hidden
@@ -32,6 +32,6 @@ pub(crate) fn check_length(name: &str) -> Result<(), StoreError> {
 
 fn refused(name: &str) -> StoreError {
     StoreError::Permanent(format!(
-        "no folder can have the name {name:?}, as the account would have it"
+        "no folder can have the name of the account {name:?}"
     ))
 }

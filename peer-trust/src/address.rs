@@ -1,9 +1,10 @@
-//! In which order the addresses of a name are tried. Decides nothing about when.
+//! The order in which the addresses of a name are tried. Does not decide when.
 
 use std::net::SocketAddr;
 
-/// The order of the attempts: what worked `last` (if it is still among them), then the families in turn,
-/// each in the order in which the system prefers its addresses (RFC 8305 section 4). None comes twice.
+/// The order of the attempts: first the one that worked `last` (if it is still among them), then the
+/// families in turn, each in the order that the system prefers (RFC 8305 section 4). No address occurs
+/// twice.
 pub fn in_turn(addresses: Vec<SocketAddr>, last: Option<SocketAddr>) -> Vec<SocketAddr> {
     let mut known = Vec::with_capacity(addresses.len());
     if let Some(last) = last.filter(|last| addresses.contains(last)) {

@@ -1,7 +1,7 @@
-//! What a certificate says of itself, whether it could be believed or not.
+//! What a certificate says of itself, whether it is trusted or not.
 //!
-//! Reads what the verifier cannot: forms of X.509 that are too old for it, certificates of authorities,
-//! and those whose names or dates are wrong. Decides nothing.
+//! Reads what the verifier cannot read: forms of X.509 that are too old for it, certificates of
+//! authorities, and those with wrong names or dates. Decides nothing.
 
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::time::ASN1Time;
 
-/// What a person wants to know of a certificate.
+/// The facts of a certificate that people look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CertificateFacts {
@@ -25,7 +25,7 @@ pub struct CertificateFacts {
 }
 
 impl CertificateFacts {
-    /// Reads a certificate in DER; `None` if it is none.
+    /// Reads a certificate in DER; `None` if it is not one.
     pub fn read(der: &[u8]) -> Option<Self> {
         let (_, certificate) = X509Certificate::from_der(der).ok()?;
         let validity = certificate.validity();
@@ -36,7 +36,7 @@ impl CertificateFacts {
         })
     }
 
-    /// What is wrong with it at this moment for this name, in words; empty if nothing is.
+    /// What is wrong with it at this moment for this name, in words; empty if it is good.
     pub fn oddities(&self, name: &ServerName<'_>, now: SystemTime) -> Vec<String> {
         let now = now
             .duration_since(SystemTime::UNIX_EPOCH)
@@ -75,7 +75,7 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
         }
     }
     if names.is_empty() {
-        // not proved by it any more, but what a person will look for
+        // it proves nothing any more, but people look for it
         let common = certificate.subject().iter_common_name();
         names.extend(common.filter_map(|name| Some(printable(name.as_str().ok()?))));
     }
@@ -92,7 +92,7 @@ fn address(octets: &[u8]) -> Option<String> {
     Some(address.to_string())
 }
 
-/// A name as it may be shown: what is no visible text is replaced.
+/// A name that is safe to show: invisible characters are replaced.
 fn printable(text: &str) -> String {
     let is_seen = |c: char| c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric();
     let shown = text.chars().take(253);
@@ -110,7 +110,7 @@ fn covers(own: &str, wanted: &str) -> bool {
     }
 }
 
-/// The day, in UTC, of a moment in seconds since 1970: `2026-11-30`. Empty for a moment that no calendar has.
+/// The day, in UTC, of a moment in seconds since 1970: `2026-11-30`. Empty for a moment outside of the calendar.
 pub fn day(seconds: i64) -> String {
     ASN1Time::from_timestamp(seconds)
         .map(|moment| moment.to_datetime().date().to_string())
@@ -159,7 +159,7 @@ mod tests {
         }
     }
 
-    /// Whatever a server shows instead: an answer, and no panic.
+    /// Whatever a server shows instead, there is an answer and no panic.
     #[test]
     fn v12_damaged_certificates_are_read_or_not() {
         for pem in MADE {

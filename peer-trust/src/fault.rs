@@ -1,4 +1,4 @@
-//! What the TLS library says of a server, in words.
+//! Errors of the TLS library, in words.
 
 use pop3_proto::trouble::{Doubt, Place, Trouble, Words};
 use rustls::{AlertDescription, CertificateError, Error};
@@ -26,7 +26,7 @@ pub fn describe(error: &Error, place: Place<'_>, words: &Words) -> String {
             cause: "the server does not have the key of the certificate that it shows, or the key is of a kind \
                     that this program does not know",
         },
-        // what comes from a port in the clear is no record
+        // a port without TLS does not send a TLS record
         Error::InvalidMessage(_) => Trouble::NoTls,
         Error::PeerIncompatible(_)
         | Error::AlertReceived(
@@ -64,7 +64,7 @@ fn disbelieved(disbelief: &Disbelief, place: Place<'_>, words: &Words) -> String
                 shown: &shown,
             }
         }
-        // the latter: an authority of the same name, with another key
+        // the latter means an authority of the same name with another key
         Some(CertificateError::UnknownIssuer | CertificateError::BadSignature) => Doubt::Unknown,
         Some(CertificateError::BadEncoding) => {
             Doubt::Other("it has an old form that proves nothing")

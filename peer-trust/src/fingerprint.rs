@@ -1,4 +1,4 @@
-//! The SHA-256 digest of a certificate, as a person writes it.
+//! The SHA-256 digest of a certificate, as people write it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,18 +8,18 @@ use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 digest of a certificate's DER form, as `openssl x509 -fingerprint -sha256` shows it.
 ///
-/// Read from 64 hexadecimal digits in any case, with or without colons or spaces between the octets, and `sha256:`
-/// or what openssl puts before them. Written with `sha256:` and without colons.
+/// Reads 64 hexadecimal digits in any case, with or without colons or spaces between the octets, after `sha256:`
+/// or openssl's words. Writes `sha256:` and no colons.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
-/// The text is no fingerprint.
+/// The text is not a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a fingerprint is 64 hexadecimal digits, with or without colons between them")]
 pub struct NoFingerprint;
 
 impl Fingerprint {
-    /// Of a certificate.
+    /// The fingerprint of a certificate.
     pub fn of(certificate: &CertificateDer<'_>) -> Self {
         Self(Sha256::digest(certificate).into())
     }

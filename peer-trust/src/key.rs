@@ -6,8 +6,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::der_parser::asn1_rs::Any;
 use x509_parser::prelude::FromDer as _;
 
-/// Whether the key of this certificate made this signature. With the feature `short-rsa` also for RSA keys
-/// that are too short for the TLS library.
+/// Whether the key of this certificate made this signature. With the feature `short-rsa` this includes RSA
+/// keys that are too short for the TLS library.
 pub(crate) fn signed(
     der: &[u8],
     scheme: SignatureScheme,
@@ -36,7 +36,7 @@ pub(crate) fn signed(
     by_library || rsa_signed(&certificate, scheme, message, signature)
 }
 
-/// What stands in the DER element at the front.
+/// The content of the first DER element.
 fn content(der: &[u8]) -> Option<&[u8]> {
     let (_, element) = Any::from_der(der).ok()?;
     Some(element.data)

@@ -1,17 +1,17 @@
-//! Whom a program connects to, and whom it believes there.
+//! Which address a program connects to, and which certificate it trusts there.
 //!
 //! | item | what it is |
 //! |---|---|
-//! | [`Trust`] | what a person says about certificates |
-//! | [`Verifier`] | what comes of it: a verifier for rustls |
+//! | [`Trust`] | the operator's or user's decision about certificates |
+//! | [`Verifier`] | a verifier for rustls, made from it |
 //! | [`Fingerprint`] | one certificate, named exactly |
-//! | [`CertificateFacts`] | what a certificate says of itself, whether it is believed or not |
+//! | [`CertificateFacts`] | what a certificate says of itself, whether it is trusted or not |
 //! | [`describe`] | what went wrong with TLS, in words |
 //! | [`pem`] | files of certificates |
 //! | [`in_turn`] | the addresses of a name in the order to try them (RFC 8305) |
 //!
-//! This crate opens no connection, asks no person and logs nothing. It always uses the same provider of
-//! cryptography (ring), named explicitly, so that what else is linked into a program cannot change it.
+//! This crate opens no connection, asks no questions and logs nothing. It names its provider of
+//! cryptography (ring) explicitly, so that nothing else in a program can change it.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -38,7 +38,7 @@ pub enum Fault {
     #[error("there is no certificate in it (-----BEGIN CERTIFICATE-----)")]
     Empty,
     /// None of the certificates in it can be read.
-    #[error("what is in it is no certificate, or damaged")]
+    #[error("its content is not a certificate, or is damaged")]
     Unreadable,
 }
 

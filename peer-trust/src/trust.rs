@@ -1,4 +1,4 @@
-//! What a person says about certificates, and what is loaded for it.
+//! The decision about certificates, and what is loaded for it.
 
 use std::path::{Path, PathBuf};
 
@@ -8,21 +8,21 @@ use crate::facts::CertificateFacts;
 use crate::fingerprint::Fingerprint;
 use crate::pem::{Fault, FileError, certificates};
 
-/// Which certificates are believed.
+/// Which certificates are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Trust {
     /// Those that an authority of the operating system vouches for; if it has none (an empty container,
     /// say), Mozilla's as they were when this program was built.
     #[default]
     System,
-    /// Those that an authority in this PEM file vouches for, and each one that stands in it itself,
-    /// whatever else that is.
+    /// Those that an authority in this PEM file vouches for, and each certificate in the file
+    /// itself, whatever its kind.
     File(PathBuf),
     /// These and no others, whatever name, date or form they have.
     Certificates(Vec<Fingerprint>),
 }
 
-/// What is believed cannot be loaded.
+/// The trusted certificates cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
@@ -40,7 +40,7 @@ impl From<rustls::Error> for TrustError {
     }
 }
 
-/// The authorities of the operating system, and what was odd about them.
+/// The authorities of the operating system, and remarks about them.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SystemRoots {
@@ -48,7 +48,7 @@ pub struct SystemRoots {
     pub store: RootCertStore,
     /// Certificates of the system's store that cannot be read, in words.
     pub errors: Vec<String>,
-    /// How many certificates were read and cannot be used.
+    /// How many certificates were read but cannot be used.
     pub unusable: usize,
     /// The system has none, and these are Mozilla's as they were when this program was built.
     pub built_in: bool,

@@ -1,9 +1,9 @@
 //! Whether a server is who it should be: vouched for by an authority, or named exactly.
 //!
-//! A certificate that a person named, in a file or by its fingerprint, is believed whatever else it is: an
-//! authority's, expired, for another name, of an old form. Every other one has to be good in all respects.
-//! Never asks a person, and never believes a server that does not hold the key; the one exception is
-//! [`Verifier::anybody`].
+//! A certificate that was named, in a file or by its fingerprint, is trusted whatever else is true of it:
+//! an authority's, expired, for another name, of an old form. Every other one has to be good in all
+//! respects. Never asks questions, and never trusts a server that does not hold the key; the only
+//! exception is [`Verifier::anybody`].
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,16 +23,16 @@ use crate::fingerprint::Fingerprint;
 use crate::key::signed;
 use crate::trust::{SystemRoots, Trust, TrustError, named_in};
 
-/// Who is believed.
+/// Which certificates are trusted.
 #[derive(Debug)]
 enum Rule {
-    /// What stands in a file itself, and what authorities vouch for, if there are any.
+    /// Those in a file itself, and those that authorities vouch for, if there are any.
     Authorities(Vec<Fingerprint>, Option<Arc<WebPkiServerVerifier>>),
     Named(Vec<Fingerprint>),
     Anybody,
 }
 
-/// A certificate that is believed only because it was named exactly, and what would have been wrong with
+/// A certificate that is trusted only because it was named exactly, and what would have been wrong with
 /// it.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -56,10 +56,10 @@ pub struct Verifier {
     on_odd: Option<Box<Tell>>,
 }
 
-/// Why a certificate is not believed, carried through the TLS library.
+/// Why a certificate is not trusted, carried through the TLS library.
 #[derive(Debug)]
 pub(crate) struct Disbelief {
-    /// `None`: it is none of those that were named, and only those are believed.
+    /// `None`: it is not among the named ones, and only those are trusted.
     pub(crate) reason: Option<CertificateError>,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) facts: Option<CertificateFacts>,
@@ -74,7 +74,7 @@ impl fmt::Display for Disbelief {
 impl std::error::Error for Disbelief {}
 
 impl Verifier {
-    /// Loads what is believed.
+    /// Loads the trusted certificates.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl Verifier {
         }
     }
 
-    /// Believes what these authorities vouch for.
+    /// Trusts certificates that these authorities vouch for.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl Verifier {
         Self::with_authorities(Vec::new(), roots)
     }
 
-    /// Believes any server: somebody in between goes unnoticed.
+    /// Trusts any server: somebody in between goes unnoticed.
     pub fn anybody() -> Self {
         Self::of(Rule::Anybody)
     }
@@ -123,7 +123,7 @@ impl Verifier {
         }
     }
 
-    /// Calls this for each handshake in which a certificate is believed only because it was named.
+    /// Calls this for each handshake in which a certificate is trusted only because it was named.
     #[must_use]
     pub fn on_odd(self, tell: impl Fn(&Odd<'_>) + Send + Sync + 'static) -> Self {
         Self {
@@ -132,7 +132,7 @@ impl Verifier {
         }
     }
 
-    /// What a connection is made with: this verifier, TLS 1.2 or later, no certificate of the client's.
+    /// The configuration of a connection: this verifier, TLS 1.2 or later, no client certificate.
     ///
     /// # Errors
     ///
@@ -189,7 +189,7 @@ impl Verifier {
         }
     }
 
-    /// It was named, so it counts; that it is odd should not surprise anyone one day.
+    /// It was named, so it counts. What is odd about it is reported, so that nobody is surprised later.
     fn tell(
         &self,
         certificate: &CertificateDer<'_>,
@@ -303,7 +303,7 @@ impl ServerCertVerifier for Verifier {
         let known = &self.provider.signature_verification_algorithms;
         let mut schemes = known.supported_schemes();
         if matches!(self.rule, Rule::Anybody) {
-            // what is not checked need not be understood
+            // certificates that are not checked need not be understood
             schemes.extend([
                 SignatureScheme::ECDSA_NISTP521_SHA512,
                 SignatureScheme::ED448,

@@ -1,4 +1,4 @@
-//! What a session can be asked for once it stands.
+//! The questions that a session can ask the server.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -47,8 +47,8 @@ impl<T: Transport> Session<T> {
         Ok(sizes)
     }
 
-    /// The messages and their unique-ids; octets that may not stand in one are escaped, lines that make
-    /// no sense left out, and so is a message that has two ids.
+    /// The messages and their unique-ids; octets that an id must not have are escaped; lines that make
+    /// no sense are left out, and so is a message with two ids.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl<T: Transport> Session<T> {
         Ok(ids)
     }
 
-    /// Sends a command that yields nothing but success.
+    /// Sends a command whose only result is success.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Marks messages as deleted and says which of them the server refuses, and why. QUIT deletes.
+    /// Marks messages as deleted; returns those that the server refuses, and why. QUIT deletes.
     ///
     /// # Errors
     ///
@@ -154,7 +154,7 @@ impl<T: Transport> Session<T> {
         Ok(refused)
     }
 
-    /// Ends the session; the server removes what was marked, and says whether it did.
+    /// Ends the session. The server removes what was marked, and answers whether it did.
     ///
     /// # Errors
     ///

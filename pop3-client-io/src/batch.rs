@@ -1,7 +1,7 @@
 //! Messages as they come: one, or several that were asked for ahead.
 //!
 //! A piece of a message is handed out and forgotten, so that a message of any size takes the memory of a
-//! piece. A message is whole only when its end came.
+//! piece. A message is whole only when its end has come.
 
 use std::collections::VecDeque;
 use std::iter::{Enumerate, Fuse};
@@ -27,7 +27,7 @@ pub enum Part<'a> {
     Refused(Refusal),
 }
 
-/// Commands under way. What of them was not waited for when this is dropped is passed over.
+/// Commands under way. When this is dropped, the rest of their answers is skipped.
 pub struct Batch<'a, T, I: Iterator<Item = Command>> {
     session: &'a mut Session<T>,
     commands: Fuse<Enumerate<I>>,
@@ -77,7 +77,7 @@ impl<'a, T: Transport, I: Iterator<Item = Command>> Batch<'a, T, I> {
         Ok(Some((position, part)))
     }
 
-    /// What comes cannot be put where it belongs: the session ends.
+    /// The caller cannot store what comes: the session ends.
     pub(crate) fn give_up(self) {
         self.session.give_up();
     }
@@ -85,7 +85,7 @@ impl<'a, T: Transport, I: Iterator<Item = Command>> Batch<'a, T, I> {
 
 /// A message that comes piece by piece.
 ///
-/// Dropping it before its end leaves the session usable: what still comes is passed over.
+/// Dropping it before its end leaves the session usable: the rest is skipped.
 pub struct Message<'a, T> {
     session: &'a mut Session<T>,
     command: Command,

@@ -33,12 +33,12 @@ impl<T: Transport> Channel<T> {
         }
     }
 
-    /// What TLS came to, if there is TLS.
+    /// What was agreed on in TLS, if there is TLS.
     pub(crate) fn tls(&self) -> Option<&TlsFacts> {
         self.tls.as_ref().map(|tls| &tls.facts)
     }
 
-    /// Goes over to TLS. After an error the connection is of no use.
+    /// Starts TLS. After an error the connection is of no use.
     pub(crate) async fn start_tls(
         &mut self,
         place: Place<'_>,
@@ -73,8 +73,8 @@ impl<T: Transport> Channel<T> {
         Ok(())
     }
 
-    /// 0 is the end; a server that forgets to end TLS properly has ended all the same, because a response
-    /// says itself whether it is complete.
+    /// 0 is the end. A missing close_notify is not an error, because every response shows whether it is
+    /// complete.
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -84,7 +84,7 @@ impl<T: Transport> Channel<T> {
             return self.transport.poll_read(cx, buffer);
         };
         loop {
-            // what TLS itself has to say: keys are changed, a session is resumed
+            // what TLS itself has to send: new keys, session tickets
             let _ = poll_encrypted(connection, &mut self.transport, cx)?;
             match connection.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -123,7 +123,7 @@ impl<T: Transport> Channel<T> {
         self.transport.poll_flush(cx)
     }
 
-    /// Says good-bye to TLS, if there is TLS; the transport closes when this is dropped.
+    /// Sends close_notify, if there is TLS; the transport closes when this is dropped.
     pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(Tls { connection, .. }) = &mut self.tls {
             connection.send_close_notify();
@@ -149,7 +149,7 @@ fn poll_encrypted<T: Transport>(
     Poll::Ready(Ok(()))
 }
 
-/// A transport as the TLS library takes it: what has to wait is `WouldBlock`.
+/// A transport for the TLS library: what has to wait is `WouldBlock`.
 struct Way<'a, 'b, T>(&'a mut T, &'a mut Context<'b>);
 
 impl<T: Transport> Read for Way<'_, '_, T> {

@@ -1,4 +1,4 @@
-//! What is said when no connection comes about: one text, whichever runtime tried.
+//! The error when no connection can be made: one text for all runtimes.
 
 use std::fmt;
 use std::io;
@@ -10,7 +10,7 @@ use pop3_proto::trouble::Trouble;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 
-/// How long an attempt is waited for before the next address is tried as well (RFC 8305 section 5).
+/// How long an attempt runs alone before the next address is tried as well (RFC 8305 section 5).
 pub(crate) const STAGGER: Duration = Duration::from_millis(250);
 
 /// The addresses that were found, at least one.

@@ -27,7 +27,7 @@ pub struct Endpoint {
     pub port: u16,
     /// When TLS begins.
     pub tls: TlsMode,
-    /// Whose certificate is believed.
+    /// Which certificates are trusted.
     pub trust: Trust,
     /// How long to wait for a connection, and for a server that does nothing.
     pub patience: Duration,
@@ -60,7 +60,7 @@ pub enum TlsMode {
 }
 
 impl Endpoint {
-    /// TLS at once on port 995, by the authorities of the system; a minute of patience; ten commands ahead.
+    /// TLS at once on port 995, with the authorities of the system; a minute of patience; ten commands ahead.
     pub fn new(host: impl Into<String>) -> Self {
         Self {
             host: host.into(),

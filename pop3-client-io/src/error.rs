@@ -28,10 +28,10 @@ pub enum Error {
     /// No TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// TLS is wanted and the server has none.
+    /// TLS is wanted, but the server does not offer it.
     #[error("{0}")]
     NoStls(String),
-    /// The session ended before anybody was logged in.
+    /// The session ended before the login.
     #[error("{text}")]
     Early {
         /// Where, why, and what may help.
@@ -89,7 +89,7 @@ pub enum Error {
     /// There is no way to log in that the account allows.
     #[error("{0}")]
     NoLogin(String),
-    /// What came could not be put where it belongs.
+    /// What came could not be stored.
     #[error("{0}")]
     Local(#[source] io::Error),
 }
@@ -130,14 +130,14 @@ impl Error {
         }
     }
 
-    /// Whether it shows that the server's answers are not those to our commands, so that what came before may
-    /// not be what it seems.
+    /// Whether it shows that the server's answers do not match our commands, so that earlier answers are
+    /// doubtful, too.
     pub const fn is_out_of_step(&self) -> bool {
         matches!(self, Self::Closed(Close::Server(_)) | Self::Nonsense { .. })
     }
 
-    /// The same, before anybody was logged in: with the place, and with what may help. `due` is what was
-    /// waited for; without it, it was the greeting.
+    /// The same, before the login: with the place, and with what may help. `due` is what was expected;
+    /// without it, that was the greeting.
     pub(crate) fn early(self, endpoint: &Endpoint, tls: bool, due: Option<&str>) -> Self {
         let place = endpoint.place();
         let waited = endpoint.patience;
@@ -156,9 +156,7 @@ impl Error {
             }
             (Self::Closed(_) | Self::Broken(_) | Self::Nonsense { .. }, Some(due)) => {
                 return Self::Early {
-                    text: format!(
-                        "{place}: {self}, when {due} was waited for; look at its own log"
-                    ),
+                    text: format!("{place}: {self}, while waiting for {due}; look at its own log"),
                     cause: Box::new(self),
                 };
             }
@@ -170,7 +168,7 @@ impl Error {
         }
     }
 
-    /// Whether it is the name or the password.
+    /// Whether the name or the password is wrong.
     pub const fn is_bad_login(&self) -> bool {
         matches!(self, Self::Login { refusal, .. } if !refusal.is_passing())
     }
@@ -212,7 +210,7 @@ impl fmt::Display for Ended<'_> {
                     code: *code,
                     text: text.clone(),
                 };
-                write!(f, "the server turns us away: {refusal}")
+                write!(f, "the server refuses the connection: {refusal}")
             }
             Close::Eof => f.write_str("the server closed the connection"),
             Close::Timeout(what) => write!(f, "the server took too long ({what})"),
@@ -222,7 +220,7 @@ impl fmt::Display for Ended<'_> {
     }
 }
 
-/// What a person can look at when a login is refused for good.
+/// What the user can check when a login is refused for good.
 const fn login_hint(refusal: &Refusal) -> &'static str {
     if refusal.is_passing() {
         "; try again later"

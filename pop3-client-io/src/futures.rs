@@ -43,7 +43,7 @@ pub type Session<S = TcpStream> = crate::Session<Link<S>>;
 ///
 /// # Errors
 ///
-/// No address answers, TLS does not come about, or the server does not greet.
+/// No address answers, TLS fails, or the server does not greet.
 pub async fn connect(endpoint: &Endpoint) -> Result<Session, Error> {
     let (socket, peer) = race::dial(&AsyncNet, endpoint).await?;
     // commands are small and wait for their answer
@@ -99,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Link<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Message<'_, Link<S>> {
-    /// Writes the message as it comes, and says how many octets it has.
+    /// Writes the message as it comes; returns its number of octets.
     ///
     /// # Errors
     ///

@@ -19,7 +19,7 @@
 //! | `tokio` | `tokio` | tokio |
 //! | `futures` | `futures` | smol and every other one, by async-io |
 //!
-//! The session, [`Session`], is one and the same on all of them; a module of a runtime has how to connect
+//! The session, [`Session`], is the same on all of them; the module of a runtime has its way to connect
 //! and what needs its own types. The protocol is [`pop3_proto::client`]'s, which does no I/O.
 //!
 //! # What it takes care of
@@ -30,7 +30,7 @@
 //!   APOP, USER and PASS), and no password in clear over a network.
 //! * **Pipelining** where the server announces it: [`Session::batch`].
 //! * **Streaming**: a message is handed out piece by piece, [`Session::retrieve`], and takes the memory of a
-//!   piece, whatever its size. It is whole only when its end came.
+//!   piece, whatever its size. It is whole only when its end has come.
 //! * **Time**: a server that does nothing for [`Endpoint::patience`] ends the session.
 //! * **Errors** name the thing, the cause and what may help.
 

@@ -1,8 +1,8 @@
-//! Which way to prove who we are: the strongest that the server offers, and no password in clear.
+//! Chooses how to log in: the strongest way that the server offers, and no password in clear.
 //!
-//! It chooses; the exchanges themselves are the machine's. A way that needs a secret of its own on the
-//! server's side (CRAM-MD5, APOP) may be refused although the password is right, so the next is tried
-//! then; with every other way a refusal is final, because each attempt counts against us.
+//! It only chooses; the protocol machine does the exchanges. A way that needs a secret of its own on
+//! the server's side (CRAM-MD5, APOP) may be refused although the password is right, so the next is
+//! tried then; with every other way a refusal is final, because each attempt counts against us.
 
 use pop3_proto::capability::Capability;
 use pop3_proto::client::{Credentials, Method};
@@ -11,7 +11,7 @@ use pop3_proto::secret::Secret;
 use crate::error::Error;
 use crate::words::Words;
 
-/// Who we are.
+/// The user and how to log in.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The user's name.
@@ -97,7 +97,7 @@ impl Identity {
     }
 }
 
-/// Who could listen.
+/// Whether the connection could be listened to.
 #[derive(Clone, Copy)]
 pub(crate) struct Line {
     pub(crate) secure: bool,
@@ -147,7 +147,7 @@ pub(crate) struct Offer<'a> {
     mechanisms: Vec<&'a str>,
     user: bool,
     apop: bool,
-    /// It said anything at all.
+    /// It announced anything at all.
     told: bool,
 }
 
@@ -190,7 +190,7 @@ impl<'a> Offer<'a> {
             }
             SecretKind::Password => {
                 offer(has("CRAM-MD5"), Method::CramMd5);
-                // a timestamp is no promise, and below TLS nothing is gained by it
+                // a timestamp promises nothing, and within TLS APOP gains nothing
                 offer(self.apop && !secure, Method::Apop);
                 offer(has("PLAIN"), Method::Plain);
                 offer(has("LOGIN"), Method::Login);

@@ -1,8 +1,8 @@
 //! A session with a server: the client machine of `pop3-proto` over a channel.
 //!
 //! Owns both and moves octets and events between them; that loop, [`Session::until_some`], is the only one.
-//! It knows the order of things up to the login (greeting, CAPA, STLS); what the octets mean is the
-//! machine's, what they are good for the caller's. A session that failed in the middle of something is over.
+//! It knows the order of things up to the login (greeting, CAPA, STLS). What the octets mean, the machine
+//! knows; what they are for, the caller. A session that failed in the middle of something is over.
 
 use std::future::poll_fn;
 use std::io;
@@ -26,13 +26,13 @@ use crate::transport::Transport;
 /// How much is read at a time.
 const READ: usize = 16 * 1024;
 
-/// How long nothing may happen before the clock is looked at, where the machine waits for nothing.
+/// How often the clock is looked at while the machine has no deadline.
 const TICK: Duration = Duration::from_secs(1);
 
 /// A session with a server, over some transport.
 ///
 /// Dropping it ends the connection without QUIT, so that the server removes nothing. A future of one of its
-/// methods can be dropped at any time: what was sent is sent, what comes for it is passed over.
+/// methods can be dropped at any time: what was sent is sent, and the answer to it is skipped.
 pub struct Session<T> {
     client: Client,
     channel: Channel<T>,
@@ -47,11 +47,11 @@ pub struct Session<T> {
 }
 
 impl<T: Transport> Session<T> {
-    /// Begins a session on a connection that stands: starts TLS as wanted and asks for the capabilities.
+    /// Begins a session on an existing connection: starts TLS as wanted and asks for the capabilities.
     ///
     /// # Errors
     ///
-    /// The server does not greet, or TLS is wanted and does not come about.
+    /// The server does not greet, or TLS is wanted and fails.
     pub async fn over(transport: T, endpoint: &Endpoint) -> Result<Self, Error> {
         let (channel, tls) = opened(transport, endpoint).await?;
         let mut session = Self::start(channel, endpoint, tls);
@@ -68,7 +68,7 @@ impl<T: Transport> Session<T> {
     fn start(channel: Channel<T>, endpoint: &Endpoint, tls: bool) -> Self {
         let config = Config {
             patience: endpoint.patience,
-            // logins without TLS are judged by `login`
+            // `login` decides about logins without TLS
             clear_login: true,
             window: endpoint.window,
             ..Config::default()
@@ -93,7 +93,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// What the server says it can.
+    /// What the server says that it can do.
     pub fn capabilities(&self) -> &[Capability] {
         self.client.capabilities()
     }
@@ -103,17 +103,17 @@ impl<T: Transport> Session<T> {
         self.capabilities().contains(capability)
     }
 
-    /// What the server greeted with.
+    /// The server's greeting.
     pub fn greeting(&self) -> &str {
         &self.greeting
     }
 
-    /// Whether nothing can be said any more.
+    /// Whether nothing can be sent any more.
     pub const fn is_over(&self) -> bool {
         self.over
     }
 
-    /// What TLS came to, if there is TLS.
+    /// What was agreed on in TLS, if there is TLS.
     pub fn tls(&self) -> Option<&TlsFacts> {
         self.channel.tls()
     }
@@ -128,7 +128,7 @@ impl<T: Transport> Session<T> {
         self.channel
     }
 
-    /// Logs in, by the strongest way that both sides know, and says which.
+    /// Logs in by the strongest way that both sides know; returns which one it was.
     ///
     /// A way that needs a secret of its own on the server's side (CRAM-MD5, APOP) may be refused although the
     /// password is right, so the next is tried then; with every other way a refusal is final, because each
@@ -141,7 +141,7 @@ impl<T: Transport> Session<T> {
         let mut refused = None;
         for method in self.methods(identity)? {
             let Some(refusal) = self.try_method(identity, method).await? else {
-                // what the server can may change with the login
+                // the capabilities may change with the login
                 self.ask_capabilities().await?;
                 return Ok(method);
             };
@@ -278,7 +278,7 @@ impl<T: Transport> Session<T> {
         error.early(&self.endpoint, self.tls().is_some(), due)
     }
 
-    /// Queues a command; what comes for it is waited for with [`until_some`](Self::until_some).
+    /// Queues a command; its answer is read with [`until_some`](Self::until_some).
     pub(crate) fn send(&mut self, command: &Command) -> Result<Tag, Error> {
         self.client
             .send(self.now(), command)
@@ -288,7 +288,7 @@ impl<T: Transport> Session<T> {
             })
     }
 
-    /// Moves octets and events until `take` has what it waits for. Any error is the end of the session.
+    /// Moves octets and events until `take` has what it waits for. Any error ends the session.
     pub(crate) async fn until_some<V>(
         &mut self,
         mut take: impl FnMut(Event<'_>) -> Option<V>,
@@ -316,7 +316,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Sends what there is, and reads once; ready when the machine has heard something.
+    /// Sends pending output and reads once; ready when the machine has read something.
     fn poll_octets(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let now = self.now();
         let deadline = self.client.poll_timeout().map(|(deadline, _)| deadline);
@@ -359,7 +359,7 @@ impl<T: Transport> Session<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Nothing more can be said.
+    /// Nothing more can be sent.
     pub(crate) const fn give_up(&mut self) {
         self.over = true;
     }

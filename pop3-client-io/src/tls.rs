@@ -1,5 +1,6 @@
-//! Whom we believe when TLS begins, what came of it, and what went wrong.
-//! Everything but [`Trust::Anybody`] ends the connection when in doubt.
+//! Which certificates are trusted, what was agreed on, and what went
+//! wrong. Everything but [`Trust::Anybody`] ends the connection when in
+//! doubt.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use rustls::{ClientConnection, Connection, ProtocolVersion};
 
 use crate::words::Words;
 
-/// Which certificates are believed.
+/// Which certificates are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
     /// Those that an authority of the system vouches for.
@@ -28,7 +29,7 @@ pub enum Trust {
     Anybody,
 }
 
-/// TLS did not come about.
+/// TLS failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -38,12 +39,12 @@ pub enum TlsError {
     /// The host cannot stand in a certificate.
     #[error("'{0}' is not a name that a certificate could prove")]
     Name(String),
-    /// The certificate is not believed, or the handshake failed: the place, the cause, the remedy.
+    /// The certificate is not trusted, or the handshake failed: the place, the cause, the remedy.
     #[error("{0}")]
     Failed(String),
 }
 
-/// What TLS came to.
+/// What was agreed on in TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct TlsFacts {
@@ -53,13 +54,13 @@ pub struct TlsFacts {
     pub cipher: String,
     /// The fingerprint of the server's certificate.
     pub certificate: String,
-    /// Why the certificate would not have been believed had it not been in the file itself.
+    /// Why the certificate would not have been trusted if it had not been in the file itself.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
     pub oddities: Vec<String>,
 }
 
 impl Trust {
-    /// A connection that is to be made; what is odd about the certificate goes into `oddities`.
+    /// Begins a connection; what is odd about the certificate goes into `oddities`.
     pub(crate) fn plan(
         &self,
         host: &str,
@@ -92,7 +93,7 @@ impl Trust {
 }
 
 impl TlsFacts {
-    /// What ought to be said about a certificate that is believed only because it was named.
+    /// The remark about a certificate that is trusted only because it was named.
     pub fn oddities(&self, words: &Words) -> Vec<String> {
         let by = words.named_by;
         let told = self.oddities.iter().map(|oddity| {

@@ -1,4 +1,4 @@
-//! The dialogue, written down: when, who, what. Secrets never get here, see [`Trace`].
+//! The dialogue, written down: time, direction, text. Secrets never get here, see [`Trace`].
 
 use std::fmt;
 use std::io::Write;
@@ -17,7 +17,7 @@ impl Transcript {
         Self(Some(Arc::new(Mutex::new(place))))
     }
 
-    /// Whether anybody wants to know.
+    /// Whether the dialogue is written down.
     pub const fn is_on(&self) -> bool {
         self.0.is_some()
     }

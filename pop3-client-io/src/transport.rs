@@ -7,9 +7,9 @@ use std::time::Instant;
 
 /// A connection, in clear, on some runtime.
 ///
-/// This crate has three: `blocking::Link`, `tokio::Link` and
-/// `futures::Link`. Another one makes [`Session`](crate::Session) run on another
-/// runtime, or through a proxy.
+/// This crate has three: `blocking::Link`, `tokio::Link` and `futures::Link`.
+/// With another one [`Session`](crate::Session) runs on another runtime, or
+/// through a proxy.
 pub trait Transport {
     /// Reads some octets; 0 is the end. `TimedOut` means that nothing came yet, and is asked again.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;

@@ -4,11 +4,11 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Words {
-    /// Those of connecting and of TLS.
+    /// The settings of connections and TLS.
     pub remedies: pop3_proto::trouble::Words,
-    /// What does without TLS.
+    /// What turns TLS off.
     pub no_tls: &'static str,
-    /// What lets a password go in clear.
+    /// What allows a password in clear.
     pub clear_password: &'static str,
     /// What names a file of certificates, and has named this one.
     pub named_by: &'static str,

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 use super::encoding::{from_base64, from_hex};
 use super::error::CredentialError;
 
-/// Some seconds; a million is much today.
+/// Takes some seconds; a million is a lot today.
 const MAX_ROUNDS: u32 = if cfg!(fuzzing) { 5_000 } else { 5_000_000 };
 const TOO_MANY: &str = "more than 5,000,000 rounds";
 

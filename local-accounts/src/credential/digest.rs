@@ -1,6 +1,6 @@
 //! Passwords digested once, with a salt or without: what LDAP servers and old mail servers keep.
 //!
-//! They cost nothing to check, and so nothing to try out.
+//! They cost nothing to check, so they cost nothing to guess.
 
 use md5::Md5;
 use pop3_proto::secret::Secret;
@@ -50,8 +50,8 @@ impl Algorithm {
 }
 
 impl Digest {
-    /// Digest and salt as they are stored, one after the other; nothing if it is not long enough, or has no
-    /// salt where there must be one, or one where there must be none.
+    /// Digest and salt as they are stored, one after the other. `None` if the text is too short, lacks a
+    /// required salt, or has one that must not be there.
     pub(super) fn new(algorithm: Algorithm, salted: bool, octets: &[u8]) -> Option<Self> {
         let (digest, salt) = octets.split_at_checked(algorithm.len())?;
         (salt.is_empty() != salted).then(|| Self {

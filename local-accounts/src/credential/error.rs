@@ -1,8 +1,8 @@
-//! Why a text is no credential.
+//! Why a text is not a credential.
 
 use pop3_proto::backend::store::StoreError;
 
-/// Why a text is no [`Credential`](super::Credential). Holds nothing of the text but the name of its scheme.
+/// Why a text is not a [`Credential`](super::Credential). Holds nothing of the text except the name of its scheme.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     /// Nothing there.
@@ -25,16 +25,16 @@ pub enum CredentialError {
     /// The scheme in braces and the hash after it do not belong together.
     #[error("the scheme {{{0}}} does not belong to the hash after it")]
     WrongScheme(String),
-    /// Starts well and goes on wrongly.
+    /// It starts right and goes on wrong.
     #[error("a malformed {0} hash: cut off, or with characters that do not belong there")]
     Malformed(&'static str),
-    /// Checking it would take so long, or so much memory, that logins could stop the machine.
-    #[error("a {0} hash that is too dear to check: {1}")]
+    /// Checking it would take so much time or memory that logins could stop the machine.
+    #[error("a {0} hash that is too expensive to check: {1}")]
     TooDear(&'static str, &'static str),
 }
 
 impl From<CredentialError> for StoreError {
-    /// It needs a person: no password is right as long as it stays.
+    /// The operator has to change it: until then no password is right.
     fn from(error: CredentialError) -> Self {
         Self::Permanent(error.to_string())
     }

@@ -27,7 +27,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Whether Dovecot's name for the scheme, upper case, goes with it.
+    /// Whether it fits Dovecot's name for a scheme, given in upper case.
     pub(super) fn goes_by(&self, name: &str) -> bool {
         match self {
             Self::Argon2(hash) => {

@@ -23,7 +23,7 @@ use kind::Kind;
 
 pub use error::CredentialError;
 
-/// Checks passwords: made by [`parse`](Self::parse).
+/// A credential, made by [`parse`](Self::parse). It checks passwords.
 ///
 /// Never prints what it holds.
 #[derive(Clone)]
@@ -60,7 +60,7 @@ impl Credential {
         })
     }
 
-    /// Of an account whose passwords are not looked at: every one is right.
+    /// The credential of an account whose passwords are not looked at: every one is right.
     pub(crate) fn none_wanted() -> Self {
         Self {
             kind: Kind::Unwanted,
@@ -85,12 +85,13 @@ impl Credential {
         }
     }
 
-    /// Whether APOP and CRAM-MD5 lock no user out of the account: its secret is stored, or it has no login.
+    /// Whether offering APOP and CRAM-MD5 would lock nobody out of the account: its secret is stored, or it has no
+    /// login.
     pub fn suits_digests(&self) -> bool {
         self.stored_secret().is_some() || self.is_locked()
     }
 
-    /// Whether checking it is work.
+    /// Whether checking it takes a hash.
     pub(crate) fn is_hash(&self) -> bool {
         match &self.kind {
             Kind::Argon2(_)
@@ -126,8 +127,8 @@ impl Credential {
         }
     }
 
-    /// What is wrong with its kind, if anything: it is to go once the account's owner has a new password. A
-    /// stored secret is no such thing, because it is what APOP and CRAM-MD5 need.
+    /// What is wrong with its kind, if anything: it should be replaced when the account's owner sets a new
+    /// password. A stored secret is not weak in this sense, because APOP and CRAM-MD5 need it.
     pub fn weakness(&self) -> Option<&'static str> {
         match &self.kind {
             Kind::Digest(digest) => Some(digest.scheme()),
@@ -144,7 +145,7 @@ impl Credential {
         }
     }
 
-    /// Algorithm and parameters: those that are alike cost alike.
+    /// Algorithm and parameters: credentials with the same ones cost the same.
     pub(crate) fn class(&self) -> String {
         match &self.kind {
             Kind::Argon2(hash) => format!("{} {}", hash.algorithm, hash.params),
@@ -175,7 +176,7 @@ impl Credential {
         &self.text
     }
 
-    /// Whether this is the password. As much work as the credential says.
+    /// Whether this is the password. The credential decides how much work that takes.
     pub(crate) fn matches(&self, password: &Secret) -> bool {
         let password = password.expose();
         match &self.kind {

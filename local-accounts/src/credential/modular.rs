@@ -7,9 +7,9 @@ use argon2::password_hash::phc::PasswordHash;
 use super::error::CredentialError;
 use super::kind::Kind;
 
-/// More memory than that, in octets, is taken for a mistake or an attack.
+/// More memory than this, in octets, counts as a mistake or an attack.
 const MAX_MEMORY: u64 = if cfg!(fuzzing) { 1 << 20 } else { 1 << 30 };
-/// More work than that, in octets of memory written, too: some seconds.
+/// So does more work than this, in octets of memory written: some seconds.
 const MAX_WORK: u64 = if cfg!(fuzzing) { 1 << 22 } else { 1 << 32 };
 /// Eight seconds or so; twelve is common.
 const MAX_BCRYPT_COST: u32 = if cfg!(fuzzing) { 5 } else { 16 };
@@ -96,7 +96,7 @@ fn sha_crypt(text: &str, name: &'static str, hash_len: usize) -> Result<Kind, Cr
         if rounds > MAX_SHA_ROUNDS {
             return Err(CredentialError::TooDear(name, "more than 5,000,000 rounds"));
         }
-        // what is below is counted as 1,000 by some and refused by others
+        // some programs read less as 1,000, others refuse it
         if rounds < 1000 || digits.starts_with(['0', '+']) {
             return Err(malformed);
         }

@@ -1,4 +1,4 @@
-//! What stands in braces in front of a credential: Dovecot's names of schemes, and how the rest is encoded.
+//! The part in braces before a credential: Dovecot's names of schemes, and how the rest is encoded.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ enum Scheme {
     Stored,
     /// A digest, with a salt after it or without.
     Digest(Algorithm, bool),
-    /// Whatever `{MD5}` has been: `$1$…` or a digest.
+    /// Either meaning that `{MD5}` has had: `$1$…` or a digest.
     Md5,
     Pbkdf2,
     Scram {
@@ -84,7 +84,7 @@ pub(super) fn parse(text: &str) -> Result<Kind, CredentialError> {
     };
     let Some((name, scheme)) = SCHEMES.into_iter().find(|(known, _)| *known == name) else {
         let word = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-        // what is no name may be a secret
+        // a text that is not a name may be a secret
         return Err(if braces.len() <= 20 && braces.bytes().all(word) {
             CredentialError::UnknownScheme(wanted)
         } else {
@@ -123,12 +123,12 @@ fn without_scheme(text: &str) -> Result<Kind, CredentialError> {
     }
 }
 
-/// What no password matches.
+/// A credential that no password matches.
 fn is_locked(text: &str) -> bool {
     text == "*" || text.starts_with('!')
 }
 
-/// The kind, if it goes by this name; `told` is what stood in the braces.
+/// The kind, if it goes by this name; `told` is the text in the braces.
 fn named(kind: Kind, name: &str, told: &'static str) -> Result<Kind, CredentialError> {
     if kind.goes_by(name) {
         Ok(kind)

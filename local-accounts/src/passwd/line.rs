@@ -1,7 +1,7 @@
 //! One line of a passwd-file: an account, or what is wrong with it.
 //!
-//! `name:credential:uid:gid:gecos:home:shell:extra fields`, as Dovecot reads it. Fields that limit an account
-//! are honoured or, if they are not understood, a mistake: never passed over.
+//! `name:credential:uid:gid:gecos:home:shell:extra fields`, as Dovecot reads it. A field that limits an
+//! account is honoured or, if it is not understood, a mistake. It is never skipped.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -55,7 +55,7 @@ impl Wrong {
 }
 
 impl PasswdEntry {
-    /// The name under which one logs in.
+    /// The name for logins.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -76,13 +76,13 @@ impl PasswdEntry {
         home.filter(|home| !home.is_empty())
     }
 
-    /// Whether anybody may log in to it at all, whatever the credential: not if it says `nologin`.
+    /// Whether logins are allowed at all, whatever the credential: not with `nologin`.
     pub fn is_open(&self) -> bool {
         !self.fields.nologin
     }
 
-    /// Whether one may log in to it from there: `nologin` and `allow_nets` say so. An address that is not known
-    /// is in no network.
+    /// Whether logins from there are allowed by `nologin` and `allow_nets`. An unknown address is in no
+    /// network.
     pub fn admits(&self, address: Option<IpAddr>) -> bool {
         let nets = self.fields.nets.as_ref();
         self.is_open()
@@ -152,7 +152,7 @@ fn account(line: &str) -> Result<PasswdEntry, Wrong> {
     let credential = match (fields.nopassword, text) {
         (true, text) if is_empty(text) => Credential::none_wanted(),
         (true, _) => {
-            let what = "nopassword goes with an empty credential only; remove one of them";
+            let what = "nopassword needs an empty credential; remove one of them";
             return Err(Wrong::new(at, what));
         }
         (false, text) => {
@@ -199,7 +199,7 @@ fn extra_fields(rest: &str) -> Result<Fields, String> {
                     Some(others) => both(&others, &nets),
                 });
             }
-            // of Dovecot's own doings; none of them limits who may log in
+            // for Dovecot's own use; none of them limits logins
             ("nodelay", _) => {}
             (name, _)
                 if ["userdb_", "event_", "forward_"]
@@ -219,7 +219,7 @@ fn switched(name: &str, value: Option<&str>) -> Result<bool, String> {
     match value.unwrap_or("yes").to_ascii_lowercase().as_str() {
         "" | "y" | "yes" | "1" | "true" => Ok(true),
         "n" | "no" | "0" | "false" => Ok(false),
-        _ => Err(format!("{name} is yes or no")),
+        _ => Err(format!("{name} must be yes or no")),
     }
 }
 
@@ -232,7 +232,7 @@ fn networks(name: &str, value: &str) -> Result<Vec<IpNet>, String> {
         let address = || bare.parse::<IpAddr>().ok().map(IpNet::from);
         net.or_else(address).map(canonical).ok_or_else(|| {
             format!(
-                "{name}: {text:?} is no network; write for example 192.0.2.0/24 or 2001:db8::/32"
+                "{name}: {text:?} is not a network; write for example 192.0.2.0/24 or 2001:db8::/32"
             )
         })
     };
@@ -252,7 +252,7 @@ fn canonical(net: IpNet) -> IpNet {
     canonical.filter(|_| net.addr().is_ipv6()).unwrap_or(net)
 }
 
-/// Of two networks one lies within the other, or they share nothing.
+/// Two networks share nothing, or one lies within the other.
 fn both(some: &[IpNet], others: &[IpNet]) -> Vec<IpNet> {
     let pairs = some.iter().flat_map(|a| others.iter().map(move |b| (a, b)));
     let shared = pairs.filter_map(|(a, b)| match () {
@@ -263,7 +263,7 @@ fn both(some: &[IpNet], others: &[IpNet]) -> Vec<IpNet> {
     shared.collect()
 }
 
-/// What an account can be called: it stands in a line of the file, and before a colon there.
+/// Whether this can be an account's name: it has to fit into a line of the file, before a colon.
 pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
     if name.is_empty() {
         return Err("it is empty");

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use super::line::{self, PasswdEntry, Wrong};
 use crate::prepared::prepared;
 
-/// What a line is, beside those before it.
+/// What a line is, given the lines before it.
 pub(crate) enum Look {
     /// An account of this name, folded.
     Account(String),
-    /// The name stands on an earlier line already: both are off.
+    /// The name is on an earlier line already: both are off.
     Again {
         earlier: usize,
         name: String,
@@ -19,7 +19,7 @@ pub(crate) enum Look {
     Nothing,
 }
 
-/// Looks at the next line. `first` keeps on which line each name, folded, was met first.
+/// Looks at the next line. `first` has the line on which each folded name first occurred.
 pub(crate) fn look(first: &mut HashMap<String, usize>, number: usize, line: &[u8]) -> Look {
     let read = line::read(line);
     if let Ok(None) = read {
@@ -57,7 +57,7 @@ pub(crate) fn lines(octets: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     (1..).zip(lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)))
 }
 
-/// A line whose name stands on an earlier one.
+/// A line whose name is on an earlier one.
 pub(crate) fn again(line: &[u8], earlier: usize) -> Wrong {
     let name = line::name(line).unwrap_or_default();
     Wrong {

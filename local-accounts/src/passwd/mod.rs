@@ -1,12 +1,12 @@
 //! A passwd-file: `name:credential`, one account a line, as Dovecot reads it too.
 //!
 //! Owns the text: what is not an account (comments, blank lines, further fields) stays as it is when a tool
-//! changes one. Of the further fields those that say who may log in, and to which maildrop, are honoured:
-//! with `user=` one account can have several passwords, one for each device.
+//! changes one. Of the further fields, those about logins and the maildrop are honoured: with `user=` one
+//! account can have several passwords, one for each device.
 //!
-//! A line that is not understood costs the account that it is about, and no other: it is a [`fault`], the
-//! account is off, and the line stays where it is. A name that stands on several lines is off altogether, so
-//! that no earlier password comes back by a later mistake.
+//! A line that is not understood turns off its own account and no other: it is a [`fault`], and the line
+//! stays where it is. A name on several lines is off altogether, so that a later mistake does not bring back
+//! an earlier password.
 //!
 //! [`fault`]: PasswdFile::faults
 
@@ -56,7 +56,7 @@ impl PasswdFile {
         Ok(Self::parse(path, &source::read(&file).map_err(io)?))
     }
 
-    /// Reads the text of a file; `path` is for messages alone.
+    /// Reads the text of a file; `path` is only for messages.
     pub fn parse(path: &Path, octets: &[u8]) -> Self {
         let line = |(_, line): (usize, &[u8])| match line::read(line) {
             Ok(Some(entry)) => Line::Account(Box::new(entry)),
@@ -85,8 +85,8 @@ impl PasswdFile {
         self.entries().find(|entry| folded(&entry.name) == wanted)
     }
 
-    /// What is wrong with lines of the file: the name of the account that is off for it, if it can be read, and
-    /// the mistake.
+    /// The mistakes in the lines of the file, each with the name of the account that is off because of it, if
+    /// that can be read.
     pub fn faults(&self) -> Vec<(Option<String>, PasswdError)> {
         let octets = self.octets();
         let mut faults = Vec::new();
@@ -109,7 +109,7 @@ impl PasswdFile {
     ///
     /// # Errors
     ///
-    /// If the name is taken, by a line that is wrong too, or cannot be one, or the credential cannot be read.
+    /// If the name is taken (also by a wrong line) or not possible, or the credential cannot be read.
     pub fn add(&mut self, name: &str, credential: &str) -> Result<(), PasswdError> {
         line::check_name(name).map_err(|what| PasswdError::BadName(name.into(), what))?;
         if self.lines.iter().any(|line| line.is_of(&folded(name))) {
@@ -120,12 +120,12 @@ impl PasswdFile {
         Ok(())
     }
 
-    /// Gives an account another credential, and mends a line that was wrong for its credential.
+    /// Gives an account another credential; mends a line whose only mistake was the credential.
     ///
     /// # Errors
     ///
-    /// If there is no such account or several, or the credential cannot be read, or the line is wrong for
-    /// something else.
+    /// If the account does not exist or exists several times, the credential cannot be read, or the line
+    /// has another mistake.
     pub fn set_credential(&mut self, name: &str, credential: &str) -> Result<(), PasswdError> {
         writable(credential)?;
         let folded = folded(name);
@@ -173,8 +173,8 @@ impl PasswdFile {
     }
 
     /// Changes the file on disk, in one step: a reader sees all of it or nothing, and two tools at once do
-    /// not undo each other's work. A file that is not there yet is made, readable for its owner alone; one
-    /// that is keeps its owner and its mode. If `change` fails nothing is written.
+    /// not undo each other's work. A missing file is made, readable for its owner only; an existing one
+    /// keeps its owner and its mode. If `change` fails nothing is written.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! A power cut at any change, and a disk with a bad spot: what tests break in with.
+//! A power cut at any change, and a disk with a bad spot: faults for tests.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
@@ -10,7 +10,7 @@ thread_local! {
     static BAD: RefCell<Option<(String, u64)>> = const { RefCell::new(None) };
 }
 
-/// A file of this name cannot be read from this place on; at 0, nothing is known of it.
+/// A file of this name cannot be read from this place on; at 0, not even its state.
 pub(crate) fn damage(bad: Option<(&str, u64)>) {
     BAD.set(bad.map(|(name, at)| (name.to_owned(), at)));
 }
@@ -24,7 +24,7 @@ pub(crate) fn readable(name: &OsStr, at: u64) -> io::Result<()> {
     })
 }
 
-/// After this many changes no further one is made. Forgets what was done.
+/// After this many changes no further one is made. Forgets earlier changes.
 pub(crate) fn cut_after(changes: usize) {
     LEFT.set(changes);
     LOG.take();

@@ -31,7 +31,7 @@ pub(super) fn dial(endpoint: &Endpoint) -> Result<(TcpStream, SocketAddr), Error
     Ok((socket, peer))
 }
 
-/// The system's resolver knows no limit of time.
+/// The system's resolver has no time limit.
 fn look_up(host: &str, port: u16, patience: Duration) -> io::Result<Vec<SocketAddr>> {
     let (told, answer) = channel();
     let name = host.to_string();

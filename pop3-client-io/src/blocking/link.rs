@@ -55,7 +55,7 @@ impl<S: Patient> Link<S> {
     }
 }
 
-/// "Would block" is that the time is over: a stream that blocks has no other.
+/// "Would block" means that the time is over: a blocking stream has no other reason.
 fn timed<V>(outcome: io::Result<V>) -> Poll<io::Result<V>> {
     Poll::Ready(outcome.map_err(|error| {
         if error.kind() == io::ErrorKind::WouldBlock {
@@ -92,7 +92,7 @@ impl<S: Patient> Transport for Link<S> {
     }
 }
 
-/// What a future over such a link comes to. It blocks inside its polls.
+/// The result of a future over such a link. It blocks inside its polls.
 pub(super) fn wait<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut cx = Context::from_waker(Waker::noop());

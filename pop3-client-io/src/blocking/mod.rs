@@ -13,7 +13,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The session is that of the other runtimes over a transport that waits itself, so that its futures are
+//! The session is that of the other runtimes, over a transport that blocks, so that its futures are
 //! ready at once.
 
 mod dial;
@@ -48,7 +48,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// No address answers, TLS does not come about, or the server does not greet.
+    /// No address answers, TLS fails, or the server does not greet.
     pub fn connect(endpoint: &Endpoint) -> Result<Self, Error> {
         let (socket, peer) = dial::dial(endpoint)?;
         // commands are small and wait for their answer
@@ -65,16 +65,16 @@ impl<S> From<Session<S>> for crate::Session<Link<S>> {
 }
 
 impl<S: Patient> Session<S> {
-    /// Begins a session on a connection that stands, say one through a proxy.
+    /// Begins a session on an existing connection, say one through a proxy.
     ///
     /// # Errors
     ///
-    /// The server does not greet, or TLS is wanted and does not come about.
+    /// The server does not greet, or TLS is wanted and fails.
     pub fn over(link: Link<S>, endpoint: &Endpoint) -> Result<Self, Error> {
         wait(crate::Session::over(link, endpoint)).map(Self)
     }
 
-    /// What the server says it can.
+    /// What the server says that it can do.
     pub fn capabilities(&self) -> &[Capability] {
         self.0.capabilities()
     }
@@ -84,17 +84,17 @@ impl<S: Patient> Session<S> {
         self.0.can(capability)
     }
 
-    /// What the server greeted with.
+    /// The server's greeting.
     pub fn greeting(&self) -> &str {
         self.0.greeting()
     }
 
-    /// Whether nothing can be said any more.
+    /// Whether nothing can be sent any more.
     pub const fn is_over(&self) -> bool {
         self.0.is_over()
     }
 
-    /// What TLS came to, if there is TLS.
+    /// What was agreed on in TLS, if there is TLS.
     pub fn tls(&self) -> Option<&TlsFacts> {
         self.0.tls()
     }
@@ -104,7 +104,7 @@ impl<S: Patient> Session<S> {
         Stream::from(self.0.into_channel())
     }
 
-    /// Leaves without QUIT, so that the server removes nothing; says good-bye to TLS.
+    /// Leaves without QUIT, so that the server removes nothing; sends close_notify.
     pub fn abort(mut self) {
         wait(self.0.close());
     }
@@ -154,7 +154,7 @@ impl<S: Patient> Session<S> {
         wait(self.0.unique_ids())
     }
 
-    /// Sends a command that yields nothing but success.
+    /// Sends a command whose only result is success.
     ///
     /// # Errors
     ///
@@ -193,7 +193,7 @@ impl<S: Patient> Session<S> {
         wait(message.octets())
     }
 
-    /// Writes a message as it comes, and says how many octets it has. An error of `place` ends the session.
+    /// Writes a message as it comes; returns its number of octets. An error of `place` ends the session.
     ///
     /// # Errors
     ///
@@ -220,7 +220,7 @@ impl<S: Patient> Session<S> {
         Ok(written)
     }
 
-    /// Marks messages as deleted and says which of them the server refuses, and why. QUIT deletes.
+    /// Marks messages as deleted; returns those that the server refuses, and why. QUIT deletes.
     ///
     /// # Errors
     ///

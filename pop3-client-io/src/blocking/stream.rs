@@ -37,18 +37,18 @@ impl Stream {
 }
 
 impl<S: Patient> Stream<S> {
-    /// Goes over to TLS. After an error the connection is of no use.
+    /// Starts TLS. After an error the connection is of no use.
     ///
     /// # Errors
     ///
-    /// The certificate is not believed, or the handshake fails.
+    /// The certificate is not trusted, or the handshake fails.
     pub fn start_tls(&mut self, endpoint: &Endpoint) -> Result<(), Error> {
         let (place, patience) = (endpoint.place(), endpoint.patience);
         let (trust, words) = (&endpoint.trust, &endpoint.words);
         Ok(wait(self.channel.start_tls(place, trust, words, patience))?)
     }
 
-    /// What TLS came to, if there is TLS.
+    /// What was agreed on in TLS, if there is TLS.
     pub fn tls(&self) -> Option<&TlsFacts> {
         self.channel.tls()
     }

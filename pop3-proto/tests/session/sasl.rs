@@ -61,12 +61,12 @@ fn s010_qd8_long_initial_responses_and_answers() {
     let mut talk = Talk::new(policy, &[]);
     assert!(
         talk.say(&format!("AUTH PLAIN {token}\r\n"))
-            .starts_with("-ERR that is no answer")
+            .starts_with("-ERR malformed answer")
     );
     assert_eq!(talk.say("AUTH PLAIN\r\n"), "+ \r\n");
     assert!(
         talk.say(&format!("{token}\r\n"))
-            .starts_with("-ERR that is no answer")
+            .starts_with("-ERR malformed answer")
     );
 }
 
@@ -85,7 +85,7 @@ fn s010_the_longest_answer_is_read() {
             assert_eq!(talk.say("AUTH PLAIN\r\n"), "+ \r\n");
             let said = talk.say(&format!("{}{end}", "A".repeat(length)));
             let expected = if read {
-                "-ERR that is no answer"
+                "-ERR malformed answer"
             } else {
                 "-ERR line too long"
             };
