@@ -12,9 +12,9 @@ use pop3_client_io::{Error, Part};
 pub struct Line {
     /// Its number.
     pub number: u32,
-    /// Its octets, as LIST tells them.
+    /// Its octets, as in LIST.
     pub size: u64,
-    /// What its header says; `None` if the server does not tell.
+    /// What its header says; `None` if the server does not send it.
     #[serde(flatten)]
     pub summary: Option<Summary>,
 }

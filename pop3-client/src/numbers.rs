@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-/// Reads ranges and gives the numbers of `there` that they hold, in order. A number that is named alone
-/// must be there; a range takes what there is of it.
+/// Reads ranges and returns the numbers of `there` in them, in order. A single number must be there; a
+/// range takes those that are.
 pub fn parse(words: &[&str], there: &BTreeSet<u32>) -> Result<Vec<u32>, String> {
     let mut found = BTreeSet::new();
     let pieces = words.iter().flat_map(|word| word.split(','));
@@ -40,9 +40,12 @@ pub fn parse(words: &[&str], there: &BTreeSet<u32>) -> Result<Vec<u32>, String> 
 fn number(digits: &str) -> Result<u32, String> {
     let plain = !digits.is_empty() && digits.bytes().all(|octet| octet.is_ascii_digit());
     let number = plain.then(|| digits.parse().ok()).flatten();
-    number
-        .filter(|number| *number > 0)
-        .ok_or_else(|| format!("'{}' is no message number", crate::text::one_line(digits)))
+    number.filter(|number| *number > 0).ok_or_else(|| {
+        format!(
+            "'{}' is not a message number",
+            crate::text::one_line(digits)
+        )
+    })
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ pub fn size(octets: u64) -> String {
     if octets < 1000 {
         return octets.to_string();
     }
-    // exact enough for people far beyond any mailbox
+    // exact enough for sizes far beyond any mailbox
     #[allow(clippy::cast_precision_loss, reason = "rounded to two digits")]
     let mut value = octets as f64 / 1024.0;
     let mut unit = 0;

@@ -1,8 +1,8 @@
-//! What an operator should know of his own tables, as far as the database tells: whether ids may come again,
-//! whether deletions can be taken back, and texts that the database would convert.
+//! Warnings about the operator's own tables, as far as the database knows: whether ids may be reused,
+//! whether deletions can be rolled back, and texts that the database would convert.
 //!
-//! Asks the catalogue, and only while a configuration is checked. What the catalogue does not say is no
-//! mistake.
+//! Asks the catalogue, and only while a configuration is checked. It is no mistake if the catalogue has
+//! no answer.
 
 use crate::database::Database;
 use crate::dialect::Dialect;
@@ -12,13 +12,13 @@ use crate::value::{Cell, Column, Value};
 
 /// Where a column's values come from.
 enum Numbering {
-    /// None is given twice: a UUID, or SQLite's AUTOINCREMENT.
+    /// No value is given twice: a UUID, or SQLite's AUTOINCREMENT.
     Once,
-    /// The database counts; what makes it count from an old number again.
+    /// The database counts; this makes it count from an old number again.
     Counted(String),
-    /// The program that fills the table chooses. Whether the database keeps them apart.
+    /// The program that fills the table chooses them. Whether the database keeps them unique.
     Chosen { unique: bool },
-    /// It is an expression, or of a view.
+    /// It is an expression, or a column of a view.
     Unknown,
 }
 
@@ -27,7 +27,7 @@ const CONSEQUENCE: &str = "clients that leave mail on the server take a new mess
 const REMEDY: &str = "have queries.list return a column `unique_id` whose values never come again, such as a \
     UUID, or the id together with the time at which the row was made";
 
-/// What to say of the ids of a list.
+/// The warning about the ids of a list.
 pub(crate) async fn on_ids(database: &Database, list: &[Column]) -> Result<Vec<String>, SqlError> {
     let named = |name: &str| list.iter().find(|column| column.name == name);
     let mut advice = Vec::new();
@@ -52,7 +52,7 @@ pub(crate) async fn on_ids(database: &Database, list: &[Column]) -> Result<Vec<S
             "queries.list: nothing in the database keeps `{name}` from being the same in two rows, or from \
              coming again. {CONSEQUENCE}. {REMEDY}"
         )),
-        // it was named for that
+        // the column was named for that purpose
         Numbering::Chosen { unique: true } | Numbering::Unknown if own => {}
         Numbering::Chosen { unique: true } => advice.push(format!(
             "queries.list: `{name}` is chosen by the program that fills the table; if it ever gives one \
@@ -78,7 +78,7 @@ async fn numbering(database: &Database, table: &str, column: &str) -> Result<Num
 }
 
 async fn sqlite(database: &Database, table: &str, column: &str) -> Result<Numbering, SqlError> {
-    // the rowid is no column of pragma_table_info, and has its alias's name where there is one
+    // the rowid is not in pragma_table_info, except under the name of its alias
     let row = ask(
         database,
         "SELECT m.sql, i.type, i.pk,
@@ -169,7 +169,7 @@ fn parsed(version: &str) -> (u32, u32, u32) {
     (next(), next(), next())
 }
 
-/// Deletions are all or none only where the table's engine can take them back.
+/// Deletions are all or nothing only if the table's engine can roll them back.
 async fn on_engine(database: &Database, table: &str) -> Result<Option<String>, SqlError> {
     let row = ask(
         database,
@@ -233,15 +233,15 @@ async fn postgres(database: &Database, table: &str, column: &str) -> Result<Numb
     }))
 }
 
-/// Texts that the database converts on their way: the octets of a mail would not be those that were stored.
-/// `Some` names the encoding.
+/// Whether the database converts texts on their way, so that the octets of a mail would not be the stored
+/// ones. `Some` names the encoding.
 pub(crate) async fn converted(
     database: &Database,
     query: &Statement,
     values: &[(&str, Value<'_>)],
 ) -> Result<Option<String>, SqlError> {
     let encoding = match database.dialect() {
-        // there is UTF-8, and what is no text comes as it is
+        // it is UTF-8, and other columns come unchanged
         Dialect::Sqlite => return Ok(None),
         Dialect::MySql => {
             let outer = query.within(
@@ -270,21 +270,21 @@ pub(crate) async fn converted(
     Ok((!kept).then_some(encoding))
 }
 
-/// A question to the catalogue, and its first row. None if the catalogue does not say.
+/// A question to the catalogue, and its first row. `None` if the catalogue has no answer.
 async fn ask<const N: usize>(
     database: &Database,
     text: &str,
     values: &[(&str, Value<'_>)],
 ) -> Result<Option<[Cell; N]>, SqlError> {
     let statement = Statement::new(database.dialect(), text).map_err(SqlError::Schema)?;
-    // one that is refused takes its connection with it
+    // a question that is refused closes its connection
     let mut lease = database.lease().await?;
     let row = lenient(lease.first(&statement, values).await)?;
     let cells = row.into_iter().flatten().map(|(_, cell)| cell);
     Ok(cells.collect::<Vec<_>>().try_into().ok())
 }
 
-/// A database that keeps its catalogue to itself, or has another one, is no mistake of the configuration's.
+/// If a database hides its catalogue, or has another one, the configuration is not wrong.
 fn lenient<T>(answer: Result<Option<T>, SqlError>) -> Result<Option<T>, SqlError> {
     match answer {
         Err(error @ SqlError::Unavailable(_)) => Err(error),

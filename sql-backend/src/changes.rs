@@ -1,4 +1,4 @@
-//! Whether a row is still what this session showed of it: a row that somebody changed is not removed.
+//! Whether a row is still as this session showed it: a row that was changed meanwhile is not removed.
 //!
 //! Owns the digests of what was sent. They are keyed anew in every session and never leave the process.
 
@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a session sent, by place in its list. Its clones are one.
+/// What a session sent, by place in its list. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Sent {
     keys: RandomState,
@@ -14,7 +14,7 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// A hash of this session's, for what is listed and sent.
+    /// This session's hash, for what is listed and sent.
     pub(crate) fn hasher(&self) -> DefaultHasher {
         self.keys.build_hasher()
     }
@@ -30,12 +30,12 @@ impl Sent {
         self.digests().insert(place, digest);
     }
 
-    /// None: it was not sent, or not to its end.
+    /// `None`: it was not sent, or not to its end.
     pub(crate) fn get(&self, place: u32) -> Option<u64> {
         self.digests().get(&place).copied()
     }
 
-    /// Nothing that is done under the lock can leave it half done.
+    /// Nothing under the lock can be interrupted half done.
     fn digests(&self) -> MutexGuard<'_, HashMap<u32, u64>> {
         self.digests.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The administrator's queries, shown to the database: what is wrong with them, and what he should know.
+//! The administrator's queries, shown to the database: what is wrong with them, and warnings about them.
 
 use crate::advice;
 use crate::database::Database;
@@ -9,8 +9,8 @@ use crate::statement::Statement;
 use crate::value::{Column, Kind, Value};
 
 impl Custom {
-    /// Shows every query to the database, and looks at what it would return. Gives back what the operator
-    /// should know.
+    /// Shows every query to the database, and looks at what it would return. Returns warnings for the
+    /// operator.
     pub(crate) async fn check(&self, database: &Database) -> Result<Vec<String>, SqlError> {
         let user = ("user", Value::Text(""));
         let list = described(database, "queries.list", &self.list, &[user]).await?;
@@ -63,7 +63,7 @@ impl Custom {
         advice::on_ids(database, &list).await
     }
 
-    /// Every column that the template wants.
+    /// Every column that the template needs.
     fn check_template(&self, columns: &[Column]) -> Result<(), SqlError> {
         let known = |name: &str| columns.iter().any(|column| column.name == name);
         let mut missing: Vec<_> = self.wrapper.fields().map(|(of, name)| (name, of)).collect();
@@ -138,7 +138,7 @@ pub(crate) async fn password_query(
     wanted(LOGINS, &columns, "password").map(drop)
 }
 
-/// What the database thinks of a query. That it cannot answer now is not the query's fault.
+/// The database's verdict on a query. If it cannot answer now, that is not the query's fault.
 async fn described(
     database: &Database,
     key: &str,

@@ -1,4 +1,4 @@
-//! What an operator sets: where the database is, what is read from it, who may log in.
+//! The operator's settings: where the database is, what is read from it, who may log in.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ pub struct Config {
     pub database: DatabaseUrl,
     /// How many connections, and how long anything may take.
     pub pool: PoolLimits,
-    /// How the store is called: a part of the Message-IDs that a template makes, so that two stores never
-    /// make the same. Empty: no part of them.
+    /// The store's name. It is a part of the Message-IDs that a template makes, so that two stores never
+    /// make the same one; an empty name is left out.
     pub name: String,
     /// Where the messages are.
     pub maildrops: Maildrops,
     /// Who may log in.
     pub logins: Logins,
-    /// Whether the database has the secrets of all accounts as they are. [`NotAll`](StoredSecrets::NotAll).
+    /// Whether the database has the secrets of all accounts as they are. [`NotAll`](StoredSecrets::NotAll) by default.
     pub stored_secrets: StoredSecrets,
     /// How passwords are checked, if the database holds them.
     pub verifier: VerifierConfig,
@@ -71,10 +71,10 @@ impl fmt::Debug for Config {
 ///
 /// A connection to another machine wants TLS and a certificate that proves the host, unless the URL says
 /// `sslmode=` (PostgreSQL) or `ssl-mode=` (MySQL) something else; `sslrootcert=` or `ssl-ca=` name an
-/// authority of one's own. MySQL's `caching_sha2_password` works over TLS and over a Unix socket only.
+/// authority of your own. MySQL's `caching_sha2_password` works over TLS and over a Unix socket only.
 ///
 /// Behind PgBouncer, which is noticed, each statement has a transaction of its own, and nothing is prepared or
-/// set for longer; `statement-cache-capacity=0` says so of a pooler that is not noticed.
+/// set for longer; `statement-cache-capacity=0` does the same for a pooler that is not noticed.
 ///
 /// Printed, it shows neither user nor password.
 #[derive(Clone)]
@@ -93,7 +93,7 @@ impl DatabaseUrl {
         }
     }
 
-    /// The password from elsewhere, a file for example. It goes before one in the URL.
+    /// The password from elsewhere, a file for example. It takes precedence over one in the URL.
     #[must_use]
     pub fn with_password(mut self, password: Secret) -> Self {
         self.password = Some(password);
@@ -115,7 +115,7 @@ impl fmt::Display for DatabaseUrl {
         let Some((scheme, rest)) = self.expose().split_once(':') else {
             return f.write_str("<no URL>");
         };
-        // first the password, which may have anything in it
+        // first the password, which may contain anything
         let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
         let rest = rest.split_once(['?', '#']).map_or(rest, |(rest, _)| rest);
         let rest = rest.strip_prefix("//").unwrap_or(rest);
@@ -142,9 +142,9 @@ pub struct PoolLimits {
     pub max_connections: u32,
     /// How long a session waits for a connection, new or used. 5 s.
     pub acquire_timeout: Duration,
-    /// When an unused connection is closed: when the database is next used after this time. 10 min.
+    /// An unused connection is closed when the database is next used after this time. 10 min.
     pub idle_timeout: Duration,
-    /// When a connection is closed in any case. 30 min.
+    /// A connection of this age is closed in any case. 30 min.
     pub max_lifetime: Duration,
     /// How long the database may take for one answer. 60 s.
     pub statement_timeout: Duration,
@@ -167,7 +167,7 @@ impl Default for PoolLimits {
 pub enum Maildrops {
     /// In the tool's own tables, which [`migrate`](crate::SqlStore::migrate) makes.
     Own,
-    /// In the administrator's.
+    /// In the administrator's own tables.
     Queries(Box<Queries>),
 }
 
@@ -175,10 +175,10 @@ pub enum Maildrops {
 ///
 /// Parameters are written `:user` and `:id` for every database, and are bound: their values never become
 /// part of the text. Columns are found by their names, in any case and order; `as` gives one another name.
-/// A query may leave out `:user`, where all users share one maildrop.
+/// A query may leave out `:user` if all users share one maildrop.
 ///
-/// Casts are for the query to do. In PostgreSQL a parameter is a `bigint` where the `id` column is a number,
-/// and `text` otherwise: an `id` of type `uuid` is listed as it is and compared as `id = :id::uuid`.
+/// The query has to do casts. In PostgreSQL a parameter is a `bigint` where the `id` column is a number, and
+/// `text` otherwise: an `id` of type `uuid` is listed as it is and compared as `id = :id::uuid`.
 ///
 /// ```
 /// use sql_backend::Queries;
@@ -193,29 +193,29 @@ pub enum Maildrops {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Queries {
-    /// The messages of `:user`, oldest first: a column `id` (number, text or octets; never used again for
-    /// another message, or else there is a `unique_id`; a row where it is NULL is listed and refused), and, if
-    /// they are known,
+    /// The messages of `:user`, oldest first: a column `id` (number, text or octets; never reused for another
+    /// message, unless there is a `unique_id`; a row where it is NULL is listed and refused), and, if they are
+    /// known,
     ///
     /// * `size`: octets with CRLF line ends. Without it sizes are counted: of `body`, if that is a column of
     ///   this query (read at every login, in one pass), otherwise with [`body`](Self::body), once for each
     ///   message, and remembered. With a template, or a column `is_plaintext`, it is not looked at.
-    /// * `unique_id`: for UIDL, never used again for another message. Without it, it is made of `id`.
+    /// * `unique_id`: for UIDL, never reused for another message. Without it the unique-id is made of `id`.
     /// * for a template, its columns, and `is_plaintext`.
     pub list: String,
     /// The message `:id` (of `:user`): a column `body`, octets or text, and those that a template names. Not
-    /// needed, and not asked, where there is a [`body_piece`](Self::body_piece). A column `is_plaintext` says
-    /// of each row whether it is a text, which is made a message, or a whole message; without it, or where it
-    /// is NULL, rows are texts if there is a [`template`](Self::template).
+    /// needed, and not used, if there is a [`body_piece`](Self::body_piece). A column `is_plaintext` says
+    /// whether a row is a text, which is made a message, or a whole message. Without it, or where it is NULL,
+    /// rows are texts if there is a [`template`](Self::template).
     pub body: String,
     /// A part of the message `:id`, for large ones: a column `body` with at most `:for` octets, or
     /// characters of a text, from the `:from`th on, counted from 1. As in
     /// `substring(mail from :from for :for)`.
     pub body_piece: Option<String>,
     /// Deletes the message `:id` (of `:user`). All of them are carried out for each message, in order, and
-    /// all messages of a session in one transaction. Within it each is looked at once more: one that changed
-    /// since it was sent, or since it was listed if it was not sent, stays, and QUIT reports it. Empty:
-    /// no message can be deleted.
+    /// all messages of a session in one transaction. Within it each message is looked at once more: if it
+    /// changed since it was sent (or listed, if it was not sent), it stays, and QUIT reports it. Empty: no
+    /// message can be deleted.
     pub delete: Vec<String>,
     /// Makes a message of a plain text.
     pub template: Option<Template>,
@@ -227,9 +227,9 @@ pub enum StoredSecrets {
     /// All of them, as far as is known. A login to an account with a hash changes this to
     /// [`NotAll`](Self::NotAll).
     All,
-    /// Not all, or it does not matter.
+    /// Not all of them, or it does not matter.
     NotAll,
-    /// The tool's own tables are asked at the next login. Of tables of the administrator's nothing can be known.
+    /// The tool's own tables are asked at the next login. Nothing can be known of the administrator's tables.
     Unknown,
 }
 
@@ -240,7 +240,7 @@ pub enum Logins {
     Own,
     /// Accounts in a table of the administrator's: a query for `:user` with a column `password`, which holds
     /// a hash or `{PLAIN}` and a secret (see [`Credential`](local_accounts::Credential)), and possibly one
-    /// `user`, the name under which the messages lie.
+    /// `user`, the name of the account that has the messages.
     Query(String),
     /// Accounts elsewhere.
     Accounts(Arc<dyn Accounts>),

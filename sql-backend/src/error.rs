@@ -1,21 +1,21 @@
-//! What can go wrong with a database, by who has to do something about it.
+//! What can go wrong with a database, sorted by what has to be done about it.
 //!
 //! The texts are for the operator: they name the setting and the remedy where there is one. They never hold
-//! the database's password, and a database never sees a mail user's.
+//! the database's password, and the database never sees a mail user's password.
 
 use std::{fmt, io};
 
 use pop3_proto::backend::store::StoreError;
 use sqlx::error::DatabaseError;
 
-/// Why a store in a database cannot be used, or not now.
+/// Why a store in a database cannot be used, or cannot be used now.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqlError {
-    /// The database's address is not one.
+    /// The database's URL is wrong.
     #[error("the database URL: {0}")]
     Url(String),
-    /// A configured query, or the template, is not one that can be used.
+    /// A configured query, or the template, cannot be used.
     #[error("{key}: {problem}")]
     Config {
         /// The setting, as it is called in [`Queries`](crate::Queries) and [`Template`](crate::Template);
@@ -30,10 +30,10 @@ pub enum SqlError {
     /// It may work later: the database is not reachable, overloaded, or busy.
     #[error("{0}")]
     Unavailable(String),
-    /// The database took a transaction back, because it got in another's way. It may be tried again.
+    /// The database rolled a transaction back because it conflicted with another. It may be tried again.
     #[error("{0}")]
     Conflict(String),
-    /// The database says no: it needs a person.
+    /// The database refuses: somebody has to do something about it.
     #[error("{0}")]
     Refused(String),
     /// There is an account of this name already.
@@ -51,7 +51,7 @@ pub enum SqlError {
     /// Accounts and messages are added to the tool's own tables only.
     #[error("the tables of this store are not the tool's own: use the program that fills them")]
     NotOwnTables,
-    /// The message that is to be stored could not be read.
+    /// The message to be stored could not be read.
     #[error("reading the message: {0}")]
     Input(#[from] std::io::Error),
 }
@@ -129,7 +129,7 @@ impl From<sqlx::Error> for SqlError {
             ),
             Error::Configuration(text) => Self::Refused(format!("the database's settings: {text}")),
             Error::Tls(text) => Self::Refused(format!("TLS with the database: {text}")),
-            // rustls puts what it thinks of a certificate into one
+            // rustls reports certificates in such an error
             Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
                 Self::Refused(format!("TLS with the database: {error}"))
             }
@@ -140,7 +140,7 @@ impl From<sqlx::Error> for SqlError {
     }
 }
 
-/// What a database says, in its own words, and whether waiting helps.
+/// What a database says, in its own words, and whether waiting may help.
 fn from_database(error: &dyn DatabaseError) -> SqlError {
     let code = error.code().unwrap_or_default();
     let number = error

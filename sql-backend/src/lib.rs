@@ -7,22 +7,22 @@
 //!
 //! # What holds
 //!
-//! * Values are bound, never pasted into a query; a query's text comes from the configuration alone.
-//! * Messages are deleted at QUIT, all in one transaction. If its end is not known, the client hears that
-//!   it failed: nothing is reported deleted that may be there.
-//! * A message that changed since the client read it is not deleted, and the client hears so.
-//! * A row that cannot be read costs that row: the others are listed, read and deleted.
+//! * Values are bound, never pasted into a query; the text of a query comes only from the configuration.
+//! * Messages are deleted at QUIT, all in one transaction. If its outcome is not known, the client gets
+//!   an error: nothing is reported as deleted that may still be there.
+//! * A message that changed since the client read it is not deleted, and the client gets an error.
+//! * A row that cannot be read does not affect the others: they are listed, read and deleted.
 //! * A message of any size passes in pieces of 64 KiB, and no connection is held while a client takes one.
-//!   With queries of one's own this needs [`Queries::body_piece`]; otherwise
-//!   [`Config::max_message`] is the limit.
-//! * A message that is deleted by somebody else while it is being sent is never taken for a complete one.
-//! * A database that is down makes `[SYS/TEMP]`, and the next answer connects again.
+//!   With your own queries this needs [`Queries::body_piece`]; otherwise [`Config::max_message`] is the
+//!   limit.
+//! * A message that another program deletes while it is being sent never looks complete.
+//! * While a database is down logins get `[SYS/TEMP]`, and the next one tries to connect again.
 //!
 //! # Runtimes
 //!
-//! The features `tokio` and `smol` say on which runtimes it can be used; both may be on, and the one that a
-//! call runs in is taken. A store is used on one runtime only: its connections belong to it. No task runs
-//! beside the calls, so a store, a mailbox or a call's future may be dropped anywhere.
+//! The features `tokio` and `smol` are the runtimes that it can run on. Both may be on; then a call uses
+//! the one that it runs in. A store is used on one runtime only: its connections belong to it. No task runs
+//! in the background, so a store, a mailbox or a call's future may be dropped anywhere.
 
 mod advice;
 mod changes;

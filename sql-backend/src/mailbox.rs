@@ -27,9 +27,9 @@ pub struct SqlMailbox {
     sent: Sent,
 }
 
-/// What the listed messages are called in the database, and what the list said of them.
+/// The names of the listed messages in the database, and what the list said of them.
 enum Ids {
-    /// Numbers, and digests of the unique-ids, which never come again.
+    /// Numbers, and digests of the unique-ids, which are never reused.
     Own(Vec<(i64, u64)>),
     Custom(Rows),
 }
@@ -37,7 +37,7 @@ enum Ids {
 /// The rows of the administrator's tables.
 #[derive(Default)]
 struct Rows {
-    /// None: a row that cannot be asked for.
+    /// `None`: a row that cannot be asked for.
     ids: Vec<Option<Id>>,
     /// Digests of what the rows said of their messages; none where they say nothing.
     said: Vec<u64>,
@@ -45,8 +45,8 @@ struct Rows {
     counted: Vec<(u32, u64)>,
 }
 
-/// After this many rows in succession that the database could not read, it is not the rows: those that
-/// it refused, and those for which it did not answer.
+/// If the database could not read this many rows in succession, the rows are not to blame: the number
+/// for refusals, and for missing answers.
 const REFUSALS: u32 = 100;
 const SILENCES: u32 = 3;
 
@@ -66,7 +66,7 @@ impl SqlMailbox {
         let mut look = |row: Row<'_>| {
             let unique_id = row.cell(2)?.into_text();
             let digest = self.sent.digest(unique_id.as_bytes());
-            // no number is no message's
+            // no message has this number
             let id = match row.cell(0)? {
                 Cell::Int(id) => id,
                 Cell::Null
@@ -128,8 +128,8 @@ impl SqlMailbox {
         Ok(entries)
     }
 
-    /// The sizes, counted where the queries do not give them. A message that cannot be read has none: that is said when
-    /// it is asked for, and costs the others nothing.
+    /// The sizes, counted where the queries do not give them. A message that cannot be read has none: it fails when it
+    /// is asked for, and does not affect the others.
     async fn sizes(
         &self,
         custom: &Custom,
@@ -153,7 +153,7 @@ impl SqlMailbox {
                         if refusals == REFUSALS || silences == SILENCES {
                             return Err(error);
                         }
-                        // whether it is the row's fault is seen by whether the database still answers
+                        // the row is to blame if the database still answers
                         drop(lease);
                         lease = self.shared.database.lease().await?;
                         None
@@ -166,7 +166,7 @@ impl SqlMailbox {
         Ok(sizes)
     }
 
-    /// The size of a message that has to be read for it, this once. One that is gone meanwhile has none.
+    /// Reads a message once to find its size. One that is gone meanwhile has none.
     async fn counted_size(
         &self,
         custom: &Custom,
@@ -295,7 +295,7 @@ impl AsyncMailbox for SqlMailbox {
     }
 }
 
-/// A row without a name: nothing can be asked of it.
+/// A row without an id: it cannot be asked for.
 fn nameless() -> StoreError {
     StoreError::Permanent(
         "queries.list: the `id` of this row is NULL, a date, or no value that can be read".into(),

@@ -1,9 +1,9 @@
-//! Counts a message's octets as POP3 does, while it passes.
+//! Counts the octets of a passing message as POP3 does.
 
 use bytes::BytesMut;
 use pop3_proto::stuffing::Stuffer;
 
-/// The octets of a message with CRLF for every bare LF, and one at its end.
+/// Counts a CRLF for every bare LF, and one at the end.
 pub(crate) struct Measure {
     stuffer: Stuffer,
     scratch: BytesMut,

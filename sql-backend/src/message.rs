@@ -1,7 +1,7 @@
 //! A message that is being read: one piece at a time, each with a connection of its own.
 //!
-//! While a client is slow no connection is held. A message that somebody deletes meanwhile ends in an error,
-//! never as a shorter message.
+//! No connection is held while a client is slow. A message that is deleted meanwhile ends in an error, never
+//! as a shorter message.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
@@ -35,8 +35,8 @@ impl SqlMessage {
         Self(Source::Whole(message.into()))
     }
 
-    /// A message of the tool's own tables. `is_it` looks at its unique-id: the number may be another one's
-    /// by now.
+    /// A message of the tool's own tables. `is_it` compares its unique-id: the number may belong to
+    /// another message by now.
     pub(crate) async fn pieces(
         shared: Arc<Shared>,
         user: &str,
@@ -76,7 +76,7 @@ impl SqlMessage {
         })))
     }
 
-    /// Reads the first part at once: that a message is missing has to be known before it begins.
+    /// Reads the first part at once: a missing message has to be noticed before it begins.
     pub(crate) async fn windows(mut windows: Windows) -> Result<Self, StoreError> {
         let mut lease = windows.shared.database.lease().await?;
         windows.first = windows.next(&mut lease).await?.unwrap_or_default().into();
@@ -104,7 +104,7 @@ impl fmt::Debug for SqlMessage {
 struct Pieces {
     shared: Arc<Shared>,
     id: i64,
-    /// Came with the question how many there are.
+    /// The first piece, which came together with their number.
     first: Bytes,
     next: u64,
     count: u64,
@@ -143,7 +143,7 @@ pub(crate) struct Windows {
     from: i64,
     ended: bool,
     digest: DefaultHasher,
-    /// Where to note what was sent, and its place in the list.
+    /// Where the digest of what was sent goes, and the message's place in the list.
     sent: Option<(Sent, u32)>,
 }
 
@@ -161,7 +161,7 @@ impl Windows {
         }
     }
 
-    /// Has a digest noted of what is sent, once all of it was read.
+    /// Stores a digest of what is sent once all of it was read.
     pub(crate) fn noted(mut self, sent: &Sent, place: u32) -> Self {
         self.sent = Some((sent.clone(), place));
         self
@@ -202,7 +202,7 @@ impl Windows {
             return Ok(None);
         };
         let number = |number: i64| match self.shared.database.dialect() {
-            // its substring takes no larger number
+            // PostgreSQL's substring takes no larger number
             Dialect::Postgres => i32::try_from(number).map(Value::Small),
             Dialect::Sqlite | Dialect::MySql => Ok(Value::Int(number)),
         };
@@ -220,7 +220,7 @@ impl Windows {
         let units = match &cell {
             Cell::Text(text) => text.chars().count(),
             Cell::Bytes(bytes) => bytes.len(),
-            // SQLite's substr() makes NULL of an empty blob
+            // SQLite's substr() returns NULL for an empty blob
             Cell::Null if self.from == 1 && self.shared.database.dialect() != Dialect::Sqlite => {
                 let problem = format!("the message {:?} has no body: it is NULL", self.id.text());
                 return Err(StoreError::Temporary(problem).into());

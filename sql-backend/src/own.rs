@@ -1,4 +1,4 @@
-//! What is asked of the tool's own tables. One text for all three databases.
+//! The statements on the tool's own tables. One text for all three databases.
 
 use crate::dialect::Dialect;
 use crate::error::SqlError;
@@ -13,11 +13,11 @@ pub(crate) struct Own {
     pub(crate) list: Statement,
     pub(crate) first_piece: Statement,
     pub(crate) piece: Statement,
-    /// What a batch of messages is called.
+    /// The unique-ids of a batch of messages.
     pub(crate) named: Statement,
     pub(crate) delete: Statement,
     pub(crate) password: Statement,
-    /// An account that is closed to APOP and CRAM-MD5, and open to its password.
+    /// An account that can log in with its password, but not by APOP or CRAM-MD5.
     pub(crate) hashed: Statement,
     pub(crate) accounts: Statement,
     pub(crate) add_account: Statement,

@@ -1,4 +1,4 @@
-//! What is asked of the administrator's own tables: his queries, translated.
+//! The administrator's queries on their own tables, translated.
 
 use pop3_proto::unique_id;
 
@@ -13,22 +13,22 @@ use crate::value::{Cell, Value};
 #[derive(Debug)]
 pub(crate) struct Custom {
     pub(crate) list: Statement,
-    /// None: the message is read in pieces alone.
+    /// `None`: the message is only read in pieces.
     pub(crate) body: Option<Statement>,
     pub(crate) piece: Option<Statement>,
     pub(crate) delete: Vec<Statement>,
-    /// What makes a message of a plain text: the template, or the one that stands in where there is none.
+    /// Makes a message of a plain text: the template, or a default if there is none.
     pub(crate) wrapper: Renderer,
-    /// Whether rows are plain texts, unless they say something else of themselves.
+    /// Whether rows are plain texts, unless a row itself says otherwise.
     pub(crate) template: bool,
     /// The store's name.
     store: String,
 }
 
-/// The column that says of a row whether it is a plain text or a whole message, as POP3SF's tables have it.
+/// The column that says whether a row is a plain text or a whole message, as in POP3SF's tables.
 pub(crate) const PLAINTEXT: &str = "is_plaintext";
 
-/// What a message is called in the administrator's tables.
+/// The id of a message in the administrator's tables.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Id {
     Int(i64),
@@ -37,7 +37,7 @@ pub(crate) enum Id {
 }
 
 impl Id {
-    /// None: by this value no row can be asked for.
+    /// `None`: no row can be asked for by this value.
     pub(crate) fn new(cell: Cell) -> Option<Self> {
         match cell {
             Cell::Int(number) => Some(Self::Int(number)),
@@ -55,7 +55,7 @@ impl Id {
         }
     }
 
-    /// Its name, of which a unique-id is made.
+    /// Its name, from which a unique-id is made.
     pub(crate) fn name(&self) -> Vec<u8> {
         match self {
             Self::Int(number) => number.to_string().into_bytes(),
@@ -92,7 +92,7 @@ impl Custom {
             (None, None) => Err(SqlError::config("queries.body", "there is none")),
             (_, Some(_)) if template => Err(SqlError::config(
                 "queries.body_piece",
-                "a message made by a template is made as a whole: leave body_piece out",
+                "a template makes a message as a whole: leave body_piece out",
             )),
             _ => Ok(Self {
                 list,
@@ -106,8 +106,8 @@ impl Custom {
         }
     }
 
-    /// What a message is called everywhere: two stores, or two users with numbers of their own, never give
-    /// two messages the same name.
+    /// The globally unique name of a message: two stores, or two users with numbers of their own, never
+    /// give two messages the same name.
     pub(crate) fn message_id(&self, id: &Id, user: &str) -> Vec<String> {
         let mut parts = vec![unique_id::from_name(&id.name())];
         if self.list.uses("user") {
@@ -138,14 +138,14 @@ fn query(
     let statement =
         Statement::new(dialect, text).map_err(|problem| SqlError::config(key, problem))?;
     if let Some(missing) = needed.iter().find(|name| !statement.uses(name)) {
-        let problem = format!("it does not use :{missing}, and so does not say which one");
+        let problem = format!("it does not use :{missing}, so it does not say which one");
         return Err(SqlError::config(key, problem));
     }
     let known = |name: &str| needed.contains(&name) || allowed.contains(&name);
     if let Some(name) = statement.names().find(|name| !known(name)) {
         let names = [needed, allowed].concat();
         let problem = format!(
-            "there is no parameter :{name} here, only :{}; a colon that is none has a space after it",
+            "there is no parameter :{name} here, only :{}; put a space after any other colon",
             names.join(", :")
         );
         return Err(SqlError::config(key, problem));
@@ -153,7 +153,7 @@ fn query(
     Ok(statement)
 }
 
-/// Where a number is wanted.
+/// For a place that takes a number.
 pub(crate) fn number(cell: Cell) -> Option<u64> {
     match cell {
         Cell::Int(number) => u64::try_from(number).ok(),

@@ -11,7 +11,7 @@ use crate::queries::{Custom, Id, PLAINTEXT, number};
 use crate::template::Fields;
 use crate::value::Cell;
 
-/// Where in a list's rows is what.
+/// The places of the columns in the rows of a list.
 pub(crate) struct Columns {
     names: Vec<String>,
     id: Option<usize>,
@@ -19,15 +19,15 @@ pub(crate) struct Columns {
     unique_id: Option<usize>,
     /// Each row holds the whole message.
     whole: bool,
-    /// What a message is, as far as the list says it.
+    /// What the list says of a message.
     telling: Vec<usize>,
 }
 
 /// A row of a list.
 pub(crate) struct Listed {
-    /// None: it has none that could be asked for.
+    /// `None`: it has no id that could be asked for.
     pub(crate) id: Option<Id>,
-    /// None: it has to be read for that.
+    /// `None`: it has to be read to find out.
     pub(crate) size: Option<u64>,
     pub(crate) unique_id: String,
     /// A digest of what the row says of its message.
@@ -54,7 +54,7 @@ impl Columns {
         Self {
             id: find("id"),
             unique_id,
-            // of the text, not of the mail that is made of it
+            // the size of the text, not of the mail that is made of it
             size: size.filter(|_| !wraps),
             whole,
             telling,
@@ -62,7 +62,7 @@ impl Columns {
         }
     }
 
-    /// Whether the rows say anything of their messages.
+    /// Whether the rows have columns about their messages.
     pub(crate) fn tell(&self) -> bool {
         !self.telling.is_empty()
     }
@@ -81,7 +81,7 @@ impl Columns {
                 let names = self.names.iter().cloned().enumerate();
                 let cells = names.map(|(at, name)| Ok((name, row.cell(at)?)));
                 let cells = cells.collect::<sqlx::Result<Fields>>()?;
-                // one that cannot be made is refused when it is asked for
+                // a message that cannot be made is refused when it is asked for
                 let message = message_of(cells, custom, user, id).unwrap_or_default();
                 Some(message_size(&message[..]).map_err(sqlx::Error::Io)?)
             }
@@ -102,7 +102,7 @@ impl Columns {
         })
     }
 
-    /// The id of a row; None if it has none that could be asked for.
+    /// The id of a row; `None` if it has none that could be asked for.
     pub(crate) fn id(&self, row: &Row<'_>) -> sqlx::Result<Option<Id>> {
         let no_id = || sqlx::Error::ColumnNotFound("id".into());
         let cell = row.cell(self.id.ok_or_else(no_id)?)?;
@@ -118,8 +118,8 @@ impl Columns {
     }
 }
 
-/// Sees to it that no two messages have the same name, whatever the table says: some clients delete what
-/// they take for a repetition. A row that a join gave twice is one message.
+/// Makes sure that no two messages have the same name, whatever the table says: some clients delete
+/// apparent repetitions. A row that a join returned twice is one message.
 pub(crate) fn told_apart(mut rows: Vec<Listed>) -> Vec<Listed> {
     let mut names: Vec<&str> = rows.iter().map(|row| row.unique_id.as_str()).collect();
     names.sort_unstable();
@@ -204,7 +204,7 @@ fn is_yes(text: &str) -> bool {
     !matches!(text.as_str(), "" | "0" | "f" | "false" | "n" | "no" | "off")
 }
 
-/// A unique-id that somebody else's table told.
+/// A unique-id from the administrator's table.
 pub(crate) fn valid_unique_id(unique_id: String) -> String {
     if unique_id::is_valid(unique_id.as_bytes()) {
         unique_id

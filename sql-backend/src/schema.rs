@@ -1,4 +1,4 @@
-//! The tool's own tables, and how they come to be.
+//! The tool's own tables, and how they are made.
 //!
 //! | table | holds |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | `pop3_pieces` | `message`, `seq` from 0, `data`: the octets, at most [`PIECE`] in a row |
 //!
 //! A step is never changed once it was released; a new one is added at the end. Each can be repeated, because
-//! MySQL cannot take a change of tables back when it is cut in the middle.
+//! MySQL cannot roll back a change of tables that was cut off in the middle.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub(crate) const PIECE: usize = 64 * 1024;
 /// The version that this program reads and writes.
 pub(crate) const VERSION: i64 = STEPS.len() as i64;
 
-/// What leads from one version to the next.
+/// The steps from one version to the next.
 struct Step {
     sqlite: &'static [&'static str],
     mysql: &'static [&'static str],
@@ -38,7 +38,7 @@ const STEPS: [Step; 1] = [Step {
         "CREATE TABLE IF NOT EXISTS pop3_accounts (
             name TEXT NOT NULL PRIMARY KEY,
             password TEXT NOT NULL)",
-        // AUTOINCREMENT: a number is not used again when the newest message was deleted
+        // AUTOINCREMENT: the number of a deleted newest message is not reused
         "CREATE TABLE IF NOT EXISTS pop3_messages (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             account TEXT NOT NULL,
@@ -92,7 +92,7 @@ const STEPS: [Step; 1] = [Step {
     ],
 }];
 
-/// How long somebody else may be making the same database, and how often to look.
+/// How long another process may be making the same database, and how often to look.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -116,7 +116,7 @@ pub(crate) async fn migrate(database: &Database) -> Result<(), SqlError> {
             let lock = Statement::new(dialect, "SELECT GET_LOCK('pop3_schema', 30)");
             let taken = lease.cell(&lock.map_err(SqlError::Schema)?, &[]).await?;
             if taken != Some(Cell::Int(1)) {
-                let problem = "somebody else is changing the tables";
+                let problem = "another process is changing the tables";
                 return Err(SqlError::Unavailable(problem.into()));
             }
         }
@@ -134,8 +134,8 @@ pub(crate) async fn migrate(database: &Database) -> Result<(), SqlError> {
     }
 }
 
-/// A connection to SQLite, with write-ahead logging from now on: writers do not hold up readers then. Of two who
-/// change that at once, one hears without any wait that the database is busy, which elsewhere waits by itself.
+/// A connection to SQLite, with write-ahead logging from now on: writers do not hold up readers then. If two
+/// change that at once, one of them gets "busy" at once, where SQLite waits by itself in other cases.
 async fn write_ahead(database: &Database) -> Result<Lease, SqlError> {
     let begun = Instant::now();
     loop {
@@ -230,7 +230,7 @@ pub(crate) fn want_file(file: &Path) -> Result<(), SqlError> {
     Err(SqlError::Schema(problem))
 }
 
-/// SQLite would create the file for everybody to read. What it adds beside it has the same rights.
+/// SQLite would create a file that everybody can read. Files that it adds beside it get the same rights.
 fn create_private(file: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);

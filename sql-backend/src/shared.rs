@@ -11,10 +11,10 @@ use crate::sizes::Sizes;
 pub(crate) struct Shared {
     pub(crate) database: Database,
     pub(crate) own: Own,
-    /// None: the tool's own tables.
+    /// `None`: the tool's own tables.
     pub(crate) custom: Option<Custom>,
     pub(crate) sizes: Mutex<Sizes>,
     pub(crate) max_message: u64,
-    /// How it is called in messages: without user and password.
+    /// Its name in messages: without user and password.
     pub(crate) url: DatabaseUrl,
 }

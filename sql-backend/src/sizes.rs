@@ -7,7 +7,7 @@ use crate::queries::Id;
 
 /// Sizes by user and message, up to a bound; the long unused go first.
 pub(crate) struct Sizes {
-    /// A name is two hashes: who is who must not depend on 64 bits.
+    /// A name is two hashes: 64 bits are not enough to tell messages apart.
     hashers: [RandomState; 2],
     young: HashMap<u128, u64>,
     old: HashMap<u128, u64>,

@@ -1,12 +1,12 @@
 //! SQL with named parameters, and its translation to what a database takes.
 //!
 //! A statement is written with `:name` wherever a value goes, for all three databases alike. It comes from
-//! this crate or from the operator's configuration, never from a client and never out of a table: that is
-//! why [`Statement::sql`] may vouch for it, and it is the only place that does. Values are bound, always.
+//! this crate or from the operator's configuration, never from a client or a table. That is why
+//! [`Statement::sql`] may vouch for it, and only that place does. Values are always bound.
 //!
 //! The scanner knows just enough of SQL to tell a parameter from a colon in a string, a quoted identifier, a
-//! comment or a cast. Where it were wrong, the database would complain about the text; no value would ever
-//! become part of it.
+//! comment or a cast. If it were wrong, the database would complain about the text; a value would still
+//! never become part of it.
 
 use std::sync::Arc;
 
@@ -44,13 +44,13 @@ impl Statement {
         })
     }
 
-    /// The text, for the driver. The one place where text that is not a constant is called safe: see the
-    /// module's head for where it comes from.
+    /// The text, for the driver. Only here is text that is not a constant declared safe: the module's
+    /// documentation says where it comes from.
     pub(crate) fn sql(&self) -> SqlStr {
         AssertSqlSafe(Arc::clone(&self.sql)).into_sql_str()
     }
 
-    /// This one as a part of another, which has the same parameters.
+    /// This statement as a part of another one with the same parameters.
     pub(crate) fn within(&self, before: &str, after: &str) -> Self {
         // a comment may end it
         Self {
@@ -117,7 +117,7 @@ impl Scanner<'_> {
         before.is_some_and(|&octet| is_word(octet) || octet == b'$')
     }
 
-    /// A string or a quoted identifier, up to `close`; a doubled one is within.
+    /// A string or a quoted identifier, up to `close`; a doubled one does not end it.
     fn quoted(&mut self, close: u8) -> Result<(), String> {
         let backslash = match self.dialect {
             Dialect::MySql => close != b'`',
@@ -245,7 +245,7 @@ impl Scanner<'_> {
         format!("{sign}{}", at + 1)
     }
 
-    /// Behind it there may be comments, and nothing else.
+    /// Only comments may follow it.
     fn last_semicolon(&mut self) -> Result<(), String> {
         self.at += 1;
         while let Some(octet) = self.peek(0) {
@@ -266,7 +266,7 @@ fn is_word(octet: u8) -> bool {
 }
 
 fn foreign(sign: &str) -> String {
-    format!("{sign} is no parameter here: parameters have names, like :user")
+    format!("{sign} is not a parameter here: parameters have names, like :user")
 }
 
 #[cfg(test)]

@@ -30,9 +30,9 @@ pub struct SqlStore {
     stored_secrets: Arc<Mutex<StoredSecrets>>,
 }
 
-/// Who comes in.
+/// Checks logins.
 enum Doors {
-    /// A query that tells the password.
+    /// A query for the password.
     Query {
         statement: Statement,
         own: bool,
@@ -42,11 +42,11 @@ enum Doors {
 }
 
 impl SqlStore {
-    /// A store. Nothing is connected yet: a server starts while its database is down.
+    /// A store. Nothing is connected yet, so a server can start while its database is down.
     ///
     /// # Errors
     ///
-    /// [`SqlError::Url`] and [`SqlError::Config`], for what is wrong whatever the database says.
+    /// [`SqlError::Url`] and [`SqlError::Config`], for mistakes that need no database to be seen.
     pub fn connect(config: Config) -> Result<Self, SqlError> {
         let options = Options::parse(&config.database)?;
         let dialect = options.dialect();
@@ -87,8 +87,8 @@ impl SqlStore {
     }
 
     /// Whether everything would work: the database answers, the tables are there and of the right version,
-    /// the queries are understood and return what they must. Gives back what an operator should know all the
-    /// same, a sentence or two each: where the ids of his own tables may come again, for instance.
+    /// the queries are understood and return what they must. Returns warnings to the operator, a sentence or
+    /// two each: for instance where ids of their own tables may be reused.
     ///
     /// # Errors
     ///
@@ -121,8 +121,8 @@ impl SqlStore {
         Ok(advice)
     }
 
-    /// Creates the tool's own tables, or brings them to this version. What is there stays. An SQLite file
-    /// that is not there is created, for its owner only.
+    /// Creates the tool's own tables, or brings them to this version. What is there stays. A missing
+    /// SQLite file is created, readable for its owner only.
     ///
     /// # Errors
     ///
@@ -145,8 +145,8 @@ impl SqlStore {
         }
     }
 
-    /// Asks the tool's own tables whether the secrets of all accounts are stored. Of tables of the
-    /// administrator's nothing can be known.
+    /// Asks the tool's own tables whether the secrets of all accounts are stored. Nothing can be
+    /// known of the administrator's tables.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
 //! Time limits, by the timer of the runtime that a call runs in: tokio's within tokio, otherwise smol's, as sqlx
-//! itself chooses. The one place that names a runtime.
+//! itself chooses. Only this file names a runtime.
 
 use std::time::Duration;
 

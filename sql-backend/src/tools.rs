@@ -38,13 +38,13 @@ pub struct Stored {
 /// What becomes of an account's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Messages {
-    /// They stay, and are there again for an account of that name.
+    /// They stay, and a later account of that name has them again.
     Keep,
     /// They are deleted with it.
     Delete,
 }
 
-/// The pieces that are read ahead before a transaction begins: an input that is slow must not hold it.
+/// How many pieces are read before a transaction begins: a slow input must not keep it open.
 const READ_AHEAD: usize = 16;
 
 /// Names are compared by their octets. None begins or ends with a space, which MySQL would not see.
@@ -137,8 +137,8 @@ impl SqlStore {
         Ok(accounts)
     }
 
-    /// Adds a message after the others, and says what it is called. All of it or nothing: a message is
-    /// there when all of it was read and stored.
+    /// Adds a message after the others; returns its unique-id. A message is there only when all of it
+    /// was read and stored.
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ impl SqlStore {
         lease.execute(&own.add_message, &values).await?;
         let Some(Cell::Int(id)) = lease.cell(&own.message_id, &[unique_id_value]).await? else {
             return Err(SqlError::Unavailable(
-                "a message was stored and is gone".into(),
+                "the message was stored and is gone again".into(),
             ));
         };
         let id = ("id", Value::Int(id));
@@ -283,7 +283,7 @@ fn proper(credential: &str) -> Result<(), SqlError> {
         .map_err(|error| SqlError::Credential(error.to_string()))
 }
 
-/// 96 random bits: whatever is deleted, restored from a backup or moved between databases, none comes twice.
+/// 96 random bits: no id comes twice, even if messages are deleted, restored from a backup or moved between databases.
 fn new_unique_id() -> Result<String, SqlError> {
     let mut random = [0; 12];
     let none = |error: getrandom::Error| SqlError::Input(io::Error::other(error));
@@ -291,7 +291,7 @@ fn new_unique_id() -> Result<String, SqlError> {
     Ok(base16ct::lower::encode_string(&random))
 }
 
-/// A message that is read where blocking is fine.
+/// A message that is read by a thread that may block.
 struct Input<R> {
     reader: Option<R>,
     ahead: std::collections::VecDeque<Vec<u8>>,
@@ -322,7 +322,7 @@ impl<R: Read + Send + 'static> Input<R> {
         }
     }
 
-    /// The next [`PIECE`] octets, fewer at the end only.
+    /// The next [`PIECE`] octets; fewer only at the end.
     async fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
         let Some(mut reader) = self.reader.take() else {
             return Ok(None);

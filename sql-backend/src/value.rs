@@ -6,7 +6,7 @@ use time::{Date, Month};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Value<'a> {
     Int(i64),
-    /// Where a function takes no larger one: PostgreSQL's `substring`.
+    /// A smaller number, for functions that take no larger one: PostgreSQL's `substring`.
     Small(i32),
     Text(&'a str),
     Bytes(&'a [u8]),
@@ -21,7 +21,7 @@ pub(crate) enum Cell {
     Bytes(Vec<u8>),
     /// A point in time: seconds since 1970, UTC.
     Moment(i64),
-    /// There is one, and it cannot be read: why. It costs the row, not the list.
+    /// There is a value, but it cannot be read, and this is why. That affects the row, not the list.
     Unreadable(String),
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Column {
     pub(crate) kind: Kind,
     /// The database's own name of the type.
     pub(crate) type_name: String,
-    /// The table and the column that it is of, if it is no expression.
+    /// Its table and column, unless it is an expression.
     pub(crate) origin: Option<(String, String)>,
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn seconds_of(year: i32, month: u8, day: u8, seconds_of_day: i64) -> 
     Some(first + (i64::from(day) - 1) * 86_400 + seconds_of_day)
 }
 
-/// What to say about a column that cannot be read.
+/// The message about a column that cannot be read.
 pub(crate) fn unreadable(type_name: &str) -> String {
     format!("a column of the type {type_name} cannot be read: cast it to text or to an integer")
 }

@@ -1,4 +1,4 @@
-//! Getting in: connect, fetch the secret, log in, and ask again if the password was wrong.
+//! Opening a mailbox: connect, fetch the secret, log in, and ask again if the password was wrong.
 
 use std::collections::BTreeSet;
 
@@ -15,9 +15,9 @@ const TRIES: u32 = 3;
 pub struct Access {
     account: Account,
     transcript: Transcript,
-    /// What the person typed, once it proved right: nobody types it twice.
+    /// What the user typed, once it proved right, so that it is not asked for again.
     remembered: Option<Secret>,
-    /// What was told about the server's certificate.
+    /// The remark about the server's certificate, once it was made.
     told: BTreeSet<String>,
 }
 
@@ -37,12 +37,12 @@ impl Access {
         &self.account
     }
 
-    /// Connects and logs in. `complain` hears that a password was wrong before it is asked for again, and
-    /// once what is odd about a certificate that is believed because it was named.
+    /// Connects and logs in. `complain` is called when a password was wrong, before it is asked for
+    /// again, and once with what is odd about a certificate that is trusted because it was named.
     pub fn open(&mut self, complain: &mut dyn FnMut(&str)) -> Result<Session, Error> {
         let words = self.account.endpoint.words;
         let mut tries = 0;
-        // one session as long as it lives: a server may count connections
+        // keeps the same session while it lives: a server may count connections
         let mut session = None;
         loop {
             let secret = self.secret()?;
@@ -52,7 +52,7 @@ impl Access {
             };
             let mut outcome = open.log_in(&self.account.identity(secret.clone()));
             if used && outcome.as_ref().is_err_and(Error::is_loss) {
-                // it had enough of us after the last attempt
+                // the server hung up after the last attempt
                 open = self.connect()?;
                 outcome = open.log_in(&self.account.identity(secret.clone()));
             }

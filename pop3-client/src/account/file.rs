@@ -13,18 +13,18 @@ use pop3_client_io::{Preference, TlsMode};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ConfigFile {
-    /// The account that is meant when none is named.
+    /// The account that is used when none is named.
     pub default: Option<String>,
     /// The accounts by name.
     #[serde(default)]
     pub account: BTreeMap<String, Settings>,
 }
 
-/// What may be said about an account, in the file or on the command line; all of it may be left out.
+/// The settings of an account, in the file or on the command line; all of them may be left out.
 #[derive(Clone, Debug, Default, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Settings {
-    /// The server's name or address, with a port behind a colon if you like
+    /// The server's name or address, optionally with a colon and a port
     #[arg(long, global = true, value_name = "NAME")]
     pub host: Option<String>,
     /// The server's port; 995 with implicit TLS, 110 otherwise
@@ -33,13 +33,13 @@ pub struct Settings {
     /// When TLS begins [default: implicit; starttls on port 110]
     #[arg(long, global = true, value_enum, value_name = "WHEN")]
     pub tls: Option<TlsMode>,
-    /// Believe the certificate authorities in this PEM file instead of the system's
+    /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Believe the certificate with this fingerprint and no other (sha256:...)
+    /// Trust the certificate with this fingerprint and no other (sha256:...)
     #[arg(long, global = true, value_name = "FINGERPRINT")]
     pub pin: Option<String>,
-    /// Believe any certificate: somebody in between goes unnoticed
+    /// Trust any certificate: somebody in between goes unnoticed
     #[arg(long, global = true, num_args = 0, default_missing_value = "true")]
     pub accept_any_certificate: Option<bool>,
     /// The user's name
@@ -71,17 +71,17 @@ pub struct Settings {
     pub download: Option<DownloadDefaults>,
 }
 
-/// How an account is downloaded when the command line does not say it.
+/// How an account is downloaded, unless the command line says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DownloadDefaults {
     /// `maildir:PATH`, `mbox:PATH` or `files:PATH`.
     pub to: Option<String>,
-    /// Where it is recorded what was downloaded.
+    /// Where downloads are recorded.
     pub state: Option<PathBuf>,
-    /// Remove from the server what was downloaded.
+    /// Remove downloaded messages from the server.
     pub delete_after: Option<bool>,
-    /// Remove it so many days after it was downloaded.
+    /// Remove them this many days after the download.
     pub keep_days: Option<u32>,
 }
 
@@ -111,12 +111,12 @@ pub enum ConfigError {
     NoAccount {
         /// Its name.
         name: String,
-        /// Those that there are.
+        /// The accounts that exist.
         known: Vec<String>,
     },
     /// No host.
     #[error(
-        "which server? Name it with --host, or name an account of the configuration file with --account"
+        "which server? Name it with --host, or choose an account of the configuration file with --account"
     )]
     NoHost,
     /// No user.
@@ -131,7 +131,7 @@ pub enum ConfigError {
 }
 
 impl ConfigFile {
-    /// Where the file is when nobody says otherwise.
+    /// The default place of the file.
     pub fn default_path() -> Option<PathBuf> {
         let folder = std::env::var_os("XDG_CONFIG_HOME")
             .map(PathBuf::from)
@@ -156,9 +156,9 @@ impl ConfigFile {
             }
             Err(cause) => return Err(ConfigError::Read { file: path, cause }),
         };
-        // the mark of some editors is no part of the first line
+        // the byte order mark of some editors is not part of the first line
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        // the line itself is not repeated: a misplaced secret may stand in it
+        // the line itself is not repeated: it may hold a misplaced secret
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map_or(0, |before| before.matches('\n').count()) + 1;
@@ -169,8 +169,8 @@ impl ConfigFile {
         })
     }
 
-    /// The settings of an account: the one that is named, the default, or the only one there is; unless
-    /// the command line names a host and no account.
+    /// The settings of an account: the one that is named, the default, or the only one. If the command
+    /// line names a host and no account, none.
     pub fn settings(&self, name: Option<&str>, given: &Settings) -> Result<Settings, ConfigError> {
         let only = || {
             self.account
@@ -198,12 +198,12 @@ impl ConfigFile {
 }
 
 impl Settings {
-    /// These settings, and those of the file where these say nothing.
+    /// These settings, completed by those of the file.
     fn over(&self, file: &Self) -> Self {
-        // one kind of secret given replaces the other kind
+        // a secret of one kind replaces one of the other kind
         let secret_given = self.password_from.is_some() || self.token_from.is_some();
         let from_file = |source: &Option<Source>| source.clone().filter(|_| !secret_given);
-        // one rule of trust given replaces the others
+        // one rule of trust replaces the others
         let trust_given =
             self.pin.is_some() || self.ca_file.is_some() || self.accept_any_certificate.is_some();
         Self {

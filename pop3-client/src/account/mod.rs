@@ -1,4 +1,4 @@
-//! Who reads which mailbox: an account, put together from the configuration file and the command line.
+//! An account: user, server and secret, put together from the configuration file and the command line.
 
 mod access;
 mod file;
@@ -67,8 +67,8 @@ impl Account {
         format!("{}@{}", self.user, self.endpoint.host)
     }
 
-    /// The mailbox in a state file: the label, and the port where it is not the usual one. Behind two ports of
-    /// one host, tunnels for instance, are two mailboxes.
+    /// The mailbox in a state file: the label, and the port where it is not the usual one. Two ports of one
+    /// host, tunnels for instance, lead to two mailboxes.
     pub fn mailbox(&self) -> String {
         match self.endpoint.port {
             110 | 995 => self.label(),
@@ -76,12 +76,12 @@ impl Account {
         }
     }
 
-    /// Fetches the secret from where it is.
+    /// Fetches the secret from its place.
     pub fn secret(&self) -> Result<Secret, SecretError> {
         self.source.fetch(&self.user, &self.endpoint.host)
     }
 
-    /// Who we are, with this secret.
+    /// The identity for the login, with this secret.
     pub fn identity(&self, secret: Secret) -> Identity {
         Identity {
             user: self.user.clone(),
@@ -94,10 +94,10 @@ impl Account {
     }
 }
 
-/// The way to a server alone; it needs no user.
+/// Only the way to a server; it needs no user.
 pub fn endpoint(host: String, settings: &Settings) -> Result<Endpoint, ConfigError> {
     let (host, port) = split_port(host, settings.port)?;
-    // who names the port of clear POP3 wants to speak it, but not to be overheard
+    // a user who names the port of clear POP3 wants to use it, but not to be overheard
     let tls = settings.tls.unwrap_or(match port {
         Some(110) => TlsMode::Starttls,
         Some(_) | None => TlsMode::Implicit,
@@ -120,7 +120,7 @@ pub fn endpoint(host: String, settings: &Settings) -> Result<Endpoint, ConfigErr
             .ok()
             .filter(|patience| !patience.is_zero())
             .ok_or_else(|| {
-                ConfigError::Value("timeout", format!("'{text}' is no duration like 60s"))
+                ConfigError::Value("timeout", format!("'{text}' is not a duration like 60s"))
             })?,
         None => Duration::from_secs(60),
     };
@@ -131,7 +131,7 @@ pub fn endpoint(host: String, settings: &Settings) -> Result<Endpoint, ConfigErr
     Ok(endpoint)
 }
 
-/// `host:port` for those who write it so; an IPv6 address needs brackets for it.
+/// Splits `host:port`; an IPv6 address needs brackets for it.
 fn split_port(host: String, port: Option<u16>) -> Result<(String, Option<u16>), ConfigError> {
     let Some((name, digits)) = host.rsplit_once(':') else {
         return Ok((host, port));

@@ -13,7 +13,7 @@ const MAX_LEN: usize = 4096;
 /// Asks at the terminal itself, whatever standard input and output are.
 pub fn prompt_secret(question: &str) -> io::Result<Secret> {
     let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
-    // first of all: what is typed ahead must not show either
+    // first of all: keys that were pressed earlier must not show either
     let silence = Silence::on(terminal.try_clone()?)?;
     write!(terminal, "{} ", crate::text::one_line(question))?;
     let secret = read(&mut terminal);
@@ -22,12 +22,12 @@ pub fn prompt_secret(question: &str) -> io::Result<Secret> {
     secret
 }
 
-/// Asks for something that is no secret.
+/// Asks for something that is not secret.
 pub fn prompt_name(question: &str) -> io::Result<String> {
     let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
     write!(terminal, "{} ", crate::text::one_line(question))?;
     let mut typed = Vec::new();
-    // octet by octet: what is typed behind it belongs to the next question
+    // octet by octet: what is typed after it belongs to the next question
     let mut octet = [0];
     while terminal.read(&mut octet)? == 1 && octet != *b"\n" && typed.len() < MAX_LEN {
         typed.push(octet[0]);
@@ -35,11 +35,11 @@ pub fn prompt_name(question: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&typed).trim().into())
 }
 
-/// Reads keys until return. The terminal hands over every key, also those that would end the program:
-/// that would leave the terminal mute.
+/// Reads keys until return. The terminal passes on every key, also those that would end the program
+/// and leave the terminal without echo.
 #[allow(
     clippy::unbuffered_bytes,
-    reason = "what is typed behind the secret belongs to whoever reads next"
+    reason = "what is typed after the secret belongs to the next reader"
 )]
 fn read(keys: &mut impl io::Read) -> io::Result<Secret> {
     // the whole length at once: growing would leave copies behind
@@ -62,7 +62,7 @@ fn read(keys: &mut impl io::Read) -> io::Result<Secret> {
     Err(io::ErrorKind::UnexpectedEof.into())
 }
 
-/// A terminal that shows nothing and acts on nothing, as long as this lives.
+/// A terminal that shows nothing and acts on no key while this lives.
 struct Silence {
     terminal: File,
     before: Termios,

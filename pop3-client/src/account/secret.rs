@@ -19,14 +19,14 @@ const MAX_LEN: u64 = 64 * 1024;
 /// Where a secret is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Source {
-    /// The person at the terminal knows it.
+    /// The user at the terminal knows it.
     #[default]
     Prompt,
     /// The environment variable of this name.
     Environment(String),
-    /// The first line of this file, which nobody else may read.
+    /// The first line of this file, which only its owner may read.
     File(PathBuf),
-    /// The same, whoever may read it: secrets of containers have the mode 0444.
+    /// The same, but others may read it: secrets of containers have the mode 0444.
     SharedFile(PathBuf),
     /// The first line of this entry of the password store.
     Pass(String),
@@ -36,7 +36,7 @@ pub enum Source {
     Command(String),
 }
 
-/// A secret that was not to be had.
+/// Why a secret could not be fetched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
@@ -59,7 +59,7 @@ pub enum SecretError {
         .0.display(), .0.display()
     )]
     Exposed(PathBuf),
-    /// The file is no text of octets.
+    /// The file has NUL octets.
     #[error("the secret in {} has a NUL octet; if the file is UTF-16, save it as UTF-8", .0.display())]
     Encoding(PathBuf),
     /// The command cannot be run or fails.
@@ -120,7 +120,7 @@ fn read_file(file: &std::path::Path, shared: bool) -> Result<Zeroizing<Vec<u8>>,
         return Err(SecretError::Exposed(file.into()));
     }
     let mut octets = read(opened).map_err(failure)?;
-    // the mark of some editors is no part of a secret
+    // the byte order mark of some editors is not part of a secret
     if octets.starts_with(b"\xEF\xBB\xBF") {
         octets.drain(..3);
     }
@@ -136,7 +136,7 @@ fn output(command: &mut Command) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         command: name.clone(),
         cause,
     };
-    // it may ask for a passphrase itself: terminal and error output stay its own
+    // it may ask for a passphrase itself, so it keeps the terminal and the error output
     let mut child = command
         .stdin(Stdio::inherit())
         .stderr(Stdio::inherit())
@@ -177,7 +177,7 @@ impl FromStr for Source {
         let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
         let needs = |source: fn(String) -> Self| {
             if rest.is_empty() {
-                Err(format!("'{kind}:' must say which"))
+                Err(format!("'{kind}:' needs a name or path after it"))
             } else {
                 Ok(source(rest.into()))
             }
@@ -191,7 +191,7 @@ impl FromStr for Source {
             "keyring" if rest.is_empty() => Ok(Self::Keyring("pop3".into())),
             "keyring" => needs(Self::Keyring),
             "command" => needs(Self::Command),
-            // what was written may be the secret itself: it is not repeated
+            // the text may be the secret itself, so it is not repeated
             _ => Err(
                 "a secret comes from prompt, env:NAME, file:PATH, shared-file:PATH, pass:NAME, \
                  keyring[:SERVICE] or command:COMMAND, and is never given itself"

@@ -39,7 +39,7 @@ fn greeting(probe: &Probe<'_>, book: &mut Book) -> io::Result<()> {
     } else {
         book.judge(
             &["X004"],
-            "no angle bracket in the greeting but for APOP",
+            "no angle bracket in the greeting except for APOP",
             brackets == 0,
             || greeting.line.clone(),
         );
@@ -113,7 +113,7 @@ fn commands(probe: &Probe<'_>, book: &mut Book) -> io::Result<()> {
         let reply = wire.ask("STLS")?;
         book.judge(
             &["T004"],
-            "STLS below TLS is refused",
+            "STLS within TLS is refused",
             reply.is_err(),
             || reply.line.clone(),
         );
@@ -176,7 +176,7 @@ fn auth(probe: &Probe<'_>, capabilities: &[String], book: &mut Book) -> io::Resu
             let reply = wire.ask("*")?;
             book.judge(
                 &["S007"],
-                "'*' gives a SASL exchange up",
+                "'*' cancels a SASL exchange",
                 reply.is_err(),
                 || reply.line.clone(),
             );

@@ -5,16 +5,16 @@ use pop3_client_io::Endpoint;
 use pop3_client_io::TlsFacts;
 use pop3_client_io::blocking::Session;
 
-/// What a check came to.
+/// The result of a check.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Report {
     /// The server's name.
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// What it greets with.
+    /// Its greeting.
     pub greeting: String,
-    /// What TLS came to; `None`: everything goes in clear.
+    /// What was agreed on in TLS; `None` if everything goes in clear.
     pub tls: Option<TlsFacts>,
     /// What it announces.
     pub capabilities: Announced,
@@ -27,7 +27,7 @@ pub struct Report {
 pub struct Announced {
     /// Before the login.
     pub before_login: Vec<String>,
-    /// Behind it.
+    /// After it.
     pub after_login: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ pub struct Finding {
     pub title: String,
     /// How it went.
     pub verdict: Verdict,
-    /// What there is to say about it.
+    /// What was seen.
     pub detail: String,
 }
 
@@ -54,7 +54,7 @@ pub enum Verdict {
     Fault,
     /// Allowed, and worth knowing.
     Remark,
-    /// It was not tried.
+    /// The probe was not tried.
     Untried,
 }
 

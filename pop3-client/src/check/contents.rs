@@ -1,15 +1,15 @@
-//! What a mailbox holds, as LIST and UIDL tell it. Reads listings; judges nothing.
+//! What a mailbox holds according to LIST and UIDL. Reads listings; judges nothing.
 
 use std::collections::BTreeMap;
 
-/// A mailbox as LIST and UIDL tell it.
+/// A mailbox according to LIST and UIDL.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Contents {
     pub(super) sizes: BTreeMap<u32, u64>,
     pub(super) ids: BTreeMap<u32, Vec<u8>>,
 }
 
-/// Lines of a number, one space and something; the first that is none.
+/// Lines of a number, one space and something; and the first line that is different.
 pub(super) fn entries<T>(
     lines: &[u8],
     read: impl Fn(&[u8]) -> Option<T>,

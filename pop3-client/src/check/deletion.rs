@@ -1,5 +1,5 @@
-//! Marks that are taken back: a bad server could carry them out at once, so this is tried only when
-//! asked for, with a copy of the message at hand.
+//! Marks that are taken back: a bad server could delete at once, so this is tried only on request,
+//! and with a copy of the message.
 
 use std::io;
 
@@ -35,7 +35,7 @@ fn marks(
         );
         return Ok(());
     }
-    // not the last: whether numbers move is the question
+    // not the last one, to see whether numbers move
     let Some((&(number, size), rest)) = before.split_first() else {
         return Ok(());
     };
@@ -51,7 +51,7 @@ fn marks(
     let listed = sizes(&mut wire)?;
     book.judge(
         &["P026", "P052", "F15", "F20"],
-        "a marked message is listed no more, and the others keep their numbers",
+        "a marked message is no longer listed, and the others keep their numbers",
         listed == rest,
         || {
             let numbers: Vec<_> = listed
@@ -72,7 +72,7 @@ fn marks(
     let wanted = format!("{} {sum}", rest.len());
     book.judge(
         &["P024", "F15"],
-        "a marked message counts no more",
+        "a marked message no longer counts",
         less.text == wanted,
         || {
             format!(
@@ -94,7 +94,7 @@ fn marks(
     }
     book.judge(
         &["P032", "F15"],
-        "a marked message is not to be had",
+        "a marked message cannot be retrieved",
         taken.is_empty(),
         || taken.join(", "),
     );

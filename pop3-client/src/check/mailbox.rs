@@ -30,7 +30,7 @@ pub(super) fn probe(
         again(probe, identity, &contents, book)
     })();
     if let Err(error) = outcome {
-        book.fault(&["P010"], "the session behind the login", trouble(&error));
+        book.fault(&["P010"], "the session after the login", trouble(&error));
     }
 }
 
@@ -55,7 +55,7 @@ fn capabilities(before: &[String], after: &[String], book: &mut Book) {
         .collect();
     book.judge(
         &["X006", "S001"],
-        "what is announced before the login is announced behind it",
+        "what is announced before the login is announced after it",
         gone.is_empty(),
         || format!("{} not", gone.join(", ")),
     );
@@ -68,9 +68,9 @@ fn capabilities(before: &[String], after: &[String], book: &mut Book) {
         .collect();
     book.judge(
         &["X009", "X006"],
-        "what works behind the login is announced before it",
+        "what works after the login is announced before it",
         late.is_empty(),
-        || format!("{} only behind the login", late.join(", ")),
+        || format!("{} only after the login", late.join(", ")),
     );
 }
 
@@ -83,7 +83,7 @@ pub(super) fn contents(wire: &mut Wire, book: &mut Book) -> io::Result<Contents>
     };
     book.judge(
         &["P023", "P029"],
-        "STAT tells two numbers and nothing else",
+        "STAT gives two numbers and nothing else",
         stat.is_ok() && told.is_some(),
         || stat.line.clone(),
     );
@@ -93,7 +93,7 @@ pub(super) fn contents(wire: &mut Wire, book: &mut Book) -> io::Result<Contents>
     });
     book.judge(
         &["P021", "P026", "P027", "P029"],
-        "LIST tells number and size",
+        "LIST gives number and size",
         list.is_ok() && odd.is_none(),
         || odd.unwrap_or(list.line),
     );
@@ -147,7 +147,7 @@ fn unique_ids(wire: &mut Wire, book: &mut Book) -> io::Result<BTreeMap<u32, Vec<
     let twice = ids.values().find(|id| !seen.insert(*id));
     book.judge(
         &["P049", "F16"],
-        "no two messages have one unique-id",
+        "no two messages have the same unique-id",
         twice.is_none(),
         || {
             let id = twice.map(Vec::as_slice).unwrap_or_default();
@@ -161,7 +161,7 @@ fn unique_ids(wire: &mut Wire, book: &mut Book) -> io::Result<BTreeMap<u32, Vec<
     Ok(ids)
 }
 
-/// Numbers that are none must not be taken for some message's.
+/// Invalid numbers must not be read as the number of a message.
 fn numbers(wire: &mut Wire, contents: &Contents, book: &mut Book) -> io::Result<()> {
     let beyond = contents.sizes.len() + 1;
     let mut taken = Vec::new();
@@ -191,7 +191,7 @@ fn numbers(wire: &mut Wire, contents: &Contents, book: &mut Book) -> io::Result<
     }
     book.judge(
         &["P025", "P030", "P068", "F15"],
-        "numbers of no message are refused",
+        "numbers without a message are refused",
         taken.is_empty(),
         || taken.join(", "),
     );
@@ -255,7 +255,7 @@ fn pipelining(
     Ok(())
 }
 
-/// A second session must tell the same messages by the same ids.
+/// A second session must give the same messages the same ids.
 fn again(
     probe: &Probe<'_>,
     identity: &Identity,
@@ -284,7 +284,7 @@ fn again(
         .count();
     book.judge(
         &["P050", "P051"],
-        "a second session tells the same unique-ids",
+        "a second session gives the same unique-ids",
         lost == 0,
         || format!("{lost} of {} are gone or changed", first.ids.len()),
     );
@@ -295,7 +295,7 @@ fn again(
         .count();
     book.judge(
         &["P028"],
-        "a second session tells the same sizes",
+        "a second session gives the same sizes",
         changed == 0,
         || format!("{changed} changed"),
     );

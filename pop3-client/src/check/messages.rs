@@ -1,4 +1,4 @@
-//! What is told about messages against what is sent of them.
+//! Compares announced sizes with the messages that are sent.
 
 use std::io;
 
@@ -17,7 +17,7 @@ pub(super) fn probe(
     contents: &Contents,
     book: &mut Book,
 ) -> io::Result<()> {
-    let title = "sizes told and octets sent";
+    let title = "announced sizes and octets sent";
     if after.iter().any(|line| line.starts_with("EXPIRE 0")) {
         let why = "EXPIRE 0: what is fetched is removed";
         book.untried(&["P028"], title, why);
@@ -71,13 +71,13 @@ pub(super) fn probe(
     let count = crate::text::count(sample.len() as u64, "message");
     book.judge(
         &["P028", "P063", "F17"],
-        &format!("LIST tells the octets that RETR sends ({count})"),
+        &format!("LIST gives the octets that RETR sends ({count})"),
         wrong_list.is_empty(),
         || wrong_list.join(", "),
     );
     book.judge(
         &["P028", "F17"],
-        "RETR tells the octets that it sends",
+        "RETR announces the octets that it sends",
         wrong_status.is_empty(),
         || wrong_status.join(", "),
     );
@@ -128,7 +128,7 @@ impl Tops {
 
     fn judge(self, book: &mut Book) {
         let Self { wrong, refused } = self;
-        let title = "TOP sends the header and so many lines";
+        let title = "TOP sends the header and that many lines";
         book.judge(
             &["P042", "P043", "P044", "F14"],
             title,
@@ -144,7 +144,7 @@ impl Tops {
     }
 }
 
-/// The header, the empty line, and so many lines of the body.
+/// The header, the empty line, and that many lines of the body.
 fn head_and(message: &[u8], lines: u64) -> &[u8] {
     let mut end = 0;
     let mut left = None;

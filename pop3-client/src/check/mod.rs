@@ -1,8 +1,8 @@
 //! What does this POP3 server do? Probes that are safe on a live mailbox, and a report.
 //!
 //! It speaks to the server octet by octet instead of through the client machine, which forgives too
-//! much. Nothing is deleted. What a bad server could take amiss (a mark that is taken back, a wrong
-//! password) is tried only when asked for.
+//! much. Nothing is deleted. Probes that a bad server may react badly to (a mark that is taken
+//! back, a wrong password) run only on request.
 //!
 //! Findings carry the numbers of the project's list of requirements: P is RFC 1939, X RFC 2449 and 3206,
 //! T TLS, S SASL, U RFC 6856.
@@ -33,9 +33,9 @@ use wire::Wire;
 pub struct Plan {
     /// The server.
     pub endpoint: Endpoint,
-    /// Whose mailbox; without it only what comes before the login is probed.
+    /// The user; without one only what comes before the login is probed.
     pub identity: Option<Identity>,
-    /// Whether to try what a bad server could take amiss.
+    /// Whether to run probes that a bad server may react badly to.
     pub intrusive: bool,
     /// How many messages are fetched to compare sizes.
     pub sample: usize,
@@ -53,11 +53,7 @@ pub fn check(plan: &Plan, transcript: &Transcript) -> Result<Report, Error> {
     stls::probe(&probe, &mut book);
     match &plan.identity {
         Some(identity) => behind_login(&probe, identity, &before, &mut book)?,
-        None => book.untried(
-            &["P019"],
-            "everything behind the login",
-            "no user was named",
-        ),
+        None => book.untried(&["P019"], "everything after the login", "no user was named"),
     }
     Ok(book.report)
 }
@@ -70,9 +66,9 @@ fn behind_login(
 ) -> Result<(), Error> {
     let session = match probe.log_in(identity) {
         Ok(session) => session,
-        // what was found before it is worth having
+        // the findings before it are kept
         Err(error @ (Error::Login { .. } | Error::NoLogin(_))) => {
-            book.untried(&["P019"], "everything behind the login", &error.to_string());
+            book.untried(&["P019"], "everything after the login", &error.to_string());
             return Ok(());
         }
         Err(error) => return Err(error),
@@ -99,12 +95,12 @@ struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    /// A fresh connection as it is before the login, behind TLS if TLS is wanted.
+    /// A fresh connection before the login, with TLS if TLS is wanted.
     fn connect(&self) -> Result<Wire, Error> {
         Ok(self.bare(self.session()?))
     }
 
-    /// A fresh connection that has said nothing, behind TLS only if it begins at once.
+    /// A fresh connection that has sent nothing, with TLS only if it begins at once.
     fn connect_bare(&self) -> io::Result<(Wire, wire::Reply)> {
         Wire::open(&self.plan.endpoint, self.transcript)
     }
@@ -120,7 +116,7 @@ impl Probe<'_> {
         Ok(session)
     }
 
-    /// A fresh connection behind the login.
+    /// A fresh connection after the login.
     fn enter(&self, identity: &Identity) -> Result<Wire, Error> {
         Ok(self.bare(self.log_in(identity)?))
     }
@@ -145,7 +141,7 @@ fn words(capabilities: &[Capability]) -> Vec<String> {
         .collect()
 }
 
-/// Whether a capability is announced, whatever stands behind it.
+/// Whether a capability is announced, whatever follows it.
 fn has(capabilities: &[String], tag: &str) -> bool {
     capabilities
         .iter()

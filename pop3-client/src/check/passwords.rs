@@ -1,4 +1,4 @@
-//! Passwords that are wrong: tried only when asked for, because servers count them.
+//! Wrong passwords: tried only on request, because servers count them.
 
 use std::io;
 
@@ -66,7 +66,7 @@ fn refused(probe: &Probe<'_>, user: &str, password: &[u8]) -> io::Result<Reply> 
     wire.ask_secretly("PASS", password)
 }
 
-/// Whether two refusals say the same, but for numbers.
+/// Whether two refusals are the same except for numbers.
 fn alike(one: &Reply, other: &Reply) -> bool {
     let words =
         |reply: &Reply| -> String { reply.text.chars().filter(|c| !c.is_ascii_digit()).collect() };

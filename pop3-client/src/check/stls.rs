@@ -1,4 +1,4 @@
-//! The border between clear text and TLS, where everything said before must be forgotten.
+//! The border between clear text and TLS, at which everything before must be forgotten.
 
 use std::io;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(super) fn probe(probe: &Probe<'_>, book: &mut Book) {
         }
         TlsMode::Starttls | TlsMode::IfOffered => {}
     }
-    // it was used already if it is there
+    // it has been used already, if the server has it
     if book.report.tls.is_none() {
         return book.remark(&["T001"], "STLS", "the server has none".into());
     }
@@ -33,16 +33,16 @@ pub(super) fn probe(probe: &Probe<'_>, book: &mut Book) {
     }
 }
 
-/// A command in clear behind STLS: dropped with the connection, never carried out.
+/// A command in clear after STLS: dropped with the connection, never carried out.
 fn whole_command(probe: &Probe<'_>, book: &mut Book) -> io::Result<()> {
-    let title = "a command sent in clear behind STLS is not carried out";
+    let title = "a command sent in clear after STLS is not carried out";
     let (mut wire, _) = probe.connect_bare()?;
     wire.send(b"STLS\r\nCAPA\r\n", "STLS, CAPA in one write")?;
     if !agrees(&mut wire) {
         book.judge(&["T005"], title, true, String::new);
         return Ok(());
     }
-    // what fails here is safe: no command was carried out
+    // a failure here is safe: no command was carried out
     let carried_out = wire
         .start_tls(&probe.plan.endpoint)
         .and_then(|()| wire.overhear(Duration::from_secs(3)));
@@ -58,7 +58,7 @@ fn whole_command(probe: &Probe<'_>, book: &mut Book) -> io::Result<()> {
 
 /// Half a command in clear must not join what comes through TLS.
 fn half_command(probe: &Probe<'_>, book: &mut Book) -> io::Result<()> {
-    let title = "half a line sent in clear does not join the first line behind STLS";
+    let title = "half a line sent in clear does not join the first line after STLS";
     let (mut wire, _) = probe.connect_bare()?;
     wire.send(b"STLS\r\nCA", "STLS, half a CAPA in one write")?;
     if !agrees(&mut wire) {
@@ -73,12 +73,12 @@ fn half_command(probe: &Probe<'_>, book: &mut Book) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the server goes on although more came than STLS. That it says no or hangs up is as good.
+/// Whether the server goes on although more came than STLS. Refusing or hanging up is as good.
 fn agrees(wire: &mut Wire) -> bool {
     wire.status().is_ok_and(|reply| reply.is_ok())
 }
 
-/// A name given in clear must not be that of a password given through TLS.
+/// A name sent in clear must not go with a password sent through TLS.
 fn user_name(probe: &Probe<'_>, book: &mut Book) -> io::Result<()> {
     let title = "USER before STLS is forgotten";
     let password = probe

@@ -1,4 +1,4 @@
-//! A dialogue octet by octet: what is sent is sent as it is, what comes is seen as it came.
+//! A dialogue octet by octet: nothing is changed on the way out or in.
 
 use std::io::{self, Read as _, Write as _};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::text;
 use pop3_client_io::blocking::Stream;
 use pop3_client_io::{Endpoint, TlsMode, Transcript};
 
-/// A longer line is nobody's.
+/// No server sends a longer line.
 const MAX_LINE: usize = 64 * 1024;
 
 pub(super) struct Wire {
@@ -23,9 +23,9 @@ pub(super) struct Wire {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reply {
     pub(super) verdict: Status,
-    /// What stands behind the indicator.
+    /// The text after the indicator.
     pub(super) text: String,
-    /// The whole line, harmless.
+    /// The whole line, made harmless.
     pub(super) line: String,
 }
 
@@ -35,7 +35,7 @@ pub(super) enum Status {
     Err,
     /// A SASL challenge.
     Challenge,
-    /// None of what there may be.
+    /// None of these.
     Other,
 }
 
@@ -180,7 +180,7 @@ impl Wire {
         }
     }
 
-    /// What comes without being asked for, within this time.
+    /// What comes unasked within this time.
     pub(super) fn overhear(&mut self, wait: Duration) -> io::Result<Option<String>> {
         if self.unread.is_empty() {
             match self.fill(wait) {
@@ -219,7 +219,7 @@ impl Wire {
     }
 }
 
-/// The server says nothing, and nothing else is wrong.
+/// Whether the server is silent, and nothing else is wrong.
 fn is_wait(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -227,7 +227,7 @@ fn is_wait(error: &io::Error) -> bool {
     )
 }
 
-/// What became of the connection, for a finding.
+/// What happened to the connection, for a finding.
 pub(super) fn trouble(error: &io::Error) -> String {
     if is_wait(error) {
         "the server does not answer".into()

@@ -1,4 +1,4 @@
-//! The command line: what may be said there, and where it leads.
+//! The command line: its options and commands, and what they call.
 //!
 //! Exit codes: 0 all went well, 1 something failed, 2 the command line or the configuration is wrong,
 //! 3 the login was refused, 4 `check` found faults.
@@ -23,7 +23,7 @@ use pop3_client_io::{Error, Transcript};
 /// A POP3 client for people and for scripts
 ///
 /// Without a command it opens a console. Accounts can be named in the configuration file
-/// (~/.config/pop3-client/config.toml); options on the command line win over it. Passwords are never
+/// (~/.config/pop3-client/config.toml); options on the command line override it. Passwords are never
 /// given on the command line, see --password-from.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = AFTER_HELP)]
@@ -51,7 +51,7 @@ pub struct Cli {
 const AFTER_HELP: &str = "Exit codes: 0 all went well, 1 something failed, 2 the command line or the \
 configuration is wrong, 3 the login was refused, 4 'check' found faults.";
 
-/// What is to be done.
+/// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Open the console (as without a command)
@@ -61,7 +61,7 @@ pub enum Command {
         /// Numbers and ranges like 1-5,9 or 7-; all of them if left out
         messages: Vec<String>,
     },
-    /// Show a message: the header lines that matter, and the text
+    /// Show a message: the important header lines, and the text
     Show {
         /// Its number
         message: u32,
@@ -80,20 +80,20 @@ pub enum Command {
         #[arg(required = true)]
         messages: Vec<String>,
     },
-    /// Say how many messages there are, and how large they are together
+    /// Show how many messages there are, and their total size
     Stat,
     /// List unique-ids
     Uidl {
         /// Numbers and ranges; all of them if left out
         messages: Vec<String>,
     },
-    /// Say what the server announces, without logging in
+    /// Show what the server announces, without logging in
     Capa,
-    /// Probe a server and report what it does well and what it does not
+    /// Probe a server and report what it does right and wrong
     ///
     /// Nothing is deleted. A few messages are fetched. Without a user only what comes before the login
-    /// is probed. With STLS (--tls starttls) the border to TLS is probed as well: the user's name goes
-    /// over it in clear, as it does with every client that sends USER too early.
+    /// is probed. With STLS (--tls starttls) the border to TLS is probed as well. This sends the
+    /// user's name in clear, as every client does that sends USER too early.
     Check(CheckArgs),
     /// Print a completion script for a shell
     Completions {
@@ -108,7 +108,7 @@ pub struct DownloadArgs {
     /// Where to: maildir:PATH, mbox:PATH or files:PATH
     #[arg(long, value_name = "DESTINATION")]
     pub to: Option<String>,
-    /// The file that says what was fetched before [default: beside the mail]
+    /// The file that records what was fetched before [default: beside the mail]
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
     /// Remove from the server what was fetched
@@ -149,7 +149,7 @@ pub(crate) enum Failure {
     Download(#[from] DownloadError),
     #[error("{0}")]
     Partly(String),
-    /// The report says it already.
+    /// The report has said it already.
     #[error("the server has faults")]
     Faults,
     #[error("cannot write: {0}")]
@@ -161,7 +161,7 @@ pub fn run(cli: &Cli) -> ExitCode {
     let mut output = Output::new(cli.json);
     match dispatch(cli, &mut output) {
         Ok(()) => ExitCode::SUCCESS,
-        // whoever read has seen enough
+        // the reader has seen enough
         Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
         }

@@ -42,7 +42,7 @@ impl Output {
         let _ = writeln!(io::stderr(), "pop3-client: {text}");
     }
 
-    /// Why there is no result.
+    /// Reports why there is no result.
     pub(crate) fn failure(&self, text: &str) {
         if self.json {
             let value = serde_json::json!({ "error": text });

@@ -71,11 +71,11 @@ fn console(settings: &Settings, transcript: Transcript) -> Result<(), Failure> {
     Ok(console::run(access, &mut editor, Manners::default())?)
 }
 
-/// The account; the person at the terminal is asked for a name that is missing.
+/// The account; the user at the terminal is asked for a missing name.
 fn account(settings: &Settings) -> Result<Account, ConfigError> {
     let mut settings = settings.clone();
     if let (None, Some(host)) = (&settings.user, &settings.host) {
-        // without a terminal the error says what is missing
+        // without a terminal the error names what is missing
         settings.user = prompt_name(&format!("User at {host}:")).ok();
     }
     Account::new(&settings)
@@ -87,7 +87,7 @@ fn leave(mut session: Session) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The messages that are meant: those named, or all.
+/// The messages that were named, or all.
 fn chosen(messages: &[String], there: &BTreeSet<u32>) -> Result<Vec<u32>, Failure> {
     if messages.is_empty() {
         return Ok(there.iter().copied().collect());
@@ -209,7 +209,7 @@ fn capa(settings: &Settings, transcript: Transcript, output: &Output) -> Result<
     });
     output.result(&value, || {
         if capabilities.is_empty() {
-            "the server does not say what it can\n".into()
+            "the server does not list its capabilities\n".into()
         } else {
             capabilities.join("\n") + "\n"
         }

@@ -39,7 +39,7 @@ impl Console<'_> {
         self.say(&format!("{count} taken back"))
     }
 
-    /// POP3 takes back all marks or none: the others are set again.
+    /// POP3 can only take back all marks: the others are set again.
     pub(super) fn undelete(&mut self, words: &[&str]) -> Result<(), Error> {
         let Some(chosen) = self.chosen(words)? else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What may be typed: the commands with their other names and their help, in one table.
+//! The commands with their other names and their help, in one table.
 
 use crate::text;
 
@@ -40,7 +40,7 @@ pub(super) struct Verb {
     help: &'static str,
 }
 
-/// The commands; a beginning that only one has will do.
+/// The commands; an unambiguous beginning is enough.
 pub const NAMES: [&str; 22] = {
     let mut names = [""; 22];
     let mut place = 0;
@@ -71,9 +71,9 @@ const VERBS: [Verb; 22] = [
         "attachments",
         &["v", "view-attachments", "parts"],
         "N [FOLDER]",
-        "what hangs on it; with a folder: save it there",
+        "its attachments; with a folder: save them there",
     ),
-    verb("capa", &[], "", "what the server says it can"),
+    verb("capa", &[], "", "the server's capabilities"),
     verb(
         "delete",
         &["dele", "rm"],
@@ -84,7 +84,7 @@ const VERBS: [Verb; 22] = [
         "exit",
         &["bye", "logout"],
         "",
-        "leave; asks before it deletes what is marked",
+        "leave; asks before it deletes marked messages",
     ),
     verb(
         "find",
@@ -158,7 +158,7 @@ pub(super) fn help(about: Option<&Verb>) -> String {
     let Some(verb) = about else {
         let lines: Vec<_> = VERBS.iter().map(Verb::line).collect();
         return format!(
-            "{}\n{RANGES}\nThe beginning of a command will do where no other begins so.",
+            "{}\n{RANGES}\nAn unambiguous beginning of a command is enough.",
             lines.join("\n")
         );
     };
@@ -279,7 +279,7 @@ fn lines(words: &[&str]) -> Result<u64, String> {
     }
 }
 
-/// What stands behind so many words: a file's name may have spaces, and quotes around it.
+/// The rest after this many words: a file's name may have spaces, and quotes around it.
 fn rest(line: &str, skipped: usize) -> Option<&str> {
     let mut left = line.trim();
     for _ in 0..skipped {

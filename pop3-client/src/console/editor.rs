@@ -1,6 +1,6 @@
 //! The terminal itself: line editing, history, completion.
 //!
-//! Only lines that are commands get into the history; secrets are never typed here.
+//! Only commands get into the history; secrets are never typed here.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ impl Editor {
         editor.set_helper(Some(Completion::default()));
         let history = history_file();
         if let Some(path) = &history {
-            // there may be none yet
+            // it may not exist yet
             let _ = editor.load_history(path);
         }
         Ok(Self { editor, history })
@@ -75,7 +75,7 @@ impl Terminal for Editor {
     }
 
     fn size(&self) -> Option<(usize, usize)> {
-        // who feeds a script does not turn pages
+        // a script does not turn pages
         io::stdin()
             .is_terminal()
             .then(crate::terminal::size)
@@ -117,7 +117,7 @@ impl Hinter for Completion {
     type Hint = String;
 }
 
-/// `$PAGER` is a command of the shell. One that does not exist shows nothing, so that we do.
+/// `$PAGER` is a shell command. If it does not exist it shows nothing, and we do.
 fn run_pager(pager: &str, text: &str) -> io::Result<bool> {
     let mut child = Command::new("sh")
         .args(["-c", pager])
@@ -134,7 +134,7 @@ fn run_pager(pager: &str, text: &str) -> io::Result<bool> {
     Ok(!matches!(child.wait()?.code(), Some(126 | 127)))
 }
 
-/// Where the word that is being typed begins, and what it may become.
+/// Where the word that is being typed begins, and its completions.
 fn candidates(typed: &str, words: &Words) -> (usize, Vec<String>) {
     let start = typed
         .rfind([' ', ',', '-'])

@@ -1,4 +1,4 @@
-//! The session between two commands: somebody has to tell the server that we are still there.
+//! The session between two commands: the server has to see that we are still there.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use pop3_proto::command::Command;
 use pop3_client_io::Error;
 use pop3_client_io::blocking::Session;
 
-/// Holds the session and sends NOOP when nothing was said for a while. The thread ends with this.
+/// Holds the session and sends NOOP when nothing was sent for a while. The thread ends with this.
 pub(super) struct Keeper {
     slot: Arc<Mutex<Slot>>,
     _stop: Sender<()>,
@@ -21,7 +21,7 @@ pub(super) struct Keeper {
 struct Slot {
     session: Option<Session>,
     used: Option<Instant>,
-    /// Why the session ended while nobody looked.
+    /// Why the session ended between two commands.
     lost: Option<Error>,
 }
 

@@ -7,7 +7,7 @@ use super::{Console, numbers_of};
 use crate::listing;
 use pop3_client_io::Error;
 
-/// So many headers are fetched together.
+/// How many headers are fetched together.
 const TOGETHER: usize = 200;
 
 /// Messages in a list.
@@ -87,7 +87,7 @@ impl Console<'_> {
             numbers.extend(found.copied());
         }
         if numbers.is_empty() {
-            return self.say("no date, sender or subject holds it");
+            return self.say("no date, sender or subject has it");
         }
         let rows = self.rows();
         self.turn_pages(&mut Messages { numbers, rows })
@@ -110,7 +110,7 @@ impl Console<'_> {
         self.known.get(&number).cloned().unwrap_or_else(unknown)
     }
 
-    /// Fetches the headers that are not known. The server tells nothing about messages that are marked.
+    /// Fetches the headers that are not known. The server sends nothing of messages that are marked.
     fn learn(&mut self, numbers: &[u32]) -> Result<(), Error> {
         let new: Vec<_> = numbers
             .iter()

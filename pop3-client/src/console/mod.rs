@@ -1,7 +1,7 @@
 //! The console: one mailbox, one line at a time.
 //!
-//! It owns the session and what the user has marked; it speaks to a [`Terminal`], which a test can be
-//! as well. What comes from the server is harmless before it is printed.
+//! It owns the session and what the user has marked; it speaks to a [`Terminal`], which can also be a
+//! test. Text from the server is made harmless before it is printed.
 
 mod act;
 mod command;
@@ -26,17 +26,17 @@ use keeper::Keeper;
 use pop3_client_io::Error;
 use pop3_client_io::blocking::Session;
 
-/// Whoever types and reads.
+/// The user who types and reads.
 pub trait Terminal {
     /// Asks for a line; `words` are what may be completed.
     fn read_line(&mut self, prompt: &str, words: &Words) -> io::Result<Input>;
-    /// Asks a question that is no command.
+    /// Asks a question whose answer is not a command.
     fn ask(&mut self, question: &str) -> io::Result<Input>;
-    /// Shows something that is harmless already.
+    /// Shows a text that is harmless already.
     fn print(&mut self, text: &str) -> io::Result<()>;
-    /// Columns and rows; `None` if nobody turns pages.
+    /// Columns and rows; `None` if pages are not turned.
     fn size(&self) -> Option<(usize, usize)>;
-    /// Shows a text of several screens by a pager of the user's, and says whether there is one.
+    /// Shows a text of several screens in the user's pager; returns whether there is one.
     fn page(&mut self, _text: &str) -> io::Result<bool> {
         Ok(false)
     }
@@ -56,14 +56,14 @@ pub enum Input {
 /// What may be completed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words {
-    /// The messages there are.
+    /// The messages that exist.
     pub numbers: Vec<u32>,
 }
 
 /// How the console behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manners {
-    /// How long the session may lie idle before the server is told that we are still there.
+    /// How long the session may be idle before a NOOP shows the server that we are still there.
     pub keep_alive: Duration,
 }
 
@@ -96,7 +96,7 @@ struct Console<'a> {
     access: Access,
     terminal: &'a mut dyn Terminal,
     keeper: Keeper,
-    /// Of all messages, those marked as well.
+    /// Of all messages, including marked ones.
     sizes: BTreeMap<u32, u64>,
     /// What is known of them from earlier lists.
     known: BTreeMap<u32, Line>,
@@ -125,7 +125,7 @@ impl Console<'_> {
         self.words.numbers = numbers_of(&self.sizes);
         let way = session.tls().map_or("in clear", |facts| facts.protocol);
         self.say(&format!(
-            "{}: {}, {} ({way}). 'help' says what can be done.",
+            "{}: {}, {} ({way}). 'help' lists the commands.",
             text::one_line(&self.access.account().label()),
             text::count(self.sizes.len() as u64, "message"),
             text::size(self.sizes.values().sum()),
@@ -156,7 +156,7 @@ impl Console<'_> {
         }
     }
 
-    /// Does what the line says. What goes wrong is told; only a terminal that fails ends the console.
+    /// Does what the line says, and reports what goes wrong; only a failing terminal ends the console.
     fn obey(&mut self, command: &Command<'_>) -> Result<Then, Error> {
         let outcome = match command {
             Command::Help(about) => self.page(&command::help(*about)),

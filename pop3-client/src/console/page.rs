@@ -123,7 +123,7 @@ impl Console<'_> {
                             start = place;
                             break;
                         }
-                        self.say("it does not come again")?;
+                        self.say("not found further on")?;
                     }
                     _ => {
                         before.push(start);
@@ -148,7 +148,7 @@ impl Console<'_> {
             .map_or(usize::MAX, |(columns, _)| columns)
     }
 
-    /// What the user answers at the end of a page; `None` if he has seen enough.
+    /// The user's answer at the end of a page; `None` if they have seen enough.
     fn wants_more(&mut self) -> Result<Option<String>, Error> {
         match self
             .terminal

@@ -108,7 +108,7 @@ impl Console<'_> {
 
     pub(super) fn attachments(&mut self, number: u32, folder: Option<&str>) -> Result<(), Error> {
         let folder = folder.map(|folder| home(Path::new(folder)));
-        // told before anything is fetched
+        // reported before anything is fetched
         if let Some(folder) = &folder
             && let Err(error) = std::fs::create_dir_all(folder)
         {
@@ -120,7 +120,7 @@ impl Console<'_> {
         let mail = Mail::parse(&octets);
         let attachments = mail.attachments();
         if attachments.is_empty() {
-            return self.say("nothing hangs on it");
+            return self.say("it has no attachments");
         }
         for (position, attachment) in attachments.iter().enumerate() {
             let saved = match &folder {
@@ -170,7 +170,7 @@ impl Console<'_> {
         self.say("the server is there")
     }
 
-    /// The messages that are meant, or `None` after saying what is wrong.
+    /// The messages that were named, or `None` after a message about what is wrong.
     pub(super) fn chosen(&mut self, words: &[&str]) -> Result<Option<Vec<u32>>, Error> {
         let there = self.sizes.keys().copied().collect();
         match crate::numbers::parse(words, &there) {

@@ -1,4 +1,4 @@
-//! Where mail goes, as a person says it: read, looked at before anything is fetched, and opened.
+//! Where mail goes: read from the user's words, checked before anything is fetched, and opened.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,8 +25,7 @@ impl Destination {
         }
     }
 
-    /// Creates the folders that are missing, and looks whether mail can be put there: before anything is
-    /// fetched.
+    /// Creates missing folders, and checks that mail can be put there, before anything is fetched.
     pub(super) fn prepare(&self) -> io::Result<()> {
         match self {
             Self::Maildir(path) => ["tmp", "new", "cur"]
@@ -81,7 +80,7 @@ impl FromStr for Destination {
                     "maildir" => Ok(Self::Maildir(path)),
                     "mbox" => Ok(Self::Mbox(path)),
                     "files" => Ok(Self::Files(path)),
-                    _ => Err(format!("'{kind}' is none of maildir, mbox, files")),
+                    _ => Err(format!("'{kind}' is not maildir, mbox or files")),
                 }
             }
             Some(_) | None => Err("a destination is maildir:PATH, mbox:PATH or files:PATH".into()),

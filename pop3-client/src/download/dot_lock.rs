@@ -1,7 +1,7 @@
 //! Locking an mbox as mail programs do: a `.lock` file that names its owner, and an `fcntl` lock.
 //!
 //! A lock file whose owner is gone (killed, or switched off with the machine) is removed, as liblockfile
-//! does it: its process does not exist, or it names none and is old.
+//! does: if its process does not exist, or if it names none and is old.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -16,10 +16,10 @@ use super::target::private;
 /// How long another program may hold the mbox.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A lock file without an owner is left over after this.
+/// After this time a lock file without an owner counts as left over.
 const OLD: Duration = Duration::from_secs(5 * 60);
 
-/// The mbox is ours, as long as this lives.
+/// The lock of an mbox, held while this lives.
 pub(super) struct Lock {
     dot: PathBuf,
 }

@@ -1,5 +1,5 @@
 //! Messages as they come: each is kept once it is whole *and* the server's next answer shows that both
-//! sides are still in step, and only if it is not one that was fetched before.
+//! sides are still in step, and only if it was not fetched before.
 //!
 //! A message that is followed by something that nothing asked for, or that has another length than the server
 //! announced, may be cut or hold parts of another one. It is neither kept nor removed.
@@ -18,13 +18,13 @@ use super::witness::{Reading, Witness};
 use pop3_client_io::blocking::Session;
 use pop3_client_io::{Error, Part};
 
-/// Messages go to their place together in groups of at most so many …
+/// Messages go to their place in groups of at most this many …
 const GROUP: usize = 50;
 
-/// … or as soon as they have so many octets: what a cut costs, at most.
+/// … or as soon as they have this many octets: the most that a break-off costs.
 const GROUP_OCTETS: u64 = 8 * 1024 * 1024;
 
-/// How answers of a server begin, and no message.
+/// Texts with which a server's answers begin, and no message.
 const ANSWERS: [&[u8]; 2] = [b"+OK", b"-ERR"];
 
 pub(super) struct Fetch<'f, 'p> {
@@ -37,12 +37,12 @@ pub(super) struct Fetch<'f, 'p> {
     opening: Option<Vec<u8>>,
     /// The length that was announced for the message that is coming.
     next_announced: Option<u64>,
-    /// Whole, and the server's next answer has not come.
+    /// The message is whole, but the server's next answer has not come.
     pending: Option<(&'f Listed, Reading)>,
     group: Group,
     /// What is at its place, by number, with its name in the state file.
     safe: BTreeMap<u32, String>,
-    /// Names of messages without a unique-id that are given away.
+    /// Names of messages without a unique-id that are taken.
     names: BTreeSet<String>,
 }
 
@@ -74,7 +74,7 @@ impl<'f, 'p> Fetch<'f, 'p> {
         }
     }
 
-    /// Fetches the messages and says which of them are safe.
+    /// Fetches the messages; returns those that are safe.
     pub(super) fn run(
         mut self,
         session: &mut Session,
@@ -96,7 +96,7 @@ impl<'f, 'p> Fetch<'f, 'p> {
             None => {}
         }
         if outcome.is_ok() {
-            // an answer that can belong to nothing else shows that nothing of the last message is left
+            // an answer to the next command shows that the last message is complete
             outcome = match session.stat() {
                 Ok(_) | Err(Error::Refused { .. }) => Ok(()),
                 Err(error) => Err(error),
@@ -148,8 +148,8 @@ impl<'f, 'p> Fetch<'f, 'p> {
         }
     }
 
-    /// Begins to keep a message, unless it begins with an answer of the server: then the one before it was
-    /// followed by an answer too many.
+    /// Begins to keep a message, unless it begins like an answer of the server: then one answer too many
+    /// followed the message before it.
     fn open(&mut self, message: &Listed) -> Result<(), DownloadError> {
         let Some(opening) = self.opening.take() else {
             return Ok(());
@@ -157,7 +157,7 @@ impl<'f, 'p> Fetch<'f, 'p> {
         if ANSWERS.iter().any(|answer| opening.starts_with(answer)) {
             return Err(Error::Nonsense {
                 what: format!("RETR {}", message.number),
-                line: "an answer to another command stands in it".into(),
+                line: "it contains an answer to another command".into(),
             }
             .into());
         }
@@ -191,7 +191,7 @@ impl<'f, 'p> Fetch<'f, 'p> {
         }
         let witness = reading.finish();
         let identity = self.identity(message, &witness);
-        // an earlier session of this run had no luck with it
+        // an earlier session of this run failed at it
         self.means.report.refused.remove(&identity);
         if let Some(at) = self.fetched_before(message, &identity, &witness) {
             self.means.journal.is_the_same(&identity, witness, at)?;
@@ -230,7 +230,7 @@ impl<'f, 'p> Fetch<'f, 'p> {
         self.means.journal.fetched(identity).map(|entry| entry.at)
     }
 
-    /// The session ended. What was whole stays so, if the end does not make it doubtful.
+    /// The session ended. A whole message stays whole, unless the end makes it doubtful.
     fn stop(&mut self, error: &Error) -> Result<(), DownloadError> {
         let doubtful = error.is_out_of_step();
         let timeout = matches!(error, Error::Closed(Close::Timeout(_)));
@@ -245,7 +245,7 @@ impl<'f, 'p> Fetch<'f, 'p> {
                 }
                 self.place(|target| target.discard())
             }
-            // the next answer may stand inside it
+            // the next answer may be inside it
             Some(_) if timeout && !told => self.place(|target| target.discard()),
             Some(pending) => {
                 self.pending = Some(pending);
@@ -263,7 +263,7 @@ impl<'f, 'p> Fetch<'f, 'p> {
         self.means.report.refused.insert(name, why);
     }
 
-    /// Brings the messages of a group to their place, for good.
+    /// Moves the messages of a group to their place for good.
     fn settle(&mut self) -> Result<(), DownloadError> {
         let mut sealed = None;
         self.place(|target| {

@@ -13,9 +13,9 @@ pub(super) struct Files {
     mark: String,
     count: u64,
     writing: Option<(Names, BufWriter<File>)>,
-    /// Whole, and not yet synced: together it costs less.
+    /// Whole, but not synced yet: syncing them together costs less.
     ready: Vec<(Names, File)>,
-    /// The names that are given away and may not exist yet.
+    /// The names that are taken and may not exist yet.
     taken: HashSet<String>,
 }
 
@@ -82,7 +82,7 @@ impl Target for Files {
 
     fn discard(&mut self) -> io::Result<()> {
         if let Some(((collected, _), _)) = self.writing.take() {
-            // what stays is swept by the next run
+            // the next run removes what is left
             let _ = std::fs::remove_file(self.folder.join(collected));
         }
         Ok(())
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    /// Every server counts from 1, so that accounts have ids in common.
+    /// Every server counts from 1, so accounts have ids in common.
     #[test]
     fn two_accounts_in_one_folder_take_no_name_from_each_other() {
         let folder = tempfile::tempdir().unwrap();
@@ -136,7 +136,7 @@ mod tests {
             account.seal().unwrap().unwrap()
         });
         accounts[0].carry_out(&works[0]).unwrap();
-        // this one was cut behind its plan
+        // this run was cut off after its plan
         let mut again = Files::new(folder.path(), "b");
         for _ in 0..2 {
             again.recover(&works[1]).unwrap();

@@ -1,5 +1,5 @@
-//! What the server has, beside what the state file knows of it: which messages are new, which are known,
-//! and which have to be looked at again because their unique-id alone proves nothing.
+//! What the server has, compared with the state file: which messages are new, which are known, and which
+//! have to be looked at again because their unique-id alone proves nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -17,7 +17,7 @@ pub(super) struct Mailbox {
     pub(super) messages: Vec<Listed>,
     /// What was fetched under each unique-id, to compare with.
     pub(super) before: HashMap<String, Vec<Seen>>,
-    /// The server has unique-ids. If not, a message is known by its octets alone.
+    /// The server has unique-ids. If not, only a message's octets identify it.
     pub(super) has_ids: bool,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Listed {
     pub(super) number: u32,
     /// Its unique-id; empty without unique-ids.
     pub(super) id: String,
-    /// The same, and for the second of two with the same id a count.
+    /// The same, with a count for the second of two with the same id.
     pub(super) identity: String,
     pub(super) size: u64,
     pub(super) state: State,
@@ -74,7 +74,7 @@ impl Mailbox {
                 let had_ids =
                     session.can(&Capability::Uidl) || journal.all().any(|(id, _)| !is_digest(id));
                 if had_ids {
-                    let what = "UIDL, though it has unique-ids".into();
+                    let what = "UIDL, although it has unique-ids".into();
                     return Err(Error::Refused { what, refusal }.into());
                 }
                 if order.removal != Removal::AfterDownload {
@@ -93,7 +93,7 @@ impl Mailbox {
         let without = without.count();
         if without > 0 {
             let count = text::count(without as u64, "message");
-            let warning = format!("{count} left alone: no unique-id tells which");
+            let warning = format!("{count} left alone: their unique-ids are ambiguous");
             report.warnings.insert(warning);
         }
         let mut mailbox = Self {
@@ -113,7 +113,7 @@ impl Mailbox {
         Ok(mailbox)
     }
 
-    /// All of it is fetched each time.
+    /// Everything is fetched each time.
     fn without_ids(session: &mut Session) -> Result<Self, DownloadError> {
         let sizes = session.sizes()?;
         let listed = sizes.into_iter().map(|(number, size)| Listed {
@@ -200,7 +200,7 @@ fn count_up(ids: &BTreeMap<u32, String>, sizes: &BTreeMap<u32, u64>) -> Vec<List
     listed.collect()
 }
 
-/// The name of the second, third and so on message with one id in the state file: a space stands in no id.
+/// The name in the state file of the second, third and so on message with the same id: no id contains a space.
 fn numbered(id: &str, times: u32) -> String {
     if times < 2 {
         return id.into();

@@ -12,7 +12,7 @@ pub(super) struct Maildir {
     mark: String,
     count: u64,
     writing: Option<(String, BufWriter<File>, LineEnds)>,
-    /// Whole, and not yet synced: together it costs less.
+    /// Whole, but not synced yet: syncing them together costs less.
     ready: Vec<(String, File)>,
     converted: Vec<u8>,
 }
@@ -79,7 +79,7 @@ impl Target for Maildir {
 
     fn discard(&mut self) -> io::Result<()> {
         if let Some((name, ..)) = self.writing.take() {
-            // what stays is swept by the next run
+            // the next run removes what is left
             let _ = std::fs::remove_file(self.folder.join("tmp").join(name));
         }
         Ok(())

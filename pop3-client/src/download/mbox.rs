@@ -1,7 +1,8 @@
 //! An mbox file (mboxrd): messages are collected in a file beside it and appended together.
 //!
 //! The mbox is locked as mail programs lock it (a `.lock` file and an `fcntl` lock) while it is looked
-//! at and appended to. A plan that was cut is finished by looking whether the octets are there already.
+//! at and appended to. To finish a plan that was cut off, it looks whether the octets are there
+//! already.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Seek as _, SeekFrom, Write as _};
@@ -107,7 +108,7 @@ impl Mbox {
             mbox.sync_all()
         };
         if let Err(error) = end_line() {
-            // half a mail must not stay; the plan does
+            // half a mail must not stay, but the plan has to
             let _ = mbox.set_len(before);
             return Err(error);
         }
@@ -156,7 +157,7 @@ impl Target for Mbox {
 
     fn discard(&mut self) -> io::Result<()> {
         if let Some(staged) = self.staged.take_if(|staged| staged.whole == 0) {
-            // what stays is swept by the next run
+            // the next run removes what is left
             let _ = std::fs::remove_file(self.folder().join(staged.name));
         }
         if let Some(staged) = &mut self.staged {
@@ -199,7 +200,7 @@ impl Target for Mbox {
             return Err(io::ErrorKind::InvalidData.into());
         };
         let staged = self.folder().join(staged);
-        // it is removed last, so that a plan without it was carried out
+        // it is removed last, so a plan without it was carried out
         if !staged.try_exists()? {
             return Ok(());
         }
@@ -209,7 +210,7 @@ impl Target for Mbox {
         if there < wanted && !holds(&mut mbox, &staged, wanted)? {
             let length = mbox.metadata()?.len();
             if length > *offset && there == length - offset {
-                // the beginning of it, cut
+                // only its beginning is there
                 mbox.set_len(*offset)?;
             }
             self.append(&mut mbox, &staged)?;
@@ -238,7 +239,7 @@ fn same_octets(mbox: &mut File, offset: u64, staged: &Path) -> io::Result<u64> {
     Ok(same)
 }
 
-/// Whether the mbox holds the staged octets somewhere: its reader may have rewritten what lies before.
+/// Whether the mbox holds the staged octets somewhere: its reader may have rewritten the part before.
 fn holds(mbox: &mut File, staged: &Path, wanted: u64) -> io::Result<bool> {
     let mut first = Vec::new();
     BufReader::new(File::open(staged)?).read_until(b'\n', &mut first)?;
@@ -290,7 +291,7 @@ mod tests {
             mbox.recover(&work).unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), whole);
         }
-        // somebody removed the old mail in between
+        // another program removed the old mail in between
         std::fs::write(&path, new).unwrap();
         std::fs::write(folder.path().join(&staged), new).unwrap();
         let work = Work::Append {

@@ -1,9 +1,9 @@
 //! How a message looks in an mbox (the form that is called mboxrd): a line before it, `>` before lines that
-//! look like one, an empty line behind it.
+//! look like that line, an empty line after it.
 
 use mail_parser::DateTime;
 
-/// The line that begins a message. No two are alike: that is how a message is found again after a cut.
+/// The line that begins a message. No two are alike, so a message can be found again after a break-off.
 pub(super) fn from_line(at: u64, count: u64) -> String {
     const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
     const MONTHS: [&str; 12] = [
@@ -44,12 +44,12 @@ impl Default for Quoter {
 }
 
 impl Quoter {
-    /// Adds to `out` what is sure.
+    /// Appends the octets that are settled to `out`.
     pub(super) fn quote(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         for &octet in octets {
             self.fresh = octet == b'\n';
             match self.matched {
-                // one more `>` among those there are makes the same line wherever it stands
+                // one more `>` gives the same line at any of these places
                 Some(0) if octet == b'>' => out.push(octet),
                 Some(matched) if octet == FROM[matched] => {
                     if matched + 1 == FROM.len() {

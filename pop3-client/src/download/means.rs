@@ -1,5 +1,5 @@
-//! What a session of a download works with: the order, the state file, the place of the mail, and who hears of
-//! it. It does nothing by itself.
+//! What a session of a download works with: the order, the state file, the place of the mail, and the watcher.
+//! It does nothing by itself.
 
 use std::collections::BTreeSet;
 

@@ -1,17 +1,18 @@
 //! Fetching a mailbox into a Maildir, an mbox or files, so that no mail is lost and none comes twice.
 //!
-//! What makes it so, at whatever point the power fails, the line breaks or the process is killed:
+//! This holds wherever the power fails, the line breaks or the process is killed, because of these steps:
 //!
-//! 1. Whole messages are collected on the disk, under names that nobody reads yet, and synced.
+//! 1. Whole messages are collected on the disk, under names that no reader looks at, and synced.
 //! 2. The *plan* for them (which goes where) is written to the state file and synced. From here on they
 //!    count as fetched.
 //! 3. The plan is carried out (renames, or one append) and the folder synced.
-//! 4. The state file says that it was done.
+//! 4. The state file records that.
 //! 5. Only then may they be marked as deleted on the server, and only QUIT removes them. Before that the
-//!    state file says that they may be gone.
+//!    state file records that they may be gone.
 //!
-//! A run that was cut before 2 left nothing but rubbish, which the next one removes. One cut after 2
-//! left a plan, which the next one carries out first: every plan can be carried out twice without harm.
+//! A run that was cut off before step 2 left only rubbish, which the next one removes. One that was cut
+//! off after it left a plan, which the next one carries out first: every plan can be carried out twice
+//! without harm.
 
 mod destination;
 mod dot_lock;
@@ -38,12 +39,12 @@ use journal::Journal;
 use pop3_client_io::Error;
 use pop3_client_io::blocking::Session;
 
-/// What to download to where, and what becomes of it on the server.
+/// What to download and where to, and what becomes of it on the server.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// Where the mail goes.
     pub to: Destination,
-    /// Where it is recorded; `None`: beside the mail.
+    /// The state file; `None`: beside the mail.
     pub state: Option<PathBuf>,
     /// Whose mail it is (`user@host`, with ` port N` after it where that is not the usual one): tells several
     /// accounts with one destination apart.
@@ -62,13 +63,13 @@ pub enum Removal {
     /// Nothing.
     #[default]
     Never,
-    /// What was downloaded.
+    /// Downloaded messages.
     AfterDownload,
-    /// What was downloaded so many days ago.
+    /// Messages that were downloaded this many days ago.
     AfterDays(u32),
 }
 
-/// What a download came to.
+/// The result of a download.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
     /// Messages fetched.
@@ -81,19 +82,19 @@ pub struct Report {
     pub removed: u64,
     /// Unique-ids of messages that the server did not give out, and what it said.
     pub refused: BTreeMap<String, String>,
-    /// What the user ought to know.
+    /// Warnings to the user.
     pub warnings: BTreeSet<String>,
 }
 
-/// Whoever watches a download.
+/// Watches a download.
 pub trait Watch {
-    /// So many messages and octets are to be fetched.
+    /// This many messages and octets will be fetched.
     fn start(&mut self, messages: u64, octets: u64);
     /// Octets came.
     fn octets(&mut self, octets: u64);
     /// A message is whole.
     fn message(&mut self);
-    /// Something to tell.
+    /// A message to the user.
     fn note(&mut self, text: &str);
     /// Nothing more comes for now.
     fn stop(&mut self);
@@ -111,14 +112,14 @@ impl Watch for Unwatched {
     fn stop(&mut self) {}
 }
 
-/// A download that did not come to its end. What was fetched before is safe.
+/// A download that did not finish. What was fetched before is safe.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DownloadError {
     /// The session.
     #[error(transparent)]
     Session(#[from] Error),
-    /// No unique-ids, so nothing tells what was fetched before.
+    /// No unique-ids, so it is not known what was fetched before.
     #[error(
         "the server has no UIDL ({0}): without it nothing tells new mail from old; with --delete-after all of \
          the mail is fetched and removed"
@@ -147,7 +148,7 @@ pub enum DownloadError {
     },
 }
 
-/// So many messages may put the server's answers out of step before a run gives up.
+/// How many messages may put the server's answers out of step before a run gives up.
 const MAX_DOUBTFUL: usize = 20;
 
 /// Downloads what is new, over as many sessions as it takes.
@@ -194,7 +195,7 @@ pub fn download(
             tries = 0;
         }
         match outcome {
-            // the others may come all the same
+            // the others may still be fetched
             Err(DownloadError::Session(error))
                 if doubtful.len() > doubted && doubtful.len() <= MAX_DOUBTFUL =>
             {
@@ -212,7 +213,7 @@ pub fn download(
     }
 }
 
-/// An account as versions named it that did not tell ports apart.
+/// An account as older versions named it, which did not distinguish ports.
 fn without_port(account: &str) -> &str {
     match account.rsplit_once(" port ") {
         Some((base, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => base,

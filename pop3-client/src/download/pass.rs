@@ -1,4 +1,4 @@
-//! One session of a download: list, fetch what is new, mark what may go, QUIT.
+//! One session of a download: list, fetch what is new, mark what may be removed, QUIT.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{DownloadError, Removal};
 use pop3_client_io::blocking::Session;
 use pop3_client_io::{Error, Part};
 
-/// Of messages that are larger, the header tells whether they are those that were fetched.
+/// Larger messages are recognised by their header.
 const SMALL: u64 = 16 * 1024;
 
 pub(super) struct Pass<'a>(Means<'a>);
@@ -33,7 +33,7 @@ impl<'a> Pass<'a> {
         if self.0.report.fetched == 0 {
             self.0.report.known = known.len() as u64;
         }
-        // what is there now, by number, and proven to be what the state file knows under this name
+        // messages that are there now, by number, and proven to be the ones that the state file knows under this name
         let mut sure = self.fetch(&mut session, &mut mailbox, &wanted)?;
         if !mailbox.has_ids && sure.len() == listed.len() {
             let there = sure.values().map(String::as_str).collect();
@@ -81,9 +81,9 @@ impl<'a> Pass<'a> {
         Fetch::new(&mut self.0, mailbox, wanted).run(session)
     }
 
-    /// Looks whether these messages are those that were fetched in an earlier session: another program may
-    /// have removed one, and the server given its unique-id to another message. One that is not the same is
-    /// new, and is fetched.
+    /// Checks whether these messages are the ones that were fetched in an earlier session: another program
+    /// may have removed one, and the server may have given its unique-id to another message. One that is
+    /// not the same is new, and is fetched.
     fn look_again(
         &mut self,
         session: &mut Session,
@@ -139,7 +139,7 @@ impl<'a> Pass<'a> {
         entry.is_some_and(|entry| entry.at <= before)
     }
 
-    /// Marks messages and says which of them the server took.
+    /// Marks messages; returns those that the server accepted.
     fn mark(
         &mut self,
         session: &mut Session,

@@ -7,13 +7,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// How messages get from where they were collected to where they belong.
+/// How messages get from the place where they were collected to their own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Work {
     /// These files get these names, in the destination's folder.
     Moves(Vec<(String, String)>),
-    /// This file's octets go behind the first `offset` octets of the mbox.
+    /// This file's octets go after the first `offset` octets of the mbox.
     Append { staged: String, offset: u64 },
 }
 
@@ -25,21 +25,21 @@ pub(super) trait Target {
     fn write(&mut self, octets: &[u8]) -> io::Result<()>;
     /// It is whole.
     fn end(&mut self) -> io::Result<()>;
-    /// It is not kept after all, or no message is coming; nothing of it stays.
+    /// It is not kept after all, and nothing of it stays; or no message is coming.
     fn discard(&mut self) -> io::Result<()>;
-    /// Makes what was collected durable and says what is to become of it; `None` if no message ended
-    /// since the last time.
+    /// Makes the collected messages durable and returns the plan for them; `None` if no message
+    /// ended since the last time.
     fn seal(&mut self) -> io::Result<Option<Work>>;
-    /// Does that, right after.
+    /// Carries out that plan, right after it was made.
     fn carry_out(&mut self, work: &Work) -> io::Result<()>;
-    /// Does what is left to do of it, in a later run.
+    /// Carries out the rest of a plan, in a later run.
     fn recover(&mut self, work: &Work) -> io::Result<()>;
-    /// Removes what runs that were cut left behind.
+    /// Removes what interrupted runs left over.
     fn clean(&mut self) -> io::Result<()>;
 }
 
-/// What tells the files of one state file from those of another that downloads to the same place, maybe at
-/// the same time: the lock of the state file is a lock on these files.
+/// Distinguishes the files of one state file from those of another that downloads to the same place, maybe
+/// at the same time. The lock of the state file is also a lock on these files.
 pub(super) fn mark(account: &str, state: &Path) -> io::Result<String> {
     let digest = Sha256::new()
         .chain_update(account)
@@ -75,8 +75,8 @@ pub(super) fn sync_folder_of(file: &Path) -> io::Result<()> {
     }
 }
 
-/// Renames these files of a folder. A name that somebody else took meanwhile is his: the file gets the next
-/// one that is free.
+/// Renames these files of a folder. If another program took a name meanwhile, the file gets the next free
+/// one.
 pub(super) fn move_all(folder: &Path, work: &Work, again: bool) -> io::Result<()> {
     let Work::Moves(moves) = work else {
         return Err(io::ErrorKind::InvalidData.into());
@@ -98,7 +98,7 @@ pub(super) fn move_all(folder: &Path, work: &Work, again: bool) -> io::Result<()
     Ok(())
 }
 
-/// The name of a file, or of the second, the third and so on that wants it.
+/// The name of a file, or of the second, third and so on with the same name.
 pub(super) fn numbered(name: &str, number: u64) -> String {
     if number < 2 {
         return name.into();
@@ -128,7 +128,7 @@ fn rename_alone(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(from, to)
 }
 
-/// Removes the files of a folder whose names hold this mark.
+/// Removes the files of a folder whose names contain this mark.
 pub(super) fn sweep(folder: &Path, is_ours: &dyn Fn(&str) -> bool) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -146,7 +146,7 @@ pub(super) struct LineEnds {
 }
 
 impl LineEnds {
-    /// Adds to `out` what is sure.
+    /// Appends the octets that are settled to `out`.
     pub(super) fn convert(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         for &octet in octets {
             if std::mem::take(&mut self.held) && octet != b'\n' {

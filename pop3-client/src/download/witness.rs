@@ -1,6 +1,6 @@
-//! What tells a message from another one with the same unique-id: its length and digests of its octets.
+//! What distinguishes a message from another one with the same unique-id: its length and digests of its octets.
 //!
-//! It is computed while a message comes and never keeps more of it than the beginning of its header.
+//! It is computed while a message comes, and keeps no more of it than the beginning of its header.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -46,9 +46,9 @@ impl Reading {
         self.octets
     }
 
-    /// Whether so many octets can be what the server meant to send. Servers count line ends as one octet or
-    /// as two, and some count the stuffing and the end of the response; anything else says that the message
-    /// was cut, or that something else is in it.
+    /// Whether this can be the number of octets that the server meant to send. Servers count line ends as
+    /// one octet or as two, and some count the stuffing and the end of the response. Any other number means
+    /// that the message was cut off, or that it contains something else.
     pub(super) const fn is_what_was_announced(&self, octets: u64) -> bool {
         // a CRLF that was missing at the end, and the line with the dot
         const END: u64 = 5;

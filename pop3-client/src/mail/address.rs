@@ -1,5 +1,5 @@
-//! Lists of addresses (RFC 5322 section 3.4), as they come. It owns telling names from addresses. It judges
-//! neither: what is no address is a name, and nothing that stands there is left out.
+//! Lists of addresses (RFC 5322 section 3.4), as they come. It owns the distinction between names and
+//! addresses. It judges neither: what is not an address is a name, and nothing is left out.
 
 use super::content::quoted_string;
 use super::word;
@@ -7,7 +7,7 @@ use super::word;
 /// Octets of a set of two octets that are looked through for its end.
 const MAX_SHIFTED: usize = 1000;
 
-/// Somebody, or what stands in that place.
+/// A person, or whatever is in that place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mailbox {
     pub(super) name: String,
@@ -55,7 +55,7 @@ pub(super) fn list(field: &[u8], hint: Option<&str>) -> Vec<Mailbox> {
 /// One of the list, cut out but not decoded.
 #[derive(Default)]
 struct Piece {
-    /// What stands outside of angle brackets and comments, with quotes taken away.
+    /// The text outside of angle brackets and comments, without quotes.
     words: Vec<u8>,
     comment: Vec<u8>,
     address: Vec<u8>,
@@ -217,7 +217,7 @@ mod tests {
         all.join(" | ")
     }
 
-    /// With anything worse than time in proportion to the length it would not end.
+    /// It would not end if the time were not proportional to the length.
     #[test]
     fn w077_long_fields_are_read() {
         let many = 100_000;

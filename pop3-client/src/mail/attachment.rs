@@ -1,4 +1,4 @@
-//! What hangs on a mail: names for files, and the files.
+//! The attachments of a mail: names for files, and the files.
 
 use super::Mail;
 use super::entity::Part;
@@ -13,7 +13,7 @@ pub struct Attachment {
     pub kind: String,
     /// Its octets, decoded.
     pub size: usize,
-    /// They themselves.
+    /// The octets themselves.
     #[serde(skip)]
     pub octets: Vec<u8>,
     /// Whether its sender gave it no name.
@@ -45,7 +45,7 @@ impl Part<'_> {
 }
 
 impl Attachment {
-    /// With the name that one without a name has at this position.
+    /// With the name that an unnamed one gets at this position.
     pub(super) fn numbered(mut self, position: usize) -> Self {
         if self.nameless {
             self.name = usual_name(position, &self.kind);
@@ -94,8 +94,8 @@ fn usual_name(position: usize, kind: &str) -> String {
 /// File systems take 255 octets.
 const MAX_NAME: usize = 200;
 
-/// A stranger's name for a file as one that may be created here: no folders, not hidden, no option. One
-/// that is too long keeps its ending.
+/// A stranger's name for a file, made safe to create here: no folders, not hidden, not like an option.
+/// One that is too long keeps its ending.
 pub(crate) fn file_name(given: &str) -> String {
     let clean: String = text::one_line(given)
         .chars()

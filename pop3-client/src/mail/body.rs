@@ -1,5 +1,5 @@
-//! The text of a mail, and what hangs on it. It owns which parts are read, in which form, and which are
-//! files; it takes nothing apart itself.
+//! The text of a mail, and its attachments. It owns which parts are read, in which form, and which are
+//! files. It takes nothing apart itself.
 
 use super::attachment::{Attachment, attachment};
 use super::entity::Part;
@@ -10,7 +10,7 @@ use crate::text;
 /// Messages within each other; deeper ones are shown as they are.
 const MAX_DEPTH: usize = 10;
 
-/// All that a mail has to say.
+/// The content of a mail.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) text: String,
@@ -30,7 +30,7 @@ enum Role {
 /// What is known of each part before anything is shown.
 struct Plan {
     role: Role,
-    /// How plain a form of a text it is; the least is the plainest.
+    /// How plain a form of a text it is; the smallest is the plainest.
     rank: u8,
 }
 
@@ -61,7 +61,7 @@ impl Mail<'_> {
         };
         reader.show(0);
         if is_blank(&reader.found.text) {
-            // better a text that its writer called a file than none
+            // a text that its writer called a file is better than none
             for (position, part) in self.parts.iter().enumerate() {
                 if reader.role(position) == Role::Text && part.is_attached() {
                     reader.say_part(part);
@@ -176,7 +176,7 @@ impl Reader<'_, '_> {
         self.found.attachments.extend(files);
     }
 
-    /// The plainest form that says anything; files that only the others have hang on the mail too.
+    /// The plainest form with any text in it; files that only the others have are attachments, too.
     fn alternative(&mut self, part: &Part<'_>) {
         let mut forms = part.children.clone();
         forms.sort_by_key(|child| self.rank(*child));
@@ -333,7 +333,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// What a stranger said.
+    /// What a stranger wrote.
     fn say(&mut self, said: &str) {
         self.paragraph(&text::lines(said));
     }

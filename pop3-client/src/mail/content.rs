@@ -7,7 +7,7 @@ use super::{charset, word};
 /// More parameters than this are not looked at.
 const MAX_PARAMETERS: usize = 1000;
 
-/// More octets of a field than this are not looked at, nor more of a comment in it.
+/// Octets of a field beyond this are not looked at, nor those of a comment in it.
 const MAX_FIELD: usize = 64 * 1024;
 const MAX_COMMENT: usize = 1000;
 
@@ -80,7 +80,7 @@ impl Content {
         })
     }
 
-    /// A parameter that is no text: its octets.
+    /// A parameter that is not text: its octets.
     pub(super) fn octets(&self, name: &str) -> Option<Vec<u8>> {
         match self.plain(name) {
             Some(plain) => Some(plain.to_vec()),
@@ -155,7 +155,7 @@ fn parameter_value(text: &[u8]) -> (Vec<u8>, &[u8]) {
         }
     }
     let value = value.trim_ascii();
-    // a quote that is not closed says nothing
+    // a quote that is not closed means nothing
     (value.strip_prefix(b"\"").unwrap_or(value).to_vec(), rest)
 }
 

@@ -76,7 +76,7 @@ impl Date {
             return Some(());
         }
         let minutes = zone(&lower)?;
-        // what a number said is surer
+        // a number is more reliable
         self.zone.get_or_insert(minutes);
         Some(())
     }
@@ -160,7 +160,7 @@ impl Date {
     }
 }
 
-/// Nothing may be said twice.
+/// Nothing may occur twice.
 fn set<T: Copy>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }

@@ -25,7 +25,7 @@ pub(super) struct Part<'a> {
     pub(super) disposition: Content,
     pub(super) encoding: Encoding,
     pub(super) children: Vec<usize>,
-    /// What stands before the body.
+    /// The header before the body.
     pub(super) head: &'a [u8],
     pub(super) body: &'a [u8],
 }
@@ -113,8 +113,8 @@ fn begin<'a>(raw: &'a [u8], at: usize, usual: &str, open: &[Open]) -> (Part<'a>,
     (part, at + body)
 }
 
-/// A type with a subtype. What has none is, most likely, what it looks like; nonsense is a text
-/// (RFC 2045 section 5.2).
+/// A type with a subtype. Without a subtype it is most likely what it looks like; nonsense is a
+/// text (RFC 2045 section 5.2).
 fn kind(value: &str, usual: &str) -> String {
     let is_word = |main: &str| {
         main.bytes()

@@ -32,7 +32,7 @@ impl<'a> Fields<'a> {
                 break;
             }
             if line.starts_with(b" ") || line.starts_with(b"\t") {
-                // what continues something that is no field is none either
+                // a line that continues something that is not a field is not one either
                 if open.is_some() && !junk {
                     end = next;
                 }
@@ -79,7 +79,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What stands before the first field and is none: a byte order mark, the line of an mbox.
+/// What comes before the first field: a byte order mark, the line of an mbox.
 fn mark(text: &[u8]) -> usize {
     let mut start = 0;
     if text.starts_with("\u{feff}".as_bytes()) {

@@ -1,4 +1,4 @@
-//! Who wrote when about what.
+//! Sender, date and subject.
 
 use super::address::{self, Mailbox};
 use super::{Mail, charset, date, word};
@@ -8,22 +8,22 @@ use crate::text;
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Summary {
     /// When it was written, in the writer's own time (RFC 3339; `-00:00` where the zone is not known). A
-    /// date that is none is as its writer wrote it.
+    /// date that cannot be read is as its writer wrote it.
     pub date: Option<String>,
-    /// Who wrote it: the name, or the address.
+    /// The sender: the name, or the address.
     pub from: String,
-    /// The address of who wrote it.
+    /// The address of the sender.
     pub from_address: String,
-    /// To whom.
+    /// The recipients.
     pub to: String,
-    /// To whom an answer goes, if not to who wrote it.
+    /// The address for answers, if it is not that of the sender.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reply_to: String,
-    /// About what.
+    /// The subject.
     pub subject: String,
 }
 
-/// A date that is none is cut to this width.
+/// A date that cannot be read is cut to this width.
 const MAX_DATE: usize = 100;
 
 impl Summary {
@@ -115,7 +115,7 @@ impl Mail<'_> {
         date::rfc3339(&written).or_else(|| Some(text::cut(&written, MAX_DATE)))
     }
 
-    /// The first field of this name that says anything, decoded, on one line.
+    /// The first field of this name that is not empty, decoded, on one line.
     fn line(&self, name: &str) -> String {
         let whole = self.parts.first().into_iter();
         whole
@@ -125,7 +125,7 @@ impl Mail<'_> {
             .unwrap_or_default()
     }
 
-    /// Who wrote it. Of two fields the first counts: that is the one that the server and the writer agreed on.
+    /// The sender. Of two fields the first counts: it is the one that the server and the writer agreed on.
     fn senders(&self) -> Vec<Mailbox> {
         let whole = self.parts.first();
         ["from", "sender"]

@@ -1,7 +1,7 @@
 //! A mail as people read it: decoded from whatever charset and transfer encoding, made harmless.
 //!
-//! It reads what POP3 brought, whole or only the head of it, and never fails: what cannot be understood
-//! is shown as it is. Everything it gives away as text is harmless on a terminal.
+//! It reads what POP3 delivered, the whole mail or only its head, and never fails: what cannot be
+//! understood is shown as it is. All text that it returns is harmless on a terminal.
 //!
 //! Taking a mail apart (`entity`, `fields`, `content`, `word`, `transfer`, `address`, `date`) is done here
 //! and not by a library, because mails break the rules in ways that have to be seen before anything is
@@ -37,7 +37,7 @@ use entity::Part;
 pub struct Mail<'a> {
     /// The first one is the whole.
     parts: Vec<Part<'a>>,
-    /// The charset that its texts name, for what names none.
+    /// The charset that its texts name, for parts that name none.
     hint: Option<String>,
     contents: OnceCell<Contents>,
 }

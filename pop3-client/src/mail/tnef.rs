@@ -1,11 +1,11 @@
 //! `winmail.dat`: what Outlook wraps mails in (MS-OXTNEF). It owns finding the files and the text in it, and
-//! reads no more than is there: sums, versions and unknown attributes say nothing.
+//! reads no more than is there: sums, versions and unknown attributes are ignored.
 
 use encoding_rs::UTF_16LE;
 
 use super::charset;
 
-/// What stood in it.
+/// Its content.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Contents {
     /// As plain text.
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What stands in it; `None` if it is no such thing.
+/// Its content; `None` if it is something else.
 pub(super) fn read(octets: &[u8]) -> Option<Contents> {
     let mut reader = Reader(octets);
     if reader.u32()? != SIGNATURE {
@@ -76,7 +76,7 @@ fn attribute(reader: &mut Reader<'_>, contents: &mut Contents, page: &mut String
     let level = reader.take(1)?;
     let id = reader.u32()? & 0xFFFF;
     let length = reader.length()?;
-    // what was cut counts as far as it came
+    // an attribute that was cut off counts as far as it came
     let data = reader.take(length.min(reader.0.len()))?;
     match (level, id) {
         // attOemCodepage

@@ -18,12 +18,12 @@ pub(super) enum Encoding {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Decoded {
     pub(super) octets: Vec<u8>,
-    /// Lines between the base64 that are none: what a list or a scanner added.
+    /// Lines between the base64 that are something else: a list or a scanner added them.
     pub(super) beside: Vec<u8>,
 }
 
 impl Encoding {
-    /// From the field's value. Comments, quotes and what follows say nothing.
+    /// From the field's value. Comments, quotes and what follows mean nothing.
     pub(super) fn parse(field: &[u8]) -> Self {
         let comment = field.iter().position(|octet| *octet == b'(');
         let token: Vec<u8> = match comment {
@@ -50,7 +50,7 @@ impl Encoding {
         }
     }
 
-    /// What a body says.
+    /// The content of a body.
     pub(super) fn decode(self, body: &[u8]) -> Decoded {
         match self {
             Self::Base64 => base64(body),
@@ -58,7 +58,7 @@ impl Encoding {
                 octets: quoted(body),
                 beside: Vec::new(),
             },
-            // a text in which a file stands: taken out where texts are shown
+            // a text that contains a file: it is taken out where texts are shown
             Self::None | Self::Uuencode => Decoded {
                 octets: body.to_vec(),
                 beside: Vec::new(),
@@ -176,7 +176,7 @@ pub(super) fn base64_word(text: &[u8]) -> Vec<u8> {
     groups(&data)
 }
 
-/// Quoted-printable. What is no escape stands for itself (RFC 2045 section 6.7).
+/// Quoted-printable. Anything but an escape stands for itself (RFC 2045 section 6.7).
 pub(super) fn quoted(body: &[u8]) -> Vec<u8> {
     let mut octets = Vec::with_capacity(body.len());
     for line in body.split_inclusive(|octet| *octet == b'\n') {

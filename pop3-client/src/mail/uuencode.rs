@@ -3,7 +3,7 @@
 
 use super::transfer;
 
-/// A file that stood in a text.
+/// A file that was in a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct File {
     pub(super) name: String,

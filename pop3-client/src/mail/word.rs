@@ -140,7 +140,7 @@ fn word(field: &[u8], start: usize) -> Option<(Word<'_>, usize)> {
     Some((word, end))
 }
 
-/// The encoding `Q`: quoted-printable, but for spaces.
+/// The encoding `Q`: quoted-printable, except for spaces.
 fn q(text: &[u8]) -> Vec<u8> {
     let spaced: Vec<u8> = text
         .iter()

@@ -1,4 +1,4 @@
-//! A driver's connection: how it is made, asked whether it lives, and closed, each within a limit.
+//! A driver's connection: how it is made, tested and closed, each within a limit.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use crate::timer;
 /// A connection and its age.
 pub(super) struct Connected {
     pub(super) live: Live,
-    /// Each transaction may be carried out by another connection to the server: nothing that is prepared or
-    /// set lasts longer.
+    /// Each transaction may run on another connection to the server: nothing that is prepared or set lasts
+    /// longer.
     pub(super) shared: bool,
     pub(super) made: Instant,
 }
@@ -25,7 +25,7 @@ pub(super) enum Live {
     Postgres(Box<PgConnection>),
 }
 
-/// How long a good-bye may take.
+/// How long closing may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A new connection, on which the server gives up after this number of seconds.
@@ -57,7 +57,7 @@ impl Live {
         within(limit, ping).await.is_ok()
     }
 
-    /// In good order, if the database takes part in it.
+    /// Closes it in good order, if the database cooperates.
     pub(super) async fn close(self) {
         let close = async {
             match self {

@@ -21,11 +21,11 @@ use crate::value::{Cell, Column, Kind, Value};
 pub(crate) struct Lease {
     pool: Arc<Pool>,
     connection: Option<Connected>,
-    /// Something was begun and not ended.
+    /// Something was begun and is not finished.
     unsettled: bool,
     /// A transaction is open.
     transaction: bool,
-    /// Given back after the connection.
+    /// The permit; given back after the connection.
     _permit: SemaphoreGuardArc,
 }
 
@@ -128,7 +128,7 @@ impl Lease {
             .map(|(_, cell)| cell))
     }
 
-    /// Carries a statement out and says how many rows it changed.
+    /// Carries out a statement; returns how many rows it changed.
     pub(crate) async fn execute(
         &mut self,
         statement: &Statement,
@@ -168,8 +168,8 @@ impl Lease {
         self.unsettled
     }
 
-    /// Begins a transaction that writes what it has read: another that changes it meanwhile waits, or one of both
-    /// is a conflict.
+    /// Begins a transaction that writes what it has read. Another one that changes the same waits, or one of the
+    /// two fails with a conflict.
     pub(crate) async fn begin_strictly(&mut self) -> Result<(), SqlError> {
         match self.pool.options.dialect() {
             Dialect::Sqlite => self.begin().await,
@@ -193,17 +193,17 @@ impl Lease {
         self.open(begin).await
     }
 
-    /// Ends the transaction. An error means that it is not known whether it took place.
+    /// Ends the transaction. After an error it is not known whether it took effect.
     pub(crate) async fn commit(&mut self) -> Result<(), SqlError> {
         self.plain("COMMIT".into()).await?;
         self.transaction = false;
         Ok(())
     }
 
-    /// A statement of this crate's, without parameters, past the prepared ones.
+    /// Runs a statement of this crate, without parameters, unprepared.
     pub(crate) async fn plain(&mut self, sql: String) -> Result<(), SqlError> {
         let timeout = self.pool.limits.statement_timeout;
-        // none of it comes from anywhere else
+        // all of it comes from this crate
         let sql = AssertSqlSafe(sql);
         let live = self.begin_work()?;
         let result = within(timeout, async {
@@ -273,8 +273,8 @@ impl Lease {
         self.connection.as_ref().is_some_and(|c| c.shared)
     }
 
-    /// On a shared connection each statement has its transaction, if none is open: between its preparation and
-    /// its values another's could come otherwise. Whether one was begun for that.
+    /// On a shared connection each statement has a transaction of its own if none is open: otherwise another
+    /// program's statement could come between its preparation and its values. Returns whether one was begun.
     async fn enter(&mut self) -> Result<bool, SqlError> {
         let alone = self.is_shared() && !self.transaction;
         if alone {
@@ -311,7 +311,7 @@ impl Lease {
         connection.map(|c| &mut c.live).ok_or_else(gone)
     }
 
-    /// After an error it is not known what is still under way: the connection is not used again.
+    /// After an error the state is unknown: the connection is not used again.
     fn end_work<T>(&mut self, result: Result<T, SqlError>) -> Result<T, SqlError> {
         self.unsettled = result.is_err();
         result

@@ -42,13 +42,13 @@ impl Database {
         &self.0.options
     }
 
-    /// A connection out of the pool, or a new one.
+    /// A connection from the pool, or a new one.
     pub(crate) async fn lease(&self) -> Result<Lease, SqlError> {
         let (connection, permit) = self.0.take().await?;
         Ok(Lease::new(Arc::clone(&self.0), connection, permit))
     }
 
-    /// Closes what is idle, and what is leased when it comes back. Nothing is leased any more.
+    /// Closes idle connections, and leased ones when they come back. Nothing is leased any more.
     pub(crate) async fn close(&self) {
         self.0.close().await;
     }

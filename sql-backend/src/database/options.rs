@@ -1,4 +1,4 @@
-//! From a database URL to a driver's options: safe where the URL says nothing.
+//! From a database URL to a driver's options, with safe defaults.
 
 use std::str::FromStr;
 
@@ -11,15 +11,15 @@ use crate::config::DatabaseUrl;
 use crate::dialect::Dialect;
 use crate::error::SqlError;
 
-/// How to connect. Holds the password, and so has no `Debug`.
+/// How to connect. Holds the password, so it has no `Debug`.
 pub(crate) enum Options {
     Sqlite(Box<SqliteConnectOptions>),
     MySql(Box<MySqlConnectOptions>),
-    /// And whether connections are said to be shared: no statement is to be kept.
+    /// And whether the URL calls connections shared: then no statement is kept.
     Postgres(Box<PgConnectOptions>, bool),
 }
 
-/// What may stand after the question mark. A password may not: it belongs before the host, or beside the
+/// What may come after the question mark. A password may not: it belongs before the host, or beside the
 /// URL, where nothing prints it.
 const KEYS: [&str; 24] = [
     "mode",
@@ -52,7 +52,7 @@ impl Options {
     pub(crate) fn parse(url: &DatabaseUrl) -> Result<Self, SqlError> {
         let text = url.expose();
         let keys = keys(text);
-        // not named: it may be a part of a password with a question mark in it
+        // not shown: it may be a part of a password with a question mark in it
         if !keys.iter().all(|key| KEYS.contains(&base(key))) {
             return Err(SqlError::Url(
                 "a parameter after the question mark is not known; one in a password is written %3F"
@@ -157,7 +157,7 @@ fn keys(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// What stands after the question mark.
+/// The parameters after the question mark.
 fn pairs(text: &str) -> impl Iterator<Item = &str> {
     let query = text.split_once('?').map_or("", |(_, query)| query);
     let query = query.split_once('#').map_or(query, |(query, _)| query);

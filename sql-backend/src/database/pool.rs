@@ -1,8 +1,8 @@
 //! The connections that wait for work, and how new ones are made.
 //!
-//! sqlx has a pool of its own. This one is for servers that must not hang: a database that refuses is known
-//! at once and by its own words, nothing waits without a limit, nothing is asked when a connection comes
-//! back, and no task runs beside, so that anything may be dropped anywhere.
+//! sqlx has a pool of its own. This one is for servers that must not hang: a refusal of the database is
+//! reported at once and in its own words, nothing waits without a limit, a returned connection is not
+//! tested, and no task runs in the background, so anything may be dropped anywhere.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,7 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct State {
-    /// The last used is used again first.
+    /// The one that was used last is used first.
     idle: Vec<Idle>,
     /// When a connection last failed: those that were idle then may have failed with it.
     doubted: Option<Instant>,
@@ -38,7 +38,7 @@ struct Idle {
     since: Instant,
 }
 
-/// A connection that was idle for longer is asked whether it lives before it is used again.
+/// A connection that was idle for longer is tested before it is used again.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 impl Pool {
@@ -52,7 +52,7 @@ impl Pool {
         }
     }
 
-    /// A connection, and the permit that is to be kept with it.
+    /// A connection, and the permit that belongs to it.
     pub(super) async fn take(&self) -> Result<(Connected, SemaphoreGuardArc), SqlError> {
         let limit = self.limits.acquire_timeout;
         let permit = timer::within(limit, self.permits.acquire_arc()).await;
@@ -73,7 +73,7 @@ impl Pool {
         Ok((connection, permit))
     }
 
-    /// Takes a connection back that is as it was when it was lent.
+    /// Takes back a connection that is in order.
     pub(super) fn put(&self, connection: Connected) {
         let since = Instant::now();
         let mut state = self.state();
@@ -98,7 +98,7 @@ impl Pool {
         }
     }
 
-    /// The last used, and whether it may be used unasked.
+    /// The one that was used last, and whether it may be used untested.
     fn pop(&self) -> Result<Option<(Connected, bool)>, SqlError> {
         let mut state = self.state();
         if state.closed {
@@ -126,12 +126,12 @@ impl Pool {
         }
     }
 
-    /// Nothing that is done under the lock can leave it half done.
+    /// Nothing under the lock can be interrupted half done.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After this number of seconds the server, too, gives up.
+    /// After this number of seconds the server gives up, too.
     pub(super) fn server_timeout(&self) -> u64 {
         self.limits.statement_timeout.as_secs().clamp(1, 86_400)
     }

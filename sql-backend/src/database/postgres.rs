@@ -14,9 +14,9 @@ const EPOCH: i64 = 946_684_800;
 /// Asked for when a connection is made; the server's own value is 1, and no other client asks for this one.
 const DIGITS: i8 = 3;
 
-/// A connection, and whether it is shared: whether something stands in between, like PgBouncer, that may carry
-/// out each transaction on another connection to the server. What was asked for at the beginning does not hold
-/// then. Nothing is prepared here: a shared connection would lose it on its way.
+/// A connection, and whether it is shared: a pooler such as PgBouncer may run each transaction on another
+/// connection to the server. Then the settings from the beginning do not hold. Nothing is prepared here,
+/// because a shared connection would lose it.
 pub(super) async fn connect(
     options: &PgConnectOptions,
     shared: bool,
@@ -36,7 +36,7 @@ pub(super) async fn connect(
     let (digits, encoding): (String, String) = (answer.try_get(0)?, answer.try_get(1)?);
     let shared = shared || refused || digits != DIGITS.to_string();
     if encoding == "SQL_ASCII" {
-        // octets, as they are: the server would refuse those that are no UTF-8
+        // octets as they are: the server would refuse text that is not UTF-8
         connection
             .execute("SET client_encoding TO 'SQL_ASCII'")
             .await?;
@@ -49,7 +49,7 @@ pub(super) async fn connect(
     Ok((connection, shared))
 }
 
-/// Has the server, too, give up: `SET`, or `SET LOCAL` for this transaction.
+/// Makes the server give up, too: `SET`, or `SET LOCAL` for this transaction.
 pub(super) fn timeout(set: &str, seconds: u64) -> String {
     format!("{set} statement_timeout TO '{seconds}s'")
 }
@@ -124,7 +124,7 @@ fn integer(bytes: &[u8]) -> Option<i64> {
     }
 }
 
-/// Infinite times are no times.
+/// Infinite times do not count.
 fn moment(type_name: &str, bytes: &[u8]) -> Option<Cell> {
     let count = integer(bytes)?;
     if matches!(count, i64::MIN | i64::MAX) {

@@ -15,7 +15,7 @@ pub(crate) enum Row<'a> {
 }
 
 impl Row<'_> {
-    /// A value. One that cannot be read is [`Cell::Unreadable`]; `Err` says that there is no such column.
+    /// A value. One that cannot be read is [`Cell::Unreadable`]; `Err` means that there is no such column.
     pub(crate) fn cell(&self, index: usize) -> Result<Cell, sqlx::Error> {
         let cell = match self {
             Self::Sqlite(row) => sqlite::cell(row, index),

@@ -1,8 +1,8 @@
 //! The update: what the client deleted is removed, if it is still what the client knows.
 //!
-//! A row that changed since it was sent, or since it was listed where it was not sent, stays, and so does one
-//! that cannot be asked for; the others go, all of them or none, and then the client hears that not all went.
-//! That a row is looked at and removed is one transaction, in which no other changes it.
+//! A row that changed since it was sent (or listed, if it was not sent) stays, and so does one that cannot be
+//! asked for. The others are removed, all of them or none, and then the client is answered that not all are.
+//! Looking at a row and removing it is one transaction, in which no other changes it.
 
 use std::collections::HashMap;
 
@@ -28,8 +28,8 @@ enum Now {
 }
 
 impl SqlMailbox {
-    /// Removes messages. Where the database chose to take that back for another's sake, it is tried again: a
-    /// client that hears of an error may fetch everything once more.
+    /// Removes messages. If the database rolled that back because of a conflict, it is tried again: a client
+    /// that gets an error may fetch everything once more.
     pub(super) async fn remove_all(&self, indexes: &[Index]) -> Result<(), StoreError> {
         let mut tries = 0;
         loop {
@@ -60,7 +60,7 @@ impl SqlMailbox {
         }
     }
 
-    /// A number whose message has another unique-id now is another message's: the one that was listed is gone.
+    /// If the message of a number has another unique-id now, the listed message is gone.
     async fn remove_own(&self, ids: &[(i64, u64)]) -> Result<(), SqlError> {
         let own = &self.shared.own;
         let names: Vec<String> = (0..BATCH).map(|at| format!("id{at}")).collect();
@@ -140,7 +140,7 @@ impl SqlMailbox {
         }
     }
 
-    /// What the list says now, if that is to be compared: of what was not sent.
+    /// What the list says now, if messages that were not sent have to be compared.
     async fn said_now(
         &self,
         custom: &Custom,

@@ -46,7 +46,7 @@ pub(super) fn encode(text: &[u8]) -> Encoded {
     }
 }
 
-/// The lines, whatever ends them. Behind the last line end there is none.
+/// The lines, whatever ends them. No line follows the last line end.
 fn lines(text: &[u8]) -> Vec<&[u8]> {
     let mut lines = Vec::new();
     let mut rest = text;

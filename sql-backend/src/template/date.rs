@@ -1,4 +1,4 @@
-//! Dates out of whatever a column holds, and into a header field. UTC throughout.
+//! Reads dates from any kind of column, and writes them into a header field. Everything is in UTC.
 
 use std::str::FromStr;
 
@@ -7,8 +7,7 @@ use crate::value::{Cell, seconds_of};
 /// From the year 1 to the end of the year 9999.
 const RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
-/// Days are counted like that where dates are Julian day numbers, as SQLite's `julianday()` gives them: here
-/// those of the years 1 to 9999, and 1970-01-01.
+/// Julian day numbers, as SQLite's `julianday()` returns them: of the years 1 to 9999, and of 1970-01-01.
 const JULIAN: std::ops::RangeInclusive<f64> = 1_721_425.5..=5_373_484.5;
 const JULIAN_1970: f64 = 2_440_587.5;
 
@@ -23,8 +22,8 @@ pub(super) fn moment(cell: &Cell) -> Option<i64> {
     .filter(|seconds| RANGE.contains(seconds))
 }
 
-/// The seconds of a number that counts seconds, milliseconds, microseconds or nanoseconds: which of them is
-/// told by how large it is. Each covers 1973 to 5138 at least, and only seconds go back before.
+/// The seconds of a number that counts seconds, milliseconds, microseconds or nanoseconds; its size decides
+/// which. Each covers at least 1973 to 5138, and only seconds go further back.
 fn seconds_in(number: i64) -> i64 {
     match number.unsigned_abs() {
         0..100_000_000_000 => number,
@@ -44,7 +43,7 @@ fn from_fraction(text: &str) -> Option<i64> {
     } else {
         value.floor()
     };
-    // a float beyond that is no date; the cast saturates
+    // a float beyond that is not a date; the cast saturates
     whole.is_finite().then(|| seconds_in(whole as i64))
 }
 

@@ -1,17 +1,17 @@
-//! Header fields out of any text: nothing in it can end the field.
+//! Header fields from any text: nothing in the text can end the field.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::pattern::Pattern;
 
-/// A line is folded after this many octets where it can be.
+/// A line is folded after this many octets if possible.
 const LINE: usize = 76;
 
 /// The most characters of a value; a subject is no place for a novel.
 const MAX_CHARS: usize = 900;
 
-/// What an encoded-word holds at most: 45 octets are 60 in base64, and 72 with what is around.
+/// The most that an encoded-word holds: 45 octets are 60 in base64, and 72 with its delimiters.
 const WORD: usize = 45;
 
 /// The fields that a template makes itself.
@@ -45,7 +45,7 @@ pub(super) fn unstructured(name: &str, text: &str) -> String {
     }
 }
 
-/// A Message-ID that is made of these names alone: others make another one.
+/// A Message-ID that depends only on these names: other names make another one.
 pub(super) fn message_id(names: &[String], domain: &str) -> String {
     let mut local = String::new();
     for name in names {
@@ -109,7 +109,7 @@ impl Address {
     }
 }
 
-/// What may stand in an address, with something on both sides of one `@`.
+/// Whether an address has only allowed characters, and something on both sides of one `@`.
 fn addr_spec(text: &str, domain: &str) -> String {
     let reduce = |part: &str, extra: &[u8], instead: &str| {
         let keep = |c: char| match u8::try_from(c) {

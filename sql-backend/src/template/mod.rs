@@ -1,9 +1,9 @@
-//! Makes a proper message of a row of a table: a plain text gets a header.
+//! Makes a proper message from a row of a table: a plain text gets a header.
 //!
 //! The same row always gives the same octets, so that sizes, unique-ids and what clients cached stay true.
-//! Nothing out of a row can begin another header field: what goes into the header is stripped of line ends
-//! and control characters and encoded (RFC 2047), addresses are reduced to what an address may hold, and a
-//! value is never searched for further placeholders.
+//! Nothing from a row can begin another header field: values in the header lose line ends and control
+//! characters and are encoded (RFC 2047), addresses lose characters that no address has, and a value is
+//! never searched for further placeholders.
 
 mod body;
 mod date;
@@ -14,8 +14,8 @@ use crate::error::SqlError;
 use crate::value::Cell;
 use pattern::Pattern;
 
-/// How a message is made of a row: constants, and `{column}` for the row's values. `{user}` is the account
-/// that reads, if no column has that name; `{{` and `}}` are braces.
+/// How a message is made from a row: constants, and `{column}` for the row's values. `{user}` is the
+/// account that logged in, unless a column has that name; `{{` and `}}` are braces.
 ///
 /// The text itself is the query's column `body`. It is sent as it is where that is safe, otherwise as
 /// quoted-printable or base64; it is labelled UTF-8, or ISO 8859-1 if it is not valid UTF-8.
@@ -43,7 +43,7 @@ pub struct Template {
     /// `2026-11-20 08:30:00` (UTC if it does not say otherwise). Without one, or if the column is NULL, it is
     /// 1 January 1970: it has to be the same each time.
     pub date: Option<String>,
-    /// What stands after the `@` in the Message-ID, whose first part is the unique-id. `localhost`
+    /// The part after the `@` in the Message-ID, whose first part is the unique-id. `localhost`
     pub message_id_domain: String,
     /// The media type of the text, without its charset. `text/plain`
     pub content_type: String,
@@ -159,7 +159,7 @@ impl Renderer {
             .filter(|(_, column)| !matches!(*column, "id" | "user" | "body"))
     }
 
-    /// The message. `names` together are what no other message is called.
+    /// The message. No other message has the same `names` together.
     pub(crate) fn render(&self, fields: Fields, user: &str, id: &str, names: &[String]) -> Vec<u8> {
         let mut text = Vec::new();
         let mut moment = None;

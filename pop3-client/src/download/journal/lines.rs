@@ -1,4 +1,4 @@
-//! The lines of a state file: their form, how they are read, what makes a file a damaged one.
+//! The lines of a state file: their form, how they are read, and when a file is damaged.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};
@@ -10,7 +10,7 @@ use super::super::target::{Work, private, sync_folder_of};
 use super::super::witness::Witness;
 use super::super::{DownloadError, without_port};
 
-/// What is written about messages that go to their place together.
+/// The lines about messages that go to their place together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::download) struct Plan {
     pub(in crate::download) ids: Vec<String>,
@@ -23,7 +23,7 @@ pub(in crate::download) struct Plan {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) enum Line {
-    /// The first line: what this file is.
+    /// The first line: whose file this is.
     Pop3Client { version: u32, account: String },
     /// Decided and durable, maybe not yet done.
     Plan(Plan),
@@ -36,11 +36,11 @@ pub(super) enum Line {
     },
     /// From here on they are being removed, and may be gone.
     Leaving { ids: Vec<String> },
-    /// They are not on the server any more.
+    /// They are no longer on the server.
     Gone { ids: Vec<String> },
 }
 
-/// Version 1 knew neither what a message is nor what left the server.
+/// Version 1 recorded neither what a message was nor what left the server.
 pub(super) const VERSION: u32 = 2;
 
 /// What is known of a message that was fetched.
@@ -48,9 +48,9 @@ pub(super) const VERSION: u32 = 2;
 pub(in crate::download) struct Entry {
     /// When (seconds of Unix).
     pub(in crate::download) at: u64,
-    /// What it was; files of version 1 do not tell.
+    /// What it was; not recorded by version 1.
     pub(in crate::download) witness: Option<Witness>,
-    /// Its removal was asked for: what has its id now may be another message.
+    /// Its removal was asked for: another message may have its id now.
     pub(in crate::download) leaving: bool,
 }
 
@@ -58,13 +58,13 @@ pub(super) struct Known {
     pub(super) done: HashMap<String, Entry>,
     pub(super) plans: Vec<Plan>,
     pub(super) version: u32,
-    /// So many octets are whole lines.
+    /// How many octets are whole lines.
     pub(super) whole: usize,
 }
 
 /// Why a state file cannot be used.
 pub(super) enum Damage {
-    /// From this octet on it makes no sense; what is before it does, if it is not 0.
+    /// From this octet on it makes no sense; the part before is good, unless this is 0.
     Garbage(usize),
     Other(String),
 }
@@ -122,11 +122,11 @@ pub(super) fn read(text: &[u8], account: &str) -> Result<Known, Damage> {
                     let what = "it was written by a later version of this program: use that one";
                     return Err(Damage::Other(what.into()));
                 }
-                // version 1 did not tell ports apart
+                // version 1 did not distinguish ports
                 let base = without_port(account);
                 if of != account && !(of == base && version == 1) {
                     let what = format!(
-                        "it is that of {of}, not of {account}: name another one with --state"
+                        "it belongs to {of}, not to {account}: name another one with --state"
                     );
                     return Err(Damage::Other(what));
                 }
@@ -178,7 +178,7 @@ pub(super) fn create(path: &Path, account: &str) -> io::Result<()> {
     replace(path, &text(&[first_line(account)])?)
 }
 
-/// Writes the file anew where most of it is about what is gone.
+/// Writes the file again if most of it is about messages that are gone.
 pub(super) fn compact(path: &Path, account: &str, known: &mut Known) -> io::Result<()> {
     if known.whole < WORTH_IT {
         return Ok(());
@@ -218,7 +218,7 @@ fn text(lines: &[Line]) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// The whole file, or that of before.
+/// The whole new file, or the old one.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");

@@ -1,12 +1,12 @@
-//! The state file: which messages were fetched when, what is under way, and what may be gone.
+//! The state file: which messages were fetched and when, what is under way, and what may be gone.
 //!
 //! One JSON value a line, only ever appended to, so that a cut leaves at most half a line at the end,
 //! which is dropped. It knows unique-ids, plans and digests, not messages. It is created whole with its
 //! first line, so that a file without that line is damaged and never counts as an empty one.
 //!
-//! A unique-id may come again once its message is gone (RFC 1939 section 7). So an id is forgotten when a
-//! complete listing no longer holds it, and is in doubt from the moment its removal is asked for: what has
-//! it then may be another message, and only its octets tell.
+//! A unique-id may be reused once its message is gone (RFC 1939 section 7). So an id is forgotten when a
+//! complete listing no longer holds it, and is in doubt from the moment its removal is asked for: then
+//! another message may have it, and only the octets show which one it is.
 
 mod lines;
 
@@ -70,7 +70,7 @@ impl Journal {
         self.done.get(id)
     }
 
-    /// All that was fetched and is not known to be gone.
+    /// All messages that were fetched and are not known to be gone.
     pub(super) fn all(&self) -> impl Iterator<Item = (&String, &Entry)> {
         self.done.iter()
     }
@@ -123,7 +123,7 @@ impl Journal {
         self.forget(gone)
     }
 
-    /// Forgets messages that are gone: whatever has their ids is new.
+    /// Forgets messages that are gone: a message that has their ids later is new.
     pub(super) fn forget(&mut self, ids: Vec<String>) -> Result<(), DownloadError> {
         if ids.is_empty() {
             return Ok(());
@@ -298,7 +298,7 @@ mod tests {
             text[place] = 0;
             refused(&text);
         }
-        // and the remedy works
+        // and the remedy in the message works
         std::fs::write(&path, &whole).unwrap();
         assert!(Journal::open(&path, "u@h").unwrap().fetched("a").is_some());
     }

@@ -1,5 +1,6 @@
-//! Which label means which charset. It owns the names that mail programs have used, beside those of the
-//! Encoding Standard, by families: punctuation, case, `x-` and `cs` say nothing, a number says the member.
+//! Which label means which charset. It owns the names that mail programs have used, besides those of the
+//! Encoding Standard, by families: punctuation, case, `x-` and `cs` mean nothing, and a number chooses the
+//! member.
 
 use encoding_rs::{
     BIG5, EUC_JP, EUC_KR, Encoding, GB18030, IBM866, ISO_8859_2, ISO_8859_3, ISO_8859_4,
@@ -16,7 +17,7 @@ use super::{Charset, Endian, tables};
 pub(super) fn charset(label: &str) -> Option<Charset> {
     let key = key(label);
     let known = |key: &str| special(key).or_else(|| family(key));
-    // `cs` and `x-` before a name say nothing
+    // `cs` and `x-` before a name mean nothing
     known(&key)
         .or_else(|| standard(label))
         .or_else(|| known(key.strip_prefix("cs")?))
@@ -248,7 +249,7 @@ fn page(number: u32) -> Option<Charset> {
     Some(Charset::Known(known))
 }
 
-/// What the Encoding Standard knows. Its ASCII is what writers say who do not know.
+/// What the Encoding Standard knows. Writers who do not know their charset call it ASCII.
 fn standard(label: &str) -> Option<Charset> {
     let trimmed = label.trim().to_ascii_lowercase();
     let silent = [

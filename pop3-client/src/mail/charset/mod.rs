@@ -59,8 +59,8 @@ pub(super) fn is_hint(label: &str) -> bool {
     }
 }
 
-/// Octets that say nothing of their charset: UTF-8 if they can be, else the charset of `hint`, which is
-/// that of the rest of the mail, else what they most likely are.
+/// Octets without a charset: UTF-8 if possible, else the charset of `hint`, which is that of the rest
+/// of the mail, else the most likely one.
 pub(super) fn undeclared(octets: &[u8], hint: Option<&str>) -> String {
     let escaped = octets.contains(&0x1B) || octets.contains(&0x0E);
     if escaped && iso2022::announced(octets) {
@@ -85,7 +85,7 @@ fn looks_like_utf8(octets: &[u8]) -> bool {
     bad == 0 || good > bad
 }
 
-/// What 8-bit octets most likely are. In a few of them there is nothing to see: Western then.
+/// The most likely charset of 8-bit octets. If there are too few to see anything, it is a Western one.
 fn guess(octets: &[u8]) -> &'static Encoding {
     let sample = &octets[..octets.len().min(SAMPLE)];
     if sample.iter().filter(|octet| !octet.is_ascii()).count() < 3 {
@@ -108,7 +108,7 @@ fn with(charset: Charset, octets: &[u8]) -> String {
             || String::from_utf8_lossy(octets).into_owned(),
             |utf7| utf7.decode(octets).0.into_owned(),
         ),
-        // what only says so is common, and has no zeros
+        // a label alone is common, and such a text has no zeros
         Charset::Utf16 | Charset::Utf32(_)
             if !octets.contains(&0) && std::str::from_utf8(octets).is_ok() =>
         {

@@ -1,4 +1,4 @@
-//! What the elements of HTML are for a text.
+//! What the elements of HTML mean for a text.
 
 /// What an element does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
-//! HTML as text. It owns what elements mean for people who read lines; the tags are read by a library, as
-//! web browsers read them.
+//! HTML as text. It owns what elements mean for people who read lines; a library reads the tags as web
+//! browsers do.
 //!
 //! One pass, without a tree: no nesting is too deep, and no table too large. Links get numbers, and their
-//! addresses stand below. Scripts, styles and what is hidden are left out.
+//! addresses are listed below. Scripts, styles and hidden parts are left out.
 
 mod element;
 mod writer;
@@ -200,7 +200,7 @@ fn number(tag: &StartTag<()>, name: &str) -> Option<i64> {
     attribute(tag, name)?.trim().parse().ok()
 }
 
-/// Whether an element is not to be seen. What only Outlook hides is.
+/// Whether an element is hidden. What only Outlook hides is shown.
 fn is_hidden(tag: &StartTag<()>) -> bool {
     if tag.attributes.contains_key(b"hidden".as_slice()) {
         return true;

@@ -1,4 +1,4 @@
-//! Lines made of what HTML says. It owns white space, margins and the numbers of links.
+//! Makes lines of the content of HTML. It owns white space, margins and the numbers of links.
 
 use std::collections::HashMap;
 
@@ -143,7 +143,7 @@ impl Writer {
             Shape::Block => self.end_line(),
             Shape::Paragraph => {
                 self.end_line();
-                // an item's first paragraph stands at its mark
+                // an item's first paragraph begins at its mark
                 self.apart |= self.bullet.is_none();
             }
             Shape::Item => {
@@ -234,7 +234,7 @@ impl Writer {
     }
 
     pub(super) fn link(&mut self, target: &str) {
-        // links do not stand within each other
+        // links do not nest
         self.link_end();
         // as browsers do, and as addresses that were broken over lines need it
         let target: String = target
