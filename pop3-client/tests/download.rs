@@ -154,7 +154,7 @@ fn q_b6_a_message_without_an_id_is_left_alone_and_the_others_come() {
         report
             .warnings
             .iter()
-            .any(|warning| warning.contains("1 message left alone: no unique-id"))
+            .any(|warning| warning.contains("1 message left alone: their unique-ids"))
     );
     assert_eq!(server.ids(), [String::new()].into());
 }

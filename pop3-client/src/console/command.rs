@@ -113,7 +113,7 @@ const VERBS: [Verb; 22] = [
         "",
         "the text of the message before the one last shown",
     ),
-    verb("quit", &[], "", "delete what is marked, and leave"),
+    verb("quit", &[], "", "delete marked messages, and leave"),
     verb("reconnect", &["open"], "", "open a new session"),
     verb("rollback", &["rset", "reset"], "", "take all marks back"),
     verb(
