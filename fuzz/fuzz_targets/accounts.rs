@@ -1,8 +1,8 @@
-//! Any octets as a file of accounts, in the form that tools change and in the one that logins use: both say the
-//! same of it, every mistake has its place, changes touch their own lines alone, and every credential that is
-//! taken can be checked in bounded time and memory.
+//! Any octets as a file of accounts, in the form that tools change and in the one that logins use: both agree
+//! on it, every mistake has its place, changes touch only their own lines, and every credential that is
+//! accepted can be checked in bounded time and memory.
 //!
-//! With `cfg(fuzzing)` local-accounts takes no hash that costs more than some milliseconds and a megabyte.
+//! With `cfg(fuzzing)` local-accounts accepts no hash that costs more than some milliseconds and a megabyte.
 #![no_main]
 
 use std::path::Path;
@@ -16,9 +16,9 @@ use pop3_proto::backend::store::StoreError;
 use pop3_proto::backend::{Caller, Login};
 use pop3_proto::secret::Secret;
 
-/// What is kept of a file, and what a hash takes: what is reserved for every argon2 hash, or little.
+/// Memory for the content of a file and for a hash; every argon2 hash reserves the most.
 const MEMORY: usize = 36 << 20;
-/// More than any of these takes, on a busy machine too.
+/// Longer than any of these takes, even on a busy machine.
 const LONG: Duration = Duration::from_secs(10);
 
 /// Stands in for an account that is not there.
@@ -75,7 +75,7 @@ fuzz_target!(|octets: &[u8]| {
     changes(&file);
 });
 
-/// A tool adds an account, changes it and takes it away: the others stay as they are.
+/// A tool adds an account, changes it and removes it: the others stay as they are.
 fn changes(file: &PasswdFile) {
     const NAME: &str = "somebody@new";
     let mut changed = file.clone();

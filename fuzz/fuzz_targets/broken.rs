@@ -1,6 +1,6 @@
-//! Messages that fail, are sent, and are asked after, in any order: what is remembered agrees with a list of all
-//! that happened, as long as the memory is large enough for it. When it is not, it may forget; it never refuses
-//! what did not fail.
+//! Messages that fail, are sent, and are asked for, in any order: the memory agrees with a list of all events,
+//! as long as it is large enough. When it is not, it may forget, but it never refuses a message that did not
+//! fail.
 #![no_main]
 
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use pop3_proto::time::Time;
 use testkit::generate::Source;
 
-/// A full memory is looked through at every failure.
+/// A full memory is searched at every failure.
 const ACTS: usize = 100;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;

@@ -1,8 +1,8 @@
-//! The whole gateway in a simulated world, whose every event the fuzzer decides: clients that talk,
+//! The whole gateway in a simulated world. The fuzzer decides about every event: clients that talk,
 //! stall and vanish, an IMAP server that misbehaves, other programs in the mailbox, time, shutdown.
 //!
-//! It comes to an end by itself, keeps nothing, and removes only what some client marked before QUIT. On
-//! every other day nothing goes wrong; then each reply is what the reference maildrop says.
+//! It ends by itself, keeps nothing, and removes only what some client marked before QUIT. In half of
+//! the runs nothing goes wrong; then each reply is what the reference maildrop says.
 #![no_main]
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ const PASSWORD: &str = "tanstaaf";
 const IMAP: u16 = 143;
 /// Longer than anything may take.
 const LONG: Duration = Duration::from_secs(2 * 3600);
-/// What a client may hear in all: a few mails of a few KiB, many times.
+/// The most that a client may receive in all: a few mails of a few KiB, many times.
 const HEARD: usize = 8 * 1024 * 1024;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -59,7 +59,7 @@ enum Day {
     Bad,
 }
 
-/// Everybody is served by one IMAP server.
+/// One IMAP server serves everybody.
 struct OneServer(Arc<Config>);
 
 impl Service for OneServer {
@@ -81,13 +81,13 @@ struct Rig {
     imap: imap_server::Server,
     tasks: Tasks,
     clients: Vec<Client>,
-    /// What each client said, in upper case.
+    /// What each client sent, in upper case.
     said: Vec<Vec<u8>>,
     pop3: u16,
-    /// Messages that other programs took away.
+    /// Messages that other programs removed.
     taken: usize,
     delivered: usize,
-    /// Nothing may be removed, whatever is said.
+    /// Nothing may be removed, whatever clients send.
     keeps: bool,
     /// Nothing may be changed.
     read_only: bool,
@@ -155,7 +155,7 @@ impl Rig {
         rig
     }
 
-    /// One session, said as it comes, and then compared.
+    /// One session, played as it comes, and then compared.
     fn agrees_with_the_model(&mut self, source: &mut Source<'_>) {
         let model = self.model();
         let uids = self.imap.store().uids(USER, "INBOX");
@@ -236,7 +236,7 @@ impl Rig {
                 self.server.shutdown().advance();
                 self.down = true;
             }
-            // what was said last goes out with what comes next
+            // the last line goes out together with the next one
             21..=23 => return,
             _ => {}
         }
@@ -284,7 +284,7 @@ impl Rig {
         }
     }
 
-    /// What is true at any time.
+    /// What must hold at any time.
     fn look(&self) {
         for client in &self.clients {
             assert!(client.heard() < HEARD, "{} octets", client.heard());
@@ -318,7 +318,7 @@ impl Rig {
         assert!(!self.imap.received("CLOSE"));
     }
 
-    /// Every client is left alone: it ends, and nothing is left.
+    /// Nothing more happens to any client: the gateway ends, and nothing is left.
     fn come_to_an_end(mut self) {
         self.world.advance(LONG);
         self.look();
@@ -330,7 +330,7 @@ impl Rig {
         assert_eq!(self.server.locks().held(), 0);
         let serving = usize::from(!self.down);
         assert_eq!(self.tasks.running(), serving);
-        // what runs can spawn, and so keeps itself alive
+        // a running task can spawn others, and so keep itself alive
         self.tasks.cancel();
     }
 }
@@ -384,7 +384,7 @@ fn conditions(source: &mut Source<'_>, day: Day) -> Conditions {
         after: source.below(2000) as u64,
         ending: source.pick(&[Ending::End, Ending::Reset, Ending::Silence]),
     });
-    // one that is both slow and narrow only takes time without end
+    // a network that is both slow and narrow would only take endless time
     let (delay, window) = source.pick(&[
         (0, 64 * 1024),
         (0, 64 * 1024),

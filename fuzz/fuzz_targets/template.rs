@@ -1,4 +1,4 @@
-//! Any text as the template of folders: what is taken gives each account folders of its own, below the root.
+//! Any text as the template of folders: an accepted one gives each account folders of its own, below the root.
 #![no_main]
 
 use std::collections::HashMap;

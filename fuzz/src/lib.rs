@@ -8,7 +8,7 @@ use cap::Cap;
 static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
 
 /// Runs it with this many octets of memory beyond what is in use. An allocation that does not fit ends the
-/// process, which the fuzzer takes for a failure.
+/// process, which counts as a failure for the fuzzer.
 ///
 /// # Panics
 ///
@@ -25,7 +25,7 @@ pub fn within<T>(octets: usize, run: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Reads decisions off the fuzzer's input; runs out into zeros.
+/// Reads decisions from the fuzzer's input; after its end come zeros.
 pub struct Decisions<'a>(&'a [u8]);
 
 impl<'a> Decisions<'a> {

@@ -5,8 +5,8 @@
 //! API_UPDATE=1 .ci/run api     writes docs/api anew
 //! ```
 //!
-//! Methods of traits' implementations are left out: the line of the implementation says that they are
-//! there. So are blanket implementations and those that the compiler finds by itself.
+//! Methods of traits' implementations are left out: the line of the implementation implies them.
+//! Blanket implementations are also left out, and those that the compiler finds by itself.
 
 use std::error::Error;
 use std::path::PathBuf;

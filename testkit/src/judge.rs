@@ -1,11 +1,11 @@
-//! Holds what a client heard against the reference maildrop.
+//! Compares what a client received with the reference maildrop.
 //!
-//! Owns no expectation of its own: what a reply must be says [`Maildrop`]; what else it may be, because
-//! something is broken, says a [`Tolerance`].
+//! Owns no expectation of its own: [`Maildrop`] knows what a reply must be, and a [`Tolerance`] what
+//! else it may be because something is broken.
 
 use crate::model::{Maildrop, Reply};
 
-/// What may differ from a day on which all goes well.
+/// How far a session may differ from one in which all goes well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tolerance {
     /// Nothing.
@@ -15,18 +15,18 @@ pub enum Tolerance {
     /// The upstream is in trouble: logins, messages and updates may fail, a message may break off, and
     /// the session may end where it cannot go on.
     Upstream,
-    /// The server goes down: the session may end after any reply, with or without a last `-ERR`.
+    /// The server shuts down: the session may end after any reply, with or without a last `-ERR`.
     Shutdown,
 }
 
-/// What the client heard, in short.
+/// A summary of what the client received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
     /// The login succeeded.
     pub logged_in: bool,
     /// How many commands were answered to the end.
     pub answered: usize,
-    /// How many of them were refused though the model does not.
+    /// How many of them were refused although the model does not refuse them.
     pub failed: usize,
     /// Messages that came whole, by RETR.
     pub whole: Vec<usize>,
@@ -36,11 +36,11 @@ pub struct Heard {
     pub quit: Option<bool>,
     /// A message broke off.
     pub broken_off: bool,
-    /// The last reply said that the server goes down.
+    /// The last reply said that the server is shutting down.
     pub down: bool,
 }
 
-/// Reads the whole output of a session in which these commands were said; the first octets are the
+/// Reads the whole output of a session in which these commands were sent; the first octets are the
 /// greeting.
 pub fn judge<C: AsRef<[u8]>>(
     output: &[u8],

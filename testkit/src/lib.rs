@@ -6,7 +6,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`model`] | the reference maildrop: what replies must be |
-//! | [`judge`] | what a client heard, held against the reference maildrop |
+//! | [`judge`] | what a client received, compared with the reference maildrop |
 //! | [`generate`] | test cases from raw octets, for fuzzers and proptest |
 //! | [`talk`] | a session with a maildrop in memory, driven by hand |
 //! | [`scene`] | the dialogues of pop3-proto with what they take place in |

@@ -1,8 +1,8 @@
 //! The reference maildrop: what RFC 1939 says, done in the most obvious way.
 //!
-//! Owns the expectations of a session that is logged in: it takes command lines and says what the reply
-//! must be. It is written for being right by inspection, not for speed, and shares no code with what it
-//! judges. Never judges texts that are free, and never the capabilities.
+//! Owns the expectations of a session that is logged in: it takes command lines and returns what the
+//! reply must be. It is written to be right by inspection, not for speed, and shares no code with what
+//! it judges. Never judges free texts or capabilities.
 
 use crate::content::Content;
 
@@ -17,13 +17,13 @@ pub struct Maildrop {
 /// A message in a [`Maildrop`].
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// What UIDL says.
+    /// Its unique-id, for UIDL.
     pub unique_id: String,
-    /// What LIST says.
+    /// Its size, for LIST.
     pub size: u64,
-    /// The octets as they lie in the store.
+    /// The octets as they are in the store.
     pub content: Content,
-    /// Whether it went away in the store after the login.
+    /// Whether it was removed from the store after the login.
     pub vanished: bool,
     deleted: bool,
     retrieved: bool,
@@ -47,7 +47,7 @@ pub enum Reply {
         /// Whether lines and a lone dot follow a `+OK`.
         multi_line: bool,
     },
-    /// `+OK`, one line; the session is over and what is marked goes away.
+    /// `+OK`, one line; the session is over and marked messages are removed.
     Quit,
 }
 
@@ -88,7 +88,7 @@ impl Maildrop {
         &self.messages
     }
 
-    /// The message of this number, counted from 1, goes away in the store.
+    /// Removes the message of this number, counted from 1, from the store.
     pub fn vanish(&mut self, number: usize) {
         if let Some(message) = number
             .checked_sub(1)
@@ -220,7 +220,7 @@ impl Maildrop {
 }
 
 impl Reply {
-    /// Compares with what a server sent and says how many octets belong to this reply. `output` may go
+    /// Compares with a server's output; returns how many octets belong to this reply. `output` may go
     /// on after it; `Ok(None)` if it is good as far as it goes, but not complete.
     pub fn check(&self, output: &[u8]) -> Result<Option<usize>, String> {
         let Some(end) = find(output, b"\r\n") else {

@@ -41,7 +41,7 @@ pub enum Start {
     LoggedIn,
 }
 
-/// How TLS is brought into a dialogue.
+/// How TLS gets into a dialogue.
 #[derive(Clone, Copy, Debug)]
 pub enum Protection {
     /// Not at all: as the scene says.

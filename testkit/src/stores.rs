@@ -1,9 +1,8 @@
 //! What every mail store must do, as one suite: for blocking and asynchronous stores alike.
 //!
-//! Owns the expectations; a store's own tests say how to make one and how to look into it behind the
-//! sessions' back. Whole sessions are driven, from the login to QUIT, and judged by the
-//! [reference maildrop](crate::model). A check that fails panics. Never opens a socket and starts no
-//! runtime.
+//! Owns the expectations; a store's own tests say how to make one, and how to look into it without a
+//! session. Whole sessions are driven, from the login to QUIT, and judged by the [reference
+//! maildrop](crate::model). A check that fails panics. Opens no socket and starts no runtime.
 //!
 //! A store's test implements [`Subject`] and calls [`all`], or the checks one by one:
 //!
@@ -86,18 +85,18 @@ pub trait Subject {
     /// For one login.
     fn backend(&self) -> Self::Backend;
 
-    /// The messages of [`USER`] that lie in the store now, in order. Line ends may be others than those
+    /// The messages of [`USER`] that are in the store now, in order. Line ends may be others than those
     /// that were put in.
     fn stored(&self) -> Vec<Vec<u8>>;
 
-    /// Takes the message at this place of [`stored`](Self::stored) away, behind the sessions' back. False
-    /// if there is no way to do that.
+    /// Removes the message at this place of [`stored`](Self::stored) without a session. False if that is
+    /// not possible.
     fn take_away(&self, place: usize) -> bool {
         let _ = place;
         false
     }
 
-    /// Whether the store holds such a mail unchanged, but for line ends.
+    /// Whether the store keeps such a mail unchanged, except for line ends.
     fn holds(mail: &Content) -> bool {
         let _ = mail;
         true

@@ -12,7 +12,7 @@ use pop3_proto::backend::{
 use pop3_proto::server::{Event, Policy, Reason, Session, TlsInfo};
 use pop3_proto::time::Time;
 
-/// What the store answers, owned.
+/// The store's answers, owned.
 #[derive(Clone, Debug)]
 pub enum Answer {
     Challenge(Vec<u8>),
@@ -76,7 +76,7 @@ pub struct Store {
     pub piece: usize,
     /// What goes wrong with a message.
     pub troubles: Vec<(Index, Trouble)>,
-    /// What is said to be the size of the messages, instead of the truth.
+    /// The announced size of the messages, instead of the true one.
     pub sizes: Vec<u64>,
     /// The challenges of a relayed login.
     pub challenges: VecDeque<Vec<u8>>,
@@ -85,7 +85,7 @@ pub struct Store {
 /// What goes wrong with a message.
 #[derive(Clone, Copy, Debug)]
 pub enum Trouble {
-    /// It cannot be had.
+    /// It cannot be read.
     Fails(FailureKind),
     /// It breaks off after this many octets.
     Breaks(usize),

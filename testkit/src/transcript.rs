@@ -1,6 +1,6 @@
 //! Dialogues as text files, and their replay.
 //!
-//! Owns the notation and the comparison. What is on the other side is any [`Dialogue`].
+//! Owns the notation and the comparison. The other side is any [`Dialogue`].
 //!
 //! | step | meaning |
 //! |---|---|
@@ -64,7 +64,7 @@ pub trait Dialogue {
     /// Time passes there.
     fn advance(&mut self, span: Duration);
 
-    /// What it has sent since it was asked last.
+    /// What it has sent since the last call.
     fn take_output(&mut self) -> Vec<u8>;
 
     /// Whether it has closed the connection.
@@ -89,7 +89,7 @@ pub struct Malformed {
     reason: &'static str,
 }
 
-/// What was received is not what the transcript says.
+/// The received text differs from the transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
     name: String,

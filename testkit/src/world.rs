@@ -1,11 +1,11 @@
 //! A network and a clock that exist in memory only: one thread, no waiting, the same each time.
 //!
-//! Owns time, and what happens to octets on their way. Who lives in it does not: anything that is an
-//! [`Actor`], and futures that are run as [`Tasks`]. Never knows a protocol, apart from the hosts that
-//! are given for convenience.
+//! Owns time, and what happens to octets on their way. Its inhabitants do not: any [`Actor`], and
+//! futures that run as [`Tasks`]. Never knows a protocol, apart from the hosts that are here for
+//! convenience.
 //!
-//! Time stands still while anything moves. [`World::settle`] lets everything move that can without
-//! waiting; [`World::advance`] lets time pass and wakes who waits for it, in order.
+//! Time stands still while anything moves. [`World::settle`] lets everything move that can move
+//! without waiting; [`World::advance`] lets time pass and wakes in order what waits for it.
 //!
 //! ```
 //! use std::time::Duration;
@@ -47,15 +47,15 @@ pub use network::{Acceptor, Network, Socket};
 pub use pipe::{Conditions, Cut, Ending, Route};
 pub use tasks::Tasks;
 
-/// So many rounds at one moment mean that somebody never comes to rest.
+/// This many rounds at one moment mean that an actor never comes to rest.
 const RESTLESS: usize = 1_000_000;
 
-/// Someone who lives in a [`World`].
+/// An inhabitant of a [`World`].
 pub trait Actor {
-    /// Does what can be done now: reads, writes, acts on time. Says whether anything was done.
+    /// Does what can be done now: reads, writes, acts on time. Returns whether anything was done.
     fn step(&mut self, now: Time) -> bool;
 
-    /// When it wants to act though nothing arrives.
+    /// When it wants to act even if nothing arrives.
     fn deadline(&self) -> Option<Time> {
         None
     }
@@ -75,7 +75,7 @@ impl<A: Actor> Actor for Arc<Mutex<A>> {
     }
 }
 
-/// The network, the clock and all who live there.
+/// The network, the clock and all actors.
 #[derive(Default)]
 pub struct World {
     network: Network,
@@ -88,7 +88,7 @@ impl World {
         Self::default()
     }
 
-    /// What time it is.
+    /// The time now.
     pub fn now(&self) -> Time {
         self.network.now()
     }
@@ -98,12 +98,12 @@ impl World {
         &self.network
     }
 
-    /// Someone moves in. To look at them later, add an `Arc<Mutex<_>>` and keep a clone.
+    /// Adds an actor. To look at it later, add an `Arc<Mutex<_>>` and keep a clone.
     pub fn add(&mut self, actor: impl Actor + 'static) {
         self.actors.push(Box::new(actor));
     }
 
-    /// Until nothing moves and nothing is on its way. Time passes only as far as octets need to arrive.
+    /// Runs until nothing moves and nothing is on its way. Time passes only as far as octets need to arrive.
     ///
     /// # Panics
     ///
@@ -116,7 +116,7 @@ impl World {
         }
     }
 
-    /// Lets time pass. What is due on the way happens at its moment.
+    /// Lets time pass. Everything that is due on the way happens at its moment.
     ///
     /// # Panics
     ///
@@ -136,7 +136,7 @@ impl World {
     pub fn next_moment(&self) -> Option<Time> {
         let deadlines = self.actors.iter().filter_map(|actor| actor.deadline());
         let now = self.now();
-        // who is late already has been asked and did nothing
+        // an actor that is late has been asked already and did nothing
         let later = deadlines
             .chain(self.network.next_timer())
             .filter(|&at| at > now);

@@ -1,4 +1,4 @@
-//! What the fuzzer chooses from: configurations, logins, and what servers say.
+//! What the fuzzer chooses from: configurations, logins, and lines of servers.
 
 use imap_backend::{AuthPreference, Config, DeletePolicy, PipelineLogin, Security};
 use pop3_proto::backend::{Access, Caller, Login, Mechanism, Names, Open};
@@ -34,7 +34,7 @@ pub(crate) const LINES: &[&[u8]] = &[
     b"{3}\r\n",
 ];
 
-/// What a tagged response says after the tag.
+/// Texts of a tagged response after the tag.
 pub(crate) const ANSWERS: &[&str] = &[
     "OK done",
     "OK done",

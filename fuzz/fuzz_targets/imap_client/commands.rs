@@ -1,11 +1,11 @@
-//! What the backend says to the server: nothing that changes a message which QUIT did not name.
+//! The backend's commands: none of them changes a message that QUIT did not name.
 
 use pop3_proto::backend::Backend;
 
 use crate::{BOUND, Link, Rig};
 
 impl Rig {
-    /// Takes what the backend says and looks at every line of it.
+    /// Takes the backend's output and looks at every line of it.
     pub(crate) fn transmit(&mut self) -> bool {
         let out = self.backend.transmit().to_vec();
         assert!(out.len() <= BOUND, "{} octets to send", out.len());
@@ -60,7 +60,7 @@ impl Rig {
             }
             ["EXPUNGE"] => {
                 assert!(self.update.is_some());
-                // in the place of a UID EXPUNGE that was refused
+                // instead of a UID EXPUNGE that was refused
                 self.changes.clear();
                 true
             }

@@ -2,7 +2,7 @@
 //! deadline whenever something is owed, every request answered in order and once, and nothing changed
 //! upstream that QUIT did not ask for.
 //!
-//! The fuzzer's server may say anything; it is also given answers that fit, so that it gets far.
+//! The fuzzer's server may send anything; it also has answers that fit, so that sessions get far.
 #![no_main]
 
 mod choices;
@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     rig.come_to_an_end();
 });
 
-/// Where a connection is.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
     Down,
@@ -42,7 +42,7 @@ enum Link {
     Handshake,
 }
 
-/// The backend, played with.
+/// The backend under test.
 struct Rig {
     backend: ImapBackend,
     seen_counts: bool,
@@ -50,7 +50,7 @@ struct Rig {
     link: Link,
     /// What the server said and the backend has not read.
     wire: VecDeque<u8>,
-    /// Everything that the server said.
+    /// Everything that the server sent.
     said: Vec<u8>,
     /// What the backend said on this connection, as far as it is not a complete line.
     line: Vec<u8>,
@@ -189,7 +189,7 @@ impl Rig {
         }
     }
 
-    /// The server says this, if there is a connection.
+    /// The server sends this, if there is a connection.
     fn say(&mut self, octets: &[u8]) {
         if self.link == Link::Up && self.wire.len() < 1_000_000 {
             self.wire.extend(octets);
@@ -202,7 +202,7 @@ impl Rig {
             return;
         }
         let count = self.uids.len() as u32;
-        // one step outside is the session's mistake, and must do no harm
+        // an index just outside is the session's mistake, and must do no harm
         let index = Index(u32::from(choice & 15).min(count));
         let lines = [None, None, Some(0), Some(5), Some(u64::MAX)];
         let lines = lines[usize::from(choice >> 4) % lines.len()];
@@ -305,7 +305,7 @@ impl Rig {
                     assert_eq!(self.link, Link::Up);
                     assert!(self.backend.transmit().is_empty());
                     self.link = Link::Handshake;
-                    // what the server put behind its agreement is ciphertext to the driver
+                    // what the server sent after its agreement is ciphertext to the driver
                     self.wire.clear();
                 }
                 Effect::Disconnect => {
@@ -339,7 +339,7 @@ impl Rig {
         moved
     }
 
-    /// Something is owed, and it is not the turn of the session: then there is a deadline.
+    /// If something is owed, and it is not the session's turn, there must be a deadline.
     fn owes_a_deadline(&mut self) {
         let owed = self.opening || self.updating || !self.reading.is_empty();
         let ours = self.challenged || (self.room == 0 && !self.reading.is_empty());
@@ -349,7 +349,7 @@ impl Rig {
         while self.backend.poll_trace().is_some() {}
     }
 
-    /// Whatever is owed is answered in the end, without a word from the server.
+    /// Whatever is owed is answered in the end, even if the server stays silent.
     fn come_to_an_end(&mut self) {
         self.room = usize::MAX;
         if self.challenged {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::id::Id;
 use crate::{CATALOGUE, Named};
 
-/// What stands in `docs/conformance.toml`.
+/// The content of `docs/conformance.toml`.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     pub(crate) groups: Vec<Group>,
@@ -28,13 +28,13 @@ pub(crate) struct Requirement {
     /// Where it comes from.
     pub(crate) source: String,
     pub(crate) text: String,
-    /// What is missing before there can be a test.
+    /// What is missing for a test.
     pub(crate) not_yet: Option<String>,
-    /// Why there never need be one.
+    /// Why it needs no test.
     pub(crate) not_applicable: Option<String>,
 }
 
-/// How a requirement stands.
+/// The state of a requirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing<'a> {
     Tested,
@@ -83,7 +83,7 @@ impl Catalogue {
         groups.flat_map(|group| group.requirements.iter().map(|(id, line)| (*id, line)))
     }
 
-    /// What is wrong between the requirements and the tests.
+    /// Where requirements and tests disagree.
     pub(crate) fn complaints(&self, named: &Named) -> Vec<String> {
         let mut complaints = Vec::new();
         for (id, requirement) in self.requirements() {
@@ -98,7 +98,7 @@ impl Catalogue {
                     "{id} has a test now, {}: take the reason out of {CATALOGUE}",
                     tests.first().map_or("", |test| test.name.as_str())
                 )),
-                (None, _) => complaints.push(format!("{id} stands with two reasons")),
+                (None, _) => complaints.push(format!("{id} has two reasons")),
             }
         }
         for (id, tests) in named {

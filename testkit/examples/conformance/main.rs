@@ -5,9 +5,9 @@
 //! cargo run -p testkit --example conformance -- --check  say what is wrong or stale, and change nothing
 //! ```
 //!
-//! The requirements stand in `docs/conformance.toml`. A test names the ones it shows in its name; a dialogue in
-//! its title, a scenario of the interoperability tests in its doc string. A requirement without a test stands
-//! there with the reason why.
+//! The requirements are in `docs/conformance.toml`. A test names the ones that it shows in its name, a dialogue
+//! in its title, a scenario of the interoperability tests in its doc string. A requirement without a test has
+//! the reason there.
 
 mod catalogue;
 mod id;

@@ -1,7 +1,7 @@
 //! Finds the tests and what they name.
 //!
-//! Cargo says which test programs there are, and each of them which tests it holds: those that are ignored and
-//! those that a macro makes too. Dialogues and scenarios are read from their files.
+//! Cargo lists the test programs, and each of them lists its tests, including ignored ones and those that a
+//! macro makes. Dialogues and scenarios are read from their files.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -54,7 +54,7 @@ pub(crate) fn all(root: &Path) -> io::Result<Vec<Test>> {
 
 type Found = Vec<(String, Vec<Id>)>;
 
-/// What cargo says of something that it has built, in part.
+/// A part of cargo's message about something that it has built.
 #[derive(Deserialize)]
 struct Built {
     executable: Option<PathBuf>,

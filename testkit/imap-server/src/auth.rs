@@ -33,7 +33,7 @@ pub(super) enum Step {
     Accepted(String),
     /// The credentials are wrong.
     Refused,
-    /// The client's line is no answer to what was asked.
+    /// The client's line is not an answer to the challenge.
     Malformed,
 }
 

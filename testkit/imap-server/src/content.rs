@@ -1,7 +1,7 @@
 //! The octets of a message: shared, and generated where they are many.
 //!
-//! Owns how a message lies in memory. A gibibyte is a block of 64 KiB and a count; a clone is a
-//! reference. Never gives out more than one contiguous piece at a time.
+//! Owns the representation of a message in memory. A gibibyte is a block of 64 KiB and a count;
+//! a clone is a reference. Never returns more than one contiguous piece at a time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -182,7 +182,7 @@ fn push_run(runs: &mut Vec<Run>, len: &mut u64, block: Bytes, times: u64) {
     }
 }
 
-/// A line end is CRLF or a bare LF. A run is searched twice at most: what two repetitions do not show,
+/// A line end is CRLF or a bare LF. A run is searched twice at most: if two repetitions show nothing,
 /// no further one does.
 fn header_len(runs: &[Run], len: u64) -> u64 {
     let mut line_is_empty = true;

@@ -1,6 +1,6 @@
 //! Misbehaviours on request.
 //!
-//! Owns what can go wrong and when. What a fault does to the dialogue lies with the session.
+//! Owns what can go wrong and when. The session carries out what a fault does to the dialogue.
 
 /// A misbehaviour and its time.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub struct Fault {
 /// When a [`Fault`] happens.
 ///
 /// Commands are named in upper case and without `UID`: `FETCH` is both FETCH and UID FETCH. Two names
-/// are no commands: `GREETING`, and `LITERAL` for a synchronising literal that waits for its `+`.
+/// are not commands: `GREETING`, and `LITERAL` for a synchronising literal that waits for its `+`.
 /// Everything is counted from 1, over all connections of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {

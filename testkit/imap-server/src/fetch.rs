@@ -1,6 +1,6 @@
 //! FETCH: one message after the other, as its answers are taken.
 //!
-//! Owns the items and where the command has got to. Bodies are queued by reference.
+//! Owns the items and the progress of the command. Bodies are queued by reference.
 
 use super::fault::{BodyForm, Trouble};
 use super::session::ServerSession;

@@ -47,8 +47,8 @@ impl ServerSession {
         self.server.store().edit(user, &selected.folder, edit)
     }
 
-    /// Tells the client what others did to the folder. Messages may go away only where the client
-    /// does not count on sequence numbers (RFC 3501 section 7.4.1).
+    /// Reports to the client what others did to the folder. Messages may go away only where the
+    /// client does not count on sequence numbers (RFC 3501 section 7.4.1).
     pub(super) fn sync(&mut self, expunges: bool) {
         let Some(Some(changes)) = self
             .selected
@@ -107,7 +107,7 @@ impl ServerSession {
         }
     }
 
-    /// The client knows of what it did itself.
+    /// The client knows its own changes.
     pub(super) fn own_change(&mut self, change: impl FnOnce(&mut Folder)) {
         let counts = self.with_folder(|folder| {
             let before = folder.changes();

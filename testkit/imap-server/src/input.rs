@@ -40,7 +40,7 @@ pub(super) enum Next {
     Continue(Vec<u8>),
     /// A command.
     Command(Vec<Word>),
-    /// A line that is no command; the tag if there is one, and what is wrong.
+    /// A line that is not a command; its tag if it has one, and what is wrong.
     Malformed(Vec<u8>, &'static str),
     /// Longer than allowed, or a literal that the server does not take: the connection is to be closed.
     TooLong,

@@ -120,7 +120,7 @@ impl Server {
         self.book().faults.push(fault);
     }
 
-    /// From now on everything goes well. What is counted stays counted.
+    /// From now on everything goes well. The counts stay.
     pub fn clear_faults(&self) {
         self.book().faults.clear();
     }
@@ -160,7 +160,7 @@ impl Server {
         self.book().log.push(logged);
     }
 
-    /// Counts a command and tells what goes wrong with it.
+    /// Counts a command; returns what goes wrong with it.
     fn troubles(&self, connection: u32, command: &str) -> Vec<Trouble> {
         let mut book = self.book();
         let count = book.counts.entry(command.to_owned()).or_default();

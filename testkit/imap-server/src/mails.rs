@@ -15,7 +15,7 @@ pub use sample::sample;
 pub struct Mail {
     /// What is special about it, in words joined by hyphens.
     pub name: &'static str,
-    /// The octets as they lie in the store.
+    /// The octets as they are in the store.
     pub content: Content,
 }
 

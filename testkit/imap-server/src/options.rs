@@ -55,7 +55,7 @@ impl Options {
         self
     }
 
-    /// A server of the last century: no capability but `IMAP4rev1`, and none told without being asked.
+    /// A server of the last century: no capability but `IMAP4rev1`, and none announced without being asked.
     #[must_use]
     pub fn plain() -> Self {
         Self {

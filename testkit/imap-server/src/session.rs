@@ -1,7 +1,7 @@
 //! One connection: octets in, octets out.
 //!
-//! Owns the state of the dialogue, and the form of responses. Which command goes where lies in `command`,
-//! what the commands on folders and messages do in `folder`, `message`, `fetch` and `search`.
+//! Owns the state of the dialogue, and the form of responses. `command` dispatches the commands;
+//! `folder`, `message`, `fetch` and `search` carry out those on folders and messages.
 
 mod command;
 
@@ -13,7 +13,7 @@ use super::folder::Selected;
 use super::input::{Input, Literals, Next};
 use super::output::Output;
 
-/// No further response is produced while so much waits.
+/// No further response is produced while this much waits.
 const OUTPUT_ROOM: usize = 16 * 1024;
 /// More unread input than this ends the connection.
 const INPUT_LIMIT: usize = 1024 * 1024;
@@ -84,7 +84,7 @@ impl ServerSession {
         self.fetch = None;
     }
 
-    /// The TLS handshake is done: whatever follows is protected.
+    /// The TLS handshake is done: everything after it is protected.
     pub fn handle_tls_ready(&mut self) {
         self.tls = Tls::On;
         self.advance();
@@ -154,7 +154,7 @@ impl ServerSession {
         }
     }
 
-    /// The octets that are to come before each response.
+    /// The octets that come before each response.
     pub(super) fn before(&mut self) {
         for trouble in &self.troubles {
             if let Trouble::Before(bytes) = trouble {
@@ -278,7 +278,7 @@ impl ServerSession {
         self.troubles.clear();
     }
 
-    /// The misbehaviours that take the place of the command.
+    /// The misbehaviours that replace the command.
     fn preempted(&mut self, tag: &[u8]) -> bool {
         let found = self.troubles.iter().find(|trouble| {
             matches!(

@@ -25,7 +25,7 @@ struct Account {
 /// One folder. UIDs ascend.
 #[derive(Clone, Debug)]
 pub struct Folder {
-    /// Told at SELECT.
+    /// Announced at SELECT.
     pub uid_validity: u32,
     /// Whether SELECT opens it read-only.
     pub read_only: bool,
@@ -86,20 +86,20 @@ impl Store {
         }
     }
 
-    /// Takes a folder away with all its mail.
+    /// Removes a folder with all its mail.
     pub fn remove_folder(&self, user: &str, folder: &str) {
         if let Some(account) = self.lock().get_mut(user) {
             account.folders.remove(folder);
         }
     }
 
-    /// Puts a message at the end of a folder and tells its UID; 0 if there is no such folder.
+    /// Puts a message at the end of a folder and returns its UID; 0 if there is no such folder.
     pub fn append(&self, user: &str, folder: &str, content: impl Into<Content>) -> u32 {
         self.edit(user, folder, |folder| folder.append(content.into()))
             .unwrap_or(0)
     }
 
-    /// Puts a message at the end of a user's INBOX and tells its UID; 0 if there is no such user.
+    /// Puts a message at the end of a user's INBOX and returns its UID; 0 if there is no such user.
     pub fn deliver(&self, user: &str, content: impl Into<Content>) -> u32 {
         self.append(user, "INBOX", content)
     }
@@ -187,12 +187,12 @@ impl Default for Folder {
 }
 
 impl Folder {
-    /// Puts a message without flags at the end and tells its UID.
+    /// Puts a message without flags at the end and returns its UID.
     pub fn append(&mut self, content: Content) -> u32 {
         self.append_flagged(content, &[])
     }
 
-    /// Puts a message with flags at the end and tells its UID.
+    /// Puts a message with flags at the end and returns its UID.
     pub fn append_flagged(&mut self, content: Content, flags: &[&str]) -> u32 {
         let uid = self.uid_next;
         self.changes += 1;
@@ -243,12 +243,12 @@ impl Folder {
         self.position(uid).and_then(|at| self.messages.get(at))
     }
 
-    /// Takes a message away, and tells whether it was there.
+    /// Removes a message; returns whether it was there.
     pub fn expunge(&mut self, uid: u32) -> bool {
         self.take(uid).is_some()
     }
 
-    /// Sets or clears a flag, and tells whether the message is there.
+    /// Sets or clears a flag; returns whether the message is there.
     pub fn set_flag(&mut self, uid: u32, flag: &str, on: bool) -> bool {
         let Some(message) = self.touch(uid) else {
             return false;
@@ -260,14 +260,14 @@ impl Folder {
         true
     }
 
-    /// Takes all flags of a message away, and tells whether the message is there.
+    /// Removes all flags of a message; returns whether the message is there.
     pub fn clear_flags(&mut self, uid: u32) -> bool {
         self.touch(uid)
             .map(|message| message.flags.clear())
             .is_some()
     }
 
-    /// Counts up with everything that happens to the folder.
+    /// Increases with every event in the folder.
     pub(super) fn changes(&self) -> u64 {
         self.changes
     }
@@ -278,7 +278,7 @@ impl Folder {
         Some(self.messages.remove(at))
     }
 
-    /// Takes away all messages of which this is true.
+    /// Removes all messages for which this is true.
     pub(super) fn expunge_where(&mut self, mut gone: impl FnMut(&Message) -> bool) {
         self.changes += 1;
         self.messages.retain(|message| !gone(message));

@@ -1,6 +1,6 @@
 //! The small IMAP server on a real socket: for the demonstration, the drivers' tests and scripts.
 //!
-//! Owns threads, one for each connection. Never decides anything: that is the session's.
+//! Owns threads, one for each connection. Decides nothing: the session does.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -41,7 +41,7 @@ impl TcpHost {
         self.address
     }
 
-    /// Cuts all connections that there are, as a crash would.
+    /// Cuts all existing connections, as a crash would.
     pub fn cut_connections(&self) {
         for stream in lock(&self.shared).streams.values() {
             // it may be closed already

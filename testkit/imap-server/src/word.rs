@@ -10,7 +10,7 @@ pub(super) enum Word {
 }
 
 impl Word {
-    /// The octets of a word that is no list.
+    /// The octets of a word that is not a list.
     pub(super) fn bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Atom(bytes) | Self::Quoted(bytes) | Self::Literal { bytes, .. } => Some(bytes),

@@ -1,4 +1,4 @@
-//! A mail store that does everything in jobs, blocking or waiting, and panics for who asks for it.
+//! A mail store that does everything in jobs, blocking or waiting, and panics on request.
 
 use std::collections::VecDeque;
 

@@ -16,7 +16,7 @@ use rustls::{
 pub struct TlsPeer {
     pub connection: Connection,
     pub plaintext: Vec<u8>,
-    /// The other end said good-bye.
+    /// The other end sent close_notify.
     pub closed: bool,
     pub error: Option<String>,
 }
@@ -35,7 +35,7 @@ impl TlsPeer {
         Self::server_of(identity, rustls::ALL_VERSIONS)
     }
 
-    /// A server that shows what it has, whatever that is.
+    /// A server that shows any certificate that it has.
     pub fn server_of(
         identity: &Identity,
         versions: &[&'static rustls::SupportedProtocolVersion],

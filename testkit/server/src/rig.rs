@@ -71,12 +71,12 @@ impl<S: Service> Rig<S> {
         self
     }
 
-    /// What the client got since the last time.
+    /// What the client received since the last call.
     pub fn heard(&mut self) -> String {
         String::from_utf8_lossy(&std::mem::take(&mut self.client.outbound)).into_owned()
     }
 
-    /// Says a command and returns the answer.
+    /// Sends a command and returns the answer.
     pub fn ask(&mut self, line: &str) -> String {
         self.heard();
         self.say(format!("{line}\r\n")).heard()

@@ -39,7 +39,7 @@ pub struct Shape {
     pub chunk: usize,
 }
 
-/// How an address answers to those who connect.
+/// How an address answers connection attempts.
 #[derive(Clone, Copy, Debug)]
 pub enum Reach {
     /// It takes the connection, after a while.
@@ -99,7 +99,7 @@ impl Sim {
         }
     }
 
-    /// Runs whatever was woken until nothing is.
+    /// Runs woken tasks until none is left.
     pub fn run(&self) {
         loop {
             let Some(number) = self.world.lock().unwrap().ready.pop_front() else {
@@ -199,7 +199,7 @@ impl Sim {
         self.world.lock().unwrap().reach.insert(address, reach);
     }
 
-    /// Who was tried, and when, since the last time.
+    /// The addresses that were tried, and when, since the last call.
     pub fn attempts(&self) -> Vec<(Time, SocketAddr)> {
         std::mem::take(&mut self.world.lock().unwrap().attempts)
     }
@@ -427,7 +427,7 @@ impl End {
         to.bytes.extend(self.unsaid.drain(..said));
         let heard = from.bytes.len().min(most);
         self.heard.extend(from.bytes.drain(..heard));
-        // A waker is called once, and only for what really happened.
+        // A waker is called once, and only for a real event.
         let reader = if said > 0 { to.reader.take() } else { None };
         let writer = if heard > 0 { from.writer.take() } else { None };
         drop(wire);
@@ -546,7 +546,7 @@ impl Signals for SimSignals {
     }
 }
 
-/// What a serving task came back with.
+/// The result of a serving task.
 pub type Outcome = Arc<Mutex<Option<io::Result<()>>>>;
 
 /// Runs a future as a task and keeps what it yields.

@@ -1,7 +1,7 @@
 //! The runtime of the simulated world: its sockets, its clock, its tasks.
 //!
-//! Owns nothing but handles. A listening socket of the system stands for its port number and is never
-//! used otherwise. Counts the operations on sockets, so that a test can step in before any of them.
+//! Owns nothing but handles. A listening socket of the system represents its port number and is used
+//! for nothing else. Counts the operations on sockets, so that a test can step in before any of them.
 
 use std::future::{Future, pending};
 use std::io;
@@ -18,7 +18,7 @@ use testkit::world::{Acceptor, Network, Socket, Tasks};
 /// 40 KiB, octet by octet, take a tenth of it.
 const ENDLESS: u64 = 20_000_000;
 
-/// No buffer of a connection is larger, whatever is in it.
+/// No buffer of a connection is larger.
 const BOUND: usize = 256 * 1024;
 
 /// A runtime in a world.
@@ -91,8 +91,7 @@ impl Meter {
     }
 }
 
-/// A socket that stands for a port, and its number. There are as many as there are calls with different
-/// places.
+/// A socket that stands for a port, and its number. Calls with different places make different ones.
 pub fn port(place: usize) -> io::Result<(TcpListener, u16)> {
     static SOCKETS: LazyLock<Mutex<Vec<TcpListener>>> = LazyLock::new(Mutex::default);
     let mut sockets = SOCKETS.lock().unwrap_or_else(PoisonError::into_inner);

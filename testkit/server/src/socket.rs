@@ -413,7 +413,7 @@ pub fn many_clients_at_once(driver: impl Driver) {
     running.stop();
 }
 
-/// G19: what runs is finished, what is idle is let go, and the server ends by itself.
+/// G19: running commands are finished, idle connections are closed, and the server ends by itself.
 pub fn shutdown_ends_all(driver: impl Driver) {
     let service = mail();
     let running = Running::start(driver, clear(service.clone()));
@@ -480,7 +480,7 @@ pub fn both_address_families(driver: impl Driver) {
     thread.join().unwrap().unwrap();
 }
 
-/// Something else than POP3: says every octet once more.
+/// Something other than POP3: echoes every octet.
 #[derive(Clone, Copy, Debug, Default)]
 struct Echo;
 
@@ -523,7 +523,7 @@ pub fn another_handler_speaks(driver: impl Driver) {
             break next;
         }
     };
-    // once more, and those who do not go are cut off
+    // again, and clients that stay are cut off
     running.server.shutdown().advance();
     running.server.shutdown().advance();
     assert!(next.ends());

@@ -67,14 +67,14 @@ pub struct WireBackend {
     waiting: Waiting,
     /// The message that is coming is not wanted any more.
     cancelled: bool,
-    /// What was asked for while a message was still coming.
+    /// Requests that came while a message was still coming.
     queued: VecDeque<Request>,
     output: Vec<u8>,
     input: Box<[u8]>,
     start: usize,
     end: usize,
     deadline: Option<Time>,
-    /// It connects when it is polled for a reply, and not before.
+    /// It connects only when it is polled for a reply.
     shy: bool,
 }
 

@@ -54,7 +54,7 @@ pub fn lists<S: Subject>(make: Make<'_, S>) {
     assert!(client.quit());
 }
 
-/// Nobody comes in without the password, and nobody sees the mail of another.
+/// No login succeeds without the password, and no user sees the mail of another.
 pub fn credentials<S: Subject>(make: Make<'_, S>) {
     let mails = some_mails::<S>();
     let subject = make(&mails);
@@ -98,7 +98,7 @@ pub fn credentials<S: Subject>(make: Make<'_, S>) {
     assert!(client.quit());
 }
 
-/// What was marked goes at QUIT, and nothing else; what is left keeps its unique-id.
+/// QUIT removes the marked messages and nothing else; the others keep their unique-ids.
 pub fn deletes<S: Subject>(make: Make<'_, S>) {
     let mails = some_mails::<S>();
     let subject = make(&mails);
@@ -160,7 +160,7 @@ pub fn changes_nothing_without_quit<S: Subject>(make: Make<'_, S>) {
     assert!(opened(&subject, &mails).1.quit());
 }
 
-/// Who asked for reading only deletes nothing, and several may.
+/// A read-only session deletes nothing, and several may run at once.
 pub fn is_read_only_on_request<S: Subject>(make: Make<'_, S>) {
     let mails = some_mails::<S>();
     let subject = make(&mails);
@@ -320,7 +320,7 @@ pub fn random_sessions<S: Subject>(make: Make<'_, S>) {
     }
 }
 
-/// A session, and the maildrop that it must show.
+/// Plays a session, and compares it with the maildrop that it must show.
 fn opened<'a, S: Subject>(subject: &'a S, mails: &[Content]) -> (Maildrop, Client<'a, S>) {
     let mut client = Client::log_in(subject);
     let ids = client.listing("UIDL");
@@ -345,7 +345,7 @@ impl<S: Subject> Client<'_, S> {
     }
 }
 
-/// What a session leaves when it ends with QUIT.
+/// The messages that are left when a session ends with QUIT.
 fn kept(maildrop: &Maildrop) -> impl Iterator<Item = &Message> {
     let deleted = maildrop.deleted();
     let all = (1..).zip(maildrop.messages());
@@ -371,7 +371,7 @@ fn normal(stored: &[Vec<u8>]) -> Vec<Vec<u8>> {
     contents.map(|content| normalised(&content)).collect()
 }
 
-/// Octets that depend on the seed alone.
+/// Octets that depend only on the seed.
 fn noise(seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let next = || {

@@ -7,7 +7,7 @@ use pop3_proto::time::Time;
 use super::{PASSWORD, Subject, USER};
 use crate::model;
 
-/// What a session may have waiting for its client at most: its output, and a chunk of the store's.
+/// The most that may wait in a session for its client: its output, and a chunk of the store.
 const MOST_WAITING: usize = 3 * 64 * 1024;
 
 /// One connection.
@@ -66,20 +66,20 @@ impl<'a, S: Subject> Client<'a, S> {
         self
     }
 
-    /// Says it and hears whatever comes of it.
+    /// Sends it and returns everything that comes.
     pub fn say(&mut self, text: &str) -> Vec<u8> {
         self.say_octets(text.as_bytes());
         std::mem::take(&mut self.heard)
     }
 
-    /// Says it, keeps nothing of what comes, and says how many octets that were.
+    /// Sends it, keeps nothing of what comes, and returns how many octets that were.
     pub fn count(&mut self, text: &str) -> u64 {
         self.counted = Some(0);
         self.say_octets(text.as_bytes());
         self.counted.take().unwrap_or_default()
     }
 
-    /// Says a command of the TRANSACTION state and compares what comes with what must come.
+    /// Sends a command of the TRANSACTION state and compares what comes with what must come.
     pub fn expect(&mut self, command: &[u8], reply: &model::Reply) {
         self.say_octets(&[command, b"\r\n"].concat());
         let heard = std::mem::take(&mut self.heard);
@@ -107,7 +107,7 @@ impl<'a, S: Subject> Client<'a, S> {
         entries.collect()
     }
 
-    /// Says QUIT and hears whether all went well.
+    /// Sends QUIT; returns whether all went well.
     pub fn quit(mut self) -> bool {
         let heard = self.say("QUIT\r\n");
         assert!(

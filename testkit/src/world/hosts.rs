@@ -1,4 +1,4 @@
-//! Who usually lives in a world: an IMAP server, and a client that says what it is asked to.
+//! The usual actors of a world: an IMAP server, and a client that sends what it is asked to.
 
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,7 +78,7 @@ fn converse(socket: &Socket, session: &mut ServerSession) -> (bool, bool) {
     (moved, true)
 }
 
-/// A client that says what it is asked to and remembers what it hears. A clone is another handle.
+/// A client that sends what it is asked to and remembers what it receives. A clone is another handle.
 #[derive(Clone, Debug)]
 pub struct Client(Arc<Mutex<Talk>>);
 
@@ -94,7 +94,7 @@ struct Talk {
 }
 
 impl Client {
-    /// Connects to a port and moves in.
+    /// Connects to a port and joins the world.
     pub fn connect(world: &mut World, port: u16) -> std::io::Result<Self> {
         let client = Self(Arc::new(Mutex::new(Talk {
             socket: Some(world.network().connect(port)?),
@@ -109,17 +109,17 @@ impl Client {
         Ok(client)
     }
 
-    /// Says this, as far as the other end listens.
+    /// Sends this, as far as the other end takes it.
     pub fn send(&self, octets: &[u8]) {
         self.talk().unsent.extend_from_slice(octets);
     }
 
-    /// What was heard since the last time.
+    /// What was received since the last call.
     pub fn take(&self) -> Vec<u8> {
         std::mem::take(&mut self.talk().received)
     }
 
-    /// How much was heard and not yet taken.
+    /// How much was received and not yet taken.
     pub fn heard(&self) -> usize {
         self.talk().received.len()
     }
@@ -129,12 +129,12 @@ impl Client {
         self.talk().deaf = deaf;
     }
 
-    /// Closes the sending half once everything is said.
+    /// Closes the sending half once everything is sent.
     pub fn hang_up(&self) {
         self.talk().hanging_up = true;
     }
 
-    /// Is gone, from one moment to the next: what was not read is lost.
+    /// Disappears from one moment to the next: what was not read is lost.
     pub fn vanish(&self) {
         self.talk().socket = None;
     }
@@ -180,7 +180,7 @@ impl Talk {
                     moved = true;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                // what was said in vain shows when the end is heard
+                // what was sent in vain shows when the end arrives
                 Err(_) => self.unsent.clear(),
             }
         }
@@ -213,7 +213,7 @@ pub struct OnWire<'a> {
 }
 
 impl<'a> OnWire<'a> {
-    /// This client. What it hears first is heard at once.
+    /// This client. What arrives first is read at once.
     pub fn new(world: &'a mut World, client: Client) -> Self {
         world.settle();
         Self { world, client }

@@ -27,7 +27,7 @@ struct Inner {
     activity: u64,
 }
 
-/// A connection: what goes there and what comes back, seen from who connected.
+/// A connection: both directions, seen from the side that connected.
 #[derive(Debug)]
 struct Link {
     pipes: [Pipe; 2],
@@ -45,7 +45,7 @@ struct Port {
 pub struct Socket {
     network: Network,
     link: u64,
-    /// 0 for who connected, 1 for who accepted.
+    /// 0 for the side that connected, 1 for the side that accepted.
     end: usize,
 }
 
@@ -57,7 +57,7 @@ pub struct Acceptor {
 }
 
 impl Network {
-    /// What time it is.
+    /// The time now.
     pub fn now(&self) -> Time {
         self.inner().now
     }
@@ -72,7 +72,7 @@ impl Network {
     }
 
     /// How the next connection to this port behaves, or the one after those that are planned already.
-    /// What is not planned is fast and faultless.
+    /// Further connections are fast and faultless.
     pub fn plan(&self, port: u16, route: Route) {
         self.inner().plans.entry(port).or_default().push_back(route);
     }
@@ -134,7 +134,7 @@ impl Network {
         }
     }
 
-    /// Counts up with everything that happens.
+    /// Increases with every event.
     pub(super) fn activity(&self) -> u64 {
         self.inner().activity
     }

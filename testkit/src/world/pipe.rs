@@ -1,6 +1,6 @@
 //! One direction of a connection.
 //!
-//! Owns the octets on their way, and what befalls them.
+//! Owns the octets on their way, and what happens to them.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -19,11 +19,11 @@ pub struct Conditions {
     /// How many octets, less one, go in a read or write at most, one number after the other and from the
     /// start again. Empty: no limit.
     pub sizes: Vec<u8>,
-    /// Where it ends before its time.
+    /// Where it breaks off.
     pub cut: Option<Cut>,
 }
 
-/// An end before its time.
+/// A break-off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
     /// After this many octets.
@@ -32,14 +32,14 @@ pub struct Cut {
     pub ending: Ending,
 }
 
-/// How a direction ends before its time.
+/// How a direction breaks off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// The reader sees the end of the stream, the writer a broken pipe.
     End,
     /// The whole connection is reset.
     Reset,
-    /// Nothing more arrives, and neither end hears of it.
+    /// Nothing more arrives, and neither end notices.
     Silence,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Pipe {
     /// When the end of the stream arrives.
     end: Option<Time>,
     reset: bool,
-    /// No one reads any more.
+    /// Nobody reads any more.
     abandoned: bool,
     pub(super) reader: Option<Waker>,
     pub(super) writer: Option<Waker>,

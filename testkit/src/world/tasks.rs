@@ -60,7 +60,7 @@ impl Tasks {
 
 impl Actor for Tasks {
     fn step(&mut self, _: Time) -> bool {
-        // the tasks are out of the lock while they run, for they may spawn others
+        // the tasks are outside of the lock while they run, because they may spawn others
         let mut tasks = std::mem::take(&mut *self.tasks());
         let mut moved = false;
         tasks.retain_mut(|task| {

@@ -1,4 +1,4 @@
-//! Which command goes where, and the commands before a folder is selected.
+//! Dispatches the commands, and carries out those before a folder is selected.
 //!
 //! Owns what is allowed when.
 
@@ -7,7 +7,7 @@ use crate::Logged;
 use crate::auth::{Exchange, Step};
 use crate::word::Word;
 
-/// What a command comes to.
+/// The result of a command.
 enum Answer {
     /// The text after the tag.
     Now(String),
