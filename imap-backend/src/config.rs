@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use pop3_proto::backend::Endpoint;
+use pop3_proto::trouble::{Place, Trouble, Words};
 
 use crate::learned::Learned;
 
@@ -74,6 +75,15 @@ impl Config {
             own: false,
             learned: Learned::default(),
         }
+    }
+
+    /// The text of a trouble with this upstream.
+    pub(crate) fn in_words(&self, trouble: Trouble<'_>) -> String {
+        let place = Place {
+            host: &self.endpoint.host,
+            port: self.endpoint.port,
+        };
+        trouble.text(place, &Words::CONFIGURATION)
     }
 }
 

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`model`] | the reference maildrop: what replies must be |
 //! | [`judge`] | what a client received, compared with the reference maildrop |
+//! | [`drawing`] | the drawings of the documentation, compared with the code |
 //! | [`generate`] | test cases from raw octets, for fuzzers and proptest |
 //! | [`talk`] | a session with a maildrop in memory, driven by hand |
 //! | [`scene`] | the dialogues of pop3-proto with what they take place in |
@@ -14,6 +15,7 @@
 //! | [`stores`] | what every mail store must do, as one suite |
 //! | [`world`] | a network and a clock in memory |
 
+pub mod drawing;
 pub mod generate;
 pub mod judge;
 pub mod model;

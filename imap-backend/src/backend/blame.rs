@@ -5,7 +5,6 @@
 //! while nothing was asked for.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::sync::Arc;
 use core::ops::Range;
 use core::time::Duration;
@@ -36,23 +35,11 @@ impl ImapBackend {
 
     fn named(&mut self) -> &mut Trouble {
         if !self.trouble.has_name() {
-            let mailbox = self.mailbox();
+            let validity = self.maildrop.uid_validity;
+            let mailbox = self.asked.mailbox(&self.config, validity);
             self.trouble.name(mailbox);
         }
         &mut self.trouble
-    }
-
-    /// Everything that makes a UID unique. No name contains a line end.
-    fn mailbox(&self) -> Option<String> {
-        let login = &self.open.as_ref()?.login;
-        let user = login.user()?;
-        let (endpoint, folder) = (&self.config.endpoint, &self.config.folder);
-        let validity = self.maildrop.uid_validity;
-        let name = format!(
-            "{}:{}\n{user}\n{folder}\n{validity}",
-            endpoint.host, endpoint.port
-        );
-        (!user.is_empty() && name.len() <= 1024).then_some(name)
     }
 
     /// How to ask for this message, given what earlier sessions met.

@@ -4,11 +4,9 @@
 //! session wants it, and is then lent; or until it turns out that the session does not, and is then
 //! thrown away.
 
-use alloc::format;
 use alloc::vec::Vec;
-use core::mem;
 
-use pop3_proto::backend::{Failure, FailureKind, Note, Reply};
+use pop3_proto::backend::{Failure, FailureKind, Reply};
 
 use super::reading::{Begun, Left, Verdict, Wanted};
 use super::{Answer, ImapBackend};
@@ -29,7 +27,7 @@ impl ImapBackend {
             Verdict::Discard => self.throw_away(head.size),
             Verdict::Lend(stream) => {
                 if !self.wire.head_is_complete()
-                    && let Some(failure) = self.gone.take()
+                    && let Some(failure) = self.link.take_lost()
                 {
                     // the rest of it will not come any more, even if it is only the end of its line
                     self.lose(failure);
@@ -61,32 +59,11 @@ impl ImapBackend {
             size,
         }) = self.reading.begin()
         {
-            self.answers.push_back(Answer::BodyStart(ticket, size));
+            self.answers.push(Answer::BodyStart(ticket, size));
             if let Some(size) = size {
-                self.note_size(index, size);
+                self.notes.sized(&self.maildrop, index, size);
             }
         }
-    }
-
-    /// Tells the operator that the announced size is not that of the message: once a session, because a
-    /// server that estimates does so with every message.
-    fn note_size(&mut self, index: u32, size: u64) {
-        let announced = self.maildrop.size(index).unwrap_or_default();
-        if announced == 0 || announced == size || mem::replace(&mut self.size_noted, true) {
-            return;
-        }
-        let detail = format!(
-            "upstream announced {announced} octets and sends {size}; this is reported once a session"
-        );
-        let text = self
-            .maildrop
-            .about(index, FailureKind::Temporary, &detail)
-            .detail;
-        self.note(if size < announced / 2 {
-            Note::warning(text)
-        } else {
-            Note::information(text)
-        });
     }
 
     fn fail_hollow(&mut self) {
@@ -129,7 +106,7 @@ impl ImapBackend {
 
     /// Whether the session took what was there, so that it is worth going on. True only once.
     pub(super) fn is_body_taken(&mut self) -> bool {
-        let is_over = self.wire.literal_left() == 0 || self.gone.is_some() || self.bye.is_some();
+        let is_over = self.wire.literal_left() == 0 || self.link.is_ending();
         is_over && self.reading.was_taken()
     }
 
@@ -168,15 +145,14 @@ impl ImapBackend {
         if let Some(uid) = self.maildrop.uid(message.index).filter(|_| message.whole) {
             self.sent_whole(uid);
         }
-        self.answers.push_back(Answer::BodyEnd(message.ticket));
+        self.answers.push(Answer::BodyEnd(message.ticket));
     }
 
     pub(super) fn fail_first(&mut self, failure: Failure) {
         if let Some(first) = self.reading.finish_first() {
             let Failure { kind, detail } = &failure;
             let failure = self.maildrop.about(first.index, *kind, detail);
-            self.answers
-                .push_back(Answer::BodyFailed(first.ticket, failure));
+            self.answers.push(Answer::BodyFailed(first.ticket, failure));
         }
     }
 

@@ -5,10 +5,9 @@
 use alloc::format;
 use core::mem;
 
-use pop3_proto::backend::{Access, Failure, Note};
+use pop3_proto::backend::{Failure, Note};
 
 use super::ImapBackend;
-use super::link::Link;
 use super::maildrop::Maildrop;
 use super::opening::{Folder, Opening, Step};
 use crate::capability::Capability;
@@ -24,7 +23,7 @@ impl ImapBackend {
         if self.prepare_folder() {
             self.select();
         } else {
-            self.step(Step::Enable);
+            self.link.step(Step::Enable);
         }
     }
 
@@ -47,7 +46,7 @@ impl ImapBackend {
         if self.config.quirks.send_id || self.config.learned.wants_id() {
             self.say_id();
         }
-        let enable = self.wants_utf8()
+        let enable = self.asked.utf8()
             && self.wire.can(Capability::Enable)
             && self.wire.can(Capability::Utf8Accept);
         if enable {
@@ -123,13 +122,13 @@ impl ImapBackend {
         let learned = &self.config.learned;
         if self.wire.give_up(from) && in_doubt {
             learned.learn_loses_pipelined();
-            self.note(Note::information(format!(
+            self.notes.push(Note::information(format!(
                 "{place} loses what follows LOGIN before its answer, perhaps in a proxy in between; from now on \
                  SELECT waits for the answer (as with pipeline_login = \"never\")"
             )));
         } else if !in_doubt && id_said && !learned.wants_id() {
             learned.learn_wants_id();
-            self.note(Note::information(format!(
+            self.notes.push(Note::information(format!(
                 "{place} opens folders only after ID, which is said to it from now on (send_id = true says so \
                  from the start)"
             )));
@@ -139,7 +138,7 @@ impl ImapBackend {
     pub(super) fn select(&mut self) {
         let folder = self.link.opening().map(Opening::take_folder);
         let folder = self.send_select(folder.unwrap_or_default());
-        self.step(Step::Folder(folder));
+        self.link.step(Step::Folder(folder));
     }
 
     fn send_select(&mut self, mut opened: Folder) -> Folder {
@@ -148,7 +147,7 @@ impl ImapBackend {
         let flags = self.wire.watch.is_some();
         opened.scan.with_flags(flags);
         let folder = &self.wire.folder_name(&self.config.folder);
-        let read_only = self.asked_read_only();
+        let read_only = self.asked.read_only();
         self.put(Command::Select { folder, read_only }, Purpose::Select);
         if self.link.is_first() {
             self.ask_for_way();
@@ -200,7 +199,7 @@ impl ImapBackend {
         };
         let scan = mem::take(&mut folder.scan);
         let (read_only, lasts) = (folder.read_only, folder.lasts);
-        let read_only = read_only || self.asked_read_only();
+        let read_only = read_only || self.asked.read_only();
         if lasts == Some(false)
             && !read_only
             && let Some(flag) = &self.wire.watch
@@ -234,14 +233,8 @@ impl ImapBackend {
     pub(super) fn ready(&mut self) {
         let folder = self.link.opening().and_then(Opening::folder);
         self.maildrop.exists = folder.map_or(0, |folder| folder.exists);
-        self.enter(Link::Ready);
+        self.link.ready();
         self.wire.watch = None;
         self.wire.mask.clear();
-    }
-
-    pub(super) fn asked_read_only(&self) -> bool {
-        self.open
-            .as_ref()
-            .is_some_and(|open| open.access == Access::ReadOnly)
     }
 }

@@ -25,7 +25,7 @@ impl ImapBackend {
     /// Reports what is missing, once it is certain. A session that asked for read-only access may be that of
     /// an operator who wants to know. A folder in which the server allows no deletion needs no report.
     pub(super) fn tell_way(&mut self) {
-        let closed = self.maildrop.read_only && !self.asked_read_only();
+        let closed = self.maildrop.read_only && !self.asked.read_only();
         if !self.wire.settled || closed || self.config.learned.knows_way() {
             return;
         }
@@ -40,6 +40,6 @@ impl ImapBackend {
              without",
             at.host, at.port
         );
-        self.note(Note::warning(text));
+        self.notes.push(Note::warning(text));
     }
 }

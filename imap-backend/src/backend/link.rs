@@ -1,28 +1,24 @@
-//! The connection as a whole: made when there is work, lost, and given up when it is late.
+//! The connection as the session knows it: how far it is, and what is known of its end.
 //!
-//! Owns when to connect and what a loss means. Never looks at what is said on a connection.
+//! Owns its state and what the driver does about it. Never decides when to connect, nor what a loss means for
+//! the work, and never looks at what is said on a connection.
 
 use alloc::boxed::Box;
-use alloc::format;
-use core::time::Duration;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+#[cfg(test)]
+use alloc::vec::Vec;
+use core::mem;
 
-use pop3_proto::backend::{Effect, Failure, FailureKind, Login};
-use pop3_proto::time::Time;
-use pop3_proto::trouble::Trouble;
+use pop3_proto::backend::{Effect, Endpoint, Failure};
 
 use super::opening::{Opening, Step};
-use super::{Answer, ImapBackend};
-use crate::config::Security;
-use crate::error::{self, Denial};
-use crate::grammar::{Code, Kind};
-use crate::wire::Notice;
-
-/// For how long after a failed attempt to reconnect everything is answered with that failure.
-const PAUSE: Duration = Duration::from_secs(5);
+use super::phase::{self, Phase};
 
 /// The state of the connection, and of the opening of the folder.
-#[derive(Debug)]
-pub(super) enum Link {
+#[derive(Debug, Default)]
+pub(super) enum State {
+    #[default]
     Down,
     Connecting(Box<Opening>),
     Handshake(Box<Opening>),
@@ -33,33 +29,73 @@ pub(super) enum Link {
     Finished,
 }
 
+/// One connection after the other.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    state: State,
+    /// It is gone, but what it brought is not all read.
+    gone: Option<Failure>,
+    /// The upstream said BYE, with this text.
+    bye: Option<Failure>,
+    /// Why there is no other in this session.
+    broken: Option<Failure>,
+    effects: VecDeque<Effect<()>>,
+    /// The steps that it took.
+    #[cfg(test)]
+    pub(super) trail: Vec<phase::Transition>,
+}
+
 impl Link {
-    pub(super) fn is_ready(&self) -> bool {
-        matches!(self, Self::Ready)
+    // how far it is
+
+    pub(super) fn state(&self) -> &State {
+        &self.state
     }
 
-    /// Whether there is no connection.
-    pub(super) fn is_none(&self) -> bool {
-        matches!(self, Self::Down | Self::Finished)
+    pub(super) fn is_down(&self) -> bool {
+        matches!(self.state, State::Down)
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready)
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        matches!(self.state, State::Finished)
+    }
+
+    /// Whether the octets of a server mean something.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.state, State::Opening(_) | State::Ready)
+    }
+
+    /// Whether more octets may come.
+    pub(super) fn hears(&self) -> bool {
+        self.is_up() && self.gone.is_none()
+    }
+
+    /// Whether the other end takes commands, as far as is known.
+    pub(super) fn may_speak(&self) -> bool {
+        !self.is_ending()
     }
 
     /// The opening under way.
     pub(super) fn opening(&mut self) -> Option<&mut Opening> {
-        match self {
-            Self::Connecting(opening) | Self::Handshake(opening) | Self::Opening(opening) => {
+        match &mut self.state {
+            State::Connecting(opening) | State::Handshake(opening) | State::Opening(opening) => {
                 Some(opening)
             }
-            Self::Down | Self::Ready | Self::Finished => None,
+            State::Down | State::Ready | State::Finished => None,
         }
     }
 
     /// The same, to look at.
     pub(super) fn as_opening(&self) -> Option<&Opening> {
-        match self {
-            Self::Connecting(opening) | Self::Handshake(opening) | Self::Opening(opening) => {
+        match &self.state {
+            State::Connecting(opening) | State::Handshake(opening) | State::Opening(opening) => {
                 Some(opening)
             }
-            Self::Down | Self::Ready | Self::Finished => None,
+            State::Down | State::Ready | State::Finished => None,
         }
     }
 
@@ -67,204 +103,195 @@ impl Link {
     pub(super) fn is_first(&self) -> bool {
         self.as_opening().is_some_and(|opening| opening.first)
     }
-}
 
-/// The moments that matter to the backend.
-#[derive(Debug, Default)]
-pub(super) struct Clock {
-    /// The latest moment that was given.
-    pub(super) now: Time,
-    /// When anything last moved.
-    pub(super) progress: Time,
-    /// When the session last sent a login, or an answer that continues it.
-    pub(super) asked: Time,
-    /// When the connection was asked for.
-    pub(super) sought: Time,
-    /// When anything was last sent.
-    pub(super) spoke: Time,
-    /// Before this moment no other attempt to reconnect is made.
-    not_before: Time,
-}
+    // how it goes on
 
-impl Clock {
-    pub(super) fn tick(&mut self, now: Time) {
-        self.now = self.now.max(now);
-    }
-}
-
-impl ImapBackend {
-    /// Reconnects if there is work but no connection.
-    pub(super) fn seek_link(&mut self) {
-        if !matches!(self.link, Link::Down) || !self.has_work() {
-            return;
-        }
-        let broken = self.broken.clone().or_else(|| {
-            (self.clock.now < self.clock.not_before && self.update.is_none())
-                .then(|| Failure::temporary("upstream could not be reached a moment ago"))
-        });
-        match broken {
-            Some(failure) => self.fail_work(&failure),
-            None if !self.can_reconnect() => {
-                self.fail_work(&Failure::temporary(
-                    "connection lost, and the login was relayed",
-                ));
-            }
-            None => self.connect(Opening::new(false)),
-        }
+    pub(super) fn connect(&mut self, to: Endpoint, opening: Opening) {
+        self.effects.push_back(Effect::Connect(to));
+        self.enter(State::Connecting(Box::new(opening)));
     }
 
-    pub(super) fn connect(&mut self, opening: Opening) {
-        self.effects
-            .push_back(Effect::Connect(self.config.endpoint.clone()));
-        self.enter(Link::Connecting(Box::new(opening)));
-        self.clock.progress = self.clock.now;
-        self.clock.sought = self.clock.now;
-    }
-
-    pub(super) fn connected(&mut self) {
-        if let Link::Connecting(_) = self.link {
-            match self.config.security {
-                Security::Implicit => self.shake_hands(),
-                Security::Clear | Security::StartTls => self.go_on(Link::Opening),
-            }
-        }
-    }
-
-    pub(super) fn shake_hands(&mut self) {
-        let server_name = self.config.server_name.clone();
+    pub(super) fn shake_hands(&mut self, server_name: String) {
         self.effects.push_back(Effect::StartTls { server_name });
-        self.go_on(Link::Handshake);
+        self.go_on(State::Handshake);
     }
 
-    pub(super) fn tls_ready(&mut self) {
-        if let Link::Handshake(_) = self.link {
-            self.secured();
-            self.go_on(Link::Opening);
-        }
-    }
-
-    /// The driver says that the connection is gone.
-    pub(super) fn lost(&mut self, failure: Failure) {
-        match self.link {
-            Link::Connecting(_) | Link::Handshake(_) => self.lose(failure),
-            Link::Opening(_) | Link::Ready => self.gone = Some(self.closed(failure)),
-            Link::Down | Link::Finished => {}
-        }
-    }
-
-    /// If a connection ends before the greeting, that alone points to a cause.
-    fn closed(&self, failure: Failure) -> Failure {
-        match self.link.as_opening() {
-            Some(opening) if matches!(opening.step, Step::Greeting) => {
-                let tls = opening.secure;
-                let text = self.in_words(Trouble::GreetingClosed { tls });
-                Failure::new(failure.kind, format!("{text} ({})", failure.detail))
+    /// The opening under way goes on.
+    pub(super) fn go_on(&mut self, to: fn(Box<Opening>) -> State) {
+        let from = self.phase();
+        self.state = match mem::take(&mut self.state) {
+            State::Connecting(opening) | State::Handshake(opening) | State::Opening(opening) => {
+                to(opening)
             }
-            Some(_) | None => failure,
-        }
+            other @ (State::Down | State::Ready | State::Finished) => other,
+        };
+        self.went(from);
     }
 
-    /// Gives up a connection that is of no use any more.
-    pub(super) fn drop_link(&mut self, failure: Failure) {
-        if !self.link.is_none() {
+    /// The opening comes to this step.
+    pub(super) fn step(&mut self, step: Step) {
+        let from = self.phase();
+        if let Some(opening) = self.opening() {
+            opening.step = step;
+        }
+        self.went(from);
+    }
+
+    /// The folder is open.
+    pub(super) fn ready(&mut self) {
+        self.enter(State::Ready);
+    }
+
+    /// What the driver is to do next.
+    pub(super) fn effect(&mut self) -> Option<Effect<()>> {
+        self.effects.pop_front()
+    }
+
+    // its end
+
+    /// The driver says that it is gone; what came before may still be read.
+    pub(super) fn lost(&mut self, failure: Failure) {
+        self.gone = Some(failure);
+    }
+
+    /// Whether it is gone or is to be.
+    pub(super) fn is_ending(&self) -> bool {
+        self.gone.is_some() || self.bye.is_some()
+    }
+
+    /// How it was lost, if it was; from now on that is being dealt with.
+    pub(super) fn take_lost(&mut self) -> Option<Failure> {
+        self.gone.take()
+    }
+
+    /// The upstream said BYE.
+    pub(super) fn say_bye(&mut self, failure: Failure) {
+        self.bye = Some(failure);
+    }
+
+    pub(super) fn bye(&self) -> Option<&Failure> {
+        self.bye.as_ref()
+    }
+
+    /// There will be no other in this session.
+    pub(super) fn break_off(&mut self, failure: Failure) {
+        self.broken = Some(failure);
+    }
+
+    pub(super) fn broken(&self) -> Option<&Failure> {
+        self.broken.as_ref()
+    }
+
+    /// It is of no use any more.
+    pub(super) fn disconnect(&mut self) {
+        if !self.is_down() && !self.is_finished() {
             self.effects.push_back(Effect::Disconnect);
         }
-        self.lose(failure);
     }
 
-    /// The connection is gone: decides what becomes of the work on it.
-    pub(super) fn lose(&mut self, failure: Failure) {
+    /// It is no more. Returns how far it was, and why it ended: what the upstream said of it comes first.
+    pub(super) fn fall(&mut self, failure: Failure) -> (State, Failure) {
         let failure = self.bye.take().unwrap_or(failure);
         self.gone = None;
-        self.maildrop.forget_numbers();
-        self.wire.reset();
-        if let Link::Finished = self.link {
-            return;
-        }
-        match self.enter(Link::Down) {
-            Link::Connecting(opening) | Link::Handshake(opening) | Link::Opening(opening) => {
-                if opening.first {
-                    self.conclude(Denial::Failed(failure));
-                } else {
-                    self.clock.not_before = self.clock.now + PAUSE;
-                    self.fail_work(&failure);
-                }
-            }
-            Link::Ready => {
-                self.reading_interrupted(&failure);
-                self.update_interrupted(&failure);
-            }
-            Link::Down | Link::Finished => {}
-        }
-    }
-
-    /// The folder cannot be opened.
-    pub(super) fn deny(&mut self, denial: Denial) {
-        if self.link.is_first() {
-            self.conclude(denial);
-            return;
-        }
-        let (failure, is_final) = match denial {
-            // credentials that were good are now refused: another try would only do harm
-            Denial::Refused(refusal) => (Failure::temporary(refusal.detail), true),
-            Denial::Failed(failure) => {
-                let is_final = failure.kind == FailureKind::Permanent;
-                (failure, is_final)
-            }
+        let to = if self.is_finished() {
+            State::Finished
+        } else {
+            State::Down
         };
-        if is_final {
-            self.broken = Some(failure.clone());
+        (self.enter(to), failure)
+    }
+
+    /// The session is over.
+    pub(super) fn finish(&mut self) {
+        self.disconnect();
+        self.enter(State::Finished);
+        self.gone = None;
+    }
+
+    // every change of the state goes through these
+
+    fn enter(&mut self, state: State) -> State {
+        let from = self.phase();
+        let before = mem::replace(&mut self.state, state);
+        self.went(from);
+        before
+    }
+
+    fn went(&mut self, from: Phase) {
+        let step = (from, self.phase());
+        phase::check(step);
+        #[cfg(test)]
+        self.trail.push(step);
+    }
+
+    /// The state without its data.
+    pub(super) fn phase(&self) -> Phase {
+        match &self.state {
+            State::Down => Phase::Down,
+            State::Connecting(_) => Phase::Connecting,
+            State::Handshake(_) => Phase::Handshake,
+            State::Opening(opening) => match opening.step {
+                Step::Greeting => Phase::Greeting,
+                Step::StartTls => Phase::StartTls,
+                Step::Capability => Phase::Capability,
+                Step::Login(_) => Phase::Login,
+                Step::CapabilityAgain => Phase::CapabilityAgain,
+                Step::Enable => Phase::Enable,
+                Step::Folder(_) => Phase::Folder,
+            },
+            State::Ready => Phase::Ready,
+            State::Finished => Phase::Finished,
         }
-        self.drop_link(failure);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint() -> Endpoint {
+        let host = "imap.example.org".into();
+        Endpoint { host, port: 143 }
     }
 
-    /// The end of a login that failed.
-    pub(super) fn conclude(&mut self, denial: Denial) {
-        self.answers.push_back(match denial {
-            Denial::Refused(refusal) => Answer::Refused(refusal),
-            Denial::Failed(failure) => Answer::Failed(failure),
-        });
-        self.finish();
+    /// Greeted, and an octet may come.
+    fn up() -> Link {
+        let mut link = Link::default();
+        link.connect(endpoint(), Opening::new(true));
+        link.go_on(State::Opening);
+        assert!(matches!(link.effect(), Some(Effect::Connect(to)) if to == endpoint()));
+        assert!(link.hears() && link.may_speak() && link.is_first());
+        link
     }
 
-    /// A status that ends no command. Two of them matter: BYE, and a change of UIDVALIDITY.
-    pub(super) fn noticed(&mut self, notice: &Notice) {
-        if notice.kind == Kind::Bye {
-            self.bye = Some(error::command("connection", notice));
-        } else if let Code::UidValidity(validity) = notice.code
-            && self.link.is_ready()
-            && validity != self.maildrop.uid_validity
-        {
-            let failure = self.renumbered(Some(validity));
-            self.drop_link(failure);
-        }
+    #[test]
+    fn what_a_lost_connection_brought_is_read_and_nothing_is_said_on_it() {
+        let mut link = up();
+        link.lost(Failure::temporary("reset"));
+        assert!(link.is_up() && !link.hears() && !link.may_speak());
+        let lost = link.take_lost().map(|failure| failure.detail);
+        assert_eq!(lost.as_deref(), Some("reset"));
     }
 
-    /// The meaning of the table's UIDs is now unknown: the session gets nothing of this folder any more.
-    pub(super) fn renumbered(&mut self, validity: Option<u64>) -> Failure {
-        let before = self.maildrop.uid_validity;
-        let failure = Failure::temporary(format!(
-            "UIDVALIDITY changed from {before} to {validity:?} during the session"
-        ));
-        self.broken = Some(failure.clone());
-        failure
+    #[test]
+    fn what_the_upstream_says_of_the_end_comes_before_what_the_driver_says() {
+        let mut link = up();
+        link.say_bye(Failure::temporary("maintenance"));
+        assert!(link.hears() && !link.may_speak());
+        let (state, failure) = link.fall(Failure::temporary("closed"));
+        assert!(matches!(state, State::Opening(_)) && link.is_down());
+        assert_eq!(failure.detail, "maintenance");
+        assert!(!link.is_ending());
     }
 
-    /// Whether the login can be repeated without the client.
-    pub(super) fn can_reconnect(&self) -> bool {
-        self.broken.is_none()
-            && self
-                .open
-                .as_ref()
-                .is_some_and(|open| !matches!(open.login, Login::Relay { .. }))
-    }
-
-    fn has_work(&self) -> bool {
-        self.reading.has_work() || self.update.is_some()
-    }
-
-    fn fail_work(&mut self, failure: &Failure) {
-        self.reading_failed(failure);
-        self.update_failed(failure.clone());
+    #[test]
+    fn a_connection_is_given_up_once_and_a_session_over_stays_so() {
+        let mut link = up();
+        link.finish();
+        link.finish();
+        assert!(matches!(link.effect(), Some(Effect::Disconnect)));
+        assert!(link.effect().is_none());
+        link.fall(Failure::temporary("closed"));
+        assert!(link.is_finished());
     }
 }

@@ -23,7 +23,9 @@ impl ImapBackend {
     /// An upstream of our own counts failures and sets limits by the client's address, if it knows it.
     /// It believes the gateway only if it is configured to (Dovecot: `login_trusted_networks`).
     fn say_origin(&mut self) {
-        let Some(client) = self.origin else { return };
+        let Some(client) = self.asked.origin else {
+            return;
+        };
         if self.wire.can(Capability::Id) {
             if let Some(opening) = self.link.opening() {
                 opening.id_said = true;
@@ -37,16 +39,17 @@ impl ImapBackend {
     /// Reports what a login would meet here, without logging in.
     fn look(&mut self) {
         // from here on the server understands LOGOUT
-        self.step(Step::Login(Login::default()));
+        self.link.step(Step::Login(Login::default()));
         let none = Capabilities::default();
         let capabilities = self.wire.capabilities().unwrap_or(&none);
         let offered = capabilities.to_string();
-        let Some(open) = &self.open else { return };
+        let Some(open) = &self.asked.open else { return };
         let chosen = auth::choose(&self.config, capabilities, &open.login);
-        self.note(Note::information(format!("it offers {offered}")));
+        self.notes
+            .push(Note::information(format!("it offers {offered}")));
         let id = self.wire.can(Capability::Id) || self.wire.can(Capability::Xclient);
         if self.config.own {
-            self.note(Note::information(if id {
+            self.notes.push(Note::information(if id {
                 "it is told where clients connect from (own = true); Dovecot believes that if \
                  login_trusted_networks names this machine"
             } else {
@@ -56,14 +59,15 @@ impl ImapBackend {
         }
         match chosen {
             Ok(Method::Login { .. }) => {
-                self.note(Note::information("users would be logged in by LOGIN"));
+                self.notes
+                    .push(Note::information("users would be logged in by LOGIN"));
             }
             Ok(Method::Sasl(exchange)) => {
                 let text = format!("users would be logged in by {}", exchange.mechanism);
-                self.note(Note::information(text));
+                self.notes.push(Note::information(text));
             }
             Err(refusal) => {
-                let failure = Failure::permanent(self.in_words(Trouble::Login {
+                let failure = Failure::permanent(self.config.in_words(Trouble::Login {
                     line: &refusal.detail,
                 }));
                 return self.deny(Denial::Failed(failure));
@@ -81,11 +85,11 @@ impl ImapBackend {
             let detail = "the connection is not under TLS";
             return self.deny(Denial::Failed(Failure::permanent(detail)));
         }
-        if self.only_looks {
+        if self.asked.only_looks {
             return self.look();
         }
         self.say_origin();
-        let Some(open) = &self.open else { return };
+        let Some(open) = &self.asked.open else { return };
         let none = Capabilities::default();
         let capabilities = self.wire.capabilities().unwrap_or(&none);
         let chosen = auth::choose(&self.config, capabilities, &open.login);
@@ -98,7 +102,7 @@ impl ImapBackend {
         };
         match chosen {
             Err(refusal) => {
-                self.step(Step::Login(login));
+                self.link.step(Step::Login(login));
                 self.deny(Denial::Refused(refusal));
             }
             Ok(Method::Login { user, password }) => {
@@ -107,7 +111,7 @@ impl ImapBackend {
                 self.wire.mask.add(written.as_slice().into(), "<password>");
                 self.wire.mask.add_of(&user, &password);
                 let (user, password) = (&user, &password);
-                self.step(Step::Login(login));
+                self.link.step(Step::Login(login));
                 self.put(Command::Login { user, password }, Purpose::Login);
                 if utf8_is_settled && self.wire.between_commands() {
                     self.open_folder_ahead();
@@ -129,7 +133,7 @@ impl ImapBackend {
                 };
                 let mechanism = exchange.mechanism.clone();
                 login.exchange = Some(exchange);
-                self.step(Step::Login(login));
+                self.link.step(Step::Login(login));
                 let initial = initial.as_ref();
                 let command = Command::Authenticate {
                     mechanism: &mechanism,
@@ -151,7 +155,7 @@ impl ImapBackend {
             Next::Answer(message) => self.wire.answer(&message),
             Next::Ask(challenge) => {
                 login.asks = true;
-                self.answers.push_back(Answer::Challenge(challenge));
+                self.answers.push(Answer::Challenge(challenge));
             }
             Next::Cancel => {
                 self.drop_link(Failure::temporary(
@@ -176,11 +180,11 @@ impl ImapBackend {
         } = mem::take(login);
         self.wire.settled = self.wire.capabilities_heard() != capabilities_before;
         if first {
-            self.answers.push_back(Answer::Authenticated);
+            self.answers.push(Answer::Authenticated);
         }
         if let Some(folder) = ahead {
-            self.step(Step::Folder(folder));
-        } else if self.wants_utf8() && !self.wire.settled && !self.wire.can(Capability::Utf8Accept)
+            self.link.step(Step::Folder(folder));
+        } else if self.asked.utf8() && !self.wire.settled && !self.wire.can(Capability::Utf8Accept)
         {
             self.ask_capabilities(Step::CapabilityAgain);
         } else {
@@ -196,7 +200,7 @@ impl ImapBackend {
             .map(|exchange| exchange.explained)
             .unwrap_or_default();
         let line = format!("{} {}", notice.kind, notice.text);
-        let mut detail = self.in_words(Trouble::Login { line: &line });
+        let mut detail = self.config.in_words(Trouble::Login { line: &line });
         if !explained.is_empty() {
             detail.push_str(" after ");
             detail.push_str(&self.wire.mask.clean(&explained));
@@ -204,9 +208,5 @@ impl ImapBackend {
         let capabilities = self.wire.capabilities();
         detail.push_str(remedy::of_login(notice, was_sasl, capabilities));
         self.deny(error::login(notice, detail));
-    }
-
-    pub(super) fn wants_utf8(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.utf8)
     }
 }

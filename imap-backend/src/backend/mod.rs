@@ -5,8 +5,9 @@
 //! fields. The `impl` blocks of [`ImapBackend`] in the other files send what follows from them to the
 //! upstream.
 
-mod alert;
+mod asked;
 mod blame;
+mod connect;
 mod deadline;
 mod deliver;
 mod folder;
@@ -14,6 +15,7 @@ mod foresight;
 mod link;
 mod login;
 mod maildrop;
+mod notes;
 mod open;
 mod opening;
 mod phase;
@@ -24,13 +26,11 @@ mod trouble;
 mod update;
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
+use core::fmt;
 use core::net::SocketAddr;
-use core::{fmt, mem};
 
-use pop3_proto::backend::{Backend, Effect, Failure, Index, Note, Open, Outcome, Reply, Request};
+use pop3_proto::backend::{Backend, Effect, Index, Note, Outcome, Reply, Request};
 use pop3_proto::time::Time;
 use pop3_proto::trace::Trace;
 
@@ -38,51 +38,30 @@ use crate::command::Command;
 use crate::config::Config;
 use crate::wire::{Event, Purpose, Wire};
 
-use alert::Said;
-use link::{Clock, Link};
+use asked::Asked;
+use deadline::Clock;
+use link::{Link, State};
 use maildrop::Maildrop;
+use notes::Notes;
 use reading::Reading;
-use reply::Answer;
+use reply::{Answer, Answers};
 use trouble::Trouble;
 use update::Update;
 
 /// One POP3 session's view of one IMAP folder.
 pub struct ImapBackend {
     config: Arc<Config>,
-    /// Where the client connects from.
-    origin: Option<SocketAddr>,
-    /// Whether it ends before a user is named.
-    only_looks: bool,
+    asked: Asked,
     clock: Clock,
-    wire: Wire,
     link: Link,
-    /// The connection is gone, but what it brought is not all read.
-    gone: Option<Failure>,
-    /// The upstream said BYE, with this text.
-    bye: Option<Failure>,
-    /// What the session asked for at login; kept to reconnect.
-    open: Option<Open>,
+    wire: Wire,
     maildrop: Maildrop,
-    /// The maildrop cannot be opened again in this session.
-    broken: Option<Failure>,
     reading: Reading,
     trouble: Box<Trouble>,
-    /// A wrong size from the upstream was logged.
-    size_noted: bool,
     update: Option<Box<Update>>,
-    answers: VecDeque<Answer>,
-    /// What is lent with a challenge or an entry.
-    lent: Vec<u8>,
-    effects: VecDeque<Effect<()>>,
-    notes: VecDeque<Note>,
-    said: Said,
-    /// The steps that it took.
-    #[cfg(test)]
-    trail: Vec<phase::Transition>,
+    answers: Answers,
+    notes: Notes,
 }
-
-/// The most notes that wait to be fetched; further ones are left out.
-const NOTES: usize = 32;
 
 impl ImapBackend {
     /// A backend for one session.
@@ -91,27 +70,16 @@ impl ImapBackend {
         wire.reset();
         Self {
             reading: Reading::new(config.read_ahead),
-            origin: None,
-            only_looks: false,
+            asked: Asked::default(),
             clock: Clock::default(),
+            link: Link::default(),
             wire,
             config,
-            link: Link::Down,
-            gone: None,
-            bye: None,
-            open: None,
             maildrop: Maildrop::default(),
-            broken: None,
             trouble: Box::default(),
-            size_noted: false,
             update: None,
-            answers: VecDeque::new(),
-            lent: Vec::new(),
-            effects: VecDeque::new(),
-            notes: VecDeque::new(),
-            said: Said::default(),
-            #[cfg(test)]
-            trail: Vec::new(),
+            answers: Answers::default(),
+            notes: Notes::default(),
         }
     }
 
@@ -119,7 +87,7 @@ impl ImapBackend {
     /// [`Config::own`].
     #[must_use]
     pub fn of_client(mut self, client: SocketAddr) -> Self {
-        self.origin = self.config.own.then_some(client);
+        self.asked.origin = self.config.own.then_some(client);
         self
     }
 
@@ -135,22 +103,15 @@ impl ImapBackend {
     /// login before a name or password is sent: to check a configuration.
     #[must_use]
     pub fn only_looking(mut self) -> Self {
-        self.only_looks = true;
+        self.asked.only_looks = true;
         self
-    }
-
-    /// Leaves a note for the operator.
-    fn note(&mut self, note: Note) {
-        if self.notes.len() < NOTES {
-            self.notes.push_back(note);
-        }
     }
 
     /// Does everything that can be done without more bytes, time or requests.
     fn advance(&mut self) {
         loop {
             self.seek_link();
-            if !matches!(self.link, Link::Opening(_) | Link::Ready) {
+            if !self.link.is_up() {
                 break;
             }
             self.issue();
@@ -158,7 +119,7 @@ impl ImapBackend {
             if self.wire.head().is_some() && !self.judge() {
                 break;
             }
-            if let Link::Down = self.link {
+            if self.link.is_down() {
                 // the connection was lost over it: another one is made
                 continue;
             }
@@ -170,7 +131,7 @@ impl ImapBackend {
             match self.wire.next() {
                 Ok(Some(event)) => self.dispatch(event),
                 Ok(None) if self.wire.can_lend() => break,
-                Ok(None) => match (self.gone.take(), self.bye.clone()) {
+                Ok(None) => match (self.link.take_lost(), self.link.bye().cloned()) {
                     (Some(failure), _) => self.lose(failure),
                     (None, Some(bye)) if self.wire.outstanding() == 0 => self.drop_link(bye),
                     (None, _) => break,
@@ -182,13 +143,15 @@ impl ImapBackend {
 
     fn dispatch(&mut self, event: Event) {
         if let Event::Status(notice) | Event::Done { notice, .. } = &event {
-            self.heard(notice, !matches!(event, Event::Status(_)));
+            let ends_command = !matches!(event, Event::Status(_));
+            self.notes
+                .heard(notice, ends_command, &self.config, &self.asked);
         }
-        match self.link {
-            Link::Opening(_) => self.opening_event(event),
-            Link::Ready => self.ready_event(event),
+        match self.link.state() {
+            State::Opening(_) => self.opening_event(event),
+            State::Ready => self.ready_event(event),
             // what comes while nothing is awaited means nothing
-            Link::Down | Link::Connecting(_) | Link::Handshake(_) | Link::Finished => {}
+            State::Down | State::Connecting(_) | State::Handshake(_) | State::Finished => {}
         }
     }
 
@@ -232,23 +195,19 @@ impl ImapBackend {
 
     /// Logs out, as far as the connection allows, and forgets everything.
     fn finish(&mut self) {
-        let can_speak = match &self.link {
-            Link::Ready => !self.reading.is_busy(),
-            Link::Opening(opening) => opening.can_speak(),
-            Link::Down | Link::Connecting(_) | Link::Handshake(_) | Link::Finished => false,
+        let can_speak = match self.link.state() {
+            State::Ready => !self.reading.is_busy(),
+            State::Opening(opening) => opening.can_speak(),
+            State::Down | State::Connecting(_) | State::Handshake(_) | State::Finished => false,
         };
-        if can_speak && self.gone.is_none() && self.wire.between_commands() {
+        if can_speak && self.link.hears() && self.wire.between_commands() {
             // a LOGOUT cannot be unsendable
             let _ = self.wire.send(Command::Logout, Purpose::Logout);
-        } else if !matches!(self.link, Link::Finished) {
+        } else if !self.link.is_finished() {
             self.wire.reset();
         }
-        if !self.link.is_none() {
-            self.effects.push_back(Effect::Disconnect);
-        }
-        self.enter(Link::Finished);
-        self.gone = None;
-        self.open = None;
+        self.link.finish();
+        self.asked.open = None;
         self.update = None;
         self.wire.mask.clear();
         self.reading = Reading::new(0);
@@ -263,14 +222,14 @@ impl Backend for ImapBackend {
         if request == Request::Abandon {
             self.note_abandoned_login();
         }
-        let waited = now.since(mem::replace(&mut self.clock.progress, now));
+        let waited = self.clock.moved();
         match request {
             Request::Open(open) => {
-                self.clock.asked = now;
+                self.clock.asks();
                 self.open(open);
             }
             Request::Answer(answer) => {
-                self.clock.asked = now;
+                self.clock.asks();
                 self.answered(&answer);
             }
             Request::Retrieve {
@@ -292,7 +251,7 @@ impl Backend for ImapBackend {
 
     fn handle_outcome(&mut self, now: Time, outcome: Outcome<()>) {
         self.clock.tick(now);
-        self.clock.progress = now;
+        self.clock.moved();
         match outcome {
             Outcome::Connected => self.connected(),
             Outcome::TlsReady => self.tls_ready(),
@@ -308,7 +267,7 @@ impl Backend for ImapBackend {
             && at <= now
         {
             self.overdue(reason);
-            self.clock.progress = now;
+            self.clock.moved();
         }
         self.advance();
     }
@@ -323,22 +282,19 @@ impl Backend for ImapBackend {
                 let before = self.deadline();
                 self.advance();
                 if self.deadline() != before {
-                    self.clock.progress = self.clock.now;
+                    self.clock.moved();
                 }
             } else if room > 0 {
                 // from now on the upstream may have to answer
-                self.clock.progress = self.clock.now;
+                self.clock.moved();
                 return self.body(room);
             }
         }
-        match self.answers.pop_front() {
-            Some(answer) => Some(self.reply(answer)),
-            None => self.maildrop.entry(&mut self.lent),
-        }
+        self.answers.next(&mut self.maildrop)
     }
 
     fn poll_effect(&mut self) -> Option<Effect<()>> {
-        self.effects.pop_front()
+        self.link.effect()
     }
 
     fn poll_timeout(&self) -> Option<Time> {
@@ -346,10 +302,7 @@ impl Backend for ImapBackend {
     }
 
     fn recv_buf(&mut self) -> &mut [u8] {
-        let listens = match self.link {
-            Link::Opening(_) | Link::Ready => self.gone.is_none() && !self.reading.is_serving(),
-            Link::Down | Link::Connecting(_) | Link::Handshake(_) | Link::Finished => false,
-        };
+        let listens = self.link.hears() && !self.reading.is_serving();
         if !listens {
             return &mut [];
         }
@@ -365,31 +318,30 @@ impl Backend for ImapBackend {
     fn received(&mut self, now: Time, n: usize) {
         self.clock.tick(now);
         if n > 0 {
-            self.clock.progress = now;
+            self.clock.moved();
             self.wire.filled(n);
         }
         self.advance();
     }
 
     fn transmit(&self) -> &[u8] {
-        match self.link {
-            Link::Connecting(_) | Link::Handshake(_) | Link::Down => &[],
-            Link::Opening(_) | Link::Ready | Link::Finished => self.wire.transmit(),
+        match self.link.state() {
+            State::Connecting(_) | State::Handshake(_) | State::Down => &[],
+            State::Opening(_) | State::Ready | State::Finished => self.wire.transmit(),
         }
     }
 
     fn transmitted(&mut self, now: Time, n: usize) {
         self.clock.tick(now);
         if n > 0 {
-            self.clock.progress = now;
-            self.clock.spoke = now;
+            self.clock.spoke();
             self.wire.transmitted(n);
         }
         self.advance();
     }
 
     fn poll_note(&mut self) -> Option<Note> {
-        self.notes.pop_front()
+        self.notes.pop()
     }
 
     fn record(&mut self) {
@@ -405,7 +357,7 @@ impl fmt::Debug for ImapBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImapBackend")
             .field("endpoint", &self.config.endpoint)
-            .field("link", &self.link)
+            .field("link", &self.link.state())
             .field("messages", &self.maildrop.table.len())
             .finish_non_exhaustive()
     }

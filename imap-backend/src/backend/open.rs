@@ -11,7 +11,6 @@ use pop3_proto::backend::{Failure, Note, Open, Refusal, RefusalKind};
 use pop3_proto::secret::Secret;
 use pop3_proto::trouble::Trouble;
 
-use super::link::Link;
 use super::opening::{Opening, Step};
 use super::{Answer, ImapBackend};
 use crate::auth;
@@ -25,13 +24,13 @@ use crate::wire::{Event, Notice, Purpose};
 
 impl ImapBackend {
     pub(super) fn open(&mut self, open: Open) {
-        if !matches!(self.link, Link::Down) || self.open.is_some() {
+        if !self.link.is_down() || self.asked.open.is_some() {
             self.answers
-                .push_back(Answer::Failed(Failure::permanent("opened twice")));
+                .push(Answer::Failed(Failure::permanent("opened twice")));
             return;
         }
         let acceptable = auth::acceptable(&open.login);
-        self.open = Some(open);
+        self.asked.open = Some(open);
         if let Err(refusal) = acceptable {
             return self.conclude(Denial::Refused(refusal));
         }
@@ -111,9 +110,9 @@ impl ImapBackend {
             opening.suits_pipelining =
                 quirks.pipeline_login.suits(&notice.text) && !self.config.learned.loses_pipelined();
         }
-        if self.only_looks {
+        if self.asked.only_looks {
             let text = format!("it greets with {} {}", notice.kind, notice.text);
-            self.note(Note::information(text));
+            self.notes.push(Note::information(text));
         }
         match notice.kind {
             Kind::Ok if self.config.security == Security::StartTls => {
@@ -128,7 +127,9 @@ impl ImapBackend {
             Kind::No | Kind::Bad | Kind::Bye => {
                 let line = format!("{} {}", notice.kind, notice.text);
                 let mut failure = error::command("greeting", notice);
-                failure.detail = self.in_words(Trouble::GreetingRefused { line: &line });
+                failure.detail = self
+                    .config
+                    .in_words(Trouble::GreetingRefused { line: &line });
                 self.deny(Denial::Failed(failure));
             }
         }
@@ -143,7 +144,9 @@ impl ImapBackend {
             Purpose::StartTls if ok => self.start_tls(),
             Purpose::StartTls => {
                 let line = format!("{} {}", notice.kind, notice.text);
-                let detail = self.in_words(Trouble::UpgradeRefused { line: &line });
+                let detail = self
+                    .config
+                    .in_words(Trouble::UpgradeRefused { line: &line });
                 self.deny(Denial::Failed(Failure::permanent(detail)));
             }
             Purpose::Capability if matches!(opening.step, Step::CapabilityAgain) => {
@@ -176,7 +179,7 @@ impl ImapBackend {
                 }
                 let line = format!("{} {}", notice.kind, notice.text);
                 let name = printable(self.config.folder.as_bytes());
-                let mut detail = self.in_words(Trouble::Mailbox {
+                let mut detail = self.config.in_words(Trouble::Mailbox {
                     name: &name,
                     line: &line,
                 });
@@ -218,7 +221,7 @@ impl ImapBackend {
     }
 
     fn proceed(&mut self, step: Step, command: Command<'_>, purpose: Purpose) {
-        self.step(step);
+        self.link.step(step);
         self.put(command, purpose);
     }
 

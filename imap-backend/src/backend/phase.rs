@@ -3,18 +3,12 @@
 //! Owns the table of the transitions, which `docs/states.md` draws. A step that is not in the table fails
 //! every test that takes it; a row that nothing takes fails one that tries everything.
 
-use alloc::boxed::Box;
-use core::mem;
-
-use super::ImapBackend;
-use super::link::Link;
-use super::opening::{Opening, Step};
 use Phase::{
     Capability, CapabilityAgain, Connecting, Down, Enable, Finished, Folder, Greeting, Handshake,
     Login, Ready, StartTls,
 };
 
-/// A [`Link`] without its data; one that opens is at a [`Step`].
+/// The state of a connection without its data; one that opens is at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     Down,
@@ -85,67 +79,12 @@ pub(super) const TRANSITIONS: [(Transition, &str); 38] = [
     ((Ready, Finished), "updated, or the session ends"),
 ];
 
-impl Link {
-    fn phase(&self) -> Phase {
-        match self {
-            Self::Down => Down,
-            Self::Connecting(_) => Connecting,
-            Self::Handshake(_) => Handshake,
-            Self::Opening(opening) => match opening.step {
-                Step::Greeting => Greeting,
-                Step::StartTls => StartTls,
-                Step::Capability => Capability,
-                Step::Login(_) => Login,
-                Step::CapabilityAgain => CapabilityAgain,
-                Step::Enable => Enable,
-                Step::Folder(_) => Folder,
-            },
-            Self::Ready => Ready,
-            Self::Finished => Finished,
-        }
-    }
-}
-
-impl ImapBackend {
-    /// Every change of the link goes through here; returns the one that was left.
-    pub(super) fn enter(&mut self, link: Link) -> Link {
-        let from = self.link.phase();
-        let before = mem::replace(&mut self.link, link);
-        self.went(from);
-        before
-    }
-
-    /// The opening under way goes on.
-    pub(super) fn go_on(&mut self, to: fn(Box<Opening>) -> Link) {
-        let from = self.link.phase();
-        self.link = match mem::replace(&mut self.link, Link::Down) {
-            Link::Connecting(opening) | Link::Handshake(opening) | Link::Opening(opening) => {
-                to(opening)
-            }
-            other @ (Link::Down | Link::Ready | Link::Finished) => other,
-        };
-        self.went(from);
-    }
-
-    /// And every step of the opening through here.
-    pub(super) fn step(&mut self, step: Step) {
-        let from = self.link.phase();
-        if let Some(opening) = self.link.opening() {
-            opening.step = step;
-        }
-        self.went(from);
-    }
-
-    fn went(&mut self, from: Phase) {
-        let to = self.link.phase();
-        let known = |(step, _): &(Transition, &str)| *step == (from, to);
-        debug_assert!(
-            from == to || TRANSITIONS.iter().any(known),
-            "no step leads from {from:?} to {to:?}"
-        );
-        #[cfg(test)]
-        self.trail.push((from, to));
-    }
+/// Every step goes through here.
+pub(super) fn check((from, to): Transition) {
+    debug_assert!(
+        from == to || TRANSITIONS.iter().any(|(step, _)| *step == (from, to)),
+        "no step leads from {from:?} to {to:?}"
+    );
 }
 
 #[cfg(test)]
@@ -163,6 +102,8 @@ mod tests {
     use pop3_proto::time::Time;
 
     use super::*;
+    use crate::backend::ImapBackend;
+    use crate::backend::opening::Step;
     use crate::config::{Config, Security};
 
     /// Something that may happen to a backend.
@@ -289,9 +230,12 @@ mod tests {
             });
             (
                 (backend.link.phase(), data, self.tags.len().min(3)),
-                (backend.open.is_some(), backend.bye.is_some()),
+                (backend.asked.open.is_some(), backend.link.bye().is_some()),
                 (backend.reading.has_work(), backend.update.is_some()),
-                (backend.maildrop.table.len(), backend.broken.is_some()),
+                (
+                    backend.maildrop.table.len(),
+                    backend.link.broken().is_some(),
+                ),
                 backend.wire.settled,
                 backend.wire.capabilities().is_some(),
             )
@@ -342,7 +286,7 @@ mod tests {
                 for input in INPUTS {
                     let longer = [&path[..], &[input]].concat();
                     let scene = play(&config, &longer);
-                    taken.extend(scene.backend.trail.iter().copied());
+                    taken.extend(scene.backend.link.trail.iter().copied());
                     if known.insert(scene.situation()) {
                         next.insert(0, longer);
                     }
@@ -357,20 +301,7 @@ mod tests {
 
     #[test]
     fn the_drawing_in_the_documentation_is_the_table() {
-        let mut drawing = "stateDiagram-v2\n    [*] --> Down\n".to_string();
-        for ((from, to), why) in TRANSITIONS {
-            drawing += &format!("    {from:?} --> {to:?}: {why}\n");
-        }
-        drawing += "    Finished --> [*]\n";
-        let document = include_str!("../../../docs/states.md");
-        let (_, after) = document
-            .split_once("## The IMAP session")
-            .unwrap_or_default();
-        let drawn = after.split("```").nth(1).unwrap_or_default();
-        assert_eq!(
-            drawn.strip_prefix("mermaid\n"),
-            Some(&*drawing),
-            "docs/states.md has to hold:\n{drawing}"
-        );
+        let steps = TRANSITIONS.map(|((from, to), why)| format!("{from:?} --> {to:?}: {why}"));
+        testkit::drawing::check("## The IMAP session", "Down", steps, "Finished");
     }
 }

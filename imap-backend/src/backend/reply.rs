@@ -1,12 +1,15 @@
 //! What goes to the session, in order.
+//!
+//! Owns the replies that wait and the octets that are lent with them. Bodies and entries are made when fetched.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use pop3_proto::backend::{Failure, Refusal, Reply, Ticket};
 
-use super::ImapBackend;
+use super::maildrop::Maildrop;
 
-/// A reply that waits to be fetched. Bodies and entries are made when they are fetched.
+/// A reply that waits to be fetched.
 #[derive(Debug)]
 pub(super) enum Answer {
     Challenge(Vec<u8>),
@@ -20,22 +23,39 @@ pub(super) enum Answer {
     Failed(Failure),
 }
 
-impl ImapBackend {
-    /// The reply that an answer is.
-    pub(super) fn reply(&mut self, answer: Answer) -> Reply<'_> {
-        match answer {
-            Answer::Challenge(challenge) => {
+/// The replies that wait.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    waiting: VecDeque<Answer>,
+    /// What is lent with a challenge or an entry.
+    lent: Vec<u8>,
+}
+
+impl Answers {
+    pub(super) fn push(&mut self, answer: Answer) {
+        self.waiting.push_back(answer);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The next reply; with none waiting the next entry of the listing.
+    pub(super) fn next(&mut self, maildrop: &mut Maildrop) -> Option<Reply<'_>> {
+        Some(match self.waiting.pop_front() {
+            None => return maildrop.entry(&mut self.lent),
+            Some(Answer::Challenge(challenge)) => {
                 self.lent = challenge;
                 Reply::Challenge(&self.lent)
             }
-            Answer::Authenticated => Reply::Authenticated,
-            Answer::Refused(refusal) => Reply::Refused(refusal),
-            Answer::BodyStart(ticket, size) => Reply::BodyStart { ticket, size },
-            Answer::BodyEnd(ticket) => Reply::BodyEnd { ticket },
-            Answer::BodyFailed(ticket, failure) => Reply::BodyFailed { ticket, failure },
-            Answer::Updated => Reply::Updated,
-            Answer::Kept => Reply::Kept,
-            Answer::Failed(failure) => Reply::Failed(failure),
-        }
+            Some(Answer::Authenticated) => Reply::Authenticated,
+            Some(Answer::Refused(refusal)) => Reply::Refused(refusal),
+            Some(Answer::BodyStart(ticket, size)) => Reply::BodyStart { ticket, size },
+            Some(Answer::BodyEnd(ticket)) => Reply::BodyEnd { ticket },
+            Some(Answer::BodyFailed(ticket, failure)) => Reply::BodyFailed { ticket, failure },
+            Some(Answer::Updated) => Reply::Updated,
+            Some(Answer::Kept) => Reply::Kept,
+            Some(Answer::Failed(failure)) => Reply::Failed(failure),
+        })
     }
 }

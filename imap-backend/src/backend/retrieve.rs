@@ -7,7 +7,6 @@ use alloc::string::String;
 
 use pop3_proto::backend::{Failure, FailureKind, Part, Ticket};
 
-use super::link::Link;
 use super::reading::{Ask, Plan, Wanted, What, takes_all};
 use super::{Answer, ImapBackend};
 use crate::command::Command;
@@ -22,9 +21,9 @@ impl ImapBackend {
         let size = self.maildrop.size(index);
         let plan = size.map_or(Plan::Nothing, |size| Plan::of(part, size));
         let (plan, doubtful) = self.plan(index, plan);
-        if matches!(self.link, Link::Finished) || self.link.is_first() {
+        if self.link.is_finished() || self.link.is_first() {
             let failure = Failure::temporary("no maildrop is open");
-            self.answers.push_back(Answer::BodyFailed(ticket, failure));
+            self.answers.push(Answer::BodyFailed(ticket, failure));
             return;
         }
         let whole = part == Part::Whole;
@@ -84,7 +83,7 @@ impl ImapBackend {
 
     /// Asks for what is wanted and not on its way.
     pub(super) fn issue(&mut self) {
-        if !self.link.is_ready() || self.gone.is_some() || self.bye.is_some() {
+        if !self.link.is_ready() || !self.link.may_speak() {
             return;
         }
         while let Some(failure) = self.not_to_be_had() {

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 
 use pop3_proto::backend::Failure;
 use pop3_proto::secret::{self, Secret};
-use pop3_proto::trouble::{Place, Trouble, Words};
+use pop3_proto::trouble::Trouble;
 use zeroize::Zeroizing;
 
 use crate::capability::{Capabilities, Capability};
@@ -455,14 +455,10 @@ fn read_capabilities(config: &Config, list: &[u8]) -> Capabilities {
 
 fn unreadable(config: &Config, greeted: bool, mask: &Mask, line: &[u8]) -> Failure {
     let line = mask.clean(line);
-    let place = Place {
-        host: &config.endpoint.host,
-        port: config.endpoint.port,
-    };
     Failure::temporary(if greeted {
         format!("not the answer of an IMAP server: {line}")
     } else {
-        Trouble::GreetingForeign { line: &line }.text(place, &Words::CONFIGURATION)
+        config.in_words(Trouble::GreetingForeign { line: &line })
     })
 }
 

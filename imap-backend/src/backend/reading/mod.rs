@@ -17,7 +17,7 @@ use core::mem;
 use pop3_proto::backend::{Failure, FailureKind, Ticket};
 
 use super::maildrop::Maildrop;
-use super::reply::Answer;
+use super::reply::{Answer, Answers};
 use crate::read_ahead::ReadAhead;
 use crate::table::Table;
 use crate::wire::Wire;
@@ -119,14 +119,14 @@ impl Reading {
         &mut self,
         maildrop: &Maildrop,
         failure: &Failure,
-        answers: &mut VecDeque<Answer>,
+        answers: &mut Answers,
     ) {
         self.forget_fetches();
         let mut kept = VecDeque::new();
         for mut wanted in mem::take(&mut self.wanted) {
             // in the order in which they were asked for: none may fail before one that is tried again
             if kept.is_empty() && (wanted.started || wanted.retried) {
-                answers.push_back(failed(maildrop, &wanted, failure));
+                answers.push(failed(maildrop, &wanted, failure));
             } else {
                 wanted.retried = true;
                 wanted.alone = true;
@@ -141,15 +141,11 @@ impl Reading {
     }
 
     /// No connection can be made.
-    pub(super) fn failed(
-        &mut self,
-        maildrop: &Maildrop,
-        failure: &Failure,
-        answers: &mut VecDeque<Answer>,
-    ) {
+    pub(super) fn failed(&mut self, maildrop: &Maildrop, failure: &Failure, answers: &mut Answers) {
         self.forget_fetches();
-        let wanted = mem::take(&mut self.wanted).into_iter();
-        answers.extend(wanted.map(|wanted| failed(maildrop, &wanted, failure)));
+        for wanted in mem::take(&mut self.wanted) {
+            answers.push(failed(maildrop, &wanted, failure));
+        }
     }
 
     fn forget_fetches(&mut self) {

@@ -1,7 +1,7 @@
 //! Reading without a backend around it: what it asks for, and what becomes of what comes.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use pop3_proto::backend::Ticket;
+use pop3_proto::backend::{Reply, Ticket};
 
 use super::*;
 use crate::grammar::Section;
@@ -106,7 +106,7 @@ fn a_message_that_does_not_come_is_asked_for_alone() {
 #[test]
 fn a_lost_connection_fails_what_had_begun_and_keeps_the_rest() {
     let table = table(&[3, 6]);
-    let maildrop = Maildrop::default();
+    let mut maildrop = Maildrop::default();
     let mut reading = Reading::new(0);
     for message in [wanted(1, 0), wanted(2, 1)] {
         reading.want(&table, message, true);
@@ -118,10 +118,11 @@ fn a_lost_connection_fails_what_had_begun_and_keeps_the_rest() {
     reading.lend(stream);
     reading.begin();
     assert_eq!(reading.to_blame(), Some(0));
-    let mut answers = VecDeque::new();
+    let mut answers = Answers::default();
     reading.interrupted(&maildrop, &Failure::temporary("lost"), &mut answers);
-    let first = answers.pop_front();
-    assert!(matches!(first, Some(Answer::BodyFailed(Ticket(1), _))));
+    let first = answers.next(&mut maildrop);
+    let ticket = Ticket(1);
+    assert!(matches!(first, Some(Reply::BodyFailed { ticket: of, .. }) if of == ticket));
     assert!(answers.is_empty());
     assert_eq!(asked(&reading, &table), Some(1..2));
     assert!(reading.first().unwrap().retried);

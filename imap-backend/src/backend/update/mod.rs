@@ -24,7 +24,6 @@ use alloc::vec::Vec;
 use pop3_proto::backend::{Failure, FailureKind, Index};
 
 use super::ImapBackend;
-use super::link::Link;
 use super::reply::Answer;
 use crate::error;
 use crate::grammar::{Code, Kind};
@@ -47,7 +46,7 @@ impl ImapBackend {
             return;
         }
         self.end_reading();
-        if matches!(self.link, Link::Finished) || self.link.is_first() {
+        if self.link.is_finished() || self.link.is_first() {
             return self.conclude_update(Answer::Failed(Failure::temporary("no maildrop is open")));
         }
         let uids = |indexes: &[Index]| -> Option<Vec<u64>> {
@@ -87,7 +86,7 @@ impl ImapBackend {
             return;
         };
         if self.link.is_ready() {
-            let may_speak = self.gone.is_none() && self.bye.is_none();
+            let may_speak = self.link.may_speak();
             let done = update.work(&mut self.wire, &self.config, &self.maildrop, may_speak);
             if let Some(answer) = done {
                 self.conclude_update(answer);
@@ -113,7 +112,7 @@ impl ImapBackend {
 
     fn conclude_update(&mut self, answer: Answer) {
         self.update = None;
-        self.answers.push_back(answer);
+        self.answers.push(answer);
         self.finish();
     }
 }

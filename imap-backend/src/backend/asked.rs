@@ -1,0 +1,59 @@
+//! What the session asked for at login, kept to connect once more.
+//!
+//! Owns the credentials of the session, and masks them in texts. Never sends anything.
+
+use alloc::format;
+use alloc::string::String;
+use core::net::SocketAddr;
+
+use pop3_proto::backend::{Access, Login, Open};
+
+use crate::config::Config;
+use crate::text::Mask;
+
+/// The login, and how it is to be carried out.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub(super) open: Option<Open>,
+    /// Where the client connects from, if the upstream may know.
+    pub(super) origin: Option<SocketAddr>,
+    /// Whether it ends before a user is named.
+    pub(super) only_looks: bool,
+}
+
+impl Asked {
+    pub(super) fn read_only(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|open| open.access == Access::ReadOnly)
+    }
+
+    pub(super) fn utf8(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.utf8)
+    }
+
+    /// Whether the login can be repeated without the client.
+    pub(super) fn is_repeatable(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|open| !matches!(open.login, Login::Relay { .. }))
+    }
+
+    /// A text without the credentials. The connection's mask is gone after the login, but they are still here.
+    pub(super) fn masked(&self, text: &str) -> String {
+        let mut mask = Mask::default();
+        if let Some(open) = &self.open {
+            mask.add_login(&open.login);
+        }
+        mask.clean(text.as_bytes())
+    }
+
+    /// Everything that makes a UID unique. No name contains a line end.
+    pub(super) fn mailbox(&self, config: &Config, validity: u64) -> Option<String> {
+        let user = self.open.as_ref()?.login.user()?;
+        let (endpoint, folder) = (&config.endpoint, &config.folder);
+        let name = format!(
+            "{}:{}\n{user}\n{folder}\n{validity}",
+            endpoint.host, endpoint.port
+        );
+        (!user.is_empty() && name.len() <= 1024).then_some(name)
+    }
+}
