@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::target::Target;
+use super::target::{Target, without_port};
 use super::{files, maildir, mbox};
 
 /// Where mail goes.
@@ -49,7 +49,7 @@ impl Destination {
     }
 
     pub(super) fn default_state(&self, account: &str) -> PathBuf {
-        let account = crate::mail::file_name(super::without_port(account));
+        let account = crate::mail::file_name(without_port(account));
         match self {
             Self::Maildir(path) | Self::Files(path) => path.join(format!(".pop3-client.{account}")),
             Self::Mbox(path) => {

@@ -10,7 +10,7 @@ use std::io;
 use pop3_proto::client::Close;
 use pop3_proto::command::{Command, MessageNumber};
 
-use super::DownloadError;
+use super::error::DownloadError;
 use super::journal::Plan;
 use super::listed::{Listed, Mailbox, digest_identity};
 use super::means::Means;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use pop3_proto::capability::Capability;
 
+use super::error::DownloadError;
 use super::journal::Journal;
+use super::order::{Order, Removal, Report};
 use super::witness::Witness;
-use super::{DownloadError, Order, Removal, Report};
 use crate::text;
 use pop3_client_io::Error;
 use pop3_client_io::blocking::Session;

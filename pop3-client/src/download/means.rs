@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::journal::Journal;
+use super::order::{Order, Report, Watch};
 use super::target::Target;
-use super::{Order, Report, Watch};
 
 pub(super) struct Means<'a> {
     pub(super) order: &'a Order,

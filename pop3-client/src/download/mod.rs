@@ -16,6 +16,7 @@
 
 mod destination;
 mod dot_lock;
+mod error;
 mod fetch;
 mod files;
 mod journal;
@@ -24,129 +25,20 @@ mod maildir;
 mod mbox;
 mod mboxrd;
 mod means;
+mod order;
 mod pass;
 mod target;
 mod witness;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 pub use destination::Destination;
+pub use error::DownloadError;
+pub use order::{Order, Removal, Report, Unwatched, Watch};
 
 use journal::Journal;
 use pop3_client_io::Error;
 use pop3_client_io::blocking::Session;
-
-/// What to download and where to, and what becomes of it on the server.
-#[derive(Clone, Debug)]
-pub struct Order {
-    /// Where the mail goes.
-    pub to: Destination,
-    /// The state file; `None`: beside the mail.
-    pub state: Option<PathBuf>,
-    /// Whose mail it is (`user@host`, with ` port N` after it where that is not the usual one): tells several
-    /// accounts with one destination apart.
-    pub account: String,
-    /// What is removed from the server.
-    pub removal: Removal,
-    /// How often a broken connection is tried again without a mail in between.
-    pub retries: u32,
-    /// How long to wait before that, the first time; twice as long each time.
-    pub pause: Duration,
-}
-
-/// What is removed from the server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Removal {
-    /// Nothing.
-    #[default]
-    Never,
-    /// Downloaded messages.
-    AfterDownload,
-    /// Messages that were downloaded this many days ago.
-    AfterDays(u32),
-}
-
-/// The result of a download.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Report {
-    /// Messages fetched.
-    pub fetched: u64,
-    /// Their octets.
-    pub octets: u64,
-    /// Messages that were there already.
-    pub known: u64,
-    /// Messages removed from the server.
-    pub removed: u64,
-    /// Unique-ids of messages that the server did not give out, and what it said.
-    pub refused: BTreeMap<String, String>,
-    /// Warnings to the user.
-    pub warnings: BTreeSet<String>,
-}
-
-/// Watches a download.
-pub trait Watch {
-    /// This many messages and octets will be fetched.
-    fn start(&mut self, messages: u64, octets: u64);
-    /// Octets came.
-    fn octets(&mut self, octets: u64);
-    /// A message is whole.
-    fn message(&mut self);
-    /// A message to the user.
-    fn note(&mut self, text: &str);
-    /// Nothing more comes for now.
-    fn stop(&mut self);
-}
-
-/// Nobody watches.
-#[derive(Clone, Copy, Debug)]
-pub struct Unwatched;
-
-impl Watch for Unwatched {
-    fn start(&mut self, _: u64, _: u64) {}
-    fn octets(&mut self, _: u64) {}
-    fn message(&mut self) {}
-    fn note(&mut self, _: &str) {}
-    fn stop(&mut self) {}
-}
-
-/// A download that did not finish. What was fetched before is safe.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DownloadError {
-    /// The session.
-    #[error(transparent)]
-    Session(#[from] Error),
-    /// No unique-ids, so it is not known what was fetched before.
-    #[error(
-        "the server has no UIDL ({0}): without it nothing tells new mail from old; with --delete-after all of \
-         the mail is fetched and removed"
-    )]
-    NoUniqueIds(String),
-    /// The state file.
-    #[error("the state file {}: {cause}", file.display())]
-    State {
-        /// Which file.
-        file: PathBuf,
-        /// What is wrong.
-        #[source]
-        cause: io::Error,
-    },
-    /// Another process downloads the same.
-    #[error("another download into {} is under way", .0.display())]
-    Busy(PathBuf),
-    /// The destination.
-    #[error("cannot store mail in {}: {cause}", place.display())]
-    Place {
-        /// Which.
-        place: PathBuf,
-        /// What the system said.
-        #[source]
-        cause: io::Error,
-    },
-}
 
 /// How many messages may put the server's answers out of step before a run gives up.
 const MAX_DOUBTFUL: usize = 20;
@@ -210,13 +102,5 @@ pub fn download(
             Err(error) => return Err(error),
             Ok(()) => return Ok(report),
         }
-    }
-}
-
-/// An account as older versions named it, which did not distinguish ports.
-fn without_port(account: &str) -> &str {
-    match account.rsplit_once(" port ") {
-        Some((base, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => base,
-        Some(_) | None => account,
     }
 }

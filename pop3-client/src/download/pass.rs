@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use pop3_proto::command::{Command, MessageNumber};
 
+use super::error::DownloadError;
 use super::fetch::Fetch;
 use super::journal;
 use super::listed::{Listed, Mailbox, State};
 use super::means::Means;
+use super::order::Removal;
 use super::witness::MAX_HEAD;
-use super::{DownloadError, Removal};
 use pop3_client_io::blocking::Session;
 use pop3_client_io::{Error, Part};
 

@@ -54,6 +54,14 @@ pub(super) fn mark(account: &str, state: &Path) -> io::Result<String> {
     Ok(format!("pop3-client-{digits}"))
 }
 
+/// An account as older versions named it, which did not distinguish ports.
+pub(super) fn without_port(account: &str) -> &str {
+    match account.rsplit_once(" port ") {
+        Some((base, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => base,
+        Some(_) | None => account,
+    }
+}
+
 /// How files are opened: what is created is for its owner alone.
 pub(super) fn private() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt as _;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::target::{Work, private, sync_folder_of};
+use super::super::error::DownloadError;
+use super::super::target::{Work, private, sync_folder_of, without_port};
 use super::super::witness::Witness;
-use super::super::{DownloadError, without_port};
 
 /// The lines about messages that go to their place together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

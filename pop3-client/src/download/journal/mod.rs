@@ -16,7 +16,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::DownloadError;
+use super::error::DownloadError;
 use super::target::private;
 use super::witness::Witness;
 use lines::{Line, VERSION, compact, create, enter, first_line, read};
