@@ -6,8 +6,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
-use super::state::State;
-use super::{Expire, ReadOnly, Session, TlsOffer};
+use super::policy::{Expire, ReadOnly, TlsOffer};
+use super::session::Session;
+use super::standing::State;
 use crate::backend::Mechanism;
 use crate::capability::Capability;
 

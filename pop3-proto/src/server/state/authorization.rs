@@ -5,13 +5,15 @@ use alloc::string::String;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{Opening, Running, State};
 use crate::backend::{Access, Caller, Login, Mechanism, Open, Refusal, RefusalKind, Request};
 use crate::command::Command;
 use crate::response::ResponseCode;
 use crate::sasl::{self, Exchange, Step};
 use crate::secret::Secret;
-use crate::server::{ReadOnly, Reason, Session, TlsOffer};
+use crate::server::event::Reason;
+use crate::server::policy::{ReadOnly, TlsOffer};
+use crate::server::session::Session;
+use crate::server::standing::{Opening, Running, State};
 use crate::trace::Direction;
 
 impl Session {

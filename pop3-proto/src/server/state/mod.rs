@@ -2,90 +2,24 @@
 //!
 //! Everything that changes [`State`] is in this folder: what all states share is here, the rest is
 //! in a file for each state. `phase` has the table of steps, which `docs/states.md` draws. Octets
-//! are buffered and events queued by the parent module.
+//! are buffered and events queued by the [`Session`].
 
 mod authorization;
-mod phase;
 mod transaction;
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use super::maildrop::Maildrop;
-use super::{Event, OUTPUT_FULL, Reason, Session};
+use super::event::{Event, Reason};
+use super::session::{OUTPUT_FULL, Session};
+use super::standing::{Due, Opening, Running, State};
 use crate::backend::{Failure, FailureKind, Reply, Request};
 use crate::command::{Command, CommandError};
 use crate::line::Line;
 use crate::response::ResponseCode;
-use crate::sasl::Exchange;
 use crate::time::Time;
 use crate::trace::Direction;
-#[cfg(test)]
-pub(in crate::server) use phase::Transition;
-use transaction::Running;
-
-/// The state of a session.
-#[derive(Debug)]
-pub(in crate::server) enum State {
-    /// AUTHORIZATION, a command may come.
-    Authorization {
-        /// The name that USER gave.
-        user: Option<String>,
-    },
-    /// AUTHORIZATION, within AUTH: the next line answers our challenge.
-    Challenged(Exchange),
-    /// AUTHORIZATION, the backend checks the login and lists the maildrop.
-    Opening(Opening),
-    /// AUTHORIZATION, the backend relays a challenge: the next line answers it.
-    Relaying(Opening),
-    /// AUTHORIZATION, a bearer token was refused: the client's next line means nothing (RFC 7628
-    /// section 3.2.2), and the `-ERR` follows it.
-    TokenRefused,
-    /// STLS was accepted; the handshake follows once the `+OK` is sent.
-    StartingTls,
-    /// The handshake runs.
-    Handshake,
-    /// TRANSACTION.
-    Transaction(Maildrop, Running),
-    /// UPDATE.
-    Updating,
-    /// Nothing more happens except that the remaining output is sent.
-    Closed,
-}
-
-/// A login that the backend works on.
-#[derive(Debug, Default)]
-pub(in crate::server) struct Opening {
-    maildrop: Maildrop,
-    /// The login was a bearer token.
-    bearer: bool,
-    /// The credentials are good, and the maildrop is being listed.
-    authenticated: bool,
-}
-
-/// Which deadline is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::server) enum Due {
-    Login,
-    Autologout,
-    StalledReader,
-    BackendSilence,
-    ShutdownGrace,
-}
-
-impl Due {
-    pub(in crate::server) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Login => "login grace",
-            Self::Autologout => "autologout",
-            Self::StalledReader => "stalled reader",
-            Self::BackendSilence => "backend silence",
-            Self::ShutdownGrace => "shutdown grace",
-        }
-    }
-}
 
 impl Session {
     /// Where every input ends: runs commands while there is input and room.

@@ -3,49 +3,15 @@
 use alloc::string::String;
 use core::fmt::Write;
 
-use super::State;
 use crate::backend::{Access, Failure, FailureKind, Index, Part, Request, Ticket};
 use crate::command::{Command, MessageNumber};
 use crate::response::ResponseCode;
+use crate::server::event::Reason;
 use crate::server::maildrop::Maildrop;
-use crate::server::{OUTPUT_FULL, Reason, Session};
+use crate::server::session::{OUTPUT_FULL, Session};
+use crate::server::standing::{Listing, Retrieval, Running, State};
 use crate::stuffing::Stuffer;
 use crate::trace::Direction;
-
-/// What runs in TRANSACTION.
-#[derive(Debug)]
-pub(in crate::server) enum Running {
-    Nothing,
-    Listing {
-        what: Listing,
-        next: Option<Index>,
-        lines: u32,
-    },
-    Retrieving(Retrieval),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(in crate::server) enum Listing {
-    Sizes,
-    UniqueIds,
-}
-
-/// RETR or TOP.
-#[derive(Debug)]
-pub(in crate::server) struct Retrieval {
-    ticket: Ticket,
-    index: Index,
-    part: Part,
-    /// There is none before the `+OK`.
-    stuffer: Option<Stuffer>,
-}
-
-impl Retrieval {
-    /// Whether the `+OK` is out, so that there is no way back to an `-ERR`.
-    pub(super) const fn has_begun(&self) -> bool {
-        self.stuffer.is_some()
-    }
-}
 
 impl Session {
     pub(in crate::server) fn command_in_transaction(&mut self, command: Command) {

@@ -3,12 +3,11 @@
 //! Owns the table of the transitions, which `docs/states.md` draws. A step that is not in the table fails
 //! every test that takes it; a row that nothing takes fails one that tries everything.
 
-use super::transaction::Running;
-use super::{Session, State};
+use super::standing::{Running, State};
 
 /// A [`State`] without its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::server) enum Phase {
+pub(super) enum Phase {
     Authorization,
     Challenged,
     Opening,
@@ -24,7 +23,7 @@ pub(in crate::server) enum Phase {
 }
 
 /// From where to where.
-pub(in crate::server) type Transition = (Phase, Phase);
+pub(super) type Transition = (Phase, Phase);
 
 use Phase::{
     Authorization, Challenged, Closed, Handshake, Listing, Opening, Relaying, Retrieving,
@@ -32,7 +31,7 @@ use Phase::{
 };
 
 /// Every step, and what makes a session take it.
-pub(super) const TRANSITIONS: [(Transition, &str); 31] = [
+const TRANSITIONS: [(Transition, &str); 31] = [
     ((Authorization, Challenged), "AUTH"),
     ((Authorization, Opening), "PASS, APOP, AUTH"),
     ((Authorization, TokenRefused), "a bearer token was refused"),
@@ -76,7 +75,7 @@ pub(super) const TRANSITIONS: [(Transition, &str); 31] = [
 ];
 
 impl State {
-    fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> Phase {
         match self {
             Self::Authorization { .. } => Authorization,
             Self::Challenged(_) => Challenged,
@@ -94,48 +93,26 @@ impl State {
     }
 }
 
-impl Session {
-    /// Every change of the state goes through here; returns the state that was left.
-    pub(super) fn enter(&mut self, state: State) -> State {
-        let (from, to) = (self.state.phase(), state.phase());
-        self.went(from, to);
-        core::mem::replace(&mut self.state, state)
-    }
-
-    /// And every change of what runs in TRANSACTION through here.
-    pub(super) fn run(&mut self, now: Running) -> Option<Running> {
-        let from = self.state.phase();
-        let State::Transaction(_, running) = &mut self.state else {
-            return None;
-        };
-        let before = core::mem::replace(running, now);
-        let to = self.state.phase();
-        self.went(from, to);
-        Some(before)
-    }
-
-    fn went(&mut self, from: Phase, to: Phase) {
-        let known = |(step, _): &(Transition, &str)| *step == (from, to);
-        debug_assert!(
-            from == to || TRANSITIONS.iter().any(known),
-            "no step leads from {from:?} to {to:?}"
-        );
-        #[cfg(test)]
-        self.trail.push((from, to));
-    }
+/// Every step goes through here.
+pub(super) fn check((from, to): Transition) {
+    debug_assert!(
+        from == to || TRANSITIONS.iter().any(|(step, _)| *step == (from, to)),
+        "no step leads from {from:?} to {to:?}"
+    );
 }
 
 #[cfg(test)]
 mod tests {
     use alloc::collections::BTreeSet;
     use alloc::format;
-    use alloc::string::{String, ToString};
+    use alloc::string::String;
     use alloc::vec::Vec;
     use core::time::Duration;
 
     use super::*;
     use crate::backend::{Access, Failure, Mechanism, Refusal, RefusalKind, Reply, Ticket};
-    use crate::server::{Policy, TlsInfo, TlsOffer};
+    use crate::server::session::OUTPUT_FULL;
+    use crate::server::{Policy, Session, TlsInfo, TlsOffer};
     use crate::time::Time;
 
     /// Something that may happen to a session.
@@ -296,7 +273,7 @@ mod tests {
                 taken.extend(session.trail.iter().copied());
                 let situation = (
                     session.state.phase(),
-                    session.output.len() >= crate::server::OUTPUT_FULL,
+                    session.output.len() >= OUTPUT_FULL,
                     session.summary.tls.is_some(),
                     (session.bad_commands, session.summary.failed_logins),
                     data(&session.state),
@@ -314,20 +291,7 @@ mod tests {
 
     #[test]
     fn the_drawing_in_the_documentation_is_the_table() {
-        let mut drawing = "stateDiagram-v2\n    [*] --> Authorization\n".to_string();
-        for ((from, to), why) in TRANSITIONS {
-            drawing += &format!("    {from:?} --> {to:?}: {why}\n");
-        }
-        drawing += "    Closed --> [*]\n";
-        let document = include_str!("../../../../docs/states.md");
-        let (_, after) = document
-            .split_once("## The POP3 session")
-            .unwrap_or_default();
-        let drawn = after.split("```").nth(1).unwrap_or_default();
-        assert_eq!(
-            drawn.strip_prefix("mermaid\n"),
-            Some(&*drawing),
-            "docs/states.md has to hold:\n{drawing}"
-        );
+        let steps = TRANSITIONS.map(|((from, to), why)| format!("{from:?} --> {to:?}: {why}"));
+        testkit::drawing::check("## The POP3 session", "Authorization", steps, "Closed");
     }
 }
