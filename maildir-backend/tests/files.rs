@@ -212,7 +212,7 @@ fn f11_sizes_are_counted_once() {
     assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 3);
 }
 
-/// Who only reads writes nothing, and counts once all the same.
+/// A session that only reads writes nothing, and counts once all the same.
 #[test]
 fn a_reader_leaves_no_trace() {
     let disk = Disk::maildir();

@@ -200,7 +200,7 @@ fn only_regular_files_are_messages() {
     }
 }
 
-/// Whoever runs the tests: root reads everything, so rights are taken away by other means too.
+/// Root may run the tests and reads everything, so rights are taken away by other means too.
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

@@ -187,7 +187,7 @@ fn w002_what_is_overwritten_within_a_session_is_neither_sent_nor_removed() {
             change(&disk.path().join("a"));
             let error = read(&mut mailbox, 0).unwrap_err();
             assert!(matches!(error, StoreError::Temporary(_)), "{error:?}");
-            // behind that
+            // after that
             assert_eq!(read(&mut mailbox, 1).unwrap(), b"first");
             change(&disk.path().join("b"));
             assert_eq!(read(&mut mailbox, 2).unwrap(), b"first");

@@ -333,7 +333,7 @@ fn w080_pages_turn_both_ways_and_are_searched() {
     let list = pages(&["list", "", "b", "b", "/MAIL 45", "/", "b", "g", "q", "quit"]);
     let begins = |page: &str, number: usize| {
         let line = page.lines().find(|line| line.contains("mail "));
-        // behind the question or the prompt
+        // after the question or the prompt
         let line = line.unwrap_or_default().rsplit("-- ").next();
         let line = line.unwrap_or_default().trim_start_matches("alice>");
         line.split_whitespace().next() == Some(&number.to_string())

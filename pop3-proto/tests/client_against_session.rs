@@ -164,7 +164,7 @@ proptest! {
     }
 }
 
-/// A server whose line goes dead after so many octets.
+/// A server whose line goes dead after this many octets.
 struct Cut {
     inner: Gateway,
     left: usize,

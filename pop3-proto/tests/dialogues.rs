@@ -2,7 +2,7 @@
 //!
 //! Each is played as it stands, octet by octet, in random pieces, with small pieces of messages and a
 //! narrow window to the client; and, if it says nothing about TLS, in the clear, over implicit TLS and
-//! behind STLS. The notation of the steps is that of `testkit::transcript`; what stands in front of them
+//! after STLS. The notation of the steps is that of `testkit::transcript`; what stands in front of them
 //! is described in `testkit::scene`.
 
 mod stage;

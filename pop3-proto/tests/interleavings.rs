@@ -38,7 +38,7 @@ enum Act {
     Break,
     /// Nothing happens for longer than it may.
     Sleep,
-    /// The server is told to go down.
+    /// The server is asked to shut down.
     Stop,
 }
 
@@ -115,7 +115,7 @@ struct Play {
     disturbed: bool,
     /// The client left without QUIT: what it asked for last may stay unanswered.
     left: bool,
-    /// What had been heard when the connection broke: nothing is said behind it.
+    /// What had been heard when the connection broke: nothing is said after it.
     broken: Option<usize>,
 }
 
@@ -149,7 +149,7 @@ impl Play {
         if !self.open {
             return;
         }
-        // what comes behind QUIT is not looked at
+        // what comes after QUIT is not looked at
         if !self.reference.is_over() {
             match self.reference.execute(line) {
                 Answer::Reply(reply) => self.expected.push(reply),
@@ -213,7 +213,7 @@ impl Play {
                     rest = &[];
                     break;
                 }
-                // an end that nobody asked for
+                // an end that was not asked for
                 Err(_) if self.disturbed => break,
                 Err(difference) => return Err(difference),
             }

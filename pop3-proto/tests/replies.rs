@@ -45,7 +45,7 @@ const WORDS: [&str; 34] = [
     "LIST x",
 ];
 
-/// What may stand in square brackets behind `-ERR`; RFC 6856's `[UTF8]` is not among it, for no message
+/// What may stand in square brackets after `-ERR`; RFC 6856's `[UTF8]` is not among it, for no message
 /// needs it here.
 const CODES: [&str; 6] = [
     "AUTH",

@@ -132,7 +132,7 @@ proptest! {
         cuts in proptest::collection::vec(1usize..30, 1..6),
         piece in 1usize..9,
     ) {
-        // behind STLS the cuts do matter: what comes in the same piece is an injection
+        // after STLS the cuts do matter: what comes in the same piece is an injection
         let stls = script.to_ascii_uppercase().windows(4).any(|w| w == b"STLS");
         prop_assume!(policy.tls == TlsOffer::None || !stls);
         prop_assert_eq!(run(&policy, &script, &cuts, piece), run(&policy, &script, &[usize::MAX], 1000));

@@ -45,7 +45,7 @@ enum Standing {
 }
 
 /// T003, T004, T005, T006, V01, V03: the handshake is asked for when the client has read the `+OK` and
-/// not before; whatever is said in between ends the session without a word; behind it STLS is neither
+/// not before; whatever is said in between ends the session without a word; after it STLS is neither
 /// offered nor possible.
 #[test]
 fn t003_to_t006_v01_v03_every_way_through_stls() {
@@ -84,7 +84,7 @@ fn play(acts: &[Act]) -> Result<(), String> {
                 } else if *act == Half {
                     half = true;
                 } else {
-                    // behind half a line nothing is a command
+                    // after half a line nothing is a command
                     let whole = !std::mem::take(&mut half);
                     expected += match (act, standing) {
                         (Stls, Standing::Clear) if whole => {

@@ -34,7 +34,7 @@ impl Service for Everybody {
     }
 }
 
-/// Answers IMAP commands; its folder holds so many messages, all alike.
+/// Answers IMAP commands; its folder holds this many messages, all alike.
 struct Upstream {
     messages: usize,
     body: Arc<[u8]>,

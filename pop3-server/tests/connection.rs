@@ -122,7 +122,7 @@ fn a_store_that_allows_reading_only_makes_a_reader() {
     assert!(guard.is_some());
 }
 
-/// P018: whoever reads the refusal can log in elsewhere at once.
+/// P018: a client that reads the refusal can log in elsewhere at once.
 #[test]
 fn p018_the_lock_is_free_before_the_refusal_is_out() {
     let (mut service, _, server) = good();

@@ -50,7 +50,7 @@ fn w023_the_oldest_of_the_most_crowded_goes_first() {
     assert_eq!(crowd.count().0, 1);
 }
 
-/// W023: who floods his own address does not get his neighbours behind it out at once, nor block it for ever.
+/// W023: a client that floods its own address does not get its neighbours behind it out at once, nor block it for ever.
 #[test]
 fn w023_neighbours_have_their_fair_chance() {
     let crowd = Crowd::default();

@@ -1,4 +1,4 @@
-//! An observer that counts: it is told of everything, once.
+//! An observer that counts: it hears of everything, once.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;

@@ -156,7 +156,7 @@ fn t005_plaintext_instead_of_a_handshake_is_never_executed() {
     }
 }
 
-/// T005: a client that pipelines its handshake behind STLS did so in the clear.
+/// T005: a client that pipelines its handshake after STLS did so in the clear.
 #[test]
 fn t005_a_handshake_in_the_segment_of_stls_ends_the_session() {
     let world = World::new(TlsOffer::Stls);
@@ -378,7 +378,7 @@ proptest! {
         prop_assert_eq!(world.service.removed(), vec![0]);
     }
 
-    /// P037 inside TLS: cut anywhere, flipped anywhere behind the record's header (whose version counts
+    /// P037 inside TLS: cut anywhere, flipped anywhere after the record's header (whose version counts
     /// for nothing): nothing is removed, all is freed.
     #[test]
     fn p037_damaged_ciphertext_removes_nothing(cut in 0_usize..2000, flip in any::<Option<u8>>()) {

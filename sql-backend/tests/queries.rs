@@ -322,7 +322,7 @@ fn a_message_over_the_limit_is_refused() {
     });
 }
 
-/// Whatever is wrong, user, password and what stands behind the question mark are not told.
+/// Whatever is wrong, user, password and what stands after the question mark are not told.
 #[test]
 fn passwords_stay_secret() {
     for url in [

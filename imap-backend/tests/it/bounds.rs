@@ -62,7 +62,7 @@ fn a_reconnect_needs_little_room() {
     assert_eq!(room(&mut world), SMALL);
 }
 
-/// What comes behind a body that stood in its line waits until the client has taken it.
+/// What comes after a body that stood in its line waits until the client has taken it.
 #[test]
 fn nothing_is_read_while_a_body_of_a_line_is_served() {
     let mut world = World::opened(config(), FULL, &[(1, 5), (2, 5)]);
@@ -132,7 +132,7 @@ fn guesses_await_few_answers() {
     world.expect("UID FETCH 8:11 (UID BODY.PEEK[])");
 }
 
-/// The message behind the one that is served counts among them.
+/// The message after the one that is served counts among them.
 #[test]
 fn the_second_message_waits_for_answers() {
     let mut world = opened(0, &[300; 20]);
@@ -163,7 +163,7 @@ fn what_is_read_to_throw_it_away_is_bounded() {
     }
 }
 
-/// A connection that ends behind a whole response has said all there is to say.
+/// A connection that ends after a whole response has said all there is to say.
 #[test]
 fn what_came_whole_before_the_end_is_passed_on() {
     let mut world = World::opened(config(), FULL, &[(1, 5)]);
@@ -189,7 +189,7 @@ fn what_came_whole_before_the_end_is_passed_on() {
 }
 
 /// Sixteen commands of an update await their answer at most, and as many that mark what was read; none
-/// comes behind a refusal or a good-bye.
+/// comes after a refusal or a good-bye.
 #[test]
 fn i031_updates_come_in_small_flights_and_stop_when_they_must() {
     let mail: Vec<_> = (0..10_000).map(|n| (1_000_000 + 2 * n, 1)).collect();

@@ -122,7 +122,7 @@ fn fail(world: &mut World, ticket: u32, how: &(&'static str, String, bool)) -> u
 }
 
 /// One message that cannot be sent, in whatever way: it is refused before anything of it goes out, the ones
-/// before and behind it come, and all of them can be deleted. From the third session on it costs nothing.
+/// before and after it come, and all of them can be deleted. From the third session on it costs nothing.
 #[test]
 fn w007_a_message_that_cannot_be_sent_costs_itself_alone() {
     for how in failures() {

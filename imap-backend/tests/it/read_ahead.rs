@@ -408,7 +408,7 @@ fn the_end_of_a_guess_fails_nobody_else() {
     world.expect_replies(&["BodyStart 3 Some(5)", "BodyEnd 3"]);
 }
 
-/// The same message again, while those behind it are on their way.
+/// The same message again, while those after it are on their way.
 #[test]
 fn the_same_message_twice() {
     let mut world = World::opened(config(), FULL, &[(1, 5), (2, 5), (3, 5)]);

@@ -343,7 +343,7 @@ fn the_trace_outlives_a_connection() {
     let trace = world.trace();
     let said = |what: &str| trace.iter().any(|line| line.contains(what));
     assert!(said("UID FETCH 4") && said("SELECT"), "{trace:?}");
-    // what was recorded before the end can be read behind it
+    // what was recorded before the end can be read after it
     world.serve("* 4 EXISTS\r\n");
     world.request(Request::Abandon);
     let trace = world.trace();
@@ -422,7 +422,7 @@ fn a_session_opens_once() {
     let mut world = opened();
     world.open(crate::common::password_open());
     world.expect_reply("Failed Permanent opened twice");
-    // nor while the connection is away, nor behind the end
+    // nor while the connection is away, nor after the end
     world.hang_up();
     world.open(crate::common::password_open());
     world.expect_reply("Failed Permanent opened twice");

@@ -101,7 +101,7 @@ fn w048_a_tag_that_was_answered_is_passed_over() {
     );
 }
 
-/// Some servers repeat the length of a window behind its origin.
+/// Some servers repeat the length of a window after its origin.
 #[test]
 fn w048_an_origin_with_its_length_is_read() {
     for label in ["BODY[]<0.8192>", "BODY[]<0>", "body[]<0.8192>"] {

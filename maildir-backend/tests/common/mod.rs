@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use testkit::Content;
 use testkit::stores::{self, Subject};
 
-/// Whoever knows the password is who he says he is, in small letters.
+/// A client that knows the password is the user that it names, in small letters.
 pub struct Anybody;
 
 impl Accounts for Anybody {

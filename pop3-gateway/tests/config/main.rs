@@ -27,7 +27,7 @@ fn error(text: &str) -> String {
     }
 }
 
-/// The error of the two smallest tables with these lines behind them.
+/// The error of the two smallest tables with these lines after them.
 fn error_with(listener: &str, upstream: &str, rest: &str) -> String {
     error(&format!(
         "{LISTENER}{listener}\n{UPSTREAM}{upstream}\n{rest}\n"

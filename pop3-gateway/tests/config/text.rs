@@ -1,4 +1,4 @@
-//! What is no TOML, keys that nobody knows, files that cannot be read.
+//! What is no TOML, unknown keys, files that cannot be read.
 
 use std::path::Path;
 

@@ -203,7 +203,7 @@ fn example_with_stores() -> String {
     format!("{}{stores}{}", &EXAMPLE[..start], &EXAMPLE[end..])
 }
 
-/// Each table of the example is given a key that nobody knows; the answer lists the known ones.
+/// Each table of the example is given an unknown key; the answer lists the known ones.
 #[test]
 fn the_example_shows_every_key() {
     let alien = "qqqqqqqqqqqqqqqqqqqq = 1\n";

@@ -75,7 +75,7 @@ fn transcript(dir: &Path) -> BTreeMap<String, String> {
         .collect();
     assert_eq!(files.len(), 1, "one session, one file");
     let written = fs::read_to_string(&files[0]).unwrap();
-    // what is said on one side stands behind what it follows from on the other
+    // what is said on one side stands after what it follows from on the other
     let mut rest = written.as_str();
     for step in [
         "POP3 C: PASS",
@@ -209,7 +209,7 @@ fn g06_f02_a_message_that_breaks_off_has_no_final_dot() {
     }
 }
 
-/// T005, V01: what comes in the clear behind STLS is never carried out.
+/// T005, V01: what comes in the clear after STLS is never carried out.
 #[test]
 fn t005_v01_bytes_behind_stls_close_the_connection() {
     for runtime in RUNTIMES {

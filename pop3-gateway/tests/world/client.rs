@@ -1,4 +1,4 @@
-//! A POP3 client that says what it is told to, in the clear or in TLS, and remembers what it hears.
+//! A POP3 client that sends what it is asked to, in the clear or in TLS, and remembers what it hears.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -43,7 +43,7 @@ impl Client {
         self.talk().say(octets.as_ref());
     }
 
-    /// Begins TLS behind what was said.
+    /// Begins TLS after what was said.
     pub(crate) fn start_tls(&self) {
         self.talk().tls = Some(TlsEnd::client());
     }

@@ -32,7 +32,7 @@ fn sequences<'a>(words: &'a [&'a str], depth: usize) -> impl Iterator<Item = Vec
     })
 }
 
-/// All commands of TRANSACTION on a maildrop of two messages, with QUIT behind and without.
+/// All commands of TRANSACTION on a maildrop of two messages, with QUIT after them and without.
 #[test]
 fn every_sequence_after_login() {
     let words = [

@@ -1,4 +1,4 @@
-//! The server is told to stop, before every single operation on a socket.
+//! The server is asked to stop, before every single operation on a socket.
 
 use std::time::Duration;
 

@@ -287,7 +287,7 @@ pub(crate) fn octets(commands: &[String]) -> u64 {
         .sum()
 }
 
-/// A line that ends behind so many octets.
+/// A line that ends after this many octets.
 pub(crate) fn cut(after: u64, ending: Ending) -> Conditions {
     Conditions {
         cut: Some(Cut { after, ending }),

@@ -292,7 +292,7 @@ fn p017_g17_p016_x022_two_at_once() {
     }
 }
 
-/// P018: a login that fails behind the credentials leaves no lock.
+/// P018: a login that fails after the credentials leaves no lock.
 #[test]
 fn p018_a_login_that_fails_late() {
     for command in ["SELECT", "FETCH"] {

@@ -21,7 +21,7 @@ const COMMANDS: [&str; 6] = ["UIDL", "RETR 1", "DELE 1", "TOP 2 0", "DELE 2", "R
 const OFFERS: [TlsOffer; 3] = [TlsOffer::None, TlsOffer::Stls, TlsOffer::Implicit];
 const SECURITIES: [Security; 3] = [Security::Clear, Security::StartTls, Security::Implicit];
 
-/// A client on this line, behind STLS where that is offered.
+/// A client on this line, after STLS where that is offered.
 fn encrypted(rig: &mut Rig, offer: TlsOffer, route: Route) -> Client {
     let client = rig.client_by(route);
     rig.world.settle();
@@ -106,7 +106,7 @@ fn t013_every_kind_of_tls() {
     assert_eq!(transcripts.len(), 1);
 }
 
-/// T005, V01-V04: whatever comes in the clear behind STLS is never looked at, however it is cut.
+/// T005, V01-V04: whatever comes in the clear after STLS is never looked at, however it is cut.
 #[test]
 fn t005_v01_v04_octets_behind_stls_are_never_executed() {
     for injected in [

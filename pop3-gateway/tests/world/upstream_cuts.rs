@@ -208,7 +208,7 @@ fn g06_g05_g07_g08_p038_one_connection_is_cut_at_every_octet() {
         Lasting::First,
         Pace::AtOnce,
     );
-    // a server that is known to keep what comes behind LOGIN
+    // a server that is known to keep what comes after LOGIN
     let pipelined = Options {
         greeting: "Dovecot ready".into(),
         ..Options::default()

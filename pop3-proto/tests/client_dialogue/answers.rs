@@ -183,7 +183,7 @@ fn a_message_is_streamed_and_unstuffed() {
     assert_eq!(script.hear(b"-ERR no such message\r\n").len(), 1);
 }
 
-/// A CR behind a dot is told late, and not forgotten.
+/// A CR after a dot is told late, and not forgotten.
 #[test]
 fn a_cr_that_was_held_back_comes() {
     let mut script = Script::new("+OK\r\n");

@@ -179,7 +179,7 @@ fn the_longest_line_is_sent() {
     assert_eq!(script.0.send(NOW, &user), Err(SendError::TooLong));
 }
 
-/// Octets that were sent are not sent again, however many the driver takes, and what comes behind them
+/// Octets that were sent are not sent again, however many the driver takes, and what comes after them
 /// goes out as it is.
 #[test]
 fn output_of_any_length_in_any_pieces() {

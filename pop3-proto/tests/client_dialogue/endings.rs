@@ -103,7 +103,7 @@ fn deadlines() {
     assert_eq!(client.poll_timeout(), None);
 }
 
-/// Who reads slowly must not blame the server.
+/// A client that reads slowly must not blame the server.
 #[test]
 fn back_pressure_stops_the_clock() {
     let at = |seconds| Time::from_start(Duration::from_secs(seconds));
@@ -141,7 +141,7 @@ fn nothing_is_no_progress() {
     client.handle_input(at(10), b"");
     client.transmitted(at(10), 0);
     assert_eq!(client.poll_timeout(), due);
-    // nor is a command behind one that is not answered
+    // nor is a command after one that is not answered
     client.send(at(10), &Command::Noop).unwrap();
     assert_eq!(client.poll_timeout(), due);
 }

@@ -224,7 +224,7 @@ fn g15_an_end_before_the_end_of_a_step() {
     talk.settle();
     assert_eq!(talk.closed, Some(Reason::ClientGone));
 
-    // what was said behind the login is still to be answered
+    // what was said after the login is still to be answered
     for behind in ["QUIT\r\n", "STAT\r\nQUIT\r\n"] {
         let mut talk = Talk::new(clear(), &[]);
         talk.store.silent = true;

@@ -82,7 +82,7 @@ fn x001_v30_long_lines_are_refused_once_and_cut_in_the_end() {
     assert_eq!(talk.closed, Some(Reason::BadCommands));
 }
 
-/// X001: who goes on with a line that is too long is cut behind four times the longest line.
+/// X001: a client that goes on with a line that is too long is cut after four times the longest line.
 #[test]
 fn x001_a_line_without_end_is_cut_at_four_times_the_limit() {
     let policy = Policy {

@@ -56,7 +56,7 @@ fn t005_v01_nothing_behind_stls_is_executed() {
     assert_eq!(talk.closed, Some(Reason::PlaintextAfterStls));
 }
 
-/// Input behind STLS is never a command, not even where the greeting's `+OK` still waits.
+/// Input after STLS is never a command, not even where the greeting's `+OK` still waits.
 #[test]
 fn handing_in_nothing_is_nothing() {
     let mut talk = Talk::new(stls(), &[]);

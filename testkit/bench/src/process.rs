@@ -179,7 +179,7 @@ fn processes() -> BTreeMap<u32, Process> {
 
 fn process(pid: u32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // the name in brackets may hold anything; fields count from behind it
+    // the name in brackets may hold anything; fields are counted after it
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
     Some(Process {

@@ -103,7 +103,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Reads over so many octets.
+    /// Reads over this many octets.
     pub(crate) fn skip(&mut self, octets: u64) -> Outcome {
         let mut left = octets;
         loop {

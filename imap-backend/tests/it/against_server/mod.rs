@@ -260,7 +260,7 @@ fn without_faults_all_goes_well() {
     }
 }
 
-/// A body of another message that nobody asked for is not taken for the one that was.
+/// A body of another message that was not asked for is not taken for the one that was.
 #[test]
 fn a_foreign_body_is_not_taken_for_the_message() {
     let fault = Fault::on_each("FETCH", Trouble::ForeignBody(b"not yours".to_vec()));

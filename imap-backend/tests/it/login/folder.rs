@@ -100,7 +100,7 @@ fn i023_a_message_limit_makes_the_scan_go_on() {
     assert_eq!(replies.len(), 6, "{replies:?}");
 }
 
-/// A world that is logged in and has the folder open, with so many messages; and the scan's tag.
+/// A world that is logged in and has the folder open, with this many messages; and the scan's tag.
 fn scanning(config: Config, exists: u32) -> (World, String) {
     let mut world = greeted(config, password_open(), BARE);
     let sent = world.take_sent();

@@ -1,4 +1,4 @@
-//! What is said behind LOGIN and gets lost, and servers that want ID first.
+//! What is said after LOGIN and gets lost, and servers that want ID first.
 
 use std::time::Duration;
 

@@ -220,7 +220,7 @@ fn w047_w052_each_failure_names_place_and_remedy() {
         replies[0].contains("closed the connection before its greeting; if it wants TLS"),
         "{replies:?}"
     );
-    // STARTTLS that is not to be had
+    // STARTTLS that is not available
     let mut world = World::new(with(|c| c.security = Security::StartTls));
     world.open(password_open());
     world.serve("* OK hi\r\n");

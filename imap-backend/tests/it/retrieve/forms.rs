@@ -180,7 +180,7 @@ fn a_literal_beyond_the_limit_is_refused() {
     world.expect_reply("BodyFailed 1 Temporary");
 }
 
-/// What goes on behind the literal shows whether it was as long as announced.
+/// What goes on after the literal shows whether it was as long as announced.
 #[test]
 fn g06_what_follows_a_literal_must_end_its_response() {
     for (tail, good) in [
@@ -212,7 +212,7 @@ fn a_literal_of_the_largest_size_is_taken() {
     world.expect_replies(&["BodyStart 1 Some(5)", "BodyEnd 1"]);
 }
 
-/// Half a line behind a message waits for its other half, though nothing else is expected.
+/// Half a line after a message waits for its other half, though nothing else is expected.
 #[test]
 fn half_a_line_behind_a_message_is_kept() {
     let mut world = opened(&[(4, 5)]);

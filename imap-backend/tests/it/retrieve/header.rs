@@ -70,7 +70,7 @@ fn i011_top_of_no_lines_of_a_large_message_asks_for_its_header() {
 }
 
 /// The session alone knows where a header ends: where the server has another idea, the message goes on in
-/// windows behind what it sent, and nothing is sent twice.
+/// windows after what it sent, and nothing is sent twice.
 #[test]
 fn i011_a_header_without_a_blank_line_goes_on_in_windows() {
     let message = "Subject: x\r\nno header line\r\n".to_owned() + &"y".repeat(100_000);
@@ -105,7 +105,7 @@ fn i011_a_quoted_header_goes_on_in_windows() {
     assert_same(&world.bodies[&1], &message);
 }
 
-/// The end of the message behind its header, in every form in which a server says it.
+/// The end of the message after its header, in every form in which a server says it.
 #[test]
 fn i011_a_message_that_is_all_header_ends() {
     let message = "A: b\r\n".repeat(15_000);
@@ -179,7 +179,7 @@ fn i011_i034_without_a_header_the_message_comes_in_windows() {
     }
 }
 
-/// What windows say of a message that is not there is what the client is told.
+/// What windows say of a message that is not there is what the client gets.
 #[test]
 fn g11_top_of_a_large_message_that_is_gone() {
     for (answer, expected) in [
@@ -196,7 +196,7 @@ fn g11_top_of_a_large_message_that_is_gone() {
     }
 }
 
-/// G06: a header that nobody asked for is no message and no part of one, in whatever form it comes.
+/// G06: a header that was not asked for is no message and no part of one, in whatever form it comes.
 #[test]
 fn g06_i011_a_header_is_never_taken_for_a_message() {
     let headers = [
@@ -208,7 +208,7 @@ fn g06_i011_a_header_is_never_taken_for_a_message() {
     ];
     for uid in ["UID 4 ", ""] {
         for wrong in headers {
-            // behind and before the message, and in the same response
+            // after and before the message, and in the same response
             let apart = format!("* 1 FETCH ({uid}{wrong})\r\n");
             for around in [
                 format!("{apart}* 1 FETCH ({uid}BODY[]"),
@@ -346,7 +346,7 @@ fn i011_a_header_is_never_read_ahead() {
     world.expect("UID FETCH 5 (UID BODY.PEEK[])");
 }
 
-/// Commands behind the TOP wait for it, whole or not, and are answered in order.
+/// Commands after the TOP wait for it, whole or not, and are answered in order.
 #[test]
 fn i011_a_message_behind_a_header_waits() {
     let (mut world, tag) = asked();
@@ -397,7 +397,7 @@ fn g05_i011_g06_a_connection_lost_before_the_header_is_replaced() {
     }
 }
 
-/// G06: once it has begun, a message breaks off with its connection, in the header as behind it.
+/// G06: once it has begun, a message breaks off with its connection, in the header as after it.
 #[test]
 fn g06_i011_a_connection_lost_within_or_behind_the_header() {
     for (said, expected) in [

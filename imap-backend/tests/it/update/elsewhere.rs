@@ -158,7 +158,7 @@ fn w009_a_flag_that_is_not_told_is_looked_for() {
     }
 }
 
-/// A flag that the folder cannot keep is known when it is opened, and the client is told before it has
+/// A flag that the folder cannot keep is known when it is opened, and the client learns it before it has
 /// fetched anything.
 #[test]
 fn w009_a_flag_that_does_not_last_is_found_out_at_login() {

@@ -277,7 +277,7 @@ impl Writer {
                 number
             }
         };
-        // the space that follows the words stays behind the number
+        // the space that follows the words stays after the number
         let space = std::mem::take(&mut self.space);
         if self.line.is_empty() {
             self.line.push_str(&format!("[{number}]"));

@@ -56,7 +56,7 @@ impl Gateway {
         Self::start(runtime, 1, &arguments)
     }
 
-    /// With these arguments, listening on so many sockets.
+    /// With these arguments, listening on this many sockets.
     pub(crate) fn start(runtime: &str, listeners: usize, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_pop3-gateway"))
             .args(["serve", "--log", "json", "--runtime", runtime])
@@ -281,7 +281,7 @@ impl Client {
         self.line()
     }
 
-    /// Sends a command and takes the lines behind its good status line, unstuffed.
+    /// Sends a command and takes the lines after its good status line, unstuffed.
     pub(crate) fn ask(&mut self, command: &str) -> Vec<u8> {
         let status = self.say(command);
         assert!(status.starts_with("+OK"), "{command}: {status}");

@@ -50,7 +50,7 @@ fn w002_a_scan_under_an_old_name_has_another_id() {
         fs::write(&scan, "Subject: second\n\n.\n").unwrap();
         let mut client = gateway.log_in("tim");
         assert_ne!(client.ask("UIDL"), first);
-        // overwritten before it is deleted: it stays, and the client is told
+        // overwritten before it is deleted: it stays, and the client learns it
         client.ask("RETR 1");
         fs::write(&scan, "Subject: third\n\n.\n").unwrap();
         assert!(client.say("RETR 1").starts_with("-ERR [SYS/TEMP]"));

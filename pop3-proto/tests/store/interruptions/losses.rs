@@ -10,7 +10,7 @@ use pop3_proto::time::Time;
 use super::bench::{Bench, Heard, shelf};
 use crate::common::{Adapter, Shelf, login, shelf::in_job, world};
 
-/// Opens and reads; after so many steps the client is gone.
+/// Opens and reads; after this many steps the client is gone.
 fn abandoned_at<A: Adapter>(steps: usize, fault: Option<&'static str>) -> bool {
     let mut bench = Bench::<A>::new(Shelf {
         fault: fault.map(|call| (call, StoreError::InUse)),

@@ -16,7 +16,7 @@ pub(super) struct Relayed {
     pub(super) imap: Way,
 }
 
-/// A port, and the one behind it.
+/// A port, and the one after it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
     pub(super) at: u16,
