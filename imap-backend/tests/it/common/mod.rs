@@ -317,7 +317,7 @@ impl World {
         self.check();
     }
 
-    /// Tells nothing new where the capabilities are asked for behind SELECT: most scripts are about
+    /// Tells nothing new where the capabilities are asked for after SELECT: most scripts are about
     /// something else.
     fn answer_capability(&mut self) -> bool {
         let find = |needle: &[u8]| self.sent.windows(needle.len()).position(|w| w == needle);

@@ -37,7 +37,7 @@ impl World {
         assert_eq!(self.take_sent(), "");
     }
 
-    /// Expects a command and says OK to it, behind what it removes.
+    /// Expects a command and says OK to it, after what it removes.
     pub(crate) fn expect_ok(&mut self, command: &str) {
         let removes = ["UID EXPUNGE ", "UID MOVE "].iter();
         let set = removes.filter_map(|verb| command.strip_prefix(verb)).next();
@@ -167,7 +167,7 @@ pub(crate) fn uids(set: &str) -> Vec<u32> {
         .collect()
 }
 
-/// How many octets of [`BEGUN`] are handed out: the last 32 KiB wait for the line behind them.
+/// How many octets of [`BEGUN`] are handed out: the last 32 KiB wait for the line after them.
 pub(crate) const LENT: usize = 100_000 - 32 * 1024;
 
 /// A FETCH response whose body of 100,000 octets has begun: the octets so far, of which some are handed
