@@ -384,6 +384,28 @@ fn w006_a_differing_size_is_told_once_a_session_with_its_uid() {
     }
 }
 
+/// Twice: ten minutes; then an hour; then six hours each time. A day without a failure, and it is forgotten.
+#[test]
+fn w007_a_message_that_fails_again_is_refused_for_longer() {
+    let (mailbox, mut memory) = (Arc::from("a"), BrokenMessages::default());
+    let (minute, mut now, mut last) = (Duration::from_secs(60), Time::ZERO, Time::ZERO);
+    for minutes in [0, 10, 60, 360, 360] {
+        memory.failed(now, &mailbox, 1);
+        let until = now + minute * minutes;
+        let refused = match minutes {
+            0 => Standing::Doubtful,
+            _ => Standing::RefusedUntil(until),
+        };
+        assert_eq!(memory.standing(now, &mailbox, 1), refused);
+        assert_eq!(memory.standing(until, &mailbox, 1), Standing::Doubtful);
+        (last, now) = (now, until);
+    }
+    let day = minute * 60 * 24;
+    let standing = |at| memory.standing(at, &mailbox, 1);
+    assert_eq!(standing(last + (day - minute)), Standing::Doubtful);
+    assert_eq!(standing(last + day), Standing::Good);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
