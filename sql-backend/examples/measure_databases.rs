@@ -8,10 +8,6 @@
 //! MariaDB and PostgreSQL are started in scratch folders; their packages have to be installed.
 #![allow(clippy::unwrap_used, reason = "a tool for measurements")]
 
-#[expect(dead_code, unreachable_pub, reason = "the tests use more of it")]
-#[path = "../tests/common/server.rs"]
-mod server;
-
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,9 +16,9 @@ use pop3_proto::backend::awaiting::Awaiting;
 use pop3_proto::backend::{Backend, Effect, Job, Outcome};
 use pop3_proto::server::{Event, Policy, Session};
 use pop3_proto::time::Time;
-use server::{Kind, Server};
 use sql_backend::{Config, DatabaseUrl, Maildrops, Queries, SqlStore};
 use sqlx::Connection;
+use testkit_databases::{Kind, Server};
 
 const SIZE: usize = 2000;
 
@@ -40,7 +36,9 @@ fn main() {
         other => panic!("no engine {other}"),
     };
     let sqlite = || DatabaseUrl::new(&format!("sqlite://{}", file.display()));
-    let url = server.as_ref().map_or_else(sqlite, Server::url);
+    let url = server
+        .as_ref()
+        .map_or_else(sqlite, |server| DatabaseUrl::new(&server.url()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

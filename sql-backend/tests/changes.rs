@@ -7,7 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::admin::Admin;
-use common::server::Kind;
 use common::{Runtime, listed, read};
 use pop3_proto::backend::Index;
 use pop3_proto::backend::awaiting::AsyncMailbox;
@@ -15,6 +14,7 @@ use pop3_proto::backend::store::StoreError;
 use sql_backend::{Queries, SqlStore};
 use testkit::Content;
 use testkit::stores::USER;
+use testkit_databases::Kind;
 
 fn mails() -> Vec<Content> {
     let mail = |number: u32| {

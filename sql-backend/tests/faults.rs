@@ -13,13 +13,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::admin::Admin;
-use common::server::{Kind, Server};
 use common::{Runtime, add_accounts, count, fill, listed, own_store, read, two_at_a_time};
 use pop3_proto::backend::Index;
 use pop3_proto::backend::awaiting::AsyncMailbox;
 use pop3_proto::backend::store::StoreError;
 use sql_backend::{DatabaseUrl, SqlStore};
 use testkit::stores::USER;
+use testkit_databases::{Kind, Server};
 
 /// All but every third.
 fn marked(messages: usize) -> Vec<Index> {
@@ -143,7 +143,7 @@ fn server_killed_within_the_update(kind: Kind) {
     let mut server = Server::start(kind);
     let runtime = Runtime::tokio();
     let store = runtime.run(async {
-        let store = SqlStore::connect(two_at_a_time(&server.url())).unwrap();
+        let store = SqlStore::connect(two_at_a_time(&DatabaseUrl::new(&server.url()))).unwrap();
         store.migrate().await.unwrap();
         add_accounts(&store).await;
         store
@@ -217,7 +217,7 @@ fn server_lost_and_back(kind: Kind) {
     Runtime::each(|runtime| {
         server.restart();
         let store = runtime.run(async {
-            let store = SqlStore::connect(two_at_a_time(&server.url())).unwrap();
+            let store = SqlStore::connect(two_at_a_time(&DatabaseUrl::new(&server.url()))).unwrap();
             store.migrate().await.unwrap();
             let _ = store
                 .remove_account(USER, sql_backend::Messages::Delete)

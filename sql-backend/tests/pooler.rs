@@ -7,12 +7,12 @@ mod common;
 use std::thread;
 
 use common::admin::Admin;
-use common::server::{Kind, Pooler};
 use common::{OwnTables, Runtime, listed, read};
 use pop3_proto::backend::Index;
 use pop3_proto::backend::awaiting::AsyncMailbox;
 use sql_backend::{Config, DatabaseUrl, SqlStore};
 use testkit::stores;
+use testkit_databases::{Kind, Pooler};
 
 const MODES: [&str; 4] = [
     // refuses what it does not know when a connection begins
@@ -90,7 +90,7 @@ fn postgres_w064_behind_pgbouncer() {
     };
     for mode in MODES {
         let pooler = server.pooled(mode);
-        crowd(&pooler.url(), &admin);
+        crowd(&DatabaseUrl::new(&pooler.url()), &admin);
         no_trace(&pooler);
     }
 }
@@ -106,7 +106,7 @@ fn postgres_w064_behind_pgbouncer_by_statement_is_refused() {
     };
     let pooler = server.pooled("pool_mode = statement");
     let config = Config {
-        database: pooler.url(),
+        database: DatabaseUrl::new(&pooler.url()),
         ..admin.config(admin.plain_queries())
     };
     let store = SqlStore::connect(config).unwrap();

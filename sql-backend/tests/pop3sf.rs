@@ -4,11 +4,11 @@
 mod common;
 
 use common::admin::Admin;
-use common::server::Kind;
 use common::{Runtime, password, read};
 use pop3_proto::backend::Index;
 use pop3_proto::backend::awaiting::{AsyncMailbox, AsyncStore};
 use sql_backend::{Config, Logins, Maildrops, Queries, SqlStore, Template};
+use testkit_databases::Kind;
 use toml::Table;
 
 /// The store of the README that asks POP3SF's tables.

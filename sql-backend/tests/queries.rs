@@ -4,7 +4,6 @@
 mod common;
 
 use common::admin::Admin;
-use common::server::{Kind, Server};
 use common::{Runtime, listed, read};
 use pop3_proto::backend::awaiting::{AsyncMailbox, AsyncStore};
 use pop3_proto::backend::store::{StoreError, message_size};
@@ -13,6 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use sql_backend::{DatabaseUrl, Logins, Maildrops, Queries, SqlError, SqlStore};
 use testkit::stores::{PASSWORD, USER};
+use testkit_databases::{Kind, Server};
 
 /// A log table, as programs write it.
 fn create_log(admin: &Admin) {

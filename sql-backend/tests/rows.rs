@@ -5,13 +5,13 @@
 mod common;
 
 use common::admin::Admin;
-use common::server::{Kind, Server};
 use common::{Runtime, listed, read};
 use pop3_proto::backend::Index;
 use pop3_proto::backend::awaiting::AsyncMailbox;
 use pop3_proto::backend::store::{StoreError, message_size};
 use sql_backend::{Config, DatabaseUrl, Logins, Maildrops, Queries, SqlStore, Template};
 use testkit::stores::{PASSWORD, USER};
+use testkit_databases::{Kind, Server};
 
 fn octets(admin: &Admin) -> &'static str {
     match admin.kind() {
@@ -289,7 +289,12 @@ fn mariadb_w064_texts_in_latin1() {
     let server = Server::start(Kind::MariaDb);
     let sql = |text: &str| server.sql("test", text).unwrap();
     let latin = "LONGTEXT CHARACTER SET latin1";
-    other_encodings(&server.url(), &sql, latin, "cast(mail as binary)");
+    other_encodings(
+        &DatabaseUrl::new(&server.url()),
+        &sql,
+        latin,
+        "cast(mail as binary)",
+    );
 }
 
 #[test]
@@ -300,7 +305,12 @@ fn postgres_w064_texts_in_latin1() {
     server.sql("postgres", create).unwrap();
     let sql = |text: &str| server.sql("latin", text).unwrap();
     let octets = "convert_to(mail, getdatabaseencoding())";
-    other_encodings(&server.url_of("latin"), &sql, "TEXT", octets);
+    other_encodings(
+        &DatabaseUrl::new(&server.url_of("latin")),
+        &sql,
+        "TEXT",
+        octets,
+    );
 }
 
 /// A database that takes texts for octets: they come as they are, and no row closes the mailbox.
@@ -327,7 +337,7 @@ fn postgres_w064_texts_of_any_octets() {
             logins: Logins::Query(
                 "select secret as password from logins where login = :user".into(),
             ),
-            ..Config::new(server.url_of("any_octets"))
+            ..Config::new(DatabaseUrl::new(&server.url_of("any_octets")))
         };
         let store = SqlStore::connect(config).unwrap();
         runtime.run(async {

@@ -10,13 +10,13 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::server::{Kind, Server};
 use common::{Runtime, add_accounts, count, fill, listed, own_store, read, two_at_a_time};
 use pop3_proto::backend::Index;
 use pop3_proto::backend::awaiting::{AsyncMailbox, AsyncMessage};
 use pop3_proto::backend::store::StoreError;
 use sql_backend::{DatabaseUrl, SqlStore};
 use testkit::stores::USER;
+use testkit_databases::{Kind, Server};
 
 /// A slow client holds no connection, one that goes away leaks none, and with none left it is `[SYS/TEMP]`.
 fn connections(url: &DatabaseUrl) {
@@ -110,13 +110,13 @@ fn sqlite_connections() {
 #[test]
 #[ignore = "needs mariadb-server: run .ci/run sql"]
 fn mariadb_connections() {
-    connections(&Server::start(Kind::MariaDb).url());
+    connections(&DatabaseUrl::new(&Server::start(Kind::MariaDb).url()));
 }
 
 #[test]
 #[ignore = "needs postgresql: run .ci/run sql"]
 fn postgres_connections() {
-    connections(&Server::start(Kind::Postgres).url());
+    connections(&DatabaseUrl::new(&Server::start(Kind::Postgres).url()));
 }
 
 /// Many sessions of one user and a delivery at the same time, with few connections: nothing is lost, nothing
@@ -177,13 +177,13 @@ fn sqlite_sessions_at_once() {
 #[test]
 #[ignore = "needs mariadb-server: run .ci/run sql"]
 fn mariadb_sessions_at_once() {
-    sessions_at_once(&Server::start(Kind::MariaDb).url());
+    sessions_at_once(&DatabaseUrl::new(&Server::start(Kind::MariaDb).url()));
 }
 
 #[test]
 #[ignore = "needs postgresql: run .ci/run sql"]
 fn postgres_sessions_at_once() {
-    sessions_at_once(&Server::start(Kind::Postgres).url());
+    sessions_at_once(&DatabaseUrl::new(&Server::start(Kind::Postgres).url()));
 }
 
 /// Somebody else's transaction and ours wait for each other, and ours is taken back: it is tried again.
@@ -196,7 +196,7 @@ fn deadlocks_are_tried_again(kind: Kind) {
         server.sql("test", slower).unwrap();
     }
     let runtime = Runtime::Smol;
-    let store = runtime.run(own_store(&server.url()));
+    let store = runtime.run(own_store(&DatabaseUrl::new(&server.url())));
     let (mut mailbox, entries) = runtime.run(async {
         add_accounts(&store).await;
         fill(&store, 50).await;

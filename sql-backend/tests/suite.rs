@@ -5,10 +5,10 @@
 mod common;
 
 use common::admin::{Admin, AdminTables};
-use common::server::{Kind, Server};
 use common::{OwnTables, Runtime};
 use sql_backend::{DatabaseUrl, Queries, SqlStore};
 use testkit::{Content, stores};
+use testkit_databases::{Kind, Server};
 
 fn own_tables(url: &DatabaseUrl) {
     Runtime::each(|runtime| {
@@ -28,13 +28,13 @@ fn sqlite_own_tables() {
 #[test]
 #[ignore = "needs mariadb-server: run .ci/run sql"]
 fn mariadb_own_tables() {
-    own_tables(&Server::start(Kind::MariaDb).url());
+    own_tables(&DatabaseUrl::new(&Server::start(Kind::MariaDb).url()));
 }
 
 #[test]
 #[ignore = "needs postgresql: run .ci/run sql"]
 fn postgres_own_tables() {
-    own_tables(&Server::start(Kind::Postgres).url());
+    own_tables(&DatabaseUrl::new(&Server::start(Kind::Postgres).url()));
 }
 
 /// Each runtime sees each way of asking, one of them at length.

@@ -9,13 +9,13 @@ use std::sync::Barrier;
 use std::thread;
 
 use common::admin::Admin;
-use common::server::Kind;
 use common::{Runtime, listed, own_store, password, read};
 use local_accounts::{Algorithm, hash};
 use pop3_proto::backend::awaiting::AsyncStore;
 use pop3_proto::backend::store::StoreError;
 use pop3_proto::secret::Secret;
 use sql_backend::{Config, Messages, SqlError, SqlStore};
+use testkit_databases::Kind;
 
 fn tools(admin: &Admin) {
     let runtime = Runtime::tokio();

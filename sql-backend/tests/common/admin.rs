@@ -11,7 +11,7 @@ use testkit::Content;
 use testkit::stores::{self, Subject, Waiting};
 
 use super::Runtime;
-use super::server::{Kind, Server};
+use testkit_databases::{Kind, Server};
 
 /// A database that somebody else filled.
 pub enum Admin {
@@ -42,7 +42,7 @@ impl Admin {
             Self::Sqlite(folder) => {
                 DatabaseUrl::new(&format!("sqlite://{}/mail.db", folder.path().display()))
             }
-            Self::Server(server) => server.url(),
+            Self::Server(server) => DatabaseUrl::new(&server.url()),
         }
     }
 

@@ -9,8 +9,6 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sql_backend::DatabaseUrl;
-
 /// What a server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -198,13 +196,13 @@ impl Server {
         }
     }
 
-    pub fn url(&self) -> DatabaseUrl {
+    pub fn url(&self) -> String {
         self.url_of("test")
     }
 
-    pub fn url_of(&self, database: &str) -> DatabaseUrl {
+    pub fn url_of(&self, database: &str) -> String {
         let data = self.data();
-        DatabaseUrl::new(&match self.kind {
+        match self.kind {
             Kind::Postgres => format!(
                 "postgres://test@localhost/{database}?host={}",
                 data.display()
@@ -216,10 +214,10 @@ impl Server {
                     socket.display()
                 )
             }
-        })
+        }
     }
 
-    /// PgBouncer in front of it. `settings` are further lines for it.
+    /// `PgBouncer` in front of it. `settings` are further lines for it.
     pub fn pooled(&self, settings: &str) -> Pooler {
         let folder = tempfile::Builder::new().prefix("pool-").tempdir_in("/tmp");
         let folder = folder.unwrap();
@@ -385,16 +383,16 @@ impl Server {
     }
 }
 
-/// PgBouncer.
+/// `PgBouncer`.
 pub struct Pooler {
     folder: tempfile::TempDir,
     child: Child,
 }
 
 impl Pooler {
-    pub fn url(&self) -> DatabaseUrl {
+    pub fn url(&self) -> String {
         let folder = self.folder.path().display();
-        DatabaseUrl::new(&format!("postgres://test@localhost/test?host={folder}"))
+        format!("postgres://test@localhost/test?host={folder}")
     }
 
     /// A text that another program gets.
