@@ -11,6 +11,7 @@ mod name;
 mod seal;
 mod sign_in;
 mod state;
+mod timer;
 mod tokens;
 mod url;
 

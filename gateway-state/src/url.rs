@@ -23,12 +23,34 @@ use crate::error::StateError;
 /// # Ok::<(), gateway_state::StateError>(())
 /// ```
 #[derive(Clone)]
-pub struct StateUrl(Secret);
+pub struct StateUrl {
+    url: Secret,
+    password: Option<Secret>,
+}
 
 impl StateUrl {
+    /// The password from elsewhere, a file for example. It goes before one in the address.
+    ///
+    /// # Errors
+    ///
+    /// If it is not UTF-8.
+    pub fn with_password(mut self, password: Secret) -> Result<Self, StateError> {
+        if std::str::from_utf8(password.expose()).is_err() {
+            return Err(StateError::Url("the password is not UTF-8".into()));
+        }
+        self.password = Some(password);
+        Ok(self)
+    }
+
     pub(crate) fn expose(&self) -> &str {
         // made of a &str
-        std::str::from_utf8(self.0.expose()).unwrap_or_default()
+        std::str::from_utf8(self.url.expose()).unwrap_or_default()
+    }
+
+    pub(crate) fn password(&self) -> Option<&str> {
+        let password = self.password.as_ref()?;
+        // looked at when it was given
+        std::str::from_utf8(password.expose()).ok()
     }
 
     pub(crate) fn is_memory(&self) -> bool {
@@ -46,9 +68,11 @@ impl FromStr for StateUrl {
                 .any(|scheme| url.starts_with(scheme));
         let problem =
             || StateError::Url("it is memory:, sqlite:///path/to/file or postgres://…".into());
-        known
-            .then(|| Self(Secret::from(url.as_bytes())))
-            .ok_or_else(problem)
+        let url = || Self {
+            url: Secret::from(url.as_bytes()),
+            password: None,
+        };
+        known.then(url).ok_or_else(problem)
     }
 }
 
@@ -77,5 +101,35 @@ impl fmt::Display for StateUrl {
 impl fmt::Debug for StateUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_user_nor_password_is_shown() {
+        for (url, shown) in [
+            ("memory:", "memory:"),
+            (
+                "sqlite:///var/lib/mail/state.db",
+                "sqlite:///var/lib/mail/state.db",
+            ),
+            (
+                "postgres://tim:tanstaaf@db.example:5432/state?sslmode=disable",
+                "postgres://db.example:5432/state",
+            ),
+            (
+                "postgres://tim:tan@st/aaf@[::1]/state",
+                "postgres://[::1]/state",
+            ),
+            ("postgres://tim:tanstaaf", "postgres:"),
+            ("postgres:///state?host=/run", "postgres:///state"),
+        ] {
+            let url: StateUrl = url.parse().unwrap();
+            assert_eq!(url.to_string(), shown);
+            assert_eq!(format!("{url:?}"), shown);
+        }
     }
 }

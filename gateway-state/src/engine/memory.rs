@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{GrantRow, SignInRow, is_news};
+use super::{GrantRow, SignInRow, Stamp, is_news};
 use crate::account::{Account, AccountChange};
 use crate::error::StateError;
 use crate::grant::{Ended, GrantId, GrantSummary, Version};
 use crate::sign_in::{MAX_SIGN_INS, MAX_SIGN_INS_OF_OWNER};
 
 /// Rows in memory.
-#[derive(Default)]
 pub(crate) struct Memory(Mutex<Rows>);
 
-#[derive(Default)]
 struct Rows {
+    stamp: Stamp,
     grants: BTreeMap<GrantId, GrantRow>,
     accounts: BTreeMap<String, Account>,
     sign_ins: BTreeMap<Vec<u8>, SignInRow>,
@@ -22,6 +21,29 @@ struct Rows {
 
 #[expect(clippy::unused_async, reason = "as the other engines are called")]
 impl Memory {
+    pub(crate) fn new(stamp: Stamp) -> Self {
+        Self(Mutex::new(Rows {
+            stamp,
+            grants: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            sign_ins: BTreeMap::new(),
+        }))
+    }
+
+    pub(crate) async fn stamp(&self) -> Result<Stamp, StateError> {
+        Ok(self.rows().stamp.clone())
+    }
+
+    /// Puts another seal in the place of one, if it is still that one.
+    pub(crate) async fn reseal_stamp(&self, old: &[u8], new: &[u8]) -> Result<bool, StateError> {
+        let stamp = &mut self.rows().stamp;
+        let same = stamp.sealed == old;
+        if same {
+            stamp.sealed = new.to_vec();
+        }
+        Ok(same)
+    }
+
     pub(crate) async fn grant(&self, id: &GrantId) -> Result<Option<GrantRow>, StateError> {
         Ok(self.rows().grants.get(id).cloned())
     }

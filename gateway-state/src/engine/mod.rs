@@ -2,14 +2,26 @@
 //! folded and checked. Each operation is one step: it takes place whole or not at all, whoever else writes.
 
 mod memory;
+mod sql;
 
 pub(crate) use memory::Memory;
+pub(crate) use sql::Sql;
 
 use crate::grant::{GrantId, GrantSummary};
 
 /// The engines, chosen by the address.
 pub(crate) enum Engine {
     Memory(Memory),
+    Sql(Sql),
+}
+
+/// What a state is known by.
+#[derive(Clone)]
+pub(crate) struct Stamp {
+    /// Random, made with the state.
+    pub(crate) id: String,
+    /// What its keys open.
+    pub(crate) sealed: Vec<u8>,
 }
 
 /// A grant as it is stored.
@@ -47,4 +59,34 @@ pub(crate) const USE_STEP: u64 = 300;
 /// Whether a use is to be written down. A clock that was set back is followed.
 pub(crate) const fn is_news(used: u64, now: u64) -> bool {
     used.abs_diff(now) >= USE_STEP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_nothing_alive_and_no_use_in_the_future() {
+        let (now, year) = (1_800_000_000, 365 * 86_400);
+        let row = SignInRow {
+            digest: Vec::new(),
+            id: GrantId::new("example", "tim"),
+            sealed: Vec::new(),
+            created: now,
+            expires: now + 600,
+        };
+        for (then, lives) in [
+            (now, true),
+            (now + 599, true),
+            (now + 600, false),
+            // set right by some minutes, or wrong by a year
+            (now - 300, true),
+            (now - year, false),
+        ] {
+            assert_eq!(row.lives(then), lives, "{then}");
+        }
+        assert!(!is_news(now, now + 1));
+        assert!(is_news(now, now + USE_STEP));
+        assert!(is_news(now, now - year));
+    }
 }

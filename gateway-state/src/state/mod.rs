@@ -9,7 +9,9 @@ mod sign_ins;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::engine::{Engine, Memory};
+use zeroize::Zeroizing;
+
+use crate::engine::{Engine, Memory, Sql, Stamp};
 use crate::error::StateError;
 use crate::keys::Keys;
 use crate::seal::{self, Place, Unsealed};
@@ -55,6 +57,7 @@ macro_rules! engine {
     ($state:expr, $call:ident($($argument:expr),*)) => {
         match &$state.0.engine {
             $crate::engine::Engine::Memory(engine) => engine.$call($($argument),*).await,
+            $crate::engine::Engine::Sql(engine) => engine.$call($($argument),*).await,
         }
     };
 }
@@ -68,22 +71,35 @@ impl State {
     /// If it cannot be reached or read, was made by a newer program, or is sealed with none of these keys. Nothing
     /// was changed then.
     pub async fn open(url: &StateUrl, keys: Keys) -> Result<Self, StateError> {
-        if !url.is_memory() {
-            return Err(StateError::Url("only memory: so far".into()));
+        let fresh = fresh_stamp(&keys)?;
+        if url.is_memory() {
+            let engine = Engine::Memory(Memory::new(fresh.clone()));
+            return Ok(Self::new(engine, keys, fresh.id));
         }
-        let mut id = [0; 16];
-        getrandom::fill(&mut id)
-            .map_err(|error| StateError::Refused(format!("no random octets: {error}")))?;
-        Ok(Self(Arc::new(Inner {
-            engine: Engine::Memory(Memory::default()),
-            keys,
-            id: base16ct::lower::encode_string(&id),
-        })))
+        let (sql, stamp) = Sql::open(url, &fresh).await?;
+        let state = Self::new(Engine::Sql(sql), keys, stamp.id);
+        state.unseal(|| url.to_string(), STAMP, &stamp.sealed)?;
+        if let Engine::Sql(sql) = &state.0.engine {
+            sql.migrate().await?;
+        }
+        Ok(state)
+    }
+
+    /// Closes its connections: nothing is asked of it any more.
+    pub async fn close(&self) {
+        match &self.0.engine {
+            Engine::Memory(_) => {}
+            Engine::Sql(sql) => sql.close().await,
+        }
+    }
+
+    fn new(engine: Engine, keys: Keys, id: String) -> Self {
+        Self(Arc::new(Inner { engine, keys, id }))
     }
 
     /// Seals for a place in this state.
     fn seal(&self, place: &[&str], plain: &[u8]) -> Result<Vec<u8>, StateError> {
-        seal::seal(&self.0.keys, &self.place(place), plain)
+        seal::seal(&self.0.keys, &place_in(&self.0.id, place), plain)
     }
 
     fn unseal(
@@ -91,8 +107,8 @@ impl State {
         what: impl Fn() -> String,
         place: &[&str],
         record: &[u8],
-    ) -> Result<zeroize::Zeroizing<Vec<u8>>, StateError> {
-        let plain = seal::unseal(&self.0.keys, &self.place(place), record);
+    ) -> Result<Zeroizing<Vec<u8>>, StateError> {
+        let plain = seal::unseal(&self.0.keys, &place_in(&self.0.id, place), record);
         plain.map_err(|error| match error {
             Unsealed::Key(sealed) => StateError::OtherKey {
                 what: what(),
@@ -102,10 +118,23 @@ impl State {
             Unsealed::Damaged => StateError::Damaged(what()),
         })
     }
+}
 
-    fn place(&self, parts: &[&str]) -> Place {
-        Place::new(&[&[self.0.id.as_str()], parts].concat())
-    }
+/// Where the stamp of a state is sealed for.
+const STAMP: &[&str] = &["state"];
+
+/// Of a new state.
+fn fresh_stamp(keys: &Keys) -> Result<Stamp, StateError> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id)
+        .map_err(|error| StateError::Refused(format!("no random octets: {error}")))?;
+    let id = base16ct::lower::encode_string(&id);
+    let sealed = seal::seal(keys, &place_in(&id, STAMP), b"")?;
+    Ok(Stamp { id, sealed })
+}
+
+fn place_in(id: &str, parts: &[&str]) -> Place {
+    Place::new(&[&[id], parts].concat())
 }
 
 impl fmt::Debug for State {

@@ -1,7 +1,7 @@
 //! After a change of keys: everything is sealed with the newest.
 
 use super::grants::place;
-use super::{State, engine};
+use super::{STAMP, State, engine};
 use crate::error::StateError;
 use crate::seal;
 
@@ -46,6 +46,12 @@ impl State {
                 }
                 Err(error) => counts.failed.push(error.to_string()),
             }
+        }
+        let stamp = engine!(self, stamp())?;
+        if counts.failed.is_empty() && seal::key_of(&stamp.sealed) != Some(self.0.keys.id()) {
+            let sealed = self.seal(STAMP, b"")?;
+            // if it is another by now, somebody else reseals
+            let _ = engine!(self, reseal_stamp(&stamp.sealed, &sealed))?;
         }
         Ok(counts)
     }

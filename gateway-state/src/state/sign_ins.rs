@@ -33,8 +33,8 @@ impl State {
         }
     }
 
-    /// The sign-in that was begun with this key, for the first who asks. Whoever asks after that, or too late,
-    /// gets none. Of two who ask at once, in whatever processes, one gets it.
+    /// The sign-in that was begun with this key, once: a second call gets none, and neither does one that is too
+    /// late. Of two calls at the same time, in two processes even, one gets it.
     ///
     /// # Errors
     ///

@@ -1,0 +1,58 @@
+//! Rows in a database: SQLite or PostgreSQL, by the same statements. Whatever is written is on the disk when the
+//! call returns.
+
+mod accounts;
+mod connection;
+mod cursor;
+mod file;
+mod grants;
+mod options;
+mod pool;
+mod schema;
+mod sign_ins;
+mod trouble;
+mod work;
+
+use std::sync::Arc;
+
+use crate::engine::Stamp;
+use crate::error::StateError;
+use crate::url::StateUrl;
+use options::Options;
+use pool::Pool;
+
+/// A database.
+pub(crate) struct Sql(Arc<Pool>);
+
+impl Sql {
+    /// Opens what is there, whatever its stamp, or makes it with this one. The stamp that it has; older tables stay
+    /// as they are until [`migrate`](Self::migrate).
+    pub(crate) async fn open(url: &StateUrl, fresh: &Stamp) -> Result<(Self, Stamp), StateError> {
+        let options = Options::parse(url)?;
+        if let Options::Sqlite(options) = &options {
+            file::make_if_missing(options, fresh).await?;
+        }
+        let sql = Self(Arc::new(Pool::new(options)));
+        let stamp = schema::open(&sql.0, fresh).await?;
+        Ok((sql, stamp))
+    }
+
+    /// Brings older tables to this program's version.
+    pub(crate) async fn migrate(&self) -> Result<(), StateError> {
+        schema::migrate(&self.0, &schema::STEPS).await
+    }
+
+    pub(crate) async fn stamp(&self) -> Result<Stamp, StateError> {
+        schema::stamp(&self.0).await
+    }
+
+    /// Puts another seal in the place of one, if it is still that one.
+    pub(crate) async fn reseal_stamp(&self, old: &[u8], new: &[u8]) -> Result<bool, StateError> {
+        schema::reseal(&self.0, old, new).await
+    }
+
+    /// Closes what is idle. What is at work is closed when it comes back.
+    pub(crate) async fn close(&self) {
+        self.0.close().await;
+    }
+}

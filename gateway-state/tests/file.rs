@@ -1,0 +1,469 @@
+//! The file of a state: its rights, and everything that is no state or not all of one. Whatever is refused stays as
+//! it is, octet by octet.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::{BINDING, NOW, id, open, tokens};
+use gateway_state::{Keys, MAX_SIGN_INS, Replaced, SignIn, State, StateError};
+use smol::block_on;
+use sqlx::{ConnectOptions as _, Connection as _};
+
+/// A state with a grant in it, closed.
+fn make(path: &Path, keys: &Keys) {
+    block_on(async {
+        let state = open(path, keys).await.unwrap();
+        state
+            .put_grant(&id(), BINDING, &tokens("1"), NOW)
+            .await
+            .unwrap();
+        state.close().await;
+    });
+}
+
+/// What is said when it is opened.
+fn refusal(path: &Path, keys: &Keys) -> StateError {
+    match block_on(open(path, keys)) {
+        Ok(state) => panic!("{state:?} was opened"),
+        Err(error) => error,
+    }
+}
+
+/// Runs SQL behind the state's back.
+fn sql(path: &Path, statement: &'static str) {
+    block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::raw_sql(statement)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+    });
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_file_is_its_owners_alone_and_nothing_else_stays() {
+    let (folder, path) = common::file();
+    let keys = Keys::generate().unwrap();
+    block_on(async {
+        let state = open(&path, &keys).await.unwrap();
+        state
+            .put_grant(&id(), BINDING, &tokens("1"), NOW)
+            .await
+            .unwrap();
+        for name in names(folder.path()) {
+            let mode = fs::metadata(folder.path().join(&name))
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+        state.close().await;
+    });
+    assert_eq!(names(folder.path()), ["state.db"]);
+    // neither tokens nor their owner's words are in it; the owner's name is: a positive control
+    let content = fs::read(&path).unwrap();
+    let has = |text: &str| {
+        content
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
+    };
+    assert!(has("tim@example.org"));
+    assert!(!has("refresh-1") && !has("access-1"));
+}
+
+#[test]
+fn what_is_no_state_is_refused_and_stays_as_it_is() {
+    let folder = common::folder();
+    let keys = Keys::generate().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for (name, content) in [
+        ("empty", Vec::new()),
+        ("text", b"[[upstream]]\n".to_vec()),
+        ("long", b"0123456789abcdef".repeat(1000)),
+        ("header", b"SQLite format 3\0".repeat(1000)),
+    ] {
+        fs::write(path(name), &content).unwrap();
+        let error = refusal(&path(name), &keys);
+        assert!(
+            matches!(error, StateError::Unreadable { .. }),
+            "{name}: {error}"
+        );
+        assert!(error.to_string().contains("Nothing was changed"), "{error}");
+        assert_eq!(fs::read(path(name)).unwrap(), content, "{name}");
+    }
+    sql(
+        &path("other"),
+        "CREATE TABLE mails (id INTEGER); INSERT INTO mails VALUES (1)",
+    );
+    let content = fs::read(path("other")).unwrap();
+    let error = refusal(&path("other"), &keys).to_string();
+    assert!(error.contains("another program"), "{error}");
+    assert_eq!(fs::read(path("other")).unwrap(), content);
+
+    fs::create_dir(path("folder")).unwrap();
+    let error = refusal(&path("folder"), &keys).to_string();
+    assert!(error.contains("is no file"), "{error}");
+    let error = refusal(&path("missing/state.db"), &keys).to_string();
+    assert!(error.contains("there is no folder"), "{error}");
+    fs::write(path("lost-wal"), "x").unwrap();
+    let error = refusal(&path("lost"), &keys).to_string();
+    assert!(error.contains("journal"), "{error}");
+    assert!(!path("lost").exists());
+}
+
+#[test]
+fn a_file_cut_anywhere_is_refused_and_stays_as_it_is() {
+    let (folder, path) = common::file();
+    let keys = Keys::generate().unwrap();
+    make(&path, &keys);
+    let whole = fs::read(&path).unwrap();
+    let page = 4096;
+    // each octet of what is special: the header and both sides of each page; in between some
+    let special = |cut: &usize| {
+        let (at, of) = (cut % page, cut / page);
+        *cut < 120 || at < 2 || at > page - 2 || cut % 509 == of
+    };
+    let cut_at = folder.path().join("cut.db");
+    for cut in (0..whole.len()).filter(special) {
+        fs::write(&cut_at, &whole[..cut]).unwrap();
+        let error = refusal(&cut_at, &keys);
+        assert!(
+            matches!(error, StateError::Unreadable { .. }),
+            "{cut}: {error}"
+        );
+        assert!(fs::read(&cut_at).unwrap() == whole[..cut], "{cut}");
+        // SQLite may leave empty files beside what it does not believe
+        for name in ["cut.db-wal", "cut.db-shm", "cut.db-journal"] {
+            let beside = folder.path().join(name);
+            let length = fs::metadata(&beside).map_or(0, |metadata| metadata.len());
+            assert!(name.ends_with("shm") || length == 0, "{cut}: {name}");
+            let _ = fs::remove_file(beside);
+        }
+        assert_eq!(names(folder.path()), ["cut.db", "state.db"], "{cut}");
+    }
+    // the control
+    fs::write(&cut_at, &whole).unwrap();
+    block_on(open(&cut_at, &keys)).unwrap();
+}
+
+#[test]
+fn damage_costs_what_is_damaged() {
+    let (_folder, path) = common::file();
+    let keys = Keys::generate().unwrap();
+    make(&path, &keys);
+    sql(&path, "UPDATE gateway_grants SET sealed = zeroblob(100)");
+    block_on(async {
+        let state = open(&path, &keys).await.unwrap();
+        let error = state.grant(&id(), BINDING).await.unwrap_err().to_string();
+        assert!(
+            error.contains("tim@example.org") && error.contains("Sign in again"),
+            "{error}"
+        );
+        let counts = state.reseal().await.unwrap();
+        assert_eq!(counts.failed.len(), 1);
+        state
+            .put_grant(&id(), BINDING, &tokens("2"), NOW)
+            .await
+            .unwrap();
+        assert!(state.grant(&id(), BINDING).await.unwrap().is_some());
+        state.close().await;
+    });
+}
+
+#[test]
+fn a_record_copied_from_elsewhere_is_not_unsealed() {
+    let folder = common::folder();
+    let keys = Keys::generate().unwrap();
+    let [here, there] = ["here.db", "there.db"].map(|name| folder.path().join(name));
+    make(&here, &keys);
+    make(&there, &keys);
+    // to another owner, and to another state under the same key
+    sql(
+        &here,
+        "INSERT INTO gateway_grants SELECT name, 'eve', issuer, client, version, access_expires, ended, ended_at, \
+         obtained, refreshed, used, sealed FROM gateway_grants",
+    );
+    let attach = format!(
+        "ATTACH '{}' AS other; DELETE FROM gateway_grants; INSERT INTO gateway_grants SELECT * FROM other.gateway_grants",
+        here.display()
+    );
+    sql(&there, attach.leak());
+    block_on(async {
+        let state = open(&here, &keys).await.unwrap();
+        assert!(state.grant(&id(), BINDING).await.unwrap().is_some());
+        let eve = gateway_state::GrantId::new("example", "eve");
+        let error = state.grant(&eve, BINDING).await.unwrap_err();
+        assert!(matches!(error, StateError::Damaged(_)));
+        state.close().await;
+        let state = open(&there, &keys).await.unwrap();
+        let error = state.grant(&id(), BINDING).await.unwrap_err();
+        assert!(matches!(error, StateError::Damaged(_)));
+        state.close().await;
+    });
+}
+
+#[test]
+fn a_newer_version_or_another_key_is_refused_and_stays_as_it_is() {
+    let (_folder, path) = common::file();
+    let keys = Keys::generate().unwrap();
+    make(&path, &keys);
+    let content = fs::read(&path).unwrap();
+    let other = Keys::generate().unwrap();
+    let error = refusal(&path, &other).to_string();
+    let (theirs, ours) = (keys.id().to_string(), other.id().to_string());
+    assert!(
+        error.contains(&theirs) && error.contains(&ours) && error.contains("put the key"),
+        "{error}"
+    );
+    assert_eq!(fs::read(&path).unwrap(), content);
+
+    sql(&path, "UPDATE gateway_state SET version = 999");
+    let content = fs::read(&path).unwrap();
+    let error = refusal(&path, &keys);
+    assert!(
+        matches!(error, StateError::Newer { found: 999, .. }),
+        "{error}"
+    );
+    assert_eq!(fs::read(&path).unwrap(), content);
+}
+
+const CHILD: &str = "STATE_TEST_CHILD";
+const KEYS: &str = "STATE_TEST_KEYS";
+
+/// In another process: opens the state and says what it hears.
+#[test]
+#[ignore = "is started by other tests"]
+fn child() {
+    let (Ok(path), Ok(keys)) = (std::env::var(CHILD), std::env::var(KEYS)) else {
+        return;
+    };
+    let keys = Keys::parse(keys.as_bytes()).unwrap();
+    block_on(async {
+        let state = match open(Path::new(&path), &keys).await {
+            Ok(state) => state,
+            Err(error) => return println!("<{error}>"),
+        };
+        for n in 0..2000 {
+            let id = gateway_state::GrantId::new("child", n.to_string());
+            if let Err(error) = state
+                .put_grant(&id, BINDING, &tokens(&"x".repeat(1000)), NOW)
+                .await
+            {
+                println!("<{error}>");
+                assert!(error.is_temporary());
+                // what was there can still be read, and the next one is not hindered by this
+                assert!(state.grant(&common::id(), BINDING).await.unwrap().is_some());
+                return;
+            }
+        }
+        println!("<no error>");
+    });
+}
+
+/// What the child says, started by these words.
+fn child_says(words: &[&str], path: &Path, keys: &Keys) -> String {
+    let mut command = Command::new(words[0]);
+    let output = command
+        .args(&words[1..])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--ignored", "--nocapture"])
+        .env(CHILD, path)
+        .env(
+            KEYS,
+            String::from_utf8(keys.to_text().expose().to_vec()).unwrap(),
+        )
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let said = text
+        .split_once('<')
+        .and_then(|(_, said)| said.rsplit_once('>'));
+    let said = said.unwrap_or_else(|| panic!("{text}")).0.to_owned();
+    assert!(output.status.success(), "{text}");
+    said
+}
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    let (_folder, path) = common::file();
+    let keys = Keys::generate().unwrap();
+    make(&path, &keys);
+    // a limit for the length of files, which a disk without room is like
+    let limited = ["sh", "-c", "trap '' XFSZ; ulimit -f 400; exec \"$@\"", "sh"];
+    let said = child_says(&limited, &path, &keys);
+    assert!(said.contains("no room") || said.contains("full"), "{said}");
+    block_on(async {
+        let state = open(&path, &keys).await.unwrap();
+        let grants = state.grants().await.unwrap();
+        assert!(grants.len() > 1);
+        for grant in grants {
+            assert!(state.grant(&grant.id, BINDING).await.unwrap().is_some());
+        }
+        state.close().await;
+    });
+}
+
+#[test]
+fn a_read_only_disk_is_named() {
+    let (folder, path) = common::file();
+    let keys = Keys::generate().unwrap();
+    make(&path, &keys);
+    let content = fs::read(&path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    // the rights are nothing to root
+    let root =
+        fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let other = [
+        "setpriv",
+        "--reuid",
+        "65534",
+        "--regid",
+        "65534",
+        "--clear-groups",
+    ];
+    let said = child_says(if root { &other } else { &["env"] }, &path, &keys);
+    assert!(
+        said.contains("read-only") || said.contains("rights"),
+        "{said}"
+    );
+    let none = folder.path().join("none.db");
+    let said = child_says(if root { &other } else { &["env"] }, &none, &keys);
+    assert!(
+        said.contains("cannot be made") || said.contains("rights"),
+        "{said}"
+    );
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(names(folder.path()), ["state.db"]);
+    assert_eq!(fs::read(&path).unwrap(), content);
+}
+
+/// As after a power cut: of what was being written any part may be on the disk.
+#[test]
+fn a_journal_cut_anywhere_leaves_the_old_tokens_or_the_new() {
+    let (folder, path) = common::file();
+    let keys = Keys::generate().unwrap();
+    make(&path, &keys);
+    let journal_of =
+        |path: &Path| path.with_file_name(format!("{}-wal", path.file_name().unwrap().display()));
+    // while it is open: closed in good order, the journal would be gone
+    let (main, journal) = block_on(async {
+        let state = open(&path, &keys).await.unwrap();
+        let grant = state.grant(&id(), BINDING).await.unwrap().unwrap();
+        let done = state
+            .replace_grant(&id(), BINDING, grant.version, &tokens("2"), NOW)
+            .await;
+        assert!(matches!(done, Ok(Replaced::Done(_))));
+        let copy = (
+            fs::read(&path).unwrap(),
+            fs::read(journal_of(&path)).unwrap(),
+        );
+        state.close().await;
+        copy
+    });
+    let cut_at = folder.path().join("cut.db");
+    let mut found = [0, 0];
+    let cuts = (0..journal.len())
+        .step_by(211)
+        .chain(journal.len() - 40..=journal.len());
+    for cut in cuts {
+        fs::write(&cut_at, &main).unwrap();
+        fs::write(journal_of(&cut_at), &journal[..cut]).unwrap();
+        block_on(async {
+            let state = open(&cut_at, &keys).await.unwrap();
+            let grant = state.grant(&id(), BINDING).await.unwrap().unwrap();
+            let newer = grant.tokens == tokens("2");
+            assert!(newer || grant.tokens == tokens("1"), "{cut}");
+            found[usize::from(newer)] += 1;
+            state.close().await;
+        });
+    }
+    assert!(found[0] > 0 && found[1] > 0, "{found:?}");
+}
+
+#[test]
+fn as_many_sign_ins_as_may_be_are_under_way() {
+    let (_folder, path) = common::file();
+    let keys = Keys::generate().unwrap();
+    make(&path, &keys);
+    let most = MAX_SIGN_INS;
+    let many = format!(
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {most}) \
+         INSERT INTO gateway_sign_ins SELECT CAST(n AS BLOB), 'example', n, x'00', {NOW}, {NOW} + n FROM n"
+    );
+    sql(&path, many.leak());
+    let sign_in = |created| SignIn {
+        id: id(),
+        payload: common::secret("verifier"),
+        created,
+        expires: created + 600,
+    };
+    block_on(async {
+        let state = open(&path, &keys).await.unwrap();
+        let begin = state
+            .begin_sign_in(&common::secret("key"), &sign_in(NOW))
+            .await;
+        assert!(matches!(begin, Err(StateError::TooManySignIns(_))));
+        assert!(begin.unwrap_err().is_temporary());
+        // one second later one of them is too late
+        state
+            .begin_sign_in(&common::secret("key"), &sign_in(NOW + 1))
+            .await
+            .unwrap();
+        state.close().await;
+    });
+}
+
+/// All of them find the same state, whoever made it.
+#[test]
+fn several_make_one_state() {
+    let (folder, path) = common::file();
+    let keys = Keys::generate().unwrap();
+    let threads = (0..8).map(|n: u32| {
+        let (path, keys) = (path.clone(), keys.clone());
+        std::thread::spawn(move || {
+            block_on(async {
+                let state = open(&path, &keys).await.unwrap();
+                let id = gateway_state::GrantId::new("many", n.to_string());
+                state
+                    .put_grant(&id, BINDING, &tokens("1"), NOW)
+                    .await
+                    .unwrap();
+                state
+            })
+        })
+    });
+    let threads: Vec<_> = threads.collect();
+    let states: Vec<State> = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .collect();
+    block_on(async {
+        for state in &states {
+            assert_eq!(state.grants().await.unwrap().len(), 8);
+        }
+        for state in states {
+            state.close().await;
+        }
+    });
+    assert_eq!(names(folder.path()), ["state.db"]);
+}
