@@ -20,7 +20,7 @@ pub enum Said {
         /// In octets.
         size: u64,
     },
-    /// What was lent of a literal, when its line goes on or the octets end.
+    /// What was lent of a literal, when its line goes on; when the octets end, with what is held back of it.
     Lent(Vec<u8>),
     /// A line that is too long, and nothing after it.
     TooLong,
@@ -32,8 +32,8 @@ pub enum Said {
 /// # Panics
 ///
 /// If a bound is passed or nothing moves any more.
-pub fn frames(mut text: &[u8], pieces: &[u8], fates: &[u8], bulk: bool) -> Vec<Said> {
-    let mut framer = Framer::new();
+pub fn frames(whole: &[u8], pieces: &[u8], fates: &[u8], bulk: bool) -> Vec<Said> {
+    let (mut framer, mut text) = (Framer::new(), whole);
     let (mut said, mut lent) = (Vec::new(), Vec::new());
     let (mut pieces, mut fates) = (pieces.iter().cycle(), fates.iter().cycle());
     loop {
@@ -43,6 +43,10 @@ pub fn frames(mut text: &[u8], pieces: &[u8], fates: &[u8], bulk: bool) -> Vec<S
             .map_or(usize::MAX, |fate| usize::from(*fate) + 1);
         while framer.can_lend() {
             lent.extend_from_slice(framer.lent(most));
+        }
+        // the last octets of a literal are lent once the line after it is here
+        if framer.behind().is_some() {
+            continue;
         }
         assert!(framer.pending() <= LIMIT);
         let was = framer.literal_left();
@@ -80,6 +84,10 @@ pub fn frames(mut text: &[u8], pieces: &[u8], fates: &[u8], bulk: bool) -> Vec<S
             Ok(None) => {
                 assert!(framer.literal_left() <= was);
                 if text.is_empty() {
+                    // how much of a literal that does not end is held back is a matter of the pieces
+                    let here = &whole[whole.len() - framer.pending()..];
+                    let held = framer.literal_left().min(here.len() as u64);
+                    lent.extend_from_slice(&here[..held as usize]);
                     said.push(Said::Lent(lent));
                     return said;
                 }
