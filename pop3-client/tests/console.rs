@@ -56,32 +56,27 @@ fn script<'a>(lines: &[&str]) -> Script<'a> {
     }
 }
 
-fn access(server: &Server) -> Access {
+/// With the file of the secret, which goes with it.
+fn access(server: &Server) -> (Access, tempfile::NamedTempFile) {
     // the secret comes as it would: from a file that only its owner may read
-    let file = server
-        .shared
-        .certificate
-        .file
-        .path()
-        .with_extension("secret");
-    std::fs::write(&file, PASSWORD).unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(&file, mode).unwrap();
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), PASSWORD).unwrap();
     let settings = Settings {
         host: Some("localhost".into()),
         port: Some(server.address.port()),
         tls: Some(TlsMode::Starttls),
         user: Some(USER.into()),
-        password_from: Some(Source::File(file)),
+        password_from: Some(Source::File(secret.path().into())),
         ..Settings::default()
     };
     let mut account = Account::new(&settings).unwrap();
     account.endpoint.trust = Trust::File(server.shared.certificate.file.path().into());
-    Access::new(account, Transcript::default())
+    (Access::new(account, Transcript::default()), secret)
 }
 
 fn run(server: &Server, script: &mut Script) {
-    console::run(access(server), script, Manners::default()).unwrap();
+    let (access, _secret) = access(server);
+    console::run(access, script, Manners::default()).unwrap();
 }
 
 fn shown(server: &Server, lines: &[&str]) -> String {
@@ -232,7 +227,8 @@ fn an_idle_session_is_kept_alive() {
     let manners = Manners {
         keep_alive: Duration::from_millis(50),
     };
-    console::run(access(&server), &mut script, manners).unwrap();
+    let (access, _secret) = access(&server);
+    console::run(access, &mut script, manners).unwrap();
 }
 
 #[test]
