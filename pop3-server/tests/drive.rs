@@ -193,6 +193,32 @@ fn g19_a_signal_stops_the_server() {
     }
 }
 
+/// Clients that wait for nothing are told, and do not hold the server up although they never close.
+#[test]
+fn g19_clients_that_say_nothing_hold_no_stop_up() {
+    let sim = Sim::new(ROOMY);
+    let service = mail();
+    let (_server, outcome) = serve(&sim, settings(service.clone()));
+    let mut clients = [sim.client(), sim.client()];
+    clients[1].say(format!("USER joe\r\nPASS {PASSWORD}\r\nDELE 1\r\n"));
+    for client in &mut clients {
+        settle(&sim, client, usize::MAX);
+    }
+    sim.signal(Signal::Stop);
+    sim.run();
+    for client in &mut clients {
+        settle(&sim, client, usize::MAX);
+        assert!(
+            client.text().contains("\r\n-ERR [SYS/TEMP] "),
+            "{}",
+            client.text()
+        );
+    }
+    sim.wait(Duration::from_millis(600));
+    assert!(outcome.lock().unwrap().take().unwrap().is_ok());
+    assert_eq!(service.removed(), Vec::<u32>::new());
+}
+
 #[test]
 fn a_server_without_connections_stops_at_once() {
     let sim = Sim::new(ROOMY);

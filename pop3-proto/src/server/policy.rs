@@ -77,7 +77,8 @@ pub struct Policy {
     pub stalled_reader: Duration,
     /// How long a backend may stay silent with a request outstanding.
     pub backend_silence: Duration,
-    /// How long a session that is being shut down waits for the command that it will refuse.
+    /// How long a session that had something under way when it was shut down waits for the command that it will
+    /// refuse.
     pub shutdown_grace: Duration,
     /// Failed logins, for any reason, until the connection is closed.
     pub failed_logins: u32,

@@ -175,12 +175,15 @@ impl Session {
     }
 
     /// Ends the session after the running command: its response is completed, the next command is
-    /// refused with `[SYS/TEMP]`, nothing is deleted. An idle session is given a short grace.
+    /// refused with `[SYS/TEMP]`, nothing is deleted. Where nothing runs, the refusal is sent at once; a command
+    /// that crosses it takes it for its answer.
     pub fn shut_down(&mut self, now: Time) {
         self.at(now);
+        self.advance();
         if !self.shutting_down {
             self.shutting_down = true;
             self.moments.shut_down = self.moments.now;
+            self.end_if_idle();
         }
         self.advance();
     }

@@ -1,7 +1,7 @@
 //! How a session ends other than by QUIT: deadlines, clients that are gone, shutdown.
 
 use pop3_proto::backend::{Access, Reply, Request};
-use pop3_proto::server::{Policy, Reason};
+use pop3_proto::server::{Policy, Reason, TlsOffer};
 
 use super::{MAIL, stls};
 use testkit::talk::{Answer, Talk, clear, seconds};
@@ -261,11 +261,56 @@ fn g19_shutdown_finishes_the_response_and_refuses_the_next_command() {
         (talk.closed, talk.deletions_asked()),
         (Some(Reason::ShutDown), 0)
     );
-    // an idle session is given a few seconds
+    // one that was busy is given a few seconds
     let mut talk = Talk::logged_in(&[MAIL]);
+    talk.window = Some(0);
+    talk.feed(b"RETR 1\r\n");
     talk.session.shut_down(talk.now);
+    talk.window = None;
+    talk.settle();
+    assert!(talk.heard().ends_with("\r\n.\r\n"));
+    assert_eq!(talk.closed, None);
     talk.wait(seconds(6));
     assert_eq!(talk.closed, Some(Reason::ShutDown));
+}
+
+/// Nothing is waited for where nothing is under way: not for a name, a password, the rest of a command, an answer
+/// to a challenge, or a handshake of which nothing comes.
+#[test]
+fn g19_an_idle_session_ends_at_once_with_a_farewell() {
+    let policy = Policy {
+        tls: TlsOffer::Stls,
+        ..clear()
+    };
+    let ends = |talk: &mut Talk, farewell: bool| {
+        talk.heard();
+        talk.session.shut_down(talk.now);
+        talk.settle();
+        let heard = talk.heard();
+        assert_eq!(heard.starts_with("-ERR [SYS/TEMP] "), farewell, "{heard}");
+        assert_eq!(
+            (talk.closed, heard.lines().count()),
+            (Some(Reason::ShutDown), usize::from(farewell))
+        );
+    };
+    for said in [
+        "",
+        "CAPA\r\n",
+        "USER tim\r\n",
+        "USER tim\r\nPA",
+        "AUTH PLAIN\r\n",
+    ] {
+        let mut talk = Talk::new(policy.clone(), &[MAIL]);
+        talk.say(said);
+        ends(&mut talk, true);
+    }
+    let mut talk = Talk::new(policy.clone(), &[MAIL]);
+    talk.say("STLS\r\n");
+    ends(&mut talk, false);
+    let mut talk = Talk::logged_in(&[MAIL]);
+    talk.say("DELE 1\r\nQU");
+    ends(&mut talk, true);
+    assert_eq!(talk.deletions_asked(), 0);
 }
 
 #[test]

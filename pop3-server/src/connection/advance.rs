@@ -1,6 +1,7 @@
 //! All transitions of a connection: where session, backend and pipes meet.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pop3_proto::backend::{Backend, Caller, Failure, Open, Reply, Request};
 use pop3_proto::server::{Event, Reason};
@@ -14,6 +15,9 @@ use crate::observer::{self, Asked};
 use crate::pipe::{Pipe, TlsEnd, TlsEvent};
 use crate::service::{Denied, Service};
 use crate::transcript::Dialogue;
+
+/// The longest wait for a client to close its side while the server shuts down.
+const HURRIED: Duration = Duration::from_millis(500);
 
 impl<S: Service> Connection<S> {
     /// Where every input ends: moves plaintext until nothing moves.
@@ -240,10 +244,11 @@ impl<S: Service> Connection<S> {
     }
 
     fn close_on(&mut self, now: Time) -> bool {
-        match self
-            .client
-            .close_on(&self.session, now, &self.settings.timers)
-        {
+        let mut linger = self.settings.timers.linger;
+        if self.report.reason == Some(Reason::ShutDown) {
+            linger = linger.min(HURRIED);
+        }
+        match self.client.close_on(&self.session, now, linger) {
             Some(Closing::ShutDown) => self.actions.push_back(Action::ShutDownClient),
             Some(Closing::Close) => self.close_client(),
             None => return false,

@@ -140,7 +140,7 @@ impl Client {
         &mut self,
         session: &Session,
         now: Time,
-        timers: &Timers,
+        linger: Duration,
     ) -> Option<Closing> {
         let Phase::Flushing { .. } = self.phase else {
             return None;
@@ -156,7 +156,7 @@ impl Client {
             return Some(Closing::Close);
         }
         self.phase = Phase::Lingering {
-            until: now + timers.linger,
+            until: now + linger,
         };
         Some(Closing::ShutDown)
     }

@@ -189,6 +189,35 @@ impl Session {
         self.close(Reason::TurnedOut);
     }
 
+    /// The server shuts down. A session with nothing under way ends; within a TLS handshake nothing can be said.
+    pub(in crate::server) fn end_if_idle(&mut self) {
+        if !self.output.is_empty() {
+            return;
+        }
+        match &self.state {
+            State::Authorization { .. }
+            | State::Challenged(_)
+            | State::TokenRefused
+            | State::Relaying(_)
+            | State::Transaction(_, Running::Nothing) => self.refuse_last(),
+            State::Handshake => self.close(Reason::ShutDown),
+            State::Opening(_)
+            | State::StartingTls
+            | State::Transaction(..)
+            | State::Updating
+            | State::Closed => {}
+        }
+    }
+
+    /// The last answer of a server that shuts down.
+    fn refuse_last(&mut self) {
+        self.send_err(
+            Some(ResponseCode::SysTemp),
+            "the server is shutting down; nothing was deleted",
+        );
+        self.close(Reason::ShutDown);
+    }
+
     /// Ends the session; what waits is still sent.
     pub(in crate::server) fn close(&mut self, reason: Reason) {
         if matches!(self.state, State::Closed) {
@@ -288,11 +317,7 @@ impl Session {
             }
         }
         if self.shutting_down {
-            self.send_err(
-                Some(ResponseCode::SysTemp),
-                "the server is shutting down; nothing was deleted",
-            );
-            return self.close(Reason::ShutDown);
+            return self.refuse_last();
         }
         let first = !core::mem::replace(&mut self.greeted_a_command, true);
         match parsed {
