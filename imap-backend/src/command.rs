@@ -4,7 +4,7 @@
 //! comes out as the pieces between which the server has to say `+`.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -12,6 +12,7 @@ use core::net::SocketAddr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pop3_proto::secret::{self, Secret};
+use pop3_proto::trace::Claimed;
 use zeroize::Zeroizing;
 
 use crate::capability::Capabilities;
@@ -209,7 +210,8 @@ pub(crate) fn encode(
         Command::List { special_use: false } => w.text("LIST \"\" \"*\""),
         Command::Login { user, password } => {
             w.text("LOGIN ");
-            w.string(user.as_bytes())?;
+            let shown = Claimed(user).to_string();
+            w.string_shown(user.as_bytes(), shown.as_bytes())?;
             w.text(" ");
             w.secret_string(password.expose(), "<password>")?;
         }
@@ -302,8 +304,12 @@ impl Writer<'_> {
     }
 
     fn string(&mut self, octets: &[u8]) -> Result<(), Unsendable> {
+        self.string_shown(octets, octets)
+    }
+
+    fn string_shown(&mut self, octets: &[u8], shown: &[u8]) -> Result<(), Unsendable> {
         self.shown.push('"');
-        self.shown.push_str(&crate::text::printable(octets));
+        self.shown.push_str(&crate::text::printable(shown));
         self.shown.push('"');
         self.octets(octets)
     }

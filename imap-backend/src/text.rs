@@ -67,6 +67,10 @@ impl Mask {
 
     /// The secret that was sent with this name.
     pub(crate) fn add_of(&mut self, user: &str, secret: &Secret) {
+        // what stands after the name may be a password that was typed in the wrong place
+        if let Some((_, rest)) = user.split_once(' ') {
+            self.add(rest.as_bytes().into(), "<password>");
+        }
         if is_servers_word(secret.expose()) {
             for between in [&b" "[..], b"\" \""] {
                 let both = Zeroizing::new([user.as_bytes(), between, secret.expose()].concat());

@@ -30,6 +30,7 @@ use nom::{IResult, Parser};
 use crate::apop;
 use crate::backend::Mechanism;
 use crate::secret::Secret;
+use crate::trace::Claimed;
 
 /// A command as the client gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,9 +193,9 @@ impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = self.verb();
         match self {
-            Self::User(name) => write!(f, "{verb} {}", Word(name)),
+            Self::User(name) => write!(f, "{verb} {}", Claimed(name)),
             Self::Pass(_) => write!(f, "{verb} <password>"),
-            Self::Apop { user, .. } => write!(f, "{verb} {} <digest>", Word(user)),
+            Self::Apop { user, .. } => write!(f, "{verb} {} <digest>", Claimed(user)),
             Self::Auth {
                 mechanism,
                 initial: None,
@@ -232,18 +233,6 @@ impl fmt::Display for Command {
 fn password(rest: &[u8]) -> Option<Command> {
     let password = rest.strip_prefix(b" ")?;
     (!password.is_empty()).then(|| Command::Pass(Secret::from(password)))
-}
-
-/// A name as far as its first space.
-struct Word<'a>(&'a str);
-
-impl fmt::Display for Word<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.split_once(' ') {
-            Some((word, rest)) => write!(f, "{word} <{} octets>", rest.len()),
-            None => f.write_str(self.0),
-        }
-    }
 }
 
 /// A mechanism, if it is one that somebody may have meant.

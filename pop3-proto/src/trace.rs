@@ -16,6 +16,7 @@
 //! ```
 
 use alloc::string::String;
+use core::fmt;
 
 /// The direction of a [`Trace`] line, seen from the machine that reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,4 +36,18 @@ pub struct Trace {
     pub direction: Direction,
     /// What was said, printable.
     pub text: String,
+}
+
+/// The name of somebody who has not proven to be it, as logs and transcripts show it: up to its first space, for
+/// what follows may be a password that was typed in the wrong place.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimed<'n>(pub &'n str);
+
+impl fmt::Display for Claimed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.split_once(' ') {
+            Some((word, rest)) => write!(f, "{word} <{} octets>", rest.len()),
+            None => f.write_str(self.0),
+        }
+    }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use pop3_proto::backend::{Failure, FailureKind, Note, NoteWeight, Refusal};
 use pop3_proto::server::Reason;
 use pop3_proto::time::Time;
+use pop3_proto::trace::Claimed;
 
 use crate::observer::{About, Event, Observer};
 
@@ -69,15 +70,19 @@ impl Observer for Log {
 }
 
 impl About<'_> {
-    /// The name as the client gave it.
+    /// The name as the client gave it, whole once it was proven.
     fn user(&self) -> Option<String> {
-        self.summary.user.as_deref().map(clean)
+        let user = self.summary.user.as_deref()?;
+        Some(match self.summary.logged_in {
+            true => clean(user),
+            false => claimed(user),
+        })
     }
 
     /// V41.
     fn in_the_clear(&self, user: Option<&str>) {
         let (session, peer, listener) = (self.session, self.peer, self.listener);
-        let user = user.map(clean);
+        let user = user.map(claimed);
         if peer.ip().is_loopback() {
             tracing::debug!(
                 target: "pop3_server::login",
@@ -211,6 +216,11 @@ impl About<'_> {
             "session ended"
         );
     }
+}
+
+/// A name that is not proven.
+fn claimed(user: &str) -> String {
+    clean(&Claimed(user).to_string())
 }
 
 /// A text from somebody else, made safe for a terminal.

@@ -151,6 +151,23 @@ fn v33_v34_no_secret_is_logged() {
     }
 }
 
+/// W029: what may be a password behind a name is in no line, unless the name was proven.
+#[test]
+fn w029_what_was_typed_behind_a_name_is_not_logged() {
+    let log = logged(|| {
+        let mut rig = Rig::new(&Arc::new(settings()), &Server::new());
+        rig.say("USER joe hush-hush\r\nPASS x\r\n");
+        rig.wait(Duration::from_secs(60));
+        rig.end_of_stream();
+    });
+    assert!(
+        log.contains("login refused") && log.contains("session ended"),
+        "{log}"
+    );
+    assert!(log.contains("user=\"joe <9 octets>\""), "{log}");
+    assert!(!log.contains("hush"), "{log}");
+}
+
 /// W020: each login that is not found good is one line, whether it was looked at or not.
 #[test]
 fn w020_an_attempt_that_hangs_up_is_logged_as_refused() {

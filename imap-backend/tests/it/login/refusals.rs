@@ -190,6 +190,24 @@ fn o006_v33_v34_secrets_are_in_no_detail_and_no_trace() {
     assert!(trace.contains("LOGIN \"alice\" <password>"), "{trace}");
 }
 
+/// What may be a password behind a name is in no detail and no trace, although the upstream hears it.
+#[test]
+fn w029_what_was_typed_in_the_wrong_place_is_not_shown() {
+    let mut world = greeted(config(), open_with("alice hunter2", "x"), BARE);
+    let sent = world.take_sent();
+    assert!(sent.contains("LOGIN \"alice hunter2\" \"x\""), "{sent}");
+    world.serve(&format!("{} NO no user alice hunter2\r\n", tags(&sent)[0]));
+    let replies = world.take_replies_said().join("\n");
+    let trace = world.trace().join("\n");
+    for text in [&replies, &trace] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    assert!(
+        trace.contains("LOGIN \"alice <7 octets>\" <password>"),
+        "{trace}"
+    );
+}
+
 #[test]
 fn the_trace_sums_long_listings_up() {
     let mut world = World::opened(
