@@ -56,6 +56,17 @@ pub(crate) fn offers_digests(policy: &Policy) -> bool {
     policy.apop || policy.mechanisms.iter().any(cram)
 }
 
+/// What becomes of APOP and CRAM-MD5 at a listener that may offer them: what is done, and so what is said.
+#[derive(Debug)]
+pub(crate) enum Digests<'g> {
+    /// They are not there, or work for all accounts.
+    AsConfigured,
+    /// They do not work for all accounts of this place, and the rules are these, without them.
+    LeftOut(Arc<Policy>, &'g dyn Place),
+    /// They do not work for all accounts of this place, and nothing would be left without them.
+    AllThereIs(&'g dyn Place),
+}
+
 /// The rules without APOP and CRAM-MD5; `None` if they leave no way to log in.
 fn without_digests(policy: &Policy) -> Option<Policy> {
     let mut without = policy.clone();
@@ -67,11 +78,20 @@ fn without_digests(policy: &Policy) -> Option<Policy> {
 }
 
 impl Gateway {
-    /// The first place with accounts that APOP and CRAM-MD5 cannot work for, as far as is known: clients that
-    /// choose the way to log in by themselves would be locked out of them.
-    pub(crate) fn without_secrets(&self) -> Option<&dyn Place> {
+    /// What becomes of APOP and CRAM-MD5 by these rules, as far as is known: clients that choose the way to log in
+    /// by themselves would be locked out of accounts that cannot do them.
+    pub(crate) fn digests(&self, listener: &Policy) -> Digests<'_> {
+        if !offers_digests(listener) {
+            return Digests::AsConfigured;
+        }
         let mut places = self.routes.entries().map(|target| &*target.place);
-        places.find(|place| !place.takes_digests())
+        let Some(place) = places.find(|place| !place.takes_digests()) else {
+            return Digests::AsConfigured;
+        };
+        match without_digests(listener) {
+            Some(without) => Digests::LeftOut(Arc::new(without), place),
+            None => Digests::AllThereIs(place),
+        }
     }
 }
 
@@ -79,13 +99,10 @@ impl Service for Gateway {
     type Backend = Served;
 
     fn policy(&self, listener: &Arc<Policy>) -> Arc<Policy> {
-        if offers_digests(listener)
-            && self.without_secrets().is_some()
-            && let Some(without) = without_digests(listener)
-        {
-            return Arc::new(without);
+        match self.digests(listener) {
+            Digests::LeftOut(without, _) => without,
+            Digests::AsConfigured | Digests::AllThereIs(_) => Arc::clone(listener),
         }
-        Arc::clone(listener)
     }
 
     fn route(&self, login: &Login, peer: &Peer) -> Result<Routed<Served>, Denied> {

@@ -22,7 +22,7 @@ use crate::mailbox::imap::{Ready, Upstream};
 use crate::mailbox::kind::{Passwords, Place, Problem, Shared, Store};
 use crate::monitor::{self, Monitor};
 use crate::self_signed;
-use crate::service::{Gateway, Target, offers_digests};
+use crate::service::{Digests, Gateway, Target, offers_digests};
 
 /// Something that the configuration names cannot be used.
 #[derive(Debug)]
@@ -155,12 +155,15 @@ pub fn settings(
 
 /// Clients take APOP and CRAM-MD5 where they are offered, and have no other way then.
 fn warn_of_digests(listener: &Listener, gateway: &Gateway) {
-    if !offers_digests(&listener.policy) {
-        return;
-    }
-    if let Some(place) = gateway.without_secrets() {
-        place.warn_of_digests(&listener.name);
-    }
+    let (place, done) = match gateway.digests(&listener.policy) {
+        Digests::AsConfigured => return,
+        Digests::LeftOut(_, place) => (place, "APOP and CRAM-MD5 are not offered"),
+        Digests::AllThereIs(place) => (
+            place,
+            "APOP and CRAM-MD5 are offered, for lack of another way to log in, and some accounts cannot log in here",
+        ),
+    };
+    place.warn_of_digests(&listener.name, done);
 }
 
 fn server_tls(listener: &Listener, absent: Absent) -> Result<Option<ServerTls>, Problem> {

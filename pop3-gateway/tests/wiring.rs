@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pop3_gateway::config::Config;
+use pop3_gateway::logging::warnings;
 use pop3_gateway::service::Gateway;
 use pop3_gateway::wiring::{Absent, Surroundings, ready, settings};
 use pop3_proto::backend::{Login, Mechanism, RefusalKind};
@@ -104,6 +105,45 @@ fn w065_digests_are_not_offered_beside_an_upstream() {
                 .mechanisms
                 .contains(&Mechanism::new("PLAIN").unwrap())
         );
+    }
+}
+
+/// What is said of APOP and CRAM-MD5 is what is done: a listener without any other way to log in keeps them, and
+/// the warning says so and who is locked out.
+#[test]
+fn w065_what_is_said_of_digests_is_what_is_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let users = dir.path().join("users");
+    std::fs::write(
+        &users,
+        "tim:{PLAIN}tim\nann:{SSHA}Ri7hleCD3vShVVRv3ayfZFjfr0nIODaO\n",
+    )
+    .unwrap();
+    let store = format!("[[store]]\nname = \"notes\"\nkind = \"list\"\naccounts = {users:?}\n");
+    let mixed = format!(
+        "{UPSTREAM}{store}[routing]\ndefault = \"main\"\n[routing.user]\ntim = \"notes\"\n"
+    );
+    for places in [&store, &mixed] {
+        for (ways, kept) in [
+            ("user_pass = false\nsasl = [\"CRAM-MD5\"]\n", true),
+            ("user_pass = false\nsasl = []\napop = true\n", true),
+            (
+                "user_pass = false\nsasl = [\"CRAM-MD5\", \"PLAIN\"]\n",
+                false,
+            ),
+            ("sasl = []\napop = true\n", false),
+        ] {
+            let text = format!("{LISTENER}{ways}{places}");
+            let (settings, warnings) = warnings(|| wire(&text));
+            let policy = settings.service.policy(&settings.policy);
+            let cram = Mechanism::new("CRAM-MD5").unwrap();
+            let offered = policy.apop || policy.mechanisms.contains(&cram);
+            assert_eq!(offered, kept, "{text}");
+            let told = warnings.iter().find(|told| told.contains("CRAM-MD5"));
+            let told = told.unwrap_or_else(|| panic!("no warning: {text}"));
+            assert_eq!(told.contains("not offered"), !kept, "{told}");
+            assert_eq!(told.contains("cannot log in here"), kept, "{told}");
+        }
     }
 }
 

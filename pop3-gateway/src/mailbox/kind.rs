@@ -102,8 +102,8 @@ pub trait Place: Debug + Send + Sync {
     /// Whether APOP and CRAM-MD5 work for all its accounts, as far as is known. Asks nothing and waits for nothing.
     fn takes_digests(&self) -> bool;
 
-    /// Says in the log why they do not, and what to do about it.
-    fn warn_of_digests(&self, listener: &str);
+    /// Says in the log what was done because they do not, why they do not, and what to do about it.
+    fn warn_of_digests(&self, listener: &str, done: &str);
 }
 
 /// A login on its way in.

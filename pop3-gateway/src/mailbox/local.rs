@@ -95,13 +95,13 @@ impl Place for Local {
         (self.secrets.all_stored)()
     }
 
-    fn warn_of_digests(&self, listener: &str) {
+    fn warn_of_digests(&self, listener: &str, done: &str) {
         let (store, remedy) = (&self.name, self.secrets.remedy);
         tracing::warn!(
             listener,
             store,
-            "APOP and CRAM-MD5 are not offered, because they work only for accounts whose secret is stored as \
-             it is, and {remedy}; or leave apop and CRAM-MD5 out"
+            "{done}: they work only for accounts whose secret is stored as it is, and {remedy}; or leave \
+             apop and CRAM-MD5 out, for another way to log in"
         );
     }
 }

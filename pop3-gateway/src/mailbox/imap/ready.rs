@@ -73,13 +73,13 @@ impl Place for Ready {
         false
     }
 
-    fn warn_of_digests(&self, listener: &str) {
+    fn warn_of_digests(&self, listener: &str, done: &str) {
         let upstream = &self.name;
         tracing::warn!(
             listener,
             upstream,
-            "APOP and CRAM-MD5 are not offered, because they need the password, which only the upstream holds; \
-             leave apop and CRAM-MD5 out"
+            "{done}: they need the password, which only the upstream holds; leave apop and CRAM-MD5 out, \
+             for another way to log in"
         );
     }
 }
