@@ -62,6 +62,9 @@ impl Key {
 
     /// A name, however it is written.
     pub(super) fn name(&self, name: &str) -> Digest {
+        // accounts are looked up by prepared names (RFC 4013), and each name has any number of other forms
+        let prepared = stringprep::saslprep(name);
+        let name = prepared.as_deref().unwrap_or(name);
         self.digest(b'n', &[name.to_lowercase().as_bytes()])
     }
 
