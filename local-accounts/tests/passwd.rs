@@ -311,7 +311,8 @@ near:{PLAIN}a:1000:1000::/home/near::allow_nets=192.0.2.0/24,2001:db8::/32,[::1]
 both:{PLAIN}a::::::allow_nets=192.0.2.0/24 allow_real_nets=192.0.2.128/25
 closed:{PLAIN}a::::::nologin
 closed2:{PLAIN}a::::::nologin= nodelay
-opened:{PLAIN}a::::::nologin=no
+closed3:{PLAIN}a::::::nologin=no
+closed4:{PLAIN}a::::::nologin=never
 any:::::::nopassword
 anynear:::::::nopassword allow_nets=127.0.0.0/8
 anyplain:{plain}::::::nopassword=y
@@ -355,7 +356,9 @@ all:{PLAIN}a::::::allow_nets=0.0.0.0/0,::/0
         ("both", "a", "192.0.2.7", false),
         ("closed", "a", "127.0.0.1", false),
         ("closed2", "a", "127.0.0.1", false),
-        ("opened", "a", "127.0.0.1", true),
+        // to Dovecot a field that is there is set, whatever its value
+        ("closed3", "a", "127.0.0.1", false),
+        ("closed4", "a", "127.0.0.1", false),
         ("any", "whatever", "203.0.113.1", true),
         ("any", "", "203.0.113.1", false),
         ("anynear", "whatever", "203.0.113.1", false),

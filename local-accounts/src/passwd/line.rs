@@ -189,7 +189,8 @@ fn extra_fields(rest: &str) -> Result<Fields, String> {
                 check_name(user).map_err(|what| format!("user={user}: {what}"))?;
                 fields.maildrop = Some(user.into());
             }
-            ("nologin", value) => fields.nologin = switched("nologin", value)?,
+            // as in Dovecot, whatever its value: `nologin=no` is no login either
+            ("nologin", _) => fields.nologin = true,
             ("nopassword", value) => fields.nopassword = switched("nopassword", value)?,
             ("allow_nets" | "allow_real_nets", Some(value)) => {
                 let nets = networks(name, value)?;
