@@ -31,6 +31,7 @@ pub use credential::{Credential, CredentialError};
 pub use file_accounts::FileAccounts;
 pub use hash::{Algorithm, HashError, hash, stored_secret};
 pub use passwd::{PasswdEntry, PasswdError, PasswdFile};
+pub use prepared::prepared;
 pub use verifier::{Verifier, VerifierConfig, VerifierError};
 
 /// The longest password that is looked at, in octets. A longer one is wrong, because its sender would

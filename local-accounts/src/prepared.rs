@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use pop3_proto::secret::Secret;
 
-/// The text as it is compared.
-pub(crate) fn prepared(text: &str) -> Cow<'_, str> {
+/// A name or password as it is compared: prepared by SASLprep (RFC 4013), or as it is where that cannot be done.
+pub fn prepared(text: &str) -> Cow<'_, str> {
     match stringprep::saslprep(text) {
         Ok(prepared) if !prepared.is_empty() => prepared,
         Ok(_) | Err(_) => Cow::Borrowed(text),

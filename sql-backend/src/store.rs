@@ -1,9 +1,10 @@
 //! The store: a database, what is read from it, and who may log in.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use local_accounts::{Credential, Verifier};
+use local_accounts::{Credential, Verifier, prepared};
 use pop3_proto::backend::awaiting::AsyncStore;
 use pop3_proto::backend::store::{Accounts, StoreError};
 use pop3_proto::backend::{Caller, Login, Open};
@@ -207,16 +208,23 @@ impl SqlStore {
             None
         } else {
             let mut lease = self.shared.database.lease().await?;
-            let row = lease
-                .first(statement, &[("user", Value::Text(&user))])
-                .await?;
+            let mut found = None;
+            for name in forms(&user) {
+                let row = lease
+                    .first(statement, &[("user", Value::Text(&name))])
+                    .await?;
+                let row = row.map(|cells| Found::new(cells, &name));
+                // a database may find a name in another case, or with spaces after it
+                found = row.filter(|row| !own || row.name == name);
+                if found.is_some() {
+                    break;
+                }
+            }
             if own && self.stored_secrets() == StoredSecrets::Unknown {
                 self.ask_secrets(&mut lease).await?;
             }
-            row.map(|cells| Found::new(cells, &user))
+            found
         };
-        // a database may find a name in another case, or with spaces after it
-        let found = found.filter(|found| !own || found.name == user);
         let name = found
             .as_ref()
             .map_or_else(|| user.clone(), |found| found.name.clone());
@@ -242,6 +250,12 @@ impl SqlStore {
         })
         .await
     }
+}
+
+/// A name as it is given and, where that is another one, prepared as RFC 4616 wants it: tables may have either.
+pub(crate) fn forms(name: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let other = Some(prepared(name)).filter(|other| other != name);
+    [Cow::Borrowed(name)].into_iter().chain(other)
 }
 
 /// What a query for a password found.

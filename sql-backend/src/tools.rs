@@ -1,16 +1,17 @@
 //! What an operator does with the tool's own tables: accounts and messages, in and out.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use local_accounts::Credential;
+use local_accounts::{Credential, prepared};
 
 use crate::database::Row;
 use crate::error::SqlError;
 use crate::measure::Measure;
 use crate::queries::number;
 use crate::schema::PIECE;
-use crate::store::SqlStore;
+use crate::store::{SqlStore, forms};
 use crate::value::{Cell, Value};
 
 /// An account in the tool's own tables.
@@ -51,7 +52,7 @@ const READ_AHEAD: usize = 16;
 const MAX_NAME: usize = 255;
 
 impl SqlStore {
-    /// Adds an account. `credential` is a hash, or `{PLAIN}` and a secret, as
+    /// Adds an account, its name prepared (RFC 4013). `credential` is a hash, or `{PLAIN}` and a secret, as
     /// [`hash`](local_accounts::hash) and [`stored_secret`](local_accounts::stored_secret) make it.
     ///
     /// # Errors
@@ -60,6 +61,8 @@ impl SqlStore {
     /// says.
     pub async fn add_account(&self, name: &str, credential: &str) -> Result<(), SqlError> {
         self.own_tables()?;
+        let prepared = prepared(name);
+        let name = &*prepared;
         if !is_name(name) {
             return Err(SqlError::BadName(name.into()));
         }
@@ -84,9 +87,9 @@ impl SqlStore {
     pub async fn set_password(&self, name: &str, credential: &str) -> Result<(), SqlError> {
         self.own_tables()?;
         proper(credential)?;
-        self.want_account(name).await?;
+        let name = self.want_account(name).await?;
         let values = [
-            ("user", Value::Text(name)),
+            ("user", Value::Text(&name)),
             ("password", Value::Text(credential)),
         ];
         let own = &self.shared.own;
@@ -101,8 +104,8 @@ impl SqlStore {
     /// [`SqlError::NoAccount`], or what the database says.
     pub async fn remove_account(&self, name: &str, messages: Messages) -> Result<(), SqlError> {
         self.own_tables()?;
-        self.want_account(name).await?;
-        let values = [("user", Value::Text(name))];
+        let name = self.want_account(name).await?;
+        let values = [("user", Value::Text(&name))];
         let own = &self.shared.own;
         let mut lease = self.shared.database.lease().await?;
         lease.begin().await?;
@@ -150,11 +153,11 @@ impl SqlStore {
         message: impl Read + Send + 'static,
     ) -> Result<Stored, SqlError> {
         self.own_messages()?;
-        if self.has_own_accounts() {
-            self.want_account(user).await?;
-        } else if !is_name(user) {
-            return Err(SqlError::BadName(user.into()));
-        }
+        let user = match self.has_own_accounts() {
+            true => self.want_account(user).await?,
+            false if is_name(user) => Cow::Borrowed(user),
+            false => return Err(SqlError::BadName(user.into())),
+        };
         let unique_id = new_unique_id()?;
         let received = SystemTime::now().duration_since(UNIX_EPOCH);
         let received = received.map_or(0, |since| since.as_secs());
@@ -166,7 +169,7 @@ impl SqlStore {
         lease.begin().await?;
         let unique_id_value = ("unique_id", Value::Text(&unique_id));
         let values = [
-            ("user", Value::Text(user)),
+            ("user", Value::Text(&user)),
             unique_id_value,
             ("received", Value::Int(received.cast_signed())),
         ];
@@ -265,10 +268,14 @@ impl SqlStore {
         Ok(found.is_some_and(|found| found.into_text() == name))
     }
 
-    async fn want_account(&self, name: &str) -> Result<(), SqlError> {
-        let there = self.is_account(name).await?;
-        let missing = || SqlError::NoAccount(name.into());
-        there.then_some(()).ok_or_else(missing)
+    /// The account's name as the tables have it.
+    async fn want_account<'n>(&self, name: &'n str) -> Result<Cow<'n, str>, SqlError> {
+        for form in forms(name) {
+            if self.is_account(&form).await? {
+                return Ok(form);
+            }
+        }
+        Err(SqlError::NoAccount(name.into()))
     }
 }
 

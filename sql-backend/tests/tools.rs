@@ -17,6 +17,31 @@ use pop3_proto::secret::Secret;
 use sql_backend::{Config, Messages, SqlError, SqlStore};
 use testkit_databases::Kind;
 
+/// RFC 4616: a name that another keyboard composes otherwise is the same name, at a login and in the tools.
+async fn w055_names_are_prepared(store: &SqlStore) {
+    const COMPOSED: &str = "ren\u{e9}";
+    const DECOMPOSED: &str = "rene\u{301}";
+    let log_in = async |user: &str| store.open(&password(user, "a")).await.err();
+    for (made, others) in [(COMPOSED, DECOMPOSED), (DECOMPOSED, COMPOSED)] {
+        store.add_account(made, "{PLAIN}a").await.unwrap();
+        for name in [made, others, "ren\u{ad}\u{e9}"] {
+            assert_eq!(log_in(name).await, None, "{name:?}");
+            let again = store.add_account(name, "{PLAIN}x").await.unwrap_err();
+            assert!(matches!(again, SqlError::AccountExists(_)), "{again:?}");
+        }
+        assert_eq!(log_in("rene").await, Some(StoreError::Credentials));
+        store.set_password(others, "{PLAIN}b").await.unwrap();
+        assert_eq!(log_in(made).await, Some(StoreError::Credentials));
+        let mail = io::Cursor::new(b"Subject: a\n\na\n".to_vec());
+        store.add_message(others, mail).await.unwrap();
+        store
+            .remove_account(others, Messages::Delete)
+            .await
+            .unwrap();
+        assert_eq!(log_in(made).await, Some(StoreError::Credentials));
+    }
+}
+
 fn tools(admin: &Admin) {
     let runtime = Runtime::tokio();
     let url = admin.url();
@@ -95,6 +120,7 @@ fn tools(admin: &Admin) {
         }
         store.set_password("tim", "{PLAIN}new").await.unwrap();
         assert_eq!(log_in("tim", "new").await, None);
+        w055_names_are_prepared(&store).await;
         assert_eq!(
             log_in("tim", "correct horse").await,
             Some(StoreError::Credentials)

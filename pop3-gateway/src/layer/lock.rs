@@ -1,5 +1,6 @@
 //! The name under which a maildrop is locked, where only the login itself shows which account it is.
 
+use local_accounts::prepared;
 use pop3_proto::backend::layer::Layer;
 
 /// What a store's maildrops are locked under.
@@ -21,7 +22,11 @@ impl<B> Layer<B> for Lock {
     fn maildrop(&self, within: Option<String>) -> Option<String> {
         match self {
             Self::Shared => None,
-            Self::EachIn(place) => Some(format!("{place}{}", within?.to_lowercase())),
+            // a database may find a name however it is written
+            Self::EachIn(place) => {
+                let name = within?;
+                Some(format!("{place}{}", prepared(&name).to_lowercase()))
+            }
         }
     }
 }
