@@ -6,6 +6,7 @@ use crate::dialect::Dialect;
 use crate::error::SqlError;
 use crate::queries::{Custom, LOGINS, PLAINTEXT};
 use crate::statement::Statement;
+use crate::store::LIMITS;
 use crate::value::{Column, Kind, Value};
 
 impl Custom {
@@ -135,7 +136,16 @@ pub(crate) async fn password_query(
     statement: &Statement,
 ) -> Result<(), SqlError> {
     let columns = described(database, LOGINS, statement, &[("user", Value::Text(""))]).await?;
-    wanted(LOGINS, &columns, "password").map(drop)
+    wanted(LOGINS, &columns, "password")?;
+    let limits = |column: &&Column| LIMITS.contains(&column.name.as_str());
+    if let Some(Column { name, .. }) = columns.iter().find(limits) {
+        let problem = format!(
+            "the column `{name}` is meant to limit accounts, which is not supported: leave it out, and accounts \
+             that nobody may log in to with it, or return `nologin` for them"
+        );
+        return Err(SqlError::config(LOGINS, problem));
+    }
+    Ok(())
 }
 
 /// The database's verdict on a query. If it cannot answer now, that is not the query's fault.

@@ -228,7 +228,13 @@ impl SqlStore {
         let name = found
             .as_ref()
             .map_or_else(|| user.clone(), |found| found.name.clone());
+        if let Some(column) = found.as_ref().and_then(|found| found.limited.as_ref()) {
+            return Err(StoreError::Permanent(format!(
+                "the account {user:?} in the database is limited by the column `{column}`, which is not supported"
+            )));
+        }
         let credential = found
+            .filter(|found| !found.closed)
             .map(|found| Credential::parse(&found.password))
             .transpose();
         let credential = credential.map_err(|error| {
@@ -262,6 +268,10 @@ pub(crate) fn forms(name: &str) -> impl Iterator<Item = Cow<'_, str>> {
 struct Found {
     name: String,
     password: String,
+    /// Nobody may log in to it.
+    closed: bool,
+    /// A column that limits the account by what is not known here.
+    limited: Option<String>,
 }
 
 impl Found {
@@ -269,15 +279,39 @@ impl Found {
         let mut found = Self {
             name: user.to_owned(),
             password: String::new(),
+            closed: false,
+            limited: None,
         };
         for (column, cell) in cells {
             match column.as_str() {
+                "nologin" => found.closed = is_set(&cell),
+                limit if LIMITS.contains(&limit) && !cell.is_null() => found.limited = Some(column),
                 "password" => found.password = cell.into_text(),
                 "user" | "name" if !cell.is_null() => found.name = cell.into_text(),
                 _ => {}
             }
         }
         found
+    }
+}
+
+/// Columns by which Dovecot's query for passwords limits an account, and which no login here looks at.
+pub(crate) const LIMITS: [&str; 3] = ["allow_nets", "allow_real_nets", "fail"];
+
+/// Whether a column says yes. In Dovecot whatever is not null does; tables that were not made for it have 0 or false.
+fn is_set(cell: &Cell) -> bool {
+    let no = |text: &str| {
+        let words = ["", "0", "n", "no", "f", "false"];
+        words
+            .iter()
+            .any(|word| text.trim().eq_ignore_ascii_case(word))
+    };
+    match cell {
+        Cell::Null => false,
+        Cell::Int(number) => *number != 0,
+        Cell::Text(text) => !no(text),
+        Cell::Bytes(bytes) => !no(&String::from_utf8_lossy(bytes)),
+        Cell::Moment(_) | Cell::Unreadable(_) => true,
     }
 }
 

@@ -190,6 +190,65 @@ fn mistakes(admin: &Admin) {
     assert!(matches!(error, Err(StoreError::Permanent(_))), "{error:?}");
 }
 
+/// Columns that limit an account in Dovecot are honoured or refused, never passed over.
+fn w061_columns_that_limit_an_account(admin: &Admin) {
+    admin.create();
+    let runtime = Runtime::Smol;
+    let log_in = |column: &str| {
+        let mut config = admin.config(admin.plain_queries());
+        config.logins = Logins::Query(format!(
+            "select secret as password, {column} from logins where login = :user"
+        ));
+        let store = SqlStore::connect(config).unwrap();
+        runtime.run(async {
+            let checked = store.check().await.err().map(|error| error.to_string());
+            let opened = store.open(&common::password(USER, PASSWORD)).await.err();
+            (checked, opened)
+        })
+    };
+    for open in ["null", "0", "''", "'no'"] {
+        assert_eq!(
+            log_in(&format!("{open} as nologin")),
+            (None, None),
+            "{open}"
+        );
+    }
+    for closed in ["1", "'Y'", "'yes'", "'later'"] {
+        let refused = (None, Some(StoreError::Credentials));
+        assert_eq!(log_in(&format!("{closed} as nologin")), refused, "{closed}");
+    }
+    for limit in ["allow_nets", "fail"] {
+        let (checked, opened) = log_in(&format!("'192.0.2.1' as {limit}"));
+        let checked = checked.unwrap();
+        assert!(
+            checked.contains("queries.account") && checked.contains(limit),
+            "{checked}"
+        );
+        match opened {
+            Some(StoreError::Permanent(text)) => assert!(text.contains(limit), "{text}"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(log_in(&format!("null as {limit}")).1, None);
+    }
+}
+
+#[test]
+fn sqlite_w061_columns_that_limit_an_account() {
+    w061_columns_that_limit_an_account(&Admin::sqlite());
+}
+
+#[test]
+#[ignore = "needs mariadb-server: run .ci/run sql"]
+fn mariadb_w061_columns_that_limit_an_account() {
+    w061_columns_that_limit_an_account(&Admin::server(Kind::MariaDb));
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_w061_columns_that_limit_an_account() {
+    w061_columns_that_limit_an_account(&Admin::server(Kind::Postgres));
+}
+
 #[test]
 fn sqlite_mistakes() {
     mistakes(&Admin::sqlite());
