@@ -406,6 +406,25 @@ fn w007_a_message_that_fails_again_is_refused_for_longer() {
     assert_eq!(standing(last + day), Standing::Good);
 }
 
+/// When no more fit, the one that failed first is forgotten.
+#[test]
+fn w007_as_many_are_remembered_as_fit() {
+    let (mailbox, mut memory) = (Arc::from("a"), BrokenMessages::default());
+    let fit = BrokenMessages::CAPACITY;
+    for n in 0..=fit {
+        assert_eq!(memory.len(), n);
+        memory.failed(
+            Time::ZERO + Duration::from_secs(n as u64),
+            &mailbox,
+            n as u64,
+        );
+    }
+    assert_eq!(memory.len(), fit);
+    let now = Time::ZERO + Duration::from_secs(fit as u64);
+    assert_eq!(memory.standing(now, &mailbox, 0), Standing::Good);
+    assert_eq!(memory.standing(now, &mailbox, 1), Standing::Doubtful);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
