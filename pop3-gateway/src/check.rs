@@ -6,21 +6,14 @@
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use crate::config::{
-    Config, ConfigError, DomainRoute, Listener, Monitor, MonitorSecret, Routing, RuntimeKind,
-    bounds, listener, log,
-};
-use pop3_proto::server::{ReadOnly, TlsOffer};
 use serde_json::{Value, json};
 
-use crate::mailbox::Store;
-use crate::mailbox::imap::{self, Upstream};
+use crate::config::{Config, ConfigError, RuntimeKind};
 use crate::probe;
-use crate::setting::row;
 use crate::setting::value::Word as _;
 use crate::tools;
 use crate::wiring::{self, Absent, Surroundings};
-use crate::{Failure, advice, cli, descriptors, logging, print, self_signed, serve};
+use crate::{Failure, advice, cli, descriptors, logging, print, serve};
 
 /// Runs `check`.
 pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
@@ -148,62 +141,8 @@ fn position(error: &ConfigError) -> Value {
 }
 
 fn as_text(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> String {
-    let mut rows: Vec<(&str, String)> = vec![("runtime", runtime.word().into())];
-    rows.extend(
-        config
-            .listeners
-            .iter()
-            .map(|listener| ("listener", listener_text(listener))),
-    );
-    rows.extend(
-        config
-            .upstreams
-            .iter()
-            .map(|upstream| ("upstream", upstream.told())),
-    );
-    for store in &config.stores {
-        rows.push(("store", store.told()));
-        if let Some(told) = store.kind.unique_ids() {
-            rows.push(("unique-ids", format!("of {}: {told}", store.name)));
-        }
-    }
-    if let Some(monitor) = &config.monitor {
-        rows.push(("monitor", monitor_text(monitor)));
-    }
-    rows.extend(
-        routes(&config.routing)
-            .into_iter()
-            .map(|(who, to)| ("route", format!("{who} -> {to}"))),
-    );
-    let (limits, policy) = (&config.bounds.limits, &config.bounds.policy);
-    rows.push((
-        "limits",
-        format!(
-            "{} connections, {} before login, {} an address, {} a user; cut after {} failed logins",
-            limits.total,
-            limits.strangers,
-            limits.per_address,
-            limits.per_user,
-            policy.failed_logins,
-        ),
-    ));
-    let seconds = |span: std::time::Duration| humantime::format_duration(span).to_string();
-    rows.push((
-        "timers",
-        format!(
-            "login within {}, autologout after {}, stalled readers cut after {}",
-            seconds(policy.login_grace),
-            seconds(policy.autologout),
-            seconds(policy.stalled_reader),
-        ),
-    ));
-    rows.push((
-        "log",
-        format!("{}, {}", config.log.format.word(), config.log.level.word()),
-    ));
-    if let Some(dir) = &config.transcript {
-        rows.push(("transcript", dir.display().to_string()));
-    }
+    let mut rows = vec![("runtime", runtime.word().into())];
+    rows.extend(config.told());
     rows.extend(warnings.iter().map(|(of, what)| match of {
         Some(of) => ("warning", format!("{of}: {what}")),
         None => ("warning", what.clone()),
@@ -218,119 +157,11 @@ fn as_text(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> String
     text
 }
 
-fn listener_text(listener: &Listener) -> String {
-    let addresses: Vec<_> = listener.addresses.iter().map(ToString::to_string).collect();
-    let addresses = addresses.join(", ");
-    let tls = match listener.policy.tls {
-        TlsOffer::None => "no TLS",
-        TlsOffer::Stls => "STLS",
-        TlsOffer::Implicit => "TLS from the first byte",
-    };
-    let clear = match (listener.policy.tls, listener.policy.clear_login) {
-        (TlsOffer::Implicit, _) => "",
-        (TlsOffer::None | TlsOffer::Stls, true) => ", logins in the clear allowed",
-        (TlsOffer::None | TlsOffer::Stls, false) => ", no login before TLS",
-    };
-    let certificate = match (&listener.self_signed, listener.certificates.len()) {
-        (Some(folder), _) if self_signed::is_there(folder) => {
-            ", self-signed certificate".to_owned()
-        }
-        (Some(folder), _) => {
-            format!(
-                ", self-signed certificate to be made in {}",
-                folder.display()
-            )
-        }
-        (None, 0) => String::new(),
-        (None, 1) => ", one certificate".to_owned(),
-        (None, several) => format!(", {several} certificates"),
-    };
-    let read_only = match listener.policy.read_only {
-        ReadOnly::Always => ", read-only",
-        ReadOnly::OnRequest | ReadOnly::Refused => "",
-    };
-    let name = &listener.name;
-    if *name == addresses {
-        format!("{addresses}: {tls}{clear}{certificate}{read_only}")
-    } else {
-        format!("{name} at {addresses}: {tls}{clear}{certificate}{read_only}")
-    }
-}
-
-fn monitor_text(monitor: &Monitor) -> String {
-    let secret = match &monitor.secret {
-        MonitorSecret::Here(_) => "secret in the configuration".to_owned(),
-        MonitorSecret::File(file) if file.exists() => format!("secret in {}", file.display()),
-        MonitorSecret::File(file) => format!("secret to be made in {}", file.display()),
-    };
-    let user = &monitor.user;
-    format!("{user}: {secret}; goes before every route; a mailbox of that name cannot be reached")
-}
-
-fn routes(routing: &Routing) -> Vec<(String, String)> {
-    let user = |(name, route): (&String, &crate::config::UserRoute)| {
-        let to = match &route.user {
-            Some(user) => format!("{} as {user}", route.upstream),
-            None => route.upstream.clone(),
-        };
-        (name.clone(), to)
-    };
-    let domain = |(domain, route): (&String, &DomainRoute)| {
-        let to = match &route.rewrite {
-            Some(rewrite) => format!("{}, user_domain = {}", route.upstream, rewrite.domain),
-            None => route.upstream.clone(),
-        };
-        (format!("*@{domain}"), to)
-    };
-    let default = match &routing.default {
-        Some(to) => ("everybody else".to_owned(), to.clone()),
-        None => (
-            "everybody else".to_owned(),
-            "nowhere: refused like a wrong password".to_owned(),
-        ),
-    };
-    let named = routing
-        .users
-        .iter()
-        .map(user)
-        .chain(routing.domains.iter().map(domain));
-    named.chain([default]).collect()
-}
-
 fn as_json(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> Value {
-    let listener = |listener: &Listener| {
-        let mut told = row::told(listener::ROWS, listener);
-        let certificates = listener.certificates.iter().map(|files| &files.chain);
-        told.insert("addresses".into(), json!(listener.addresses));
-        told.insert(
-            "certificates".into(),
-            json!(certificates.collect::<Vec<_>>()),
-        );
-        told
-    };
-    let upstream = |upstream: &Upstream| row::told(imap::ROWS, upstream);
-    let store = |store: &Store| {
-        json!({
-            "name": store.name,
-            "kind": store.kind.word(),
-            "path": store.kind.path(),
-            "accounts": store.accounts,
-            "unique_ids": store.kind.unique_ids(),
-        })
-    };
-    let route = |(who, to): (String, String)| json!({ "who": who, "to": to });
-    json!({
-        "ok": true,
-        "runtime": runtime.word(),
-        "listeners": config.listeners.iter().map(listener).collect::<Vec<_>>(),
-        "upstreams": config.upstreams.iter().map(upstream).collect::<Vec<_>>(),
-        "stores": config.stores.iter().map(store).collect::<Vec<_>>(),
-        "monitor": config.monitor.as_ref().map(|monitor| &monitor.user),
-        "routes": routes(&config.routing).into_iter().map(route).collect::<Vec<_>>(),
-        "limits": row::told(bounds::LIMITS, &config.bounds),
-        "timers": row::told(bounds::TIMERS, &config.bounds),
-        "log": row::told(log::ROWS, &config.log),
-        "transcript": config.transcript,
-        "warnings": warnings.iter().map(|(of, what)| json!({ "of": of, "what": what })).collect::<Vec<_>>(),
-    })
+    let warning = |(of, what): &(Option<String>, String)| json!({ "of": of, "what": what });
+    let mut told = config.told_json();
+    told["ok"] = true.into();
+    told["runtime"] = runtime.word().into();
+    told["warnings"] = warnings.iter().map(warning).collect();
+    told
 }

@@ -9,10 +9,9 @@ use pop3_server::limit::Limits;
 use serde_json::Value as Json;
 use toml::de::DeValue;
 
-use crate::setting::document::Table;
-use crate::setting::error::{Fault, Problem};
+use crate::setting::error::Problem;
+use crate::setting::rows;
 use crate::setting::value::{BadValue, Value};
-use crate::setting::{Row, rows};
 
 /// RFC 1939 section 3: an autologout timer must be of at least 10 minutes.
 const AUTOLOGOUT_FLOOR: Duration = Duration::from_secs(10 * 60);
@@ -52,8 +51,10 @@ impl Default for Bounds {
     }
 }
 
-/// `[limits]`
-pub(crate) const LIMITS: &[Row<Bounds>] = rows! { Bounds:
+rows! {
+    /// `[limits]`
+    pub(crate) LIMITS: Bounds = Bounds::default();
+
     /// Connections at once: in all, from one IPv4 address or IPv6 /64, into one mailbox.
     told "connections" "1000" => (limits.total),
     /// Of these, how many may be not logged in yet. When all of them are taken, the oldest one from the most crowded
@@ -73,10 +74,12 @@ pub(crate) const LIMITS: &[Row<Bounds>] = rows! { Bounds:
     "bad_commands" "50" => (policy.bad_commands),
     /// How much may be fetched ahead for all sessions together.
     "read_ahead_total" r#""256 MiB""# => (read_ahead_total),
-};
+}
 
-/// `[timers]`
-pub(crate) const TIMERS: &[Row<Bounds>] = rows! { Bounds:
+rows! {
+    /// `[timers]`
+    pub(crate) TIMERS: Bounds = Bounds::default();
+
     /// All the time from the greeting until the credentials are found good. A login that takes longer is answered
     /// "-ERR [SYS/TEMP]".
     told "login_grace" r#""3m""# => (policy.login_grace),
@@ -86,7 +89,7 @@ pub(crate) const TIMERS: &[Row<Bounds>] = rows! { Bounds:
     told "stalled_reader" r#""10m""# => (policy.stalled_reader),
     /// How long running responses may take when the gateway is asked to stop.
     told "shutdown_grace" r#""30s""# => (shutdown_grace),
-};
+}
 
 fn set_strangers(bounds: &mut Bounds, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
     bounds.strangers = Value::read(value, base)?;
@@ -98,17 +101,32 @@ fn show_strangers(bounds: &Bounds) -> Json {
 }
 
 impl Bounds {
-    pub(super) fn read_limits(&mut self, mut table: Table<'_>) -> Result<(), Fault> {
-        table.rows(LIMITS, self);
-        table.finish()?;
-        self.allow(self.limits.total);
-        self.check_limits().map_err(|problem| table.fault(problem))
-    }
-
-    pub(super) fn read_timers(&mut self, mut table: Table<'_>) -> Result<(), Fault> {
-        table.rows(TIMERS, self);
-        table.finish()?;
-        self.check_timers().map_err(|problem| table.fault(problem))
+    /// What `check` says of them.
+    pub(super) fn told(&self) -> [(&'static str, String); 2] {
+        let (limits, policy) = (&self.limits, &self.policy);
+        let seconds = humantime::format_duration;
+        [
+            (
+                "limits",
+                format!(
+                    "{} connections, {} before login, {} an address, {} a user; cut after {} failed logins",
+                    limits.total,
+                    limits.strangers,
+                    limits.per_address,
+                    limits.per_user,
+                    policy.failed_logins,
+                ),
+            ),
+            (
+                "timers",
+                format!(
+                    "login within {}, autologout after {}, stalled readers cut after {}",
+                    seconds(policy.login_grace),
+                    seconds(policy.autologout),
+                    seconds(policy.stalled_reader),
+                ),
+            ),
+        ]
     }
 
     /// Sets the most connections in all. Before login it is the number that was configured, or half of that.
@@ -118,7 +136,8 @@ impl Bounds {
         self.limits.strangers = self.strangers.unwrap_or(usual).min(connections);
     }
 
-    fn check_limits(&self) -> Result<(), Problem> {
+    pub(super) fn check_limits(&mut self) -> Result<(), Problem> {
+        self.allow(self.limits.total);
         let (limits, policy) = (&self.limits, &self.policy);
         let shut = [
             ("connections", limits.total == 0),
@@ -146,7 +165,7 @@ impl Bounds {
         Ok(())
     }
 
-    fn check_timers(&self) -> Result<(), Problem> {
+    pub(super) fn check_timers(&mut self) -> Result<(), Problem> {
         for (key, span) in [
             ("autologout", self.policy.autologout),
             ("stalled_reader", self.policy.stalled_reader),

@@ -8,7 +8,7 @@ use pop3_server::tls::Identity;
 use toml::de::DeValue;
 
 use super::listener::{self, Listener, collision};
-use super::{Bounds, Config, Log, Routing};
+use super::{Bounds, Config, Routing};
 use crate::mailbox::imap::{self, Upstream};
 use crate::setting::error::{Origin, Problem};
 use crate::setting::names::Domain;
@@ -77,15 +77,11 @@ impl Flags {
         let upstream = self.upstream()?;
         let listener = self.listener(&bounds.policy)?;
         let mut config = Config {
-            runtime: None,
             listeners: vec![listener],
             routing: self.routing(&upstream.name)?,
             upstreams: vec![upstream],
-            stores: Vec::new(),
-            monitor: None,
             bounds,
-            log: Log::default(),
-            transcript: None,
+            ..Config::default()
         };
         self.override_in(&mut config)?;
         Ok(config)

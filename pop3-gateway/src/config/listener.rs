@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use pop3_proto::backend::Mechanism;
 use pop3_proto::server::{Policy, ReadOnly, TlsOffer};
 use pop3_server::tls::Identity;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
 use super::sasl::is_relayed;
+use crate::self_signed;
 use crate::setting::document::Table;
 use crate::setting::error::{Fault, Origin, Problem};
 use crate::setting::value::{BadValue, Value, Word};
-use crate::setting::{Row, rows};
+use crate::setting::{row, rows};
 
 /// One `[[listener]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,17 +32,20 @@ pub struct Listener {
     pub policy: Policy,
 }
 
-/// `[[listener]]`, but for its certificates.
-pub(crate) const ROWS: &[Row<Listener>] = rows! { Listener:
+rows! {
+    /// `[[listener]]`, but for its certificates.
+    pub(crate) ROWS: Listener =
+        Listener::new(vec![SocketAddr::from(([127, 0, 0, 1], 1110))], &Policy::default());
+
     /// One address or a list: IP address and port, IPv6 in brackets.
-    "listen" r#"["127.0.0.1:1110", "[::1]:1110"]"# => (with set_addresses, show_addresses),
+    own "listen" r#"["127.0.0.1:1110", "[::1]:1110"]"# => (with set_addresses, show_addresses),
     /// The name in logs. Left out: the first address.
-    told "name" r#""local""# => (name),
+    told own "name" r#""local""# => (name),
     /// "none"; "stls": the client may start TLS; "implicit": TLS from the first byte (port 995).
     told "tls" r#""none""# => (policy.tls),
     /// A self-signed certificate, made in this folder at the first start. For tests, or for clients that
     /// can be told to trust it.
-    told "self_signed" r#""tls""# => (self_signed),
+    told own "self_signed" r#""tls""# => (self_signed),
     /// Whether clients may log in without TLS. Left out: only if every address is loopback.
     told "allow_clear_login" "true" => (policy.clear_login),
     /// The text after the first +OK, without "<", ">" and a leading "[".
@@ -49,7 +53,7 @@ pub(crate) const ROWS: &[Row<Listener>] = rows! { Listener:
     /// Whether USER and PASS work.
     "user_pass" "true" => (policy.user_pass),
     /// Whether APOP works: for accounts of stores that have a stored secret, with tls = "implicit" or on loopback.
-    "apop" "true" => (policy.apop),
+    own "apop" "true" => (policy.apop),
     /// The mechanisms of AUTH. PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER are known to the gateway, which logs in
     /// upstream with what it is given. CRAM-MD5 is for accounts of stores that have a stored secret,
     /// and like apop offered only as long as all accounts of all routes have one. Others, such
@@ -63,7 +67,24 @@ pub(crate) const ROWS: &[Row<Listener>] = rows! { Listener:
     "utf8" "false" => (policy.utf8),
     /// Who gets read-only access: "never", "on-request" (with XPRO), "always".
     "read_only" r#""on-request""# => (policy.read_only),
-};
+}
+
+rows! {
+    /// `[[listener.certificate]]`
+    CERTIFICATE: Identity = no_certificate();
+
+    /// The chain as PEM, the server's own certificate first.
+    own "cert" r#""/etc/letsencrypt/live/pop.example.org/fullchain.pem""# => (chain),
+    /// The private key as PEM.
+    own "key" r#""/etc/letsencrypt/live/pop.example.org/privkey.pem""# => (key),
+}
+
+fn no_certificate() -> Identity {
+    Identity {
+        chain: PathBuf::new(),
+        key: PathBuf::new(),
+    }
+}
 
 /// Makes it a listener at these addresses; the rows after this one change it.
 fn set_addresses(
@@ -131,26 +152,32 @@ impl Listener {
         }
     }
 
-    pub(super) fn read(table: &mut Table<'_>, policy: &Policy) -> Result<Self, Fault> {
+    /// Reads a listener that comes after others; `policy` says what all sessions may take.
+    pub(super) fn read(
+        table: &mut Table<'_>,
+        policy: &Policy,
+        others: &[Self],
+    ) -> Result<Self, Fault> {
         let mut listener = Self::new(Vec::new(), policy);
         table.rows(ROWS, &mut listener);
-        for mut files in table.tables("certificate")? {
-            let (chain, key) = (files.get("cert")?, files.get("key")?);
-            files.finish()?;
-            let (Some(chain), Some(key)) = (chain, key) else {
-                let problem = Problem::new(
-                    "certificate",
-                    "a certificate is two files",
-                    "give both cert = \"FILE.pem\" and key = \"FILE.pem\"",
-                );
-                return Err(table.fault(problem));
-            };
-            listener.certificates.push(Identity { chain, key });
+        for mut files in table.tables("certificate") {
+            let mut identity = no_certificate();
+            files.read(CERTIFICATE, &mut identity, |_| Ok(()))?;
+            if [&identity.chain, &identity.key].map(|file| file.as_os_str().is_empty())
+                != [false; 2]
+            {
+                let what = "a certificate is two files";
+                let remedy = "give both cert = \"FILE.pem\" and key = \"FILE.pem\"";
+                return Err(table.fault(Problem::new("certificate", what, remedy)));
+            }
+            listener.certificates.push(identity);
         }
         table.finish()?;
-        listener
-            .check(Origin::File)
-            .map_err(|problem| table.fault(problem))?;
+        let checked = listener.check(Origin::File).and_then(|()| {
+            let taken = others.iter().flat_map(|other| other.addresses.iter());
+            collision(taken, &listener.addresses).map_or(Ok(()), Err)
+        });
+        checked.map_err(|problem| table.fault(problem))?;
         Ok(listener)
     }
 
@@ -182,6 +209,57 @@ impl Listener {
             ));
         }
         Ok(())
+    }
+
+    /// What `check` says of it.
+    pub(super) fn told(&self) -> String {
+        let addresses: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        let addresses = addresses.join(", ");
+        let tls = match self.policy.tls {
+            TlsOffer::None => "no TLS",
+            TlsOffer::Stls => "STLS",
+            TlsOffer::Implicit => "TLS from the first byte",
+        };
+        let clear = match (self.policy.tls, self.policy.clear_login) {
+            (TlsOffer::Implicit, _) => "",
+            (TlsOffer::None | TlsOffer::Stls, true) => ", logins in the clear allowed",
+            (TlsOffer::None | TlsOffer::Stls, false) => ", no login before TLS",
+        };
+        let certificate = match (&self.self_signed, self.certificates.len()) {
+            (Some(folder), _) if self_signed::is_there(folder) => {
+                ", self-signed certificate".to_owned()
+            }
+            (Some(folder), _) => {
+                format!(
+                    ", self-signed certificate to be made in {}",
+                    folder.display()
+                )
+            }
+            (None, 0) => String::new(),
+            (None, 1) => ", one certificate".to_owned(),
+            (None, several) => format!(", {several} certificates"),
+        };
+        let read_only = match self.policy.read_only {
+            ReadOnly::Always => ", read-only",
+            ReadOnly::OnRequest | ReadOnly::Refused => "",
+        };
+        let place = match self.name == addresses {
+            true => addresses,
+            false => format!("{} at {addresses}", self.name),
+        };
+        format!("{place}: {tls}{clear}{certificate}{read_only}")
+    }
+
+    /// The same for programs.
+    pub(super) fn told_json(&self) -> Json {
+        let mut told = row::told(ROWS, self);
+        let certificates = self.certificates.iter().map(|files| &files.chain);
+        told.insert("addresses".into(), self.addresses.show());
+        told.insert(
+            "certificates".into(),
+            json!(certificates.collect::<Vec<_>>()),
+        );
+        told.into()
     }
 
     fn is_loopback(&self) -> bool {

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::setting::document::Table;
-use crate::setting::error::{Fault, Problem};
+use crate::setting::error::Problem;
+use crate::setting::rows;
 use crate::setting::value::Word;
-use crate::setting::{Row, rows};
 
 /// `[log]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,29 +55,36 @@ impl Word for LogLevel {
     ];
 }
 
-/// `[log]`
-pub(crate) const ROWS: &[Row<Log>] = rows! { Log:
+rows! {
+    /// `[log]`
+    pub(crate) ROWS: Log = Log::default();
+
     /// "human" or "json".
     told "format" r#""human""# => (format),
     /// "error", "warn", "info" (one line a session), "debug" or "trace". RUST_LOG goes before it.
     told "level" r#""info""# => (level),
-};
+}
+
+rows! {
+    /// `[transcript]`
+    pub(crate) TRANSCRIPT: Option<PathBuf> = None;
+
+    /// A file for every session with both dialogues, POP3 and IMAP, secrets and messages left out, in this folder.
+    own "dir" r#""/var/log/pop3-gateway/transcripts""# => (itself),
+}
 
 impl Log {
-    pub(super) fn read(mut table: Table<'_>) -> Result<Self, Fault> {
-        let mut log = Self::default();
-        table.rows(ROWS, &mut log);
-        table.finish()?;
-        Ok(log)
+    /// What `check` says of it.
+    pub(super) fn told(self) -> String {
+        format!("{}, {}", self.format.word(), self.level.word())
     }
 }
 
-/// `[transcript]`: the folder for a file with both dialogues of every session.
-pub(super) fn read_transcript(mut table: Table<'_>) -> Result<PathBuf, Fault> {
-    let dir = table.get("dir")?;
-    table.finish()?;
-    dir.ok_or_else(|| {
-        let remedy = "write dir = \"FOLDER\", or leave [transcript] out";
-        table.fault(Problem::new("dir", "the folder is missing", remedy))
-    })
+/// The folder has to be said.
+pub(super) fn check_transcript(dir: &mut Option<PathBuf>) -> Result<(), Problem> {
+    let remedy = "write dir = \"FOLDER\", or leave [transcript] out";
+    match dir {
+        Some(_) => Ok(()),
+        None => Err(Problem::new("dir", "the folder is missing", remedy)),
+    }
 }

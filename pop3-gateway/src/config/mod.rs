@@ -31,8 +31,6 @@
 //! ```
 
 pub(crate) mod bounds;
-#[cfg(test)]
-mod example;
 mod flags;
 pub(crate) mod listener;
 pub(crate) mod log;
@@ -48,22 +46,25 @@ pub use flags::Flags;
 pub use listener::Listener;
 pub use log::{Log, LogFormat, LogLevel};
 pub use monitor::{Monitor, MonitorSecret};
-pub use routing::{DomainRoute, Routing, UserRoute};
+pub use routing::{Route, Routing};
 
 use crate::mailbox::Store;
-use crate::mailbox::imap::Upstream;
-use crate::setting::document::{self, Table};
+use crate::mailbox::imap::{self, Upstream};
+use crate::setting::document::Table;
 use crate::setting::error::{Fault, Problem};
+use crate::setting::syntax::Mended;
 use crate::setting::value::Word;
-use pop3_proto::server::Policy;
+use crate::setting::{row, rows};
 use pop3_server::name::Rewrite;
 use routing::Targets;
+use serde_json::{Value as Json, json};
+use toml::de::DeTable;
 
 /// A file longer than this is not a configuration.
 const MAX_FILE: u64 = 16 << 20;
 
 /// Everything that the operator decides.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// What drives the sockets, if the operator said so.
     pub runtime: Option<RuntimeKind>,
@@ -92,6 +93,14 @@ pub enum RuntimeKind {
     Tokio,
     /// smol
     Smol,
+}
+
+rows! {
+    /// What stands above all tables.
+    ROOT: Config = Config::default();
+
+    /// What drives the sockets: "tokio" or "smol". They behave alike. Left out: tokio.
+    own "runtime" r#""tokio""# => (runtime),
 }
 
 impl Word for RuntimeKind {
@@ -129,7 +138,14 @@ impl Config {
     /// Reads and checks the text of a file.
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
         let base = file.parent().unwrap_or_else(|| Path::new(""));
-        Self::read(text, base).map_err(|fault| fault.in_file(file, text))
+        let mended = Mended::new(text);
+        let (document, _) = DeTable::parse_recoverable(&mended.text);
+        let whole = mended.mistakes.is_empty();
+        Self::read(document.get_ref(), base, whole).map_err(|of_settings| {
+            let mut fault = of_settings.without(|mistake| mended.explains(mistake));
+            fault.note::<()>(Err(mended.mistakes.into()));
+            fault.in_file(file, text)
+        })
     }
 
     /// Checks what the command line said.
@@ -151,64 +167,97 @@ impl Config {
             .or_else(|| store().map(|store| &store.rewrite))
     }
 
-    fn read(text: &str, base: &Path) -> Result<Self, Fault> {
-        let document = document::parse(text)?;
-        let mut root = Table::root(document.get_ref(), base);
-        let runtime = root.get("runtime")?;
-        let listeners = root.tables("listener")?;
-        let upstreams = root.tables("upstream")?;
-        let stores = root.tables("store")?;
-        let monitor = root.table("monitor")?;
-        let routing = root.table("routing")?;
-        let limits = root.table("limits")?;
-        let timers = root.table("timers")?;
-        let log = root.table("log")?;
-        let transcript = root.table("transcript")?;
+    /// Reads every table; what they say together is looked at in a `whole` document alone.
+    fn read(document: &DeTable<'_>, base: &Path, whole: bool) -> Result<Self, Fault> {
+        let mut root = Table::root(document, base);
+        let mut config = Self::default();
+        root.rows(ROOT, &mut config);
+        root.section("log", log::ROWS, &mut config.log, |_| Ok(()));
+        root.section(
+            "transcript",
+            log::TRANSCRIPT,
+            &mut config.transcript,
+            log::check_transcript,
+        );
+        root.section(
+            "limits",
+            bounds::LIMITS,
+            &mut config.bounds,
+            Bounds::check_limits,
+        );
+        root.section(
+            "timers",
+            bounds::TIMERS,
+            &mut config.bounds,
+            Bounds::check_timers,
+        );
+        let mut monitor = Monitor::nobody();
+        let is_watched = root.section("monitor", monitor::ROWS, &mut monitor, Monitor::check);
+        config.monitor = is_watched.then_some(monitor);
+        let (policy, has_stores) = (&config.bounds.policy, root.has("store"));
+        config.listeners = root.each("listener", |table, others| {
+            let listener = Listener::read(table, policy, others)?;
+            if let (Some((key, name)), false) = (listener.digest(), has_stores) {
+                let what = format!("{name:?} needs the password, which only the upstream holds");
+                return Err(table.fault(Problem::new(key, what, "leave it out")));
+            }
+            Ok(listener)
+        });
+        config.upstreams = root.each("upstream", |table, others: &[Upstream]| {
+            let upstream = Upstream::read(table)?;
+            let taken = others.iter().any(|other| other.name == upstream.name);
+            own_name(table, "upstream", &upstream.name, taken)?;
+            Ok(upstream)
+        });
+        let upstreams = &config.upstreams;
+        config.stores = root.each("store", |table, others: &[Store]| {
+            let store = Store::read(table)?;
+            let taken = others.iter().any(|other| other.name == store.name)
+                || upstreams.iter().any(|other| other.name == store.name);
+            own_name(table, "store or upstream", &store.name, taken)?;
+            Ok(store)
+        });
+        let routing = root.table("routing");
+        root.finish()?;
+        if !whole {
+            return Err(Fault::default());
+        }
+        config.look_around(&root, routing)?;
+        Ok(config)
+    }
+
+    /// Reads the routes, and looks at what the tables say together.
+    fn look_around(&mut self, root: &Table<'_>, routing: Option<Table<'_>>) -> Result<(), Fault> {
         let mut fault = Fault::default();
-        fault.note(root.finish());
-        let monitor = section(monitor, &mut fault, Monitor::read);
-        let mut bounds = Bounds::default();
-        section(limits, &mut fault, |table| bounds.read_limits(table));
-        section(timers, &mut fault, |table| bounds.read_timers(table));
-        let log = section(log, &mut fault, Log::read);
-        let transcript = section(transcript, &mut fault, log::read_transcript);
-        let has_listeners = !listeners.is_empty();
-        let has_places = !upstreams.is_empty() || !stores.is_empty();
-        let listeners = read_listeners(listeners, &mut fault, &bounds.policy, !stores.is_empty());
-        let upstreams = read_upstreams(upstreams, &mut fault);
-        let stores = read_stores(stores, &mut fault, &upstreams);
-        // what follows looks at all of them together
-        fault.found()?;
-        if !has_listeners {
+        if self.listeners.is_empty() {
             let remedy = "add [[listener]] with listen = \"127.0.0.1:1110\"";
             let problem = Problem::new("listener", "there is no listener", remedy);
             fault.note::<()>(Err(root.fault(problem)));
         }
-        if !has_places {
+        let upstreams = self
+            .upstreams
+            .iter()
+            .map(|own| (own.name.as_str(), &own.rewrite));
+        let stores = self
+            .stores
+            .iter()
+            .map(|own| (own.name.as_str(), &own.rewrite));
+        let targets: Vec<_> = upstreams.chain(stores).collect();
+        if targets.is_empty() {
             let what = "there is no upstream";
             let remedy = "add [[upstream]] with a name and url = \"imaps://imap.example.org\"";
             fault.note::<()>(Err(root.fault(Problem::new("upstream", what, remedy))));
         }
         fault.found()?;
-        let own = upstreams
-            .iter()
-            .map(|upstream| (upstream.name.as_str(), &upstream.rewrite));
-        let places: Vec<_> = own
-            .chain(
-                stores
-                    .iter()
-                    .map(|store| (store.name.as_str(), &store.rewrite)),
-            )
-            .collect();
-        let targets = Targets {
-            places: &places,
-            stores: !stores.is_empty(),
+        let known = Targets {
+            places: &targets,
+            stores: !self.stores.is_empty(),
         };
-        let routing = match (routing, places.as_slice()) {
-            (Some(table), _) => Routing::read(table, targets)?,
+        let routing = match (routing, targets.as_slice()) {
+            (Some(table), _) => Routing::read(table, known)?,
             (None, [(only, _)]) => Routing::everybody(only),
             (None, _) => {
-                let what = match targets.stores {
+                let what = match known.stores {
                     true => {
                         "there are several upstreams or stores, and no route says who goes where"
                     }
@@ -219,7 +268,7 @@ impl Config {
                 return Err(root.fault(Problem::new("routing", what, remedy)));
             }
         };
-        if let Some(monitor) = &monitor
+        if let Some(monitor) = &self.monitor
             && routing
                 .users
                 .contains_key(&routing.names.read(&monitor.user).to_lowercase())
@@ -228,109 +277,53 @@ impl Config {
             let remedy = "give the monitoring account a name that no user has";
             return Err(root.fault(Problem::new("monitor", what, remedy)));
         }
-        check_relays(&root, &listeners, &routing, &stores)?;
-        Ok(Self {
-            runtime,
-            listeners,
-            upstreams,
-            stores,
-            monitor,
-            routing,
-            bounds,
-            log: log.unwrap_or_default(),
-            transcript,
+        routing
+            .check_relays(&self.listeners, &self.stores)
+            .map_err(|problem| root.fault(problem))?;
+        self.routing = routing;
+        Ok(())
+    }
+
+    /// What `check` says of it, but for the runtime: a word for each line, and the line.
+    pub(crate) fn told(&self) -> Vec<(&'static str, String)> {
+        let mut told = Vec::new();
+        told.extend(self.listeners.iter().map(|own| ("listener", own.told())));
+        told.extend(self.upstreams.iter().map(|own| ("upstream", own.told())));
+        told.extend(self.stores.iter().flat_map(Store::told));
+        told.extend(self.monitor.iter().map(|own| ("monitor", own.told())));
+        let routes = self.routing.told().into_iter();
+        told.extend(routes.map(|(who, to)| ("route", format!("{who} -> {to}"))));
+        told.extend(self.bounds.told());
+        told.push(("log", self.log.told()));
+        let transcript = self.transcript.iter();
+        told.extend(transcript.map(|dir| ("transcript", dir.display().to_string())));
+        told
+    }
+
+    /// The same for programs.
+    pub(crate) fn told_json(&self) -> Json {
+        let all = |told: Vec<Json>| Json::from(told);
+        let upstream = |own| row::told(imap::ROWS, own).into();
+        let route = |(who, to)| json!({ "who": who, "to": to });
+        json!({
+            "listeners": all(self.listeners.iter().map(Listener::told_json).collect()),
+            "upstreams": all(self.upstreams.iter().map(upstream).collect()),
+            "stores": all(self.stores.iter().map(Store::told_json).collect()),
+            "monitor": self.monitor.as_ref().map(|monitor| &monitor.user),
+            "routes": all(self.routing.told().into_iter().map(route).collect()),
+            "limits": row::told(bounds::LIMITS, &self.bounds),
+            "timers": row::told(bounds::TIMERS, &self.bounds),
+            "log": row::told(log::ROWS, &self.log),
+            "transcript": self.transcript,
         })
     }
 }
 
-fn section<'d, T>(
-    table: Option<Table<'d>>,
-    fault: &mut Fault,
-    read: impl FnOnce(Table<'d>) -> Result<T, Fault>,
-) -> Option<T> {
-    fault.note(read(table?))
-}
-
-fn read_listeners(
-    tables: Vec<Table<'_>>,
-    fault: &mut Fault,
-    policy: &Policy,
-    has_stores: bool,
-) -> Vec<Listener> {
-    let mut listeners: Vec<Listener> = Vec::new();
-    for mut table in tables {
-        let Some(listener) = fault.note(Listener::read(&mut table, policy)) else {
-            continue;
-        };
-        if let (Some((key, name)), false) = (listener.digest(), has_stores) {
-            let what = format!("{name:?} needs the password, which only the upstream holds");
-            let problem = Problem::new(key, what, "leave it out");
-            fault.note::<()>(Err(table.fault(problem)));
-        }
-        let taken = listeners.iter().flat_map(|other| other.addresses.iter());
-        if let Some(problem) = listener::collision(taken, &listener.addresses) {
-            fault.note::<()>(Err(table.fault(problem)));
-        }
-        listeners.push(listener);
+/// Refuses the name of an upstream or store that is taken.
+fn own_name(table: &Table<'_>, what: &str, name: &str, taken: bool) -> Result<(), Fault> {
+    if taken {
+        let what = format!("there is another {what} {name:?}");
+        return Err(table.fault(Problem::new("name", what, "give each its own name")));
     }
-    listeners
-}
-
-fn read_upstreams(tables: Vec<Table<'_>>, fault: &mut Fault) -> Vec<Upstream> {
-    let mut upstreams: Vec<Upstream> = Vec::new();
-    for mut table in tables {
-        let Some(upstream) = fault.note(Upstream::read(&mut table)) else {
-            continue;
-        };
-        if upstreams.iter().any(|other| other.name == upstream.name) {
-            let what = format!("there is another upstream {:?}", upstream.name);
-            let problem = Problem::new("name", what, "give each its own name");
-            fault.note::<()>(Err(table.fault(problem)));
-        }
-        upstreams.push(upstream);
-    }
-    upstreams
-}
-
-fn read_stores(tables: Vec<Table<'_>>, fault: &mut Fault, upstreams: &[Upstream]) -> Vec<Store> {
-    let mut stores: Vec<Store> = Vec::new();
-    for mut table in tables {
-        let Some(store) = fault.note(Store::read(&mut table)) else {
-            continue;
-        };
-        let name = &store.name;
-        if stores.iter().any(|other| other.name == *name)
-            || upstreams.iter().any(|other| other.name == *name)
-        {
-            let what = format!("there is another store or upstream {name:?}");
-            let problem = Problem::new("name", what, "give each its own name");
-            fault.note::<()>(Err(table.fault(problem)));
-        }
-        stores.push(store);
-    }
-    stores
-}
-
-/// A mechanism that is handed through may hide the user's name. Then only the default route can serve it, and
-/// only if it leads to an upstream.
-fn check_relays(
-    root: &Table<'_>,
-    listeners: &[Listener],
-    routing: &Routing,
-    stores: &[Store],
-) -> Result<(), Fault> {
-    let Some(mechanism) = listeners.iter().find_map(Listener::relayed) else {
-        return Ok(());
-    };
-    let is_store = |name: &String| stores.iter().any(|store| store.name == *name);
-    let what = match &routing.default {
-        Some(name) if is_store(name) => {
-            "the default route leads to a store, which does not know it"
-        }
-        Some(_) => return Ok(()),
-        None => "there is no default route",
-    };
-    let what = format!("{} is handed through, and {what}", mechanism.as_str());
-    let remedy = "add default = \"NAME\" of an upstream, or leave the mechanism out of sasl";
-    Err(root.fault(Problem::new("routing", what, remedy)))
+    Ok(())
 }

@@ -6,11 +6,19 @@
 //! one upstream is refused. Nothing that a client sends is a pattern or a variable.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use pop3_server::name::{Names, Rewrite, is_domain};
+use serde_json::Value as Json;
+use toml::de::DeValue;
+
+use super::Listener;
+use crate::mailbox::Store;
 use crate::setting::document::{Entry, Table, nearest};
 use crate::setting::error::{Fault, Problem};
-use crate::setting::names::{Domain, Separators, read_rewrite};
-use pop3_server::name::{Names, Rewrite, is_domain};
+use crate::setting::names::{Domain, Separators};
+use crate::setting::value::{BadValue, Value};
+use crate::setting::{Row, rows};
 
 /// `[routing]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,9 +28,9 @@ pub struct Routing {
     /// The upstream or store of users without a route of their own.
     pub default: Option<String>,
     /// Where a domain's users go, by the domain in lower case.
-    pub domains: BTreeMap<String, DomainRoute>,
+    pub domains: BTreeMap<String, Route>,
     /// The routes of single users, by the name in lower case and with its domain, if it has one.
-    pub users: BTreeMap<String, UserRoute>,
+    pub users: BTreeMap<String, Route>,
 }
 
 /// What routes can lead to: upstreams and stores.
@@ -34,22 +42,105 @@ pub(super) struct Targets<'c> {
     pub(super) stores: bool,
 }
 
-/// Where the mailboxes of a domain lie.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DomainRoute {
+/// Where the mailboxes of a domain lie, or the one of a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
     /// The name of the upstream or store.
     pub upstream: String,
-    /// How the users' names are written there, where this differs from what the upstream or store says.
+    /// How the names of a domain's users are written there, where this differs from what the upstream or store says.
     pub rewrite: Option<Rewrite>,
+    /// Whether the users of a domain are those of another one.
+    pub same_users: bool,
+    /// A single user's name there, where it differs.
+    pub user: Option<String>,
 }
 
-/// Where one user's mailbox lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserRoute {
-    /// The name of the upstream or store.
-    pub upstream: String,
-    /// The user's name there, where it differs.
-    pub user: Option<String>,
+rows! {
+    /// `[routing]`
+    ROWS: Routing = Routing::default();
+
+    /// The upstream or store of everybody who is not named below. Left out: they are refused.
+    own "default" r#""main""# => (default),
+    /// The domain of users who log in without one, and characters that may stand for "@" in their names ("tim%example.org").
+    own "default_domain" r#""example.org""# => (with set_default_domain, show_default_domain),
+    own "separators" r#""%""# => (with set_separators, show_separators),
+}
+
+rows! {
+    /// What a route to a domain's users has.
+    DOMAIN: Route = Route::default();
+
+    own "upstream" r#""main""# => (upstream),
+    own "store" r#""local""# => (with set_store, show_upstream),
+    own "user_domain" r#""replace:example.org""# => (with set_user_domain, show_user_domain),
+    own "user_separator" r#""%""# => (with set_user_separator, show_user_separator),
+    own "same_users" "true" => (same_users),
+}
+
+rows! {
+    /// What a route to a single user has.
+    USER: Route = Route::default();
+
+    own "upstream" r#""main""# => (upstream),
+    own "store" r#""local""# => (with set_store, show_upstream),
+    own "user" r#""office""# => (user),
+}
+
+fn set_default_domain(to: &mut Routing, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
+    to.names.default_domain = Some(Domain::read(value, base)?.0);
+    Ok(())
+}
+
+fn show_default_domain(of: &Routing) -> Json {
+    of.names.default_domain.show()
+}
+
+fn set_separators(to: &mut Routing, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
+    to.names.separators = Separators::read(value, base)?.0;
+    Ok(())
+}
+
+fn show_separators(of: &Routing) -> Json {
+    of.names.separators.show()
+}
+
+/// Comes after the upstream, whose place it takes.
+fn set_store(to: &mut Route, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
+    let store = String::read(value, base)?;
+    if !to.upstream.is_empty() {
+        return Err(BadValue::new(
+            "there is an upstream too",
+            "keep one of the two",
+        ));
+    }
+    to.upstream = store;
+    Ok(())
+}
+
+fn show_upstream(of: &Route) -> Json {
+    of.upstream.show()
+}
+
+fn set_user_domain(to: &mut Route, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
+    to.rewrite.get_or_insert_default().domain = Value::read(value, base)?;
+    Ok(())
+}
+
+fn show_user_domain(of: &Route) -> Json {
+    of.rewrite
+        .as_ref()
+        .map_or(Json::Null, |own| own.domain.show())
+}
+
+fn set_user_separator(to: &mut Route, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
+    to.rewrite.get_or_insert_default().separator = Value::read(value, base)?;
+    Ok(())
+}
+
+fn show_user_separator(of: &Route) -> Json {
+    of.rewrite
+        .as_ref()
+        .map_or(Json::Null, |own| own.separator.show())
 }
 
 impl Routing {
@@ -62,14 +153,9 @@ impl Routing {
     }
 
     pub(super) fn read(mut table: Table<'_>, targets: Targets<'_>) -> Result<Self, Fault> {
-        let mut routing = Self {
-            default: table.get("default")?,
-            ..Self::default()
-        };
-        routing.names.default_domain = table.get("default_domain")?.map(|Domain(domain)| domain);
-        let separators: Option<Separators> = table.get("separators")?;
-        routing.names.separators = separators.unwrap_or_default().0;
-        let (domains, users) = (table.entries("domain")?, table.entries("user")?);
+        let mut routing = Self::default();
+        table.rows(ROWS, &mut routing);
+        let (domains, users) = (table.entries("domain"), table.entries("user"));
         table.finish()?;
         let mut fault = Fault::default();
         if let Some(name) = &routing.default {
@@ -89,8 +175,53 @@ impl Routing {
         Ok(routing)
     }
 
+    /// Who goes where, as `check` says it.
+    pub(super) fn told(&self) -> Vec<(String, String)> {
+        let route = |who: String, route: &Route| {
+            let to = &route.upstream;
+            let to = match (&route.user, &route.rewrite) {
+                (Some(user), _) => format!("{to} as {user}"),
+                (None, Some(rewrite)) => format!("{to}, user_domain = {}", rewrite.domain),
+                (None, None) => to.clone(),
+            };
+            (who, to)
+        };
+        let users = self.users.iter().map(|(name, to)| route(name.clone(), to));
+        let domains = self
+            .domains
+            .iter()
+            .map(|(name, to)| route(format!("*@{name}"), to));
+        let nowhere = || "nowhere: refused like a wrong password".to_owned();
+        let default = self.default.clone().unwrap_or_else(nowhere);
+        let others = [("everybody else".to_owned(), default)];
+        users.chain(domains).chain(others).collect()
+    }
+
+    /// A mechanism that is handed through may hide the user's name. Then only the default route can serve it, and
+    /// only if it leads to an upstream.
+    pub(super) fn check_relays(
+        &self,
+        listeners: &[Listener],
+        stores: &[Store],
+    ) -> Result<(), Problem> {
+        let Some(mechanism) = listeners.iter().find_map(Listener::relayed) else {
+            return Ok(());
+        };
+        let is_store = |name: &String| stores.iter().any(|store| store.name == *name);
+        let what = match &self.default {
+            Some(name) if is_store(name) => {
+                "the default route leads to a store, which does not know it"
+            }
+            Some(_) => return Ok(()),
+            None => "there is no default route",
+        };
+        let what = format!("{} is handed through, and {what}", mechanism.as_str());
+        let remedy = "add default = \"NAME\" of an upstream, or leave the mechanism out of sasl";
+        Err(Problem::new("routing", what, remedy))
+    }
+
     fn read_user(&mut self, entry: &Entry<'_>, targets: Targets<'_>) -> Result<(), Fault> {
-        let route = read_user(entry)?;
+        let route = Route::read(entry, USER)?;
         check_target(entry, &route.upstream, targets)?;
         let name = self.names.read(entry.name).to_lowercase();
         if self.users.insert(name, route).is_some() {
@@ -134,7 +265,8 @@ impl Routing {
             let remedy = "write it without \"@\" and without patterns, such as \"example.org\"";
             return Err(entry.fault("this is not a domain", remedy));
         }
-        let (route, same_users) = read_domain(entry)?;
+        let route = Route::read(entry, DOMAIN)?;
+        let same_users = route.same_users;
         check_target(entry, &route.upstream, targets)?;
         if self
             .domains
@@ -185,60 +317,29 @@ impl Targets<'_> {
     }
 }
 
-fn read_domain(entry: &Entry<'_>) -> Result<(DomainRoute, bool), Fault> {
-    let Some(mut table) = entry.table() else {
-        let route = DomainRoute {
-            upstream: entry.get()?,
-            rewrite: None,
-        };
-        return Ok((route, false));
-    };
-    let place = read_place(&mut table)?;
-    let rewrite = read_rewrite(&mut table)?;
-    let same_users = table.get("same_users")?.unwrap_or(false);
-    table.finish()?;
-    let upstream = one_place(&table, place)?;
-    Ok((DomainRoute { upstream, rewrite }, same_users))
-}
-
-/// What `upstream` and `store` say.
-type Places = (Option<String>, Option<String>);
-
-fn read_place(table: &mut Table<'_>) -> Result<Places, Fault> {
-    Ok((table.get("upstream")?, table.get("store")?))
-}
-
-fn one_place(table: &Table<'_>, place: Places) -> Result<String, Fault> {
-    let problem = match place {
-        (Some(name), None) | (None, Some(name)) => return Ok(name),
-        (Some(_), Some(_)) => {
-            let what = "there is an upstream too";
-            Problem::new("store", what, "keep one of the two")
+impl Route {
+    /// The name of an upstream or store, or a table of these settings.
+    fn read(entry: &Entry<'_>, rows: &[Row<Self>]) -> Result<Self, Fault> {
+        let mut route = Self::default();
+        match entry.table() {
+            Some(mut table) => table.read(rows, &mut route, |route| route.check())?,
+            None => route.upstream = entry.get()?,
         }
-        (None, None) => Problem::new("upstream", "the upstream is missing", "write its name"),
-    };
-    Err(table.fault(problem))
-}
-
-fn read_user(entry: &Entry<'_>) -> Result<UserRoute, Fault> {
-    let Some(mut table) = entry.table() else {
-        return Ok(UserRoute {
-            upstream: entry.get()?,
-            user: None,
-        });
-    };
-    let place = read_place(&mut table)?;
-    let user: Option<String> = table.get("user")?;
-    table.finish()?;
-    if user
-        .as_deref()
-        .is_some_and(|user| user.is_empty() || user.chars().any(char::is_control))
-    {
-        let problem = Problem::new("user", "this cannot be a user's name", "write one line");
-        return Err(table.fault(problem));
+        Ok(route)
     }
-    let upstream = one_place(&table, place)?;
-    Ok(UserRoute { upstream, user })
+
+    fn check(&self) -> Result<(), Problem> {
+        if self.upstream.is_empty() {
+            let (what, remedy) = ("the upstream is missing", "write its name");
+            return Err(Problem::new("upstream", what, remedy));
+        }
+        let bad = |user: &str| user.is_empty() || user.chars().any(char::is_control);
+        if self.user.as_deref().is_some_and(bad) {
+            let what = "this cannot be a user's name";
+            return Err(Problem::new("user", what, "write one line"));
+        }
+        Ok(())
+    }
 }
 
 fn check_target(entry: &Entry<'_>, name: &str, targets: Targets<'_>) -> Result<(), Fault> {

@@ -14,8 +14,8 @@ use super::local::{Local, Nobody};
 use crate::Failure;
 use crate::setting::document::Table;
 use crate::setting::error::{Fault, Problem as Mistake};
+use crate::setting::rows;
 use crate::setting::value::{BadValue, Value, Word};
-use crate::setting::{Row, rows};
 
 /// Message files in folders.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +26,32 @@ pub struct Files {
     shown: PathBuf,
 }
 
-/// The keys of both kinds.
-pub(crate) const ROWS: &[Row<Files>] = rows! { Files:
+/// Where the files are, as it is written.
+#[derive(Default)]
+struct Where {
+    path: Option<Fielded>,
+    users: Option<Each>,
+    subfolder: Option<String>,
+}
+
+rows! {
+    /// Where they are, for both kinds.
+    WHERE: Where = Where::default();
+
+    /// The folder; with users = "each" the one in which every account has a folder of its name. Or a path with
+    /// fields of the account's name, {user}, {local} and {domain}: "/var/mail/{domain}/{local}/Maildir".
+    own "path" r#""/var/mail/vhosts""# => (path),
+    /// "one": the folder itself, for every account; "each": a folder for each account. Left out: one, or each
+    /// if the path has fields. Capitals do not count: the account "tim" has the folder "Tim" if that is there.
+    own "users" r#""each""# => (users),
+    /// Where in the account's folder the Maildir is.
+    own "subfolder" r#""Maildir""# => (subfolder),
+}
+
+rows! {
+    /// The keys of both kinds.
+    ROWS: Files = Files::new();
+
     /// What becomes of messages that a client deleted, once it said QUIT: "remove", "keep" (they
     /// stay, and QUIT says so), or "move:.Trash" for a folder of the Maildir.
     "delete" r#""remove""# => (config.deletion),
@@ -37,27 +61,31 @@ pub(crate) const ROWS: &[Row<Files>] = rows! { Files:
     "follow_links" "false" => (config.follow_links),
     /// Whether sessions lock the folder against other processes.
     "lock" "true" => (config.lock),
-};
+}
 
-/// The keys of a Maildir.
-pub(crate) const MAILDIR: &[Row<Files>] = rows! { Files:
+rows! {
+    /// The keys of a Maildir.
+    MAILDIR: Files = Files::new();
+
     /// Whether messages that a client retrieved are marked as seen, once it said QUIT.
     "mark_seen" "false" => (config.mark_seen),
     /// Messages that Dovecot packed (gzip, bzip2, zstd) are unpacked, if they hold no more than this.
     "max_unpacked" r#""256 MiB""# => (config.max_unpacked),
-};
+}
 
-/// The keys of a plain directory.
-pub(crate) const DIRECTORY: &[Row<Files>] = rows! { Files:
+rows! {
+    /// The keys of a plain directory.
+    DIRECTORY: Files = Files::new();
+
     /// Only files whose names end like one of these, in capitals or small letters. Left out: all but hidden and
     /// unfinished ones.
-    "suffix" r#"[".eml", ".txt"]"# => (config.suffixes),
+    own "suffix" r#"[".eml", ".txt"]"# => (config.suffixes),
     /// Files whose names end like one of these are texts without a header: each is wrapped into a mail when it is
     /// read. For none: [].
     "text" r#"[".txt"]"# => (config.texts),
     /// A file that was changed less than this ago is still being written.
     "settle" r#""2s""# => (config.settle),
-};
+}
 
 impl Word for Missing {
     const WORDS: &'static [(&'static str, Self)] =
@@ -73,14 +101,14 @@ impl Word for Each {
 }
 
 /// A path that may have fields in braces.
-struct Place {
+struct Fielded {
     /// The folder that is the same for all.
     root: PathBuf,
     /// What comes below it, if it has fields.
     template: Option<String>,
 }
 
-impl Place {
+impl Fielded {
     fn shown(&self) -> PathBuf {
         match &self.template {
             Some(template) => self.root.join(template),
@@ -89,7 +117,7 @@ impl Place {
     }
 }
 
-impl Value for Place {
+impl Value for Fielded {
     fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
         let path = PathBuf::read(value, base)?;
         // the folder of the configuration may have braces in its own name
@@ -160,9 +188,8 @@ impl Files {
     }
 
     fn read(table: &mut Table<'_>, layout: Layout) -> Result<Self, Fault> {
-        let path: Option<Place> = table.get("path")?;
-        let users: Option<Each> = table.get("users")?;
-        let subfolder = table.get("subfolder")?.map(|text: String| text.into());
+        let mut place = Where::default();
+        table.rows(WHERE, &mut place);
         let mut files = Self::new();
         files.config.layout = layout;
         table.rows(ROWS, &mut files);
@@ -175,13 +202,14 @@ impl Files {
         );
         // unknown keys first: one of them may be the path
         table.finish()?;
-        let Some(place) = path else {
+        let Some(path) = place.path else {
             let remedy = "write path = \"FOLDER\"";
             return Err(table.fault(Mistake::new("path", "the folder is missing", remedy)));
         };
-        files.shown = place.shown();
-        files.config.root = place.root;
-        files.config.users = whose(users, place.template.as_deref(), subfolder)
+        files.shown = path.shown();
+        files.config.root = path.root;
+        let subfolder = place.subfolder.map(PathBuf::from);
+        files.config.users = whose(place.users, path.template.as_deref(), subfolder)
             .and_then(|users| check(&files.config, &users).map(|()| users))
             .map_err(|problem| table.fault(problem))?;
         Ok(files)

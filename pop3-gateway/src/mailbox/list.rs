@@ -10,6 +10,7 @@ use crate::compose::Mail;
 use crate::listed::Listed;
 use crate::setting::document::Table;
 use crate::setting::error::{Fault, Problem as Mistake};
+use crate::setting::rows;
 use crate::setting::value::Date;
 
 /// A list of messages.
@@ -32,15 +33,39 @@ pub enum ListedMessage {
     },
 }
 
+/// A message as it is written.
+#[derive(Default)]
+struct Written {
+    file: Option<PathBuf>,
+    subject: Option<String>,
+    text: Option<String>,
+    date: Option<Date>,
+}
+
+rows! {
+    /// `[[store.message]]`
+    ROWS: Written = Written::default();
+
+    /// A text that is made into a message; a change of its text or its date makes another message of it.
+    own "subject" r#""Welcome""# => (subject),
+    own "text" r#""Your mailbox is ready.\n""# => (text),
+    own "date" "2026-11-20" => (date),
+    /// Or a message in a file, header and all.
+    own "file" r#""welcome.eml""# => (file),
+}
+
 /// Reads the keys of this kind.
 pub(crate) fn configure(table: &mut Table<'_>, _: bool) -> Result<Arc<dyn Kind>, Fault> {
     let mut messages = Vec::new();
-    for mut message in table.tables("message")? {
-        let file = message.get("file")?;
-        let (subject, text): (Option<String>, Option<String>) =
-            (message.get("subject")?, message.get("text")?);
-        let date: Option<Date> = message.get("date")?;
-        message.finish()?;
+    for mut message in table.tables("message") {
+        let mut written = Written::default();
+        message.read(ROWS, &mut written, |_| Ok(()))?;
+        let Written {
+            file,
+            subject,
+            text,
+            date,
+        } = written;
         let listed = match (file, subject, text, date) {
             (Some(file), None, None, None) => ListedMessage::File(file),
             (None, Some(subject), Some(text), Some(Date(date))) => ListedMessage::Text {

@@ -12,16 +12,17 @@ mod local;
 #[cfg(feature = "sql")]
 pub mod sql;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use kind::{Kind, Place, Problem, Store};
+use pop3_server::name::Rewrite;
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
 use crate::setting::document::Table;
 use crate::setting::error::{Fault, Problem as Mistake};
-use crate::setting::names::read_rewrite;
+use crate::setting::rows;
 use crate::setting::value::{BadValue, Value, not_known};
 
 /// Reads the keys of a kind; the last says whether there are accounts in a file.
@@ -76,14 +77,43 @@ impl Value for Chosen {
     }
 }
 
+/// What every store has, while it is read.
+#[derive(Default)]
+struct Common {
+    name: String,
+    kind: Option<Chosen>,
+    accounts: Option<PathBuf>,
+    rewrite: Rewrite,
+}
+
+rows! {
+    /// `[[store]]`, whatever its kind
+    ROWS: Common = Common::default();
+
+    /// The name, for routes, tools and logs. No upstream has the same.
+    own "name" r#""local""# => (name),
+    /// "maildir", "directory", "list" or "sql".
+    own "kind" r#""maildir""# => (kind),
+    /// The accounts: a line "name:credential" for each, as in Dovecot's passwd-files. A line that is wrong costs its
+    /// own account.
+    own "accounts" r#""users""# => (accounts),
+    /// How the names of users are written here, as user_domain and user_separator of an upstream.
+    "user_domain" r#""keep""# => (rewrite.domain),
+    own "user_separator" r#""@""# => (rewrite.separator),
+}
+
 impl Store {
     pub(crate) fn read(table: &mut Table<'_>) -> Result<Self, Fault> {
-        let name: String = table.get("name")?.unwrap_or_default();
-        let accounts = table.get("accounts")?;
-        let rewrite = read_rewrite(table)?.unwrap_or_default();
-        let chosen = table.get("kind")?;
+        let mut common = Common::default();
+        table.rows(ROWS, &mut common);
         table.so_far()?;
-        let Some(Chosen((_, known))) = chosen else {
+        let Common {
+            name,
+            kind,
+            accounts,
+            rewrite,
+        } = common;
+        let Some(Chosen((_, known))) = kind else {
             let remedy = "write kind = \"maildir\", \"directory\", \"list\" or \"sql\"";
             return Err(table.fault(Mistake::new("kind", "the kind is missing", remedy)));
         };
@@ -117,12 +147,27 @@ impl Store {
         })
     }
 
-    /// What `check` says of it.
-    pub(crate) fn told(&self) -> String {
+    /// What `check` says of it, a word for each line, and the line.
+    pub(crate) fn told(&self) -> Vec<(&'static str, String)> {
         let accounts = match &self.accounts {
             Some(file) => format!("accounts in {}", file.display()),
             None => "accounts in the database".into(),
         };
-        format!("{}: {}", self.name, self.kind.told(&accounts))
+        let name = &self.name;
+        let ids = self.kind.unique_ids();
+        let ids = ids.map(|told| ("unique-ids", format!("of {name}: {told}")));
+        let kind = ("store", format!("{name}: {}", self.kind.told(&accounts)));
+        [kind].into_iter().chain(ids).collect()
+    }
+
+    /// The same for programs.
+    pub(crate) fn told_json(&self) -> Json {
+        json!({
+            "name": self.name,
+            "kind": self.kind.word(),
+            "path": self.kind.path(),
+            "accounts": self.accounts,
+            "unique_ids": self.kind.unique_ids(),
+        })
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pop3_proto::backend::awaiting::Awaiting;
@@ -16,6 +16,7 @@ use sql_backend::{
     Config, DatabaseUrl, Logins, Maildrops, Messages, Queries, SqlError, SqlStore, StoredSecrets,
     Template,
 };
+use toml::de::DeValue;
 
 use super::kind::{
     AccountTools, Kind, Listed, Octets, Passwords, Place, Problem, Secret, Store, Tools,
@@ -24,7 +25,8 @@ use super::local::{self, Local, Nobody, Secrets};
 use crate::Failure;
 use crate::setting::document::Table;
 use crate::setting::error::{Fault, Problem as Mistake};
-use crate::setting::{Row, rows};
+use crate::setting::rows;
+use crate::setting::value::{BadValue, Value};
 
 /// Tables of a database.
 #[derive(Clone, Debug)]
@@ -37,10 +39,22 @@ pub struct Sql {
     password_here: bool,
 }
 
-/// The keys beside the URL.
-pub(crate) const ROWS: &[Row<Sql>] = rows! { Sql:
+rows! {
+    /// Where the database is.
+    URL: Option<String> = None;
+
+    /// "sqlite:///FILE", "mysql://user@host/database" or "postgres://user@host/database".
+    /// Behind PgBouncer it works in every pool_mode but "statement"; for another pooler that shares connections by
+    /// transaction add "?statement-cache-capacity=0".
+    own "url" r#""postgres://pop3@db.example.org/app""# => (itself),
+}
+
+rows! {
+    /// The keys beside the URL.
+    ROWS: Sql = Sql::new("");
+
     /// The password, so that it need not stand in the URL.
-    "password_file" r#""db.password""# => (password_file),
+    own "password_file" r#""db.password""# => (password_file),
     /// How many connections at once.
     "connections" "10" => (config.pool.max_connections),
     /// How long a session waits for a connection, and how long the database may take for one answer.
@@ -48,33 +62,85 @@ pub(crate) const ROWS: &[Row<Sql>] = rows! { Sql:
     "statement_timeout" r#""1m""# => (config.pool.statement_timeout),
     /// The largest message that is read in one piece.
     "max_message" r#""64 MiB""# => (config.max_message),
-};
+}
 
-const QUERIES: &[Row<Queries>] = rows! { Queries:
-    "list" "" => (list),
-    "body" "" => (body),
-    "body_piece" "" => (body_piece),
-    "delete" "" => (delete),
-};
+rows! {
+    /// `[store.queries]`
+    QUERIES: Queries = Queries::default();
 
-const TEMPLATE: &[Row<Template>] = rows! { Template:
-    "from" "" => (from),
-    "to" "" => (to),
-    "subject" "" => (subject),
-    "date" "" => (date),
-    "message_id_domain" "" => (message_id_domain),
-    "content_type" "" => (content_type),
-};
+    /// The messages of :user, oldest first: an "id" for each. Where an id may come again once its row is gone
+    /// ("check" says where), also a column "unique_id" whose values never do; and "size" where it is known: octets
+    /// with CRLF line ends.
+    own "list" r#""select id, logged, level from log where owner = :user order by id""# => (list),
+    /// One message, its "body". It may return "is_plaintext": whether this row is a text, or a whole mail that is sent
+    /// as it is.
+    own "body" r#""select text as body, logged, level from log where owner = :user and id = :id""# => (body),
+    /// A part of a large one: at most :for octets or characters of its "body", from the :fromth on.
+    own "body_piece" r#""select substring(text from :from for :for) as body from log where id = :id""# => (body_piece),
+    /// What deletes a message, one query or several. Left out: no message can be deleted.
+    own "delete" r#"["delete from log where owner = :user and id = :id"]"# => (delete),
+}
+
+rows! {
+    /// `[store.queries]`: who may log in
+    ACCOUNT: Sql = Sql::new("");
+
+    /// The credential of :user, a column "password". Left out: accounts = "FILE" says who may log in.
+    own "account" r#""select password from people where login = :user""# => (with set_account, show_account),
+    /// Whether that is a {PLAIN} secret for every account: only then apop and CRAM-MD5 are offered.
+    "stored_secrets" "false" => (with set_stored_secrets, show_stored_secrets),
+}
+
+rows! {
+    /// `[store.template]`
+    TEMPLATE: Template = Template::default();
+
+    /// The addresses and the subject of the message.
+    own "from" r#""log@example.org""# => (from),
+    own "to" r#""admin@example.org""# => (to),
+    own "subject" r#""[{level}] entry {id}""# => (subject),
+    /// A column with a timestamp, a text, or a number: seconds, milliseconds, microseconds or nanoseconds.
+    own "date" r#""logged""# => (date),
+    /// What stands after the "@" in the Message-ID.
+    own "message_id_domain" r#""example.org""# => (message_id_domain),
+    /// What the text is.
+    own "content_type" r#""text/plain""# => (content_type),
+}
+
+fn set_account(sql: &mut Sql, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
+    sql.config.logins = Logins::Query(Value::read(value, base)?);
+    Ok(())
+}
+
+fn show_account(sql: &Sql) -> Json {
+    match &sql.config.logins {
+        Logins::Query(query) => json!(query),
+        Logins::Own | Logins::Accounts(_) => Json::Null,
+    }
+}
+
+fn set_stored_secrets(sql: &mut Sql, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
+    sql.config.stored_secrets = match Value::read(value, base)? {
+        true => StoredSecrets::All,
+        false => StoredSecrets::NotAll,
+    };
+    Ok(())
+}
+
+fn show_stored_secrets(sql: &Sql) -> Json {
+    json!(sql.config.stored_secrets == StoredSecrets::All)
+}
 
 /// Reads the keys of this kind.
 pub(crate) fn configure(table: &mut Table<'_>, has_accounts: bool) -> Result<Arc<dyn Kind>, Fault> {
-    let url: Option<String> = table.get("url")?;
+    let mut url = None;
+    table.rows(URL, &mut url);
     let mut sql = Sql::new(url.as_deref().unwrap_or_default());
     table.rows(ROWS, &mut sql);
-    if let Some(queries) = table.table("queries")? {
+    if let Some(queries) = table.table("queries") {
         sql.read_queries(queries)?;
     }
-    let template = table.table("template")?.map(read_template).transpose()?;
+    let template = table.table("template").map(read_template).transpose()?;
     table.finish()?;
     if url.is_none() {
         let remedy = "write for example url = \"sqlite:///var/lib/mail/mail.db\"";
@@ -130,22 +196,14 @@ impl Sql {
     fn read_queries(&mut self, mut table: Table<'_>) -> Result<(), Fault> {
         let mut queries = Queries::default();
         table.rows(QUERIES, &mut queries);
-        let account: Option<String> = table.get("account")?;
-        let stored_secrets: Option<bool> = table.get("stored_secrets")?;
+        table.rows(ACCOUNT, self);
         table.finish()?;
-        match (stored_secrets, account) {
-            (Some(true), None) => {
-                let what = "it is about the secrets that queries.account gives, and there is no such query";
-                let remedy = "leave it out; for a file of accounts the gateway sees it by itself";
-                return Err(table.fault(Mistake::new("stored_secrets", what, remedy)));
-            }
-            (stored, Some(query)) => {
-                self.config.logins = Logins::Query(query);
-                if stored == Some(true) {
-                    self.config.stored_secrets = StoredSecrets::All;
-                }
-            }
-            (Some(false) | None, None) => {}
+        let asks = matches!(self.config.logins, Logins::Query(_));
+        if self.config.stored_secrets == StoredSecrets::All && !asks {
+            let what =
+                "it is about the secrets that queries.account gives, and there is no such query";
+            let remedy = "leave it out; for a file of accounts the gateway sees it by itself";
+            return Err(table.fault(Mistake::new("stored_secrets", what, remedy)));
         }
         for (key, missing, example) in [
             (
@@ -250,7 +308,7 @@ impl Sql {
 fn read_template(mut table: Table<'_>) -> Result<Template, Fault> {
     let mut template = Template::default();
     table.rows(TEMPLATE, &mut template);
-    for entry in table.entries("headers")? {
+    for entry in table.entries("headers") {
         template.headers.push((entry.name.into(), entry.get()?));
     }
     table.finish()?;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use strsim::osa_distance;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, Error};
+use toml::de::{DeTable, DeValue};
 
 use super::error::{Fault, Mistake, Problem};
 use super::row::Row;
@@ -39,18 +39,6 @@ pub(crate) struct Entry<'d> {
     value: &'d DeValue<'d>,
 }
 
-/// Reads the syntax.
-pub(crate) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, Fault> {
-    DeTable::parse(text).map_err(|error: Error| {
-        Fault::from(Mistake {
-            at: error.span().map(|span| span.start),
-            key: String::new(),
-            what: format!("this is not TOML: {}", error.message()),
-            remedy: String::new(),
-        })
-    })
-}
-
 impl<'d> Table<'d> {
     /// The whole document.
     pub(crate) fn root(entries: &'d DeTable<'d>, base: &'d Path) -> Self {
@@ -64,16 +52,6 @@ impl<'d> Table<'d> {
         }
     }
 
-    /// The value of the key, if the key is there. One that cannot be read counts as
-    /// missing, and [`finish`](Self::finish) reports it.
-    pub(crate) fn get<T: Value>(&mut self, key: &'static str) -> Result<Option<T>, Fault> {
-        let Some((_, value)) = self.ask(key) else {
-            return Ok(None);
-        };
-        let read = T::read(value.get_ref(), self.base);
-        Ok(self.note(key, value.span().start, read))
-    }
-
     /// Reads the settings of these rows, where the keys are there. Those that cannot be read stay as they are,
     /// and [`finish`](Self::finish) reports them.
     pub(crate) fn rows<S>(&mut self, rows: &[Row<S>], section: &mut S) {
@@ -85,30 +63,74 @@ impl<'d> Table<'d> {
         }
     }
 
+    /// Whether this key is there.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// Reads the table `[key]` that has these settings and no others, then looks at them together; says whether it is
+    /// there and good.
+    pub(crate) fn section<S>(
+        &mut self,
+        key: &'static str,
+        rows: &[Row<S>],
+        section: &mut S,
+        check: impl FnOnce(&mut S) -> Result<(), Problem>,
+    ) -> bool {
+        let read = self
+            .table(key)
+            .map(|mut table| table.read(rows, section, check));
+        read.is_some_and(|read| self.fault.note(read).is_some())
+    }
+
+    /// Reads the tables `[[key]]`, each beside those before it.
+    pub(crate) fn each<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(&mut Self, &[T]) -> Result<T, Fault>,
+    ) -> Vec<T> {
+        let mut all = Vec::new();
+        for mut table in self.tables(key) {
+            all.extend(self.fault.note(read(&mut table, &all)));
+        }
+        all
+    }
+
+    /// Reads these settings, refuses others, and looks at all of them together.
+    pub(crate) fn read<S>(
+        &mut self,
+        rows: &[Row<S>],
+        section: &mut S,
+        check: impl FnOnce(&mut S) -> Result<(), Problem>,
+    ) -> Result<(), Fault> {
+        self.rows(rows, section);
+        // unknown keys first: one of them may be what is missing
+        self.finish()?;
+        check(section).map_err(|problem| self.fault(problem))
+    }
+
     /// The table `[key]`.
-    pub(crate) fn table(&mut self, key: &'static str) -> Result<Option<Self>, Fault> {
-        let Some((at, value)) = self.ask(key) else {
-            return Ok(None);
-        };
+    pub(crate) fn table(&mut self, key: &'static str) -> Option<Self> {
+        let (at, value) = self.ask(key)?;
         let path = self.path_of(key);
         let DeValue::Table(entries) = value.get_ref() else {
             let wanted = format!("a table: [{path}]");
             let bad = expected(value.get_ref(), &wanted);
-            return Ok(self.note(key, at, Err(bad)));
+            return self.note(key, at, Err(bad));
         };
-        Ok(Some(self.child(path, at, entries)))
+        Some(self.child(path, at, entries))
     }
 
     /// The tables `[[key]]`.
-    pub(crate) fn tables(&mut self, key: &'static str) -> Result<Vec<Self>, Fault> {
+    pub(crate) fn tables(&mut self, key: &'static str) -> Vec<Self> {
         let Some((at, value)) = self.ask(key) else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
         let path = self.path_of(key);
         let wanted = format!("tables, each under its own [[{path}]]");
         let DeValue::Array(items) = value.get_ref() else {
             self.note::<()>(key, at, Err(expected(value.get_ref(), &wanted)));
-            return Ok(Vec::new());
+            return Vec::new();
         };
         let mut tables = Vec::new();
         for (number, item) in items.iter().enumerate() {
@@ -127,13 +149,13 @@ impl<'d> Table<'d> {
                 }
             }
         }
-        Ok(tables)
+        tables
     }
 
     /// The entries of the table `[key]`, whose own keys are the operator's.
-    pub(crate) fn entries(&mut self, key: &'static str) -> Result<Vec<Entry<'d>>, Fault> {
-        let Some(table) = self.table(key)? else {
-            return Ok(Vec::new());
+    pub(crate) fn entries(&mut self, key: &'static str) -> Vec<Entry<'d>> {
+        let Some(table) = self.table(key) else {
+            return Vec::new();
         };
         let entry = |(name, value): (&'d Spanned<_>, &'d Spanned<DeValue<'d>>)| Entry {
             name: name_of(name),
@@ -142,7 +164,7 @@ impl<'d> Table<'d> {
             at: name.span().start,
             value: value.get_ref(),
         };
-        Ok(table.entries.iter().map(entry).collect())
+        table.entries.iter().map(entry).collect()
     }
 
     /// Refuses what could not be read so far, for tables whose other keys depend on it.

@@ -134,6 +134,12 @@ impl From<Mistake> for Fault {
     }
 }
 
+impl From<Vec<Mistake>> for Fault {
+    fn from(mistakes: Vec<Mistake>) -> Self {
+        Self(mistakes)
+    }
+}
+
 impl Fault {
     /// Takes what is wrong out of a result, so that what follows is looked at too.
     pub(crate) fn note<T>(&mut self, result: Result<T, Self>) -> Option<T> {
@@ -144,6 +150,12 @@ impl Fault {
                 None
             }
         }
+    }
+
+    /// Forgets mistakes that come of others.
+    pub(crate) fn without(mut self, explained: impl Fn(&Mistake) -> bool) -> Self {
+        self.0.retain(|mistake| !explained(mistake));
+        self
     }
 
     /// An error if there was a mistake.

@@ -5,8 +5,11 @@
 
 pub(crate) mod document;
 pub(crate) mod error;
+#[cfg(test)]
+pub(crate) mod example;
 pub(crate) mod names;
 pub(crate) mod row;
+pub(crate) mod syntax;
 pub(crate) mod value;
 
 pub(crate) use row::{Row, rows};

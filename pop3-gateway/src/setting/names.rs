@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use pop3_server::name::{DomainRule, Rewrite, is_domain};
+use pop3_server::name::{DomainRule, is_domain};
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
-use super::document::Table;
-use super::error::Fault;
 use super::value::{BadValue, Value};
 
 /// A domain, in a value.
@@ -84,14 +82,4 @@ impl Value for char {
 
 fn is_separator(c: char) -> bool {
     c.is_ascii_punctuation() && !"@.\"*".contains(c)
-}
-
-/// The keys `user_domain` and `user_separator` of an upstream, a store or a domain's route.
-pub(crate) fn read_rewrite(table: &mut Table<'_>) -> Result<Option<Rewrite>, Fault> {
-    let domain: Option<DomainRule> = table.get("user_domain")?;
-    let separator: Option<char> = table.get("user_separator")?;
-    Ok((domain.is_some() || separator.is_some()).then(|| Rewrite {
-        domain: domain.unwrap_or_default(),
-        separator,
-    }))
 }

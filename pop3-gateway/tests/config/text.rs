@@ -126,6 +126,42 @@ fn what_is_not_toml_is_refused_with_its_place() {
     );
 }
 
+/// A mistake in the syntax hides neither another one nor one in a setting of another table. In its own table nothing
+/// is said to be missing or unknown: who knows what stood there.
+#[test]
+fn mistakes_in_the_syntax_are_told_together_with_others() {
+    let said = error(
+        "[[listener]]\nlisten \"127.0.0.1:1110\"\ntls = maybe\n\
+         [[upstream]\nname = \"main\"\nurl = \"imaps://a\"\n\
+         [limits]\nconnections = 0\n[timers]\nautologout = 3\n[log]\nlevel = \"loud\nfromat = 1\n[monitor]\n",
+    );
+    let lines: Vec<_> = said.lines().collect();
+    let expected = [
+        ":2:8: this is not TOML: ",
+        ":3:",
+        ":4:12: this is not TOML: ",
+        ":8:1: limits.connections: 0 would shut everybody out",
+        ":10:14: timers.autologout: this is a number",
+        ":12:",
+        ":14:2: monitor.user: the account needs a name",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{said}");
+    for (line, expected) in lines.iter().zip(expected) {
+        let told = line.strip_prefix("/etc/g.toml");
+        assert!(
+            told.is_some_and(|told| told.starts_with(expected)),
+            "{line}"
+        );
+    }
+}
+
+/// What is no configuration at all is not told line by line.
+#[test]
+fn a_text_that_is_no_configuration_is_refused_in_few_lines() {
+    let said = error(&"Dear operator, this is prose.\n".repeat(1000));
+    assert!(said.lines().count() <= 20, "{said}");
+}
+
 #[test]
 fn files_that_cannot_be_read_are_named() {
     let missing = Config::load(Path::new("/nonexistent/g.toml"))

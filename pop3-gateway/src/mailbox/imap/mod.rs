@@ -21,8 +21,8 @@ use toml::de::DeValue;
 
 use crate::setting::document::Table;
 use crate::setting::error::{Fault, Origin, Problem};
+use crate::setting::rows;
 use crate::setting::value::{BadValue, Value, Word};
-use crate::setting::{Row, rows};
 
 /// The name of the trash on servers that mark no folder as `\Trash`.
 const TRASH: &str = "Trash";
@@ -46,21 +46,23 @@ pub struct Upstream {
     pub imap: Config,
 }
 
-/// `[[upstream]]`
-pub(crate) const ROWS: &[Row<Upstream>] = rows! { Upstream:
+rows! {
+    /// `[[upstream]]`
+    pub(crate) ROWS: Upstream = Upstream::new("main");
+
     /// The name, for routes and logs.
-    told "name" r#""main""# => (name),
+    told own "name" r#""main""# => (name),
     /// "imaps://host[:port]", "imap+starttls://host[:port]", or "imap://host[:port]" without TLS.
-    told "url" r#""imaps://imap.example.org""# => (with set_url, show_url),
+    told own "url" r#""imaps://imap.example.org""# => (with set_url, show_url),
     /// The certificates to trust, as PEM. Left out: the system's authorities. A certificate of an authority
     /// vouches for others; the server's own counts by itself, whatever name and date it has (Proton Bridge,
     /// "openssl req -x509").
-    told "ca_file" r#""/etc/ssl/my-ca.pem""# => (ca_file),
+    told own "ca_file" r#""/etc/ssl/my-ca.pem""# => (ca_file),
     /// In the place of ca_file: exactly these certificates, by their SHA-256 fingerprints, one or several, as
     /// "openssl x509 -noout -fingerprint -sha256 -in FILE" shows them.
-    told "certificate_sha256" r#"["5e:ce:..."]"# => (certificate_sha256),
+    told own "certificate_sha256" r#"["5e:ce:..."]"# => (certificate_sha256),
     /// The name that the server's certificate must prove. Left out: the host of the URL.
-    told "server_name" r#""imap.example.org""# => (imap.server_name),
+    told own "server_name" r#""imap.example.org""# => (imap.server_name),
     /// imap:// goes to this machine alone, unless this is true: then passwords travel in the clear.
     "allow_clear" "false" => (allow_clear),
     /// The folder that is shown.
@@ -82,7 +84,7 @@ pub(crate) const ROWS: &[Row<Upstream>] = rows! { Upstream:
     /// names without a domain get this one; "replace:DOMAIN": all names get it. user_separator is what stands
     /// between name and domain there.
     "user_domain" r#""keep""# => (rewrite.domain),
-    "user_separator" r#""@""# => (rewrite.separator),
+    own "user_separator" r#""@""# => (rewrite.separator),
     /// How users are logged in: "auto" takes what the server offers; "login"; "plain".
     "login" r#""auto""# => (imap.auth),
     /// Whether the gateway sends SELECT right after the login, without waiting for its answer: one round trip
@@ -106,7 +108,7 @@ pub(crate) const ROWS: &[Row<Upstream>] = rows! { Upstream:
     "reply_timeout" r#""1m""# => (imap.response_timeout),
     /// How often an idle connection is kept alive.
     "keep_alive" r#""9m""# => (imap.keep_alive),
-};
+}
 
 /// Makes it an upstream at this place; the rows after this one change it.
 fn set_url(upstream: &mut Upstream, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
@@ -272,21 +274,16 @@ impl Upstream {
 
     pub(crate) fn read(table: &mut Table<'_>) -> Result<Self, Fault> {
         let mut upstream = Self::new("");
-        table.rows(ROWS, &mut upstream);
-        // unknown keys first: one of them may be the URL's
-        table.finish()?;
-        if upstream.imap.endpoint.host.is_empty() {
-            let remedy = "write for example url = \"imaps://imap.example.org\"";
-            return Err(table.fault(Problem::new("url", "the URL is missing", remedy)));
-        }
-        upstream
-            .check(Origin::File)
-            .map_err(|problem| table.fault(problem))?;
+        table.read(ROWS, &mut upstream, |upstream| upstream.check(Origin::File))?;
         Ok(upstream)
     }
 
     /// What would make this upstream useless or unsafe.
     pub(crate) fn check(&self, origin: Origin) -> Result<(), Problem> {
+        if self.imap.endpoint.host.is_empty() {
+            let remedy = "write for example url = \"imaps://imap.example.org\"";
+            return Err(Problem::new("url", "the URL is missing", remedy));
+        }
         let clear = self.imap.security == Security::Clear;
         if self.name.is_empty() || self.name.len() > 64 || self.name.chars().any(char::is_control) {
             let remedy = "write name = \"...\", one printable line of at most 64 octets";
