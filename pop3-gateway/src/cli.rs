@@ -6,8 +6,8 @@ pub mod tools;
 
 use std::path::PathBuf;
 
-use crate::config::Flags;
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
+use crate::config::{Flags, explain};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
 
 /// `pop3-gateway`
 #[derive(Debug, Parser)]
@@ -117,184 +117,9 @@ pub struct Serve {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
 
-    /// The IMAP server: imaps://HOST, imap+starttls://HOST or imap://HOST, where HOST may be HOST:PORT
-    #[arg(long, value_name = "URL")]
-    pub upstream: Option<String>,
-
-    /// What drives the sockets
-    #[arg(long, value_parser = ["tokio", "smol"])]
-    pub runtime: Option<String>,
-
-    /// Where clients connect; may be repeated [default: 127.0.0.1:1100]
-    #[arg(
-        long,
-        value_name = "ADDRESS:PORT",
-        conflicts_with = "config",
-        help_heading = "Clients"
-    )]
-    pub listen: Vec<String>,
-
-    /// How clients get TLS [default: stls if there is a certificate, else none]
-    #[arg(long, value_parser = ["none", "stls", "implicit"], conflicts_with = "config", help_heading = "Clients")]
-    pub tls: Option<String>,
-
-    /// The certificate chain as PEM, the server's own first
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "config", help_heading = "Clients")]
-    pub tls_cert: Option<PathBuf>,
-
-    /// The private key as PEM
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "config", help_heading = "Clients")]
-    pub tls_key: Option<PathBuf>,
-
-    /// Use a self-signed certificate from this folder, made at the first start
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "config", help_heading = "Clients")]
-    pub tls_self_signed: Option<PathBuf>,
-
-    /// Let clients of other machines log in without TLS: everybody on the way can read the passwords
-    #[arg(long, conflicts_with = "config", help_heading = "Clients")]
-    pub allow_clear_login: bool,
-
-    /// Trust these certificates (PEM) instead of the system's: authorities', or the server's own
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "config", help_heading = "IMAP server")]
-    pub ca_file: Option<PathBuf>,
-
-    /// Trust exactly the certificate with this SHA-256 fingerprint; may be repeated
-    #[arg(
-        long,
-        value_name = "FINGERPRINT",
-        conflicts_with = "config",
-        help_heading = "IMAP server"
-    )]
-    pub certificate_sha256: Vec<String>,
-
-    /// The name that its certificate must prove [default: the host of the URL]
-    #[arg(
-        long,
-        value_name = "NAME",
-        conflicts_with = "config",
-        help_heading = "IMAP server"
-    )]
-    pub server_name: Option<String>,
-
-    /// The domain of users who log in without one
-    #[arg(
-        long,
-        value_name = "DOMAIN",
-        conflicts_with = "config",
-        help_heading = "IMAP server"
-    )]
-    pub default_domain: Option<String>,
-
-    /// What becomes of the domain in users' names: keep, strip, add:DOMAIN or replace:DOMAIN [default: keep]
-    #[arg(
-        long,
-        value_name = "RULE",
-        conflicts_with = "config",
-        help_heading = "IMAP server"
-    )]
-    pub user_domain: Option<String>,
-
-    /// Let imap:// go to another machine: everybody on the way can read the passwords
-    #[arg(long, conflicts_with = "config", help_heading = "IMAP server")]
-    pub allow_clear_upstream: bool,
-
-    /// The server is your own: tell it where clients connect from
-    #[arg(long, conflicts_with = "config", help_heading = "IMAP server")]
-    pub own: bool,
-
-    /// How users are logged in [default: auto, with what the server offers]
-    #[arg(long, value_parser = ["auto", "login", "plain"], conflicts_with = "config", help_heading = "IMAP server")]
-    pub login: Option<String>,
-
-    /// Tell the server who the gateway is (ID); 163.com and a few others want that
-    #[arg(long, conflicts_with = "config", help_heading = "IMAP server")]
-    pub send_id: bool,
-
-    /// Do not use this capability though the server announces it; may be repeated
-    #[arg(
-        long,
-        value_name = "CAPABILITY",
-        conflicts_with = "config",
-        help_heading = "IMAP server"
-    )]
-    pub without: Vec<String>,
-
-    /// The folder that is shown [default: INBOX]
-    #[arg(
-        long,
-        value_name = "NAME",
-        conflicts_with = "config",
-        help_heading = "IMAP server"
-    )]
-    pub folder: Option<String>,
-
-    /// What becomes of deleted messages at QUIT: expunge, trash, move:FOLDER, seen, keyword:WORD or keep [default: expunge]
-    #[arg(
-        long,
-        value_name = "POLICY",
-        conflicts_with = "config",
-        help_heading = "IMAP server"
-    )]
-    pub delete: Option<String>,
-
-    /// Mark retrieved messages \Seen at QUIT
-    #[arg(long, conflicts_with = "config", help_heading = "IMAP server")]
-    pub mark_seen: bool,
-
-    /// How much may be fetched ahead of a client [default: "1 MiB"]
-    #[arg(
-        long,
-        value_name = "SIZE",
-        conflicts_with = "config",
-        help_heading = "IMAP server"
-    )]
-    pub read_ahead: Option<String>,
-
-    /// Log for people or for programs [default: human]
-    #[arg(long, value_parser = ["human", "json"], help_heading = "Logs")]
-    pub log: Option<String>,
-
-    /// How much is logged [default: info]
-    #[arg(long, value_parser = ["error", "warn", "info", "debug", "trace"], help_heading = "Logs")]
-    pub log_level: Option<String>,
-
-    /// Write both dialogues of every session, POP3 and IMAP, into a file of this folder; secrets and
-    /// messages are left out
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Logs")]
-    pub transcript: Option<PathBuf>,
-}
-
-impl Serve {
-    /// The flags as the configuration understands them.
-    pub fn flags(&self) -> Flags {
-        Flags {
-            upstream: self.upstream.clone().unwrap_or_default(),
-            listen: self.listen.clone(),
-            tls: self.tls.clone(),
-            tls_cert: self.tls_cert.clone(),
-            tls_key: self.tls_key.clone(),
-            tls_self_signed: self.tls_self_signed.clone(),
-            allow_clear_login: self.allow_clear_login,
-            ca_file: self.ca_file.clone(),
-            certificate_sha256: self.certificate_sha256.clone(),
-            server_name: self.server_name.clone(),
-            default_domain: self.default_domain.clone(),
-            user_domain: self.user_domain.clone(),
-            own: self.own,
-            login: self.login.clone(),
-            send_id: self.send_id,
-            without: self.without.clone(),
-            allow_clear_upstream: self.allow_clear_upstream,
-            folder: self.folder.clone(),
-            delete: self.delete.clone(),
-            mark_seen: self.mark_seen,
-            read_ahead: self.read_ahead.clone(),
-            runtime: self.runtime.clone(),
-            log: self.log.clone(),
-            log_level: self.log_level.clone(),
-            transcript: self.transcript.clone(),
-        }
-    }
+    /// What is said without a file.
+    #[command(flatten)]
+    pub flags: Flags,
 }
 
 /// `check`
@@ -350,22 +175,35 @@ pub struct Demo {
     pub once: bool,
 }
 
+impl Cli {
+    /// What the command line says; ends the process with a message where it says nothing that makes sense.
+    pub fn of_process() -> Self {
+        let matches = command().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// The definitions, with the flags of `serve` explained by the settings that they stand for.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommand("serve", |serve| serve.mut_args(explain))
+}
+
 /// The completions for a shell.
 pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "pop3-gateway", &mut script);
+    clap_complete::generate(shell, &mut command(), "pop3-gateway", &mut script);
     script
 }
 
 /// The main manual page.
 pub fn man_page() -> std::io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    clap_mangen::Man::new(command()).render(&mut page)?;
     Ok(page)
 }
 
 /// Writes the manual pages of all commands into a folder.
 pub fn man_pages(dir: &std::path::Path) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
-    clap_mangen::generate_to(Cli::command(), dir)
+    clap_mangen::generate_to(command(), dir)
 }

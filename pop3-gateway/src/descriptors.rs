@@ -69,7 +69,7 @@ mod tests {
 
     fn config(connections: usize) -> Config {
         let flags = Flags {
-            upstream: "imaps://imap.example.org".into(),
+            upstream: Some("imaps://imap.example.org".into()),
             listen: vec!["127.0.0.1:1110".into()],
             ..Flags::default()
         };

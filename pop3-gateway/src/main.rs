@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use pop3_gateway::cli::Cli;
 
 fn main() -> ExitCode {
-    pop3_gateway::run(Cli::parse())
+    pop3_gateway::run(Cli::of_process())
 }

@@ -78,12 +78,12 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
 
 /// The configuration file that the command line names, or the configuration that its flags make.
 fn configuration(arguments: &cli::Serve) -> Result<Config, Failure> {
-    let flags = arguments.flags();
+    let flags = &arguments.flags;
     let Some(file) = &arguments.config else {
-        return Ok(Config::from_flags(flags)?);
+        return Ok(Config::from_flags(flags.clone())?);
     };
     let mut config = Config::load(file)?;
-    config.override_with(&flags)?;
+    config.override_with(flags)?;
     Ok(config)
 }
 

@@ -46,7 +46,8 @@ rows! {
     /// A self-signed certificate, made in this folder at the first start. For tests, or for clients that
     /// can be told to trust it.
     told own "self_signed" r#""tls""# => (self_signed),
-    /// Whether clients may log in without TLS. Left out: only if every address is loopback.
+    /// Whether clients may log in without TLS: everybody on the way can read the passwords then. Left out: only if
+    /// every address is loopback.
     told "allow_clear_login" "true" => (policy.clear_login),
     /// The text after the first +OK, without "<", ">" and a leading "[".
     "greeting" r#""POP3 ready""# => (policy.greeting),
@@ -71,7 +72,7 @@ rows! {
 
 rows! {
     /// `[[listener.certificate]]`
-    CERTIFICATE: Identity = no_certificate();
+    pub(super) CERTIFICATE: Identity = no_certificate();
 
     /// The chain as PEM, the server's own certificate first.
     own "cert" r#""/etc/letsencrypt/live/pop.example.org/fullchain.pem""# => (chain),

@@ -43,6 +43,7 @@ use std::path::{Path, PathBuf};
 pub use crate::setting::error::ConfigError;
 pub use bounds::Bounds;
 pub use flags::Flags;
+pub(crate) use flags::explain;
 pub use listener::Listener;
 pub use log::{Log, LogFormat, LogLevel};
 pub use monitor::{Monitor, MonitorSecret};

@@ -107,6 +107,8 @@ impl Monitor {
             MonitorSecret::File(file) => format!("secret to be made in {}", file.display()),
         };
         let user = &self.user;
-        format!("{user}: {secret}; goes before every route; a mailbox of that name cannot be reached")
+        format!(
+            "{user}: {secret}; goes before every route; a mailbox of that name cannot be reached"
+        )
     }
 }

@@ -57,7 +57,7 @@ pub struct Route {
 
 rows! {
     /// `[routing]`
-    ROWS: Routing = Routing::default();
+    pub(super) ROWS: Routing = Routing::default();
 
     /// The upstream or store of everybody who is not named below. Left out: they are refused.
     own "default" r#""main""# => (default),

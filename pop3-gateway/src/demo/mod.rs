@@ -93,7 +93,7 @@ fn config(
     folder: &Path,
 ) -> Result<Config, Failure> {
     let flags = Flags {
-        upstream: format!("imap://{imap}"),
+        upstream: Some(format!("imap://{imap}")),
         listen: vec![format!("127.0.0.1:{port}")],
         tls_self_signed: Some(folder.to_owned()),
         runtime: arguments.runtime.clone(),

@@ -192,10 +192,15 @@ impl Fault {
     }
 }
 
-fn flag(key: &str) -> String {
+/// The flag that sets this key.
+pub(crate) fn flag(key: &str) -> String {
     let name = match key {
         "url" => "upstream",
-        "certificate" => "tls_cert",
+        "certificate" | "cert" => "tls_cert",
+        "key" => "tls_key",
+        "format" => "log",
+        "level" => "log_level",
+        "dir" => "transcript",
         "self_signed" => "tls_self_signed",
         "allow_clear" => "allow_clear_upstream",
         other => other,

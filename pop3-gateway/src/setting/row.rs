@@ -3,13 +3,11 @@
 //! A table of rows is read from a file, set by flags, shown by `check`, and held against the example file. The
 //! default is that of the type that is read into, so it is stated only once.
 
-use std::borrow::Cow;
 use std::path::Path;
 
 use serde_json::{Map, Value as Json};
 use toml::de::DeValue;
 
-use super::error::Problem;
 use super::value::BadValue;
 
 /// Puts a value into its place. Relative paths start at the folder.
@@ -41,23 +39,6 @@ pub(crate) fn told<S>(rows: &[Row<S>], section: &S) -> Map<String, Json> {
     let told = rows.iter().filter(|row| row.marks.contains(&Mark::Told));
     told.map(|row| (row.key.to_owned(), (row.show)(section)))
         .collect()
-}
-
-/// Sets what was typed as a flag; what was not typed stays.
-pub(crate) fn typed<S>(
-    rows: &[Row<S>],
-    section: &mut S,
-    typed: &[(&str, Option<&str>)],
-) -> Result<(), Problem> {
-    for row in rows {
-        let own = typed.iter().find(|(key, _)| *key == row.key);
-        if let Some((_, Some(text))) = own {
-            let value = DeValue::String(Cow::Borrowed(text));
-            (row.set)(section, &value, Path::new(""))
-                .map_err(|bad| Problem::new(row.key, bad.what, bad.remedy))?;
-        }
-    }
-    Ok(())
 }
 
 /// A table of [`Row`]s, and a test that holds the example file against it.

@@ -9,7 +9,7 @@ use super::{LISTENER, UPSTREAM, parse};
 fn flags_make_a_configuration() {
     let flags = |change: fn(&mut Flags)| {
         let mut flags = Flags {
-            upstream: "imaps://imap.example.org".into(),
+            upstream: Some("imaps://imap.example.org".into()),
             ..Flags::default()
         };
         change(&mut flags);
@@ -45,7 +45,7 @@ fn flags_make_a_configuration() {
 fn mistakes_in_flags_name_the_flag() {
     let error = |change: fn(&mut Flags)| {
         let mut flags = Flags {
-            upstream: "imaps://imap.example.org".into(),
+            upstream: Some("imaps://imap.example.org".into()),
             ..Flags::default()
         };
         change(&mut flags);
@@ -53,11 +53,11 @@ fn mistakes_in_flags_name_the_flag() {
     };
     for (message, expected) in [
         (
-            error(|f| f.upstream = "mail".into()),
+            error(|f| f.upstream = Some("mail".into())),
             "--upstream: this is not the URL of an IMAP server: it does not start with imaps://, imap+starttls:// or imap://; write for example \"imaps://imap.example.org\"",
         ),
         (
-            error(|f| f.upstream = "imap://mail".into()),
+            error(|f| f.upstream = Some("imap://mail".into())),
             "--upstream: passwords would travel in the clear to another machine; write imaps:// or imap+starttls://, or, if everybody may read them, --allow-clear-upstream",
         ),
         (
@@ -105,7 +105,7 @@ fn the_command_line_decides_about_runtime_log_and_transcript() {
 fn w052_the_keys_that_help_are_flags() {
     let print = "ab".repeat(32);
     let flags = Flags {
-        upstream: "imaps://imap.163.com".into(),
+        upstream: Some("imaps://imap.163.com".into()),
         certificate_sha256: vec![print.clone()],
         server_name: Some("mail.example.org".into()),
         own: true,

@@ -52,7 +52,7 @@ rows! {
 
     /// The name, for routes and logs.
     told own "name" r#""main""# => (name),
-    /// "imaps://host[:port]", "imap+starttls://host[:port]", or "imap://host[:port]" without TLS.
+    /// The IMAP server: "imaps://host[:port]", "imap+starttls://host[:port]", or "imap://host[:port]" without TLS.
     told own "url" r#""imaps://imap.example.org""# => (with set_url, show_url),
     /// The certificates to trust, as PEM. Left out: the system's authorities. A certificate of an authority
     /// vouches for others; the server's own counts by itself, whatever name and date it has (Proton Bridge,
