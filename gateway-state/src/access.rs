@@ -12,7 +12,7 @@ pub enum Access {
     ReadWrite,
     /// Read alone: `read-only`. DELE is refused.
     ReadOnly,
-    /// Read, and be heard deleting without anything being removed: `no-delete`. For devices that cannot do
+    /// Read, and mark for deletion without anything being removed: `no-delete`. For devices that cannot do
     /// without DELE.
     NoDelete,
 }

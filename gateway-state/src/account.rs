@@ -12,7 +12,7 @@ use crate::name::{folded, want_name, want_text};
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Account {
-    /// What a client logs in as. Compared without case.
+    /// What a client logs in as. Compared without case, and prepared (RFC 4013).
     pub name: String,
     /// The user at the upstream.
     pub mailbox: String,

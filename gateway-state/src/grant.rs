@@ -4,7 +4,8 @@ use crate::error::StateError;
 use crate::name::{folded, want_name, want_text};
 use crate::tokens::Tokens;
 
-/// Which grant: the name in the configuration, and whose mailbox signed in. Both are compared without case.
+/// Which grant: the name in the configuration, and whose mailbox signed in. Both are compared without case,
+/// and prepared (RFC 4013).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrantId {
     /// The grant's name in the configuration.
@@ -96,7 +97,7 @@ pub struct Ended {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GrantSummary {
-    /// Which, as names are compared: in lower case.
+    /// Which, as names are compared: prepared and in lower case.
     pub id: GrantId,
     /// Who gave it.
     pub issuer: String,

@@ -7,9 +7,15 @@ const MAX_NAME: usize = 255;
 /// The most octets of another text.
 const MAX_TEXT: usize = 2000;
 
-/// A name as it is compared.
+/// A name as it is compared: without case, and prepared (RFC 4013), so that what looks the same is the same. One that
+/// cannot be prepared is compared as it is.
 pub(crate) fn folded(name: &str) -> String {
-    name.to_lowercase()
+    let prepared = |name: &str| match stringprep::saslprep(name) {
+        Ok(prepared) if !prepared.is_empty() => prepared.into_owned(),
+        Ok(_) | Err(_) => name.to_owned(),
+    };
+    // what is put in lower case may have another form
+    prepared(&prepared(name).to_lowercase())
 }
 
 /// Fails unless this can be a name.
@@ -38,4 +44,41 @@ pub(crate) fn want_text(what: &'static str, text: &str) -> Result<(), StateError
 pub(crate) fn one_line(text: &str) -> String {
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     text.chars().map(clean).take(MAX_TEXT / 4).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_name_that_was_folded_stays_as_it_is(name: String) {
+            let once = folded(&name);
+            prop_assert_eq!(folded(&once), once);
+        }
+    }
+
+    #[test]
+    fn what_looks_the_same_is_the_same() {
+        for name in [
+            "tim@example.org",
+            "TIM@Example.ORG",
+            "t\u{ad}im@example.org",
+            "\u{ff34}im@example.org",
+        ] {
+            assert_eq!(folded(name), "tim@example.org");
+        }
+        assert_ne!(folded("t\u{0}im"), folded("tim"));
+    }
+
+    #[test]
+    fn names_have_a_length_and_no_control_characters() {
+        for good in ["t", "\u{e4}", &"x".repeat(MAX_NAME)] {
+            want_name("a name", good).unwrap();
+        }
+        for bad in ["", "a\nb", "a\0", "\u{85}", &"x".repeat(MAX_NAME + 1)] {
+            want_name("a name", bad).unwrap_err();
+        }
+    }
 }

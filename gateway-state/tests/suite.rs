@@ -744,6 +744,52 @@ fn postgres_keeps_its_word() {
 }
 
 #[test]
+#[ignore = "needs postgresql and pgbouncer: run .ci/run sql"]
+fn postgres_keeps_its_word_behind_pgbouncer() {
+    let server = Server::start(Kind::Postgres);
+    for mode in ["pool_mode = transaction", "pool_mode = session"] {
+        server.sql("test", CLEAN).unwrap();
+        let pooler = server.pooled(mode);
+        keeps_its_word(&pooler.url().parse().unwrap());
+    }
+}
+
+/// Both have the state's tables.
+const CLEAN: &str =
+    "DROP TABLE IF EXISTS gateway_state, gateway_grants, gateway_accounts, gateway_sign_ins";
+
+/// What was heard to be kept is there when the server is back, and what is asked meanwhile may be asked again.
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_that_is_killed_is_waited_for() {
+    let mut server = Server::start(Kind::Postgres);
+    let url: StateUrl = server.url().parse().unwrap();
+    let keys = Keys::generate().unwrap();
+    Runtime::each(|runtime| {
+        let state = runtime.run(State::open(&url, keys.clone())).unwrap();
+        let id = GrantId::new("example", "tim");
+        let version = runtime.run(state.put_grant(&id, BINDING, &tokens("1"), NOW));
+        let version = version.unwrap();
+        server.kill();
+        for _ in 0..2 {
+            let newer = tokens("2");
+            let error = runtime.run(state.replace_grant(&id, BINDING, version, &newer, NOW));
+            let error = error.unwrap_err();
+            assert!(error.is_temporary(), "{error}");
+            let error = runtime.run(State::open(&url, keys.clone())).unwrap_err();
+            assert!(error.is_temporary(), "{error}");
+        }
+        server.restart();
+        let grant = runtime.run(state.grant(&id, BINDING)).unwrap().unwrap();
+        assert_eq!((grant.tokens, grant.version), (tokens("1"), version));
+        let newer = tokens("2");
+        let done = runtime.run(state.replace_grant(&id, BINDING, version, &newer, NOW));
+        assert!(matches!(done, Ok(Replaced::Done(_))));
+        runtime.run(state.close());
+    });
+}
+
+#[test]
 fn sqlite_agrees_with_memory() {
     let (_folder, path) = common::file();
     agrees_with_memory(&common::url_of(&path), 40);

@@ -66,7 +66,8 @@ impl State {
     ///
     /// # Errors
     ///
-    /// If they are not kept, or that is not known: then the old ones are there or the new ones.
+    /// If they are not kept, or that is not known: then the old ones are there or the new ones. So it is, too, if the
+    /// call is dropped before it returns.
     pub async fn replace_grant(
         &self,
         id: &GrantId,

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use sqlx::sqlite::SqliteConnectOptions;
 
 use super::options::Options;
 use super::pool::Pool;
@@ -45,15 +45,18 @@ pub(super) async fn make_if_missing(
         };
         blocking::unblock(make).await.map_err(unmade)?
     };
-    let journal = options.clone().journal_mode(SqliteJournalMode::Wal);
-    let pool = Arc::new(Pool::new(Options::Sqlite(Box::new(journal.filename(&new)))));
+    let unfinished = Options::Sqlite(Box::new(options.clone().filename(&new)));
+    let pool = Arc::new(Pool::new(unfinished));
     let made = async {
         let mut work = Work::write(&pool).await?;
         schema::make(&mut work, fresh).await?;
+        // all of it is in the file: it has a journal beside it from here on only
+        work.end().await?;
+        let mut work = Work::look(&pool).await?;
+        work.plain("PRAGMA journal_mode = WAL").await?;
         work.end().await
     };
     let made = made.await;
-    // what is beside it goes into it
     pool.close().await;
     made?;
     let persist = move || match new.persist_noclobber(&path) {
