@@ -13,8 +13,8 @@ pub enum StateError {
     /// It is sealed with a key that is not among those given.
     #[error(
         "{what} is sealed with the key {sealed}, and the key given is {given}: put the key {sealed} back, or name it \
-         as a retired one. If it is lost, the grants are lost with it: move the state away and let people sign in \
-         again"
+         as a retired one. If it is lost, the grants are lost with it, and people have to sign in again; the accounts \
+         are not sealed"
     )]
     OtherKey {
         /// What is sealed.

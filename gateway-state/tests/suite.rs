@@ -641,6 +641,55 @@ async fn keys_are_changed(state: &State, url: &StateUrl, keys: &Keys) {
     }
 }
 
+/// Of a state that is not in memory.
+fn accounts_outlive_a_lost_key(url: &StateUrl) {
+    smol::block_on(async {
+        let keys = Keys::generate().unwrap();
+        let (state, removed) = State::open_without_key(url, keys.clone()).await.unwrap();
+        assert_eq!(removed, 0);
+        let account = Account::new("Scanner", "tim@example.org", "office", "*", NOW);
+        state.add_account(&account).await.unwrap();
+        for owner in ["tim", "tom"] {
+            let id = GrantId::new("example", owner);
+            state
+                .put_grant(&id, BINDING, &tokens("1"), NOW)
+                .await
+                .unwrap();
+        }
+        state.close().await;
+        // not lost
+        let newer = Keys::generate().unwrap();
+        let both = newer.with_retired(&keys);
+        let (state, removed) = State::open_without_key(url, both).await.unwrap();
+        assert_eq!((removed, state.grants().await.unwrap().len()), (0, 2));
+        state.close().await;
+        // lost
+        let (state, removed) = State::open_without_key(url, newer.clone()).await.unwrap();
+        assert_eq!((removed, state.grants().await.unwrap().len()), (2, 0));
+        assert_eq!(state.account("scanner").await.unwrap(), Some(account));
+        state
+            .put_grant(&GrantId::new("example", "tim"), BINDING, &tokens("2"), NOW)
+            .await
+            .unwrap();
+        state.close().await;
+        State::open(url, keys).await.unwrap_err();
+        State::open(url, newer).await.unwrap().close().await;
+    });
+}
+
+#[test]
+fn sqlite_accounts_outlive_a_lost_key() {
+    let (_folder, path) = common::file();
+    accounts_outlive_a_lost_key(&common::url_of(&path));
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_accounts_outlive_a_lost_key() {
+    let server = Server::start(Kind::Postgres);
+    accounts_outlive_a_lost_key(&server.url().parse().unwrap());
+}
+
 /// All at once.
 async fn join<T>(mut futures: Vec<std::pin::Pin<Box<impl Future<Output = T>>>>) -> Vec<T> {
     let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();

@@ -78,11 +78,33 @@ impl State {
         }
         let (sql, stamp) = Sql::open(url, &fresh).await?;
         let state = Self::new(Engine::Sql(sql), keys, stamp.id);
-        state.unseal(|| url.to_string(), STAMP, &stamp.sealed)?;
+        if let Err(error) = state.unseal(|| url.to_string(), STAMP, &stamp.sealed) {
+            state.close().await;
+            return Err(error);
+        }
         if let Engine::Sql(sql) = &state.0.engine {
             sql.migrate().await?;
         }
         Ok(state)
+    }
+
+    /// Opens a state whose key is lost: the accounts stay, the grants and what else was sealed are removed, and from now
+    /// on it is sealed with these keys. How many grants were removed. If the key is not lost, nothing is.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), other keys aside. All of it is done, or nothing.
+    pub async fn open_without_key(url: &StateUrl, keys: Keys) -> Result<(Self, u64), StateError> {
+        match Self::open(url, keys.clone()).await {
+            Err(StateError::OtherKey { .. }) => {}
+            other => return Ok((other?, 0)),
+        }
+        let (sql, stamp) = Sql::open(url, &fresh_stamp(&keys)?).await?;
+        let sealed = seal::seal(&keys, &place_in(&stamp.id, STAMP), b"")?;
+        let removed = sql.forget_sealed(&stamp.sealed, &sealed).await;
+        sql.close().await;
+        let removed = removed?;
+        Ok((Self::open(url, keys).await?, removed))
     }
 
     /// Closes its connections: nothing is asked of it any more.
@@ -120,7 +142,7 @@ impl State {
     }
 }
 
-/// Where the stamp of a state is sealed for.
+/// What the stamp of a state is sealed for.
 const STAMP: &[&str] = &["state"];
 
 /// Of a new state.

@@ -51,6 +51,11 @@ impl Sql {
         schema::reseal(&self.0, old, new).await
     }
 
+    /// Removes all that is sealed, and puts another stamp in the place of one. How many grants were removed.
+    pub(crate) async fn forget_sealed(&self, old: &[u8], new: &[u8]) -> Result<u64, StateError> {
+        schema::forget_sealed(&self.0, old, new).await
+    }
+
     /// Closes what is idle. What is at work is closed when it comes back.
     pub(crate) async fn close(&self) {
         self.0.close().await;

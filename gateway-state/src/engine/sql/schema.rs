@@ -172,6 +172,23 @@ pub(super) async fn reseal(pool: &Arc<Pool>, old: &[u8], new: &[u8]) -> Result<b
     Ok(changed == 1)
 }
 
+pub(super) async fn forget_sealed(
+    pool: &Arc<Pool>,
+    old: &[u8],
+    new: &[u8],
+) -> Result<u64, StateError> {
+    let mut work = Work::write(pool).await?;
+    let update = "UPDATE gateway_state SET sealed = $2 WHERE sealed = $1";
+    if work.execute(update, values![old, new]).await? != 1 {
+        let problem = format!("{}: somebody else changes its key now", pool.place);
+        return Err(StateError::Unavailable(problem));
+    }
+    work.execute("DELETE FROM gateway_sign_ins", &[]).await?;
+    let grants = work.execute("DELETE FROM gateway_grants", &[]).await?;
+    work.end().await?;
+    Ok(grants)
+}
+
 /// One at a time makes tables, whichever process it is in.
 const ALONE: &str = "SELECT pg_advisory_xact_lock(4915402)";
 
