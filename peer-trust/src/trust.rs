@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 
 use crate::facts::CertificateFacts;
 use crate::fingerprint::Fingerprint;
@@ -46,6 +47,8 @@ impl From<rustls::Error> for TrustError {
 pub struct SystemRoots {
     /// The authorities.
     pub store: RootCertStore,
+    /// The certificates that they were read from; none where they are [built in](Self::built_in).
+    pub certificates: Vec<CertificateDer<'static>>,
     /// Certificates of the system's store that cannot be read, in words.
     pub errors: Vec<String>,
     /// How many certificates were read but cannot be used.
@@ -59,13 +62,14 @@ impl SystemRoots {
     pub fn load() -> Self {
         let found = rustls_native_certs::load_native_certs();
         let mut store = RootCertStore::empty();
-        let (_, unusable) = store.add_parsable_certificates(found.certs);
+        let (_, unusable) = store.add_parsable_certificates(found.certs.iter().cloned());
         let built_in = store.is_empty();
         if built_in {
             store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         }
         Self {
             store,
+            certificates: if built_in { Vec::new() } else { found.certs },
             errors: found.errors.iter().map(ToString::to_string).collect(),
             unusable,
             built_in,
