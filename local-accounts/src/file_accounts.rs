@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pop3_proto::backend::store::{Accounts, StoreError};
-use pop3_proto::backend::{Caller, Login};
+use pop3_proto::backend::{Access, Caller, Login};
 
-use crate::passwd::{PasswdError, failed, folded};
+use crate::passwd::{PasswdEntry, PasswdError, failed, folded};
 use crate::source;
 use crate::table::{Found, Table};
 use crate::verifier::Verifier;
@@ -120,6 +120,28 @@ impl FileAccounts {
         lock(&self.seen).exposed
     }
 
+    /// The account of this name, as the file has it now. For those who check its credential themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Temporary`] if the file cannot be read, [`StoreError::Permanent`] if the account's line is wrong.
+    pub fn find(&self, name: &str) -> Result<Option<PasswdEntry>, StoreError> {
+        let table = self.table().map_err(StoreError::Temporary)?;
+        self.find_in(&table, name)
+            .map(|found| found.map(|entry| *entry))
+    }
+
+    fn find_in(&self, table: &Table, name: &str) -> Result<Option<Box<PasswdEntry>>, StoreError> {
+        match table.find(&folded(name)) {
+            Found::Account(entry) => Ok(Some(entry)),
+            Found::Nobody => Ok(None),
+            Found::Off { line } => Err(StoreError::Permanent(format!(
+                "{}:{line}: the account is off, because the line is wrong",
+                self.path.display()
+            ))),
+        }
+    }
+
     /// The accounts as the file has them now.
     fn table(&self) -> Result<Arc<Table>, String> {
         let mut seen = lock(&self.seen);
@@ -166,21 +188,21 @@ impl Accounts for FileAccounts {
     fn check(&self, login: &Login, caller: &Caller) -> Result<String, StoreError> {
         let table = self.table().map_err(StoreError::Temporary)?;
         let user = login.user().unwrap_or_default();
-        let entry = match table.find(&folded(user)) {
-            Found::Account(entry) => Some(entry),
-            Found::Nobody => None,
-            Found::Off { line } => {
-                return Err(StoreError::Permanent(format!(
-                    "{}:{line}: the account is off, because the line is wrong",
-                    self.path.display()
-                )));
-            }
-        };
+        let entry = self.find_in(&table, user)?;
+        if entry
+            .as_ref()
+            .is_some_and(|entry| entry.access() != Access::ReadWrite)
+        {
+            return Err(StoreError::Permanent(format!(
+                "{}: {user}: access= is for mailboxes of upstreams; remove it",
+                self.path.display()
+            )));
+        }
         let name = entry.as_ref().map_or(user, |entry| entry.name());
         // a login that is not admitted takes as long as one for a user that does not exist
         let admitted = entry
             .as_ref()
-            .filter(|entry| entry.admits(caller.address()));
+            .filter(|entry| entry.admits(caller.address()) && !entry.has_expired(now()));
         let credential = admitted.map(|entry| entry.credential());
         self.verifier
             .check_beside(login, caller, name, credential, table.prevailing())?;
@@ -218,6 +240,12 @@ impl Stamp {
             .and_then(|since| i64::try_from(since.as_secs()).ok());
         now.is_some_and(|now| now >= self.changed.0.saturating_add(CLOCK))
     }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
 }
 
 /// The stamp is taken before the content: a change in between is seen at the next look.

@@ -30,7 +30,7 @@ mod verifier;
 pub use credential::{Credential, CredentialError};
 pub use file_accounts::FileAccounts;
 pub use hash::{Algorithm, HashError, hash, stored_secret};
-pub use passwd::{PasswdEntry, PasswdError, PasswdFile};
+pub use passwd::{PasswdEntry, PasswdError, PasswdFile, day};
 pub use prepared::prepared;
 pub use verifier::{Verifier, VerifierConfig, VerifierError};
 

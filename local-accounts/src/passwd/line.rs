@@ -7,6 +7,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use pop3_proto::backend::Access;
+use time::{Date, Month};
 
 use crate::credential::Credential;
 
@@ -37,6 +39,9 @@ struct Fields {
     nologin: bool,
     nopassword: bool,
     nets: Option<Vec<IpNet>>,
+    access: Access,
+    /// In seconds since 1970.
+    expires: Option<u64>,
 }
 
 /// What is wrong with a line, and at which octet of it.
@@ -79,6 +84,17 @@ impl PasswdEntry {
     /// Whether logins are allowed at all, whatever the credential: not with `nologin`.
     pub fn is_open(&self) -> bool {
         !self.fields.nologin
+    }
+
+    /// What the account may do: all of it, unless `access=` says otherwise.
+    pub fn access(&self) -> Access {
+        self.fields.access
+    }
+
+    /// Whether the account has ended by now, in seconds since 1970: it does at the beginning of the day, in UTC,
+    /// that `expires=` names.
+    pub fn has_expired(&self, now: u64) -> bool {
+        self.fields.expires.is_some_and(|end| end <= now)
     }
 
     /// Whether logins from there are allowed by `nologin` and `allow_nets`. An unknown address is in no
@@ -200,6 +216,17 @@ fn extra_fields(rest: &str) -> Result<Fields, String> {
                     Some(others) => both(&others, &nets),
                 });
             }
+            ("access", Some(value)) => {
+                fields.access = match value {
+                    "read-write" => Access::ReadWrite,
+                    "read-only" => Access::ReadOnly,
+                    _ => return Err("access must be read-write or read-only".into()),
+                };
+            }
+            ("expires", Some(value)) => {
+                let day = day(value).ok_or("expires must be a day, such as 2027-01-31")?;
+                fields.expires = Some(day);
+            }
             // for Dovecot's own use; none of them limits logins
             ("nodelay", _) => {}
             (name, _)
@@ -214,6 +241,15 @@ fn extra_fields(rest: &str) -> Result<Fields, String> {
         }
     }
     Ok(fields)
+}
+
+/// The beginning of a day such as `2027-01-31`, in UTC, in seconds since 1970.
+pub fn day(text: &str) -> Option<u64> {
+    let mut parts = text.splitn(3, '-');
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    let month = Month::try_from(month.parse::<u8>().ok()?).ok()?;
+    let date = Date::from_calendar_date(year.parse().ok()?, month, day.parse().ok()?).ok()?;
+    u64::try_from(date.midnight().assume_utc().unix_timestamp()).ok()
 }
 
 fn switched(name: &str, value: Option<&str>) -> Result<bool, String> {

@@ -24,8 +24,8 @@ use crate::{replace, source};
 
 pub use error::PasswdError;
 pub(crate) use error::{failed, malformed};
-pub use line::PasswdEntry;
 pub(crate) use line::Wrong;
+pub use line::{PasswdEntry, day};
 pub(crate) use look::{Look, again, entry_of, folded, lines, look, name_of};
 
 /// The text of a passwd-file.
