@@ -16,6 +16,7 @@
 //! | [`service`], [`layer`] | the backend of a login, and what stands around it |
 //! | [`mailbox`] | kinds of mailboxes, one file each |
 //! | [`listed`], [`monitor`], [`compose`] | mail that is made here |
+//! | `oauth` | tokens of OAuth 2 providers; with the feature of that name |
 //! | [`tools`] | accounts and messages of stores |
 //! | [`transcript`], [`logging`], [`queue`] | what is written down |
 //! | [`descriptors`] | how many files and sockets the process may have open |
@@ -38,6 +39,8 @@ pub mod listed;
 pub mod logging;
 pub mod mailbox;
 pub mod monitor;
+#[cfg(feature = "oauth")]
+pub mod oauth;
 pub mod probe;
 pub mod queue;
 pub mod self_signed;
@@ -119,6 +122,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Check(check) => check::run(&check),
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo::run(&demo),
+        #[cfg(feature = "oauth")]
+        Command::SignIn(sign_in) => tools::sign_in::run(&sign_in),
+        #[cfg(feature = "oauth")]
+        Command::Status(status) => tools::status::run(&status),
         Command::Account(account) => tools::account(&account),
         Command::Message(message) => tools::message(message),
         Command::Store(store) => tools::store(&store),

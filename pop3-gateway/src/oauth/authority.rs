@@ -1,0 +1,649 @@
+//! A provider at work: one method for each thing that is asked of it.
+//!
+//! Owns which request asks for what, and what an issuer told of itself, for as long as that may be believed. Keeps
+//! no token and decides nothing about grants.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use oauth2::basic::{BasicRevocationErrorResponse, BasicTokenType};
+use oauth2::http::{Method, header};
+use oauth2::url::{Url, form_urlencoded};
+use oauth2::{
+    AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
+    EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest,
+    HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    RequestTokenError, Scope, StandardRevocableToken, StandardTokenIntrospectionResponse, TokenUrl,
+};
+use pop3_proto::secret::Secret;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::answer::{DeviceAnswer, ErrorAnswer, Metadata, Obtained, TokenAnswer};
+use super::assertion::{Algorithm, Signer};
+use super::http::{Http, HttpError};
+use super::proof::{self, LIFE, Proof, Shown};
+use super::provider::{Endpoints, Flow, Provider};
+use super::refusal::{Meaning, Refusal, clean};
+
+/// How long an issuer's metadata are believed.
+const METADATA_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// The grant type of RFC 7523 section 2.1.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// That of RFC 8628 section 3.4.
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// The kind of client assertion of RFC 7523 section 2.2.
+const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+type App = Client<
+    ErrorAnswer,
+    TokenAnswer,
+    StandardTokenIntrospectionResponse<EmptyExtraTokenFields, BasicTokenType>,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointMaybeSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+
+/// A provider that can be asked.
+#[derive(Debug)]
+pub struct Authority {
+    provider: Provider,
+    http: Http,
+    metadata: Mutex<Option<(Instant, Metadata)>>,
+}
+
+/// A sign-in with a browser, under way.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignIn {
+    /// What comes back with the person (`state`).
+    pub state: String,
+    /// What proves that it was us who began (RFC 7636).
+    pub verifier: Secret,
+    /// Where the person comes back to, to the letter.
+    pub redirect: String,
+}
+
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignIn").finish_non_exhaustive()
+    }
+}
+
+/// What a browser brings back, or a person pastes.
+#[derive(Clone, Default)]
+pub struct CallBack {
+    /// The code, for one use.
+    pub code: Option<Secret>,
+    /// Which sign-in it is of.
+    pub state: Option<String>,
+    /// Who sent it (RFC 9207).
+    pub issuer: Option<String>,
+    /// Why there is no code.
+    pub refused: Option<Refusal>,
+}
+
+impl fmt::Debug for CallBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallBack")
+            .field("refused", &self.refused)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CallBack {
+    /// Reads an address with a query, a query alone, or what follows `#`. Fields that stand twice count as
+    /// missing: nobody honest sends them (RFC 6749 section 3.1).
+    pub fn parse(pasted: &str) -> Self {
+        let pasted = pasted.trim();
+        let query = pasted
+            .split_once(['?', '#'])
+            .map_or(pasted, |(_, query)| query);
+        let query = query.split('#').next().unwrap_or_default();
+        let fields: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+        let one = |key: &str| {
+            let mut found = fields.iter().filter(|(name, _)| name == key);
+            let first = found.next().map(|(_, value)| value.clone().into_owned());
+            first.filter(|value| found.next().is_none() && !value.is_empty())
+        };
+        let refused = one("error").map(|error| {
+            let description = one("error_description");
+            Refusal::said(&error, description.as_deref(), None, &[])
+        });
+        Self {
+            code: one("code").map(|code| Secret::new(code.into_bytes())),
+            state: one("state"),
+            issuer: one("iss"),
+            refused,
+        }
+    }
+}
+
+/// A code for a person to enter elsewhere.
+#[derive(Clone)]
+pub struct DeviceCode {
+    /// Ours, for asking.
+    pub device: Secret,
+    /// The person's.
+    pub user: String,
+    /// Where it is entered.
+    pub address: String,
+    /// The same with the code in it, for a QR code, where the provider has that.
+    pub complete: Option<String>,
+    /// How long it can be entered.
+    pub life: Duration,
+    /// How long to wait between questions.
+    pub interval: Duration,
+}
+
+impl fmt::Debug for DeviceCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceCode")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What came of asking after a device code.
+#[derive(Debug)]
+pub enum Polled {
+    /// Ask again after the interval.
+    Pending,
+    /// Ask again, after an interval that is 5 seconds longer from now on.
+    SlowDown,
+    /// The person signed in.
+    Done(Box<Obtained>),
+}
+
+impl Authority {
+    /// Reads the authorities that are believed; asks nobody.
+    pub fn new(provider: Provider) -> Result<Self, Refusal> {
+        let http = Http::new(provider.ca_file.as_deref())?;
+        Ok(Self {
+            provider,
+            http,
+            metadata: Mutex::default(),
+        })
+    }
+
+    /// What was configured.
+    pub const fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// A new access token for a refresh token.
+    pub fn refresh(&self, flow: Flow, refresh: &Secret) -> Result<Obtained, Refusal> {
+        let token = RefreshToken::new(text(refresh));
+        let (app, assertion) = self.app(None)?;
+        let mut request = app.exchange_refresh_token(&token);
+        // RFC 6749 section 6: what was granted, without naming it; Microsoft wants the resource named
+        for scope in self.provider.scopes(flow) {
+            request = request.add_scope(Scope::new(scope));
+        }
+        if let Some(assertion) = &assertion {
+            request = request
+                .add_extra_param("client_assertion_type", ASSERTION)
+                .add_extra_param("client_assertion", text(assertion));
+        }
+        obtained(request.request(&|request| self.http.send(request)))
+    }
+
+    /// An access token for the app itself.
+    pub fn app_token(&self) -> Result<Obtained, Refusal> {
+        let (app, assertion) = self.app(None)?;
+        let mut request = app.exchange_client_credentials();
+        for scope in self.provider.scopes(Flow::App) {
+            request = request.add_scope(Scope::new(scope));
+        }
+        if let Some(assertion) = &assertion {
+            request = request
+                .add_extra_param("client_assertion_type", ASSERTION)
+                .add_extra_param("client_assertion", text(assertion));
+        }
+        let got = obtained(request.request(&|request| self.http.send(request)));
+        got.map_err(no_grant)
+    }
+
+    /// An access token of a service account that acts for this mailbox.
+    pub fn service_account_token(&self, mailbox: &str) -> Result<Obtained, Refusal> {
+        let Proof::ServiceAccount(file) = &self.provider.proof else {
+            let what = "there is no service account";
+            return Err(Refusal::here(
+                what,
+                "set service_account_file in [[provider]]",
+            ));
+        };
+        let unusable = |what: &str| {
+            Refusal::here(
+                format!("{}: {what}", file.display()),
+                "name the JSON file of the service account's key, as the console gives it out",
+            )
+        };
+        let content = proof::file(file, "service account")?;
+        let account: Value =
+            serde_json::from_slice(content.expose()).map_err(|_| unusable("it is no JSON"))?;
+        let field = |key: &str| account.get(key).and_then(Value::as_str);
+        let email = field("client_email").ok_or_else(|| unusable("client_email is missing"))?;
+        let key = field("private_key").ok_or_else(|| unusable("private_key is missing"))?;
+        let endpoint = match self.endpoints()?.token {
+            Some(endpoint) => endpoint,
+            None => field("token_uri")
+                .ok_or_else(|| unusable("token_uri is missing"))?
+                .to_owned(),
+        };
+        let id = field("private_key_id").map(str::to_owned);
+        let signer = Signer::key(key.as_bytes(), id, file)
+            .map_err(|error| Refusal::here(error.to_string(), error.remedy()))?;
+        let now = unix();
+        let claims = json!({
+            "iss": email,
+            "sub": mailbox,
+            "scope": self.provider.scopes(Flow::ServiceAccount).join(" "),
+            "aud": endpoint,
+            "iat": now,
+            "exp": now + LIFE,
+            "jti": proof::one_shot()?,
+        });
+        let signed = signer
+            .sign(Algorithm::Rs256, &claims)
+            .map_err(|error| Refusal::here(error.to_string(), error.remedy()))?;
+        let fields = [("grant_type", JWT_BEARER), ("assertion", &text(&signed))];
+        let answer: TokenAnswer = self.ask(&endpoint, &fields).map_err(no_grant)?;
+        answer.read()
+    }
+
+    /// Begins a sign-in with a browser: the address to go to, and what to keep until the person is back.
+    pub fn begin(&self, redirect: &str, hint: Option<&str>) -> Result<(String, SignIn), Refusal> {
+        let (app, _) = self.app(Some(redirect))?;
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let state = proof::one_shot()?;
+        let begun = app
+            .authorize_url(|| CsrfToken::new(state.clone()))
+            .map_err(|_| no_endpoint("authorization_endpoint"))?;
+        let scopes = self.provider.scopes(Flow::Code);
+        let mut begun = begun
+            .set_pkce_challenge(challenge)
+            .add_scopes(scopes.into_iter().map(Scope::new));
+        for (key, value) in self.provider.authorization_extras() {
+            begun = begun.add_extra_param(*key, *value);
+        }
+        if let Some(hint) = hint {
+            begun = begun.add_extra_param("login_hint", hint);
+        }
+        let (address, _) = begun.url();
+        let sign_in = SignIn {
+            state,
+            verifier: Secret::new(verifier.into_secret().into_bytes()),
+            redirect: redirect.into(),
+        };
+        Ok((address.into(), sign_in))
+    }
+
+    /// Ends a sign-in with what the browser brought back.
+    pub fn finish(&self, sign_in: &SignIn, back: &CallBack) -> Result<Obtained, Refusal> {
+        let again = "begin the sign-in again";
+        if back.state.as_deref() != Some(sign_in.state.as_str()) {
+            let what = "the answer is not of this sign-in";
+            return Err(declined(what, again));
+        }
+        self.is_from(back.issuer.as_deref())?;
+        if let Some(refused) = &back.refused {
+            return Err(refused.clone());
+        }
+        let Some(code) = &back.code else {
+            return Err(declined("the answer has no code", again));
+        };
+        let (app, assertion) = self.app(Some(&sign_in.redirect))?;
+        let mut request = app
+            .exchange_code(AuthorizationCode::new(text(code)))
+            .set_pkce_verifier(PkceCodeVerifier::new(text(&sign_in.verifier)));
+        if let Some(assertion) = &assertion {
+            request = request
+                .add_extra_param("client_assertion_type", ASSERTION)
+                .add_extra_param("client_assertion", text(assertion));
+        }
+        let got = obtained(request.request(&|request| self.http.send(request)));
+        got.map_err(no_grant).and_then(lasting)
+    }
+
+    /// RFC 9207: an issuer that names itself must be the right one, and one that says it would must do it.
+    fn is_from(&self, issuer: Option<&str>) -> Result<(), Refusal> {
+        let metadata = self.metadata()?;
+        let expected = metadata.as_ref().map(|metadata| metadata.issuer.as_str());
+        let promised = metadata
+            .as_ref()
+            .is_some_and(|metadata| metadata.authorization_response_iss_parameter_supported);
+        match (expected, issuer) {
+            (Some(expected), Some(issuer)) if expected == issuer => Ok(()),
+            (None, _) => Ok(()),
+            (Some(_), None) if !promised => Ok(()),
+            (Some(_), _) => Err(declined(
+                "the answer is not from the provider that was asked",
+                "begin the sign-in again; if that does not help, check issuer in [[provider]]",
+            )),
+        }
+    }
+
+    /// Asks for a code that a person enters elsewhere.
+    pub fn device_code(&self) -> Result<DeviceCode, Refusal> {
+        let endpoint = self.endpoints()?.device;
+        let endpoint = endpoint.ok_or_else(|| no_endpoint("device_authorization_endpoint"))?;
+        let scopes = self.provider.scopes(Flow::Device).join(" ");
+        let answer: DeviceAnswer = self
+            .ask(&endpoint, &[("scope", &scopes)])
+            .map_err(no_grant)?;
+        let address = answer.verification_uri;
+        let safe = |address: &String| {
+            Url::parse(address).is_ok_and(|url| url.scheme() == "https" || is_here(&url))
+        };
+        if !safe(&address) {
+            let what = "the provider gave no address for the code";
+            return Err(Refusal::later(what, None));
+        }
+        Ok(DeviceCode {
+            device: Secret::new(answer.device_code.into_bytes()),
+            user: clean(&answer.user_code, 40),
+            address,
+            complete: answer.verification_uri_complete.filter(safe),
+            life: Duration::from_secs(answer.expires_in.unwrap_or(900).min(3600)),
+            // RFC 8628 section 3.2
+            interval: Duration::from_secs(answer.interval.unwrap_or(5).clamp(1, 60)),
+        })
+    }
+
+    /// Asks whether the person entered the code.
+    pub fn poll(&self, code: &DeviceCode) -> Result<Polled, Refusal> {
+        let endpoint = self.token_endpoint()?;
+        let device = text(&code.device);
+        let fields = [("grant_type", DEVICE_CODE), ("device_code", &device)];
+        match self.ask::<TokenAnswer>(&endpoint, &fields) {
+            Ok(answer) => {
+                let obtained = answer.read().and_then(lasting)?;
+                Ok(Polled::Done(Box::new(obtained)))
+            }
+            Err(refusal) => match refusal.meaning {
+                Meaning::Pending => Ok(Polled::Pending),
+                Meaning::SlowDown => Ok(Polled::SlowDown),
+                // an outage is no answer
+                Meaning::Later { .. } => Ok(Polled::SlowDown),
+                Meaning::Ended | Meaning::Settings | Meaning::Declined => Err(no_grant(refusal)),
+            },
+        }
+    }
+
+    /// Tells the provider that a refresh token is not needed any more (RFC 7009), where it wants to know.
+    pub fn revoke(&self, refresh: &Secret) -> Result<(), Refusal> {
+        let Some(endpoint) = self.endpoints()?.revocation else {
+            return Ok(());
+        };
+        let token = text(refresh);
+        let fields = [
+            ("token", token.as_str()),
+            ("token_type_hint", "refresh_token"),
+        ];
+        let request = self.form(&endpoint, &fields)?;
+        // an empty answer is as good as any
+        match self.http.send(request) {
+            Ok(_) => Ok(()),
+            Err(HttpError(refusal)) => match refusal.what.ends_with("no JSON") {
+                true => Ok(()),
+                false => Err(refusal),
+            },
+        }
+    }
+
+    /// A request that the crate for the protocol has no name for.
+    fn ask<T: DeserializeOwned>(
+        &self,
+        endpoint: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<T, Refusal> {
+        let request = self.form(endpoint, fields)?;
+        let answer = self
+            .http
+            .send(request)
+            .map_err(|HttpError(refusal)| refusal)?;
+        read(&answer)
+    }
+
+    /// A form with the proof of which app this is.
+    fn form(&self, endpoint: &str, fields: &[(&str, &str)]) -> Result<HttpRequest, Refusal> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(fields);
+        if !self.provider.client_id.is_empty() {
+            form.append_pair("client_id", &self.provider.client_id);
+        }
+        match self
+            .provider
+            .proof
+            .show(&self.provider.client_id, endpoint, unix())?
+        {
+            Shown::Nothing => {}
+            Shown::Secret(secret) => {
+                form.append_pair("client_secret", &text(&secret));
+            }
+            Shown::Assertion(assertion) => {
+                form.append_pair("client_assertion_type", ASSERTION);
+                form.append_pair("client_assertion", &text(&assertion));
+            }
+        }
+        oauth2::http::Request::builder()
+            .method(Method::POST)
+            .uri(endpoint)
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form.finish().into_bytes())
+            .map_err(|_| {
+                Refusal::here(
+                    format!("{:?} is no address", clean(endpoint, 200)),
+                    "check [[provider]]",
+                )
+            })
+    }
+
+    /// The app at its provider, and the signed proof of it where that is how it is proven.
+    fn app(&self, redirect: Option<&str>) -> Result<(App, Option<Secret>), Refusal> {
+        let endpoints = self.endpoints()?;
+        let token = endpoints
+            .token
+            .ok_or_else(|| no_endpoint("token_endpoint"))?;
+        let shown = self
+            .provider
+            .proof
+            .show(&self.provider.client_id, &token, unix())?;
+        let address =
+            |key: &str| Refusal::here(format!("{key} is no address"), "check [[provider]]");
+        let authorization = endpoints.authorization.map(AuthUrl::new).transpose();
+        let app = Client::new(ClientId::new(self.provider.client_id.clone()))
+            .set_auth_type(AuthType::RequestBody)
+            .set_auth_uri_option(authorization.map_err(|_| address("authorization_endpoint"))?)
+            .set_token_uri(TokenUrl::new(token).map_err(|_| address("token_endpoint"))?);
+        let app = match redirect {
+            Some(redirect) => {
+                let redirect = RedirectUrl::new(redirect.into());
+                app.set_redirect_uri(redirect.map_err(|_| address("the redirect address"))?)
+            }
+            None => app,
+        };
+        Ok(match shown {
+            Shown::Nothing => (app, None),
+            Shown::Secret(secret) => (
+                app.set_client_secret(ClientSecret::new(text(&secret))),
+                None,
+            ),
+            Shown::Assertion(assertion) => (app, Some(assertion)),
+        })
+    }
+
+    fn token_endpoint(&self) -> Result<String, Refusal> {
+        self.endpoints()?
+            .token
+            .ok_or_else(|| no_endpoint("token_endpoint"))
+    }
+
+    /// Where it is asked: what the operator named, what the profile knows, what the issuer tells.
+    pub fn endpoints(&self) -> Result<Endpoints, Refusal> {
+        let known = self.provider.known_endpoints();
+        Ok(match self.metadata()? {
+            Some(told) => known.or(Endpoints {
+                authorization: told.authorization_endpoint,
+                token: told.token_endpoint,
+                device: told.device_authorization_endpoint,
+                revocation: told.revocation_endpoint,
+            }),
+            None => known,
+        })
+    }
+
+    /// What the issuer tells of itself, if one is configured.
+    fn metadata(&self) -> Result<Option<Metadata>, Refusal> {
+        let Some(issuer) = &self.provider.issuer else {
+            return Ok(None);
+        };
+        let mut kept = self.metadata.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, metadata)) = &*kept
+            && at.elapsed() < METADATA_LIFE
+        {
+            return Ok(Some(metadata.clone()));
+        }
+        match self.discover(issuer) {
+            Ok(metadata) => {
+                *kept = Some((Instant::now(), metadata.clone()));
+                Ok(Some(metadata))
+            }
+            // what it told before is better than nothing
+            Err(refusal) => kept
+                .as_ref()
+                .map(|(_, old)| Some(old.clone()))
+                .ok_or(refusal),
+        }
+    }
+
+    fn discover(&self, issuer: &str) -> Result<Metadata, Refusal> {
+        let wrong = || {
+            Refusal::here(
+                format!("issuer {:?} is no address", clean(issuer, 200)),
+                "check issuer in [[provider]]",
+            )
+        };
+        let url = Url::parse(issuer).map_err(|_| wrong())?;
+        let host = &url[..oauth2::url::Position::BeforePath];
+        let path = url.path().trim_end_matches('/');
+        // OpenID Connect Discovery section 4, then RFC 8414 section 3
+        let places = [
+            format!("{host}{path}/.well-known/openid-configuration"),
+            format!("{host}/.well-known/oauth-authorization-server{path}"),
+        ];
+        let mut last = None;
+        for place in places {
+            let request = oauth2::http::Request::builder()
+                .method(Method::GET)
+                .uri(place)
+                .header(header::ACCEPT, "application/json")
+                .body(Vec::new())
+                .map_err(|_| wrong())?;
+            let told = self
+                .http
+                .send(request)
+                .map_err(|HttpError(refusal)| refusal);
+            match told.and_then(|answer| read::<Metadata>(&answer)) {
+                // RFC 8414 section 3.3
+                Ok(metadata)
+                    if metadata.issuer.trim_end_matches('/') == issuer.trim_end_matches('/') =>
+                {
+                    return Ok(metadata);
+                }
+                Ok(metadata) => {
+                    let what = format!(
+                        "{host} says that it is {:?}, not {issuer:?}",
+                        clean(&metadata.issuer, 200)
+                    );
+                    return Err(Refusal::here(
+                        what,
+                        "write issuer in [[provider]] as the provider has it, to the letter",
+                    ));
+                }
+                Err(refusal) => last = last.or(Some(refusal)),
+            }
+        }
+        Err(last.unwrap_or_else(wrong))
+    }
+}
+
+/// A device code or a code that was wrong is no grant that ended.
+fn no_grant(mut refusal: Refusal) -> Refusal {
+    if refusal.meaning == Meaning::Ended {
+        refusal.meaning = Meaning::Settings;
+    }
+    refusal
+}
+
+/// A sign-in is for good, so there is a refresh token.
+fn lasting(obtained: Obtained) -> Result<Obtained, Refusal> {
+    match obtained.refresh {
+        Some(_) => Ok(obtained),
+        None => Err(Refusal::here(
+            "the provider gave no refresh token, so the sign-in would last an hour",
+            "ask for the scope offline_access (Google: access_type=offline), and let the administrator look whether a \
+             rule withholds it",
+        )),
+    }
+}
+
+fn declined(what: &str, remedy: &str) -> Refusal {
+    Refusal {
+        meaning: Meaning::Declined,
+        ..Refusal::here(what, remedy)
+    }
+}
+
+fn no_endpoint(key: &str) -> Refusal {
+    Refusal::here(
+        format!("the provider has no {key}"),
+        format!("choose another flow, or write {key} or issuer in [[provider]]"),
+    )
+}
+
+fn obtained(
+    result: Result<TokenAnswer, RequestTokenError<HttpError, ErrorAnswer>>,
+) -> Result<Obtained, Refusal> {
+    match result {
+        Ok(answer) => answer.read(),
+        Err(RequestTokenError::ServerResponse(error)) => Err(error.refusal()),
+        Err(RequestTokenError::Request(HttpError(refusal))) => Err(refusal),
+        // the answer itself stays unsaid: a token may stand in it
+        Err(RequestTokenError::Parse(..) | RequestTokenError::Other(_)) => Err(unreadable()),
+    }
+}
+
+fn unreadable() -> Refusal {
+    Refusal::later("the provider's answer cannot be read", None)
+}
+
+fn read<T: DeserializeOwned>(answer: &HttpResponse) -> Result<T, Refusal> {
+    if answer.status().is_success() {
+        return serde_json::from_slice(answer.body()).map_err(|_| unreadable());
+    }
+    let error: Result<ErrorAnswer, _> = serde_json::from_slice(answer.body());
+    Err(error.map_or_else(|_| unreadable(), |error| error.refusal()))
+}
+
+/// All of it is ASCII: it was checked when it came in.
+fn text(secret: &Secret) -> String {
+    String::from_utf8_lossy(secret.expose()).into_owned()
+}
+
+fn is_here(url: &Url) -> bool {
+    matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"))
+}
+
+/// Seconds since 1970.
+pub fn unix() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
+}

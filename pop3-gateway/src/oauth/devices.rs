@@ -1,0 +1,171 @@
+//! Who may log in to mailboxes that grants reach.
+//!
+//! Owns the order in which accounts are looked for: the file first, then the state. Whatever is wrong with a login
+//! (the name, the password, the network, the date), the answer is the same, after the same time.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use gateway_state::GrantId;
+use ipnet::IpNet;
+use local_accounts::{Credential, FileAccounts, Verifier};
+use pop3_proto::backend::store::StoreError;
+use pop3_proto::backend::{Access, Failure, Open, Refusal, RefusalKind};
+
+use super::authority::unix;
+use super::provider::Flow;
+use super::records::Records;
+use crate::layer::token::{Admission, Admits, NotAdmitted};
+
+/// The accounts of one upstream.
+#[derive(Debug)]
+pub struct Devices {
+    /// Those of its file.
+    pub file: Option<FileAccounts>,
+    /// Those that tools and pages made.
+    pub records: Option<Records>,
+    /// What checks passwords.
+    pub verifier: Arc<Verifier>,
+    /// The upstream's name.
+    pub place: String,
+    /// The grant's.
+    pub grant: String,
+    /// How the grant comes about.
+    pub flow: Flow,
+}
+
+/// An account, wherever it is from.
+struct Found {
+    name: String,
+    credential: Credential,
+    /// Whether it may be used now and from there.
+    is_on: bool,
+    mailbox: String,
+    owner: Option<String>,
+    access: Access,
+    /// It is in the state, which notes its use.
+    is_kept: bool,
+}
+
+impl Admits for Devices {
+    fn admit(&self, open: &Open) -> Result<Admission, NotAdmitted> {
+        let user = open.login.user().unwrap_or_default();
+        let address = open.caller.address();
+        let found = match self.in_file(user, address)? {
+            Some(found) => Some(found),
+            None => self.in_state(user, address)?,
+        };
+        let usable = found.as_ref().filter(|found| found.is_on);
+        let name = found.as_ref().map_or(user, |found| &found.name);
+        let credential = usable.map(|found| &found.credential);
+        self.verifier
+            .check(&open.login, &open.caller, name, credential)
+            .map_err(not_admitted)?;
+        let Some(found) = usable else {
+            return Err(not_admitted(StoreError::Credentials));
+        };
+        if found.is_kept {
+            self.note_use(&found.name);
+        }
+        let owner = found.owner.as_deref().unwrap_or(&found.mailbox);
+        let owner = match self.flow {
+            Flow::App => "",
+            Flow::Code | Flow::Device => owner,
+            Flow::ServiceAccount => found.mailbox.as_str(),
+        };
+        Ok(Admission {
+            grant: GrantId::new(self.grant.as_str(), owner.to_lowercase()),
+            mailbox: found.mailbox.clone(),
+            access: found.access,
+        })
+    }
+}
+
+impl Devices {
+    fn in_file(&self, user: &str, address: Option<IpAddr>) -> Result<Option<Found>, NotAdmitted> {
+        let Some(file) = &self.file else {
+            return Ok(None);
+        };
+        let entry = file.find(user).map_err(not_admitted)?;
+        Ok(entry.map(|entry| Found {
+            name: entry.name().into(),
+            credential: entry.credential().clone(),
+            is_on: entry.admits(address) && !entry.has_expired(unix()),
+            mailbox: entry.maildrop().into(),
+            owner: None,
+            access: entry.access(),
+            is_kept: false,
+        }))
+    }
+
+    fn in_state(&self, user: &str, address: Option<IpAddr>) -> Result<Option<Found>, NotAdmitted> {
+        let Some(records) = &self.records else {
+            return Ok(None);
+        };
+        let account = records.with(|state| state.account(user));
+        let account =
+            account.map_err(|error| NotAdmitted::Failed(Failure::temporary(error.to_string())))?;
+        let Some(account) = account.filter(|account| account.place == self.place) else {
+            return Ok(None);
+        };
+        let credential = Credential::parse(&account.credential).map_err(|error| {
+            let text = format!(
+                "the account {:?} in the state cannot be used: {error}",
+                account.name
+            );
+            NotAdmitted::Failed(Failure::permanent(text))
+        })?;
+        let within = account.networks.is_empty()
+            || address.is_some_and(|address| {
+                let nets = account.networks.iter();
+                let mut nets = nets.filter_map(|net| net.parse::<IpNet>().ok());
+                nets.any(|net| net.contains(&address))
+            });
+        let ended = account.expires.is_some_and(|end| end <= unix());
+        Ok(Some(Found {
+            credential,
+            is_on: account.enabled && within && !ended,
+            mailbox: account.mailbox,
+            owner: account.owner,
+            access: match account.access {
+                gateway_state::Access::ReadWrite => Access::ReadWrite,
+                // what is not known here may do the least
+                gateway_state::Access::ReadOnly | gateway_state::Access::NoDelete | _ => {
+                    Access::ReadOnly
+                }
+            },
+            name: account.name,
+            is_kept: true,
+        }))
+    }
+
+    /// The login does not wait for it.
+    fn note_use(&self, name: &str) {
+        let Some(records) = self.records.clone() else {
+            return;
+        };
+        let name = name.to_owned();
+        blocking::unblock(move || {
+            if let Err(error) = records.with(|state| state.account_used(&name, unix())) {
+                tracing::warn!(account = name, %error, "the use of an account cannot be noted");
+            }
+        })
+        .detach();
+    }
+}
+
+fn not_admitted(error: StoreError) -> NotAdmitted {
+    let text = error.to_string();
+    match error {
+        StoreError::Credentials => {
+            NotAdmitted::Refused(Refusal::new(RefusalKind::Credentials, text))
+        }
+        StoreError::Policy(_) => NotAdmitted::Refused(Refusal::new(RefusalKind::Policy, text)),
+        StoreError::InUse => NotAdmitted::Refused(Refusal::new(RefusalKind::InUse, text)),
+        StoreError::LoginDelay => NotAdmitted::Refused(Refusal::new(RefusalKind::LoginDelay, text)),
+        StoreError::Temporary(_) => NotAdmitted::Failed(Failure::temporary(text)),
+        StoreError::Permanent(_) | StoreError::Missing => {
+            NotAdmitted::Failed(Failure::permanent(text))
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Requests to providers.
+//!
+//! Owns the connection's bounds: TLS (but to this very machine), no redirects, 1 MiB and 30 seconds. Knows nothing
+//! of tokens; shows nothing of a request or an answer in an error.
+
+use std::path::Path;
+use std::time::Duration;
+
+use oauth2::http::{HeaderMap, StatusCode, Uri, header};
+use oauth2::{HttpRequest, HttpResponse};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Error};
+
+use super::refusal::{Refusal, clean};
+
+/// How long a request may take in all.
+const TIME: Duration = Duration::from_secs(30);
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(10);
+/// The longest answer that is read, in octets.
+const MAX_ANSWER: u64 = 1024 * 1024;
+
+/// Sends requests to one provider.
+#[derive(Clone, Debug)]
+pub struct Http {
+    agent: Agent,
+}
+
+/// Why there is no answer. It shows no octet of one.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct HttpError(pub(super) Refusal);
+
+impl Http {
+    /// Believes the authorities of the file, or the system's.
+    pub fn new(ca_file: Option<&Path>) -> Result<Self, Refusal> {
+        let roots = match ca_file {
+            Some(file) => {
+                let found = peer_trust::pem::certificates(file);
+                found.map_err(|error| {
+                    Refusal::here(error.to_string(), "check ca_file in [[provider]]")
+                })?
+            }
+            None => peer_trust::SystemRoots::load().certificates,
+        };
+        let tls = TlsConfig::builder()
+            .root_certs(match roots.as_slice() {
+                [] => RootCerts::WebPki,
+                roots => RootCerts::from(
+                    roots
+                        .iter()
+                        .map(|root| Certificate::from_der(root).to_owned()),
+                ),
+            })
+            .unversioned_rustls_crypto_provider(peer_trust::provider())
+            .build();
+        let agent = Agent::config_builder()
+            .tls_config(tls)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(TIME))
+            .timeout_connect(Some(CONNECT))
+            .user_agent(concat!("pop3-gateway/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        Ok(Self { agent })
+    }
+
+    /// Sends a request and reads the answer. Whatever an answer's status, one that is no JSON fails here, as do
+    /// those that say that the provider is out of order.
+    pub fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let host = allowed(request.uri())?;
+        let answered = self.agent.run(request);
+        let mut answer = answered.map_err(|error| HttpError(unanswered(&host, &error)))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let later = |what: String| HttpError(Refusal::later(what, retry_after(&headers)));
+        if status.is_redirection() {
+            let what = format!("{host} answers with a redirect, which is not followed");
+            let remedy = "check the endpoints in [[provider]]";
+            return Err(HttpError(Refusal::here(what, remedy)));
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(later(format!("{host} is asked too often (429)")));
+        }
+        let limited = answer.body_mut().with_config().limit(MAX_ANSWER);
+        let body = limited
+            .read_to_vec()
+            .map_err(|error| HttpError(unanswered(&host, &error)))?;
+        if !looks_like_json(&body) {
+            let status = status.as_u16();
+            return Err(later(format!(
+                "{host} answers {status} with something that is no JSON"
+            )));
+        }
+        if status.is_server_error() {
+            return Err(later(format!(
+                "{host} is out of order ({})",
+                status.as_u16()
+            )));
+        }
+        let mut response = HttpResponse::new(body);
+        // any success is one; what a failure's number is the answer itself says
+        *response.status_mut() = match status.is_success() {
+            true => StatusCode::OK,
+            false => status,
+        };
+        Ok(response)
+    }
+}
+
+/// TLS, or this very machine.
+fn allowed(uri: &Uri) -> Result<String, HttpError> {
+    let host = uri.host().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let here = host.eq_ignore_ascii_case("localhost")
+        || address
+            .parse()
+            .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    match uri.scheme_str() {
+        Some("https") if !host.is_empty() => Ok(clean(host, 255)),
+        Some("http") if here => Ok(clean(host, 255)),
+        _ => Err(HttpError(Refusal::here(
+            format!("the endpoint at {:?} is not https", clean(host, 255)),
+            "write https:// endpoints in [[provider]]; http is for this very machine alone",
+        ))),
+    }
+}
+
+fn unanswered(host: &str, error: &Error) -> Refusal {
+    // a list of kinds that never grows into what an answer says
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "ureq::Error is non-exhaustive"
+    )]
+    let cause = match error {
+        Error::Timeout(_) => "it took too long".to_owned(),
+        Error::HostNotFound => "the name is not known".to_owned(),
+        Error::ConnectionFailed => "no connection".to_owned(),
+        Error::BodyExceedsLimit(_) => "the answer is longer than 1 MiB".to_owned(),
+        Error::Io(error) => clean(&error.to_string(), 120),
+        Error::Rustls(error) => clean(&error.to_string(), 200),
+        Error::Tls(what) => clean(what, 120),
+        _ => "it answers with something that is no HTTP".to_owned(),
+    };
+    Refusal::later(format!("{host} cannot be asked: {cause}"), None)
+}
+
+/// `Retry-After` in seconds, an hour at most (RFC 9110 section 10.2.3); a date counts as not said.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers
+        .get(header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    Some(Duration::from_secs(seconds.min(3600)))
+}
+
+fn looks_like_json(body: &[u8]) -> bool {
+    body.trim_ascii_start().first() == Some(&b'{')
+}
