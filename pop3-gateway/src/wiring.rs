@@ -2,6 +2,9 @@
 //!
 //! Reads certificates, keys and authorities; opens no socket.
 
+#[cfg(feature = "oauth")]
+pub mod tokens;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -63,6 +66,9 @@ pub struct Surroundings {
     pub broken: Arc<Mutex<BrokenMessages>>,
     /// What checks the passwords of stores.
     pub passwords: Passwords,
+    /// The tokens of grants.
+    #[cfg(feature = "oauth")]
+    pub tokens: tokens::Kept,
 }
 
 /// What was learned of each upstream that is configured, by its place and name.
@@ -108,7 +114,7 @@ fn gateway(
     surroundings: &Surroundings,
     absent: Absent,
 ) -> Result<(Vec<Arc<Ready>>, Arc<Gateway>), WiringError> {
-    let upstreams = upstreams(config, &surroundings.learned)?;
+    let upstreams = upstreams(config, surroundings, absent)?;
     let mut places = stores(config, surroundings)?;
     places.extend(
         upstreams
@@ -204,12 +210,30 @@ fn names(addresses: &[SocketAddr]) -> Vec<String> {
 }
 
 /// The upstreams that are configured, in their order.
-fn upstreams(config: &Config, lessons: &Lessons) -> Result<Vec<Arc<Ready>>, WiringError> {
+#[cfg_attr(
+    not(feature = "oauth"),
+    expect(unused_variables, reason = "nothing is made then")
+)]
+fn upstreams(
+    config: &Config,
+    surroundings: &Surroundings,
+    absent: Absent,
+) -> Result<Vec<Arc<Ready>>, WiringError> {
+    let lessons = &surroundings.learned;
     lessons.keep(&config.upstreams);
+    #[cfg(feature = "oauth")]
+    let tokens = tokens::Tokens::new(config, &surroundings.tokens, absent)?;
     let open = |own: &Upstream| {
-        own.open(lessons.of(own))
-            .map(Arc::new)
-            .map_err(|cause| WiringError::new(format!("upstream {:?}", own.name), cause))
+        let failed = |cause: Problem| WiringError::new(format!("upstream {:?}", own.name), cause);
+        let ready = own
+            .open(lessons.of(own))
+            .map_err(|error| failed(error.into()))?;
+        #[cfg(feature = "oauth")]
+        let ready = Ready {
+            desk: tokens.desk(own, &surroundings.passwords).map_err(failed)?,
+            ..ready
+        };
+        Ok(Arc::new(ready))
     };
     config.upstreams.iter().map(open).collect()
 }

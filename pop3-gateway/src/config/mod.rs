@@ -35,8 +35,12 @@ mod flags;
 pub(crate) mod listener;
 pub(crate) mod log;
 mod monitor;
+#[cfg(feature = "oauth")]
+mod provider;
 mod routing;
 mod sasl;
+#[cfg(feature = "oauth")]
+mod state;
 
 use std::path::{Path, PathBuf};
 
@@ -47,7 +51,11 @@ pub(crate) use flags::explain;
 pub use listener::Listener;
 pub use log::{Log, LogFormat, LogLevel};
 pub use monitor::{Monitor, MonitorSecret};
+#[cfg(feature = "oauth")]
+pub use provider::{Grant, ProviderSettings};
 pub use routing::{Route, Routing};
+#[cfg(feature = "oauth")]
+pub use state::State;
 
 use crate::mailbox::Store;
 use crate::mailbox::imap::{self, Upstream};
@@ -75,6 +83,15 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// `[[store]]`
     pub stores: Vec<Store>,
+    /// `[[provider]]`; names are unique.
+    #[cfg(feature = "oauth")]
+    pub providers: Vec<ProviderSettings>,
+    /// `[[grant]]`; names are unique, and name providers that exist.
+    #[cfg(feature = "oauth")]
+    pub grants: Vec<Grant>,
+    /// `[state]`
+    #[cfg(feature = "oauth")]
+    pub state: Option<State>,
     /// `[monitor]`; its name has no route of its own.
     pub monitor: Option<Monitor>,
     /// `[routing]`; names only upstreams and stores that exist.
@@ -195,6 +212,8 @@ impl Config {
         let mut monitor = Monitor::nobody();
         let is_watched = root.section("monitor", monitor::ROWS, &mut monitor, Monitor::check);
         config.monitor = is_watched.then_some(monitor);
+        #[cfg(feature = "oauth")]
+        config.read_tokens(&mut root);
         let (policy, has_stores) = (&config.bounds.policy, root.has("store"));
         config.listeners = root.each("listener", |table, others| {
             let listener = Listener::read(table, policy, others)?;
@@ -227,6 +246,103 @@ impl Config {
         Ok(config)
     }
 
+    /// Reads what tokens need.
+    #[cfg(feature = "oauth")]
+    fn read_tokens(&mut self, root: &mut Table<'_>) {
+        let mut state = State::default();
+        let is_kept = root.section("state", state::ROWS, &mut state, State::check);
+        self.state = is_kept.then_some(state);
+        self.providers = root.each("provider", |table, others: &[ProviderSettings]| {
+            let mut own = ProviderSettings::default();
+            table.read(provider::PROVIDER, &mut own, ProviderSettings::check)?;
+            let name = &own.provider.name;
+            let taken = others.iter().any(|other| other.provider.name == *name);
+            own_name(table, "provider", name, taken)?;
+            Ok(own)
+        });
+        let providers = &self.providers;
+        self.grants = root.each("grant", |table, others: &[Grant]| {
+            let mut own = Grant::default();
+            table.read(provider::GRANT, &mut own, |own| {
+                own.check()?;
+                own.suits(providers)
+            })?;
+            let taken = others.iter().any(|other| other.name == own.name);
+            own_name(table, "grant", &own.name, taken)?;
+            Ok(own)
+        });
+    }
+
+    /// Whether what an upstream says of grants and accounts suits the rest.
+    #[cfg(feature = "oauth")]
+    fn reaches(&self, upstream: &Upstream) -> Result<(), Problem> {
+        let name = &upstream.name;
+        let Some(grant) = &upstream.grant else {
+            return match upstream.accounts {
+                None => Ok(()),
+                Some(_) => {
+                    let what = format!(
+                        "{name:?} has accounts and no grant, so that they would open nothing"
+                    );
+                    Err(Problem::new(
+                        "upstream",
+                        what,
+                        "write grant = \"NAME\", or leave accounts out",
+                    ))
+                }
+            };
+        };
+        let Some(grant) = self.grants.iter().find(|own| own.name == *grant) else {
+            let what = format!("{name:?} names the grant {grant:?}, which is not there");
+            return Err(Problem::new(
+                "upstream",
+                what,
+                "add [[grant]] with this name",
+            ));
+        };
+        if upstream.accounts.is_none() && self.state.is_none() {
+            let what = format!(
+                "nobody could log in to {name:?}: a mailbox that a grant reaches needs accounts of its own"
+            );
+            let remedy = "write accounts = \"FILE\" there, or add [state] and \"pop3-gateway account add --mailbox MAILBOX\"";
+            return Err(Problem::new("upstream", what, remedy));
+        }
+        let provider = self
+            .providers
+            .iter()
+            .find(|own| own.provider.name == grant.provider);
+        let signs_in = provider.is_some_and(|own| grant.flow(&own.provider).signs_in());
+        if signs_in && self.state.is_none() {
+            let what = format!(
+                "the grant {:?} of persons who sign in has to be kept",
+                grant.name
+            );
+            return Err(Problem::new(
+                "state",
+                what,
+                "add [state] with url and key_file",
+            ));
+        }
+        Ok(())
+    }
+
+    /// This build knows no grants.
+    #[cfg(not(feature = "oauth"))]
+    #[expect(clippy::unused_self, reason = "as with them")]
+    fn reaches(&self, upstream: &Upstream) -> Result<(), Problem> {
+        match (&upstream.grant, &upstream.accounts) {
+            (None, None) => Ok(()),
+            (Some(_), _) | (_, Some(_)) => {
+                let what = "this pop3-gateway was built without grants";
+                Err(Problem::new(
+                    "upstream",
+                    what,
+                    "build it with --features oauth",
+                ))
+            }
+        }
+    }
+
     /// Reads the routes, and looks at what the tables say together.
     fn look_around(&mut self, root: &Table<'_>, routing: Option<Table<'_>>) -> Result<(), Fault> {
         let mut fault = Fault::default();
@@ -248,6 +364,10 @@ impl Config {
             let what = "there is no upstream";
             let remedy = "add [[upstream]] with a name and url = \"imaps://imap.example.org\"";
             fault.note::<()>(Err(root.fault(Problem::new("upstream", what, remedy))));
+        }
+        for upstream in &self.upstreams {
+            let suits = self.reaches(upstream);
+            fault.note::<()>(suits.map_err(|problem| root.fault(problem)));
         }
         fault.found()?;
         let known = Targets {

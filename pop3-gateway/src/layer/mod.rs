@@ -6,6 +6,8 @@
 mod lock;
 mod read_ahead;
 mod rename;
+#[cfg(feature = "oauth")]
+pub mod token;
 
 use pop3_proto::backend::erased::AnyBackend;
 use pop3_proto::backend::layered::Layered;

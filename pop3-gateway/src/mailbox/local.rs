@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
 use local_accounts::{FileAccounts, PasswdError};
@@ -131,9 +132,17 @@ pub(crate) fn accounts(
     let Some(path) = &own.accounts else {
         return Ok(None);
     };
-    let store = own.name.clone();
+    accounts_in(&own.name, path, passwords).map(|accounts| Some(Arc::new(accounts)))
+}
+
+/// The accounts of a file; the store or upstream is named in what is said of them.
+pub(crate) fn accounts_in(
+    store: &str,
+    path: &Path,
+    passwords: &Passwords,
+) -> Result<FileAccounts, Problem> {
     let report = {
-        let store = store.clone();
+        let store = store.to_owned();
         move |error: &PasswdError| match error {
             PasswdError::Malformed { .. } | PasswdError::More { .. } => {
                 tracing::warn!(store, %error, "an account is off until its line is mended; the others work");
@@ -169,5 +178,5 @@ pub(crate) fn accounts(
             ),
         }
     }
-    Ok(Some(Arc::new(accounts)))
+    Ok(accounts)
 }

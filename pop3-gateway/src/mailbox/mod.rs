@@ -8,7 +8,7 @@ pub mod files;
 pub mod imap;
 pub mod kind;
 pub mod list;
-mod local;
+pub(crate) mod local;
 #[cfg(feature = "sql")]
 pub mod sql;
 

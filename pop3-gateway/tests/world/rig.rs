@@ -336,6 +336,8 @@ fn settings(imap: Config, policy: Policy) -> Settings<Gateway> {
         name: "world".into(),
         imap: Arc::new(imap),
         tls,
+        #[cfg(feature = "oauth")]
+        desk: None,
     });
     let gateway = Gateway {
         names: Names::default(),

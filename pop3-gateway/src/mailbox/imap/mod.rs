@@ -6,7 +6,7 @@ mod ready;
 mod url;
 
 pub use ready::Ready;
-pub(crate) use ready::unique;
+pub(crate) use ready::{place, unique};
 use url::is_host_name;
 pub use url::{UpstreamUrl, UrlError};
 
@@ -42,6 +42,10 @@ pub struct Upstream {
     pub allow_clear: bool,
     /// How its users' names are written.
     pub rewrite: Rewrite,
+    /// The grant that opens its mailboxes, where they take no password of a client.
+    pub grant: Option<String>,
+    /// The passwd-file of who may log in then; there may be others in the state.
+    pub accounts: Option<PathBuf>,
     /// Where it is, and how its mailboxes are treated.
     pub imap: Config,
 }
@@ -85,6 +89,11 @@ rows! {
     /// between name and domain there.
     "user_domain" r#""keep""# => (rewrite.domain),
     own "user_separator" r#""@""# => (rewrite.separator),
+    /// The grant whose tokens open its mailboxes (see [[grant]]). Clients log in with accounts of the gateway's own then,
+    /// each for one mailbox: in this file, "name:credential" for each, "user=MAILBOX" among the extra fields where the
+    /// account is called otherwise, or made with "pop3-gateway account add --mailbox MAILBOX".
+    told own "grant" r#""office""# => (grant),
+    told own "accounts" r#""devices""# => (accounts),
     /// How users are logged in: "auto" takes what the server offers; "login"; "plain".
     "login" r#""auto""# => (imap.auth),
     /// Whether the gateway sends SELECT right after the login, without waiting for its answer: one round trip
@@ -221,6 +230,8 @@ impl Upstream {
             certificate_sha256: Vec::new(),
             allow_clear: false,
             rewrite: Rewrite::default(),
+            grant: None,
+            accounts: None,
             imap: Config::new("", 0, Security::Implicit),
         }
     }

@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use imap_backend::{Config, ImapBackend, Learned};
-use pop3_proto::backend::erased::Erased;
+use pop3_proto::backend::erased::{AnyBackend, Erased};
+#[cfg(feature = "oauth")]
+use pop3_proto::backend::layered::Layered;
 use pop3_server::service::Routed;
 use pop3_server::tls::{TlsError, UpstreamTls};
 
 use super::Upstream;
+#[cfg(feature = "oauth")]
+use crate::layer::token::{Token, TokenDesk};
 use crate::layer::{Layers, Served};
 use crate::mailbox::kind::{Arrival, Place};
 
@@ -21,6 +25,9 @@ pub struct Ready {
     pub imap: Arc<Config>,
     /// How its certificate is verified; none for `imap://`.
     pub tls: Option<Arc<UpstreamTls>>,
+    /// What its logins go through, where a grant opens its mailboxes.
+    #[cfg(feature = "oauth")]
+    pub desk: Option<Arc<TokenDesk>>,
 }
 
 impl Upstream {
@@ -35,6 +42,8 @@ impl Upstream {
                 ..self.imap.clone()
             }),
             tls: tls.transpose()?.map(Arc::new),
+            #[cfg(feature = "oauth")]
+            desk: None,
         })
     }
 }
@@ -52,17 +61,22 @@ impl Place for Ready {
         let shared = arrival.shared;
         let share = shared.budget.take(wanted, shared.read_ahead_total);
         let octets = u64::try_from(share.octets()).unwrap_or(u64::MAX);
-        let backend = ImapBackend::new(Arc::clone(&self.imap))
-            .reading_ahead(octets)
-            .of_client(arrival.peer.address)
-            .remembering(Arc::clone(&shared.broken));
+        let (imap, client) = (Arc::clone(&self.imap), arrival.peer.address);
+        let broken = Arc::clone(&shared.broken);
+        let make = move || {
+            let backend = ImapBackend::new(Arc::clone(&imap))
+                .reading_ahead(octets)
+                .of_client(client)
+                .remembering(Arc::clone(&broken));
+            Erased::boxed(backend)
+        };
         let layers = Layers {
             rename: arrival.rename,
             read_ahead: Some(share),
             ..Layers::default()
         };
         Routed {
-            backend: layers.around(Erased::boxed(backend)),
+            backend: layers.around(self.opened_by(make)),
             maildrop: self.mailbox(arrival.user),
             upstream: self.name.clone(),
             tls: self.tls.clone(),
@@ -85,14 +99,38 @@ impl Place for Ready {
 }
 
 impl Ready {
+    /// The mailbox as it is, or behind the token that opens it.
+    #[cfg(feature = "oauth")]
+    fn opened_by(&self, make: impl Fn() -> AnyBackend + Send + 'static) -> AnyBackend {
+        match &self.desk {
+            None => make(),
+            Some(desk) => {
+                let within = make();
+                let token = Token::new(Arc::clone(desk), make);
+                Erased::boxed(Layered::new(token, within))
+            }
+        }
+    }
+
+    #[cfg(not(feature = "oauth"))]
+    #[expect(clippy::unused_self, reason = "as with tokens")]
+    fn opened_by(&self, make: impl Fn() -> AnyBackend) -> AnyBackend {
+        make()
+    }
+
     /// G25: two names that lead to one mailbox share a lock. The name is compared in lower case: most
     /// servers do that too, and a lock too many does less harm than one too few.
     fn mailbox(&self, user: Option<&str>) -> String {
-        let (endpoint, folder) = (&self.imap.endpoint, &self.imap.folder);
         let user = user.filter(|user| !user.is_empty());
         let user = user.map_or_else(unique, str::to_lowercase);
-        format!("{}:{}\n{folder}\n{user}", endpoint.host, endpoint.port)
+        format!("{}{user}", place(&self.imap))
     }
+}
+
+/// What stands before a user in the name of a maildrop.
+pub(crate) fn place(imap: &Config) -> String {
+    let (endpoint, folder) = (&imap.endpoint, &imap.folder);
+    format!("{}:{}\n{folder}\n", endpoint.host, endpoint.port)
 }
 
 /// A name that no user has: it contains line ends.

@@ -1,0 +1,262 @@
+//! A token in the place of a password.
+//!
+//! Owns the order of a login to a mailbox that a grant reaches: the client's own credential is looked at here, the
+//! maildrop is taken, a token is fetched, and the mailbox opened with it. A token that the upstream refuses is asked
+//! for anew once. Whether a token works is known when the mailbox is open, not when the login was taken: some
+//! servers say yes to tokens that open nothing.
+//!
+//! Never passes on what the client proved itself with, and never opens a mailbox without that proof.
+
+use std::sync::Arc;
+
+use pop3_proto::backend::erased::AnyBackend;
+use pop3_proto::backend::layer::{Layer, Turn};
+use pop3_proto::backend::{
+    Access, Failure, Job, Login, Mechanism, Open, Refusal, RefusalKind, Reply, Request,
+};
+use pop3_proto::secret::Secret;
+
+use crate::oauth::keeper::{Keeper, NoToken};
+use gateway_state::GrantId;
+
+/// What a credential opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The user's name at the upstream: the mailbox that is read.
+    pub mailbox: String,
+    /// Whose grant opens it.
+    pub grant: GrantId,
+    /// What the account may.
+    pub access: Access,
+}
+
+/// Looks at credentials. Blocks.
+pub trait Admits: Send + Sync {
+    /// Who logs in, if the credential is good; the same text and the same time for whatever is wrong with it.
+    fn admit(&self, open: &Open) -> Result<Admission, NotAdmitted>;
+}
+
+/// Why a credential opens nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// It is wrong.
+    Refused(Refusal),
+    /// It could not be looked at.
+    Failed(Failure),
+}
+
+/// What all logins to one upstream share.
+pub struct TokenDesk {
+    /// Who may log in.
+    pub accounts: Arc<dyn Admits>,
+    /// Where tokens are.
+    pub keeper: Arc<Keeper>,
+    /// How they are put to the upstream.
+    pub mechanism: Mechanism,
+    /// What stands before the mailbox in the name of a maildrop's lock.
+    pub place: String,
+}
+
+/// One login by token.
+pub struct Token {
+    desk: Arc<TokenDesk>,
+    /// Makes another connection to the mailbox, after a token was refused.
+    again: Option<Box<dyn FnOnce() -> AnyBackend + Send>>,
+    state: State,
+}
+
+enum State {
+    /// No login yet.
+    Idle,
+    /// The client's own credential is looked at.
+    Admitting(Open),
+    /// A token is fetched.
+    Fetching(Open, Admission),
+    /// The mailbox is asked to open with this token.
+    Opening(Open, Admission, Secret),
+    /// Nothing more to do.
+    Done,
+}
+
+/// What a job of this layer brings back.
+pub enum Fetched {
+    /// The credential was looked at.
+    Admitted(Result<Admission, NotAdmitted>),
+    /// A token, or none.
+    Token(Result<Secret, NoToken>),
+}
+
+impl std::fmt::Debug for TokenDesk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenDesk").finish_non_exhaustive()
+    }
+}
+
+impl Token {
+    /// A login that has not come yet.
+    pub fn new(desk: Arc<TokenDesk>, again: impl FnOnce() -> AnyBackend + Send + 'static) -> Self {
+        Self {
+            desk,
+            again: Some(Box::new(again)),
+            state: State::Idle,
+        }
+    }
+
+    fn fetch(
+        &mut self,
+        turn: &mut Turn<'_, AnyBackend, Fetched>,
+        open: Open,
+        admission: Admission,
+        refused: Option<Secret>,
+    ) {
+        if refused.is_none()
+            && let Some(token) = self.desk.keeper.cached(&admission.grant)
+        {
+            return self.open(turn, open, admission, token);
+        }
+        let (keeper, grant) = (Arc::clone(&self.desk.keeper), admission.grant.clone());
+        self.state = State::Fetching(open, admission);
+        turn.run(Job::Await(Box::pin(async move {
+            Fetched::Token(keeper.token(&grant, refused.as_ref()).await)
+        })));
+    }
+
+    fn open(
+        &mut self,
+        turn: &mut Turn<'_, AnyBackend, Fetched>,
+        open: Open,
+        admission: Admission,
+        token: Secret,
+    ) {
+        turn.ask(Request::Open(Open {
+            login: Login::Bearer {
+                mechanism: self.desk.mechanism.clone(),
+                user: admission.mailbox.clone(),
+                token: token.clone(),
+            },
+            access: open.access,
+            utf8: open.utf8,
+            caller: open.caller.clone(),
+        }));
+        self.state = State::Opening(open, admission, token);
+    }
+}
+
+impl Layer<AnyBackend> for Token {
+    type Done = Fetched;
+
+    fn request(
+        &mut self,
+        turn: &mut Turn<'_, AnyBackend, Fetched>,
+        request: Request,
+    ) -> Option<Request> {
+        let Request::Open(open) = request else {
+            return Some(request);
+        };
+        if !matches!(self.state, State::Idle) {
+            return Some(Request::Open(open));
+        }
+        let (desk, looked_at) = (Arc::clone(&self.desk), open.clone());
+        self.state = State::Admitting(open);
+        turn.run(Job::Block(Box::new(move || {
+            Fetched::Admitted(desk.accounts.admit(&looked_at))
+        })));
+        None
+    }
+
+    fn done(&mut self, turn: &mut Turn<'_, AnyBackend, Fetched>, done: Fetched) {
+        match (std::mem::replace(&mut self.state, State::Done), done) {
+            (State::Admitting(mut open), Fetched::Admitted(Ok(admission))) => {
+                if admission.access == Access::ReadOnly {
+                    open.access = Access::ReadOnly;
+                }
+                // the lock's name is asked for at this reply
+                self.state = State::Fetching(open.clone(), admission.clone());
+                turn.say(Reply::Authenticated);
+                self.fetch(turn, open, admission, None);
+            }
+            (State::Admitting(_), Fetched::Admitted(Err(NotAdmitted::Refused(refusal)))) => {
+                turn.say(Reply::Refused(refusal));
+            }
+            (State::Admitting(_), Fetched::Admitted(Err(NotAdmitted::Failed(failure)))) => {
+                turn.say(Reply::Failed(failure));
+            }
+            (State::Fetching(open, admission), Fetched::Token(Ok(token))) => {
+                self.open(turn, open, admission, token);
+            }
+            (State::Fetching(..), Fetched::Token(Err(error))) => {
+                turn.say(Reply::Failed(match error.passes {
+                    true => Failure::temporary(error.text),
+                    false => Failure::permanent(error.text),
+                }));
+            }
+            // a job of a login that is over
+            (state, Fetched::Admitted(_) | Fetched::Token(_)) => self.state = state,
+        }
+    }
+
+    fn reply<'r>(
+        &'r mut self,
+        turn: &mut Turn<'_, AnyBackend, Fetched>,
+        reply: Reply<'r>,
+    ) -> Option<Reply<'r>> {
+        match (&reply, &self.state) {
+            // it was said when the client's own credential was found good
+            (Reply::Authenticated, State::Opening(..)) => None,
+            (Reply::Refused(refusal), State::Opening(..))
+                if refusal.kind == RefusalKind::Credentials =>
+            {
+                let detail = refusal.detail.clone();
+                let State::Opening(open, admission, token) =
+                    std::mem::replace(&mut self.state, State::Done)
+                else {
+                    return Some(reply);
+                };
+                match self.again.take() {
+                    Some(again) => {
+                        turn.replace(again());
+                        self.fetch(turn, open, admission, Some(token));
+                    }
+                    // the client's password was right, so it must not be asked for another one
+                    None => turn.say(Reply::Failed(Failure::permanent(format!(
+                        "the upstream refuses the token for {}: {detail}; look with \"pop3-gateway doctor {0}\" for \
+                         what is missing",
+                        admission.mailbox
+                    )))),
+                }
+                None
+            }
+            (Reply::Opened { .. } | Reply::Failed(_) | Reply::Refused(_), _) => {
+                self.state = State::Done;
+                Some(reply)
+            }
+            (
+                Reply::Authenticated
+                | Reply::Challenge(_)
+                | Reply::Entry { .. }
+                | Reply::BodyStart { .. }
+                | Reply::Body { .. }
+                | Reply::BodyEnd { .. }
+                | Reply::BodyFailed { .. }
+                | Reply::Updated
+                | Reply::Kept,
+                _,
+            ) => Some(reply),
+        }
+    }
+
+    fn hears(&self) -> bool {
+        !matches!(self.state, State::Done)
+    }
+
+    fn maildrop(&self, within: Option<String>) -> Option<String> {
+        match &self.state {
+            State::Fetching(_, admission) | State::Opening(_, admission, _) => Some(format!(
+                "{}{}",
+                self.desk.place,
+                admission.mailbox.to_lowercase()
+            )),
+            State::Idle | State::Admitting(_) | State::Done => within,
+        }
+    }
+}
