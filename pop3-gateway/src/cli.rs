@@ -67,6 +67,12 @@ pub enum Command {
     /// Add, change, list and remove the accounts of a store
     #[command(subcommand, after_help = TOOLS)]
     Account(tools::Account),
+    /// Sign in for a mailbox at its provider, in the place of a password
+    #[cfg(feature = "oauth")]
+    SignIn(tools::SignIn),
+    /// Say which mailboxes are signed in for, who may log in to them, and what ends when
+    #[cfg(feature = "oauth")]
+    Status(tools::Status),
     /// Add, list and remove the messages of a store
     #[command(subcommand, after_help = TOOLS)]
     Message(tools::Message),

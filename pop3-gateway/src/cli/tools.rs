@@ -36,6 +36,85 @@ pub struct NewPassword {
     pub stored_secret: bool,
 }
 
+/// An account for a mailbox that a grant reaches: it is kept in the state, with a password of its own.
+#[cfg(feature = "oauth")]
+#[derive(Debug, Args)]
+pub struct Device {
+    /// For this mailbox of an upstream with a grant: the password is made and shown once
+    #[arg(long, value_name = "MAILBOX", conflicts_with = "store")]
+    pub mailbox: Option<String>,
+
+    /// The upstream; may be left out where only one has a grant
+    #[arg(long, value_name = "NAME", requires = "mailbox")]
+    pub upstream: Option<String>,
+
+    /// Whose grant opens the mailbox, where that is somebody else's: a shared mailbox
+    #[arg(long, value_name = "MAILBOX", requires = "mailbox")]
+    pub grant_of: Option<String>,
+
+    /// What it may do
+    #[arg(long, value_name = "WORD", requires = "mailbox", value_parser = ["read-write", "read-only", "no-delete"],
+          default_value = "read-write")]
+    pub access: String,
+
+    /// From which network it may be used, such as 192.0.2.0/24; from several, if it is given several times
+    #[arg(long, value_name = "NETWORK", requires = "mailbox")]
+    pub network: Vec<String>,
+
+    /// The first day, in UTC, on which it does not work any more
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "mailbox")]
+    pub expires: Option<String>,
+
+    /// What its owner calls the device
+    #[arg(long, value_name = "TEXT", requires = "mailbox")]
+    pub label: Option<String>,
+}
+
+/// `sign-in`
+#[cfg(feature = "oauth")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A person signs in at the provider, so that the gateway may open the mailbox from now on. What the
+provider gives is kept in the state, sealed. The gateway may run or not; it need not be restarted.
+
+Examples:
+  pop3-gateway sign-in --config pop3-gateway.toml ann@example.org
+  pop3-gateway sign-in --config pop3-gateway.toml --device scanner@example.org")]
+pub struct SignIn {
+    /// The configuration
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+
+    /// The upstream; may be left out where only one has a grant of persons
+    #[arg(long, value_name = "NAME")]
+    pub upstream: Option<String>,
+
+    /// With a code that is entered on any other device, where the provider has that
+    #[arg(long)]
+    pub device: bool,
+
+    /// Where the provider sends the browser back to, as it is registered with the app: an address of this machine, or any
+    /// other one that is then pasted here [default: http://127.0.0.1 with a free port]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "device")]
+    pub redirect: Option<String>,
+
+    /// The mailbox
+    pub mailbox: String,
+}
+
+/// `status`
+#[cfg(feature = "oauth")]
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The configuration
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+
+    /// Answer in JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `account`
 #[derive(Debug, Subcommand)]
 pub enum Account {
@@ -47,8 +126,14 @@ pub enum Account {
         /// The password
         #[command(flatten)]
         password: NewPassword,
-        /// The name to log in with
-        user: String,
+        /// For which device
+        #[cfg(feature = "oauth")]
+        #[command(flatten)]
+        device: Device,
+        /// The name to log in with; with --mailbox the mailbox's, if it is left out
+        #[cfg_attr(feature = "oauth", arg(required_unless_present = "mailbox"))]
+        #[cfg_attr(not(feature = "oauth"), arg(required = true))]
+        user: Option<String>,
     },
     /// Give an account another password
     Passwd {
@@ -66,6 +151,10 @@ pub enum Account {
         /// The store
         #[command(flatten)]
         store: StoreName,
+        /// Those for this mailbox of an upstream with a grant
+        #[cfg(feature = "oauth")]
+        #[arg(long, value_name = "MAILBOX", conflicts_with = "store")]
+        mailbox: Option<String>,
     },
     /// Remove an account; its messages stay, unless --with-messages
     Remove {
@@ -75,6 +164,10 @@ pub enum Account {
         /// Remove its messages too; databases only
         #[arg(long)]
         with_messages: bool,
+        /// One that "account add --mailbox" made for this mailbox
+        #[cfg(feature = "oauth")]
+        #[arg(long, value_name = "MAILBOX", conflicts_with_all = ["store", "with_messages"])]
+        mailbox: Option<String>,
         /// The account
         user: String,
     },

@@ -4,8 +4,14 @@
 //! Each works on one store of a configuration. They take no login and wait for no session.
 
 mod accounts;
+#[cfg(feature = "oauth")]
+mod devices;
 mod messages;
 mod password;
+#[cfg(feature = "oauth")]
+pub mod sign_in;
+#[cfg(feature = "oauth")]
+pub mod status;
 
 use crate::config::Config;
 use crate::mailbox::Store;
@@ -22,12 +28,18 @@ pub(crate) fn known_password(user: &str, from_stdin: bool) -> Result<Secret, Fai
 
 /// Runs `account`.
 pub fn account(command: &Account) -> Result<(), Failure> {
+    #[cfg(feature = "oauth")]
+    if let Some(done) = devices::account(command) {
+        return done;
+    }
     match command {
         Account::Add {
             store,
             password,
             user,
+            ..
         } => {
+            let user = user.as_deref().unwrap_or_default();
             let found = find(store)?;
             accounts::add(&found, user, &password::credential(password, user)?)?;
             done(store, user)
@@ -41,11 +53,12 @@ pub fn account(command: &Account) -> Result<(), Failure> {
             accounts::set(&found, user, &password::credential(password, user)?)?;
             done(store, user)
         }
-        Account::List { store } => accounts::list(&find(store)?, store.json),
+        Account::List { store, .. } => accounts::list(&find(store)?, store.json),
         Account::Remove {
             store,
             with_messages,
             user,
+            ..
         } => {
             accounts::remove(&find(store)?, user, *with_messages)?;
             done(store, user)
