@@ -38,4 +38,5 @@ on_sockets! {
     shutdown_ends_all
     both_address_families
     another_handler_speaks
+    another_handler_speaks_tls
 }

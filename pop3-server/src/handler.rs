@@ -1,22 +1,58 @@
 //! What a listener speaks: POP3, or something else beside it.
 //!
-//! Accepting, limits and the end of the server are the same for all listeners. A [`Handler`] gets a connection
-//! that has its place, and runs it. The handler that speaks POP3 is [`Reloadable`](crate::settings::Reloadable).
+//! Accepting, limits, TLS and the end of the server are the same for all listeners. A [`Handler`] gets a connection
+//! that has its place, and runs it. The handler that speaks POP3 is [`Reloadable`](crate::settings::Reloadable). Any
+//! other gets a [`Channel`], which is `AsyncRead` and `AsyncWrite` of `futures-io`:
+//!
+//! ```
+//! use futures_lite::{AsyncReadExt, AsyncWriteExt};
+//! use pop3_server::handler::{Arrival, Door, Handler};
+//! use pop3_server::limit::Limits;
+//! use pop3_server::runtime::Runtime;
+//! use pop3_server::settings::Timers;
+//! use pop3_server::tls::ServerTls;
+//!
+//! /// Says every octet once more.
+//! struct Echo(ServerTls);
+//!
+//! impl<R: Runtime> Handler<R> for Echo {
+//!     fn door(&self) -> Door {
+//!         Door::new(Limits::default())
+//!     }
+//!
+//!     fn handle(&self, arrival: Arrival<R>) {
+//!         arrival.spawn_tls(&self.0, Timers::default().handshake, |mut visit| async move {
+//!             let mut octets = [0; 1024];
+//!             while let Ok(n @ 1..) = visit.channel.read(&mut octets).await {
+//!                 if visit.channel.write_all(&octets[..n]).await.is_err() {
+//!                     break;
+//!                 }
+//!             }
+//!             let _ = visit.channel.close().await;
+//!         });
+//!     }
+//! }
+//! ```
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crate::alarm::Deadline;
+use crate::channel::Channel;
 use crate::crowd::Place;
 use crate::limit::Limits;
+use crate::notice::Notice;
 use crate::preamble::Preamble;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, within};
 use crate::server::Server;
 use crate::service::Peer;
 use crate::shutdown::{Member, Phase};
+use crate::tls::ServerTls;
 
 /// Speaks on the connections of a listener.
 pub trait Handler<R: Runtime>: Send + Sync + 'static {
@@ -91,34 +127,103 @@ impl<R: Runtime> Arrival<R> {
         &self.peer
     }
 
-    /// What came after the preamble and is already read; the stream does not give it again.
-    pub fn early(&mut self) -> Box<[u8]> {
-        std::mem::take(&mut self.early)
-    }
-
     /// The runtime that the connection is on.
     pub fn runtime(&self) -> &R {
         &self.runtime
     }
 
-    /// Runs what `speak` makes of the connection. It is dropped when its place is given to another, and when
-    /// the server shuts down and the grace is over.
+    /// Runs what `speak` makes of the connection, in the clear. It is dropped when its place is given to another,
+    /// and when the server shuts down and the grace is over.
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(
         self,
-        speak: impl FnOnce(R::Stream) -> F,
+        speak: impl FnOnce(Visit<R>) -> F + Send + 'static,
     ) {
+        self.run(|visit, _| async { speak(visit).await });
+    }
+
+    /// The same through TLS. It comes to `speak` only after the handshake, for which the client has as long as
+    /// `patience`.
+    pub fn spawn_tls<F: Future<Output = ()> + Send + 'static>(
+        self,
+        tls: &ServerTls,
+        patience: Duration,
+        speak: impl FnOnce(Visit<R>) -> F + Send + 'static,
+    ) {
+        let tls = tls.clone();
+        self.run(move |visit, runtime| async move {
+            let Visit {
+                mut peer,
+                mut channel,
+                finishing,
+            } = visit;
+            let handshake = async move { channel.start_tls(&tls).await.map(|()| channel) };
+            let error = match within(&runtime, patience, Box::pin(handshake)).await {
+                Some(Ok(channel)) => {
+                    peer.encrypted = true;
+                    let visit = Visit {
+                        peer,
+                        channel,
+                        finishing,
+                    };
+                    return speak(visit).await;
+                }
+                Some(Err(error)) => error,
+                None => io::ErrorKind::TimedOut.into(),
+            };
+            tracing::debug!(
+                target: "pop3_server::server", peer = %peer.address, %error, "closed: TLS did not come about"
+            );
+        });
+    }
+
+    fn run<F: Future<Output = ()> + Send + 'static>(self, task: impl FnOnce(Visit<R>, R) -> F) {
         let Self {
             stream,
+            early,
+            peer,
             place,
             member,
             runtime,
             ..
         } = self;
-        runtime.spawn(Placed {
-            task: Box::pin(speak(stream)),
+        let finishing = Arc::<Notice>::default();
+        let visit = Visit {
+            peer,
+            channel: Channel::new(stream, early),
+            finishing: Finishing(Arc::clone(&finishing)),
+        };
+        runtime.clone().spawn(Placed {
+            task: Box::pin(task(visit, runtime)),
             place,
             member,
+            finishing,
         });
+    }
+}
+
+/// A connection that is ready to be spoken on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Visit<R: Runtime> {
+    /// The other end.
+    pub peer: Peer,
+    /// What is read and written.
+    pub channel: Channel<R::Stream>,
+    /// The server goes down.
+    pub finishing: Finishing,
+}
+
+/// Yields when the server goes down and the connection is to finish what it does. What still stands when the grace
+/// is over is cut off.
+#[derive(Debug)]
+#[must_use = "a future does nothing unless polled"]
+pub struct Finishing(Arc<Notice>);
+
+impl Future for Finishing {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(cx)
     }
 }
 
@@ -127,6 +232,7 @@ struct Placed {
     task: Pin<Box<dyn Future<Output = ()> + Send>>,
     place: Place,
     member: Member,
+    finishing: Arc<Notice>,
 }
 
 impl Future for Placed {
@@ -135,8 +241,10 @@ impl Future for Placed {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // Both are asked until they have nothing new, so that both wake.
         while let Poll::Ready(phase) = self.member.poll_phase(cx) {
-            if phase == Phase::Ending {
-                return Poll::Ready(());
+            match phase {
+                Phase::Running => {}
+                Phase::Finishing => self.finishing.raise(),
+                Phase::Ending => return Poll::Ready(()),
             }
         }
         if self.place.poll_turned_out(cx).is_ready() {

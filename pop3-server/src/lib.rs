@@ -8,7 +8,7 @@
 //! | [`drive`] | the loop that runs a connection; the only one |
 //! | [`server`] | what all connections share |
 //! | [`setup`], [`serving`] | what is served where, and the server that runs |
-//! | [`handler`] | what a listener speaks |
+//! | [`handler`], [`channel`] | what a listener speaks, and what it speaks through |
 //! | [`preamble`] | what the first octets of a connection say of its client |
 //! | [`runtime`] | the traits that a driver crate implements |
 //! | [`name`] | users' names: domains, and the rules that change them |
@@ -29,6 +29,7 @@ pub use rustls;
 
 mod accept;
 mod alarm;
+pub mod channel;
 pub mod connection;
 pub mod crowd;
 pub mod delay;

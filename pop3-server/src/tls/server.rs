@@ -47,6 +47,14 @@ impl ServerTls {
         Ok(Self(Arc::new(config)))
     }
 
+    /// What clients may ask to speak (ALPN), in the place of `pop3`: for listeners that speak something else.
+    #[must_use]
+    pub fn protocols(mut self, names: impl IntoIterator<Item: Into<Vec<u8>>>) -> Self {
+        let names = names.into_iter().map(Into::into);
+        Arc::make_mut(&mut self.0).alpn_protocols = names.collect();
+        self
+    }
+
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0)
     }

@@ -5,6 +5,7 @@
 //! | [`list`] | mail in memory, without an upstream |
 //! | [`wire`] | mail behind a socket that speaks a toy protocol |
 //! | [`jobs`] | mail that is fetched in jobs |
+//! | [`echo`] | a handler that speaks no POP3 |
 //! | [`rig`] | one connection, played by hand |
 //! | [`sim`] | a runtime whose tasks run only when they are woken |
 //! | [`simulated`] | the runtime of `testkit::world` |
@@ -13,6 +14,7 @@
 //! | [`logged`] | what is logged meanwhile |
 #![allow(missing_docs, clippy::unwrap_used, reason = "only tests use it")]
 
+pub mod echo;
 pub mod jobs;
 pub mod list;
 pub mod logged;
