@@ -91,10 +91,7 @@ fn main() {
     store.add_user("tim", "tanstaaf");
     store.deliver("tim", "Subject: hello\r\n\r\nHello!\r\n");
     let config = Config::new("localhost", 143, Security::Clear);
-    let policy = Policy {
-        clear_login: true,
-        ..Policy::default()
-    };
+    let policy = Policy::default().clear_login(true);
     let mut by_hand = ByHand {
         client: Session::new(policy.into(), "", NOW),
         backend: ImapBackend::new(Arc::new(config)),

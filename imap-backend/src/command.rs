@@ -56,9 +56,12 @@ pub(crate) enum Command<'a> {
         offset: u64,
         length: u64,
     },
-    Id,
+    Id {
+        name: &'a str,
+    },
     /// ID, for servers of our own with the address of the client.
     IdOf {
+        name: &'a str,
         client: SocketAddr,
     },
     /// The folders, or only those with a special use.
@@ -199,11 +202,17 @@ pub(crate) fn encode(
                 "UID FETCH {uid} (UID BODY.PEEK[]<{offset}.{length}>)"
             ));
         }
-        Command::Id => w.text("ID (\"name\" \"pop3-gateway\")"),
-        Command::IdOf { client } => {
+        Command::Id { name } => {
+            w.text("ID (\"name\" ");
+            w.string(name.as_bytes())?;
+            w.text(")");
+        }
+        Command::IdOf { name, client } => {
             let (ip, port) = (client.ip().to_canonical(), client.port());
+            w.text("ID (\"name\" ");
+            w.string(name.as_bytes())?;
             w.text(&format!(
-                "ID (\"name\" \"pop3-gateway\" \"x-originating-ip\" \"{ip}\" \"x-originating-port\" \"{port}\")"
+                " \"x-originating-ip\" \"{ip}\" \"x-originating-port\" \"{port}\")"
             ));
         }
         Command::List { special_use: true } => w.text("LIST (SPECIAL-USE) \"\" \"*\""),

@@ -13,6 +13,7 @@ use crate::learned::Learned;
 
 /// One IMAP upstream and how its mailbox is treated.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// Where the server is.
     pub endpoint: Endpoint,
@@ -42,6 +43,8 @@ pub struct Config {
     pub keep_alive: Duration,
     /// How a user's name and password are sent.
     pub auth: AuthPreference,
+    /// The name of the program, as the server hears it in ID (RFC 2971).
+    pub client_name: String,
     /// How this server differs from others.
     pub quirks: Quirks,
     /// Whether the server is the operator's own, and may learn where the client connects from.
@@ -71,6 +74,7 @@ impl Config {
             response_timeout: Duration::from_secs(60),
             keep_alive: Duration::from_secs(9 * 60),
             auth: AuthPreference::Auto,
+            client_name: "imap-backend".into(),
             quirks: Quirks::default(),
             own: false,
             learned: Learned::default(),
@@ -133,6 +137,7 @@ pub enum AuthPreference {
 
 /// How a server differs from others.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Quirks {
     /// Capabilities that the server announces and that are not used, in any case (`SASL-IR`, `MOVE`).
     pub masked_capabilities: Vec<String>,

@@ -3,6 +3,7 @@
 //! At a reconnect there is no scan; then the folder has to be the one that it was.
 
 use alloc::format;
+use alloc::sync::Arc;
 use core::mem;
 
 use pop3_proto::backend::{Failure, Note};
@@ -55,14 +56,16 @@ impl ImapBackend {
         !enable || self.config.folder.is_ascii()
     }
 
-    /// Tells the server who the gateway is: once for each connection, if the server wants to know.
+    /// Tells the server who we are: once for each connection, if the server wants to know.
     fn say_id(&mut self) {
         let can = self.wire.can(Capability::Id);
         if let Some(opening) = self.link.opening()
             && can
             && !mem::replace(&mut opening.id_said, true)
         {
-            self.put(Command::Id, Purpose::Id);
+            let config = Arc::clone(&self.config);
+            let name = &config.client_name;
+            self.put(Command::Id { name }, Purpose::Id);
         }
     }
 

@@ -4,6 +4,7 @@
 
 use alloc::format;
 use alloc::string::ToString;
+use alloc::sync::Arc;
 use core::mem;
 
 use pop3_proto::backend::{Failure, Note, Refusal, RefusalKind};
@@ -21,7 +22,7 @@ use crate::wire::{Notice, Purpose};
 
 impl ImapBackend {
     /// An upstream of our own counts failures and sets limits by the client's address, if it knows it.
-    /// It believes the gateway only if it is configured to (Dovecot: `login_trusted_networks`).
+    /// It believes us only if it is configured to (Dovecot: `login_trusted_networks`).
     fn say_origin(&mut self) {
         let Some(client) = self.asked.origin else {
             return;
@@ -30,7 +31,9 @@ impl ImapBackend {
             if let Some(opening) = self.link.opening() {
                 opening.id_said = true;
             }
-            self.put(Command::IdOf { client }, Purpose::Id);
+            let config = Arc::clone(&self.config);
+            let name = &config.client_name;
+            self.put(Command::IdOf { name, client }, Purpose::Id);
         } else if self.wire.can(Capability::Xclient) {
             self.put(Command::Xclient { client }, Purpose::Id);
         }

@@ -1,7 +1,7 @@
 //! What messages are known by, and what is never said to an upstream.
 
 use crate::common::{World, config, password_open, tags};
-use imap_backend::{Config, DeletePolicy};
+use imap_backend::DeletePolicy;
 use pop3_proto::backend::Request;
 
 /// The entries of a maildrop, as its scan is answered.
@@ -126,11 +126,9 @@ fn agree(world: &mut World) {
 #[test]
 fn i012_f07_i010_p046_no_close_and_no_fetch_without_peek() {
     for delete in policies() {
-        let config = Config {
-            delete,
-            mark_seen: true,
-            ..config()
-        };
+        let mut config = config();
+        config.delete = delete;
+        config.mark_seen = true;
         let mut world = World::opened(config, crate::common::FULL, &[(4, 5), (6, 7), (9, 9)]);
         for (ticket, index) in [(1, 0), (2, 1), (3, 2)] {
             world.retrieve(ticket, index);

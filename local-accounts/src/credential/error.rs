@@ -16,7 +16,7 @@ pub enum CredentialError {
     UnknownKind,
     /// A scheme in braces that is not supported.
     #[error(
-        "the scheme {{{0}}} is not supported; give the account a new password (\"pop3-gateway account passwd\"), \
+        "the scheme {{{0}}} is not supported; give the account a new password, \
          or write a hash of a known scheme: ARGON2ID, ARGON2I, BLF-CRYPT, SCRYPT, YESCRYPT, SHA512-CRYPT, \
          SHA256-CRYPT, MD5-CRYPT, CRYPT, PBKDF2, SCRAM-SHA-256, SCRAM-SHA-1, SSHA512, SSHA256, SSHA, SMD5, \
          SHA512, SHA256, SHA1, SHA, MD5, PLAIN-MD5, LDAP-MD5 and PLAIN, with .b64 or .hex after the name"

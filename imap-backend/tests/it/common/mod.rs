@@ -24,6 +24,7 @@ pub(crate) const FULL: &str =
 pub(crate) fn config() -> Config {
     let mut config = Config::new("imap.example.org", 143, Security::Clear);
     config.quirks.pipeline_login = PipelineLogin::Always;
+    config.client_name = "a test".into();
     config
 }
 

@@ -72,7 +72,7 @@ fn i025_id_is_sent_where_it_is_wanted_and_offered() {
         "IMAP4rev1 ID",
     );
     world.expect("LOGIN \"alice\" \"secret\"");
-    world.expect("ID (\"name\" \"pop3-gateway\")");
+    world.expect("ID (\"name\" \"a test\")");
     let mut world = greeted(with(|c| c.quirks.send_id = true), password_open(), BARE);
     assert!(!world.take_sent().contains("ID ("));
     let mut world = greeted(config(), password_open(), "IMAP4rev1 ID");

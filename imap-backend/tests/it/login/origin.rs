@@ -38,7 +38,7 @@ fn w026_the_clients_address_is_told_to_an_upstream_of_ones_own() {
         ),
     ] {
         let mut world = world(true, client, "IMAP4rev1 ID");
-        let id = world.expect(&format!("ID (\"name\" \"pop3-gateway\" {told})"));
+        let id = world.expect(&format!("ID (\"name\" \"a test\" {told})"));
         let login = world.expect("LOGIN \"alice\" \"secret\"");
         world.serve(&format!("* ID NIL\r\n{id} OK\r\n{login} OK in\r\n"));
         // not said twice

@@ -35,12 +35,12 @@ impl Upstream {
     /// of the server.
     pub fn open(&self, learned: Learned) -> Result<Ready, TlsError> {
         let tls = self.trust().map(|trust| UpstreamTls::load(&trust));
+        let mut imap = self.imap.clone();
+        imap.client_name = "pop3-gateway".into();
+        imap.learned = learned;
         Ok(Ready {
             name: self.name.clone(),
-            imap: Arc::new(Config {
-                learned,
-                ..self.imap.clone()
-            }),
+            imap: Arc::new(imap),
             tls: tls.transpose()?.map(Arc::new),
             #[cfg(feature = "oauth")]
             desk: None,
@@ -75,12 +75,12 @@ impl Place for Ready {
             read_ahead: Some(share),
             ..Layers::default()
         };
-        Routed {
-            backend: layers.around(self.opened_by(make)),
-            maildrop: self.mailbox(arrival.user),
-            upstream: self.name.clone(),
-            tls: self.tls.clone(),
-        }
+        Routed::new(
+            layers.around(self.opened_by(make)),
+            self.mailbox(arrival.user),
+            self.name.clone(),
+        )
+        .tls(self.tls.clone())
     }
 
     fn takes_digests(&self) -> bool {
