@@ -66,12 +66,7 @@ impl Service for OneServer {
     type Backend = ImapBackend;
 
     fn route(&self, login: &Login, _: &Peer) -> Result<Routed<ImapBackend>, Denied> {
-        Ok(Routed {
-            backend: ImapBackend::new(Arc::clone(&self.0)),
-            maildrop: login.user().unwrap_or_default().to_string(),
-            upstream: "world".into(),
-            tls: None,
-        })
+        Ok(Routed::new(ImapBackend::new(Arc::clone(&self.0)), login.user().unwrap_or_default(), "world"))
     }
 }
 
@@ -117,19 +112,14 @@ impl Rig {
             DeletePolicy::Expunge | DeletePolicy::Trash { .. } | DeletePolicy::Move(_) => false,
         };
         let read_only = day == Day::Bad && source.below(8) == 7;
-        let policy = Policy {
-            clear_login: true,
-            read_only: if read_only {
+        let policy = Policy::default()
+.clear_login(true)
+.read_only(if read_only {
                 ReadOnly::Always
             } else {
                 ReadOnly::OnRequest
-            },
-            ..Policy::default()
-        };
-        let settings = Settings {
-            policy: Arc::new(policy),
-            ..Settings::new(Arc::new(OneServer(Arc::new(config))))
-        };
+            });
+        let settings = Settings::new(Arc::new(OneServer(Arc::new(config)))).policy(policy);
         let (socket, pop3) = port(0).expect("loopback");
         let server = Server::new();
         let setup = Setup::new().server(server.clone()).pop3(socket, settings);

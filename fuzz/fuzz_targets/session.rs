@@ -18,25 +18,23 @@ const REPLY_BOUND: usize = 2 * 64 * 1024 + 4096;
 fuzz_target!(|bytes: &[u8]| {
     let mut decisions = Decisions::new(bytes);
     let flags = decisions.octet();
-    let policy = Policy {
-        tls: if flags & 1 == 0 {
+    let policy = Policy::default()
+.tls(if flags & 1 == 0 {
             TlsOffer::Stls
         } else {
             TlsOffer::None
-        },
-        clear_login: flags & 2 == 0,
-        read_only: if flags & 4 == 0 {
+        })
+.clear_login(flags & 2 == 0)
+.read_only(if flags & 4 == 0 {
             ReadOnly::Refused
         } else {
             ReadOnly::OnRequest
-        },
-        apop: flags & 8 != 0,
-        mechanisms: ["PLAIN", "LOGIN", "XOAUTH2", "CRAM-MD5", "X-RELAY"]
+        })
+.apop(flags & 8 != 0)
+.mechanisms(["PLAIN", "LOGIN", "XOAUTH2", "CRAM-MD5", "X-RELAY"]
             .into_iter()
             .filter_map(Mechanism::new)
-            .collect(),
-        ..Policy::default()
-    };
+            .collect());
     let mut now = Time::ZERO;
     let mut session = Session::new(Arc::new(policy), "<1.2@fuzz>", now);
     let mut said = Vec::new();

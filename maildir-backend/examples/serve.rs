@@ -34,10 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let store = MaildirStore::new(Config::new(folder), Arc::new(one))?;
     store.check_root()?;
-    let policy = Policy {
-        clear_login: true,
-        ..Policy::default()
-    };
+    let policy = Policy::default().clear_login(true);
     let settings = Settings::new(Arc::new(Stored::new(store))).policy(policy);
     pop3_server_tokio::run(Setup::new().pop3(listen(address.parse()?)?, settings))?;
     Ok(())

@@ -107,10 +107,7 @@ fn served(service: ListService, tls: TlsMode, then: impl FnOnce(&Endpoint)) {
     let own = certificate(folder.path(), &[NAME]);
     if let Some(offer) = offer {
         settings.tls = Some(ServerTls::load(std::slice::from_ref(&own)).unwrap());
-        settings.policy = Arc::new(Policy {
-            tls: offer,
-            ..Policy::default()
-        });
+        settings.policy = Arc::new(Policy::default().tls(offer));
     }
     let running = Running::start(Driver, settings);
     let trust = Trust::File(own.chain);

@@ -50,12 +50,12 @@ pub fn connect(upstream: &Arc<Ready>, runtime: RuntimeKind) -> Result<Found, Fai
     let name = upstream.imap.server_name.clone();
     let route = move |_: &Login, _: &Peer| {
         let backend = ImapBackend::new(Arc::clone(&upstream.imap)).only_looking();
-        Ok(Routed {
-            backend: Layers::default().around(Erased::boxed(backend)),
-            maildrop: "check".into(),
-            upstream: upstream.name.clone(),
-            tls: upstream.tls.clone(),
-        })
+        Ok(Routed::new(
+            Layers::default().around(Erased::boxed(backend)),
+            "check",
+            upstream.name.clone(),
+        )
+        .tls(upstream.tls.clone()))
     };
     let mut found = run(
         Box::new(route),
@@ -99,11 +99,11 @@ fn run(
         route,
         found: Arc::clone(&found),
     }));
-    settings.policy = Arc::new(Policy {
-        clear_login: true,
-        read_only: ReadOnly::Always,
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(
+        Policy::default()
+            .clear_login(true)
+            .read_only(ReadOnly::Always),
+    );
     let socket = TcpListener::bind("127.0.0.1:0").map_err(Failure::running)?;
     let address = socket.local_addr().map_err(Failure::running)?;
     let server = Server::new();
@@ -194,12 +194,7 @@ impl Service for Watching {
             found: Arc::clone(&self.found),
             counted: (0, 0),
         };
-        Ok(Routed {
-            backend: Layered::new(watch, routed.backend),
-            maildrop: routed.maildrop,
-            upstream: routed.upstream,
-            tls: routed.tls,
-        })
+        Ok(routed.map(|backend| Layered::new(watch, backend)))
     }
 }
 

@@ -54,15 +54,15 @@ pub fn ensure(folder: &Path, names: &[String]) -> Result<(Identity, bool), SelfS
 
 /// Whether [`ensure`] would find what it needs in this folder, and make nothing.
 pub fn is_there(folder: &Path) -> bool {
-    let Identity { chain, key } = identity(folder);
+    let Identity { chain, key, .. } = identity(folder);
     chain.exists() && key.exists()
 }
 
 fn identity(folder: &Path) -> Identity {
-    Identity {
-        chain: folder.join("self-signed.crt"),
-        key: folder.join("self-signed.key"),
-    }
+    Identity::new(
+        folder.join("self-signed.crt"),
+        folder.join("self-signed.key"),
+    )
 }
 
 /// Replaces what is there, so that a key never inherits the rights of an older file.

@@ -25,7 +25,7 @@ use crate::mailbox::imap::{Ready, Upstream};
 use crate::mailbox::kind::{Passwords, Place, Problem, Shared, Store};
 use crate::monitor::{self, Monitor};
 use crate::self_signed;
-use crate::service::{Digests, Gateway, Target, offers_digests};
+use crate::service::{Gateway, Target};
 
 /// Something that the configuration names cannot be used.
 #[derive(Debug)]
@@ -146,28 +146,31 @@ pub fn settings(
         let tls = server_tls(listener, absent)
             .map_err(|cause| WiringError::new(format!("listener {:?}", listener.name), cause))?;
         warn_of_digests(listener, &gateway);
-        Ok(Settings {
-            name: listener.name.clone(),
-            policy: Arc::new(listener.policy.clone()),
-            tls,
-            limits: config.bounds.limits,
-            delay: config.bounds.delay,
-            transcript: surroundings.transcript.clone(),
-            ..Settings::new(Arc::clone(&gateway))
-        })
+        let mut settings = Settings::new(Arc::clone(&gateway))
+            .name(&*listener.name)
+            .policy(listener.policy.clone())
+            .limits(config.bounds.limits)
+            .delay(config.bounds.delay);
+        settings.tls = tls;
+        settings.transcript.clone_from(&surroundings.transcript);
+        Ok(settings)
     };
     config.listeners.iter().map(listener).collect()
 }
 
 /// Clients take APOP and CRAM-MD5 where they are offered, and have no other way then.
 fn warn_of_digests(listener: &Listener, gateway: &Gateway) {
-    let (place, done) = match gateway.digests(&listener.policy) {
-        Digests::AsConfigured => return,
-        Digests::LeftOut(_, place) => (place, "APOP and CRAM-MD5 are not offered"),
-        Digests::AllThereIs(place) => (
-            place,
-            "APOP and CRAM-MD5 are offered, for lack of another way to log in, and some accounts cannot log in here",
-        ),
+    if !listener.policy.offers_digests() {
+        return;
+    }
+    let Some(place) = gateway.without_secrets() else {
+        return;
+    };
+    let done = match listener.policy.without_digests() {
+        Some(_) => "APOP and CRAM-MD5 are not offered",
+        None => {
+            "APOP and CRAM-MD5 are offered, for lack of another way to log in, and some accounts cannot log in here"
+        }
     };
     place.warn_of_digests(&listener.name, done);
 }
@@ -243,7 +246,7 @@ fn stores(
     surroundings: &Surroundings,
 ) -> Result<Vec<Arc<dyn Place>>, WiringError> {
     let mut listeners = config.listeners.iter();
-    let digests = listeners.any(|listener| offers_digests(&listener.policy));
+    let digests = listeners.any(|listener| listener.policy.offers_digests());
     let open = |own: &Store| {
         own.kind
             .open(own, &surroundings.passwords, digests)

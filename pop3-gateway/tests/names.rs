@@ -23,11 +23,11 @@ fn routed(config: &str, user: &str) -> Option<(String, String)> {
         user: user.into(),
         password: Secret::from(&b"secret"[..]),
     };
-    let peer = Peer {
-        address: "192.0.2.1:1024".parse().unwrap(),
-        local: "192.0.2.2:110".parse().unwrap(),
-        encrypted: true,
-    };
+    let mut peer = Peer::new(
+        "192.0.2.1:1024".parse().unwrap(),
+        "192.0.2.2:110".parse().unwrap(),
+    );
+    peer.encrypted = true;
     let routed = settings[0].service.route(&login, &peer).ok()?;
     let name = routed
         .maildrop

@@ -32,11 +32,7 @@ fn route(settings: &Settings<Gateway>, user: &str) -> Result<(String, String), D
         password: Secret::default(),
     };
     let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
-    let peer = Peer {
-        address,
-        local: address,
-        encrypted: false,
-    };
+    let peer = Peer::new(address, address);
     settings
         .service
         .route(&login, &peer)
@@ -96,7 +92,7 @@ fn w065_digests_are_not_offered_beside_an_upstream() {
     );
     for (places, offered) in [(&store, true), (&mixed, false)] {
         let settings = wire(&format!("{digests}{places}"));
-        let policy = settings.service.policy(&settings.policy);
+        let policy = settings.session_policy();
         let cram = Mechanism::new("CRAM-MD5").unwrap();
         assert_eq!(policy.apop, offered, "{places}");
         assert_eq!(policy.mechanisms.contains(&cram), offered, "{places}");
@@ -225,11 +221,7 @@ fn read_ahead_has_a_bound_for_all_sessions() {
         password: Secret::default(),
     };
     let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
-    let peer = Peer {
-        address,
-        local: address,
-        encrypted: false,
-    };
+    let peer = Peer::new(address, address);
     let total = 300 << 10;
     let left = || settings.service.shared.budget.take(total, total).octets() >> 10;
     let begin = || settings.service.route(&login, &peer).unwrap().backend;
@@ -253,14 +245,19 @@ fn the_sessions_of_an_upstream_share_its_configuration() {
         password: Secret::default(),
     };
     let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
-    let peer = Peer {
-        address,
-        local: address,
-        encrypted: false,
-    };
+    let peer = Peer::new(address, address);
     let imap = &upstreams[0].imap;
     let before = Arc::strong_count(imap);
     let sessions = ["tim", "ann"].map(|user| gateway.route(&login(user), &peer).unwrap());
     // the machine that speaks IMAP has one, too
     assert_eq!(Arc::strong_count(imap), before + 2 * sessions.len());
+}
+
+/// I025: a server that wants to know who comes hears the name of the program.
+#[test]
+fn i025_an_upstream_hears_the_name_of_the_program() {
+    let config = format!("{LISTENER}{UPSTREAM}");
+    let config = Config::parse(&config, Path::new("gateway.toml")).unwrap();
+    let (upstreams, _) = ready(&config).unwrap();
+    assert_eq!(upstreams[0].imap.client_name, "pop3-gateway");
 }

@@ -28,10 +28,7 @@ fn parse(c: &mut Criterion) {
 /// 64 commands in one read, answered in one write.
 fn answer(c: &mut Criterion) {
     const COMMANDS: usize = 64;
-    let policy = Policy {
-        clear_login: true,
-        ..Policy::default()
-    };
+    let policy = Policy::default().clear_login(true);
     let mut session = Session::new(policy.into(), "", Time::ZERO);
     session.handle_input(Time::ZERO, b"USER alice\r\nPASS secret\r\n");
     session.handle_reply(

@@ -69,10 +69,7 @@ fn main() {
     store.add_account("tim", Secret::from(&b"tanstaaf"[..]));
     store.deliver("tim", "Subject: dots\n\n.\n..\nend");
     let store = Arc::new(store);
-    let policy = Policy {
-        clear_login: true,
-        ..Policy::default()
-    };
+    let policy = Policy::default().clear_login(true);
     let mut by_hand = ByHand {
         session: Session::new(policy.into(), "", Time::ZERO),
         store: Blocking::new(Arc::clone(&store)),

@@ -8,7 +8,7 @@ use pop3_proto::backend::Mechanism;
 use pop3_proto::client::{Client, Close, Config, Credentials, Method};
 use pop3_proto::command::Command;
 use pop3_proto::secret::Secret;
-use pop3_proto::server::{Policy, Reason, TlsOffer};
+use pop3_proto::server::{Reason, TlsOffer};
 use proptest::prelude::*;
 use proptest::sample::select;
 use testkit::talk::Talk;
@@ -18,12 +18,10 @@ struct Gateway(Talk);
 impl Gateway {
     fn new(messages: &[Vec<u8>]) -> Self {
         let names = ["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "CRAM-MD5"];
-        let policy = Policy {
-            tls: TlsOffer::Stls,
-            apop: true,
-            mechanisms: names.into_iter().filter_map(Mechanism::new).collect(),
-            ..testkit::talk::clear()
-        };
+        let policy = testkit::talk::clear()
+            .tls(TlsOffer::Stls)
+            .apop(true)
+            .mechanisms(names.into_iter().filter_map(Mechanism::new).collect());
         let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
         Self(Talk::new(policy, &messages))
     }

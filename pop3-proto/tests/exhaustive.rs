@@ -97,14 +97,13 @@ const AFTER: [Act; 20] = [
 ];
 
 fn policies(mechanisms: &[&str]) -> Vec<(&'static str, Policy)> {
-    let policy = |tls, clear_login| Policy {
-        tls,
-        clear_login,
-        mechanisms: mechanisms
-            .iter()
-            .filter_map(|name| Mechanism::new(name))
-            .collect(),
-        ..clear()
+    let policy = |tls, clear_login| {
+        clear().tls(tls).clear_login(clear_login).mechanisms(
+            mechanisms
+                .iter()
+                .filter_map(|name| Mechanism::new(name))
+                .collect(),
+        )
     };
     vec![
         ("in the clear", policy(TlsOffer::None, true)),
@@ -116,11 +115,7 @@ fn policies(mechanisms: &[&str]) -> Vec<(&'static str, Policy)> {
 
 /// A maildrop that is only read, whose first message can be had no more.
 fn read_only() -> Vec<(&'static str, Policy)> {
-    let policy = Policy {
-        mechanisms: Vec::new(),
-        read_only: ReadOnly::Always,
-        ..clear()
-    };
+    let policy = clear().mechanisms(Vec::new()).read_only(ReadOnly::Always);
     vec![("reading only", policy)]
 }
 

@@ -121,7 +121,7 @@ proptest! {
         read_only in any::<bool>(),
         name in "\\PC{0,1000}",
     ) {
-        let policy = Policy { read_only: if read_only { ReadOnly::OnRequest } else { ReadOnly::Refused }, ..clear() };
+        let policy = clear().read_only(if read_only { ReadOnly::OnRequest } else { ReadOnly::Refused });
         let mut talk = Talk::new(policy, &[b"A: 1\r\n\r\n.\r\n", b"x", b"y"]);
         talk.store.troubles = vec![(Index(1), Trouble::Fails(FailureKind::Missing)), (Index(2), Trouble::Fails(FailureKind::Temporary))];
         talk.store.fail_update = fail_update;
@@ -155,11 +155,7 @@ fn p005_x004_the_greeting_is_one_short_line() {
         "x\r\n+OK\r\n".repeat(100),
         "[<[<\u{10ffff}".repeat(99),
     ] {
-        let policy = Policy {
-            greeting,
-            apop: true,
-            ..clear()
-        };
+        let policy = clear().greeting(greeting).apop(true);
         let session = Session::new(policy.into(), "<1.2@host>", Time::ZERO);
         let line = session.transmit();
         assert!(
@@ -178,14 +174,14 @@ fn x007_lines_of_capa_are_short() {
     let names: Vec<String> = (0..60)
         .map(|n| format!("X-MECHANISM-NUMBER{n:02}"))
         .collect();
-    let policy = Policy {
-        mechanisms: names
-            .iter()
-            .filter_map(|name| Mechanism::new(name))
-            .collect(),
-        implementation: Some("x\r\n".repeat(2000)),
-        ..clear()
-    };
+    let policy = clear()
+        .mechanisms(
+            names
+                .iter()
+                .filter_map(|name| Mechanism::new(name))
+                .collect(),
+        )
+        .implementation(Some("x\r\n".repeat(2000)));
     let mut talk = Talk::new(policy, &[]);
     let capa = talk.say("CAPA\r\n");
     for line in capa.split_inclusive("\r\n") {
@@ -197,12 +193,10 @@ fn x007_lines_of_capa_are_short() {
 /// X023: what is not registered begins with X.
 #[test]
 fn x008_x023_tags_are_registered_or_private() {
-    let policy = Policy {
-        tls: TlsOffer::Stls,
-        read_only: ReadOnly::OnRequest,
-        expire: Expire::Days(1),
-        ..clear()
-    };
+    let policy = clear()
+        .tls(TlsOffer::Stls)
+        .read_only(ReadOnly::OnRequest)
+        .expire(Expire::Days(1));
     let capa = Talk::new(policy, &[]).say("CAPA\r\n");
     let registered = [
         "TOP",
@@ -229,11 +223,9 @@ fn x008_x023_tags_are_registered_or_private() {
 /// next line is a command again.
 #[test]
 fn x002_s010_lines_of_an_exchange_are_long() {
-    let policy = Policy {
-        mechanisms: mechanisms(&["XOAUTH2"]),
-        tls: TlsOffer::Implicit,
-        ..Policy::default()
-    };
+    let policy = Policy::default()
+        .mechanisms(mechanisms(&["XOAUTH2"]))
+        .tls(TlsOffer::Implicit);
     let message = |octets: usize| {
         use base64::Engine;
         let token = "t".repeat(octets / 4 * 3 - 22);
@@ -325,13 +317,11 @@ fn f11_sizes_and_ids_read_no_message() {
 /// V09: exchanges that are given up, or are of no mechanism, leave nothing behind in store or session.
 #[test]
 fn v09_logins_that_are_given_up() {
-    let policy = Policy {
-        mechanisms: mechanisms(&["PLAIN", "LOGIN", "X-RELAY"]),
-        bad_commands_before_login: u32::MAX,
-        failed_logins: u32::MAX,
-        login_grace: Duration::from_secs(1 << 30),
-        ..clear()
-    };
+    let policy = clear()
+        .mechanisms(mechanisms(&["PLAIN", "LOGIN", "X-RELAY"]))
+        .bad_commands_before_login(u32::MAX)
+        .failed_logins(u32::MAX)
+        .login_grace(Duration::from_secs(1 << 30));
     let mut talk = Talk::new(policy, &[]);
     for _ in 0..20_000 {
         talk.say("AUTH PLAIN\r\n*\r\nAUTH LOGIN\r\ndQ==\r\n*\r\nAUTH X-RELAY\r\n*\r\nAUTH X-NONE\r\nAUTH PLAIN AAA\r\n");

@@ -80,20 +80,20 @@ fn script() -> impl Strategy<Value = Vec<u8>> {
 
 fn policy() -> impl Strategy<Value = Policy> {
     (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(stls, clear_login, read_only)| {
-        Policy {
-            tls: if stls { TlsOffer::Stls } else { TlsOffer::None },
-            read_only: if read_only {
+        clear()
+            .tls(if stls { TlsOffer::Stls } else { TlsOffer::None })
+            .read_only(if read_only {
                 ReadOnly::OnRequest
             } else {
                 ReadOnly::Refused
-            },
-            mechanisms: ["PLAIN", "LOGIN", "X-RELAY"]
-                .into_iter()
-                .filter_map(pop3_proto::backend::Mechanism::new)
-                .collect(),
-            clear_login,
-            ..clear()
-        }
+            })
+            .mechanisms(
+                ["PLAIN", "LOGIN", "X-RELAY"]
+                    .into_iter()
+                    .filter_map(pop3_proto::backend::Mechanism::new)
+                    .collect(),
+            )
+            .clear_login(clear_login)
     })
 }
 

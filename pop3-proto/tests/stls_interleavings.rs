@@ -6,7 +6,7 @@
 //! ```
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use pop3_proto::server::{Policy, Reason, TlsOffer};
+use pop3_proto::server::{Reason, TlsOffer};
 use testkit::talk::{Talk, clear, seconds};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,10 +66,7 @@ fn t003_to_t006_v01_v03_every_way_through_stls() {
 }
 
 fn play(acts: &[Act]) -> Result<(), String> {
-    let policy = Policy {
-        tls: TlsOffer::Stls,
-        ..clear()
-    };
+    let policy = clear().tls(TlsOffer::Stls);
     let mut talk = Talk::new(policy, &[]);
     talk.window = Some(0);
     let mut standing = Standing::Clear;

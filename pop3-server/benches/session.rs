@@ -25,12 +25,11 @@ impl Service for Everybody {
     type Backend = ImapBackend;
 
     fn route(&self, login: &Login, _: &Peer) -> Result<Routed<ImapBackend>, Denied> {
-        Ok(Routed {
-            backend: ImapBackend::new(Arc::clone(&self.0)),
-            maildrop: login.user().unwrap_or_default().into(),
-            upstream: "bench".into(),
-            tls: None,
-        })
+        Ok(Routed::new(
+            ImapBackend::new(Arc::clone(&self.0)),
+            login.user().unwrap_or_default(),
+            "bench",
+        ))
     }
 }
 

@@ -18,7 +18,8 @@
 //! use pop3_server::crowd::Crowd;
 //! use pop3_server::limit::Limits;
 //!
-//! let (crowd, limits) = (Crowd::default(), Limits { strangers: 2, ..Limits::default() });
+//! let (crowd, mut limits) = (Crowd::default(), Limits::default());
+//! limits.strangers = 2;
 //! let flood = "192.0.2.1".parse()?;
 //! let first = crowd.admit(&limits, flood, Time::ZERO);
 //! let second = crowd.admit(&limits, flood, Time::ZERO);

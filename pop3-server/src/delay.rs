@@ -24,6 +24,7 @@ pub const BROKEN_OFF: u32 = 3;
 
 /// How the wait grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Delay {
     /// After the first failure; doubles with each further one.
     pub first: Duration,

@@ -28,6 +28,7 @@ use pop3_proto::backend::network;
 
 /// The most connections at once; `0` means no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// In all.
     pub total: usize,

@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use pop3_proto::backend::{Backend, Failure, Login, Refusal};
-use pop3_proto::server::Policy;
 
 use crate::tls::UpstreamTls;
 
@@ -19,15 +18,16 @@ pub trait Service: Send + Sync + 'static {
     /// Which maildrop the login is about, and what serves it. Called at every login; must not block.
     fn route(&self, login: &Login, peer: &Peer) -> Result<Routed<Self::Backend>, Denied>;
 
-    /// The rules of a session that begins now, made from those of its listener: for services that know which
-    /// ways to log in can work. Must not block.
-    fn policy(&self, listener: &Arc<Policy>) -> Arc<Policy> {
-        Arc::clone(listener)
+    /// Whether APOP and CRAM-MD5 can work for all users now, as they do where the secrets are stored. If not, a
+    /// session that begins does not offer them. Asked only where the listener's rules name them; must not block.
+    fn takes_digests(&self) -> bool {
+        true
     }
 }
 
 /// The other end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Peer {
     /// Its address.
     pub address: SocketAddr,
@@ -50,6 +50,7 @@ impl Peer {
 
 /// What a login is served by.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Routed<B> {
     /// A fresh backend that has not been asked anything yet.
     pub backend: B,
@@ -60,6 +61,41 @@ pub struct Routed<B> {
     pub upstream: String,
     /// How the upstream's certificate is verified. Without it a backend cannot begin TLS.
     pub tls: Option<Arc<UpstreamTls>>,
+}
+
+impl<B> Routed<B> {
+    /// Served by this backend, without TLS to an upstream.
+    pub fn new(backend: B, maildrop: impl Into<String>, upstream: impl Into<String>) -> Self {
+        Self {
+            backend,
+            maildrop: maildrop.into(),
+            upstream: upstream.into(),
+            tls: None,
+        }
+    }
+
+    /// Sets how the upstream's certificate is verified.
+    #[must_use]
+    pub fn tls(mut self, tls: Option<Arc<UpstreamTls>>) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// The same with what `change` makes of the backend.
+    pub fn map<C>(self, change: impl FnOnce(B) -> C) -> Routed<C> {
+        let Self {
+            backend,
+            maildrop,
+            upstream,
+            tls,
+        } = self;
+        Routed {
+            backend: change(backend),
+            maildrop,
+            upstream,
+            tls,
+        }
+    }
 }
 
 /// Why a login is not served.

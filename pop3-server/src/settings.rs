@@ -4,7 +4,7 @@
 //! sessions keep what they started with.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,6 +18,7 @@ use crate::tls::ServerTls;
 use crate::transcript::TranscriptSink;
 
 /// The settings of one listener.
+#[non_exhaustive]
 pub struct Settings<S> {
     /// What the log calls the listener.
     pub name: String,
@@ -40,6 +41,8 @@ pub struct Settings<S> {
     pub transcript: Option<Arc<dyn TranscriptSink>>,
     /// What reads the first octets of a connection, if anything.
     pub preamble: Option<Arc<dyn Preamble>>,
+    /// The policy for the time when digests cannot work, if there is a login without them: made once.
+    without_digests: OnceLock<Option<Arc<Policy>>>,
 }
 
 impl<S: Service> Settings<S> {
@@ -56,7 +59,19 @@ impl<S: Service> Settings<S> {
             host: "localhost".into(),
             transcript: None,
             preamble: None,
+            without_digests: OnceLock::new(),
         }
+    }
+
+    /// The rules of a session that begins now.
+    pub fn session_policy(&self) -> Arc<Policy> {
+        let without = || self.policy.without_digests().map(Arc::new);
+        let policy = if self.policy.offers_digests() && !self.service.takes_digests() {
+            self.without_digests.get_or_init(without).as_ref()
+        } else {
+            None
+        };
+        Arc::clone(policy.unwrap_or(&self.policy))
     }
 
     /// Sets what the log calls the listener.
@@ -85,6 +100,27 @@ impl<S: Service> Settings<S> {
     #[must_use]
     pub fn preamble(mut self, preamble: impl Preamble) -> Self {
         self.preamble = Some(Arc::new(preamble));
+        self
+    }
+
+    /// Sets how long failed logins are kept waiting.
+    #[must_use]
+    pub fn delay(mut self, delay: Delay) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Sets how long the steps around a session may take.
+    #[must_use]
+    pub fn timers(mut self, timers: Timers) -> Self {
+        self.timers = timers;
+        self
+    }
+
+    /// Sets where both dialogues are recorded.
+    #[must_use]
+    pub fn transcript(mut self, transcript: Arc<dyn TranscriptSink>) -> Self {
+        self.transcript = Some(transcript);
         self
     }
 
@@ -145,6 +181,7 @@ impl<S> fmt::Debug for Reloadable<S> {
 
 /// How long the steps around a session may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timers {
     /// A TLS handshake with a client.
     pub handshake: Duration,

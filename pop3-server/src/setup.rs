@@ -77,10 +77,7 @@ impl<R: Runtime> Setup<R> {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let settings = Settings::new(Arc::new(AsyncStored::new(store)));
-        let policy = Policy {
-            clear_login: true,
-            ..Policy::default()
-        };
+        let policy = Policy::default().clear_login(true);
         Ok(self.pop3(socket, settings.policy(policy)))
     }
 

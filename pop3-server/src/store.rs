@@ -79,10 +79,5 @@ impl<S: AsyncStore> Service for AsyncStored<S> {
 }
 
 fn routed<B>(backend: B, login: &Login) -> Routed<B> {
-    Routed {
-        backend,
-        maildrop: login.user().unwrap_or_default().into(),
-        upstream: "store".into(),
-        tls: None,
-    }
+    Routed::new(backend, login.user().unwrap_or_default(), "store")
 }

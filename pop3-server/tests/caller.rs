@@ -72,15 +72,14 @@ impl Service for Ear {
     type Backend = Listening;
 
     fn route(&self, login: &Login, _: &Peer) -> Result<Routed<Listening>, Denied> {
-        Ok(Routed {
-            backend: Listening {
+        Ok(Routed::new(
+            Listening {
                 callers: Arc::clone(&self.0),
                 replies: Vec::new(),
             },
-            maildrop: login.user().unwrap_or_default().into(),
-            upstream: "ear".into(),
-            tls: None,
-        })
+            login.user().unwrap_or_default(),
+            "ear",
+        ))
     }
 }
 
@@ -93,10 +92,7 @@ impl Ear {
 fn server() -> (Ear, Arc<Settings<Ear>>, Server) {
     let ear = Ear::default();
     let mut settings = Settings::new(Arc::new(ear.clone()));
-    settings.policy = Arc::new(Policy {
-        clear_login: true,
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(Policy::default().clear_login(true));
     (ear, Arc::new(settings), Server::new())
 }
 

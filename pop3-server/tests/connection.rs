@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use pop3_proto::server::{Policy, ReadOnly};
 use pop3_server::connection::Connection;
-use pop3_server::limit::Limits;
 use pop3_server::server::Server;
 use pop3_server::settings::Settings;
 use proptest::prelude::*;
@@ -23,10 +22,7 @@ const MESSAGES: &[&[u8]] = &[
 
 fn settings(service: &ListService) -> Arc<Settings<ListService>> {
     let mut settings = Settings::new(Arc::new(service.clone()));
-    settings.policy = Arc::new(Policy {
-        clear_login: true,
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(Policy::default().clear_login(true));
     Arc::new(settings)
 }
 
@@ -94,11 +90,11 @@ fn x022_in_use_is_not_told_to_strangers() {
 fn readers_go_beside_each_other_but_not_beside_a_writer() {
     let service = ListService::new(MESSAGES);
     let mut settings = Settings::new(Arc::new(service));
-    settings.policy = Arc::new(Policy {
-        clear_login: true,
-        read_only: ReadOnly::Always,
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(
+        Policy::default()
+            .clear_login(true)
+            .read_only(ReadOnly::Always),
+    );
     let readers = Arc::new(settings);
     let (_, writers, server) = good();
     let mut first = Rig::new(&readers, &server);
@@ -276,10 +272,7 @@ fn w020_a_login_that_waits_is_answered_when_the_server_goes_down() {
 fn w023_a_crowd_before_login_makes_room() {
     let service = ListService::new(MESSAGES);
     let mut settings = Settings::new(Arc::new(service));
-    settings.policy = Arc::new(Policy {
-        clear_login: true,
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(Policy::default().clear_login(true));
     settings.limits.total = 40;
     settings.limits.strangers = 20;
     settings.limits.per_address = 10;
@@ -315,17 +308,15 @@ fn w023_a_crowd_before_login_makes_room() {
 fn qe4_places_are_free_when_the_client_is_gone() {
     let service = ListService::new(MESSAGES);
     let mut settings = Settings::new(Arc::new(service));
-    settings.limits = Limits {
-        total: 3,
-        strangers: 0,
-        per_address: 2,
-        per_user: 0,
-    };
-    settings.policy = Arc::new(Policy {
-        clear_login: true,
-        read_only: ReadOnly::Always,
-        ..Policy::default()
-    });
+    settings.limits.total = 3;
+    settings.limits.strangers = 0;
+    settings.limits.per_address = 2;
+    settings.limits.per_user = 0;
+    settings.policy = Arc::new(
+        Policy::default()
+            .clear_login(true)
+            .read_only(ReadOnly::Always),
+    );
     let settings = Arc::new(settings);
     let server = Server::new();
     // who is logged in makes room for nobody
@@ -351,11 +342,11 @@ fn qf3_the_sessions_of_a_user_are_limited() {
     let service = ListService::new(MESSAGES);
     let mut settings = Settings::new(Arc::new(service));
     settings.limits.per_user = 2;
-    settings.policy = Arc::new(Policy {
-        clear_login: true,
-        read_only: ReadOnly::Always,
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(
+        Policy::default()
+            .clear_login(true)
+            .read_only(ReadOnly::Always),
+    );
     let (settings, server) = (Arc::new(settings), Server::new());
     let mut rigs: Vec<_> = (0..3).map(|_| Rig::new(&settings, &server)).collect();
     assert!(rigs[0].log_in().starts_with("+OK"));

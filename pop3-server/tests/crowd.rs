@@ -17,12 +17,14 @@ fn at(seconds: u64) -> Time {
     Time::from_start(Duration::from_secs(seconds))
 }
 
-const LIMITS: Limits = Limits {
-    total: 30,
-    strangers: 20,
-    per_address: 8,
-    per_user: 0,
-};
+fn limits(total: usize, strangers: usize) -> Limits {
+    let mut limits = Limits::default();
+    limits.total = total;
+    limits.strangers = strangers;
+    limits.per_address = 8;
+    limits.per_user = 0;
+    limits
+}
 
 fn out(places: &[Place]) -> Vec<usize> {
     let all = places.iter().enumerate();
@@ -34,7 +36,7 @@ fn out(places: &[Place]) -> Vec<usize> {
 #[test]
 fn w023_the_oldest_of_the_most_crowded_goes_first() {
     let crowd = Crowd::default();
-    let from = |host: &str| crowd.admit(&LIMITS, ip(host), at(0));
+    let from = |host: &str| crowd.admit(&limits(30, 20), ip(host), at(0));
     let mut places = vec![from("192.0.2.1").unwrap()];
     places.extend((0..7).map(|_| from("192.0.2.2").unwrap()));
     places.extend((0..6).map(|_| from("192.0.2.3").unwrap()));
@@ -55,12 +57,22 @@ fn w023_the_oldest_of_the_most_crowded_goes_first() {
 fn w023_neighbours_have_their_fair_chance() {
     let crowd = Crowd::default();
     let places: Vec<_> = (0..8)
-        .map(|_| crowd.admit(&LIMITS, ip("192.0.2.1"), at(0)).unwrap())
+        .map(|_| {
+            crowd
+                .admit(&limits(30, 20), ip("192.0.2.1"), at(0))
+                .unwrap()
+        })
         .collect();
-    assert!(crowd.admit(&LIMITS, ip("192.0.2.1"), at(1)).is_none());
+    assert!(
+        crowd
+            .admit(&limits(30, 20), ip("192.0.2.1"), at(1))
+            .is_none()
+    );
     assert_eq!(out(&places), Vec::<usize>::new());
     let later = at(0) + FAIR;
-    let next = crowd.admit(&LIMITS, ip("192.0.2.1"), later).unwrap();
+    let next = crowd
+        .admit(&limits(30, 20), ip("192.0.2.1"), later)
+        .unwrap();
     assert_eq!(out(&places), [0]);
     drop((places, next));
     assert_eq!((crowd.count(), crowd.origins()), ((0, 0), 0));
@@ -70,24 +82,17 @@ fn w023_neighbours_have_their_fair_chance() {
 #[test]
 fn w023_the_networks_of_a_site_are_one_crowd() {
     for (step, most) in [(1_u128 << 64, 16), (1 << 72, 32)] {
-        let limits = Limits {
-            total: 0,
-            strangers: 0,
-            ..LIMITS
-        };
+        let all = limits(0, 0);
         let crowd = Crowd::default();
         let base = 0x2001_0db8_0001_0000_u128 << 64;
         let mut places = Vec::new();
         for n in 0..100_u128 {
             let address = Ipv6Addr::from_bits(base + n * step).into();
-            places.extend(crowd.admit(&limits, address, at(0)));
+            places.extend(crowd.admit(&all, address, at(0)));
         }
         assert_eq!(places.len(), most);
         // where it is full, the site goes first although each of its networks has one stranger
-        let limits = Limits {
-            strangers: most + 1,
-            ..limits
-        };
+        let limits = limits(0, most + 1);
         let mut lone = crowd.admit(&limits, ip("192.0.2.1"), at(0)).unwrap();
         let other = crowd.admit(&limits, ip("192.0.2.2"), at(0)).unwrap();
         assert_eq!((out(&places), lone.is_turned_out()), (vec![0], false));
@@ -104,15 +109,19 @@ fn w023_who_is_logged_in_is_never_turned_out() {
     let mut places = Vec::new();
     for host in 0..30 {
         let mut place = crowd
-            .admit(&LIMITS, ip(&format!("192.0.2.{host}")), at(0))
+            .admit(&limits(30, 20), ip(&format!("192.0.2.{host}")), at(0))
             .unwrap();
         place.logged_in();
         places.push(place);
     }
-    assert!(crowd.admit(&LIMITS, ip("198.51.100.1"), at(100)).is_none());
+    assert!(
+        crowd
+            .admit(&limits(30, 20), ip("198.51.100.1"), at(100))
+            .is_none()
+    );
     assert!(!crowd.make_room());
     places[0].login_failed(at(100));
-    let next = crowd.admit(&LIMITS, ip("198.51.100.1"), at(100));
+    let next = crowd.admit(&limits(30, 20), ip("198.51.100.1"), at(100));
     assert!(next.is_some());
     assert_eq!(out(&places), [0]);
     // it was just about to log in: it keeps its place
@@ -138,7 +147,7 @@ proptest! {
                         0 => ip(&format!("192.0.2.{}", which % 7)),
                         _ => ip(&format!("2001:db8:{}:{:x}::1", which % 2, which)),
                     };
-                    places.extend(crowd.admit(&LIMITS, address, at(now)).map(|place| (place, false)));
+                    places.extend(crowd.admit(&limits(30, 20), address, at(now)).map(|place| (place, false)));
                 }
                 2 if !places.is_empty() => drop(places.swap_remove(n)),
                 _ => if let Some((place, member)) = places.get_mut(n).filter(|(place, _)| !place.is_turned_out()) {
@@ -148,7 +157,7 @@ proptest! {
             }
             let inside = |member: bool| places.iter().filter(|(place, is)| !place.is_turned_out() && *is == member).count();
             prop_assert_eq!(crowd.count(), (inside(true) + inside(false), inside(false)));
-            prop_assert!(crowd.count().0 <= LIMITS.total);
+            prop_assert!(crowd.count().0 <= limits(30, 20).total);
         }
         drop(places);
         prop_assert_eq!((crowd.count(), crowd.origins()), ((0, 0), 0));

@@ -42,10 +42,7 @@ impl World {
             server_name: None,
             tls: None,
         }));
-        settings.policy = Arc::new(Policy {
-            clear_login: true,
-            ..Policy::default()
-        });
+        settings.policy = Arc::new(Policy::default().clear_login(true));
         let server = Server::new();
         let socket = pop3_server::listen::listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let setup = Setup::new().server(server.clone()).pop3(socket, settings);

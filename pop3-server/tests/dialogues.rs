@@ -12,7 +12,6 @@ use std::time::Duration;
 use pop3_proto::backend::{Backend, Effect, Login, Outcome, Reply, Request};
 use pop3_proto::server::TlsOffer;
 use pop3_proto::time::Time;
-use pop3_server::delay::Delay;
 use pop3_server::server::Server;
 use pop3_server::service::{Denied, Peer, Routed, Service};
 use pop3_server::settings::Settings;
@@ -78,12 +77,11 @@ impl Service for Scenery {
             ..Store::default()
         };
         self.0.furnish(&mut store);
-        Ok(Routed {
-            backend: Played { store, lent: None },
-            maildrop: login.user().unwrap_or_default().into(),
-            upstream: "scene".into(),
-            tls: None,
-        })
+        Ok(Routed::new(
+            Played { store, lent: None },
+            login.user().unwrap_or_default(),
+            "scene",
+        ))
     }
 }
 
@@ -180,11 +178,8 @@ fn play(
     let mut settings = Settings::new(Arc::new(Scenery(Arc::clone(scene))));
     settings.tls = Some(server_tls(folder, &["mail.example.org"]));
     settings.policy = Arc::new(policy);
-    settings.delay = Delay {
-        first: Duration::ZERO,
-        most: Duration::ZERO,
-        ..Delay::default()
-    };
+    settings.delay.first = Duration::ZERO;
+    settings.delay.most = Duration::ZERO;
     let mut stage = Stage {
         rig: Rig::new(&Arc::new(settings), &Server::new()),
         folder,

@@ -26,10 +26,7 @@ const ROOMY: Shape = Shape {
 
 fn settings<S: Service>(service: S) -> Settings<S> {
     let mut settings = Settings::new(Arc::new(service));
-    settings.policy = Arc::new(Policy {
-        clear_login: true,
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(Policy::default().clear_login(true));
     settings
 }
 

@@ -119,10 +119,7 @@ impl Drop for Far {
 }
 
 fn settings(service: &ListService) -> Settings<ListService> {
-    let policy = Policy {
-        clear_login: true,
-        ..Policy::default()
-    };
+    let policy = Policy::default().clear_login(true);
     Settings::new(Arc::new(service.clone())).policy(policy)
 }
 

@@ -15,10 +15,7 @@ use testkit_server::{PASSWORD, identity, peer_at, server_tls};
 
 fn settings() -> Settings<ListService> {
     let mut settings = Settings::new(Arc::new(ListService::new(&[b"x\r\n"])));
-    settings.policy = Arc::new(Policy {
-        clear_login: true,
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(Policy::default().clear_login(true));
     settings.name = "office".into();
     settings
 }
@@ -61,10 +58,7 @@ fn t016_tls_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let log = logged(|| {
         let mut settings = settings();
-        settings.policy = Arc::new(Policy {
-            tls: TlsOffer::Implicit,
-            ..Policy::default()
-        });
+        settings.policy = Arc::new(Policy::default().tls(TlsOffer::Implicit));
         settings.tls = Some(server_tls(folder.path(), &["mail.example.org"]));
         let mut rig = Rig::new(&Arc::new(settings), &Server::new());
         let identity = identity(folder.path(), &["mail.example.org"]);

@@ -71,10 +71,7 @@ impl Observer for Counter {
 
 fn settings<S: Service>(service: S) -> Arc<Settings<S>> {
     let mut settings = Settings::new(Arc::new(service));
-    settings.policy = Arc::new(Policy {
-        clear_login: true,
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(Policy::default().clear_login(true));
     Arc::new(settings)
 }
 

@@ -65,10 +65,7 @@ impl World {
         let seen = Seen::default();
         let server = Server::builder().observer(seen.clone()).build();
         let mut settings = Settings::new(Arc::new(ListService::new(&[b"one\r\n"])))
-            .policy(Policy {
-                clear_login: true,
-                ..Policy::default()
-            })
+            .policy(Policy::default().clear_login(true))
             .preamble(From);
         settings.limits.per_address = 1;
         let socket = pop3_server::listen::listen("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -28,10 +28,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let service = ListService::new(&[b"Subject: x\r\n\r\nbody\r\n", &vec![b'y'; 200_000]]);
         let mut settings = Settings::new(Arc::new(service.clone()));
-        settings.policy = Arc::new(Policy {
-            tls: offer,
-            ..Policy::default()
-        });
+        settings.policy = Arc::new(Policy::default().tls(offer));
         settings.tls = Some(server_tls(folder.path(), &["mail.example.org"]));
         Self {
             folder,
@@ -279,10 +276,7 @@ fn g28_http_on_a_tls_port_is_closed() {
 fn without_a_certificate_stls_ends_the_session() {
     let service = ListService::new(&[]);
     let mut settings = Settings::new(Arc::new(service));
-    settings.policy = Arc::new(Policy {
-        tls: TlsOffer::Stls,
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(Policy::default().tls(TlsOffer::Stls));
     let mut rig = Rig::new(&Arc::new(settings), &Server::new());
     rig.ask("STLS");
     rig.wait(Duration::from_secs(3));
@@ -302,10 +296,7 @@ fn the_certificate_is_chosen_by_name() {
         .map(|names| identity(folder.path(), names))
         .collect();
     let mut settings = Settings::new(Arc::new(ListService::new(&[])));
-    settings.policy = Arc::new(Policy {
-        tls: TlsOffer::Implicit,
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(Policy::default().tls(TlsOffer::Implicit));
     settings.tls = Some(ServerTls::load(&identities).unwrap());
     let (settings, server) = (Arc::new(settings), Server::new());
     let greeted = |asked: &str, believed: &Identity| {
@@ -336,10 +327,7 @@ fn broken_certificates_are_named() {
         file
     };
     let load = |chain: &Path, key: &Path| {
-        let identity = Identity {
-            chain: chain.into(),
-            key: key.into(),
-        };
+        let identity = Identity::new(chain, key);
         ServerTls::load(&[identity]).unwrap_err().to_string()
     };
     let empty = write("empty.pem", "");
@@ -428,10 +416,7 @@ fn w054_keys_and_certificates_as_tools_write_them() {
         path
     };
     let with = |key: &std::path::Path, chain: &std::path::Path| {
-        let identity = Identity {
-            chain: chain.into(),
-            key: key.into(),
-        };
+        let identity = Identity::new(chain, key);
         ServerTls::load(&[identity]).map_err(|error| error.to_string())
     };
     let marked =

@@ -18,10 +18,7 @@ use testkit_server::{identity, server_tls};
 
 fn rig(folder: &std::path::Path) -> Rig<ListService> {
     let mut settings = Settings::new(Arc::new(ListService::new(&[b"x"])));
-    settings.policy = Arc::new(Policy {
-        tls: TlsOffer::Implicit,
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(Policy::default().tls(TlsOffer::Implicit));
     settings.tls = Some(server_tls(folder, &["mail.example.org"]));
     Rig::new(&Arc::new(settings), &Server::new())
 }

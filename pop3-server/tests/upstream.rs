@@ -40,10 +40,7 @@ fn encrypted(folder: &Path, name: &str) -> WireService {
 
 fn settings(service: &WireService) -> Arc<Settings<WireService>> {
     let mut settings = Settings::new(Arc::new(service.clone()));
-    settings.policy = Arc::new(Policy {
-        clear_login: true,
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(Policy::default().clear_login(true));
     Arc::new(settings)
 }
 

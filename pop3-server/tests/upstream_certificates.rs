@@ -76,10 +76,10 @@ fn params(form: Form) -> CertificateParams {
 
 /// Writes a certificate and its key below the folder.
 fn keep(folder: &Path, name: &str, certificate: &str, key: &KeyPair) -> Identity {
-    let identity = Identity {
-        chain: folder.join(format!("{name}.crt")),
-        key: folder.join(format!("{name}.key")),
-    };
+    let identity = Identity::new(
+        folder.join(format!("{name}.crt")),
+        folder.join(format!("{name}.key")),
+    );
     fs::write(&identity.chain, certificate).unwrap();
     fs::write(&identity.key, key.serialize_pem()).unwrap();
     identity
@@ -112,10 +112,10 @@ fn vouched_for(folder: &Path, name: &str, form: Form) -> (Identity, Identity) {
 /// As openssl made it.
 fn made_by_openssl(name: &str) -> Identity {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../peer-trust/tests/certificates");
-    Identity {
-        chain: folder.join(format!("{name}.crt")),
-        key: folder.join(format!("{name}.key")),
-    }
+    Identity::new(
+        folder.join(format!("{name}.crt")),
+        folder.join(format!("{name}.key")),
+    )
 }
 
 fn digest(identity: &Identity) -> String {
@@ -153,10 +153,7 @@ fn log_in_at(name: &str, tls: &Arc<UpstreamTls>, shown: &Identity) -> String {
             tls: Some(Arc::clone(tls)),
         };
         let mut settings = Settings::new(Arc::new(service));
-        settings.policy = Arc::new(Policy {
-            clear_login: true,
-            ..Policy::default()
-        });
+        settings.policy = Arc::new(Policy::default().clear_login(true));
         let mut rig = Rig::new(&Arc::new(settings), &Server::new());
         rig.heard();
         rig.say(format!("USER joe\r\nPASS {PASSWORD}\r\n"));
@@ -327,10 +324,8 @@ fn w040_the_key_is_asked_for_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["req-x509", "version1"] {
         let named = made_by_openssl(name);
-        let stolen = Identity {
-            key: self_signed(folder.path(), "thief", GOOD).key,
-            ..named.clone()
-        };
+        let mut stolen = named.clone();
+        stolen.key = self_signed(folder.path(), "thief", GOOD).key;
         for trust in [file(&named), tls(&Trust::Certificates(vec![print(&named)]))] {
             let heard = log_in(&trust, &stolen);
             assert!(heard.starts_with("-ERR [SYS/"), "{name}: {heard}");

@@ -25,12 +25,12 @@ impl Service for Imap {
     type Backend = ImapBackend;
 
     fn route(&self, login: &Login, _: &Peer) -> Result<Routed<ImapBackend>, Denied> {
-        Ok(Routed {
-            backend: ImapBackend::new(Arc::new(self.config.clone())),
-            maildrop: login.user().unwrap_or_default().into(),
-            upstream: "main".into(),
-            tls: self.tls.clone(),
-        })
+        Ok(Routed::new(
+            ImapBackend::new(Arc::new(self.config.clone())),
+            login.user().unwrap_or_default(),
+            "main",
+        )
+        .tls(self.tls.clone()))
     }
 }
 
@@ -42,10 +42,7 @@ fn log_of(security: Security, said: &[u8], leaves_after: Option<u64>) -> String 
         tls: Some(Arc::new(tls)),
     };
     let mut settings = Settings::new(Arc::new(imap));
-    settings.policy = Arc::new(Policy {
-        clear_login: true,
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(Policy::default().clear_login(true));
     let settings = Arc::new(settings);
     logged(|| {
         let mut rig = Rig::new(&settings, &Server::new());

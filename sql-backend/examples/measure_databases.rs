@@ -165,10 +165,7 @@ struct Client<'a> {
 
 impl<'a> Client<'a> {
     fn new(runtime: &'a tokio::runtime::Runtime, store: &SqlStore) -> Self {
-        let policy = Policy {
-            clear_login: true,
-            ..Policy::default()
-        };
+        let policy = Policy::default().clear_login(true);
         Self {
             runtime,
             session: Session::new(policy.into(), "", Time::ZERO),

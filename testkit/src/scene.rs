@@ -66,14 +66,11 @@ impl Protection {
 
     /// The policy of a scene that is played in this way.
     pub fn policy(self, scene: &Scene) -> Policy {
-        Policy {
-            tls: match self {
-                Self::AsItStands => scene.policy.tls,
-                Self::Implicit => TlsOffer::Implicit,
-                Self::Stls => TlsOffer::Stls,
-            },
-            ..scene.policy.clone()
-        }
+        scene.policy.clone().tls(match self {
+            Self::AsItStands => scene.policy.tls,
+            Self::Implicit => TlsOffer::Implicit,
+            Self::Stls => TlsOffer::Stls,
+        })
     }
 }
 

@@ -339,11 +339,7 @@ impl Talk {
 }
 
 pub fn clear() -> Policy {
-    Policy {
-        clear_login: true,
-        utf8: true,
-        ..Policy::default()
-    }
+    Policy::default().clear_login(true).utf8(true)
 }
 
 pub fn seconds(n: u64) -> Duration {

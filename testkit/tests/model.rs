@@ -23,10 +23,7 @@ struct Talk {
 
 impl Talk {
     fn new(messages: Vec<Vec<u8>>, piece: usize) -> Self {
-        let policy = Policy {
-            clear_login: true,
-            ..Policy::default()
-        };
+        let policy = Policy::default().clear_login(true);
         let session = Session::new(Arc::new(policy), "", Time::ZERO);
         let mut talk = Self {
             session,

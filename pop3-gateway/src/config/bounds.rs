@@ -36,16 +36,14 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         let mut bounds = Self {
-            limits: Limits {
-                per_address: 50,
-                ..Limits::default()
-            },
+            limits: Limits::default(),
             strangers: None,
             delay: Delay::default(),
             read_ahead_total: 256 << 20,
             policy: Policy::default(),
             shutdown_grace: Duration::from_secs(30),
         };
+        bounds.limits.per_address = 50;
         bounds.allow(1000);
         bounds
     }

@@ -273,10 +273,9 @@ impl Flags {
         }
         match (&self.tls_cert, &self.tls_key) {
             (Some(cert), Some(key)) => {
-                listener.certificates.push(Identity {
-                    chain: cert.clone(),
-                    key: key.clone(),
-                });
+                listener
+                    .certificates
+                    .push(Identity::new(cert.clone(), key.clone()));
             }
             (None, None) => {}
             (Some(_), None) | (None, Some(_)) => {

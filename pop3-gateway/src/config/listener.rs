@@ -81,10 +81,7 @@ rows! {
 }
 
 fn no_certificate() -> Identity {
-    Identity {
-        chain: PathBuf::new(),
-        key: PathBuf::new(),
-    }
+    Identity::new("", "")
 }
 
 /// Makes it a listener at these addresses; the rows after this one change it.
@@ -143,13 +140,12 @@ impl Listener {
             addresses,
             certificates: Vec::new(),
             self_signed: None,
-            policy: Policy {
-                greeting: "POP3 ready".into(),
-                implementation: Some("pop3-gateway".into()),
-                clear_login: loopback,
-                read_only: ReadOnly::OnRequest,
-                ..policy.clone()
-            },
+            policy: policy
+                .clone()
+                .greeting("POP3 ready".into())
+                .implementation(Some("pop3-gateway".into()))
+                .clear_login(loopback)
+                .read_only(ReadOnly::OnRequest),
         }
     }
 
@@ -311,20 +307,12 @@ impl Listener {
         self.policy.mechanisms.iter().find(|name| is_relayed(name))
     }
 
-    /// Whether there is a way to log in that needs accounts with a stored secret: APOP or CRAM-MD5.
-    pub fn offers_digests(&self) -> bool {
-        self.digest().is_some()
-    }
-
     /// The first way to log in that needs accounts with a stored secret, as its key and its name.
     pub(super) fn digest(&self) -> Option<(&'static str, &'static str)> {
-        let cram = |mechanism: &Mechanism| mechanism.as_str() == "CRAM-MD5";
-        if self.policy.apop {
-            Some(("apop", "APOP"))
-        } else if self.policy.mechanisms.iter().any(cram) {
-            Some(("sasl", "CRAM-MD5"))
-        } else {
-            None
+        match self.policy.apop {
+            true => Some(("apop", "APOP")),
+            false if self.policy.offers_digests() => Some(("sasl", "CRAM-MD5")),
+            false => None,
         }
     }
 

@@ -84,12 +84,7 @@ impl Place for Local {
             }),
             ..Layers::default()
         };
-        Routed {
-            backend: layers.around((self.backend)()),
-            maildrop: place,
-            upstream: self.name.clone(),
-            tls: None,
-        }
+        Routed::new(layers.around((self.backend)()), place, self.name.clone())
     }
 
     fn takes_digests(&self) -> bool {

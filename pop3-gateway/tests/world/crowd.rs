@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use pop3_server::limit::Limits;
 use testkit::world::{Conditions, Route};
 
 use crate::rig::{LONG, PASSWORD, Setup, USER};
@@ -13,10 +12,7 @@ use crate::rig::{LONG, PASSWORD, Setup, USER};
 #[test]
 fn w024_who_is_turned_out_and_stays_keeps_no_processor_busy() {
     let mut setup = Setup::new(["a\r\n"]);
-    setup.limits = Limits {
-        strangers: 1,
-        ..Limits::default()
-    };
+    setup.limits.strangers = 1;
     let mut rig = setup.start();
     let narrow = Conditions {
         window: 1,

@@ -53,10 +53,7 @@ impl Setup {
             mails: mails.into_iter().map(Into::into).collect(),
             options: Options::default(),
             imap: Config::new("127.0.0.1", IMAP, Security::Clear),
-            policy: Policy {
-                clear_login: true,
-                ..Policy::default()
-            },
+            policy: Policy::default().clear_login(true),
             upstream: Vec::new(),
             grace: Duration::from_secs(30),
             limits: Limits::default(),
@@ -113,10 +110,7 @@ impl Rig {
         let (tasks, meter) = (Tasks::new(), Meter::default());
         let runtime = Simulated::new(world.network(), &tasks, &meter);
         let implicit_tls = setup.policy.tls == TlsOffer::Implicit;
-        let settings = Settings {
-            limits: setup.limits,
-            ..settings(setup.imap, setup.policy)
-        };
+        let settings = settings(setup.imap, setup.policy).limits(setup.limits);
         let (socket, pop3) = port(0).unwrap();
         let server = Server::new();
         let serve = pop3_server::setup::Setup::new()
@@ -353,13 +347,10 @@ fn settings(imap: Config, policy: Policy) -> Settings<Gateway> {
             read_ahead_total: 64 * 1024 * 1024,
         },
     };
-    let tls = match policy.tls {
-        TlsOffer::None => None,
-        TlsOffer::Stls | TlsOffer::Implicit => Some(self::tls().server.clone()),
-    };
-    Settings {
-        policy: Arc::new(policy),
-        tls,
-        ..Settings::new(Arc::new(gateway))
+    let offer = policy.tls;
+    let settings = Settings::new(Arc::new(gateway)).policy(policy);
+    match offer {
+        TlsOffer::None => settings,
+        TlsOffer::Stls | TlsOffer::Implicit => settings.tls(offer, self::tls().server.clone()),
     }
 }

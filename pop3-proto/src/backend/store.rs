@@ -65,7 +65,7 @@
 //! let now = Time::ZERO;
 //! let store = News { password: Secret::from(&b"a secret"[..]) };
 //! let mut backend = Blocking::new(store.into());
-//! let policy = Policy { clear_login: true, ..Policy::default() };
+//! let policy = Policy::default().clear_login(true);
 //! let mut session = Session::new(policy.into(), "", now);
 //! session.handle_input(now, b"USER reader\r\nPASS a secret\r\nLIST\r\nRETR 2\r\nQUIT\r\n");
 //! let mut heard = Vec::new();

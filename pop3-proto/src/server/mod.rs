@@ -22,7 +22,7 @@
 //! use pop3_proto::server::{Policy, Session};
 //! use pop3_proto::time::Time;
 //!
-//! let policy = Policy { implementation: None, ..Policy::default() };
+//! let policy = Policy::default().implementation(None);
 //! let mut session = Session::new(policy.into(), "", Time::ZERO);
 //! session.handle_input(Time::ZERO, b"QUIT\r\n");
 //! assert_eq!(session.transmit(), b"+OK POP3 server ready\r\n+OK bye\r\n");

@@ -42,7 +42,17 @@ pub enum Expire {
 }
 
 /// The rules of a session. Lengths in octets.
+///
+/// Each field has a setter of its name, too:
+///
+/// ```
+/// use pop3_proto::server::{Policy, TlsOffer};
+///
+/// let policy = Policy::default().tls(TlsOffer::Stls).utf8(true);
+/// # assert!(policy.utf8);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Policy {
     /// The greeting's text. An angle bracket or a leading `[` would be taken for something else by
     /// clients (X004); such characters are left out.
@@ -90,6 +100,66 @@ pub struct Policy {
     pub command_line: usize,
     /// The longest line of a SASL exchange without its line end, AUTH with initial response included.
     pub sasl_line: usize,
+}
+
+macro_rules! setters {
+    ($($name:ident: $kind:ty,)*) => {
+        impl Policy {
+            $(
+                #[doc = concat!("Sets [`", stringify!($name), "`](Self#structfield.", stringify!($name), ").")]
+                #[must_use]
+                pub fn $name(mut self, $name: $kind) -> Self {
+                    self.$name = $name;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    greeting: String,
+    implementation: Option<String>,
+    tls: TlsOffer,
+    clear_login: bool,
+    user_pass: bool,
+    mechanisms: Vec<Mechanism>,
+    apop: bool,
+    utf8: bool,
+    read_only: ReadOnly,
+    expire: Expire,
+    login_grace: Duration,
+    autologout: Duration,
+    stalled_reader: Duration,
+    backend_silence: Duration,
+    shutdown_grace: Duration,
+    failed_logins: u32,
+    bad_commands_before_login: u32,
+    bad_commands: u32,
+    command_line: usize,
+    sasl_line: usize,
+}
+
+/// The mechanism that, as APOP does, needs a stored secret.
+const CRAM_MD5: &str = "CRAM-MD5";
+
+impl Policy {
+    /// Whether there is a way to log in that only a backend with the secrets can serve: APOP or CRAM-MD5.
+    pub fn offers_digests(&self) -> bool {
+        self.apop || self.mechanisms.iter().any(is_cram_md5)
+    }
+
+    /// The same rules without APOP and CRAM-MD5; `None` if they leave no way to log in.
+    pub fn without_digests(&self) -> Option<Self> {
+        let mut without = self.clone();
+        without.apop = false;
+        without.mechanisms.retain(|name| !is_cram_md5(name));
+        (without.user_pass || !without.mechanisms.is_empty()).then_some(without)
+    }
+}
+
+fn is_cram_md5(mechanism: &Mechanism) -> bool {
+    mechanism.as_str() == CRAM_MD5
 }
 
 impl Default for Policy {

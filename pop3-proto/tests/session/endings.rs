@@ -1,7 +1,7 @@
 //! How a session ends other than by QUIT: deadlines, clients that are gone, shutdown.
 
 use pop3_proto::backend::{Access, Reply, Request};
-use pop3_proto::server::{Policy, Reason, TlsOffer};
+use pop3_proto::server::{Reason, TlsOffer};
 
 use super::{MAIL, stls};
 use testkit::talk::{Answer, Talk, clear, seconds};
@@ -114,11 +114,9 @@ fn w023_a_stranger_can_be_turned_out() {
 #[test]
 fn p013_before_login_too_the_earlier_deadline_counts() {
     for (grace, autologout, expected) in [(180, 600, 180), (3600, 600, 600)] {
-        let policy = Policy {
-            login_grace: seconds(grace),
-            autologout: seconds(autologout),
-            ..clear()
-        };
+        let policy = clear()
+            .login_grace(seconds(grace))
+            .autologout(seconds(autologout));
         let mut talk = Talk::new(policy, &[]);
         talk.wait(seconds(expected - 1));
         assert_eq!(talk.closed, None);
@@ -171,10 +169,7 @@ fn g14_a_client_that_does_not_read_is_cut() {
 #[test]
 fn g14_a_client_that_does_not_read_its_listing_is_cut() {
     let many = vec![MAIL; 20_000];
-    let policy = Policy {
-        stalled_reader: seconds(60),
-        ..clear()
-    };
+    let policy = clear().stalled_reader(seconds(60));
     let mut talk = Talk::new(policy, &many);
     talk.say("USER u\r\nPASS p w\r\n");
     talk.window = Some(1000);
@@ -278,10 +273,7 @@ fn g19_shutdown_finishes_the_response_and_refuses_the_next_command() {
 /// to a challenge, or a handshake of which nothing comes.
 #[test]
 fn g19_an_idle_session_ends_at_once_with_a_farewell() {
-    let policy = Policy {
-        tls: TlsOffer::Stls,
-        ..clear()
-    };
+    let policy = clear().tls(TlsOffer::Stls);
     let ends = |talk: &mut Talk, farewell: bool| {
         talk.heard();
         talk.session.shut_down(talk.now);
@@ -410,11 +402,7 @@ fn every_reason_has_words_of_its_own() {
 /// Of two deadlines at one moment, the login's is the one that is named.
 #[test]
 fn p013_of_two_deadlines_at_once_the_login_is_named() {
-    let policy = Policy {
-        login_grace: seconds(600),
-        autologout: seconds(600),
-        ..clear()
-    };
+    let policy = clear().login_grace(seconds(600)).autologout(seconds(600));
     let mut talk = Talk::new(policy, &[]);
     let deadline = talk.session.poll_timeout();
     assert_eq!(deadline.map(|(_, why)| why), Some("login grace"));

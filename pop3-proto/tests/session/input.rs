@@ -1,6 +1,6 @@
 //! What comes in: commands in flocks, lines without end, other protocols.
 
-use pop3_proto::server::{Policy, Reason};
+use pop3_proto::server::Reason;
 
 use super::MAIL;
 use testkit::talk::{Talk, clear};
@@ -85,11 +85,7 @@ fn x001_v30_long_lines_are_refused_once_and_cut_in_the_end() {
 /// X001: a client that goes on with a line that is too long is cut after four times the longest line.
 #[test]
 fn x001_a_line_without_end_is_cut_at_four_times_the_limit() {
-    let policy = Policy {
-        sasl_line: 1000,
-        command_line: 300,
-        ..clear()
-    };
+    let policy = clear().sasl_line(1000).command_line(300);
     let mut talk = Talk::new(policy, &[]);
     let mut fed = 0;
     while talk.closed.is_none() {

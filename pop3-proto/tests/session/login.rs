@@ -120,27 +120,9 @@ fn p058_qd4_v31_apop_only_where_it_is_safe_and_wanted() {
         String::from_utf8_lossy(session.transmit()).into_owned()
     };
     assert!(!greeting(clear()).contains('<'));
-    assert!(
-        !greeting(Policy {
-            apop: true,
-            ..stls()
-        })
-        .contains('<')
-    );
-    assert!(
-        greeting(Policy {
-            apop: true,
-            ..clear()
-        })
-        .ends_with("<1.2@host>\r\n")
-    );
-    let mut talk = Talk::new(
-        Policy {
-            apop: true,
-            ..clear()
-        },
-        &[],
-    );
+    assert!(!greeting(stls().apop(true)).contains('<'));
+    assert!(greeting(clear().apop(true)).ends_with("<1.2@host>\r\n"));
+    let mut talk = Talk::new(clear().apop(true), &[]);
     assert!(
         talk.say("APOP u c4c9334bac560ecc979e58001b3e22fb\r\n")
             .starts_with("+OK")

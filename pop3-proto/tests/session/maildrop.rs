@@ -1,7 +1,7 @@
 //! The commands of the TRANSACTION state, and QUIT.
 
 use pop3_proto::backend::{Access, Failure, FailureKind, Index, Request};
-use pop3_proto::server::{Policy, ReadOnly, Reason};
+use pop3_proto::server::{ReadOnly, Reason};
 
 use super::MAIL;
 use testkit::talk::{Answer, Talk, clear};
@@ -134,10 +134,7 @@ fn p032_p033_p035_p036_dele_marks_and_quit_applies() {
 
 #[test]
 fn g23_read_only_maildrops_refuse_dele() {
-    let policy = Policy {
-        read_only: ReadOnly::OnRequest,
-        ..clear()
-    };
+    let policy = clear().read_only(ReadOnly::OnRequest);
     let mut talk = Talk::new(policy, &[MAIL]);
     assert!(talk.say("XPRO\r\n").starts_with("+OK"));
     assert!(talk.say("USER u\r\nPASS p w\r\n").contains("read only"));

@@ -23,8 +23,5 @@ fn mechanisms(names: &[&str]) -> Vec<Mechanism> {
 }
 
 fn stls() -> Policy {
-    Policy {
-        tls: TlsOffer::Stls,
-        ..Policy::default()
-    }
+    Policy::default().tls(TlsOffer::Stls)
 }

@@ -8,10 +8,7 @@ use testkit::talk::{Talk, clear};
 
 #[test]
 fn p014_x004_the_greeting_is_ok_and_free_of_brackets() {
-    let policy = Policy {
-        greeting: "[x] <a@b> hello\r\nthere".into(),
-        ..clear()
-    };
+    let policy = clear().greeting("[x] <a@b> hello\r\nthere".into());
     let session =
         pop3_proto::server::Session::new(policy.into(), "<1@h>", pop3_proto::time::Time::ZERO);
     assert_eq!(session.transmit(), b"+OK x] a@b hellothere\r\n");
@@ -19,11 +16,9 @@ fn p014_x004_the_greeting_is_ok_and_free_of_brackets() {
 
 #[test]
 fn x005_x006_x009_s001_f26_capabilities_before_and_after_login() {
-    let policy = Policy {
-        expire: Expire::Days(0),
-        read_only: ReadOnly::OnRequest,
-        ..clear()
-    };
+    let policy = clear()
+        .expire(Expire::Days(0))
+        .read_only(ReadOnly::OnRequest);
     let mut talk = Talk::new(policy, &[]);
     let before = talk.say("CAPA\r\n");
     let expected = [
@@ -51,10 +46,7 @@ fn x005_x006_x009_s001_f26_capabilities_before_and_after_login() {
 /// A client in wide use sends UTF8 without its line end as soon as it reads of it, and waits for ever.
 #[test]
 fn w050_utf8_is_offered_only_where_it_is_switched_on() {
-    let policy = Policy {
-        clear_login: true,
-        ..Policy::default()
-    };
+    let policy = Policy::default().clear_login(true);
     let mut talk = Talk::new(policy, &[]);
     for _ in 0..2 {
         let capabilities = talk.say("CAPA\r\n");
@@ -69,14 +61,7 @@ fn w050_utf8_is_offered_only_where_it_is_switched_on() {
 
 #[test]
 fn u003_u006_u009_utf8_and_lang() {
-    let mut talk = Talk::new(
-        Policy {
-            clear_login: true,
-            utf8: true,
-            ..stls()
-        },
-        &[],
-    );
+    let mut talk = Talk::new(stls().clear_login(true).utf8(true), &[]);
     assert!(
         talk.say("LANG\r\n")
             .ends_with("en English\r\ni-default English\r\n.\r\n")
@@ -94,10 +79,7 @@ fn u003_u006_u009_utf8_and_lang() {
 
 #[test]
 fn what_is_not_offered_is_refused() {
-    let policy = Policy {
-        utf8: false,
-        ..clear()
-    };
+    let policy = clear().utf8(false);
     let mut talk = Talk::new(policy, &[]);
     assert_eq!(talk.say("UTF8\r\n"), "-ERR UTF8 is not offered\r\n");
     let digest = "0".repeat(32);
@@ -110,10 +92,7 @@ fn what_is_not_offered_is_refused() {
 /// X007: as many mechanisms are named as fit into a line of 512 octets; AUTH alone lists them all.
 #[test]
 fn x007_the_names_of_mechanisms_fit_into_a_line() {
-    let policy = Policy {
-        mechanisms: mechanisms(&["X"; 300]),
-        ..clear()
-    };
+    let policy = clear().mechanisms(mechanisms(&["X"; 300]));
     let mut talk = Talk::new(policy, &[]);
     let heard = talk.say("CAPA\r\n");
     let line = heard.lines().find(|line| line.starts_with("SASL"));
@@ -125,11 +104,9 @@ fn x007_the_names_of_mechanisms_fit_into_a_line() {
 #[test]
 fn x007_texts_are_cut_between_characters() {
     for text in ["x", "é", "€", "ß€", "ß€x"] {
-        let policy = Policy {
-            implementation: Some(text.repeat(500)),
-            greeting: text.repeat(500),
-            ..clear()
-        };
+        let policy = clear()
+            .implementation(Some(text.repeat(500)))
+            .greeting(text.repeat(500));
         let mut talk = Talk::with_greeting(policy, &[]);
         let whole = text.repeat(500);
         let cut = |octets| &whole[..whole.floor_char_boundary(octets)];

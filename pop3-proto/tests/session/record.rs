@@ -1,7 +1,6 @@
 //! What is shown of a session: the record of its dialogue, its summary, its `Debug`.
 
 use pop3_proto::backend::{FailureKind, Index};
-use pop3_proto::server::Policy;
 
 use super::MAIL;
 use testkit::talk::{Talk, Trouble, clear};
@@ -18,13 +17,7 @@ fn the_greeting_is_recorded() {
 
 #[test]
 fn v33_v34_the_record_shows_no_secret() {
-    let mut talk = Talk::new(
-        Policy {
-            failed_logins: 9,
-            ..clear()
-        },
-        &[MAIL],
-    );
+    let mut talk = Talk::new(clear().failed_logins(9), &[MAIL]);
     talk.session.record();
     talk.say("USER u\r\nPASS hunter2\r\nAUTH PLAIN AHUAaHVudGVyMg==\r\nAUTH PLAIN\r\n");
     talk.say("AHUAaHVudGVyMg==\r\nPASSS hunter2\r\nUSER u\r\nPASS p w\r\nRETR 1\r\nLIST\r\n");

@@ -52,11 +52,9 @@ fn s005_s020_qd1_bare_auth_lists_and_unknown_is_refused() {
 
 #[test]
 fn s010_qd8_long_initial_responses_and_answers() {
-    let policy = Policy {
-        mechanisms: mechanisms(&["XOAUTH2", "OAUTHBEARER", "PLAIN"]),
-        tls: TlsOffer::Implicit,
-        ..Policy::default()
-    };
+    let policy = Policy::default()
+        .mechanisms(mechanisms(&["XOAUTH2", "OAUTHBEARER", "PLAIN"]))
+        .tls(TlsOffer::Implicit);
     let token = "dA".repeat(4000);
     let mut talk = Talk::new(policy, &[]);
     assert!(
@@ -73,12 +71,10 @@ fn s010_qd8_long_initial_responses_and_answers() {
 /// S010: an answer of the very length that is allowed has room with its line end.
 #[test]
 fn s010_the_longest_answer_is_read() {
-    let policy = Policy {
-        sasl_line: 4000,
-        command_line: 300,
-        tls: TlsOffer::Implicit,
-        ..Policy::default()
-    };
+    let policy = Policy::default()
+        .sasl_line(4000)
+        .command_line(300)
+        .tls(TlsOffer::Implicit);
     for (length, read) in [(4000, true), (4001, false)] {
         for end in ["\r\n", "\n"] {
             let mut talk = Talk::new(policy.clone(), &[]);
@@ -99,12 +95,10 @@ fn s010_the_longest_answer_is_read() {
 /// again, and never an answer.
 #[test]
 fn s010_an_answer_that_is_too_long_ends_the_exchange() {
-    let policy = Policy {
-        sasl_line: 4000,
-        mechanisms: mechanisms(&["LOGIN", "PLAIN", "XOAUTH2", "X-RELAY"]),
-        tls: TlsOffer::Implicit,
-        ..Policy::default()
-    };
+    let policy = Policy::default()
+        .sasl_line(4000)
+        .mechanisms(mechanisms(&["LOGIN", "PLAIN", "XOAUTH2", "X-RELAY"]))
+        .tls(TlsOffer::Implicit);
     let long = "A".repeat(4001);
     for mechanism in ["LOGIN", "PLAIN", "X-RELAY"] {
         let mut talk = Talk::new(policy.clone(), &[]);
@@ -131,19 +125,13 @@ fn s010_an_answer_that_is_too_long_ends_the_exchange() {
 
 #[test]
 fn o001_o004_o005_bearer_tokens() {
-    let policy = Policy {
-        mechanisms: mechanisms(&["XOAUTH2"]),
-        ..clear()
-    };
+    let policy = clear().mechanisms(mechanisms(&["XOAUTH2"]));
     assert!(
         !Talk::new(policy.clone(), &[])
             .say("CAPA\r\n")
             .contains("XOAUTH2")
     );
-    let policy = Policy {
-        tls: TlsOffer::Implicit,
-        ..policy
-    };
+    let policy = policy.tls(TlsOffer::Implicit);
     let mut talk = Talk::new(policy, &[]);
     // user=u^Aauth=Bearer bad^A^A, then ... good
     let bad = "dXNlcj11AWF1dGg9QmVhcmVyIGJhZAEB";
@@ -163,10 +151,7 @@ fn o001_o004_o005_bearer_tokens() {
 
 #[test]
 fn relayed_mechanisms_pass_through() {
-    let policy = Policy {
-        mechanisms: mechanisms(&["SCRAM-SHA-256"]),
-        ..Policy::default()
-    };
+    let policy = Policy::default().mechanisms(mechanisms(&["SCRAM-SHA-256"]));
     let mut talk = Talk::new(policy, &[]);
     assert_eq!(talk.say("AUTH SCRAM-SHA-256 bg==\r\n"), "+ d2hhdD8=\r\n");
     assert!(talk.say("*\r\n").starts_with("-ERR"));
@@ -184,10 +169,7 @@ fn w012_a_relayed_login_says_whose_it_is() {
         "AUTH SCRAM-SHA-256 bixhPWJvc3Msbj10aW0scj14\r\n",
         "AUTH SCRAM-SHA-256\r\nbixhPWJvc3Msbj10aW0scj14\r\n",
     ] {
-        let policy = Policy {
-            mechanisms: mechanisms(&["SCRAM-SHA-256"]),
-            ..Policy::default()
-        };
+        let policy = Policy::default().mechanisms(mechanisms(&["SCRAM-SHA-256"]));
         let mut talk = Talk::new(policy, &[]);
         talk.say(said);
         let Some(Request::Open(open)) = talk.store.requests.last() else {
@@ -205,10 +187,7 @@ fn w012_a_relayed_login_says_whose_it_is() {
 
 #[test]
 fn c001_s009_cram_md5() {
-    let policy = Policy {
-        mechanisms: mechanisms(&["CRAM-MD5"]),
-        ..Policy::default()
-    };
+    let policy = Policy::default().mechanisms(mechanisms(&["CRAM-MD5"]));
     let mut talk = Talk::new(policy, &[]);
     assert!(talk.say("AUTH CRAM-MD5 dQ==\r\n").starts_with("-ERR"));
     let first = talk.say("AUTH CRAM-MD5\r\n");

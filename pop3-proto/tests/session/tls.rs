@@ -8,10 +8,7 @@ use testkit::talk::{Talk, clear};
 #[test]
 fn t002_t004_t015_stls_only_where_it_can_be() {
     assert!(Talk::new(clear(), &[]).say("STLS\r\n").starts_with("-ERR"));
-    let implicit = Policy {
-        tls: TlsOffer::Implicit,
-        ..Policy::default()
-    };
+    let implicit = Policy::default().tls(TlsOffer::Implicit);
     assert!(Talk::new(implicit, &[]).say("STLS\r\n").starts_with("-ERR"));
     let mut talk = Talk::new(stls(), &[]);
     assert!(talk.say("STLS now\r\n").starts_with("-ERR"));
@@ -73,11 +70,7 @@ fn handing_in_nothing_is_nothing() {
 
 #[test]
 fn t006_f18_what_was_said_before_tls_is_forgotten() {
-    let policy = Policy {
-        read_only: ReadOnly::OnRequest,
-        clear_login: true,
-        ..stls()
-    };
+    let policy = stls().read_only(ReadOnly::OnRequest).clear_login(true);
     let mut talk = Talk::new(policy, &[MAIL]);
     talk.say("XPRO\r\nUSER u\r\nSTLS\r\n");
     talk.tls();

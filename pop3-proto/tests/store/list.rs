@@ -182,10 +182,7 @@ fn an_empty_secret_proves_nothing() {
 fn p059_apop_over_a_list() {
     let store = store(&["x"]);
     let make = Arc::clone(&store);
-    let policy = pop3_proto::server::Policy {
-        apop: true,
-        ..policy()
-    };
+    let policy = policy().apop(true);
     let mut world = World::new(policy, move || Blocking::new(Arc::clone(&make)));
     let digest = apop::to_hex(&apop::digest("<1.2@host>", &secret("p w")));
     let heard = world.say(&format!("APOP u {digest}\r\nSTAT\r\nQUIT\r\n"));

@@ -120,7 +120,7 @@ impl<S: Service> Connection<S> {
         place: Place,
         now: Time,
     ) -> Self {
-        let policy = settings.service.policy(&settings.policy);
+        let policy = settings.session_policy();
         let stamp = stamp(&policy, &settings.host);
         let mut session = Session::new(policy, &stamp, now);
         if settings.transcript.is_some() {
@@ -351,12 +351,7 @@ impl<S: Service> Drop for Connection<S> {
 
 /// A message-id that is never used again; empty where none is needed.
 fn stamp(policy: &Policy, host: &str) -> String {
-    if !policy.apop
-        && !policy
-            .mechanisms
-            .iter()
-            .any(|known| known.as_str() == "CRAM-MD5")
-    {
+    if !policy.offers_digests() {
         return String::new();
     }
     let mut unique = [0; 16];

@@ -18,11 +18,22 @@ use super::TlsError;
 
 /// Where a certificate and its key lie.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Identity {
     /// A PEM file with the chain, the server's own certificate first.
     pub chain: PathBuf,
     /// A PEM file with the private key.
     pub key: PathBuf,
+}
+
+impl Identity {
+    /// The files of a chain and of its key.
+    pub fn new(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self {
+            chain: chain.into(),
+            key: key.into(),
+        }
+    }
 }
 
 /// How a listener speaks TLS. Immutable: a reload makes a new one, and running sessions keep theirs.

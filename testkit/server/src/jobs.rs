@@ -19,12 +19,7 @@ impl Service for JobService {
 
     fn route(&self, login: &Login, _: &Peer) -> Result<Routed<JobBackend>, Denied> {
         let maildrop = login.user().unwrap_or_default().to_string();
-        Ok(Routed {
-            backend: JobBackend::default(),
-            maildrop,
-            upstream: "jobs".into(),
-            tls: None,
-        })
+        Ok(Routed::new(JobBackend::default(), maildrop, "jobs"))
     }
 }
 

@@ -41,11 +41,7 @@ pub fn peer() -> Peer {
 
 pub fn peer_at(address: &str) -> Peer {
     let address: SocketAddr = address.parse().unwrap();
-    Peer {
-        address,
-        local: "192.0.2.9:110".parse().unwrap(),
-        encrypted: false,
-    }
+    Peer::new(address, "192.0.2.9:110".parse().unwrap())
 }
 
 /// A self-signed certificate for these names in `folder`, the same at each call.
@@ -54,13 +50,13 @@ pub fn identity(folder: &Path, names: &[&str]) -> Identity {
     let place = |end| folder.join(format!("{}.{end}", names.join("_")));
     let (chain, key) = (place("crt"), place("key"));
     if key.exists() {
-        return Identity { chain, key };
+        return Identity::new(chain, key);
     }
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     fs::create_dir_all(folder).unwrap();
     fs::write(&chain, made.cert.pem()).unwrap();
     fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    Identity { chain, key }
+    Identity::new(chain, key)
 }
 
 pub fn server_tls(folder: &Path, names: &[&str]) -> ServerTls {

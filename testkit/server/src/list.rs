@@ -77,12 +77,7 @@ impl Service for ListService {
             bye: None,
             lent: Vec::new(),
         };
-        Ok(Routed {
-            backend,
-            maildrop: user.into(),
-            upstream: "list".into(),
-            tls: None,
-        })
+        Ok(Routed::new(backend, user, "list"))
     }
 }
 

@@ -191,11 +191,11 @@ impl<T: Read + Write> Client<T> {
 
 pub fn clear<S: Service>(service: S) -> Settings<S> {
     let mut settings = Settings::new(Arc::new(service));
-    settings.policy = Arc::new(Policy {
-        clear_login: true,
-        shutdown_grace: Duration::from_millis(100),
-        ..Policy::default()
-    });
+    settings.policy = Arc::new(
+        Policy::default()
+            .clear_login(true)
+            .shutdown_grace(Duration::from_millis(100)),
+    );
     settings.timers.linger = Duration::from_millis(100);
     settings
 }
@@ -261,10 +261,7 @@ pub fn stls_and_implicit_tls(driver: impl Driver) {
     for offer in [TlsOffer::Stls, TlsOffer::Implicit] {
         let mut settings = Settings::new(Arc::new(mail()));
         settings.tls = Some(server_tls(folder.path(), &["mail.example.org"]));
-        settings.policy = Arc::new(Policy {
-            tls: offer,
-            ..Policy::default()
-        });
+        settings.policy = Arc::new(Policy::default().tls(offer));
         let running = Running::start(driver, settings);
         let identity = identity(folder.path(), &["mail.example.org"]);
         let mut client = if offer == TlsOffer::Implicit {

@@ -29,12 +29,7 @@ impl Service for WireService {
     fn route(&self, login: &Login, _: &Peer) -> Result<Routed<WireBackend>, Denied> {
         let user = login.user().unwrap_or_default();
         let backend = WireBackend::new(self.clone());
-        Ok(Routed {
-            backend,
-            maildrop: user.into(),
-            upstream: "wire".into(),
-            tls: self.tls.clone(),
-        })
+        Ok(Routed::new(backend, user, "wire").tls(self.tls.clone()))
     }
 }
 

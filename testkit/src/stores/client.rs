@@ -27,11 +27,9 @@ pub struct Client<'a, S: Subject> {
 impl<'a, S: Subject> Client<'a, S> {
     /// Connects and reads the greeting.
     pub fn connect(subject: &'a S) -> Self {
-        let policy = Policy {
-            clear_login: true,
-            read_only: ReadOnly::OnRequest,
-            ..Policy::default()
-        };
+        let policy = Policy::default()
+            .clear_login(true)
+            .read_only(ReadOnly::OnRequest);
         let mut client = Self {
             subject,
             session: Session::new(policy.into(), "", Time::ZERO),

@@ -54,9 +54,7 @@ pub(crate) fn login() -> Open {
 }
 
 pub(crate) fn policy() -> Policy {
-    Policy {
-        clear_login: true,
-        read_only: ReadOnly::OnRequest,
-        ..Policy::default()
-    }
+    Policy::default()
+        .clear_login(true)
+        .read_only(ReadOnly::OnRequest)
 }
