@@ -69,6 +69,24 @@ impl Observer for Log {
     }
 }
 
+/// What came of a login, and how it came.
+macro_rules! login {
+    ($level:ident, $about:expr, $($more:tt)+) => {{
+        let tls = $about.summary.tls.as_ref();
+        tracing::$level!(
+            target: "pop3_server::login",
+            session = $about.session,
+            peer = %$about.peer,
+            user = $about.user(),
+            method = $about.summary.method.as_deref(),
+            tls = tls.map(|tls| tls.protocol),
+            cipher = tls.map(|tls| tls.cipher.as_str()),
+            upstream = $about.upstream,
+            $($more)+
+        );
+    }};
+}
+
 impl About<'_> {
     /// The name as the client gave it, whole once it was proven.
     fn user(&self) -> Option<String> {
@@ -98,18 +116,7 @@ impl About<'_> {
     }
 
     fn logged_in(&self) {
-        let tls = self.summary.tls.as_ref();
-        tracing::debug!(
-            target: "pop3_server::login",
-            session = self.session,
-            peer = %self.peer,
-            user = self.user(),
-            method = self.summary.method.as_deref(),
-            tls = tls.map(|tls| tls.protocol),
-            cipher = tls.map(|tls| tls.cipher.as_str()),
-            upstream = self.upstream,
-            "logged in"
-        );
+        login!(debug, self, "logged in");
     }
 
     fn waits(&self, until: Time) {
@@ -125,20 +132,8 @@ impl About<'_> {
     }
 
     fn refused(&self, refusal: &Refusal) {
-        let tls = self.summary.tls.as_ref();
-        tracing::info!(
-            target: "pop3_server::login",
-            session = self.session,
-            peer = %self.peer,
-            user = self.user(),
-            method = self.summary.method.as_deref(),
-            tls = tls.map(|tls| tls.protocol),
-            cipher = tls.map(|tls| tls.cipher.as_str()),
-            upstream = self.upstream,
-            kind = ?refusal.kind,
-            detail = clean(&refusal.detail),
-            "login refused"
-        );
+        let detail = clean(&refusal.detail);
+        login!(info, self, kind = ?refusal.kind, detail, "login refused");
     }
 
     fn failed(&self, failure: &Failure) {
