@@ -131,7 +131,7 @@ fn w065_what_is_said_of_digests_is_what_is_done() {
         ] {
             let text = format!("{LISTENER}{ways}{places}");
             let (settings, warnings) = warnings(|| wire(&text));
-            let policy = settings.service.policy(&settings.policy);
+            let policy = settings.session_policy();
             let cram = Mechanism::new("CRAM-MD5").unwrap();
             let offered = policy.apop || policy.mechanisms.contains(&cram);
             assert_eq!(offered, kept, "{text}");
