@@ -1,9 +1,12 @@
-//! Where a state is: reading the address, and showing it without its password.
+//! Where a state is: reading the address, safe where it says nothing, and showing it without its password.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use pop3_proto::secret::Secret;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::error::StateError;
 
@@ -13,7 +16,8 @@ use crate::error::StateError;
 /// * `sqlite:///path/to/state.db`: a file, made if it is not there
 /// * `postgres://user:password@host:port/database`: tables in a PostgreSQL database, made if they are not there
 ///
-/// Printed, it shows neither user nor password.
+/// Over a network the server's certificate is checked, unless `?sslmode=` says something else. Printed, it shows neither
+/// user nor password.
 ///
 /// ```
 /// use gateway_state::StateUrl;
@@ -23,38 +27,53 @@ use crate::error::StateError;
 /// # Ok::<(), gateway_state::StateError>(())
 /// ```
 #[derive(Clone)]
-pub struct StateUrl {
-    url: Secret,
-    password: Option<Secret>,
+pub struct StateUrl(Place);
+
+/// What an address leads to.
+#[derive(Clone)]
+pub(crate) enum Place {
+    Memory,
+    File(PathBuf),
+    Server {
+        options: Box<PgConnectOptions>,
+        shown: String,
+    },
 }
 
 impl StateUrl {
+    /// A file, whatever its name is.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self(Place::File(path.into()))
+    }
+
+    /// The file, if it is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::File(path) => Some(path),
+            Place::Memory | Place::Server { .. } => None,
+        }
+    }
+
     /// The password from elsewhere, a file for example. It goes before one in the address.
     ///
     /// # Errors
     ///
-    /// If it is not UTF-8.
-    pub fn with_password(mut self, password: Secret) -> Result<Self, StateError> {
-        if std::str::from_utf8(password.expose()).is_err() {
-            return Err(StateError::Url("the password is not UTF-8".into()));
-        }
-        self.password = Some(password);
-        Ok(self)
+    /// If it is not UTF-8, or there is no server to give it to.
+    pub fn with_password(self, password: &Secret) -> Result<Self, StateError> {
+        let Place::Server { options, shown } = self.0 else {
+            return Err(StateError::Url("it takes no password".into()));
+        };
+        let password = std::str::from_utf8(password.expose());
+        let password = password.map_err(|_| StateError::Url("the password is not UTF-8".into()))?;
+        Ok(Self(Place::Server {
+            options: Box::new(options.password(password)),
+            shown,
+        }))
     }
 
-    pub(crate) fn expose(&self) -> &str {
-        // made of a &str
-        std::str::from_utf8(self.url.expose()).unwrap_or_default()
-    }
-
-    pub(crate) fn password(&self) -> Option<&str> {
-        let password = self.password.as_ref()?;
-        // looked at when it was given
-        std::str::from_utf8(password.expose()).ok()
-    }
-
-    pub(crate) fn is_memory(&self) -> bool {
-        self.expose() == "memory:"
+    pub(crate) const fn place(&self) -> &Place {
+        &self.0
     }
 }
 
@@ -62,38 +81,28 @@ impl FromStr for StateUrl {
     type Err = StateError;
 
     fn from_str(url: &str) -> Result<Self, StateError> {
-        let known = url == "memory:"
-            || ["sqlite:", "postgres://", "postgresql://"]
-                .iter()
-                .any(|scheme| url.starts_with(scheme));
-        let problem =
-            || StateError::Url("it is memory:, sqlite:///path/to/file or postgres://…".into());
-        let url = || Self {
-            url: Secret::from(url.as_bytes()),
-            password: None,
+        let place = match url.split_once(':').map_or("", |(scheme, _)| scheme) {
+            "memory" if url == "memory:" => Place::Memory,
+            "sqlite" => Place::File(file(url)?),
+            "postgres" | "postgresql" if url.contains("://") => Place::Server {
+                options: Box::new(server(url)?),
+                shown: shown(url),
+            },
+            _ => {
+                let problem = "it is memory:, sqlite:///path/to/file or postgres://…";
+                return Err(StateError::Url(problem.into()));
+            }
         };
-        known.then(url).ok_or_else(problem)
+        Ok(Self(place))
     }
 }
 
 impl fmt::Display for StateUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.expose();
-        let Some((scheme, rest)) = url
-            .split_once("://")
-            .filter(|_| !url.starts_with("sqlite:"))
-        else {
-            return f.write_str(url);
-        };
-        // first the password, which may have anything in it
-        let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-        let rest = rest.split_once(['?', '#']).map_or(rest, |(rest, _)| rest);
-        let host = rest.split_once('/').map_or(rest, |(host, _)| host);
-        let port = host.rsplit_once([':', ']']).map_or("", |(_, port)| port);
-        if port.bytes().all(|octet| octet.is_ascii_digit()) {
-            write!(f, "{scheme}://{rest}")
-        } else {
-            write!(f, "{scheme}:")
+        match &self.0 {
+            Place::Memory => f.write_str("memory:"),
+            Place::File(path) => write!(f, "sqlite://{}", path.display()),
+            Place::Server { shown, .. } => f.write_str(shown),
         }
     }
 }
@@ -104,9 +113,165 @@ impl fmt::Debug for StateUrl {
     }
 }
 
+/// What may stand after the question mark. A password may not: it would be printed.
+const KEYS: [&str; 16] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "application_name",
+    "options",
+];
+
+fn file(url: &str) -> Result<PathBuf, StateError> {
+    let no_file = || StateError::Url("name a file: sqlite:///path/to/state.db".into());
+    if url.contains('?') || url.contains(":memory:") {
+        return Err(no_file());
+    }
+    let options = SqliteConnectOptions::from_str(url).map_err(|_| no_file())?;
+    let path = options.get_filename();
+    if path.as_os_str().is_empty() {
+        return Err(no_file());
+    }
+    Ok(path.to_owned())
+}
+
+fn server(text: &str) -> Result<PgConnectOptions, StateError> {
+    let query = text.split_once('?').map_or("", |(_, query)| query);
+    let keys = query.split('&').filter(|pair| !pair.is_empty());
+    let keys: Vec<&str> = keys
+        .map(|pair| {
+            pair.split_once(['=', '[', '%'])
+                .map_or(pair, |(key, _)| key)
+        })
+        .collect();
+    // not named: it may be a part of a password with a question mark in it
+    if !keys.iter().all(|key| KEYS.contains(key)) {
+        let problem =
+            "a parameter after the question mark is not known; one in a password is written %3F";
+        return Err(StateError::Url(problem.into()));
+    }
+    // the driver's words may quote the address
+    let unreadable = |_| {
+        StateError::Url(
+            "it cannot be read; it looks like postgres://user:password@host:port/database, and what is special in \
+             a name or a password is written as % and two hexadecimal digits"
+                .into(),
+        )
+    };
+    let mut options = PgConnectOptions::from_str(text).map_err(unreadable)?;
+    let chose_tls = keys
+        .iter()
+        .any(|key| matches!(*key, "sslmode" | "ssl-mode"));
+    if !chose_tls && options.get_socket().is_none() && !is_local(options.get_host()) {
+        options = options.ssl_mode(PgSslMode::VerifyFull);
+    }
+    Ok(options)
+}
+
+fn is_local(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let address = address.parse::<std::net::IpAddr>();
+    host.is_empty()
+        || host.starts_with('/')
+        || host == "localhost"
+        || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// The address of a server without user and password.
+fn shown(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
+    // first the password, which may have anything in it
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let rest = rest.split_once(['?', '#']).map_or(rest, |(rest, _)| rest);
+    format!("{scheme}://{rest}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn ssl_mode(url: &str) -> String {
+        match url.parse::<StateUrl>().unwrap().0 {
+            Place::Server { options, .. } => format!("{:?}", options.get_ssl_mode()),
+            Place::Memory | Place::File(_) => panic!("{url}"),
+        }
+    }
+
+    #[test]
+    fn over_a_network_the_servers_certificate_is_checked() {
+        for far in [
+            "postgres://db.example/state",
+            "postgresql://tim:x@192.0.2.1:5432/state",
+        ] {
+            assert_eq!(ssl_mode(far), "VerifyFull", "{far}");
+        }
+        assert_eq!(
+            ssl_mode("postgres://db.example/s?sslmode=disable"),
+            "Disable"
+        );
+        for near in [
+            "postgres://localhost/s",
+            "postgres://127.0.0.1/s",
+            "postgres://[::1]/s",
+            "postgres://x@localhost/s?host=/run/postgresql",
+        ] {
+            assert_eq!(ssl_mode(near), "Prefer", "{near}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_are_none_are_refused_without_their_password() {
+        for url in [
+            "",
+            "memory",
+            "memory:x",
+            "postgres:",
+            "postgres://tim:tanstaaf",
+            "mysql://tim:tanstaaf@db.example/state",
+            "sqlite:",
+            "sqlite://",
+            "sqlite::memory:",
+            "sqlite:///state.db?mode=memory",
+            "postgres://tim:tan?staaf@db.example/state",
+            "postgres://tim:tanstaaf@db.example:port/state",
+            "postgres://db.example/state?password=tanstaaf",
+        ] {
+            let error = url.parse::<StateUrl>().unwrap_err().to_string();
+            assert!(!error.contains("staaf"), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_may_have_any_name() {
+        let path = Path::new("/srv/100%?#/state.db");
+        assert_eq!(StateUrl::file(path).path(), Some(path));
+        let url: StateUrl = "sqlite:///srv/a%20b/state.db".parse().unwrap();
+        assert_eq!(url.path(), Some(Path::new("/srv/a b/state.db")));
+        let relative: StateUrl = "sqlite:state.db".parse().unwrap();
+        assert_eq!(relative.path(), Some(Path::new("state.db")));
+    }
+
+    #[test]
+    fn only_a_server_takes_a_password() {
+        let password = Secret::from(&b"hunter2"[..]);
+        let url: StateUrl = "postgres://tim:tanstaaf@localhost/s".parse().unwrap();
+        let url = url.with_password(&password).unwrap();
+        assert_eq!(url.to_string(), "postgres://localhost/s");
+        StateUrl::file("state.db")
+            .with_password(&password)
+            .unwrap_err();
+    }
 
     #[test]
     fn neither_user_nor_password_is_shown() {
@@ -120,12 +285,12 @@ mod tests {
                 "postgres://tim:tanstaaf@db.example:5432/state?sslmode=disable",
                 "postgres://db.example:5432/state",
             ),
+            ("postgres:///state?host=/run", "postgres:///state"),
+            // not the host that it will go to
             (
                 "postgres://tim:tan@st/aaf@[::1]/state",
                 "postgres://[::1]/state",
             ),
-            ("postgres://tim:tanstaaf", "postgres:"),
-            ("postgres:///state?host=/run", "postgres:///state"),
         ] {
             let url: StateUrl = url.parse().unwrap();
             assert_eq!(url.to_string(), shown);

@@ -7,24 +7,11 @@ mod common;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use common::{BINDING, NOW, id, open, tokens};
+use common::{BINDING, NOW, id, make, names, open, tokens};
 use gateway_state::{Keys, MAX_SIGN_INS, Replaced, SignIn, State, StateError};
 use smol::block_on;
 use sqlx::{ConnectOptions as _, Connection as _};
-
-/// A state with a grant in it, closed.
-fn make(path: &Path, keys: &Keys) {
-    block_on(async {
-        let state = open(path, keys).await.unwrap();
-        state
-            .put_grant(&id(), BINDING, &tokens("1"), NOW)
-            .await
-            .unwrap();
-        state.close().await;
-    });
-}
 
 /// What is said when it is opened.
 fn refusal(path: &Path, keys: &Keys) -> StateError {
@@ -47,15 +34,6 @@ fn sql(path: &Path, statement: &'static str) {
             .unwrap();
         connection.close().await.unwrap();
     });
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let names = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.collect();
-    names.sort();
-    names
 }
 
 #[test]
@@ -242,118 +220,6 @@ fn a_newer_version_or_another_key_is_refused_and_stays_as_it_is() {
         matches!(error, StateError::Newer { found: 999, .. }),
         "{error}"
     );
-    assert_eq!(fs::read(&path).unwrap(), content);
-}
-
-const CHILD: &str = "STATE_TEST_CHILD";
-const KEYS: &str = "STATE_TEST_KEYS";
-
-/// In another process: opens the state and says what it hears.
-#[test]
-#[ignore = "is started by other tests"]
-fn child() {
-    let (Ok(path), Ok(keys)) = (std::env::var(CHILD), std::env::var(KEYS)) else {
-        return;
-    };
-    let keys = Keys::parse(keys.as_bytes()).unwrap();
-    block_on(async {
-        let state = match open(Path::new(&path), &keys).await {
-            Ok(state) => state,
-            Err(error) => return println!("<{error}>"),
-        };
-        for n in 0..2000 {
-            let id = gateway_state::GrantId::new("child", n.to_string());
-            if let Err(error) = state
-                .put_grant(&id, BINDING, &tokens(&"x".repeat(1000)), NOW)
-                .await
-            {
-                println!("<{error}>");
-                assert!(error.is_temporary());
-                // what was there can still be read, and the next one is not hindered by this
-                assert!(state.grant(&common::id(), BINDING).await.unwrap().is_some());
-                return;
-            }
-        }
-        println!("<no error>");
-    });
-}
-
-/// What the child says, started by these words.
-fn child_says(words: &[&str], path: &Path, keys: &Keys) -> String {
-    let mut command = Command::new(words[0]);
-    let output = command
-        .args(&words[1..])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--ignored", "--nocapture"])
-        .env(CHILD, path)
-        .env(
-            KEYS,
-            String::from_utf8(keys.to_text().expose().to_vec()).unwrap(),
-        )
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let said = text
-        .split_once('<')
-        .and_then(|(_, said)| said.rsplit_once('>'));
-    let said = said.unwrap_or_else(|| panic!("{text}")).0.to_owned();
-    assert!(output.status.success(), "{text}");
-    said
-}
-
-#[test]
-fn a_full_disk_loses_nothing() {
-    let (_folder, path) = common::file();
-    let keys = Keys::generate().unwrap();
-    make(&path, &keys);
-    // a limit for the length of files, which a disk without room is like
-    let limited = ["sh", "-c", "trap '' XFSZ; ulimit -f 400; exec \"$@\"", "sh"];
-    let said = child_says(&limited, &path, &keys);
-    assert!(said.contains("no room") || said.contains("full"), "{said}");
-    block_on(async {
-        let state = open(&path, &keys).await.unwrap();
-        let grants = state.grants().await.unwrap();
-        assert!(grants.len() > 1);
-        for grant in grants {
-            assert!(state.grant(&grant.id, BINDING).await.unwrap().is_some());
-        }
-        state.close().await;
-    });
-}
-
-#[test]
-fn a_read_only_disk_is_named() {
-    let (folder, path) = common::file();
-    let keys = Keys::generate().unwrap();
-    make(&path, &keys);
-    let content = fs::read(&path).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
-    // the rights are nothing to root
-    let root =
-        fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    let other = [
-        "setpriv",
-        "--reuid",
-        "65534",
-        "--regid",
-        "65534",
-        "--clear-groups",
-    ];
-    let said = child_says(if root { &other } else { &["env"] }, &path, &keys);
-    assert!(
-        said.contains("read-only") || said.contains("rights"),
-        "{said}"
-    );
-    let none = folder.path().join("none.db");
-    let said = child_says(if root { &other } else { &["env"] }, &none, &keys);
-    assert!(
-        said.contains("cannot be made") || said.contains("rights"),
-        "{said}"
-    );
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(names(folder.path()), ["state.db"]);
     assert_eq!(fs::read(&path).unwrap(), content);
 }
 

@@ -4,15 +4,30 @@
 mod memory;
 mod sql;
 
-pub(crate) use memory::Memory;
-pub(crate) use sql::Sql;
+use memory::Memory;
+use sql::{Options, Sql};
 
+use crate::error::StateError;
 use crate::grant::{GrantId, GrantSummary};
+use crate::url::{Place, StateUrl};
 
 /// The engines, chosen by the address.
 pub(crate) enum Engine {
     Memory(Memory),
     Sql(Sql),
+}
+
+impl Engine {
+    /// Opens what is there, whatever its stamp, or makes it with this one. The stamp that it has.
+    pub(crate) async fn open(url: &StateUrl, fresh: Stamp) -> Result<(Self, Stamp), StateError> {
+        let options = match url.place() {
+            Place::Memory => return Ok((Self::Memory(Memory::new(fresh.clone())), fresh)),
+            Place::File(path) => Options::file(path),
+            Place::Server { options, .. } => Options::server(options),
+        };
+        let (sql, stamp) = Sql::open(options, url.to_string(), &fresh).await?;
+        Ok((Self::Sql(sql), stamp))
+    }
 }
 
 /// What a state is known by.

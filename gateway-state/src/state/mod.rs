@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::engine::{Engine, Memory, Sql, Stamp};
+use crate::engine::{Engine, Stamp};
 use crate::error::StateError;
 use crate::keys::Keys;
 use crate::seal::{self, Place, Unsealed};
@@ -71,21 +71,18 @@ impl State {
     /// If it cannot be reached or read, was made by a newer program, or is sealed with none of these keys. Nothing
     /// was changed then.
     pub async fn open(url: &StateUrl, keys: Keys) -> Result<Self, StateError> {
-        let fresh = fresh_stamp(&keys)?;
-        if url.is_memory() {
-            let engine = Engine::Memory(Memory::new(fresh.clone()));
-            return Ok(Self::new(engine, keys, fresh.id));
+        let (state, stamp) = Self::open_any(url, keys).await?;
+        let opened = match state.unseal(|| url.to_string(), STAMP, &stamp.sealed) {
+            Ok(_) => engine!(state, migrate()),
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok(()) => Ok(state),
+            Err(error) => {
+                state.close().await;
+                Err(error)
+            }
         }
-        let (sql, stamp) = Sql::open(url, &fresh).await?;
-        let state = Self::new(Engine::Sql(sql), keys, stamp.id);
-        if let Err(error) = state.unseal(|| url.to_string(), STAMP, &stamp.sealed) {
-            state.close().await;
-            return Err(error);
-        }
-        if let Engine::Sql(sql) = &state.0.engine {
-            sql.migrate().await?;
-        }
-        Ok(state)
     }
 
     /// Opens a state whose key is lost: the accounts stay, the grants and what else was sealed are removed, and from now
@@ -99,24 +96,24 @@ impl State {
             Err(StateError::OtherKey { .. }) => {}
             other => return Ok((other?, 0)),
         }
-        let (sql, stamp) = Sql::open(url, &fresh_stamp(&keys)?).await?;
-        let sealed = seal::seal(&keys, &place_in(&stamp.id, STAMP), b"")?;
-        let removed = sql.forget_sealed(&stamp.sealed, &sealed).await;
-        sql.close().await;
+        let (state, stamp) = Self::open_any(url, keys.clone()).await?;
+        let sealed = state.seal(STAMP, b"")?;
+        let removed = engine!(state, forget_sealed(&stamp.sealed, &sealed));
+        state.close().await;
         let removed = removed?;
         Ok((Self::open(url, keys).await?, removed))
     }
 
     /// Closes its connections: nothing is asked of it any more.
     pub async fn close(&self) {
-        match &self.0.engine {
-            Engine::Memory(_) => {}
-            Engine::Sql(sql) => sql.close().await,
-        }
+        engine!(self, close());
     }
 
-    fn new(engine: Engine, keys: Keys, id: String) -> Self {
-        Self(Arc::new(Inner { engine, keys, id }))
+    /// Whatever keys it is sealed with.
+    async fn open_any(url: &StateUrl, keys: Keys) -> Result<(Self, Stamp), StateError> {
+        let (engine, stamp) = Engine::open(url, fresh_stamp(&keys)?).await?;
+        let id = stamp.id.clone();
+        Ok((Self(Arc::new(Inner { engine, keys, id })), stamp))
     }
 
     /// Seals for a place in this state.

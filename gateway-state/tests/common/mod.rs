@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use gateway_state::{Binding, GrantId, Keys, State, StateError, StateUrl, Tokens};
@@ -29,7 +30,7 @@ pub fn file() -> (tempfile::TempDir, PathBuf) {
 }
 
 pub fn url_of(path: &Path) -> StateUrl {
-    format!("sqlite://{}", path.display()).parse().unwrap()
+    StateUrl::file(path)
 }
 
 pub async fn open(path: &Path, keys: &Keys) -> Result<State, StateError> {
@@ -52,4 +53,26 @@ pub fn tokens(text: &str) -> Tokens {
         access_expires: NOW + 3600,
         scope: Some("mail".into()),
     }
+}
+
+/// A state with a grant in it, closed.
+pub fn make(path: &Path, keys: &Keys) {
+    smol::block_on(async {
+        let state = open(path, keys).await.unwrap();
+        state
+            .put_grant(&id(), BINDING, &tokens("1"), NOW)
+            .await
+            .unwrap();
+        state.close().await;
+    });
+}
+
+/// What is in a folder, in order.
+pub fn names(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
 }

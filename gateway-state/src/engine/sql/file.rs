@@ -46,7 +46,7 @@ pub(super) async fn make_if_missing(
         blocking::unblock(make).await.map_err(unmade)?
     };
     let unfinished = Options::Sqlite(Box::new(options.clone().filename(&new)));
-    let pool = Arc::new(Pool::new(unfinished));
+    let pool = Arc::new(Pool::new(unfinished, path.display().to_string()));
     let made = async {
         let mut work = Work::write(&pool).await?;
         schema::make(&mut work, fresh).await?;

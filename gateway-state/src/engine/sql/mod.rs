@@ -17,22 +17,25 @@ use std::sync::Arc;
 
 use crate::engine::Stamp;
 use crate::error::StateError;
-use crate::url::StateUrl;
-use options::Options;
 use pool::Pool;
+
+pub(crate) use options::Options;
 
 /// A database.
 pub(crate) struct Sql(Arc<Pool>);
 
 impl Sql {
     /// Opens what is there, whatever its stamp, or makes it with this one. The stamp that it has; older tables stay
-    /// as they are until [`migrate`](Self::migrate).
-    pub(crate) async fn open(url: &StateUrl, fresh: &Stamp) -> Result<(Self, Stamp), StateError> {
-        let options = Options::parse(url)?;
+    /// as they are until [`migrate`](Self::migrate). `place` is what errors call it.
+    pub(crate) async fn open(
+        options: Options,
+        place: String,
+        fresh: &Stamp,
+    ) -> Result<(Self, Stamp), StateError> {
         if let Options::Sqlite(options) = &options {
             file::make_if_missing(options, fresh).await?;
         }
-        let sql = Self(Arc::new(Pool::new(options)));
+        let sql = Self(Arc::new(Pool::new(options, place)));
         let stamp = schema::open(&sql.0, fresh).await?;
         Ok((sql, stamp))
     }

@@ -39,10 +39,10 @@ struct Idle {
 }
 
 impl Pool {
-    pub(super) fn new(options: Options) -> Self {
+    pub(super) fn new(options: Options, place: String) -> Self {
         Self {
-            place: options.place(),
             options,
+            place,
             permits: Arc::new(Semaphore::new(CONNECTIONS)),
             writer: Arc::default(),
             state: Mutex::default(),

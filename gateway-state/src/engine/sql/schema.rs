@@ -249,8 +249,9 @@ fn unreadable(pool: &Pool, problem: String) -> StateError {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
-    use crate::url::StateUrl;
 
     /// A later version, and one that does not come about.
     const LATER: [Step; 2] = [
@@ -263,12 +264,12 @@ mod tests {
         &["CREATE TABLE gateway_half (name TEXT)", "CREATE NONSENSE"],
     ];
 
-    async fn pool(url: &StateUrl, stamp: &Stamp) -> Result<Arc<Pool>, StateError> {
-        let options = Options::parse(url)?;
+    async fn pool(path: &Path, stamp: &Stamp) -> Result<Arc<Pool>, StateError> {
+        let options = Options::file(path);
         if let Options::Sqlite(options) = &options {
             file::make_if_missing(options, stamp).await?;
         }
-        let pool = Arc::new(Pool::new(options));
+        let pool = Arc::new(Pool::new(options, "a test".into()));
         open(&pool, stamp).await.map(|_| pool)
     }
 
@@ -283,13 +284,12 @@ mod tests {
     fn versions_go_forward_whole_or_not_at_all_and_never_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        let url = format!("sqlite://{}", path.display()).parse().unwrap();
         let stamp = Stamp {
             id: "a state".into(),
             sealed: vec![1, 2, 3],
         };
         smol::block_on(async {
-            let first = pool(&url, &stamp).await.unwrap();
+            let first = pool(&path, &stamp).await.unwrap();
             migrate(&first, &STEPS).await.unwrap();
             migrate(&first, &BROKEN).await.unwrap_err();
             assert_eq!(tables(&first).await.unwrap(), [""; 0]);
@@ -299,7 +299,7 @@ mod tests {
             // a program of before
             for refused in [
                 migrate(&first, &STEPS).await.err(),
-                pool(&url, &stamp).await.err(),
+                pool(&path, &stamp).await.err(),
             ] {
                 let refused = refused.unwrap();
                 assert!(
