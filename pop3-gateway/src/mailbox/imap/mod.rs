@@ -6,7 +6,9 @@ mod ready;
 mod url;
 
 pub use ready::Ready;
-pub(crate) use ready::{place, unique};
+#[cfg(feature = "oauth")]
+pub(crate) use ready::place;
+pub(crate) use ready::unique;
 use url::is_host_name;
 pub use url::{UpstreamUrl, UrlError};
 
