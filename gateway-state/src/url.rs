@@ -13,8 +13,9 @@ use crate::error::StateError;
 /// The address of a state:
 ///
 /// * `memory:`: in this process, gone with it
-/// * `sqlite:///path/to/state.db`: a file, made if it is not there
-/// * `postgres://user:password@host:port/database`: tables in a PostgreSQL database, made if they are not there
+/// * `sqlite:///path/to/state.db`: a file on a disk of this machine, made if it is not there; any number of processes
+/// * `postgres://user:password@host:port/database`: tables in a PostgreSQL database, made if they are not there; any
+///   number of machines
 ///
 /// Over a network the server's certificate is checked, unless `?sslmode=` says something else. Printed, it shows neither
 /// user nor password.
