@@ -16,8 +16,9 @@ pub struct Records {
     runtime: Arc<Own>,
 }
 
+/// A runtime that may be dropped on a thread of another one: the last to let go is the end of the server.
 #[cfg(feature = "tokio")]
-type Own = tokio::runtime::Runtime;
+struct Own(Option<tokio::runtime::Runtime>);
 /// smol has one reactor for the whole process.
 #[cfg(not(feature = "tokio"))]
 type Own = ();
@@ -46,15 +47,30 @@ impl fmt::Debug for Records {
 }
 
 #[cfg(feature = "tokio")]
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(feature = "tokio")]
 fn own() -> std::io::Result<Own> {
-    tokio::runtime::Builder::new_current_thread()
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder
         .enable_all()
         .build()
+        .map(|runtime| Own(Some(runtime)))
 }
 
 #[cfg(feature = "tokio")]
 fn wait<T>(runtime: &Own, future: impl Future<Output = T>) -> T {
-    runtime.block_on(future)
+    match &runtime.0 {
+        Some(runtime) => runtime.block_on(future),
+        // it goes when this does
+        None => futures_lite::future::block_on(future),
+    }
 }
 
 #[cfg(not(feature = "tokio"))]
@@ -65,4 +81,19 @@ fn own() -> std::io::Result<Own> {
 #[cfg(not(feature = "tokio"))]
 fn wait<T>((): &Own, future: impl Future<Output = T>) -> T {
     futures_lite::future::block_on(future)
+}
+
+#[cfg(all(test, feature = "tokio"))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn the_last_to_let_go_may_be_a_task() {
+        let records = Records::open(&"memory:".parse().unwrap(), Keys::generate().unwrap());
+        let records = records.unwrap();
+        let other = tokio::runtime::Builder::new_current_thread().build();
+        other.unwrap().block_on(async move { drop(records) });
+    }
 }
