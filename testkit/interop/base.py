@@ -124,13 +124,13 @@ class Daemon:
     It is told to end if the harness itself is killed (`setpriv` only sets that and becomes the program).
     """
 
-    def __init__(self, argv, log, env=None, cwd=None):
+    def __init__(self, argv, log, env=None, cwd=None, stdin=subprocess.DEVNULL):
         self.log = Path(log)
         self.argv = [str(item) for item in argv]
         with open(self.log, "ab") as out:
             self.process = subprocess.Popen(
                 [program("setpriv", "util-linux"), "--pdeathsig", "TERM", *self.argv],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env=env,

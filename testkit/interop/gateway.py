@@ -64,7 +64,7 @@ tls = "implicit"
 """
         for table in ("limits", "timers", "log", "transcript"):
             text += f"\n[{table}]\n{settings[table]}\n" if table in settings else ""
-        self.config.write_text(text)
+        self.config.write_text(text + settings.get("more", ""))
 
     def mailboxes(self):
         """Where they are: on an IMAP server, or in a store."""

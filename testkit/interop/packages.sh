@@ -3,7 +3,8 @@
 # asked, no service is started).
 #
 # Debian's IMAP servers exclude each other, so Dovecot is installed and Cyrus and Courier are only unpacked, beside
-# the system, into $INTEROP_ROOT (default /opt/pop3-gateway-interop); the libraries they need are installed.
+# the system, into $INTEROP_ROOT (default /opt/pop3-gateway-interop); the libraries they need are installed. So is
+# oidc-provider, from npm.
 set -euo pipefail
 
 root=${INTEROP_ROOT:-/opt/pop3-gateway-interop}
@@ -23,8 +24,27 @@ missing=()
 for package in "${installed[@]}"; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing+=("$package")
 done
+# Node.js from elsewhere is as good, and excludes Debian's
+command -v node >/dev/null && command -v npm >/dev/null || missing+=(nodejs npm)
+
+# the provider of tokens, as its lock file says
+install_oidc() {
+    local from to="$root/oidc"
+    from=$(cd "$(dirname "$0")" && pwd)/oidc
+    if [ -e "$to/node_modules/.package-lock.json" ] && cmp -s "$from/package-lock.json" "$to/package-lock.json"; then
+        return
+    fi
+    mkdir -p "$to"
+    cp "$from/package.json" "$from/package-lock.json" "$to"
+    npm ci --prefix "$to" --ignore-scripts --no-audit --no-fund </dev/null || {
+        rm -rf "$to"
+        return 1
+    }
+}
+
 stamp="$root/.unpacked"
 if [ ${#missing[@]} = 0 ] && [ -e "$stamp" ] && [ "$(cat "$stamp")" = "${unpacked[*]}" ]; then
+    install_oidc
     exit 0
 fi
 
@@ -57,3 +77,4 @@ done
 # the servers drop their rights and must still reach their files
 chmod 755 "$root"
 echo "${unpacked[*]}" >"$stamp"
+install_oidc

@@ -25,6 +25,7 @@ import stores
 from base import Failure, Scratch
 from clients import CLIENTS, EXCEPTIONS
 from gateway import RUNTIMES
+from scenarios import tokens
 
 
 class Report:
@@ -83,7 +84,7 @@ def main():
             for name in arguments.upstream:
                 report.run(f"start {name}", lambda name=name: started.update({name: start(name, binary)}))
             run_matrix(arguments, report, started, mails, binary)
-        if binary and not arguments.matrix_only:
+        if binary and not arguments.matrix_only and not arguments.tokens:
             for name in arguments.upstream:
                 if name not in started and name in servers.NAMES:
                     report.run(f"start {name}", lambda name=name: started.update({name: start(name, binary)}))
@@ -98,7 +99,9 @@ def main():
             for store in (store for name, store in started.items() if name in stores.NAMES):
                 run_on_store(arguments, report, binary, store)
         if binary and "dovecot" in arguments.upstream and not arguments.matrix_only:
-            run_scenarios(arguments, report, binary)
+            if not arguments.tokens:
+                run_scenarios(arguments, report, binary)
+            run_tokens(arguments, report, binary)
     finally:
         for upstream in started.values():
             upstream.stop()
@@ -135,6 +138,17 @@ def run_scenarios(arguments, report, binary):
     in_threads(len(arguments.runtime), [(run_all, runtime) for runtime in arguments.runtime])
     if set(arguments.runtime) == set(RUNTIMES) and arguments.only is None:
         report.run("same transcript on tokio and smol", scenarios.same_transcript, binary)
+
+
+def run_tokens(arguments, report, binary):
+    """Each has servers of its own, and some wait: several at a time."""
+    wanted = [
+        (report.run, f"{runtime:6}tokens: {scenario.__name__}", scenario, binary, runtime)
+        for scenario in tokens.ALL
+        for runtime in arguments.runtime
+        if arguments.only is None or arguments.only in scenario.__name__
+    ]
+    in_threads(arguments.jobs, wanted)
 
 
 def run_on_store(arguments, report, binary, store):
@@ -175,11 +189,14 @@ def parse():
     parser.add_argument("--runtime", action="append", choices=RUNTIMES)
     parser.add_argument("--matrix-only", action="store_true", help="without the scenarios")
     parser.add_argument("--scenarios-only", action="store_true", help="without the clients")
+    parser.add_argument("--tokens", action="store_true", help="only the scenarios with a provider of tokens")
     parser.add_argument("--only", help="the scenarios whose name contains this")
     parser.add_argument("--corpus", help="a folder that write_corpus has filled already")
     parser.add_argument("--own-corpus", action="store_true", help="the harness's own mails instead of the testkit's")
     parser.add_argument("--jobs", type=int, default=max(2, os.cpu_count() or 2), help="cases at a time")
     arguments = parser.parse_args()
+    if arguments.tokens:
+        arguments.upstream, arguments.scenarios_only, arguments.own_corpus = ["dovecot"], True, True
     if not arguments.gateway and not arguments.own_pop3:
         parser.error("--gateway or --own-pop3 is needed")
     if arguments.stores:

@@ -2,15 +2,26 @@
 // file `person`, and consents. Prints its port when it listens.
 //
 // node provider.mjs SETTINGS.json
-import { readFileSync } from 'node:fs';
+//
+// SIGUSR2 takes it off the network, and back; the port of `introspection` stays open, for the mail server. What it gives
+// out is written to the file `issued`, a line each: the harness looks for it where it must not be.
+// POST /control/revoke ends all grants, POST /control/forget the access tokens alone.
+import { X509Certificate } from 'node:crypto';
+import { appendFileSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { Provider } from 'oidc-provider';
 
 const settings = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const issuer = `http://127.0.0.1:${settings.port}`;
 const person = () => readFileSync(settings.person, 'utf8').trim();
+const client = ({ certificate, ...rest }) => {
+  if (!certificate) return rest;
+  const key = new X509Certificate(readFileSync(certificate)).publicKey.export({ format: 'jwk' });
+  return { ...rest, jwks: { keys: [{ ...key, use: 'sig' }] } };
+};
 
 const provider = new Provider(issuer, {
-  clients: settings.clients,
+  clients: settings.clients.map(client),
   clientAuthMethods: ['none', 'client_secret_post', 'client_secret_basic', 'private_key_jwt'],
   enabledJWA: { clientAuthSigningAlgValues: ['PS256', 'RS256'] },
   cookies: { keys: ['interop'] },
@@ -30,7 +41,9 @@ const provider = new Provider(issuer, {
   // an app's token opens any mailbox here: the server asks for the name that is written down
   extraTokenClaims: (_ctx, token) => ({ mail: token.accountId ?? person() }),
   interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
-  issueRefreshToken: async (_ctx, client, code) => client.grantTypeAllowed('refresh_token') && code.scopes.has('offline_access'),
+  // some providers give one to whoever signs in, others to those who ask for it
+  issueRefreshToken: async (_ctx, client, code) =>
+    client.grantTypeAllowed('refresh_token') && (client.clientId === 'generous' || code.scopes.has('offline_access')),
   rotateRefreshToken: () => settings.rotate !== false,
   ttl: {
     AccessToken: settings.life ?? 3600,
@@ -39,6 +52,27 @@ const provider = new Provider(issuer, {
     DeviceCode: 600,
   },
   renderError: (ctx, out) => { ctx.type = 'json'; ctx.body = out; },
+});
+
+const grants = new Set();
+const accesses = new Set();
+provider.on('refresh_token.saved', (token) => grants.add(token.grantId));
+provider.on('access_token.saved', (token) => accesses.add(token));
+
+provider.use(async (ctx, next) => {
+  if (ctx.path.startsWith('/control/')) {
+    for (const token of accesses) await token.destroy();
+    accesses.clear();
+    if (ctx.path === '/control/revoke') for (const grant of grants) await provider.RefreshToken.revokeByGrantId(grant);
+    ctx.status = 204;
+    return;
+  }
+  await next();
+  const code = /[?&]code=([^&]+)/.exec(ctx.response.get('location') ?? '');
+  const given = { code: code?.[1], ...(ctx.method === 'POST' && ctx.status === 200 ? ctx.body : {}) };
+  for (const kind of ['code', 'device_code', 'access_token', 'refresh_token']) {
+    if (typeof given[kind] === 'string') appendFileSync(settings.issued, `${kind} ${given[kind]}\n`);
+  }
 });
 
 // signs in and consents at once
@@ -56,4 +90,12 @@ provider.use(async (ctx, next) => {
 
 provider.on('server_error', (_ctx, error) => console.error('server_error', error));
 provider.on('grant.error', (_ctx, error) => console.error('grant.error', error.message, error.error_detail ?? ''));
-provider.listen(settings.port, '127.0.0.1', () => console.log(settings.port));
+
+const server = createServer(provider.callback());
+const listen = () => server.listen(settings.port, '127.0.0.1', () => console.log(settings.port));
+process.on('SIGUSR2', () => {
+  if (!server.listening) return listen();
+  server.close();
+  server.closeAllConnections();
+});
+createServer(provider.callback()).listen(settings.introspection, '127.0.0.1', listen);
