@@ -10,12 +10,15 @@ pub const MAX_SIGN_INS: usize = 10_000;
 /// How many of them for one owner at one grant: with another, the oldest goes.
 pub const MAX_SIGN_INS_OF_OWNER: usize = 5;
 
+/// The most octets of what is kept of one.
+pub(crate) const MAX_PAYLOAD: usize = 64 * 1024;
+
 /// A sign-in under way. What it holds is sealed where it is kept, and not printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignIn {
     /// Which grant it is to bring.
     pub id: GrantId,
-    /// What the one who began it needs to end it.
+    /// What the one who began it needs to end it: 64 KiB at most.
     pub payload: Secret,
     /// When it began, in seconds since 1970.
     pub created: u64,

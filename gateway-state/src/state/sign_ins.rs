@@ -6,7 +6,7 @@ use super::{State, engine};
 use crate::engine::SignInRow;
 use crate::error::StateError;
 use crate::grant::GrantId;
-use crate::sign_in::{MAX_SIGN_INS, SignIn, digest_of};
+use crate::sign_in::{MAX_PAYLOAD, MAX_SIGN_INS, SignIn, digest_of};
 
 impl State {
     /// Remembers a sign-in under a key that cannot be guessed. Those that are too late go; of one owner's the
@@ -14,9 +14,18 @@ impl State {
     ///
     /// # Errors
     ///
-    /// [`StateError::TooManySignIns`] if there are [`MAX_SIGN_INS`](crate::MAX_SIGN_INS).
+    /// [`StateError::TooManySignIns`] if there are [`MAX_SIGN_INS`](crate::MAX_SIGN_INS), [`StateError::TooLarge`] if
+    /// its payload is.
     pub async fn begin_sign_in(&self, key: &Secret, sign_in: &SignIn) -> Result<(), StateError> {
         let id = sign_in.id.kept()?;
+        let octets = sign_in.payload.expose().len();
+        if octets > MAX_PAYLOAD {
+            return Err(StateError::TooLarge {
+                what: "the sign-in",
+                octets,
+                most: MAX_PAYLOAD,
+            });
+        }
         let digest = digest_of(key);
         let name = base16ct::lower::encode_string(&digest);
         let sealed = self.seal(&place(&name, &id), sign_in.payload.expose())?;
