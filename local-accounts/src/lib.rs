@@ -8,6 +8,7 @@
 //!   exist, and no work for a client that polls.
 //! * [`PasswdFile`]: a passwd-file as Dovecot reads it, for tools that change it; [`FileAccounts`]: the same
 //!   file, live, as the [`Accounts`](pop3_proto::backend::store::Accounts) of a store.
+//! * [`private_file`]: how a file with a secret in it is written.
 //!
 //! Everything here may block for as long as a hash takes, some tens of milliseconds: call it from a
 //! store's blocking job.
@@ -22,6 +23,7 @@ mod gate;
 mod hash;
 mod passwd;
 mod prepared;
+pub mod private_file;
 mod replace;
 mod source;
 mod table;

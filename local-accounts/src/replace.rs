@@ -1,11 +1,11 @@
-//! Replacing a file in one step, one writer at a time.
+//! One writer of a file at a time: reads it, and replaces it in one step.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::source;
+use crate::{private_file, source};
 
 /// How often a file may be replaced under our hands.
 const TRIES: usize = 1000;
@@ -45,26 +45,6 @@ impl Locked {
 
     /// Puts a file with this content in the other's place, with its owner and its mode.
     pub(crate) fn replace(self, content: &[u8]) -> io::Result<()> {
-        let before = self.file.metadata()?;
-        let folder = match self.path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            Some(_) | None => Path::new("."),
-        };
-        let name = self.path.file_name().unwrap_or_default().display();
-        // only for its owner, and removed if anything fails
-        let mut new = tempfile::Builder::new()
-            .prefix(&format!(".{name}."))
-            .suffix(".new")
-            .tempfile_in(folder)?;
-        let file = new.as_file();
-        let now = file.metadata()?;
-        if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
-            fchown(file, Some(before.uid()), Some(before.gid()))?;
-        }
-        file.set_permissions(fs::Permissions::from_mode(before.mode() & 0o7777))?;
-        new.write_all(content)?;
-        new.as_file().sync_all()?;
-        new.persist(&self.path)?;
-        File::open(folder)?.sync_all()
+        private_file::replace_like(&self.path, content, &self.file.metadata()?)
     }
 }

@@ -4,14 +4,14 @@
 //! about upstreams and stores, and nothing that it deletes was ever there.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Cursor, Read, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use local_accounts::private_file;
 use pop3_proto::backend::blocking::{Blocking, Mailbox, Store};
 use pop3_proto::backend::erased::{AnyBackend, Erased};
 use pop3_proto::backend::store::{Entry, StoreError, message_size};
@@ -72,14 +72,8 @@ pub fn secret_file(path: &Path) -> io::Result<Secret> {
             let mut secret = octets
                 .map(|octet| ALPHABET[usize::from(octet % 32)])
                 .to_vec();
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(path)?;
             secret.push(b'\n');
-            file.write_all(&secret)?;
-            file.sync_all()?;
+            private_file::create(path, &secret)?;
             secret.pop();
             Ok(Secret::new(secret))
         }

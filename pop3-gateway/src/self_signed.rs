@@ -2,10 +2,12 @@
 //!
 //! Owns where it lies and who may read its key. Never replaces one that is there.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use local_accounts::private_file;
 use pop3_server::tls::Identity;
 
 /// Why there is no certificate.
@@ -42,13 +44,13 @@ pub fn ensure(folder: &Path, names: &[String]) -> Result<(Identity, bool), SelfS
             names: names.join(", "),
             cause: cause.to_string(),
         })?;
-    fs::create_dir_all(folder).map_err(|cause| SelfSignedError::Write {
-        file: folder.into(),
-        cause,
-    })?;
+    fs::create_dir_all(folder).map_err(failed(folder))?;
     // The key first: a certificate is looked for only beside its key.
-    write(&identity.key, &made.signing_key.serialize_pem(), 0o600)?;
-    write(&identity.chain, &made.cert.pem(), 0o644)?;
+    write(&identity.key, &made.signing_key.serialize_pem())?;
+    write(&identity.chain, &made.cert.pem())?;
+    // what everybody is shown everybody may read
+    fs::set_permissions(&identity.chain, fs::Permissions::from_mode(0o644))
+        .map_err(failed(&identity.chain))?;
     Ok((identity, true))
 }
 
@@ -66,32 +68,22 @@ fn identity(folder: &Path) -> Identity {
 }
 
 /// Replaces what is there, so that a key never inherits the rights of an older file.
-fn write(file: &Path, pem: &str, mode: u32) -> Result<(), SelfSignedError> {
-    let failed = |cause| SelfSignedError::Write {
+fn write(file: &Path, pem: &str) -> Result<(), SelfSignedError> {
+    private_file::replace(file, pem.as_bytes()).map_err(failed(file))
+}
+
+fn failed(file: &Path) -> impl Fn(io::Error) -> SelfSignedError {
+    |cause| SelfSignedError::Write {
         file: file.into(),
         cause,
-    };
-    match fs::remove_file(file) {
-        Ok(()) => {}
-        Err(cause) if cause.kind() == ErrorKind::NotFound => {}
-        Err(cause) => return Err(failed(cause)),
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
-    let mut opened = options.open(file).map_err(failed)?;
-    opened
-        .write_all(pem.as_bytes())
-        .and_then(|()| opened.sync_all())
-        .map_err(failed)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_certificate_is_made_once_and_its_key_is_private() {
@@ -103,11 +95,8 @@ mod tests {
         let key = std::fs::read(&first.key).unwrap();
         assert!(!make().1);
         assert_eq!(std::fs::read(&first.key).unwrap(), key);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(&first.key).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600);
-        }
+        let mode = |file| super::fs::metadata(file).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&first.key), 0o600);
+        assert_eq!(mode(&first.chain), 0o644);
     }
 }

@@ -13,6 +13,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use local_accounts::private_file;
+
 use crate::database::{Database, Lease, Options};
 use crate::dialect::Dialect;
 use crate::error::SqlError;
@@ -232,12 +234,8 @@ pub(crate) fn want_file(file: &Path) -> Result<(), SqlError> {
 
 /// SQLite would create a file that everybody can read. Files that it adds beside it get the same rights.
 fn create_private(file: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(file) {
-        Ok(_) => Ok(()),
+    match private_file::create(file, b"") {
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
