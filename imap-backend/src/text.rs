@@ -2,9 +2,9 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write;
 
 use pop3_proto::backend::Login;
+use pop3_proto::controls::escaped;
 use pop3_proto::secret::Secret;
 use zeroize::Zeroizing;
 
@@ -148,23 +148,13 @@ fn is_servers_word(secret: &[u8]) -> bool {
 
 /// The beginning of a text, with what does not print escaped.
 pub(crate) fn printable(text: &[u8]) -> String {
-    let mut clean = String::new();
     let shown = &text[..text.len().min(4 * BOUND)];
-    for c in String::from_utf8_lossy(shown.trim_ascii())
-        .chars()
-        .take(BOUND)
-    {
-        if c.is_control() {
-            // writing to a string does not fail
-            let _ = write!(clean, "{}", c.escape_default());
-        } else {
-            clean.push(c);
-        }
+    let text = String::from_utf8_lossy(shown.trim_ascii());
+    let mut printable: String = escaped(text.chars().take(BOUND)).collect();
+    if printable.chars().count() >= BOUND {
+        printable.push('…');
     }
-    if clean.chars().count() >= BOUND {
-        clean.push('…');
-    }
-    clean
+    printable
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     if let Ok(Some(alternative)) = certificate.subject_alternative_name() {
         for name in &alternative.value.general_names {
             if let GeneralName::DNSName(name) = name {
-                names.push(printable(name));
+                names.push(visible(name));
             } else if let GeneralName::IPAddress(octets) = name {
                 names.extend(address(octets));
             }
@@ -77,7 +77,7 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     if names.is_empty() {
         // it proves nothing any more, but people look for it
         let common = certificate.subject().iter_common_name();
-        names.extend(common.filter_map(|name| Some(printable(name.as_str().ok()?))));
+        names.extend(common.filter_map(|name| Some(visible(name.as_str().ok()?))));
     }
     names.truncate(100);
     names
@@ -93,7 +93,7 @@ fn address(octets: &[u8]) -> Option<String> {
 }
 
 /// A name that is safe to show: invisible characters are replaced.
-fn printable(text: &str) -> String {
+fn visible(text: &str) -> String {
     let is_seen = |c: char| c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric();
     let shown = text.chars().take(253);
     shown

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use pop3_proto::controls::blanked;
 
 /// RFC 5322 section 2.1.1, without the line end.
 const LONGEST_LINE: usize = 998;
@@ -68,10 +69,7 @@ pub fn date(seconds: i64) -> String {
 
 /// A value of a header field: encoded words (RFC 2047) if it is not plain, a few to a line.
 fn words(value: &str) -> String {
-    let value: String = value
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let value: String = blanked(value.chars()).collect();
     if value.is_ascii() && value.len() <= 900 && !value.contains("=?") {
         return value;
     }

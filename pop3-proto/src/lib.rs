@@ -9,7 +9,8 @@
 //! | to put a mail store behind a server | [`backend`] |
 //! | the wire alone | [`command`], [`response`], [`capability`], [`stuffing`], [`apop`], [`sasl`] |
 //!
-//! The messages about what can go wrong before the login are in [`trouble`].
+//! The messages about what can go wrong before the login are in [`trouble`]. [`controls`] makes text from
+//! others safe to show.
 //!
 //! # The run loop
 //!
@@ -38,6 +39,7 @@ pub mod backend;
 pub mod capability;
 pub mod client;
 pub mod command;
+pub mod controls;
 pub mod date;
 mod line;
 pub mod response;

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use pop3_proto::backend::{Failure, FailureKind, Note, NoteWeight, Refusal};
+use pop3_proto::controls::marked;
 use pop3_proto::server::Reason;
 use pop3_proto::time::Time;
 use pop3_proto::trace::Claimed;
@@ -92,7 +93,7 @@ impl About<'_> {
     fn user(&self) -> Option<String> {
         let user = self.summary.user.as_deref()?;
         Some(match self.summary.logged_in {
-            true => clean(user),
+            true => beginning(user),
             false => claimed(user),
         })
     }
@@ -132,7 +133,7 @@ impl About<'_> {
     }
 
     fn refused(&self, refusal: &Refusal) {
-        let detail = clean(&refusal.detail);
+        let detail = beginning(&refusal.detail);
         login!(info, self, kind = ?refusal.kind, detail, "login refused");
     }
 
@@ -144,7 +145,7 @@ impl About<'_> {
             user = self.user(),
             upstream = self.upstream,
             kind = ?failure.kind,
-            detail = clean(&failure.detail),
+            detail = beginning(&failure.detail),
             "{} failed",
             if self.summary.logged_in { "update" } else { "login" },
         );
@@ -152,7 +153,7 @@ impl About<'_> {
 
     fn noted(&self, note: &Note) {
         let (session, peer) = (self.session, self.peer);
-        let (user, upstream, text) = (self.user(), self.upstream, clean(&note.text));
+        let (user, upstream, text) = (self.user(), self.upstream, beginning(&note.text));
         match note.weight {
             NoteWeight::Information => tracing::info!(
                 target: "pop3_server::session", session, %peer, user, upstream, "{text}"
@@ -165,7 +166,7 @@ impl About<'_> {
 
     fn message_failed(&self, failure: &Failure) {
         let (session, user, upstream) = (self.session, self.user(), self.upstream);
-        let detail = clean(&failure.detail);
+        let detail = beginning(&failure.detail);
         match failure.kind {
             FailureKind::Missing => tracing::debug!(
                 target: "pop3_server::session",
@@ -207,7 +208,7 @@ impl About<'_> {
             upstream = self.upstream,
             seconds = self.now.since(self.began).as_secs_f64(),
             reason,
-            detail = tls_failure.map(clean),
+            detail = tls_failure.map(beginning),
             "session ended"
         );
     }
@@ -215,13 +216,10 @@ impl About<'_> {
 
 /// A name that is not proven.
 fn claimed(user: &str) -> String {
-    clean(&Claimed(user).to_string())
+    beginning(&Claimed(user).to_string())
 }
 
-/// A text from somebody else, made safe for a terminal.
-fn clean(text: &str) -> String {
-    text.chars()
-        .take(700)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+/// The beginning of a text from somebody else, made safe for a terminal.
+fn beginning(text: &str) -> String {
+    marked(text.chars().take(700)).collect()
 }

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 
 use local_accounts::{Algorithm, HashError, MAX_PASSWORD, hash, stored_secret};
+use pop3_proto::controls::dropped;
 use pop3_proto::secret::Secret;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
@@ -73,9 +74,8 @@ fn prompt(question: &str) -> io::Result<Secret> {
         .local_modes
         .remove(LocalModes::ECHO | LocalModes::ISIG);
     tcsetattr(&terminal, OptionalActions::Flush, &quiet)?;
-    let printable = question.chars().filter(|c| !c.is_control());
-    let answer = write!(terminal, "{} ", printable.collect::<String>())
-        .and_then(|()| first_line(terminal.try_clone()?));
+    let question: String = dropped(question.chars()).collect();
+    let answer = write!(terminal, "{question} ").and_then(|()| first_line(terminal.try_clone()?));
     let _ = tcsetattr(&terminal, OptionalActions::Flush, &before);
     writeln!(terminal)?;
     match answer {

@@ -9,6 +9,7 @@ mod folder;
 use std::io;
 use std::time::SystemTime;
 
+use pop3_proto::controls::escaped;
 use pop3_proto::time::Time;
 use pop3_proto::trace::{Direction, Trace};
 use pop3_server::transcript::{Dialogue, TranscriptSink};
@@ -101,7 +102,7 @@ impl TranscriptSink for Recorder {
     fn line(&self, session: u64, at: Time, dialogue: Dialogue, line: &Trace) {
         let clock = SystemTime::now();
         let speaker = speaker(dialogue, line.direction);
-        let text = printable(&line.text);
+        let text: String = escaped(line.text.chars()).collect();
         self.0.put(Line {
             session,
             at,
@@ -122,19 +123,6 @@ fn speaker(dialogue: Dialogue, direction: Direction) -> Speaker {
             Speaker::Server
         }
     }
-}
-
-/// Control characters as escapes, so that no peer can steer a terminal.
-fn printable(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            clean.extend(c.escape_default())
-        } else {
-            clean.push(c)
-        }
-    }
-    clean
 }
 
 #[cfg(test)]

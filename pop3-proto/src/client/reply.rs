@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::command::MessageNumber;
+use crate::controls::marked;
 use crate::response::ResponseCode;
 
 /// A status line. What is borrowed reaches to the end of the line.
@@ -70,15 +71,9 @@ pub(super) fn first_number(text: &[u8]) -> Option<u64> {
 /// A text from the server, for people. Whatever octets it has, the result is harmless on a terminal and
 /// in a log.
 pub(super) fn printable(bytes: &[u8]) -> String {
-    let harmless = |c: char| match c {
-        '\t' => ' ',
-        c if c.is_control() => char::REPLACEMENT_CHARACTER,
-        c => c,
-    };
-    String::from_utf8_lossy(bytes.trim_ascii_end())
-        .chars()
-        .map(harmless)
-        .collect()
+    let text = String::from_utf8_lossy(bytes.trim_ascii_end());
+    let tabs_blank = text.chars().map(|c| if c == '\t' { ' ' } else { c });
+    marked(tabs_blank).collect()
 }
 
 /// The first word and what follows it, without the white space around both.

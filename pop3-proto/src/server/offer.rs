@@ -11,6 +11,7 @@ use super::session::Session;
 use super::standing::State;
 use crate::backend::Mechanism;
 use crate::capability::Capability;
+use crate::controls::dropped;
 
 impl Session {
     pub(super) fn greet(&mut self) {
@@ -147,7 +148,7 @@ fn fitting(mut mechanisms: Vec<Mechanism>) -> Vec<Mechanism> {
 /// At most this many octets of a text, without anything that could end its line.
 fn printable(text: &str, octets: usize) -> String {
     let mut kept = String::new();
-    for c in text.chars().filter(|c| !c.is_control()) {
+    for c in dropped(text.chars()) {
         if kept.len() + c.len_utf8() > octets {
             break;
         }

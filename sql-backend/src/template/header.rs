@@ -3,6 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use pop3_proto::controls::blanked;
+
 use super::pattern::Pattern;
 
 /// A line is folded after this many octets if possible.
@@ -36,7 +38,7 @@ pub(super) fn is_extra_name(name: &str) -> bool {
 
 /// Free text, encoded and folded.
 pub(super) fn unstructured(name: &str, text: &str) -> String {
-    let text = clean(text);
+    let text = one_line(text);
     let longest = text.split(' ').map(str::len).max().unwrap_or_default();
     if text.is_ascii() && !text.contains("=?") && longest <= LINE {
         fold(name.len() + 2, &text)
@@ -101,7 +103,10 @@ impl Address {
 
     pub(super) fn render(&self, values: &[(String, String)], domain: &str) -> String {
         let address = addr_spec(&self.address.expand(values), domain);
-        let name = self.name.as_ref().map(|name| clean(&name.expand(values)));
+        let name = self
+            .name
+            .as_ref()
+            .map(|name| one_line(&name.expand(values)));
         match name {
             Some(name) if !name.is_empty() => format!("{}\r\n <{address}>", phrase(&name)),
             Some(_) | None => address,
@@ -144,21 +149,11 @@ fn phrase(name: &str) -> String {
 }
 
 /// Without line ends and control characters, not too long, without space at its ends.
-fn clean(text: &str) -> String {
-    let visible = |c: char| {
-        if c.is_control() || is_separator(c) {
-            ' '
-        } else {
-            c
-        }
-    };
-    let text: String = text.chars().take(MAX_CHARS).map(visible).collect();
-    text.trim().to_owned()
-}
-
-/// Unicode's own line ends.
-const fn is_separator(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}')
+fn one_line(text: &str) -> String {
+    // Unicode has line ends of its own
+    let separators = ['\u{2028}', '\u{2029}'];
+    let text: String = blanked(text.chars().take(MAX_CHARS)).collect();
+    text.replace(separators, " ").trim().to_owned()
 }
 
 /// Breaks lines at spaces that a word follows.

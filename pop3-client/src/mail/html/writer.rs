@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use pop3_proto::controls::dropped;
+
 use super::element::Shape;
 use crate::text::{is_invisible, joins};
 
@@ -237,10 +239,7 @@ impl Writer {
         // links do not nest
         self.link_end();
         // as browsers do, and as addresses that were broken over lines need it
-        let target: String = target
-            .trim()
-            .chars()
-            .filter(|c| !c.is_control())
+        let target: String = dropped(target.trim().chars())
             .take(MAX_ADDRESS + 1)
             .collect();
         let scheme = target
