@@ -1,6 +1,7 @@
 //! The same sessions on all runtimes, against our own server and against scripted ones.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+// the examples themselves: run as programs, they would want a cargo within cargo
 #[allow(dead_code, reason = "it has a main")]
 #[path = "../examples/fetch_blocking.rs"]
 mod fetch_blocking;
@@ -11,7 +12,7 @@ mod fetch_smol;
 #[path = "../examples/fetch_tokio.rs"]
 mod fetch_tokio;
 
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -26,24 +27,12 @@ use pop3_client_io::{
 };
 use pop3_server::settings::Settings;
 use pop3_server::tls::ServerTls;
-use pop3_server_tokio::{Setup, Tokio};
 use testkit_server::list::{ListService, Mood};
-use testkit_server::socket::{self, Running, clear};
+use testkit_server::socket::{Running, clear};
 use testkit_server::{PASSWORD, identity as certificate};
 
 const NAME: &str = "localhost";
 const STUFFED: &[u8] = b"Subject: dots\r\n\r\n.\r\n..\r\n...three\r\na.\r\n.";
-
-#[derive(Clone, Copy)]
-struct Driver;
-
-impl socket::Driver for Driver {
-    type Runtime = Tokio;
-
-    fn run(self, setup: Setup) -> io::Result<()> {
-        pop3_server_tokio::run(setup)
-    }
-}
 
 /// What is played on each runtime.
 trait Scene {
@@ -109,7 +98,7 @@ fn served(service: ListService, tls: TlsMode, then: impl FnOnce(&Endpoint)) {
         settings.tls = Some(ServerTls::load(std::slice::from_ref(&own)).unwrap());
         settings.policy = Arc::new(Policy::default().tls(offer));
     }
-    let running = Running::start(Driver, settings);
+    let running = Running::start(pop3_server_tokio::run, settings);
     let trust = Trust::File(own.chain);
     then(&at(running.address.port(), tls).trust(trust));
     running.stop();

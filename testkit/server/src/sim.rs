@@ -1,5 +1,8 @@
 //! A runtime without threads, sockets or clock: tasks run only when they were woken, so that a lost
 //! wake-up shows as a dialogue that stands still.
+//!
+//! The runtime of [`simulated`](crate::simulated) cannot show that: in its world others live as well, and all
+//! who read are woken whenever time passes. It has latency, faults and an IMAP server instead.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;

@@ -2,7 +2,9 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -26,12 +28,8 @@ use crate::peer::{TlsPeer, client_config};
 use crate::wire::{WireService, WireStore};
 use crate::{PASSWORD, identity, server_tls};
 
-/// How a driver crate is started.
-pub trait Driver: Copy + Send + 'static {
-    type Runtime: Runtime;
-
-    fn run(self, setup: Setup<Self::Runtime>) -> io::Result<()>;
-}
+/// How a driver crate is started: its `run`.
+pub type Driver<R> = fn(Setup<R>) -> io::Result<()>;
 
 /// A server that runs in the background until it is dropped.
 pub struct Running {
@@ -41,11 +39,11 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn start<D: Driver, S: Service>(driver: D, settings: Settings<S>) -> Self {
+    pub fn start<R: Runtime, S: Service>(driver: Driver<R>, settings: Settings<S>) -> Self {
         Self::speak(driver, Reloadable::new(settings))
     }
 
-    pub fn speak<D: Driver>(driver: D, handler: impl Handler<D::Runtime>) -> Self {
+    pub fn speak<R: Runtime>(driver: Driver<R>, handler: impl Handler<R>) -> Self {
         let socket = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = socket.local_addr().unwrap();
         let server = Server::new();
@@ -54,7 +52,7 @@ impl Running {
             .speak(socket, handler)
             .threads(2)
             .grace(Duration::from_secs(60));
-        let thread = thread::spawn(move || driver.run(setup));
+        let thread = thread::spawn(move || driver(setup));
         Self {
             server,
             address,
@@ -204,7 +202,7 @@ fn mail() -> ListService {
     ListService::new(&[b"one\r\n", &vec![b'a'; 5_000_000], b"three"])
 }
 
-pub fn a_session_in_the_clear(driver: impl Driver) {
+pub fn a_session_in_the_clear<R: Runtime>(driver: Driver<R>) {
     let service = mail();
     let running = Running::start(driver, clear(service.clone()));
     let mut client = running.client();
@@ -219,7 +217,7 @@ pub fn a_session_in_the_clear(driver: impl Driver) {
     running.stop();
 }
 
-pub fn pipelined_commands_are_answered_in_order(driver: impl Driver) {
+pub fn pipelined_commands_are_answered_in_order<R: Runtime>(driver: Driver<R>) {
     let running = Running::start(driver, clear(mail()));
     let mut client = running.client();
     client.log_in("joe");
@@ -232,7 +230,7 @@ pub fn pipelined_commands_are_answered_in_order(driver: impl Driver) {
     running.stop();
 }
 
-pub fn a_client_cut_off_frees_its_lock(driver: impl Driver) {
+pub fn a_client_cut_off_frees_its_lock<R: Runtime>(driver: Driver<R>) {
     let service = mail();
     let running = Running::start(driver, clear(service.clone()));
     for linger in [None, Some(Duration::ZERO)] {
@@ -256,7 +254,7 @@ pub fn a_client_cut_off_frees_its_lock(driver: impl Driver) {
     running.stop();
 }
 
-pub fn stls_and_implicit_tls(driver: impl Driver) {
+pub fn stls_and_implicit_tls<R: Runtime>(driver: Driver<R>) {
     let folder = tempfile::tempdir().unwrap();
     for offer in [TlsOffer::Stls, TlsOffer::Implicit] {
         let mut settings = Settings::new(Arc::new(mail()));
@@ -315,7 +313,7 @@ fn store(identity: Option<Identity>) -> SocketAddr {
     address
 }
 
-pub fn an_upstream_in_the_clear_and_in_tls(driver: impl Driver) {
+pub fn an_upstream_in_the_clear_and_in_tls<R: Runtime>(driver: Driver<R>) {
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(folder.path(), &["localhost"]);
     for encrypted in [false, true] {
@@ -339,7 +337,7 @@ pub fn an_upstream_in_the_clear_and_in_tls(driver: impl Driver) {
     }
 }
 
-pub fn an_upstream_that_is_not_there(driver: impl Driver) {
+pub fn an_upstream_that_is_not_there<R: Runtime>(driver: Driver<R>) {
     // nothing has been discarded for a long time
     for (host, port) in [("127.0.0.1", 9), ("no-such-name.invalid", 143)] {
         let endpoint = Endpoint {
@@ -364,7 +362,7 @@ pub fn an_upstream_that_is_not_there(driver: impl Driver) {
     }
 }
 
-pub fn jobs_run_and_may_panic(driver: impl Driver) {
+pub fn jobs_run_and_may_panic<R: Runtime>(driver: Driver<R>) {
     let running = Running::start(driver, clear(JobService));
     let mut client = running.client();
     assert!(client.log_in("panic").starts_with("-ERR [SYS/PERM]"));
@@ -375,7 +373,7 @@ pub fn jobs_run_and_may_panic(driver: impl Driver) {
     running.stop();
 }
 
-pub fn too_many_connections_are_told_so(driver: impl Driver) {
+pub fn too_many_connections_are_told_so<R: Runtime>(driver: Driver<R>) {
     let mut settings = clear(mail());
     settings.limits.per_address = 2;
     let running = Running::start(driver, settings);
@@ -397,7 +395,7 @@ pub fn too_many_connections_are_told_so(driver: impl Driver) {
     running.stop();
 }
 
-pub fn many_clients_at_once(driver: impl Driver) {
+pub fn many_clients_at_once<R: Runtime>(driver: Driver<R>) {
     let mut settings = clear(mail());
     settings.limits.per_address = 0;
     let running = Running::start(driver, settings);
@@ -417,7 +415,7 @@ pub fn many_clients_at_once(driver: impl Driver) {
 }
 
 /// G19: running commands are finished, idle connections are closed, and the server ends by itself.
-pub fn shutdown_ends_all(driver: impl Driver) {
+pub fn shutdown_ends_all<R: Runtime>(driver: Driver<R>) {
     let service = mail();
     let running = Running::start(driver, clear(service.clone()));
     let mut idle = running.client();
@@ -444,7 +442,7 @@ pub fn shutdown_ends_all(driver: impl Driver) {
 }
 
 /// Both families on one port.
-pub fn both_address_families(driver: impl Driver) {
+pub fn both_address_families<R: Runtime>(driver: Driver<R>) {
     let four = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let port = four.local_addr().unwrap().port();
     let Ok(six) = listen(SocketAddr::new("::1".parse().unwrap(), port)) else {
@@ -464,7 +462,7 @@ pub fn both_address_families(driver: impl Driver) {
         .server(server.clone())
         .pop3(four, settings.clone())
         .pop3(six, settings.clone());
-    let thread = thread::spawn(move || driver.run(setup));
+    let thread = thread::spawn(move || driver(setup));
     for address in addresses {
         assert!(Client::new(connect(address)).line().starts_with("+OK"));
     }
@@ -484,13 +482,13 @@ pub fn both_address_families(driver: impl Driver) {
 }
 
 /// Accepting, limits and shutdown are the same whatever a listener speaks.
-pub fn another_handler_speaks(driver: impl Driver) {
+pub fn another_handler_speaks<R: Runtime>(driver: Driver<R>) {
     let running = Running::speak(driver, Echo::default());
     speaks(&running, connect, true);
 }
 
 /// So is TLS.
-pub fn another_handler_speaks_tls(driver: impl Driver) {
+pub fn another_handler_speaks_tls<R: Runtime>(driver: Driver<R>) {
     let folder = tempfile::tempdir().unwrap();
     let identity = identity(folder.path(), &["mail.example.org"]);
     let tls = ServerTls::load(std::slice::from_ref(&identity)).unwrap();
@@ -522,4 +520,57 @@ fn speaks<T: Read + Write>(running: &Running, connect: impl Fn(SocketAddr) -> T,
     running.server.shutdown().advance();
     assert_eq!(next.line(), "bye\r\n");
     assert!(next.ends());
+}
+
+/// SIGHUP reloads, SIGTERM stops. To run alone in its process, because signals are the process's.
+pub fn signals_reload_and_stop<R: Runtime>(driver: Driver<R>) {
+    let signal = |name: &str| {
+        let pid = std::process::id().to_string();
+        let sent = Command::new("kill").args([name, &pid]).status();
+        assert!(sent.unwrap().success());
+    };
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (reloaded, reloads) = channel();
+    let setup = Setup::new().pop3(listener, clear(JobService));
+    let setup = setup.on_reload(move || reloaded.send(()).unwrap());
+    let server = thread::spawn(move || driver(setup));
+    let mut client = Client::new(connect(address));
+    assert!(client.line().starts_with("+OK"));
+    for _ in 0..2 {
+        signal("-HUP");
+        reloads.recv_timeout(Duration::from_secs(60)).unwrap();
+    }
+    assert!(client.ask("CAPA").starts_with("+OK"), "the session stays");
+    signal("-TERM");
+    server.join().unwrap().unwrap();
+    while !client.line().is_empty() {}
+}
+
+/// A test each, by its name, with one driver.
+#[macro_export]
+macro_rules! on_sockets {
+    ($driver:path) => {
+        $crate::on_sockets! { $driver:
+            a_session_in_the_clear
+            pipelined_commands_are_answered_in_order
+            a_client_cut_off_frees_its_lock
+            stls_and_implicit_tls
+            an_upstream_in_the_clear_and_in_tls
+            an_upstream_that_is_not_there
+            jobs_run_and_may_panic
+            too_many_connections_are_told_so
+            many_clients_at_once
+            shutdown_ends_all
+            both_address_families
+            another_handler_speaks
+            another_handler_speaks_tls
+        }
+    };
+    ($driver:path: $($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            $crate::socket::$name($driver);
+        })*
+    };
 }
