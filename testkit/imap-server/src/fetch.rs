@@ -3,8 +3,8 @@
 //! Owns the items and the progress of the command. Bodies are queued by reference.
 
 use super::fault::{BodyForm, Trouble};
-use super::session::ServerSession;
 use super::set::Set;
+use super::state::State;
 use super::store::Message;
 use super::word::Word;
 use crate::content::Content;
@@ -41,7 +41,7 @@ enum Section {
     Text,
 }
 
-impl ServerSession {
+impl State {
     pub(super) fn fetch(&self, tag: &[u8], uid: bool, arguments: &[Word]) -> Result<Fetch, String> {
         let [set, wanted] = arguments else {
             return Err("BAD set and items wanted".to_owned());

@@ -1,54 +1,14 @@
 //! The commands on folders.
 //!
-//! Owns the numbering of the selected folder: which message has which sequence number in this session.
+//! Owns what a client hears of a folder that changes, its own changes and those of others.
 
-use super::session::ServerSession;
-use super::set::Set;
+use super::state::{Selected, State};
 use super::store::{self, Folder};
 use super::word::Word;
 
-/// The selected folder.
-#[derive(Debug)]
-pub(super) struct Selected {
-    pub(super) folder: String,
-    pub(super) read_only: bool,
-    /// The UIDs by sequence number.
-    pub(super) view: Vec<u32>,
-    /// Up to which change of the folder the client knows.
-    seen: u64,
-}
-
-impl Selected {
-    /// The messages of a set with their sequence numbers; `None` if it is malformed.
-    pub(super) fn resolve(&self, uid: bool, word: Option<&Word>) -> Option<Vec<(u32, u32)>> {
-        let set = self.set(uid, word)?;
-        let numbered = (1..).zip(self.view.iter().copied());
-        Some(
-            numbered
-                .filter(|&(seq, own)| set.contains(if uid { own } else { seq }))
-                .collect(),
-        )
-    }
-
-    pub(super) fn set(&self, uid: bool, word: Option<&Word>) -> Option<Set> {
-        let last = if uid {
-            self.view.last().copied().unwrap_or(0)
-        } else {
-            self.view.len() as u32
-        };
-        Set::read(word?.bytes()?, last)
-    }
-}
-
-impl ServerSession {
-    /// Looks at, or changes, the selected folder.
-    pub(super) fn with_folder<R>(&self, edit: impl FnOnce(&mut Folder) -> R) -> Option<R> {
-        let (user, selected) = (self.user.as_ref()?, self.selected.as_ref()?);
-        self.server.store().edit(user, &selected.folder, edit)
-    }
-
-    /// Reports to the client what others did to the folder. Messages may go away only where the
-    /// client does not count on sequence numbers (RFC 3501 section 7.4.1).
+impl State {
+    /// Reports to the client what others did to the folder. Messages may go away only where the client
+    /// does not count on sequence numbers (RFC 3501 section 7.4.1).
     pub(super) fn sync(&mut self, expunges: bool) {
         let Some(Some(changes)) = self
             .selected

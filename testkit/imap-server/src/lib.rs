@@ -29,6 +29,7 @@ mod output;
 mod search;
 mod session;
 mod set;
+mod state;
 mod store;
 pub mod tcp;
 mod word;

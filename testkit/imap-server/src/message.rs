@@ -1,10 +1,10 @@
 //! The commands on flags and places of messages: STORE, EXPUNGE, COPY, MOVE.
 
-use super::session::ServerSession;
 use super::set;
+use super::state::State;
 use super::word::Word;
 
-impl ServerSession {
+impl State {
     pub(super) fn store(&mut self, uid: bool, arguments: &[Word]) -> String {
         let (Some(selected), [set, item, flags @ ..]) = (&self.selected, arguments) else {
             return "BAD set, item and flags wanted".to_owned();

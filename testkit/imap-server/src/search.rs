@@ -1,7 +1,7 @@
 //! SEARCH: the keys that a client of a maildrop needs.
 
-use super::session::ServerSession;
 use super::set::Set;
+use super::state::State;
 use super::store::Message;
 use super::word::Word;
 
@@ -19,7 +19,7 @@ enum Key {
     Every(Vec<Self>),
 }
 
-impl ServerSession {
+impl State {
     pub(super) fn search(&mut self, uid: bool, arguments: &[Word]) -> String {
         let Some(selected) = &self.selected else {
             return "BAD not now".to_owned();

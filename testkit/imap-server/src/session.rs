@@ -1,7 +1,7 @@
 //! One connection: octets in, octets out.
 //!
-//! Owns the state of the dialogue, and the form of responses. `command` dispatches the commands;
-//! `folder`, `message`, `fetch` and `search` carry out those on folders and messages.
+//! Owns the course of the dialogue. `command` dispatches the commands; `folder`, `message`, `fetch` and
+//! `search` carry out those on folders and messages, on what is in `state`.
 
 mod command;
 
@@ -9,9 +9,8 @@ use super::Server;
 use super::auth::Exchange;
 use super::fault::Trouble;
 use super::fetch::Fetch;
-use super::folder::Selected;
 use super::input::{Input, Literals, Next};
-use super::output::Output;
+use super::state::State;
 
 /// No further response is produced while this much waits.
 const OUTPUT_ROOM: usize = 16 * 1024;
@@ -21,12 +20,7 @@ const INPUT_LIMIT: usize = 1024 * 1024;
 /// One connection. See the [module](super) for how to run it.
 #[derive(Debug)]
 pub struct ServerSession {
-    pub(super) server: Server,
-    pub(super) user: Option<String>,
-    pub(super) selected: Option<Selected>,
-    pub(super) output: Output,
-    /// What goes wrong with the command that runs.
-    pub(super) troubles: Vec<Trouble>,
+    state: State,
     number: u32,
     input: Input,
     exchange: Option<Exchange>,
@@ -46,11 +40,7 @@ enum Tls {
 impl ServerSession {
     pub(super) fn new(server: Server, number: u32, tls: bool) -> Self {
         let mut session = Self {
-            server,
-            user: None,
-            selected: None,
-            output: Output::default(),
-            troubles: Vec::new(),
+            state: State::new(server),
             number,
             input: Input::default(),
             exchange: None,
@@ -59,7 +49,7 @@ impl ServerSession {
             hung: false,
             ending: false,
         };
-        session.output.limit(session.server.cut(number));
+        session.state.output.limit(session.state.server.cut(number));
         session.greet();
         session
     }
@@ -97,12 +87,12 @@ impl ServerSession {
 
     /// What can go to the client at once. Empty: nothing to send now.
     pub fn transmit(&self) -> &[u8] {
-        self.output.front()
+        self.state.output.front()
     }
 
     /// The first `n` octets of [`transmit`](Self::transmit) went out.
     pub fn transmitted(&mut self, n: usize) {
-        self.output.sent(n);
+        self.state.output.sent(n);
         self.advance();
     }
 
@@ -113,96 +103,17 @@ impl ServerSession {
 
     /// Whether the connection is to be closed: nothing more comes.
     pub fn is_closed(&self) -> bool {
-        self.output.is_cut() || (self.ending && self.transmit().is_empty())
+        self.state.output.is_cut() || (self.ending && self.transmit().is_empty())
     }
 
     /// How many octets of memory wait in buffers.
     pub fn buffered(&self) -> usize {
-        self.output.memory() + self.input.len()
-    }
-
-    /// Queues an untagged response.
-    pub(super) fn untagged(&mut self, text: &str) {
-        self.before();
-        if self.extra_spaces() && !text.contains('"') {
-            let text = text.replace(' ', "  ");
-            self.line(&format!("*  {text} "));
-        } else {
-            self.line(&format!("* {text}"));
-        }
-    }
-
-    /// Queues an untagged status response such as `OK [CODE] text`.
-    pub(super) fn untagged_status(&mut self, text: &str) {
-        self.before();
-        let text = self.styled(text);
-        self.output.push(b"* ");
-        self.output.push(&text);
-    }
-
-    /// Queues a tagged response, with which the command is done.
-    pub(super) fn tagged(&mut self, tag: &[u8], text: &str) {
-        self.before();
-        let text = self.styled(text);
-        self.output.push(tag);
-        self.output.push(b" ");
-        self.output.push(&text);
-        for trouble in std::mem::take(&mut self.troubles) {
-            if let Trouble::After(bytes) = trouble {
-                self.output.push(&bytes);
-            }
-        }
-    }
-
-    /// The octets that come before each response.
-    pub(super) fn before(&mut self) {
-        for trouble in &self.troubles {
-            if let Trouble::Before(bytes) = trouble {
-                self.output.push(bytes);
-            }
-        }
-    }
-
-    pub(super) fn extra_spaces(&self) -> bool {
-        self.troubles
-            .iter()
-            .any(|trouble| matches!(trouble, Trouble::ExtraSpaces))
-    }
-
-    pub(super) fn offers(&self, capability: &str) -> bool {
-        self.server.options().has(capability)
-    }
-
-    /// A status response with its line end, as the troubles want it.
-    fn styled(&self, text: &str) -> Vec<u8> {
-        let mut out = text.to_owned();
-        for trouble in &self.troubles {
-            if matches!(trouble, Trouble::NoText) {
-                out.truncate(bare_len(&out));
-            } else if matches!(trouble, Trouble::ExtraSpaces) {
-                out = format!(" {} ", out.replacen(' ', "  ", 1));
-            }
-        }
-        let mut out = out.into_bytes();
-        if self
-            .troubles
-            .iter()
-            .any(|trouble| matches!(trouble, Trouble::EightBitText))
-        {
-            out.extend_from_slice(b" d\xe9j\xe0 vu \xff");
-        }
-        out.extend_from_slice(b"\r\n");
-        out
-    }
-
-    fn line(&mut self, text: &str) {
-        self.output.push(text.as_bytes());
-        self.output.push(b"\r\n");
+        self.state.output.memory() + self.input.len()
     }
 
     fn greet(&mut self) {
-        let troubles = self.server.troubles(self.number, "GREETING");
-        let options = self.server.options();
+        let troubles = self.state.server.troubles(self.number, "GREETING");
+        let options = self.state.server.options();
         let text = match options.greeting_capabilities {
             true => format!(
                 "[CAPABILITY {}] {}",
@@ -218,21 +129,25 @@ impl ServerSession {
                 None
             }
         });
-        self.user = preauth;
-        self.troubles = troubles;
+        self.state.user = preauth;
+        self.state.troubles = troubles;
         if !self.preempted(b"*") {
-            let word = if self.user.is_some() { "PREAUTH" } else { "OK" };
-            self.tagged(b"*", &format!("{word} {text}"));
+            let word = if self.state.user.is_some() {
+                "PREAUTH"
+            } else {
+                "OK"
+            };
+            self.state.tagged(b"*", &format!("{word} {text}"));
         }
     }
 
     fn advance(&mut self) {
-        while !self.hung && !self.ending && self.tls != Tls::Wanted && !self.output.is_cut() {
-            if self.output.memory() >= OUTPUT_ROOM {
+        while !self.hung && !self.ending && self.tls != Tls::Wanted && !self.state.output.is_cut() {
+            if self.state.output.memory() >= OUTPUT_ROOM {
                 return;
             }
             if let Some(fetch) = self.fetch.take() {
-                self.fetch = self.fetch_on(fetch);
+                self.fetch = self.state.fetch_on(fetch);
             } else if let Some(exchange) = self.exchange.take() {
                 let Some(line) = self.input.next_line() else {
                     self.exchange = Some(exchange);
@@ -244,7 +159,7 @@ impl ServerSession {
                     Next::Nothing => break,
                     Next::Continue(line) => self.go_on(&line),
                     Next::Command(words) => self.execute(&words),
-                    Next::Malformed(tag, fault) => self.tagged(&tag, &format!("BAD {fault}")),
+                    Next::Malformed(tag, fault) => self.state.tagged(&tag, &format!("BAD {fault}")),
                     Next::TooLong => self.bye("command too long"),
                 }
             }
@@ -255,7 +170,7 @@ impl ServerSession {
     }
 
     fn literals(&self) -> Literals {
-        match (self.offers("LITERAL+"), self.offers("LITERAL-")) {
+        match (self.state.offers("LITERAL+"), self.state.offers("LITERAL-")) {
             (true, _) => Literals::Plus,
             (false, true) => Literals::Minus,
             (false, false) => Literals::Synchronising,
@@ -269,18 +184,18 @@ impl ServerSession {
             .next()
             .unwrap_or(b"*")
             .to_vec();
-        self.troubles = self.server.troubles(self.number, "LITERAL");
+        self.state.troubles = self.state.server.troubles(self.number, "LITERAL");
         if self.preempted(&tag) {
             self.input.refuse_literal();
         } else {
-            self.output.push(b"+ OK\r\n");
+            self.state.output.push(b"+ OK\r\n");
         }
-        self.troubles.clear();
+        self.state.troubles.clear();
     }
 
     /// The misbehaviours that replace the command.
     fn preempted(&mut self, tag: &[u8]) -> bool {
-        let found = self.troubles.iter().find(|trouble| {
+        let found = self.state.troubles.iter().find(|trouble| {
             matches!(
                 trouble,
                 Trouble::Answer(_)
@@ -291,13 +206,13 @@ impl ServerSession {
             )
         });
         match found.cloned() {
-            Some(Trouble::Answer(text)) => self.tagged(tag, &text),
-            Some(Trouble::Raw(bytes)) => self.output.push(&bytes),
+            Some(Trouble::Answer(text)) => self.state.tagged(tag, &text),
+            Some(Trouble::Raw(bytes)) => self.state.output.push(&bytes),
             Some(Trouble::Hang) => {
                 self.hung = true;
                 self.input.clear();
             }
-            Some(Trouble::Drop) => self.output.push_cut(),
+            Some(Trouble::Drop) => self.state.output.push_cut(),
             Some(Trouble::Bye(text)) => self.bye(&text),
             _ => return false,
         }
@@ -305,17 +220,8 @@ impl ServerSession {
     }
 
     fn bye(&mut self, text: &str) {
-        self.untagged_status(&format!("BYE {text}"));
+        self.state.untagged_status(&format!("BYE {text}"));
         self.ending = true;
         self.input.clear();
-    }
-}
-
-/// How long `OK [CODE]` is in `OK [CODE] text`.
-fn bare_len(text: &str) -> usize {
-    let word = text.find(' ').unwrap_or(text.len());
-    match text.get(word..).and_then(|rest| rest.strip_prefix(" [")) {
-        Some(rest) => rest.find(']').map_or(word, |end| word + 3 + end),
-        None => word,
     }
 }

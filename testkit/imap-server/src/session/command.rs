@@ -29,12 +29,12 @@ impl ServerSession {
         let name = rest.first().and_then(Word::keyword).unwrap_or_default();
         let arguments = rest.get(1..).unwrap_or_default();
         self.log(uid, &name, arguments);
-        self.troubles = self.server.troubles(self.number, &name);
+        self.state.troubles = self.state.server.troubles(self.number, &name);
         if self.preempted(tag) {
             return;
         }
         match self.answer(tag, uid, &name, arguments) {
-            Answer::Now(text) => self.tagged(tag, &text),
+            Answer::Now(text) => self.state.tagged(tag, &text),
             Answer::Later => {}
         }
     }
@@ -50,7 +50,7 @@ impl ServerSession {
             line.push(' ');
             line.push_str(&word.show(secret));
         }
-        self.server.note(Logged {
+        self.state.server.note(Logged {
             connection: self.number,
             tls: self.tls == Tls::On,
             line,
@@ -61,70 +61,74 @@ impl ServerSession {
         let text = match (uid, name) {
             (false, "CAPABILITY") => self.capability(),
             (false, "NOOP" | "CHECK") => {
-                self.sync(true);
+                self.state.sync(true);
                 "OK done".to_owned()
             }
             (false, "LOGOUT") => {
-                self.untagged_status("BYE see you later");
+                self.state.untagged_status("BYE see you later");
                 self.ending = true;
                 "OK done".to_owned()
             }
-            (false, "ID") if self.offers("ID") => {
-                self.untagged(r#"ID ("name" "testkit")"#);
+            (false, "ID") if self.state.offers("ID") => {
+                self.state.untagged(r#"ID ("name" "testkit")"#);
                 "OK done".to_owned()
             }
             (false, "STARTTLS")
-                if self.offers("STARTTLS") && self.tls == Tls::Off && self.user.is_none() =>
+                if self.state.offers("STARTTLS")
+                    && self.tls == Tls::Off
+                    && self.state.user.is_none() =>
             {
                 self.tls = Tls::Wanted;
                 self.input.clear();
                 "OK begin TLS now".to_owned()
             }
-            (false, "LOGIN") if self.user.is_none() => self.login(arguments),
-            (false, "AUTHENTICATE") if self.user.is_none() => {
+            (false, "LOGIN") if self.state.user.is_none() => self.login(arguments),
+            (false, "AUTHENTICATE") if self.state.user.is_none() => {
                 return self.authenticate(tag, arguments);
             }
-            _ if self.user.is_none() => "BAD not now, or unknown".to_owned(),
-            (false, "SELECT") => self.select(arguments, false),
-            (false, "EXAMINE") => self.select(arguments, true),
-            (false, "LIST" | "LSUB") => self.list(name, arguments),
-            (false, "STATUS") => self.status(arguments),
-            (false, "CREATE") => self.create(arguments),
-            (false, "ENABLE") if self.offers("ENABLE") => {
-                self.untagged("ENABLED");
+            _ if self.state.user.is_none() => "BAD not now, or unknown".to_owned(),
+            (false, "SELECT") => self.state.select(arguments, false),
+            (false, "EXAMINE") => self.state.select(arguments, true),
+            (false, "LIST" | "LSUB") => self.state.list(name, arguments),
+            (false, "STATUS") => self.state.status(arguments),
+            (false, "CREATE") => self.state.create(arguments),
+            (false, "ENABLE") if self.state.offers("ENABLE") => {
+                self.state.untagged("ENABLED");
                 "OK done".to_owned()
             }
-            (false, "NAMESPACE") if self.offers("NAMESPACE") => {
-                self.untagged(r#"NAMESPACE (("" "/")) NIL NIL"#);
+            (false, "NAMESPACE") if self.state.offers("NAMESPACE") => {
+                self.state.untagged(r#"NAMESPACE (("" "/")) NIL NIL"#);
                 "OK done".to_owned()
             }
-            _ if self.selected.is_none() => "BAD not now, or unknown".to_owned(),
-            (false, "CLOSE") => self.close(),
-            (false, "UNSELECT") if self.offers("UNSELECT") => {
-                self.selected = None;
+            _ if self.state.selected.is_none() => "BAD not now, or unknown".to_owned(),
+            (false, "CLOSE") => self.state.close(),
+            (false, "UNSELECT") if self.state.offers("UNSELECT") => {
+                self.state.selected = None;
                 "OK done".to_owned()
             }
-            (_, "FETCH") => match self.fetch(tag, uid, arguments) {
+            (_, "FETCH") => match self.state.fetch(tag, uid, arguments) {
                 Ok(fetch) => {
                     self.fetch = Some(fetch);
                     return Answer::Later;
                 }
                 Err(text) => text,
             },
-            (_, "STORE") => self.store(uid, arguments),
-            (_, "COPY") => self.copy(uid, arguments, false),
-            (_, "MOVE") if self.offers("MOVE") => self.copy(uid, arguments, true),
-            (_, "SEARCH") => self.search(uid, arguments),
-            (false, "EXPUNGE") => self.expunge(None),
-            (true, "EXPUNGE") if self.offers("UIDPLUS") => self.expunge(arguments.first()),
+            (_, "STORE") => self.state.store(uid, arguments),
+            (_, "COPY") => self.state.copy(uid, arguments, false),
+            (_, "MOVE") if self.state.offers("MOVE") => self.state.copy(uid, arguments, true),
+            (_, "SEARCH") => self.state.search(uid, arguments),
+            (false, "EXPUNGE") => self.state.expunge(None),
+            (true, "EXPUNGE") if self.state.offers("UIDPLUS") => {
+                self.state.expunge(arguments.first())
+            }
             _ => "BAD unknown command".to_owned(),
         };
         Answer::Now(text)
     }
 
     fn capability(&mut self) -> String {
-        let list = self.server.options().list(self.tls == Tls::On);
-        self.untagged(&format!("CAPABILITY {list}"));
+        let list = self.state.server.options().list(self.tls == Tls::On);
+        self.state.untagged(&format!("CAPABILITY {list}"));
         "OK done".to_owned()
     }
 
@@ -135,18 +139,18 @@ impl ServerSession {
         let (Some(user), Some(password)) = (user.text(), password.text()) else {
             return "BAD strings wanted".to_owned();
         };
-        if self.offers("LOGINDISABLED") && self.tls == Tls::Off {
+        if self.state.offers("LOGINDISABLED") && self.tls == Tls::Off {
             return "NO [PRIVACYREQUIRED] not without TLS".to_owned();
         }
-        match self.server.store().password_fits(&user, &password) {
+        match self.state.server.store().password_fits(&user, &password) {
             true => self.logged_in(user),
             false => "NO [AUTHENTICATIONFAILED] wrong user or password".to_owned(),
         }
     }
 
     fn logged_in(&mut self, user: String) -> String {
-        self.user = Some(user);
-        let options = self.server.options();
+        self.state.user = Some(user);
+        let options = self.state.server.options();
         match options.login_capabilities {
             true => format!(
                 "OK [CAPABILITY {}] logged in",
@@ -161,12 +165,14 @@ impl ServerSession {
             .first()
             .and_then(Word::keyword)
             .unwrap_or_default();
-        let offered = self.offers(&format!("AUTH={mechanism}"));
+        let offered = self.state.offers(&format!("AUTH={mechanism}"));
         let Some(exchange) = Exchange::new(tag.to_vec(), &mechanism).filter(|_| offered) else {
             return Answer::Now("NO [CANNOT] unknown mechanism".to_owned());
         };
         match arguments.get(1).and_then(Word::bytes) {
-            Some(_) if !self.offers("SASL-IR") => Answer::Now("BAD no initial response".to_owned()),
+            Some(_) if !self.state.offers("SASL-IR") => {
+                Answer::Now("BAD no initial response".to_owned())
+            }
             Some(initial) => {
                 self.authenticate_on(exchange, initial);
                 Answer::Later
@@ -180,23 +186,25 @@ impl ServerSession {
     }
 
     pub(super) fn authenticate_on(&mut self, mut exchange: Exchange, line: &[u8]) {
-        match exchange.answer(self.server.store(), line) {
+        match exchange.answer(self.state.server.store(), line) {
             Step::Challenge(text) => {
                 self.challenge(&text);
                 self.exchange = Some(exchange);
             }
             Step::Accepted(user) => {
                 let text = self.logged_in(user);
-                self.tagged(&exchange.tag, &text);
+                self.state.tagged(&exchange.tag, &text);
             }
-            Step::Refused => {
-                self.tagged(&exchange.tag, "NO [AUTHENTICATIONFAILED] wrong credentials")
-            }
-            Step::Malformed => self.tagged(&exchange.tag, "BAD not understood, or cancelled"),
+            Step::Refused => self
+                .state
+                .tagged(&exchange.tag, "NO [AUTHENTICATIONFAILED] wrong credentials"),
+            Step::Malformed => self
+                .state
+                .tagged(&exchange.tag, "BAD not understood, or cancelled"),
         }
     }
 
     fn challenge(&mut self, text: &str) {
-        self.line(&format!("+ {text}"));
+        self.state.line(&format!("+ {text}"));
     }
 }
