@@ -49,6 +49,13 @@ impl World {
     fn client(&self) -> TlsPeer {
         TlsPeer::client(&self.identity(), "mail.example.org", &[])
     }
+
+    /// The session is over, and nothing came of it.
+    fn is_as_before(&self, rig: &Rig<ListService>) {
+        assert!(rig.connection.is_finished());
+        assert_eq!(self.service.removed(), Vec::<u32>::new());
+        assert_eq!(self.server.locks().held(), 0);
+    }
 }
 
 /// Carries ciphertext both ways until nothing moves.
@@ -77,6 +84,15 @@ fn stls(world: &World) -> (Rig<ListService>, TlsPeer) {
     assert!(rig.ask("STLS").starts_with("+OK"));
     let mut client = world.client();
     settle(&mut rig, &mut client);
+    (rig, client)
+}
+
+/// With TLS from the start.
+fn logged_in(world: &World) -> (Rig<ListService>, TlsPeer) {
+    let (mut rig, mut client) = (world.rig(), world.client());
+    settle(&mut rig, &mut client);
+    ask(&mut rig, &mut client, "USER joe");
+    ask(&mut rig, &mut client, &format!("PASS {PASSWORD}"));
     (rig, client)
 }
 
@@ -169,57 +185,36 @@ fn t005_a_handshake_in_the_segment_of_stls_ends_the_session() {
 #[test]
 fn t009_the_end_of_tls_is_the_end() {
     let world = World::new(TlsOffer::Implicit);
-    let (mut rig, mut client) = (world.rig(), world.client());
-    settle(&mut rig, &mut client);
-    ask(&mut rig, &mut client, "USER joe");
-    ask(&mut rig, &mut client, &format!("PASS {PASSWORD}"));
+    let (mut rig, mut client) = logged_in(&world);
     ask(&mut rig, &mut client, "DELE 1");
     client.connection.send_close_notify();
     settle(&mut rig, &mut client);
     rig.say("QUIT\r\n");
     rig.wait(Duration::from_secs(3));
-    assert!(rig.connection.is_finished());
-    assert_eq!(
-        (world.service.removed(), world.server.locks().held()),
-        (vec![], 0)
-    );
+    world.is_as_before(&rig);
 }
 
 #[test]
 fn t009_a_cut_connection_does_not_count_what_came_last() {
     let world = World::new(TlsOffer::Implicit);
-    let (mut rig, mut client) = (world.rig(), world.client());
-    settle(&mut rig, &mut client);
-    ask(&mut rig, &mut client, "USER joe");
-    ask(&mut rig, &mut client, &format!("PASS {PASSWORD}"));
+    let (mut rig, mut client) = logged_in(&world);
     ask(&mut rig, &mut client, "DELE 1");
     rig.end_of_stream();
-    assert!(rig.connection.is_finished());
-    assert_eq!(
-        (world.service.removed(), world.server.locks().held()),
-        (vec![], 0)
-    );
+    world.is_as_before(&rig);
 }
 
 /// T009: a QUIT that still waits when the connection is cut is not carried out.
 #[test]
 fn t009_a_cut_connection_takes_back_what_waits() {
     let world = World::new(TlsOffer::Implicit);
-    let (mut rig, mut client) = (world.rig(), world.client());
-    settle(&mut rig, &mut client);
-    ask(&mut rig, &mut client, "USER joe");
-    ask(&mut rig, &mut client, &format!("PASS {PASSWORD}"));
+    let (mut rig, mut client) = logged_in(&world);
     rig.client.window = Some(0);
     client.send(b"DELE 1\r\nRETR 2\r\nQUIT\r\n");
     rig.say(client.wire());
     rig.end_of_stream();
     rig.client.window = None;
     rig.run();
-    assert!(rig.connection.is_finished());
-    assert_eq!(
-        (world.service.removed(), world.server.locks().held()),
-        (vec![], 0)
-    );
+    world.is_as_before(&rig);
 }
 
 /// V32: who names protocols must name ours; who names none is welcome.

@@ -8,7 +8,7 @@ use testkit::Content;
 use testkit::world::{Conditions, Route};
 
 use crate::rig::{Pace, Setup, session};
-use testkit::judge::{Tolerance, judge};
+use testkit::judge::Tolerance;
 
 const WINDOW: usize = 16 * 1024;
 
@@ -82,13 +82,7 @@ fn x015_a_client_that_writes_before_it_reads() {
         rig.world.advance(Duration::from_secs(60));
         client.set_deaf(false);
         rig.world.settle();
-        let heard = judge(
-            &client.heard(),
-            client.has_ended(),
-            &commands,
-            model,
-            Tolerance::Nothing,
-        );
+        let heard = client.judged(&commands, model, Tolerance::Nothing);
         assert_eq!(heard.map(|heard| heard.whole.len()), Ok(50));
     }
 }

@@ -5,6 +5,8 @@ use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pop3_proto::time::Time;
+use testkit::judge::{Heard, Tolerance, judge};
+use testkit::model::Maildrop;
 use testkit::world::{Actor, Socket};
 
 use crate::tls::TlsEnd;
@@ -105,6 +107,16 @@ impl Client {
     /// Whether the other end said good-bye in TLS.
     pub(crate) fn heard_tls_close(&self) -> bool {
         self.talk().tls.as_ref().is_some_and(|tls| tls.closed)
+    }
+
+    /// What was heard, as answers to these commands from a maildrop like this; or what is wrong with it.
+    pub(crate) fn judged<C: AsRef<[u8]>>(
+        &self,
+        commands: &[C],
+        model: Maildrop,
+        tolerance: Tolerance,
+    ) -> Result<Heard, String> {
+        judge(&self.heard(), self.has_ended(), commands, model, tolerance)
     }
 
     fn talk(&self) -> MutexGuard<'_, Talk> {

@@ -7,7 +7,7 @@ use testkit::world::{Conditions, Ending, Route};
 
 use crate::client::Client;
 use crate::rig::{LONG, Pace, Rig, Setup, cut, octets, session};
-use testkit::judge::{Heard, Tolerance, judge};
+use testkit::judge::{Heard, Tolerance};
 
 const MAILS: [&str; 3] = [
     "Subject: one\r\n\r\n.\r\nbody\r\n",
@@ -24,14 +24,9 @@ fn talk(rig: &mut Rig, route: Route, pace: Pace) -> (Client, Heard) {
     let model = rig.model();
     let client = rig.client_by(route);
     rig.say_all(&client, &commands, pace);
-    let heard = judge(
-        &client.heard(),
-        client.has_ended(),
-        &commands,
-        model,
-        Tolerance::Cut,
-    )
-    .unwrap_or_else(|fault| panic!("{fault}"));
+    let heard = client
+        .judged(&commands, model, Tolerance::Cut)
+        .unwrap_or_else(|fault| panic!("{fault}"));
     (client, heard)
 }
 
@@ -214,13 +209,7 @@ fn g14_a_slow_client_hears_everything() {
         let model = rig.model();
         let client = rig.client_by(route);
         rig.say_all(&client, &commands, Pace::AtOnce);
-        let heard = judge(
-            &client.heard(),
-            client.has_ended(),
-            &commands,
-            model,
-            Tolerance::Nothing,
-        );
+        let heard = client.judged(&commands, model, Tolerance::Nothing);
         assert_eq!(heard.map(|heard| heard.quit), Ok(Some(true)), "{offer:?}");
     }
 }

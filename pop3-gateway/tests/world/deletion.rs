@@ -310,14 +310,9 @@ fn g08_p038_cut_at_every_octet_of_an_update() {
                     let client = rig.client();
                     rig.say_all(&client, &commands, Pace::AtOnce);
                     rig.world.advance(LONG);
-                    let heard = judge(
-                        &client.heard(),
-                        client.has_ended(),
-                        &commands,
-                        model,
-                        Tolerance::Upstream,
-                    )
-                    .unwrap_or_else(|fault| panic!("{context}: {fault}"));
+                    let heard = client
+                        .judged(&commands, model, Tolerance::Upstream)
+                        .unwrap_or_else(|fault| panic!("{context}: {fault}"));
                     nothing_else_happened(&rig, &options, &policy, &context);
                     assert_eq!(rig.locks(), 0);
                     let outcome = match heard.quit {

@@ -8,7 +8,7 @@ use testkit::model::{Maildrop, Reply};
 
 use crate::client::Client;
 use crate::rig::{PASSWORD, Pace, Rig, Setup, USER, session};
-use testkit::judge::{Tolerance, judge};
+use testkit::judge::Tolerance;
 
 const MAILS: [&str; 2] = ["A: 1\r\n\r\n.1\r\n2\r\n", "A: 2"];
 
@@ -54,13 +54,7 @@ fn every_sequence_after_login() {
             }
             let client = rig.client();
             rig.say_all(&client, &all, Pace::AtOnce);
-            let heard = judge(
-                &client.heard(),
-                client.has_ended(),
-                &all,
-                model,
-                Tolerance::Nothing,
-            );
+            let heard = client.judged(&all, model, Tolerance::Nothing);
             assert_eq!(heard.map(|heard| heard.failed), Ok(0), "{all:?}");
             client.vanish();
             rig.world.settle();

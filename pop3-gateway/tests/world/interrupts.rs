@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::rig::{Pace, Setup, pieces, session};
-use testkit::judge::{Heard, Tolerance, judge};
+use testkit::judge::{Heard, Tolerance};
 
 const MAILS: [&str; 3] = [
     "Subject: one\r\n\r\n.\r\nbody\r\n",
@@ -46,8 +46,8 @@ fn stop(at: Option<u64>, order: Order, pace: Pace) -> (Heard, u64) {
         (Some(_), Order::Finish) => Tolerance::Shutdown,
         (Some(_), Order::Go) => Tolerance::Cut,
     };
-    let output = client.heard();
-    let heard = judge(&output, client.has_ended(), &commands, model, tolerance)
+    let heard = client
+        .judged(&commands, model, tolerance)
         .unwrap_or_else(|fault| panic!("{at:?}, {order:?}: {fault}"));
     assert_eq!(rig.locks(), 0);
     match (heard.quit, order) {

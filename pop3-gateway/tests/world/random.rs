@@ -11,7 +11,7 @@ use testkit::world::{Conditions, Route};
 
 use crate::client::Client;
 use crate::rig::{LONG, Pace, Rig, Setup, login};
-use testkit::judge::{Tolerance, judge};
+use testkit::judge::Tolerance;
 
 /// What is decided by octets.
 struct Case {
@@ -168,7 +168,7 @@ proptest! {
         let before = rig.uids();
         let client = rig.client_by(route);
         say(&mut rig, &client, &commands, pace, pause);
-        let heard = judge(&client.heard(), client.has_ended(), &commands, model, Tolerance::Nothing);
+        let heard = client.judged(&commands, model, Tolerance::Nothing);
         // fifty bad commands in a row are not made up here
         let heard = heard.map_err(|fault| TestCaseError::fail(format!("{fault}\n{:#?}", rig.imap.commands())))?;
         prop_assert_eq!(heard.quit, quits.then_some(true));
@@ -204,7 +204,7 @@ proptest! {
         let client = rig.client_by(route);
         say(&mut rig, &client, &commands, pace, pause);
         rig.world.advance(LONG);
-        let heard = judge(&client.heard(), client.has_ended(), &commands, model, Tolerance::Upstream);
+        let heard = client.judged(&commands, model, Tolerance::Upstream);
         let heard = heard.map_err(|fault| TestCaseError::fail(format!("{fault} {faults}\n{:#?}", rig.imap.commands())))?;
         prop_assert!(client.has_ended());
         prop_assert_eq!(rig.locks(), 0);

@@ -23,7 +23,7 @@ use testkit::world::{Conditions, Cut, Ending, Route, Tasks, World};
 use crate::client::Client;
 use crate::hosts::ImapHost;
 use crate::tls::{NAME, tls};
-use testkit::judge::{Heard, Tolerance, judge};
+use testkit::judge::{Heard, Tolerance};
 use testkit_server::simulated::{Meter, Simulated, port};
 
 pub(crate) const USER: &str = "tim@example.org";
@@ -230,13 +230,7 @@ impl Rig {
         commands.push("QUIT".into());
         let client = self.client();
         self.say_all(&client, &commands, Pace::AtOnce);
-        let heard = judge(
-            &client.heard(),
-            client.has_ended(),
-            &commands,
-            model,
-            Tolerance::Nothing,
-        );
+        let heard = client.judged(&commands, model, Tolerance::Nothing);
         assert_eq!(heard.map(|heard| heard.quit), Ok(Some(true)));
         client.vanish();
         self.world.settle();
@@ -311,14 +305,9 @@ pub(crate) fn judged(
 ) -> Heard {
     let model = rig.model();
     rig.say_all(client, commands, pace);
-    judge(
-        &client.heard(),
-        client.has_ended(),
-        commands,
-        model,
-        tolerance,
-    )
-    .unwrap_or_else(|fault| panic!("{fault}\n{}", client.heard().escape_ascii()))
+    client
+        .judged(commands, model, tolerance)
+        .unwrap_or_else(|fault| panic!("{fault}\n{}", client.heard().escape_ascii()))
 }
 
 fn settings(imap: Config, policy: Policy) -> Settings<Gateway> {

@@ -6,7 +6,7 @@ use testkit::mails::corpus;
 use testkit::world::{Conditions, Route};
 
 use crate::rig::{Pace, Setup, judged, pieces, session};
-use testkit::judge::{Tolerance, judge};
+use testkit::judge::Tolerance;
 
 pub(crate) const MAILS: [&str; 4] = [
     "From: a\r\nSubject: one\r\n\r\n.dot\r\nbody\r\n..\r\nend",
@@ -132,13 +132,7 @@ fn p022_quit_without_login() {
     let commands = ["STAT", "RETR 1", "QUIT"];
     rig.say_all(&client, &commands, Pace::AtOnce);
     let model = rig.model();
-    let heard = judge(
-        &client.heard(),
-        client.has_ended(),
-        &commands,
-        model,
-        Tolerance::Nothing,
-    );
+    let heard = client.judged(&commands, model, Tolerance::Nothing);
     assert_eq!(heard.map(|heard| heard.quit), Ok(Some(true)));
     assert_eq!(rig.imap.connections(), 0);
 }

@@ -6,7 +6,7 @@ use testkit::imap_server::{Fault, Options, Trouble};
 use testkit::model::Maildrop;
 
 use crate::rig::{Pace, Rig, Setup, USER, judged, session};
-use testkit::judge::{Tolerance, judge};
+use testkit::judge::Tolerance;
 
 const MAILS: [&str; 4] = [
     "A: 1\r\n\r\n1\r\n",
@@ -180,13 +180,7 @@ fn i007_unsolicited_data() {
                 } else {
                     Tolerance::Nothing
                 };
-                let heard = judge(
-                    &client.heard(),
-                    client.has_ended(),
-                    &commands,
-                    model,
-                    tolerance,
-                );
+                let heard = client.judged(&commands, model, tolerance);
                 let context = format!("{command}: {}", junk.escape_ascii());
                 let heard = heard.unwrap_or_else(|fault| panic!("{context}: {fault}"));
                 if heard.quit == Some(true) {

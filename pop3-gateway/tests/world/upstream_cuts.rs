@@ -10,7 +10,7 @@ use testkit::world::{Ending, Route};
 
 use crate::mail_client::kept;
 use crate::rig::{LONG, Pace, Rig, Setup, cut, session};
-use testkit::judge::{Heard, Tolerance, judge};
+use testkit::judge::{Heard, Tolerance};
 
 const MAILS: [&str; 4] = [
     "Subject: one\r\n\r\n.\r\nbody\r\n",
@@ -94,17 +94,12 @@ fn run(setup: &Setup, case: &Case) -> (Rig, Heard) {
     } = case;
     let context = format!("{way:?} {ending:?} behind {after}, {lasting:?}, {pace:?}");
     let output = client.heard();
-    let heard = judge(
-        &output,
-        client.has_ended(),
-        &commands,
-        model,
-        Tolerance::Upstream,
-    )
-    .unwrap_or_else(|fault| {
-        let log = rig.imap.commands();
-        panic!("{context}: {fault}\n{}\n{log:#?}", output.escape_ascii())
-    });
+    let heard = client
+        .judged(&commands, model, Tolerance::Upstream)
+        .unwrap_or_else(|fault| {
+            let log = rig.imap.commands();
+            panic!("{context}: {fault}\n{}\n{log:#?}", output.escape_ascii())
+        });
     // a mail client keeps what came whole, and nothing else
     let kept = kept(&output, &commands);
     assert!(kept.closed, "{context}");
@@ -269,14 +264,7 @@ fn the_upstream_hangs_at_a_command() {
             let client = rig.client();
             rig.say_all(&client, &commands, Pace::AtOnce);
             rig.world.advance(Duration::from_secs(15 * 60));
-            let output = client.heard();
-            let heard = judge(
-                &output,
-                client.has_ended(),
-                &commands,
-                model,
-                Tolerance::Upstream,
-            );
+            let heard = client.judged(&commands, model, Tolerance::Upstream);
             let heard = heard.unwrap_or_else(|fault| panic!("{command}: {fault}"));
             assert!(client.has_ended(), "{command}");
             assert_eq!(rig.locks(), 0, "{command}");
@@ -368,14 +356,7 @@ fn g06_i011_cut_within_the_windows_of_a_top() {
             let client = rig.client();
             rig.say_all(&client, &commands, Pace::AtOnce);
             rig.world.advance(LONG);
-            let output = client.heard();
-            let heard = judge(
-                &output,
-                client.has_ended(),
-                &commands,
-                model,
-                Tolerance::Upstream,
-            );
+            let heard = client.judged(&commands, model, Tolerance::Upstream);
             let heard = heard.unwrap_or_else(|fault| panic!("{after} {times}: {fault}"));
             broken_off += u32::from(heard.broken_off);
             assert!(client.has_ended());
@@ -425,13 +406,7 @@ fn g06_i011_cut_within_the_header_of_a_top() {
             let client = rig.client();
             rig.say_all(&client, &commands, Pace::AtOnce);
             rig.world.advance(LONG);
-            let heard = judge(
-                &client.heard(),
-                client.has_ended(),
-                &commands,
-                model,
-                Tolerance::Upstream,
-            );
+            let heard = client.judged(&commands, model, Tolerance::Upstream);
             let heard = heard.unwrap_or_else(|fault| panic!("{after} {trouble:?}: {fault}"));
             broken_off += u32::from(heard.broken_off);
             assert!(client.has_ended());
