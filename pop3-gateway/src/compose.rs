@@ -1,4 +1,8 @@
 //! Makes a message from a text: RFC 5322 and MIME, only as much of them as mail programs need.
+//!
+//! Not by mail-builder: it folds and encodes in its own way, which changes the octets and the sizes that clients
+//! have seen, and may do so with each release. What a row of a table needs beyond this (other charsets,
+//! quoted-printable, addresses from any text) is in sql-backend's `template`.
 
 use std::fmt::Write as _;
 

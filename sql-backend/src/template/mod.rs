@@ -1,6 +1,7 @@
 //! Makes a proper message from a row of a table: a plain text gets a header.
 //!
-//! The same row always gives the same octets, so that sizes, unique-ids and what clients cached stay true.
+//! The same row always gives the same octets, so that sizes, unique-ids and what clients cached stay true. A
+//! library such as mail-builder would fold and encode in its own way, which may change with each release.
 //! Nothing from a row can begin another header field: values in the header lose line ends and control
 //! characters and are encoded (RFC 2047), addresses lose characters that no address has, and a value is
 //! never searched for further placeholders.
