@@ -6,7 +6,9 @@ use async_lock::SemaphoreGuardArc;
 use sqlx::mysql::MySqlArguments;
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, ColumnOrigin, Connection, Executor, Statement as _, TypeInfo};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, ColumnOrigin, Connection, Executor, Statement as _, TypeInfo,
+};
 
 use super::connection::{Connected, Live, within};
 use super::pool::Pool;
@@ -34,10 +36,16 @@ pub(crate) type Values<'a> = [(&'a str, Value<'a>)];
 
 /// A driver's arguments for a statement.
 macro_rules! arguments {
-    ($Arguments:ident, $engine:ident, $statement:expr, $values:expr) => {{
+    ($Arguments:ident, $statement:expr, $values:expr) => {{
         let mut arguments = $Arguments::default();
         for name in $statement.names() {
-            $engine::bind(&mut arguments, value_of(name, $values)?)?;
+            match value_of(name, $values)? {
+                Value::Int(number) => arguments.add(number),
+                Value::Small(number) => arguments.add(number),
+                Value::Text(text) => arguments.add(text),
+                Value::Bytes(bytes) => arguments.add(bytes),
+            }
+            .map_err(sqlx::Error::Encode)?;
         }
         arguments
     }};
@@ -73,19 +81,19 @@ impl Lease {
         let result = within(timeout, async {
             match live {
                 Live::Sqlite(connection) => {
-                    let arguments = arguments!(SqliteArguments, sqlite, statement, values);
+                    let arguments = arguments!(SqliteArguments, statement, values);
                     let query = sqlx::query_with(sql, arguments);
                     let query = query.try_map(|row| look(Row::Sqlite(&row)));
                     query.fetch_all(&mut **connection).await.map(drop)
                 }
                 Live::MySql(connection) => {
-                    let arguments = arguments!(MySqlArguments, mysql, statement, values);
+                    let arguments = arguments!(MySqlArguments, statement, values);
                     let query = sqlx::query_with(sql, arguments);
                     let query = query.try_map(|row| look(Row::MySql(&row)));
                     query.fetch_all(&mut **connection).await.map(drop)
                 }
                 Live::Postgres(connection) => {
-                    let arguments = arguments!(PgArguments, postgres, statement, values);
+                    let arguments = arguments!(PgArguments, statement, values);
                     let query = sqlx::query_with(sql, arguments);
                     let query = query.persistent(kept);
                     let query = query.try_map(|row| look(Row::Postgres(&row)));
@@ -142,17 +150,17 @@ impl Lease {
         let result = within(timeout, async {
             match live {
                 Live::Sqlite(connection) => {
-                    let arguments = arguments!(SqliteArguments, sqlite, statement, values);
+                    let arguments = arguments!(SqliteArguments, statement, values);
                     let result = sqlx::query_with(sql, arguments).execute(&mut **connection);
                     result.await.map(|result| result.rows_affected())
                 }
                 Live::MySql(connection) => {
-                    let arguments = arguments!(MySqlArguments, mysql, statement, values);
+                    let arguments = arguments!(MySqlArguments, statement, values);
                     let result = sqlx::query_with(sql, arguments).execute(&mut **connection);
                     result.await.map(|result| result.rows_affected())
                 }
                 Live::Postgres(connection) => {
-                    let arguments = arguments!(PgArguments, postgres, statement, values);
+                    let arguments = arguments!(PgArguments, statement, values);
                     let query = sqlx::query_with(sql, arguments).persistent(kept);
                     let result = query.execute(&mut **connection);
                     result.await.map(|result| result.rows_affected())

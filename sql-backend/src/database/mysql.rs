@@ -1,9 +1,9 @@
-//! MySQL and MariaDB: connecting, binding and reading values.
+//! MySQL and MariaDB: connecting and reading values.
 
-use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlValueRef};
-use sqlx::{Arguments, ConnectOptions, Decode, MySql, Row, TypeInfo, ValueRef};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlValueRef};
+use sqlx::{ConnectOptions, Decode, MySql, Row, TypeInfo, ValueRef};
 
-use crate::value::{Cell, Kind, Value, seconds_of, unreadable};
+use crate::value::{Cell, Kind, seconds_of, unreadable};
 
 /// A connection on which the server gives up after this number of seconds.
 pub(super) async fn connect(
@@ -23,16 +23,6 @@ pub(super) async fn connect(
         }
     }
     Ok(connection)
-}
-
-pub(super) fn bind(arguments: &mut MySqlArguments, value: Value<'_>) -> sqlx::Result<()> {
-    match value {
-        Value::Int(number) => arguments.add(number),
-        Value::Small(number) => arguments.add(number),
-        Value::Text(text) => arguments.add(text),
-        Value::Bytes(bytes) => arguments.add(bytes),
-    }
-    .map_err(sqlx::Error::Encode)
 }
 
 pub(super) fn cell(row: &MySqlRow, index: usize) -> Result<Cell, sqlx::Error> {

@@ -1,9 +1,8 @@
-//! PostgreSQL: connecting, binding and reading values.
+//! PostgreSQL: connecting and reading values.
 
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow, PgTypeInfo};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgTypeInfo};
 use sqlx::{
-    Arguments, AssertSqlSafe, ConnectOptions, Decode, Executor, Postgres, Row, Type, TypeInfo,
-    ValueRef,
+    AssertSqlSafe, ConnectOptions, Decode, Executor, Postgres, Row, Type, TypeInfo, ValueRef,
 };
 
 use crate::value::{self, Cell, Kind, Value};
@@ -52,16 +51,6 @@ pub(super) async fn connect(
 /// Makes the server give up, too: `SET`, or `SET LOCAL` for this transaction.
 pub(super) fn timeout(set: &str, seconds: u64) -> String {
     format!("{set} statement_timeout TO '{seconds}s'")
-}
-
-pub(super) fn bind(arguments: &mut PgArguments, value: Value<'_>) -> sqlx::Result<()> {
-    match value {
-        Value::Int(number) => arguments.add(number),
-        Value::Small(number) => arguments.add(number),
-        Value::Text(text) => arguments.add(text),
-        Value::Bytes(bytes) => arguments.add(bytes),
-    }
-    .map_err(sqlx::Error::Encode)
 }
 
 /// The type that a bound value of this kind is announced as.

@@ -1,19 +1,9 @@
-//! SQLite: binding and reading values.
+//! SQLite: reading values.
 
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments, Decode, Row, Sqlite, TypeInfo, ValueRef};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Decode, Row, Sqlite, TypeInfo, ValueRef};
 
-use crate::value::{Cell, Kind, Value};
-
-pub(super) fn bind(arguments: &mut SqliteArguments, value: Value<'_>) -> sqlx::Result<()> {
-    match value {
-        Value::Int(number) => arguments.add(number),
-        Value::Small(number) => arguments.add(number),
-        Value::Text(text) => arguments.add(text),
-        Value::Bytes(bytes) => arguments.add(bytes),
-    }
-    .map_err(sqlx::Error::Encode)
-}
+use crate::value::{Cell, Kind};
 
 pub(super) fn cell(row: &SqliteRow, index: usize) -> Result<Cell, sqlx::Error> {
     let value = row.try_get_raw(index)?;
