@@ -296,7 +296,7 @@ fn g19_an_idle_session_ends_at_once_with_a_farewell() {
         talk.say(said);
         ends(&mut talk, true);
     }
-    let mut talk = Talk::new(policy.clone(), &[MAIL]);
+    let mut talk = Talk::new(policy, &[MAIL]);
     talk.say("STLS\r\n");
     ends(&mut talk, false);
     let mut talk = Talk::logged_in(&[MAIL]);

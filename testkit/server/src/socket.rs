@@ -434,6 +434,7 @@ pub fn shutdown_ends_all<R: Runtime>(driver: Driver<R>) {
         refused.is_empty() || refused.starts_with("-ERR [SYS/TEMP]"),
         "{refused}"
     );
+    assert!(idle.line().starts_with("-ERR [SYS/TEMP]"));
     assert!(idle.ends());
     drop((idle, busy));
     running.stop();
