@@ -138,7 +138,8 @@ class Provider:
         self.curl(jar, *words, address)
 
     def control(self, what):
-        """`revoke`: the provider's administrator ends all grants; `forget`: access tokens alone."""
+        """`revoke`: the provider's administrator ends all grants; `forget`: access tokens alone; `deaf`: the mail
+        server's questions fail from now on, or are answered again."""
         run([program("curl", "curl"), "-q", "-sS", "-f", "-X", "POST", f"http://{HOST}:{self.introspection}/control/{what}"])
 
     def leave(self):

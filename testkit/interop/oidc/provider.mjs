@@ -5,7 +5,8 @@
 //
 // SIGUSR2 takes it off the network, and back; the port of `introspection` stays open, for the mail server. What it gives
 // out is written to the file `issued`, a line each: the harness looks for it where it must not be.
-// POST /control/revoke ends all grants, POST /control/forget the access tokens alone.
+// POST /control/revoke ends all grants, POST /control/forget the access tokens alone, and POST /control/deaf lets all
+// questions of the mail server fail from then on, or none.
 import { X509Certificate } from 'node:crypto';
 import { appendFileSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -56,17 +57,20 @@ const provider = new Provider(issuer, {
 
 const grants = new Set();
 const accesses = new Set();
+let deaf = false;
 provider.on('refresh_token.saved', (token) => grants.add(token.grantId));
 provider.on('access_token.saved', (token) => accesses.add(token));
 
 provider.use(async (ctx, next) => {
   if (ctx.path.startsWith('/control/')) {
+    ctx.status = 204;
+    if (ctx.path === '/control/deaf') return void (deaf = !deaf);
     for (const token of accesses) await token.destroy();
     accesses.clear();
     if (ctx.path === '/control/revoke') for (const grant of grants) await provider.RefreshToken.revokeByGrantId(grant);
-    ctx.status = 204;
     return;
   }
+  if (deaf && ctx.path === '/token/introspection') return void (ctx.status = 500);
   await next();
   const code = /[?&]code=([^&]+)/.exec(ctx.response.get('location') ?? '');
   const given = { code: code?.[1], ...(ctx.method === 'POST' && ctx.status === 200 ? ctx.body : {}) };

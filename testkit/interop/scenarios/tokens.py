@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from base import HOST, Daemon, check, free_port, program, run, wait_until
 from clients import Curl, Fetchmail, Poplib
@@ -122,9 +123,11 @@ class Chain(Bench):
         self.provider.person.write_text("app@example.org")
         with self.gateway:
             ann, bob = self.account(ANN), self.account(BOB)
-            self.reads(ann, len(expected))
-            self.reads(bob, 3)
+            # at once, and still there is one request
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(self.reads, (ann, bob), (len(expected), 3)))
             self.not_let_in((ANN, bob[1]), b"[AUTH]")
+            self.reads(bob, 3)
             given = len(self.provider.given("access_token"))
             check(given == 1, f"{given} tokens were asked for, not one")
             self.deletions(ann, expected)
@@ -330,8 +333,8 @@ def short_lives(binary, runtime):
 
 
 def ends_of_tokens(binary, runtime):
-    """A token that lives goes on while the provider is away; one that the server refuses is replaced once; a grant that
-    the provider revoked has ended, `status` says it, and the next sign-in mends it beside the running gateway."""
+    """A token that lives goes on while the provider is away; one that the server refuses is replaced once, and one that
+    the server cannot look at is kept."""
     with Chain(binary, runtime) as chain:
         expected = chain.deliver()
         with chain.gateway:
@@ -348,6 +351,13 @@ def ends_of_tokens(binary, runtime):
             asked = len(chain.provider.given("access_token")) - before
             check(asked == 1, f"after a refusal {asked} tokens were asked for, not one")
             check("good" in chain.status(), lambda: chain.status())
+            # the server's own trouble says nothing about the token
+            chain.provider.control("deaf")
+            chain.not_let_in(account, b"[SYS/TEMP]")
+            chain.provider.control("deaf")
+            chain.reads(account, len(expected))
+            asked = len(chain.provider.given("access_token")) - before
+            check(asked == 1, f"{asked - 1} tokens were asked for though none was refused")
 
 
 def revoked(binary, runtime):
