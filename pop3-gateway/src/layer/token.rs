@@ -16,7 +16,7 @@ use pop3_proto::backend::{
 };
 use pop3_proto::secret::Secret;
 
-use crate::oauth::keeper::{Keeper, NoToken};
+use crate::oauth::{Keeper, NoToken};
 use gateway_state::GrantId;
 
 /// What a credential opens.

@@ -33,7 +33,7 @@ pub struct Obtained {
 const ASSUMED_LIFE: u64 = 3600;
 
 /// A longer life is not believed: a number that went wrong must not keep a dead token in use.
-const MAX_LIFE: u64 = 7 * 24 * 3600;
+pub(super) const MAX_LIFE: u64 = 7 * 24 * 3600;
 
 /// Tokens are not longer; the widest known ones have 3 KiB.
 const MAX_TOKEN: usize = 15 * 1024;

@@ -10,71 +10,40 @@
 //! * Only `invalid_grant` ends a grant ([`Meaning::Ended`]). An outage, a limit, a setting that is wrong never do.
 //! * A token that the upstream refused is asked for anew once; another refusal soon after is answered without asking.
 //!
-//! Knows no mailbox and no session.
+//! Knows no mailbox and no session. What there is of one grant stands in `cell`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use async_lock::OnceCell;
-use gateway_state::{Binding, Grant, GrantId, Replaced, StateError, Tokens, Version};
+use gateway_state::{Binding, Grant, GrantId, Replaced, StateError, Tokens};
 use pop3_proto::secret::Secret;
 
 use super::answer::Obtained;
 use super::authority::unix;
+use super::cell::{Cell, Flight, Landing, Now, Token, alive, due, lock};
 use super::records::Records;
-use super::refusal::{Meaning, Refusal};
+use super::refusal::{Meaning, NoToken, Refusal};
 use super::source::{Ask, Source};
 
-/// A token that ends sooner is not given out, in seconds.
-const MARGIN: u64 = 60;
 /// After a failure the provider is not asked again before this, unless it names another time.
 const BACKOFF: Duration = Duration::from_secs(10);
+/// After a failure of the records they are not asked again before this.
+const RECORDS_AGAIN: Duration = Duration::from_secs(1);
 /// After a forced refresh another one is not made before this.
 const FORCED_AGAIN: Duration = Duration::from_secs(60);
 /// Grants that were not used for so long are not refreshed ahead, in seconds.
 const USED_WITHIN: u64 = 24 * 3600;
 /// How often it is looked which grants are due.
 const LOOK: Duration = Duration::from_secs(30);
+/// How many grants are refreshed ahead at once: logins need the threads, too, and providers count.
+const AT_ONCE: usize = 8;
 /// How often a grant is noted as used, in seconds.
 const NOTED: u64 = 600;
-
-/// Why there is no token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoToken {
-    /// Whether it may work later without anybody's doing.
-    pub passes: bool,
-    /// What happened and what to do, in one line without secrets.
-    pub text: String,
-}
-
-impl NoToken {
-    fn passing(text: impl fmt::Display) -> Self {
-        Self {
-            passes: true,
-            text: text.to_string(),
-        }
-    }
-
-    fn lasting(text: impl fmt::Display) -> Self {
-        Self {
-            passes: false,
-            text: text.to_string(),
-        }
-    }
-}
-
-impl fmt::Display for NoToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for NoToken {}
-
-/// What logins wait for together.
-type Flight = Arc<OnceCell<Result<Secret, NoToken>>>;
+/// Clocks of several gateways differ by no more, in seconds. Records of a later time were made before the clock was
+/// set back: what they say of a token's end is not believed.
+const SKEW: u64 = 300;
 
 /// Keeps the tokens of all grants.
 pub struct Keeper {
@@ -85,32 +54,15 @@ pub struct Keeper {
     me: Weak<Self>,
 }
 
-/// One grant that was used since the start.
+/// What a request is made for.
 #[derive(Default)]
-struct Cell {
-    now: Mutex<Now>,
-}
-
-#[derive(Default)]
-struct Now {
-    token: Option<Token>,
-    flight: Option<Flight>,
-    /// New tokens that could not be kept yet, and in the place of which they go.
-    unkept: Option<(Version, Tokens)>,
-    /// The provider is not asked before this, and why.
-    rest: Option<(Instant, NoToken)>,
-    forced: Option<Instant>,
-    noted: u64,
-}
-
-/// An access token that lives.
-struct Token {
-    access: Secret,
-    /// In seconds since 1970.
-    due: u64,
-    expires: u64,
-    /// The same end on a clock that nobody sets.
-    ends: Instant,
+struct Want {
+    /// The upstream refused this one.
+    refused: Option<Secret>,
+    /// A token that is due will not do.
+    ahead: bool,
+    /// A login is noted.
+    used: bool,
 }
 
 impl Keeper {
@@ -127,7 +79,7 @@ impl Keeper {
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             records,
-            sources,
+            sources: by_folded_name(sources),
             cells: Mutex::default(),
             clock,
             me: me.clone(),
@@ -141,6 +93,7 @@ impl Keeper {
         records: Option<Records>,
         sources: HashMap<String, Arc<dyn Source>>,
     ) -> Arc<Self> {
+        let sources = by_folded_name(sources);
         let same = |id: &GrantId| {
             let (old, new) = (self.sources.get(&id.grant), sources.get(&id.grant));
             old.zip(new).is_some_and(|(old, new)| {
@@ -160,60 +113,81 @@ impl Keeper {
 
     /// The token that is there already, if one lives. Asks nobody and waits for nothing.
     pub fn cached(&self, id: &GrantId) -> Option<Secret> {
-        let cell = lock(&self.cells).get(id).cloned()?;
+        let cell = lock(&self.cells).get(&folded(id)).cloned()?;
         let now = (self.clock)();
         let mut kept = lock(&cell.now);
         let token = kept.token.as_ref().filter(|token| token.lives(now))?;
         let access = token.access.clone();
         // the login need not wait for it
-        let due = token.due <= now || kept.noted.saturating_add(NOTED) <= now;
-        if due && kept.flight.is_none() && !kept.rests() {
-            self.take_off(id, &cell, &mut kept, None);
+        let (ahead, used) = (token.due <= now, kept.noted.abs_diff(now) >= NOTED);
+        if (ahead || used) && kept.flight.is_none() && !kept.rests() {
+            let want = Want {
+                refused: None,
+                ahead,
+                used,
+            };
+            self.take_off(id, &cell, &mut kept, want);
         }
         Some(access)
     }
 
     /// A token that lives. `refused` is one that the upstream did not take.
     pub async fn token(&self, id: &GrantId, refused: Option<&Secret>) -> Result<Secret, NoToken> {
-        let flight = {
-            let cell = self.cell(id);
-            let now = (self.clock)();
-            let mut kept = lock(&cell.now);
-            let token = kept.token.as_ref().filter(|token| token.lives(now));
-            if let Some(token) = token
-                && refused != Some(&token.access)
-            {
-                return Ok(token.access.clone());
-            }
-            match &kept.flight {
-                Some(flight) => Arc::clone(flight),
-                None => {
-                    if refused.is_some() {
-                        let before = kept.forced.replace(Instant::now());
-                        if before.is_some_and(|at| at.elapsed() < FORCED_AGAIN) {
-                            kept.forced = before;
-                            return Err(refused_again());
-                        }
-                    } else if let Some((until, why)) = &kept.rest
-                        && Instant::now() < *until
-                    {
-                        return Err(why.clone());
-                    }
-                    self.take_off(id, &cell, &mut kept, refused.cloned())
+        // a request that was under way before the refusal may bring the same token
+        for _ in 0..3 {
+            let (flight, is_own) = {
+                let cell = self.cell(id);
+                let now = (self.clock)();
+                let mut kept = lock(&cell.now);
+                let token = kept.token.as_ref().filter(|token| token.lives(now));
+                if let Some(token) = token
+                    && refused != Some(&token.access)
+                {
+                    return Ok(token.access.clone());
                 }
+                match &kept.flight {
+                    Some(flight) => (Arc::clone(flight), false),
+                    None => (self.begin(id, &cell, &mut kept, refused)?, true),
+                }
+            };
+            let landed = flight.wait().await.clone();
+            match landed {
+                Ok(token) if refused == Some(&token) && is_own => return Err(refused_again()),
+                Ok(token) if refused == Some(&token) => {}
+                Ok(_) | Err(_) => return landed,
             }
-        };
-        let landed = flight.wait().await.clone();
-        match (landed, refused) {
-            // it was under way before the refusal, and brought the same
-            (Ok(token), Some(refused)) if token == *refused => Err(refused_again()),
-            (landed, _) => landed,
         }
+        Err(NoToken::passing("the grant is asked for all the time"))
+    }
+
+    /// Begins a request for a login, if one may be made now.
+    fn begin(
+        &self,
+        id: &GrantId,
+        cell: &Arc<Cell>,
+        kept: &mut Now,
+        refused: Option<&Secret>,
+    ) -> Result<Flight, NoToken> {
+        if let Some((_, why)) = kept.rest.as_ref().filter(|_| kept.rests()) {
+            return Err(why.clone());
+        }
+        if refused.is_some() {
+            if kept.forced.is_some_and(|at| at.elapsed() < FORCED_AGAIN) {
+                return Err(refused_again());
+            }
+            kept.forced = Some(Instant::now());
+        }
+        let want = Want {
+            refused: refused.cloned(),
+            ahead: false,
+            used: kept.noted.abs_diff((self.clock)()) >= NOTED,
+        };
+        Ok(self.take_off(id, cell, kept, want))
     }
 
     /// Forgets what is in memory of a grant: somebody signed in anew, or removed it.
     pub fn forget(&self, id: &GrantId) {
-        let cell = lock(&self.cells).get(id).cloned();
+        let cell = lock(&self.cells).get(&folded(id)).cloned();
         if let Some(cell) = cell {
             let mut kept = lock(&cell.now);
             *kept = Now {
@@ -237,14 +211,17 @@ impl Keeper {
         thread.spawn(look).map(|_| ())
     }
 
-    /// Begins a request for each grant that is due. Blocks while the records are read.
+    /// Refreshes each grant that is due, some at a time. Blocks until that is done.
     pub fn refresh_due(&self) {
+        let now = (self.clock)();
+        lock(&self.cells)
+            .retain(|_, cell| Arc::strong_count(cell) > 1 || lock(&cell.now).matters(now));
         let Some(records) = &self.records else {
             return;
         };
-        let now = (self.clock)();
         // what cannot be read is told at the logins that need it
         let grants = records.with(|state| state.grants()).unwrap_or_default();
+        let mut under_way = VecDeque::new();
         for grant in grants {
             let unused = now.saturating_sub(grant.used) > USED_WITHIN;
             let due = due(&grant.id, grant.refreshed, grant.access_expires);
@@ -252,28 +229,35 @@ impl Keeper {
             if unused || grant.ended.is_some() || due > now || !known {
                 continue;
             }
+            if under_way.len() == AT_ONCE
+                && let Some(flight) = under_way.pop_front()
+            {
+                wait_for(flight);
+            }
             let cell = self.cell(&grant.id);
             let mut kept = lock(&cell.now);
             if kept.flight.is_none() && !kept.rests() {
-                self.take_off(&grant.id, &cell, &mut kept, None);
+                let want = Want {
+                    ahead: true,
+                    ..Want::default()
+                };
+                under_way.push_back(self.take_off(&grant.id, &cell, &mut kept, want));
             }
         }
+        under_way.into_iter().for_each(wait_for);
     }
 
     fn cell(&self, id: &GrantId) -> Arc<Cell> {
         let mut cells = lock(&self.cells);
-        Arc::clone(cells.entry(id.clone()).or_default())
+        Arc::clone(cells.entry(folded(id)).or_default())
     }
 
     /// Begins a request that nobody's leaving ends.
-    fn take_off(
-        &self,
-        id: &GrantId,
-        cell: &Arc<Cell>,
-        kept: &mut Now,
-        refused: Option<Secret>,
-    ) -> Flight {
+    fn take_off(&self, id: &GrantId, cell: &Arc<Cell>, kept: &mut Now, want: Want) -> Flight {
         let flight = Flight::default();
+        if want.used {
+            kept.noted = (self.clock)();
+        }
         kept.flight = Some(Arc::clone(&flight));
         let landing = Landing {
             cell: Arc::clone(cell),
@@ -282,7 +266,7 @@ impl Keeper {
         let (me, id) = (self.me.clone(), id.clone());
         blocking::unblock(move || {
             let landed = match me.upgrade() {
-                Some(keeper) => keeper.fly(&id, &landing.cell, refused.as_ref()),
+                Some(keeper) => keeper.fly(&id, &landing.cell, &want),
                 None => Err(NoToken::passing("the server goes down")),
             };
             landing.land(landed);
@@ -292,36 +276,44 @@ impl Keeper {
     }
 
     /// Gets a token that lives, if there can be one.
-    fn fly(&self, id: &GrantId, cell: &Cell, refused: Option<&Secret>) -> Result<Secret, NoToken> {
-        let Some(source) = self.sources.get(&id.grant) else {
+    fn fly(&self, id: &GrantId, cell: &Cell, want: &Want) -> Result<Secret, NoToken> {
+        let Some(source) = self.sources.get(&folded(id).grant) else {
             let text = format!("there is no grant {:?} in the configuration", id.grant);
             return Err(NoToken::lasting(text));
         };
-        match source.flow().signs_in() {
-            true => self.fly_for_person(id, cell, source.as_ref(), refused),
-            false => {
-                {
-                    let now = (self.clock)();
-                    let mut kept = lock(&cell.now);
-                    // nothing is written down for these
-                    kept.noted = now;
-                    let token = kept.token.as_ref();
-                    let token = token.filter(|token| token.lives(now) && token.due > now);
-                    if let Some(token) = token
-                        && refused != Some(&token.access)
-                    {
-                        return Ok(token.access.clone());
-                    }
-                }
-                let ask = match id.owner.as_str() {
-                    "" => Ask::App,
-                    mailbox => Ask::Mailbox(mailbox),
-                };
-                match source.obtain(ask) {
-                    Ok(obtained) => Ok(self.keep(id, cell, &self.tokens(obtained, None))),
-                    Err(refusal) => self.without(cell, &refusal, refused),
-                }
-            }
+        let landed = match source.flow().signs_in() {
+            true => self.fly_for_person(id, cell, source.as_ref(), want),
+            false => self.fly_for_app(id, cell, source.as_ref(), want),
+        };
+        if want.refused.is_some() && landed.is_err() {
+            // nothing new came that could be refused
+            lock(&cell.now).forced = None;
+        }
+        landed
+    }
+
+    fn fly_for_app(
+        &self,
+        id: &GrantId,
+        cell: &Cell,
+        source: &dyn Source,
+        want: &Want,
+    ) -> Result<Secret, NoToken> {
+        let now = (self.clock)();
+        if let Some(token) = &lock(&cell.now).token
+            && token.lives(now)
+            && !want.ahead
+            && want.refused.as_ref() != Some(&token.access)
+        {
+            return Ok(token.access.clone());
+        }
+        let ask = match id.owner.as_str() {
+            "" => Ask::App,
+            mailbox => Ask::Mailbox(mailbox),
+        };
+        match source.obtain(ask) {
+            Ok(obtained) => Ok(self.keep(id, cell, &self.tokens(obtained, None), (self.clock)())),
+            Err(refusal) => self.without(cell, &refusal, want.refused.as_ref()),
         }
     }
 
@@ -330,8 +322,9 @@ impl Keeper {
         id: &GrantId,
         cell: &Cell,
         source: &dyn Source,
-        refused: Option<&Secret>,
+        want: &Want,
     ) -> Result<Secret, NoToken> {
+        let refused = want.refused.as_ref();
         let Some(records) = &self.records else {
             return Err(NoToken::lasting(
                 "there is no [state] to keep grants in; add one",
@@ -356,19 +349,21 @@ impl Keeper {
                     id.owner, ended.why
                 )));
             }
-            self.note_use(id, cell, records);
+            if want.used {
+                self.note_use(id, records);
+            }
             let grant = match self.make_up(id, cell, records, binding, grant) {
                 Ok(Some(grant)) => grant,
                 Ok(None) => continue,
                 Err(error) => return self.unkept(cell, &error, refused),
             };
-            let now = (self.clock)();
-            if let Some(access) = &grant.tokens.access
-                && refused != Some(access)
-                && due(id, grant.refreshed, grant.tokens.access_expires) > now
-                && alive(grant.tokens.access_expires, now)
-            {
-                return Ok(self.keep(id, cell, &grant.tokens));
+            let (now, expires) = ((self.clock)(), grant.tokens.access_expires);
+            let access = grant.tokens.access.as_ref();
+            let lives = access.is_some_and(|access| refused != Some(access))
+                && alive(expires, now)
+                && grant.refreshed <= now.saturating_add(SKEW);
+            if lives && (!want.ahead || due(id, grant.refreshed, expires) > now) {
+                return Ok(self.keep(id, cell, &grant.tokens, grant.refreshed));
             }
             let Some(refresh) = &grant.tokens.refresh else {
                 return Err(nobody_signed_in(id));
@@ -381,16 +376,17 @@ impl Keeper {
                         state.replace_grant(id, binding, grant.version, &tokens, (self.clock)())
                     });
                     match kept {
-                        Ok(Replaced::Done(_)) => return Ok(self.keep(id, cell, &tokens)),
+                        Ok(Replaced::Done(_)) => {
+                            return Ok(self.keep(id, cell, &tokens, (self.clock)()));
+                        }
                         Ok(Replaced::Changed) => continue,
                         Err(error) => {
-                            let access = tokens.access.clone();
-                            lock(&cell.now).unkept = Some((grant.version, tokens));
-                            return match access {
+                            if !replaced {
                                 // the old refresh token still is the right one
-                                Some(access) if !replaced => Ok(access),
-                                _ => self.unkept(cell, &error, refused),
-                            };
+                                return Ok(self.keep(id, cell, &tokens, (self.clock)()));
+                            }
+                            lock(&cell.now).unkept = Some((grant.version, tokens));
+                            return self.unkept(cell, &error, refused);
                         }
                     }
                 }
@@ -413,12 +409,8 @@ impl Keeper {
                     Err(error) => return self.unkept(cell, &error, refused),
                 }
             }
-            if let (Some(access), true) = (
-                &grant.tokens.access,
-                alive(grant.tokens.access_expires, (self.clock)()),
-            ) && refused != Some(access)
-            {
-                self.keep(id, cell, &grant.tokens);
+            if lives {
+                self.keep(id, cell, &grant.tokens, grant.refreshed);
             }
             return self.without(cell, &refusal, refused);
         }
@@ -446,14 +438,8 @@ impl Keeper {
         Ok(None)
     }
 
-    fn note_use(&self, id: &GrantId, cell: &Cell, records: &Records) {
+    fn note_use(&self, id: &GrantId, records: &Records) {
         let now = (self.clock)();
-        let mut kept = lock(&cell.now);
-        if kept.noted.saturating_add(NOTED) > now {
-            return;
-        }
-        kept.noted = now;
-        drop(kept);
         if let Err(error) = records.with(|state| state.grant_used(id, now)) {
             tracing::warn!(grant = id.grant, %error, "the use of a grant cannot be noted");
         }
@@ -468,19 +454,14 @@ impl Keeper {
         }
     }
 
-    /// Puts a token into memory.
-    fn keep(&self, id: &GrantId, cell: &Cell, tokens: &Tokens) -> Secret {
-        let now = (self.clock)();
+    /// Puts a token into memory that there is since then.
+    fn keep(&self, id: &GrantId, cell: &Cell, tokens: &Tokens, since: u64) -> Secret {
         let access = tokens.access.clone().unwrap_or_default();
-        let life = tokens.access_expires.saturating_sub(now);
+        let due = due(id, since, tokens.access_expires);
+        let token = Token::new(access.clone(), due, tokens.access_expires, (self.clock)());
         let mut kept = lock(&cell.now);
         kept.rest = None;
-        kept.token = Some(Token {
-            access: access.clone(),
-            due: due(id, now, tokens.access_expires),
-            expires: tokens.access_expires,
-            ends: Instant::now() + Duration::from_secs(life),
-        });
+        kept.token = Some(token);
         access
     }
 
@@ -509,7 +490,11 @@ impl Keeper {
         error: &StateError,
         refused: Option<&Secret>,
     ) -> Result<Secret, NoToken> {
-        self.still(cell, NoToken::passing(error), BACKOFF, refused)
+        let why = match error.is_temporary() {
+            true => NoToken::passing(error),
+            false => NoToken::lasting(error),
+        };
+        self.still(cell, why, RECORDS_AGAIN, refused)
     }
 
     fn still(
@@ -539,54 +524,6 @@ impl fmt::Debug for Keeper {
     }
 }
 
-impl Now {
-    fn rests(&self) -> bool {
-        self.rest
-            .as_ref()
-            .is_some_and(|(until, _)| Instant::now() < *until)
-    }
-}
-
-impl Token {
-    fn lives(&self, now: u64) -> bool {
-        alive(self.expires, now) && Instant::now() < self.ends
-    }
-}
-
-/// The end of a flight, whatever comes: those who wait for it must hear of it.
-struct Landing {
-    cell: Arc<Cell>,
-    flight: Flight,
-}
-
-impl Landing {
-    fn land(&self, landed: Result<Secret, NoToken>) {
-        lock(&self.cell.now).flight = None;
-        // there is no other landing
-        let _ = self.flight.set_blocking(landed);
-    }
-}
-
-impl Drop for Landing {
-    fn drop(&mut self) {
-        if !self.flight.is_initialized() {
-            self.land(Err(NoToken::passing("asking for a token broke off")));
-        }
-    }
-}
-
-fn alive(expires: u64, now: u64) -> bool {
-    now.saturating_add(MARGIN) < expires
-}
-
-/// When a token is to be replaced: at four fifths of its life, earlier by up to a tenth, so that not all come at once.
-fn due(id: &GrantId, since: u64, expires: u64) -> u64 {
-    let life = expires.saturating_sub(since);
-    let sum = id.owner.bytes().chain(id.grant.bytes());
-    let spread = sum.fold(0_u64, |sum, octet| (sum * 31 + u64::from(octet)) % 100);
-    since + life * 4 / 5 - life * spread / 1000
-}
-
 fn refused_again() -> NoToken {
     NoToken::lasting(
         "the upstream refuses a new token, too; look with \"pop3-gateway doctor MAILBOX\" for what is missing",
@@ -600,6 +537,18 @@ fn nobody_signed_in(id: &GrantId) -> NoToken {
     ))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn wait_for(flight: Flight) {
+    flight.wait_blocking();
+}
+
+/// As the state has names: without case.
+fn folded(id: &GrantId) -> GrantId {
+    GrantId::new(id.grant.to_lowercase(), id.owner.to_lowercase())
+}
+
+fn by_folded_name(sources: HashMap<String, Arc<dyn Source>>) -> HashMap<String, Arc<dyn Source>> {
+    let sources = sources.into_iter();
+    sources
+        .map(|(name, source)| (name.to_lowercase(), source))
+        .collect()
 }

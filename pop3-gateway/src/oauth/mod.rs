@@ -13,6 +13,7 @@
 //! | [`records`] | the state of grants and accounts, for code that blocks |
 //! | [`source`] | where new tokens of one grant come from |
 //! | [`keeper`] | the tokens in memory, and when new ones are asked for |
+//! | `cell` | what there is in memory of one grant |
 //! | [`claims`] | what a token says of itself, for people who look for a fault |
 //!
 //! Nothing here knows a mailbox or a session. What asks a provider blocks, for 30 seconds at most, so it runs where
@@ -23,6 +24,7 @@
 pub mod answer;
 pub mod assertion;
 pub mod authority;
+mod cell;
 pub mod claims;
 pub mod devices;
 pub mod http;
@@ -37,9 +39,9 @@ pub use answer::Obtained;
 pub use authority::unix as now;
 pub use authority::{Authority, CallBack, DeviceCode, Polled, SignIn};
 pub use devices::Devices;
-pub use keeper::{Keeper, NoToken};
+pub use keeper::Keeper;
 pub use proof::Proof;
 pub use provider::{Cloud, Endpoints, Flow, Profile, Provider};
 pub use records::Records;
-pub use refusal::{Meaning, Refusal};
+pub use refusal::{Meaning, NoToken, Refusal};
 pub use source::{Ask, Granted, Source};

@@ -105,6 +105,39 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// What those who wait for a token hear in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoToken {
+    /// Whether it may work later without anybody's doing.
+    pub passes: bool,
+    /// What happened and what to do, in one line without secrets.
+    pub text: String,
+}
+
+impl NoToken {
+    pub(super) fn passing(text: impl fmt::Display) -> Self {
+        Self {
+            passes: true,
+            text: text.to_string(),
+        }
+    }
+
+    pub(super) fn lasting(text: impl fmt::Display) -> Self {
+        Self {
+            passes: false,
+            text: text.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for NoToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for NoToken {}
+
 fn meaning(code: &str, numbers: &[u64]) -> Meaning {
     let later = Meaning::Later { after: None };
     // asked in a loop, too busy, or out of order for a while: whatever the code says

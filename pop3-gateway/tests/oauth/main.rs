@@ -1,0 +1,8 @@
+//! Tokens: what is asked of providers, what is kept, and how logins go with it.
+
+#![cfg(all(feature = "oauth", feature = "tokio"))]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod keeper;
+mod layer;
+mod script;
