@@ -38,6 +38,9 @@ pub(super) const MAX_LIFE: u64 = 7 * 24 * 3600;
 /// Tokens are not longer; the widest known ones have 3 KiB.
 const MAX_TOKEN: usize = 15 * 1024;
 
+/// A longer scope is left out, in octets.
+const MAX_SCOPE: usize = 16 * 1024;
+
 /// A token endpoint's answer (RFC 6749 section 5.1).
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct TokenAnswer {
@@ -139,7 +142,12 @@ impl TokenAnswer {
             .map(|token| usable(token.secret().as_bytes(), "a refresh token"))
             .transpose()?;
         let scope = match self.scope {
-            Some(Value::String(scope)) => Some(scope),
+            // one that no record can hold would lose the tokens
+            Some(Value::String(scope))
+                if scope.len() <= MAX_SCOPE && !scope.contains(char::is_control) =>
+            {
+                Some(scope)
+            }
             Some(_) | None => None,
         };
         let id_token = self.id_token.map(|token| token.into_secret().into_bytes());
@@ -202,14 +210,31 @@ impl fmt::Display for ErrorAnswer {
 pub(super) struct DeviceAnswer {
     pub(super) device_code: String,
     pub(super) user_code: String,
-    #[serde(alias = "verification_url")]
-    pub(super) verification_uri: String,
-    #[serde(default, alias = "verification_url_complete")]
-    pub(super) verification_uri_complete: Option<String>,
+    #[serde(default)]
+    verification_uri: Option<String>,
+    #[serde(default)]
+    verification_uri_complete: Option<String>,
+    /// An older name, which some have beside the other.
+    #[serde(default)]
+    verification_url: Option<String>,
+    #[serde(default)]
+    verification_url_complete: Option<String>,
     #[serde(default, deserialize_with = "seconds")]
     pub(super) expires_in: Option<u64>,
     #[serde(default, deserialize_with = "seconds")]
     pub(super) interval: Option<u64>,
+}
+
+impl DeviceAnswer {
+    pub(super) fn address(&self) -> Option<&str> {
+        let address = self.verification_uri.as_deref();
+        address.or(self.verification_url.as_deref())
+    }
+
+    pub(super) fn complete_address(&self) -> Option<&str> {
+        let address = self.verification_uri_complete.as_deref();
+        address.or(self.verification_url_complete.as_deref())
+    }
 }
 
 /// What an issuer says of itself (RFC 8414, OpenID Connect Discovery).

@@ -29,6 +29,8 @@ use super::refusal::{Meaning, Refusal, clean};
 
 /// How long an issuer's metadata are believed.
 const METADATA_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// After a failure an issuer is not asked again before this: logins do not queue up for its silence.
+const METADATA_AGAIN: Duration = Duration::from_secs(10);
 
 /// The grant type of RFC 7523 section 2.1.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -55,7 +57,15 @@ type App = Client<
 pub struct Authority {
     provider: Provider,
     http: Http,
-    metadata: Mutex<Option<(Instant, Metadata)>>,
+    metadata: Mutex<Told>,
+}
+
+/// What an issuer told of itself.
+#[derive(Debug, Default)]
+struct Told {
+    metadata: Option<(Instant, Metadata)>,
+    /// It is not asked again before this, and why.
+    rest: Option<(Instant, Refusal)>,
 }
 
 /// A sign-in with a browser, under way.
@@ -276,12 +286,16 @@ impl Authority {
             begun = begun.add_extra_param("login_hint", hint);
         }
         let (address, _) = begun.url();
+        let address = for_people(address.as_str()).ok_or_else(|| {
+            let what = "the provider's authorization_endpoint is not https";
+            Refusal::here(what, "check issuer and the endpoints in [[provider]]")
+        })?;
         let sign_in = SignIn {
             state,
             verifier: Secret::new(verifier.into_secret().into_bytes()),
             redirect: redirect.into(),
         };
-        Ok((address.into(), sign_in))
+        Ok((address, sign_in))
     }
 
     /// Ends a sign-in with what the browser brought back.
@@ -337,19 +351,14 @@ impl Authority {
         let answer: DeviceAnswer = self
             .ask(&endpoint, &[("scope", &scopes)])
             .map_err(no_grant)?;
-        let address = answer.verification_uri;
-        let safe = |address: &String| {
-            Url::parse(address).is_ok_and(|url| url.scheme() == "https" || is_here(&url))
-        };
-        if !safe(&address) {
-            let what = "the provider gave no address for the code";
-            return Err(Refusal::later(what, None));
-        }
+        let address = answer.address().and_then(for_people);
+        let address = address
+            .ok_or_else(|| Refusal::later("the provider gave no address for the code", None))?;
         Ok(DeviceCode {
+            complete: answer.complete_address().and_then(for_people),
             device: Secret::new(answer.device_code.into_bytes()),
             user: clean(&answer.user_code, 40),
             address,
-            complete: answer.verification_uri_complete.filter(safe),
             life: Duration::from_secs(answer.expires_in.unwrap_or(900).min(3600)),
             // RFC 8628 section 3.2
             interval: Duration::from_secs(answer.interval.unwrap_or(5).clamp(1, 60)),
@@ -387,14 +396,9 @@ impl Authority {
             ("token_type_hint", "refresh_token"),
         ];
         let request = self.form(&endpoint, &fields)?;
-        // an empty answer is as good as any
-        match self.http.send(request) {
-            Ok(_) => Ok(()),
-            Err(HttpError(refusal)) => match refusal.what.ends_with("no JSON") {
-                true => Ok(()),
-                false => Err(refusal),
-            },
-        }
+        self.http
+            .tell(request)
+            .map_err(|HttpError(refusal)| refusal)
     }
 
     /// A request that the crate for the protocol has no name for.
@@ -506,22 +510,27 @@ impl Authority {
             return Ok(None);
         };
         let mut kept = self.metadata.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, metadata)) = &*kept
+        if let Some((at, metadata)) = &kept.metadata
             && at.elapsed() < METADATA_LIFE
         {
             return Ok(Some(metadata.clone()));
         }
-        match self.discover(issuer) {
-            Ok(metadata) => {
-                *kept = Some((Instant::now(), metadata.clone()));
-                Ok(Some(metadata))
-            }
-            // what it told before is better than nothing
-            Err(refusal) => kept
-                .as_ref()
-                .map(|(_, old)| Some(old.clone()))
-                .ok_or(refusal),
-        }
+        let refusal = match &kept.rest {
+            Some((until, refusal)) if Instant::now() < *until => refusal.clone(),
+            Some(_) | None => match self.discover(issuer) {
+                Ok(metadata) => {
+                    kept.metadata = Some((Instant::now(), metadata.clone()));
+                    return Ok(Some(metadata));
+                }
+                Err(refusal) => {
+                    kept.rest = Some((Instant::now() + METADATA_AGAIN, refusal.clone()));
+                    refusal
+                }
+            },
+        };
+        // what it told before is better than nothing
+        let old = kept.metadata.as_ref();
+        old.map(|(_, old)| Some(old.clone())).ok_or(refusal)
     }
 
     fn discover(&self, issuer: &str) -> Result<Metadata, Refusal> {
@@ -638,8 +647,15 @@ fn text(secret: &Secret) -> String {
     String::from_utf8_lossy(secret.expose()).into_owned()
 }
 
-fn is_here(url: &Url) -> bool {
-    matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"))
+/// An address that a person may be sent to, as it can be shown: TLS, or this very machine.
+fn for_people(address: &str) -> Option<String> {
+    let url = Url::parse(address).ok()?;
+    let is_here = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    match url.scheme() {
+        "https" => Some(url.into()),
+        "http" if is_here => Some(url.into()),
+        _ => None,
+    }
 }
 
 /// Seconds since 1970.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use oauth2::http::{HeaderMap, StatusCode, Uri, header};
+use oauth2::url::form_urlencoded;
 use oauth2::{HttpRequest, HttpResponse};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Error};
@@ -17,6 +18,19 @@ use super::refusal::{Refusal, clean};
 const TIME: Duration = Duration::from_secs(30);
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(10);
+/// The fields of a request that are secret: some providers repeat them in what they say.
+const SECRET: &[&str] = &[
+    "assertion",
+    "client_assertion",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "device_code",
+    "refresh_token",
+    "token",
+];
+/// A shorter secret is none, and may be a part of any word.
+const SHORTEST: usize = 8;
 /// The longest answer that is read, in octets.
 const MAX_ANSWER: u64 = 1024 * 1024;
 
@@ -70,24 +84,10 @@ impl Http {
     /// Sends a request and reads the answer. Whatever an answer's status, one that is no JSON fails here, as do
     /// those that say that the provider is out of order.
     pub fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let host = allowed(request.uri())?;
-        let answered = self.agent.run(request);
-        let mut answer = answered.map_err(|error| HttpError(unanswered(&host, &error)))?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
+        let (response, host, headers) = self.exchange(request)?;
+        let status = response.status();
         let later = |what: String| HttpError(Refusal::later(what, retry_after(&headers)));
-        if status.is_redirection() {
-            let what = format!("{host} answers with a redirect, which is not followed");
-            let remedy = "check the endpoints in [[provider]]";
-            return Err(HttpError(Refusal::here(what, remedy)));
-        }
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(later(format!("{host} is asked too often (429)")));
-        }
-        let limited = answer.body_mut().with_config().limit(MAX_ANSWER);
-        let body = limited
-            .read_to_vec()
-            .map_err(|error| HttpError(unanswered(&host, &error)))?;
-        if !looks_like_json(&body) {
+        if !looks_like_json(response.body()) {
             let status = status.as_u16();
             return Err(later(format!(
                 "{host} answers {status} with something that is no JSON"
@@ -99,14 +99,74 @@ impl Http {
                 status.as_u16()
             )));
         }
-        let mut response = HttpResponse::new(body);
+        Ok(response)
+    }
+
+    /// Sends a request whose answer says nothing but whether it was done.
+    pub fn tell(&self, request: HttpRequest) -> Result<(), HttpError> {
+        let (response, host, headers) = self.exchange(request)?;
+        match response.status() {
+            StatusCode::OK => Ok(()),
+            status => {
+                let what = format!("{host} answers {}", status.as_u16());
+                Err(HttpError(Refusal::later(what, retry_after(&headers))))
+            }
+        }
+    }
+
+    /// The answer, from whom it is, and its header fields.
+    fn exchange(
+        &self,
+        request: HttpRequest,
+    ) -> Result<(HttpResponse, String, HeaderMap), HttpError> {
+        let host = allowed(request.uri())?;
+        let said = request.body().clone();
+        let answered = self.agent.run(request);
+        let mut answer = answered.map_err(|error| HttpError(unanswered(&host, &error)))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        if status.is_redirection() {
+            let what = format!("{host} answers with a redirect, which is not followed");
+            let remedy = "check the endpoints in [[provider]]";
+            return Err(HttpError(Refusal::here(what, remedy)));
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            let what = format!("{host} is asked too often (429)");
+            return Err(HttpError(Refusal::later(what, retry_after(&headers))));
+        }
+        let limited = answer.body_mut().with_config().limit(MAX_ANSWER);
+        let body = limited
+            .read_to_vec()
+            .map_err(|error| HttpError(unanswered(&host, &error)))?;
+        let mut response = HttpResponse::new(match status.is_success() {
+            true => body,
+            false => without_secrets(body, &said),
+        });
         // any success is one; what a failure's number is the answer itself says
         *response.status_mut() = match status.is_success() {
             true => StatusCode::OK,
             false => status,
         };
-        Ok(response)
+        Ok((response, host, headers))
     }
+}
+
+/// What was said, without the secrets of the form that it answers.
+fn without_secrets(body: Vec<u8>, form: &[u8]) -> Vec<u8> {
+    let secrets = form_urlencoded::parse(form)
+        .filter(|(name, value)| SECRET.contains(&name.as_ref()) && value.len() >= SHORTEST);
+    let secrets: Vec<_> = secrets.map(|(_, value)| value.into_owned()).collect();
+    if secrets.is_empty() {
+        return body;
+    }
+    let mut text = String::from_utf8_lossy(&body).into_owned();
+    for secret in secrets {
+        for written in [secret.replace('/', "\\/"), secret] {
+            if text.contains(&written) {
+                text = text.replace(&written, "...");
+            }
+        }
+    }
+    text.into_bytes()
 }
 
 /// TLS, or this very machine.

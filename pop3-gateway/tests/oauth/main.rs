@@ -3,6 +3,9 @@
 #![cfg(all(feature = "oauth", feature = "tokio"))]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod answers;
+mod discovery;
 mod keeper;
 mod layer;
+mod requests;
 mod script;
