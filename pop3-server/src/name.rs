@@ -219,7 +219,13 @@ mod tests {
         ] {
             assert_eq!(DomainRule::parse(text), None, "{text:?}");
         }
-        for text in ["keep", "strip", "add:a.example", "replace:bücher.example"] {
+        for text in [
+            "keep",
+            "strip",
+            "add:a.example",
+            "replace:bücher.example",
+            "add:a-b_c.example",
+        ] {
             let rule = DomainRule::parse(text).map(|rule| rule.to_string());
             assert_eq!(rule.as_deref(), Some(text));
         }

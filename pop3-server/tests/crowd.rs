@@ -131,6 +131,73 @@ fn w023_who_is_logged_in_is_never_turned_out() {
     assert_eq!((crowd.count(), crowd.origins()), ((0, 0), 0));
 }
 
+/// Something other than places has run out: the one that would go next goes.
+#[test]
+fn room_is_made_without_a_newcomer() {
+    let crowd = Crowd::default();
+    let from = |host: &str| crowd.admit(&limits(0, 0), ip(host), at(0)).unwrap();
+    let places = ["192.0.2.1", "192.0.2.2", "192.0.2.2"].map(from);
+    assert_eq!(crowd.origins(), 2);
+    assert!(crowd.make_room());
+    assert_eq!((out(&places), crowd.count()), (vec![1], (2, 2)));
+}
+
+/// A place that was given back is one place.
+#[test]
+fn an_address_has_as_many_places_as_it_gave_back() {
+    let crowd = Crowd::default();
+    let from = || crowd.admit(&limits(0, 0), ip("192.0.2.1"), at(0));
+    let mut places: Vec<_> = (0..8).map(|_| from().unwrap()).collect();
+    assert!(from().is_none());
+    drop(places.pop());
+    places.extend(from());
+    assert_eq!(places.len(), 8);
+    assert!(from().is_none());
+}
+
+/// W023: it was turned out while it logged in: its address has that place all the same.
+#[test]
+fn w023_who_comes_back_counts_at_its_address() {
+    let crowd = Crowd::default();
+    let mut one = limits(0, 1);
+    one.per_address = 1;
+    let from = |host: &str, now| crowd.admit(&one, ip(host), now);
+    let mut first = from("192.0.2.1", at(0)).unwrap();
+    let second = from("192.0.2.2", at(0) + FAIR).unwrap();
+    assert!(first.is_turned_out());
+    first.logged_in();
+    assert!(from("192.0.2.1", at(100)).is_none());
+    drop(second);
+}
+
+/// W023: a newcomer pushes out its own neighbours, not who came before them from elsewhere.
+#[test]
+fn w023_a_full_network_makes_room_within_itself() {
+    let later = at(0) + FAIR;
+    for (own, few, places_in_all) in [
+        // the /56 is full
+        (["2001:db8:1::1", "2001:db8:1:1::1"], 1, 0),
+        // all places are taken, and no other network has more strangers
+        (["192.0.2.2", "192.0.2.2"], 8, 3),
+        (["2001:db8:1::1", "2001:db8:1:1::1"], 8, 3),
+    ] {
+        let crowd = Crowd::default();
+        let mut limits = limits(0, places_in_all);
+        limits.per_address = few;
+        let from = |host: &str, now| crowd.admit(&limits, ip(host), now);
+        let mut places = vec![from("2001:db8:2::1", at(0)).unwrap()];
+        places.extend(own.map(|host| from(host, at(0)).unwrap()));
+        let newcomer = match own {
+            [_, "192.0.2.2"] => "192.0.2.2",
+            _ => "2001:db8:1:2::1",
+        };
+        assert!(from(newcomer, at(0)).is_none());
+        let next = from(newcomer, later);
+        assert!(next.is_some());
+        assert_eq!(out(&places), [1], "{own:?} {few}");
+    }
+}
+
 proptest! {
     /// W023: whatever comes and goes, the counts are right and the bounds hold.
     #[test]

@@ -142,6 +142,28 @@ fn what_is_not_taken_is_closed_without_a_word() {
 }
 
 #[test]
+fn it_is_short_and_quick_if_nothing_else_is_said() {
+    struct Plain;
+    impl Preamble for Plain {
+        fn read(&self, _: &[u8], _: &mut Peer) -> Verdict {
+            Verdict::More
+        }
+    }
+    let bounds = (Plain.longest(), Plain.patience());
+    assert_eq!(bounds, (536, Duration::from_secs(5)));
+}
+
+#[test]
+fn a_client_that_leaves_within_it_is_gone() {
+    let world = World::new(64 * 1024);
+    let mut client = world.client("FROM 198.51");
+    client.end();
+    world.settle(&mut client);
+    assert!(client.dropped());
+    assert_eq!(world.seen().len(), 0);
+}
+
+#[test]
 fn a_slow_one_is_cut_off() {
     let world = World::new(64 * 1024);
     let mut client = world.client("FROM 198.51");

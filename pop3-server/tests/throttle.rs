@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pop3_proto::backend::{Login, Mechanism, Names};
 use pop3_proto::time::Time;
-use pop3_server::delay::{Delay, Fault};
+use pop3_server::delay::{BROKEN_OFF, Delay, Fault};
 use pop3_server::throttle::{LIFETIME, Look, NAME_SOURCES, TURN, Throttle};
 use proptest::prelude::*;
 
@@ -170,6 +170,7 @@ fn w020_an_address_that_failed_has_one_login_looked_at_at_a_time() {
     let slow = looks.remove(0);
     let lease = 2000 + u64::try_from(TURN.as_millis()).unwrap();
     assert_eq!(poll(&mut looks, at(lease)), [true, false]);
+    assert!(!looks[0].is_called() && !looks[1].is_called());
     // a right one has the next looked at without delay
     looks.remove(0).right(at(lease + 5));
     assert!(looks[0].is_called());
@@ -181,6 +182,19 @@ fn w020_an_address_that_failed_has_one_login_looked_at_at_a_time() {
         8000
     );
     assert_eq!(play.throttle.waiting(), 0);
+}
+
+/// Its turn passes on at once when it ends without a guess.
+#[test]
+fn w020_a_login_that_came_to_nothing_lets_the_next_one_in() {
+    let play = Play::new();
+    play.fail(&password("tim", "x"), OFFICE, Fault::Wrong, at(0));
+    let mut first = play.ask(&password("tim", "y"), OFFICE, at(0));
+    let mut next = play.ask(&password("ann", "y"), OFFICE, at(0));
+    assert_eq!(first.poll(at(2000)), None);
+    assert!(next.poll(at(2000)).is_some());
+    first.nothing(at(2001));
+    assert!(next.is_called());
 }
 
 /// W020: who was right lately does not wait for those who are wrong behind the same address.
@@ -433,6 +447,90 @@ fn w020_a_site_with_many_networks_waits() {
         "the /48"
     );
     assert_eq!(play.wait(&guess(99), "2001:db8:2:100::1", at(0)), 0);
+}
+
+/// V39: what is as old as the memory is long does not count any more.
+#[test]
+fn v39_a_failure_is_forgotten_at_the_end_of_its_time() {
+    let login = password("tim", "x");
+    let rules = Delay::default();
+    for (fault, memory) in [(Fault::Wrong, rules.memory), (Fault::Doubtful, rules.doubt)] {
+        for (early, wait) in [(0, 2000), (1, 4000)] {
+            let play = Play::new();
+            play.fail(&login, OFFICE, fault, at(0));
+            let again = at(0) + (memory - Duration::from_millis(early));
+            play.fail(&login, OFFICE, fault, again);
+            assert_eq!(play.wait(&login, OFFICE, again), wait, "{fault:?} {early}");
+        }
+    }
+    let left = Play::new();
+    for _ in 0..BROKEN_OFF {
+        left.fail(&login, OFFICE, Fault::Left, at(0));
+    }
+    let again = at(0) + rules.memory;
+    left.fail(&login, OFFICE, Fault::Left, again);
+    assert_eq!(left.wait(&login, OFFICE, again), 0);
+}
+
+/// The addresses that guessed at a name count as long as their guesses.
+#[test]
+fn v39_a_source_is_forgotten_at_the_end_of_its_time() {
+    let play = Play::new();
+    let login = password("tim", "x");
+    for n in 0..NAME_SOURCES {
+        let address = format!("198.51.100.{n}");
+        let now = at(if n == 0 { 0 } else { 60_000 });
+        play.fail(&login, &address, Fault::Wrong, now);
+    }
+    let end = at(0) + play.rules.memory;
+    for (now, passed) in [(at(899_999), [true, false]), (end, [true, true])] {
+        let mut looks = ["203.0.113.1", "203.0.113.2"].map(|from| play.ask(&login, from, now));
+        let found = looks.each_mut().map(|look| look.poll(now).is_none());
+        assert_eq!(
+            found.iter().filter(|one| **one).count(),
+            passed.iter().filter(|one| **one).count(),
+            "{now:?}"
+        );
+    }
+}
+
+/// A full table forgets what is too old; if nothing is, the oldest tenth.
+#[test]
+fn a_full_table_forgets_the_oldest() {
+    let memory = Delay::default().memory;
+    for (newcomer, left, oldest) in [(at(20_000), 18, 3), (at(0) + memory, 20, 1)] {
+        let mut play = Play::new();
+        play.rules.addresses = 20;
+        let address = |n: u64| format!("198.51.100.{n}");
+        let login = |n: u64| password(&format!("user{n}"), "x");
+        for n in 0..20 {
+            play.fail(&login(n), &address(n), Fault::Wrong, at(n * 1000));
+        }
+        assert_eq!(play.throttle.remembered(), (20, 20, 0));
+        play.fail(&login(20), &address(20), Fault::Wrong, newcomer);
+        assert_eq!(play.throttle.remembered(), (left, left, 0));
+        let now = at(19_000);
+        let counts = |n: &u64| play.throttle.failures(&play.rules, ip(&address(*n)), now) > 0;
+        assert_eq!((0..20).find(counts), Some(oldest));
+    }
+}
+
+/// W020: who hangs up counts for its own network, unless a wider one waits.
+#[test]
+fn w020_a_network_counts_beside_its_site() {
+    let play = Play::new();
+    let fail = |n: u16, fault| {
+        let address = format!("2001:db8:1:{n:x}::1");
+        let look = play.ask(&password(&format!("user{n}"), "x"), &address, at(0));
+        look.wrong(fault, at(0));
+        play.throttle.failures(&play.rules, ip(&address), at(0))
+    };
+    assert_eq!(fail(1, Fault::Wrong), 1);
+    assert_eq!(fail(2, Fault::Unseen), 1, "the site does not wait");
+    assert_eq!(fail(3, Fault::Wrong), 1);
+    assert_eq!(fail(4, Fault::Wrong), 1);
+    assert_eq!(fail(5, Fault::Unseen), 0, "the site waits");
+    assert_eq!(fail(6, Fault::Wrong), 1);
 }
 
 /// Where an attacker comes from.

@@ -230,6 +230,74 @@ mod tests {
 
     use super::*;
 
+    /// A device of the name with this number.
+    fn device(key: &Key, number: usize) -> Device {
+        let login = Login::Password {
+            user: format!("user{number}"),
+            password: b"secret"[..].into(),
+        };
+        let origin = Origin::from(IpAddr::from([192, 0, 2, 1]));
+        key.device(&login, origin).expect("a random key")
+    }
+
+    fn at(seconds: usize) -> Time {
+        Time::from_start(Duration::from_secs(seconds as u64))
+    }
+
+    #[test]
+    fn a_full_table_forgets_a_tenth_of_the_names() {
+        let key = Key::new();
+        let mut devices = Devices::default();
+        for number in 0..NAMES {
+            devices.remember(&device(&key, number), at(number));
+        }
+        assert_eq!(devices.len(), NAMES);
+        // one that is known needs no room
+        devices.remember(&device(&key, 0), at(NAMES));
+        assert_eq!(devices.len(), NAMES);
+        let now = at(NAMES + 1);
+        devices.remember(&device(&key, NAMES), now);
+        let forgotten = NAMES / 10 + 1;
+        assert_eq!(devices.len(), NAMES - forgotten + 1);
+        for (number, passes) in [
+            (0, true),
+            (1, false),
+            (forgotten, false),
+            (forgotten + 1, true),
+            (NAMES, true),
+        ] {
+            assert_eq!(devices.passes(&device(&key, number), now), passes);
+        }
+    }
+
+    #[test]
+    fn a_full_table_forgets_what_is_too_old_first() {
+        let key = Key::new();
+        let mut devices = Devices::default();
+        for number in 0..NAMES {
+            devices.remember(&device(&key, number), at(number));
+        }
+        devices.remember(&device(&key, NAMES), at(9) + LIFETIME);
+        assert_eq!(devices.len(), NAMES - 10 + 1);
+    }
+
+    #[test]
+    fn who_was_right_lately_from_the_same_address_is_familiar() {
+        let key = Key::new();
+        let mut devices = Devices::default();
+        let (known, stranger) = (device(&key, 1), device(&key, 2));
+        devices.remember(&known, at(1));
+        let elsewhere = Device {
+            origin: 0,
+            ..known.clone()
+        };
+        let end = at(1) + LIFETIME;
+        assert!(devices.is_familiar(&known, at(2)));
+        for (device, now) in [(&stranger, at(2)), (&elsewhere, at(2)), (&known, end)] {
+            assert!(!devices.is_familiar(device, now));
+        }
+    }
+
     /// They stay for days, each name with one device as a rule.
     #[test]
     fn a_known_device_takes_little_memory() {
