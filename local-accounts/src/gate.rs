@@ -289,6 +289,36 @@ mod tests {
         assert_eq!(order(4, with(flood), || {}), [0, 1, 2, 3]);
     }
 
+    /// The callers that are called, one after the other.
+    fn called(state: &mut State, calls: usize) -> Vec<Ticket> {
+        (0..calls).for_each(|_| state.call());
+        std::mem::take(&mut state.called)
+    }
+
+    #[test]
+    fn w022_a_network_whose_hash_is_computed_comes_after_others() {
+        let (own, _own) = caller("192.0.2.1", 0);
+        let (other, _other) = caller("192.0.2.2", 0);
+        let mut state = State::default();
+        state.running.push(own.network());
+        let first = state.queue(own.network(), own);
+        let second = state.queue(other.network(), other);
+        assert_eq!(called(&mut state, 2), [second, first]);
+    }
+
+    #[test]
+    fn w022_a_network_that_had_its_turn_comes_after_a_newcomer() {
+        let (own, _own) = caller("192.0.2.1", 0);
+        let (other, _other) = caller("192.0.2.2", 0);
+        let mut state = State::default();
+        let first = state.queue(own.network(), own.clone());
+        let second = state.queue(own.network(), own);
+        assert_eq!(called(&mut state, 1), [first]);
+        state.running.clear();
+        let newcomer = state.queue(other.network(), other);
+        assert_eq!(called(&mut state, 2), [newcomer, second]);
+    }
+
     #[test]
     fn one_waits_no_longer_than_its_patience() {
         let gate = Gate::new(1, 10, Duration::ZERO);

@@ -155,3 +155,47 @@ impl Table {
         self.weaknesses.sort_unstable();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BCRYPT: &str = "$2y$05$4Na66ONUGy3lCf/Fcy0a3uOnnq1VDzUuVytGtvxvP1O/FT7jA.FUG";
+    const MD5: &str = "$1$abcdefgh$y6iHhJNbuC0xpbk0w9pm80";
+
+    /// A table with an account for each of these credentials.
+    fn table(credentials: &[&str]) -> Table {
+        let lines = credentials.iter().enumerate();
+        let text: String = lines.map(|(n, text)| format!("u{n}:{text}\n")).collect();
+        Table::read(Path::new("users"), text.into_bytes())
+    }
+
+    #[test]
+    fn the_most_frequent_hash_prevails() {
+        for (credentials, prevailing) in [
+            (&[BCRYPT, MD5, BCRYPT][..], Some("bcrypt")),
+            (&[MD5, BCRYPT, MD5], Some("md5-crypt")),
+            // the name decides
+            (&[BCRYPT, MD5], Some("md5-crypt")),
+            (&[MD5, BCRYPT], Some("md5-crypt")),
+            (&["{PLAIN}x", "{PLAIN}y", BCRYPT], Some("bcrypt")),
+            (&["{PLAIN}x", "*"], None),
+        ] {
+            let table = table(credentials);
+            let found = table.prevailing().map(Credential::scheme);
+            assert_eq!(found, prevailing, "{credentials:?}");
+        }
+    }
+
+    #[test]
+    fn one_account_without_a_secret_is_enough() {
+        for (credentials, all) in [
+            (&["{PLAIN}x", "{PLAIN}y"][..], true),
+            (&["{PLAIN}x", "*"], true),
+            (&["{PLAIN}x", BCRYPT], false),
+            (&[BCRYPT, "{PLAIN}x"], false),
+        ] {
+            assert_eq!(table(credentials).all_secrets_stored(), all);
+        }
+    }
+}

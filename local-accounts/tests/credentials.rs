@@ -282,6 +282,39 @@ fn nonsense_is_told_apart_from_hashes() {
     }
 }
 
+/// The bounds are the last that is checked, and the first that is not.
+#[test]
+fn as_much_work_as_is_allowed_is_allowed() {
+    let argon2 = "$E7Bj7jSTd+DiXSyz7vXYKg$FQomzzdzyol9ZWkCNS/YiqhnZkkKobJ5EklLZAu5Xxo";
+    let scrypt = "$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E";
+    let sha = "$salt$2yYFwtar3.rlLovG0bXbxXMjZe7Z/1EhQ0gEs0nXalsCW04p2iy6unkvbrBFH1SXexabbdNXXOO11F7sdyurk/";
+    let yescrypt = "$abcdefgh1234$5Bjg1PHNwrTniPl01XM2leC2Csli9m0uLTzKa/R03g2";
+    let bcrypt = "$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu";
+    for (start, end, most, more) in [
+        (
+            "$argon2id$v=19$m=",
+            argon2,
+            "1048576,t=4,p=1",
+            "1048577,t=1,p=1",
+        ),
+        ("$argon2id$v=19$m=1048576,t=", argon2, "4,p=1", "5,p=1"),
+        ("$scrypt$ln=", scrypt, "20,r=8,p=1", "21,r=8,p=1"),
+        ("$scrypt$ln=20,r=8,p=", scrypt, "4", "5"),
+        ("$6$rounds=", sha, "5000000", "5000001"),
+        ("$2b$", bcrypt, "16", "17"),
+        ("$y$", yescrypt, "jFT", "jGT"),
+    ] {
+        let read = |middle: &str| Credential::parse(&format!("{start}{middle}{end}"));
+        assert!(read(most).is_ok(), "{start}{most}");
+        let refused = read(more).unwrap_err();
+        let is_dear = matches!(refused, CredentialError::TooDear(..));
+        assert!(is_dear, "{start}{more}: {refused}");
+    }
+    assert!(Credential::parse(&format!("$6$rounds=1000{sha}")).is_ok());
+    assert!(Credential::parse(&format!("$6$rounds=999{sha}")).is_err());
+    assert!(Credential::parse("$1$ab-defgh$y6iHhJNbuC0xpbk0w9pm80").is_err());
+}
+
 #[test]
 fn a_locked_account_is_nobodys() {
     let verifier = verifier();
@@ -294,6 +327,34 @@ fn a_locked_account_is_nobodys() {
         for tried in ["*", "!", "password", text] {
             assert!(!is_right(&verifier, text, tried));
         }
+    }
+}
+
+#[test]
+fn a_secret_is_stored_as_it_is_where_a_file_can_hold_it() {
+    for (text, stored) in [
+        ("tanstaaf", "{PLAIN}tanstaaf"),
+        ("a:b", "{PLAIN.b64}YTpi"),
+        ("ab ", "{PLAIN.b64}YWIg"),
+    ] {
+        assert_eq!(stored_secret(&secret(text)).unwrap(), stored);
+    }
+    assert!(stored_secret(&secret(&"x".repeat(MAX_PASSWORD))).is_ok());
+    let longer = stored_secret(&secret(&"x".repeat(MAX_PASSWORD + 1)));
+    assert_eq!(longer, Err(HashError::TooLong));
+}
+
+#[test]
+fn a_digest_needs_a_stored_secret() {
+    for (text, is_locked, suits_digests) in [
+        ("{PLAIN}tanstaaf", false, true),
+        ("*", true, true),
+        ("$1$abcdefgh$y6iHhJNbuC0xpbk0w9pm80", false, false),
+        ("{SHA}L55TUjtiq8FBorTWAZ0jy6g129A=", false, false),
+    ] {
+        let credential = Credential::parse(text).unwrap();
+        assert_eq!(credential.is_locked(), is_locked, "{text}");
+        assert_eq!(credential.suits_digests(), suits_digests, "{text}");
     }
 }
 

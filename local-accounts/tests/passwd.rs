@@ -10,7 +10,7 @@ use std::thread;
 
 use local_accounts::{FileAccounts, PasswdError, PasswdFile, Verifier, VerifierConfig};
 use pop3_proto::backend::store::{Accounts as _, StoreError};
-use pop3_proto::backend::{Caller, Login};
+use pop3_proto::backend::{Access, Caller, Login};
 use pop3_proto::secret::Secret;
 use proptest::prelude::*;
 
@@ -444,6 +444,86 @@ fn names_have_no_case_and_aliases_open_the_same_maildrop() {
     assert_eq!(check("tim", "another"), refused);
     assert_eq!(check("gone", "!"), refused);
     assert_eq!(check("", ""), refused);
+    let found = accounts.find("tIM").unwrap();
+    assert_eq!(found.unwrap().name(), "Tim");
+    assert!(accounts.find("nobody").unwrap().is_none());
+    let read = parse(FILE);
+    assert_eq!(read.find("tIM").map(|entry| entry.name()), Some("Tim"));
+    assert!(read.find("nobody").is_none());
+}
+
+/// What an account may do and how long it is there.
+#[test]
+fn an_account_ends_with_the_day_before_the_one_that_is_named() {
+    let text = "\
+old:{PLAIN}a::::::expires=1970-01-02
+new:{PLAIN}a::::::expires=2999-12-31
+read:{PLAIN}a::::::access=read-only
+";
+    let file = parse(text);
+    let entry = |name| file.find(name).unwrap();
+    assert!(!entry("old").has_expired(86_399) && entry("old").has_expired(86_400));
+    assert!(!entry("read").has_expired(u64::MAX));
+    assert_eq!(entry("read").access(), Access::ReadOnly);
+    assert_eq!(entry("old").access(), Access::ReadWrite);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    fs::write(&path, text).unwrap();
+    let accounts = FileAccounts::open(&path, verifier()).unwrap();
+    let check = |user| accounts.check(&login(user, "a"), &Caller::default());
+    assert_eq!(check("old"), Err(StoreError::Credentials));
+    assert_eq!(check("new"), Ok("new".into()));
+    assert!(matches!(check("read"), Err(StoreError::Permanent(_))));
+}
+
+#[test]
+fn names_and_lines_may_be_as_long_as_they_may() {
+    let line = "#".repeat(64 * 1024);
+    assert_eq!(faults(line.as_bytes()), [""; 0]);
+    assert_eq!(faults(format!("{line}#").as_bytes()).len(), 1);
+    let name = "n".repeat(255);
+    for (line, is_off) in [
+        (format!("{name}:{{FOO}}x\n"), true),
+        (format!("{name}n:{{FOO}}x\n"), false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users");
+        fs::write(&path, line).unwrap();
+        let accounts = FileAccounts::open(&path, verifier()).unwrap();
+        assert_eq!(accounts.find(&name).is_err(), is_off);
+    }
+    let both = parse("tim:{PLAIN}x::::::nopassword\n");
+    assert!(both.find("tim").is_none());
+}
+
+/// A change of the same length within a tick of the file system's clock is seen, too.
+#[test]
+fn a_change_right_after_another_counts_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    fs::write(&path, "tim:{PLAIN}00\n").unwrap();
+    let accounts = FileAccounts::open(&path, verifier()).unwrap();
+    for n in 1..100 {
+        let secret = format!("{n:02}");
+        fs::write(&path, format!("tim:{{PLAIN}}{secret}\n")).unwrap();
+        let answer = accounts.check(&login("tim", &secret), &Caller::default());
+        assert_eq!(answer, Ok("tim".into()), "{n}");
+    }
+}
+
+#[test]
+fn digests_suit_a_file_of_stored_secrets() {
+    for (line, all) in [
+        ("ann:{PLAIN}a", true),
+        ("ann:*", true),
+        ("ann:$1$abcdefgh$y6iHhJNbuC0xpbk0w9pm80", false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users");
+        fs::write(&path, format!("tim:{{PLAIN}}t\n{line}\n")).unwrap();
+        let accounts = FileAccounts::open(&path, verifier()).unwrap();
+        assert_eq!(accounts.all_secrets_stored(), all, "{line}");
+    }
 }
 
 #[test]

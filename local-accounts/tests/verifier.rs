@@ -71,6 +71,35 @@ fn a_changed_credential_is_checked_anew() {
     assert_eq!(check(&verifier, "tim", "password", None), refused);
 }
 
+/// What was right for one hash is nothing for another.
+#[test]
+fn a_changed_hash_is_checked_anew() {
+    let verifier = verifier(VerifierConfig::default());
+    let old = Credential::parse(CHEAP).unwrap();
+    // of "correct horse"
+    let new = "$2y$05$4Na66ONUGy3lCf/Fcy0a3uOnnq1VDzUuVytGtvxvP1O/FT7jA.FUG";
+    let new = Credential::parse(new).unwrap();
+    assert_eq!(check(&verifier, "tim", "password", Some(&old)), Ok(()));
+    assert_eq!(
+        check(&verifier, "tim", "password", Some(&new)),
+        Err(StoreError::Credentials)
+    );
+}
+
+#[test]
+fn a_right_stored_secret_or_digest_costs_no_turn() {
+    let verifier = verifier(VerifierConfig::default());
+    for text in ["{PLAIN}password", "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="] {
+        let credential = Credential::parse(text).unwrap();
+        assert_eq!(
+            check(&verifier, "tim", "password", Some(&credential)),
+            Ok(()),
+            "{text}"
+        );
+    }
+    assert_eq!(verifier.hashes_computed(), 0);
+}
+
 /// V16: what was right for one user is nothing for another.
 #[test]
 fn v16_memory_is_per_user() {

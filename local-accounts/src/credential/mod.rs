@@ -214,3 +214,57 @@ impl fmt::Debug for Credential {
         f.debug_tuple("Credential").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// Scheme and class of hashes that other programs made.
+    #[test]
+    fn what_costs_the_same_is_one_class() {
+        for (text, scheme, class) in [
+            (
+                "$argon2id$v=19$m=65536,t=3,p=1$E7Bj7jSTd+DiXSyz7vXYKg$FQomzzdzyol9ZWkCNS/YiqhnZkkKobJ5EklLZAu5Xxo",
+                "argon2id",
+                "argon2id m=65536,t=3,p=1",
+            ),
+            (
+                "$2y$05$4Na66ONUGy3lCf/Fcy0a3uOnnq1VDzUuVytGtvxvP1O/FT7jA.FUG",
+                "bcrypt",
+                "bcrypt 05",
+            ),
+            (
+                "$scrypt$ln=14,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$0LupyHkzAIgDr9UDsriAAf87vMbCbcaUfDvFOAHk0D0",
+                "scrypt",
+                "scrypt ln=14,r=8,p=1",
+            ),
+            (
+                "$5$GFq3rwgW0UYooKJC$hd7U3spxSovbqd5RhOwqVIISv6gPhyosOCe/49e.t52",
+                "sha256-crypt",
+                "sha256-crypt ",
+            ),
+            (
+                "$6$rounds=1000$salt$2yYFwtar3.rlLovG0bXbxXMjZe7Z/1EhQ0gEs0nXalsCW04p2iy6unkvbrBFH1SXexabbdNXXOO11F7sdyurk/",
+                "sha512-crypt",
+                "sha512-crypt rounds=1000",
+            ),
+            (
+                "$y$j9T$abcdefgh1234$5Bjg1PHNwrTniPl01XM2leC2Csli9m0uLTzKa/R03g2",
+                "yescrypt",
+                "yescrypt j9T",
+            ),
+            (
+                "$1$abcdefgh$y6iHhJNbuC0xpbk0w9pm80",
+                "md5-crypt",
+                "md5-crypt",
+            ),
+            ("{PLAIN}x", "plain", "plain"),
+            ("*", "locked", "locked"),
+        ] {
+            let credential = Credential::parse(text).unwrap();
+            assert_eq!(credential.scheme(), scheme, "{text}");
+            assert_eq!(credential.class(), class, "{text}");
+        }
+    }
+}
