@@ -2,7 +2,7 @@
 //!
 //! Runs the gateway on a loopback port, is its only client, and watches what its backend meets: the name,
 //! the connection, TLS, the greeting, what the server offers, and perhaps a whole login. Reads only: the
-//! folder is opened by EXAMINE, and nothing is updated. Never shows a password.
+//! folder is opened by EXAMINE, and nothing is updated. Never shows a password or a token.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use imap_backend::ImapBackend;
 use pop3_proto::backend::erased::Erased;
 use pop3_proto::backend::layer::{Layer, Turn};
 use pop3_proto::backend::layered::Layered;
-use pop3_proto::backend::{Access, Login, Note, Reply};
+use pop3_proto::backend::{Access, Login, Note, Open, RefusalKind, Reply, Request};
 use pop3_proto::secret::Secret;
 use pop3_proto::server::{Policy, ReadOnly};
 use pop3_server::runtime::Runtime;
@@ -41,6 +41,10 @@ pub struct Found {
     pub maildrop: Option<(u64, u64)>,
     /// Why it was not opened.
     pub failure: Option<String>,
+    /// Whether the server took the login.
+    pub is_logged_in: bool,
+    /// Whether it was a refusal, and of what kind.
+    pub refusal: Option<RefusalKind>,
 }
 
 /// Connects to an upstream as a login would, and hangs up before it names a user.
@@ -78,6 +82,40 @@ pub fn log_in(
 ) -> Result<Found, Failure> {
     let route = move |login: &Login, peer: &Peer| gateway.route(login, peer);
     run(Box::new(route), runtime, user, password)
+}
+
+/// Logs in with this proof in the place of the client's, opens the folder for reading, and leaves.
+pub fn open(upstream: &Arc<Ready>, runtime: RuntimeKind, login: &Login) -> Result<Found, Failure> {
+    let (upstream, login) = (Arc::clone(upstream), login.clone());
+    let route = move |_: &Login, _: &Peer| {
+        let backend = Erased::boxed(ImapBackend::new(Arc::clone(&upstream.imap)));
+        let backend = Erased::boxed(Layered::new(Instead(login.clone()), backend));
+        let served = Layers::default().around(backend);
+        Ok(Routed::new(served, "check", upstream.name.clone()).tls(upstream.tls.clone()))
+    };
+    let nothing = Secret::from(&b"check"[..]);
+    run(Box::new(route), runtime, "check", &nothing)
+}
+
+/// Another proof in the place of the client's.
+struct Instead(Login);
+
+impl<B> Layer<B> for Instead {
+    type Done = ();
+
+    fn request(&mut self, _: &mut Turn<'_, B, ()>, request: Request) -> Option<Request> {
+        let Request::Open(open) = request else {
+            return Some(request);
+        };
+        Some(Request::Open(Open {
+            login: self.0.clone(),
+            ..open
+        }))
+    }
+
+    fn hears(&self) -> bool {
+        false
+    }
 }
 
 type Route = Box<dyn Fn(&Login, &Peer) -> Result<Routed<Served>, Denied> + Send + Sync>;
@@ -217,14 +255,20 @@ impl<B> Layer<B> for Watch {
                 self.counted.0 += 1;
                 self.counted.1 += size;
             }
-            Reply::Authenticated => lock(&self.found).notes.push("the login is good".into()),
+            Reply::Authenticated => {
+                let mut found = lock(&self.found);
+                found.is_logged_in = true;
+                found.notes.push("the login is good".into());
+            }
             Reply::Opened { access } => {
                 let mut found = lock(&self.found);
                 found.maildrop = Some(self.counted);
                 found.notes.push(looks(*access));
             }
             Reply::Refused(refusal) => {
-                lock(&self.found).failure = Some(refusal.detail.clone());
+                let mut found = lock(&self.found);
+                found.failure = Some(refusal.detail.clone());
+                found.refusal = Some(refusal.kind);
             }
             Reply::Failed(failure) => lock(&self.found).failure = Some(failure.detail.clone()),
             Reply::Challenge(_)

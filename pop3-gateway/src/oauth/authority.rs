@@ -4,6 +4,7 @@
 //! no token and decides nothing about grants.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,6 +20,8 @@ use oauth2::{
 use pop3_proto::secret::Secret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
 use super::answer::{DeviceAnswer, ErrorAnswer, Metadata, Obtained, TokenAnswer};
 use super::assertion::{Algorithm, Signer};
@@ -186,6 +189,25 @@ impl Authority {
         &self.provider
     }
 
+    /// Whether everything is here that proves the app: its files can be read, and sign.
+    pub fn is_equipped(&self) -> Result<(), Refusal> {
+        if let Proof::ServiceAccount(file) = &self.provider.proof {
+            return Account::read(file).map(|_| ());
+        }
+        let audience = self.provider.issuer();
+        let shown = self
+            .provider
+            .proof
+            .show(&self.provider.client_id, &audience, unix());
+        shown.map(|_| ())
+    }
+
+    /// The time at the provider as its token endpoint tells it, if it does; an error if nothing answers there.
+    pub fn time(&self) -> Result<Option<OffsetDateTime>, Refusal> {
+        let told = self.http.reach(&self.token_endpoint()?)?;
+        Ok(told.and_then(|date| OffsetDateTime::parse(&date, &Rfc2822).ok()))
+    }
+
     /// A new access token for a refresh token.
     pub fn refresh(&self, flow: Flow, refresh: &Secret) -> Result<Obtained, Refusal> {
         let token = RefreshToken::new(text(refresh));
@@ -228,30 +250,12 @@ impl Authority {
                 "set service_account_file in [[provider]]",
             ));
         };
-        let unusable = |what: &str| {
-            Refusal::here(
-                format!("{}: {what}", file.display()),
-                "name the JSON file of the service account's key, as the console gives it out",
-            )
-        };
-        let content = proof::file(file, "service account")?;
-        let account: Value =
-            serde_json::from_slice(content.expose()).map_err(|_| unusable("it is no JSON"))?;
-        let field = |key: &str| account.get(key).and_then(Value::as_str);
-        let email = field("client_email").ok_or_else(|| unusable("client_email is missing"))?;
-        let key = field("private_key").ok_or_else(|| unusable("private_key is missing"))?;
-        let endpoint = match self.endpoints()?.token {
-            Some(endpoint) => endpoint,
-            None => field("token_uri")
-                .ok_or_else(|| unusable("token_uri is missing"))?
-                .to_owned(),
-        };
-        let id = field("private_key_id").map(str::to_owned);
-        let signer = Signer::key(key.as_bytes(), id, file)
-            .map_err(|error| Refusal::here(error.to_string(), error.remedy()))?;
+        let account = Account::read(file)?;
+        let endpoint = self.endpoints()?.token.or(account.endpoint);
+        let endpoint = endpoint.ok_or_else(|| unusable(file, "token_uri is missing"))?;
         let now = unix();
         let claims = json!({
-            "iss": email,
+            "iss": account.email,
             "sub": mailbox,
             "scope": self.provider.scopes(Flow::ServiceAccount).join(" "),
             "aud": endpoint,
@@ -259,7 +263,8 @@ impl Authority {
             "exp": now + LIFE,
             "jti": proof::one_shot()?,
         });
-        let signed = signer
+        let signed = account
+            .signer
             .sign(Algorithm::Rs256, &claims)
             .map_err(|error| Refusal::here(error.to_string(), error.remedy()))?;
         let fields = [("grant_type", JWT_BEARER), ("assertion", &text(&signed))];
@@ -582,6 +587,40 @@ impl Authority {
         }
         Err(last.unwrap_or_else(wrong))
     }
+}
+
+/// A service account, as its file has it.
+struct Account {
+    email: String,
+    endpoint: Option<String>,
+    signer: Signer,
+}
+
+impl Account {
+    fn read(file: &Path) -> Result<Self, Refusal> {
+        let content = proof::file(file, "service account")?;
+        let account: Value = serde_json::from_slice(content.expose())
+            .map_err(|_| unusable(file, "it is no JSON"))?;
+        let field = |key: &str| account.get(key)?.as_str();
+        let email =
+            field("client_email").ok_or_else(|| unusable(file, "client_email is missing"))?;
+        let key = field("private_key").ok_or_else(|| unusable(file, "private_key is missing"))?;
+        let id = field("private_key_id").map(str::to_owned);
+        let signer = Signer::key(key.as_bytes(), id, file)
+            .map_err(|error| Refusal::here(error.to_string(), error.remedy()))?;
+        Ok(Self {
+            email: email.into(),
+            endpoint: field("token_uri").map(str::to_owned),
+            signer,
+        })
+    }
+}
+
+fn unusable(file: &Path, what: &str) -> Refusal {
+    Refusal::here(
+        format!("{}: {what}", file.display()),
+        "name the JSON file of the service account's key, as the console gives it out",
+    )
 }
 
 /// A device code or a code that was wrong is no grant that ended.

@@ -81,6 +81,22 @@ impl Http {
         Ok(Self { agent })
     }
 
+    /// Whether anything answers there, and the time it has, in its own words (RFC 9110 section 6.6.1).
+    pub fn reach(&self, place: &str) -> Result<Option<String>, Refusal> {
+        let wrong = |_| {
+            Refusal::here(
+                format!("{:?} is no address", clean(place, 255)),
+                "check [[provider]]",
+            )
+        };
+        let uri: Uri = place.parse().map_err(wrong)?;
+        let host = allowed(&uri).map_err(|HttpError(refusal)| refusal)?;
+        let answer = self.agent.get(&uri).call();
+        let answer = answer.map_err(|error| unanswered(&host, &error))?;
+        let date = answer.headers().get(header::DATE);
+        Ok(date.and_then(|date| Some(date.to_str().ok()?.to_owned())))
+    }
+
     /// Sends a request and reads the answer. Whatever an answer's status, one that is no JSON fails here, as do
     /// those that say that the provider is out of order.
     pub fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
@@ -203,7 +219,18 @@ fn unanswered(host: &str, error: &Error) -> Refusal {
         Error::Tls(what) => clean(what, 120),
         _ => "it answers with something that is no HTTP".to_owned(),
     };
-    Refusal::later(format!("{host} cannot be asked: {cause}"), None)
+    let refusal = Refusal::later(format!("{host} cannot be asked: {cause}"), None);
+    let is_tls = matches!(error, Error::Rustls(_) | Error::Tls(_))
+        || matches!(error, Error::Io(error) if error.get_ref().is_some_and(|own| own.is::<rustls::Error>()));
+    match is_tls {
+        true => Refusal {
+            remedy: "check ca_file in [[provider]], the clock here, and whether something on the way shows a certificate \
+                     of its own"
+                .into(),
+            ..refusal
+        },
+        false => refusal,
+    }
 }
 
 /// `Retry-After` in seconds, an hour at most (RFC 9110 section 10.2.3); a date counts as not said.

@@ -149,6 +149,11 @@ impl Inner {
     }
 }
 
+/// Opens the state as it is; nothing if it is left to the first start.
+pub fn existing(state: &State) -> Result<Option<Records>, Problem> {
+    Inner::default().records(state, Absent::Leave)
+}
+
 /// Opens the state for a tool. What is not there is made.
 pub fn records(state: &State) -> Result<Records, Problem> {
     let records = Inner::default().records(state, Absent::Make)?;
