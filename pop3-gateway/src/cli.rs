@@ -70,6 +70,9 @@ pub enum Command {
     /// Sign in for a mailbox at its provider, in the place of a password
     #[cfg(feature = "oauth")]
     SignIn(tools::SignIn),
+    /// Try each step from the configuration to an open mailbox, and name the one that is missing
+    #[cfg(feature = "oauth")]
+    Doctor(tools::Doctor),
     /// Say which mailboxes are signed in for, who may log in to them, and what ends when
     #[cfg(feature = "oauth")]
     Status(tools::Status),

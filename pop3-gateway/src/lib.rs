@@ -9,6 +9,7 @@
 //! | [`serve`] | `serve`: bind, run, reload |
 //! | [`check`], [`probe`] | `check`: what would run, and what an upstream says to it |
 //! | `demo` | `demo`: everything in one process; with the feature of that name |
+//! | `doctor` | `doctor`: which step to a mailbox is missing; with the feature `oauth` |
 //! | [`config`] | the configuration file, and the flags that stand in its place |
 //! | [`self_signed`] | a certificate for the first start |
 //! | `setting` | how a setting is written, read and shown |
@@ -34,6 +35,8 @@ pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod descriptors;
+#[cfg(feature = "oauth")]
+pub mod doctor;
 pub mod layer;
 pub mod listed;
 pub mod logging;
@@ -124,6 +127,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo(demo) => demo::run(&demo),
         #[cfg(feature = "oauth")]
         Command::SignIn(sign_in) => tools::sign_in::run(&sign_in),
+        #[cfg(feature = "oauth")]
+        Command::Doctor(doctor) => doctor::run(&doctor),
         #[cfg(feature = "oauth")]
         Command::Status(status) => tools::status::run(&status),
         Command::Account(account) => tools::account(&account),

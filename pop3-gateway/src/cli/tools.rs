@@ -102,6 +102,36 @@ pub struct SignIn {
     pub mailbox: String,
 }
 
+/// `doctor`
+#[cfg(feature = "oauth")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Goes the way of a login step by step: the configuration, the state and its key, the proof of the app,
+the provider and its clock, a token, what the token says of itself, the mailbox by IMAP, and who may
+log in to it. Says what is missing and what to do about it, with an administrator's commands where
+there are such. Opens the mailbox for reading; what it asks of the provider is kept as the gateway
+keeps it. Removes nothing. Exit code 0: all is well; 1: a step failed.
+
+Examples:
+  pop3-gateway doctor --config pop3-gateway.toml ann@example.org
+  pop3-gateway doctor --config pop3-gateway.toml --json")]
+pub struct Doctor {
+    /// The configuration
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: PathBuf,
+
+    /// The upstream; may be left out where only one has a grant
+    #[arg(long, value_name = "NAME")]
+    pub upstream: Option<String>,
+
+    /// Answer in JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// The mailbox; every one that is signed in for or has accounts, if it is left out
+    pub mailbox: Option<String>,
+}
+
 /// `status`
 #[cfg(feature = "oauth")]
 #[derive(Debug, Args)]

@@ -208,7 +208,7 @@ pub(super) fn told(account: &Kept) -> Value {
 }
 
 /// A moment, to the day.
-pub(super) fn date(seconds: u64) -> String {
+pub(crate) fn date(seconds: u64) -> String {
     peer_trust::day(seconds.cast_signed())
 }
 

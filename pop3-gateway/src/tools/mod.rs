@@ -5,7 +5,7 @@
 
 mod accounts;
 #[cfg(feature = "oauth")]
-mod devices;
+pub(crate) mod devices;
 mod messages;
 mod password;
 #[cfg(feature = "oauth")]
