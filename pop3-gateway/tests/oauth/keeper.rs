@@ -452,3 +452,36 @@ fn nobody_signed_in() {
     assert!(!passes && text.contains("[state]"), "{text}");
     assert!(source.asked().is_empty());
 }
+
+/// What a busy gateway has in memory: 10,000 mailboxes with tokens of 2 KiB, and none of it once they have ended.
+#[test]
+fn ten_thousand_tokens_fit() {
+    clock!(CLOCK, clock);
+    at(&CLOCK, NOW);
+    let source = Script::new(Flow::App);
+    let keeper = keeper(None, &source, clock);
+    let before = resident();
+    for number in 0..10_000 {
+        let id = GrantId::new("office", format!("box{number}@example.org"));
+        source.answer_by(move || token(&format!("{number:02048}"), None));
+        ask(&keeper, &id, None).unwrap();
+    }
+    let grown = resident().saturating_sub(before);
+    println!("10,000 tokens: {} KiB", grown / 1024);
+    // other tests run beside it
+    assert!(grown < 256 * 1024 * 1024, "{grown}");
+    assert_eq!(source.asked().len(), 10_000);
+    at(&CLOCK, NOW + LIFE);
+    keeper.refresh_due();
+    assert_eq!(source.asked().len(), 10_000);
+}
+
+/// The octets of this process in memory.
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = pages
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * 4096
+}

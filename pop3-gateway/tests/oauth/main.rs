@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod answers;
+mod devices;
 mod discovery;
+mod hostile;
 mod keeper;
 mod layer;
 mod requests;

@@ -1,0 +1,135 @@
+//! Who may log in: accounts of the state.
+
+use std::sync::Arc;
+
+use gateway_state::{Access as Kept, Account, GrantId};
+use local_accounts::{Algorithm, Verifier, VerifierConfig, hash};
+use pop3_gateway::layer::token::{Admission, Admits, NotAdmitted};
+use pop3_gateway::oauth::{Devices, Flow, Records, now};
+use pop3_proto::backend::{Access, Caller, Login, Open, RefusalKind};
+
+use crate::script::{records, secret};
+
+fn devices(records: &Records, flow: Flow) -> Devices {
+    Devices {
+        file: None,
+        records: Some(records.clone()),
+        verifier: Arc::new(Verifier::new(VerifierConfig::default()).unwrap()),
+        place: "office".into(),
+        grant: "m365".into(),
+        flow,
+    }
+}
+
+fn account(name: &str) -> Account {
+    let credential = hash(&secret("right"), Algorithm::default()).unwrap();
+    Account::new(name, "Tim@example.org", "office", credential, now())
+}
+
+fn add(records: &Records, account: &Account) {
+    records.with(|state| state.add_account(account)).unwrap();
+}
+
+fn open(user: &str, password: &str) -> Open {
+    let (caller, presence) = Caller::new("192.0.2.7".parse().unwrap(), 0);
+    // it stays on the line
+    std::mem::forget(presence);
+    Open {
+        login: Login::Password {
+            user: user.into(),
+            password: secret(password),
+        },
+        access: Access::ReadWrite,
+        utf8: false,
+        caller,
+    }
+}
+
+#[test]
+fn an_account_opens_its_mailbox() {
+    let records = records();
+    add(&records, &account("phone"));
+    let mut archive = account("archive");
+    archive.access = Kept::ReadOnly;
+    archive.networks = vec!["198.51.100.0/24".into(), "192.0.2.0/24".into()];
+    archive.expires = Some(now() + 3600);
+    add(&records, &archive);
+    let mut scanner = account("scanner");
+    scanner.access = Kept::NoDelete;
+    scanner.owner = Some("Office@example.org".into());
+    add(&records, &scanner);
+    for (user, flow, owner, access) in [
+        ("phone", Flow::Code, "tim@example.org", Access::ReadWrite),
+        ("PHONE", Flow::Device, "tim@example.org", Access::ReadWrite),
+        ("archive", Flow::Code, "tim@example.org", Access::ReadOnly),
+        (
+            "scanner",
+            Flow::Code,
+            "office@example.org",
+            Access::ReadOnly,
+        ),
+        ("scanner", Flow::App, "", Access::ReadOnly),
+        (
+            "scanner",
+            Flow::ServiceAccount,
+            "tim@example.org",
+            Access::ReadOnly,
+        ),
+    ] {
+        let admitted = devices(&records, flow).admit(&open(user, "right"));
+        let expected = Admission {
+            mailbox: "Tim@example.org".into(),
+            grant: GrantId::new("m365", owner),
+            access,
+        };
+        assert_eq!(admitted, Ok(expected), "{user} {flow:?}");
+    }
+}
+
+/// Whatever is wrong, the answer is the same, and as dear.
+#[test]
+fn what_is_wrong_with_a_login_is_not_told() {
+    let records = records();
+    add(&records, &account("phone"));
+    let mut off = account("off");
+    off.enabled = false;
+    add(&records, &off);
+    let mut ended = account("ended");
+    ended.expires = Some(now());
+    add(&records, &ended);
+    let mut elsewhere = account("elsewhere");
+    elsewhere.networks = vec!["198.51.100.0/24".into(), "no network".replace(' ', "-")];
+    add(&records, &elsewhere);
+    let mut other = account("other");
+    other.place = "another upstream".into();
+    add(&records, &other);
+    let devices = devices(&records, Flow::Code);
+    let mut refusals = Vec::new();
+    for (user, password) in [
+        ("phone", "wrong"),
+        ("phone", ""),
+        ("nobody", "right"),
+        ("", "right"),
+        ("off", "right"),
+        ("ended", "right"),
+        ("elsewhere", "right"),
+        ("other", "right"),
+    ] {
+        let before = devices.verifier.hashes_computed();
+        let Err(NotAdmitted::Refused(refusal)) = devices.admit(&open(user, password)) else {
+            panic!("{user}");
+        };
+        assert_eq!(refusal.kind, RefusalKind::Credentials, "{user}");
+        // an empty password is nobody's, so it tells nothing
+        let hashes = u64::from(!password.is_empty());
+        let computed = devices.verifier.hashes_computed() - before;
+        assert_eq!(computed, hashes, "{user}");
+        refusals.push(refusal);
+    }
+    refusals.dedup();
+    assert_eq!(refusals.len(), 1);
+    // without accounts nobody logs in
+    let mut none = devices;
+    none.records = None;
+    assert!(none.admit(&open("phone", "right")).is_err());
+}
