@@ -63,6 +63,8 @@ struct Want {
     ahead: bool,
     /// A login is noted.
     used: bool,
+    /// The provider was asked a moment ago: only what somebody else left in the records is new.
+    looks: bool,
 }
 
 impl Keeper {
@@ -122,9 +124,9 @@ impl Keeper {
         let (ahead, used) = (token.due <= now, kept.noted.abs_diff(now) >= NOTED);
         if (ahead || used) && kept.flight.is_none() && !kept.rests() {
             let want = Want {
-                refused: None,
                 ahead,
                 used,
+                ..Want::default()
             };
             self.take_off(id, &cell, &mut kept, want);
         }
@@ -171,16 +173,16 @@ impl Keeper {
         if let Some((_, why)) = kept.rest.as_ref().filter(|_| kept.rests()) {
             return Err(why.clone());
         }
-        if refused.is_some() {
-            if kept.forced.is_some_and(|at| at.elapsed() < FORCED_AGAIN) {
-                return Err(refused_again());
-            }
+        let forced = kept.forced.filter(|at| at.elapsed() < FORCED_AGAIN);
+        let looks = refused.is_some() && forced.is_some();
+        if refused.is_some() && !looks {
             kept.forced = Some(Instant::now());
         }
         let want = Want {
             refused: refused.cloned(),
             ahead: false,
             used: kept.noted.abs_diff((self.clock)()) >= NOTED,
+            looks,
         };
         Ok(self.take_off(id, cell, kept, want))
     }
@@ -285,7 +287,7 @@ impl Keeper {
             true => self.fly_for_person(id, cell, source.as_ref(), want),
             false => self.fly_for_app(id, cell, source.as_ref(), want),
         };
-        if want.refused.is_some() && landed.is_err() {
+        if want.refused.is_some() && !want.looks && landed.is_err() {
             // nothing new came that could be refused
             lock(&cell.now).forced = None;
         }
@@ -306,6 +308,9 @@ impl Keeper {
             && want.refused.as_ref() != Some(&token.access)
         {
             return Ok(token.access.clone());
+        }
+        if want.looks {
+            return Err(refused_again());
         }
         let ask = match id.owner.as_str() {
             "" => Ask::App,
@@ -364,6 +369,9 @@ impl Keeper {
                 && grant.refreshed <= now.saturating_add(SKEW);
             if lives && (!want.ahead || due(id, grant.refreshed, expires) > now) {
                 return Ok(self.keep(id, cell, &grant.tokens, grant.refreshed));
+            }
+            if want.looks {
+                return Err(refused_again());
             }
             let Some(refresh) = &grant.tokens.refresh else {
                 return Err(nobody_signed_in(id));

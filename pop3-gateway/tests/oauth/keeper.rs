@@ -203,6 +203,23 @@ fn a_refused_token_is_asked_for_anew_once() {
 }
 
 #[test]
+fn a_sign_in_soon_after_a_refusal_counts() {
+    clock!(CLOCK, clock);
+    at(&CLOCK, NOW);
+    let (records, source) = (records(), Script::new(Flow::Code));
+    sign_in(&records, &id(), NOW + LIFE, NOW);
+    let keeper = keeper(Some(records.clone()), &source, clock);
+    assert_eq!(ask(&keeper, &id(), Some("access-0")), Ok("access-1".into()));
+    ask(&keeper, &id(), Some("access-1")).unwrap_err();
+    replace(&records, "of-another", "refresh-of-another", NOW);
+    assert_eq!(
+        ask(&keeper, &id(), Some("access-1")),
+        Ok("of-another".into())
+    );
+    assert_eq!(source.asked().len(), 1);
+}
+
+#[test]
 fn a_refused_token_is_no_fault_of_it_while_the_provider_is_down() {
     clock!(CLOCK, clock);
     at(&CLOCK, NOW);
