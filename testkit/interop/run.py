@@ -141,14 +141,14 @@ def run_scenarios(arguments, report, binary):
 
 
 def run_tokens(arguments, report, binary):
-    """Each has servers of its own, and some wait: several at a time."""
+    """Each has servers of its own, and waits for them most of the time."""
     wanted = [
         (report.run, f"{runtime:6}tokens: {scenario.__name__}", scenario, binary, runtime)
         for scenario in tokens.ALL
         for runtime in arguments.runtime
         if arguments.only is None or arguments.only in scenario.__name__
     ]
-    in_threads(arguments.jobs, wanted)
+    in_threads(2 * arguments.jobs, wanted)
 
 
 def run_on_store(arguments, report, binary, store):

@@ -13,6 +13,7 @@ use gateway_state::{Binding, GrantId, Tokens};
 
 use crate::cli::tools::SignIn;
 use crate::config::Config;
+use crate::oauth::claims::Claims;
 use crate::oauth::{Authority, CallBack, Flow, Obtained, Polled, Refusal, now};
 use crate::tools::devices::{records, upstream};
 use crate::{Failure, print};
@@ -57,6 +58,13 @@ pub fn run(arguments: &SignIn) -> Result<(), Failure> {
             arguments.redirect.as_deref(),
         )?,
     };
+    if let Some(other) = somebody_else(&obtained, &arguments.mailbox) {
+        say(&format!(
+            "The provider says that {other} signed in, not {0}. If that is no other name of {0}, sign in again as {0}, in \
+             a private window of the browser.\n",
+            arguments.mailbox
+        ))?;
+    }
     let id = GrantId::new(grant.name.as_str(), arguments.mailbox.to_lowercase());
     let (issuer, client) = (provider.issuer(), provider.client_id.as_str());
     let binding = Binding {
@@ -80,6 +88,13 @@ pub fn run(arguments: &SignIn) -> Result<(), Failure> {
         own.name,
         arguments.config.display()
     ))
+}
+
+/// Who signed in in the place of whom it was for. No fault in itself: people have several names, and some may open
+/// other people's mailboxes.
+fn somebody_else(obtained: &Obtained, mailbox: &str) -> Option<String> {
+    let person = Claims::read(obtained.id_token.as_ref()?)?.person?;
+    (!person.eq_ignore_ascii_case(mailbox)).then_some(person)
 }
 
 fn by_code(authority: &Authority) -> Result<Obtained, Failure> {

@@ -78,12 +78,12 @@ class Chain(Bench):
         self.passwords.append(made["password"])
         return made["account"], made["password"]
 
-    def sign_in(self, mailbox, *words):
-        """A person signs in beside the gateway; gives what the tool said."""
+    def sign_in(self, mailbox, *words, browser=None):
+        """A person signs in beside the gateway, with a browser of this person; gives what the tool said."""
         self.devices += 1
         folder = self.gateway.folder
         words = ["--config", self.gateway.config, *words]
-        return sign_in(self.binary, self.provider, folder, folder / f"sign-in{self.devices}.log", mailbox, words)
+        return sign_in(self.binary, self.provider, folder, folder / f"sign-in{self.devices}.log", mailbox, words, browser)
 
     def status(self):
         return self.tool("status", "--config", self.gateway.config)
@@ -185,11 +185,11 @@ def found_in(files, secrets):
     return [(path.name, secret) for path in files for form, secret in forms.items() if form in path.read_bytes()]
 
 
-def sign_in(binary, provider, folder, log, mailbox, words):
+def sign_in(binary, provider, folder, log, mailbox, words, browser=None):
     """A person does what `sign-in` asks for; gives what it said."""
     tool = Daemon([binary, "sign-in", *words, mailbox], log, cwd=folder, stdin=subprocess.PIPE)
 
-    jar = provider.folder / f"cookies-{mailbox}"
+    jar = provider.folder / f"cookies-{browser or mailbox}"
 
     def shown(pattern):
         check(tool.alive(), lambda: f"sign-in ended with {tool.process.returncode}: {tool.tail()}")
@@ -425,6 +425,22 @@ key_file = "state.key"
         check(status == 0, lambda: f"the gateway ended with {status}: {gateway.tail()}")
 
 
+def somebody_else(binary, runtime):
+    """Ann's link is opened in Bob's browser, where Bob is signed in already: the tool says so, and Bob's token opens
+    nothing of Ann's. Ann's own sign-in mends it at once."""
+    with Chain(binary, runtime) as chain:
+        expected = chain.deliver()
+        with chain.gateway:
+            said = chain.sign_in(BOB)
+            check("signed in, not" not in said, lambda: f"sign-in said {said!r}")
+            said = chain.sign_in(ANN, browser=BOB)
+            check(f"{BOB} signed in, not {ANN}" in said, lambda: f"sign-in said {said!r}")
+            account = chain.account(ANN)
+            chain.not_let_in(account, b"[SYS/PERM]")
+            chain.sign_in(ANN)
+            chain.reads(account, len(expected))
+
+
 ALL = [
     newcomer,
     signed_in_by_link,
@@ -436,4 +452,5 @@ ALL = [
     short_lives,
     ends_of_tokens,
     revoked,
+    somebody_else,
 ]
