@@ -131,7 +131,11 @@ impl CallBack {
         Self {
             code: one("code").map(|code| Secret::new(code.into_bytes())),
             state: one("state"),
-            issuer: one("iss"),
+            // one that is there and of no use is nobody's
+            issuer: fields
+                .iter()
+                .any(|(name, _)| name == "iss")
+                .then(|| one("iss").unwrap_or_default()),
             refused,
         }
     }

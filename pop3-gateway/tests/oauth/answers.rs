@@ -291,6 +291,20 @@ fn nothing_secret_is_told() {
     assert!(!format!("{told:?}").contains("SECRET"));
 }
 
+/// An answer that comes octet by octet ends after the time of a request, whatever is still to come.
+#[test]
+#[ignore = "takes the 30 seconds of a request"]
+fn an_answer_that_trickles_is_given_up() {
+    let mut answer = said::token("access", None);
+    answer.body.splice(0..0, vec![b' '; 10_000]);
+    answer.trickle = Some(Duration::from_millis(50));
+    let start = std::time::Instant::now();
+    let refusal = refreshed(answer).unwrap_err();
+    assert!(matches!(refusal.meaning, Meaning::Later { .. }));
+    assert!(refusal.what.contains("too long"), "{refusal}");
+    assert!(start.elapsed() < Duration::from_secs(60));
+}
+
 /// Requests leave this machine over TLS alone.
 #[test]
 fn only_this_very_machine_is_asked_in_the_clear() {
