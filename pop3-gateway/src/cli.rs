@@ -67,6 +67,9 @@ pub enum Command {
     /// Add, change, list and remove the accounts of a store
     #[command(subcommand, after_help = TOOLS)]
     Account(tools::Account),
+    /// Write a configuration for a mailbox whose provider takes tokens, to begin with
+    #[cfg(feature = "oauth")]
+    Setup(Box<tools::Setup>),
     /// Sign in for a mailbox at its provider, in the place of a password
     #[cfg(feature = "oauth")]
     SignIn(tools::SignIn),

@@ -10,6 +10,7 @@
 //! | [`check`], [`probe`] | `check`: what would run, and what an upstream says to it |
 //! | `demo` | `demo`: everything in one process; with the feature of that name |
 //! | `doctor` | `doctor`: which step to a mailbox is missing; with the feature `oauth` |
+//! | `setup` | `setup`: a configuration for one mailbox; with the feature `oauth` |
 //! | [`config`] | the configuration file, and the flags that stand in its place |
 //! | [`self_signed`] | a certificate for the first start |
 //! | `setting` | how a setting is written, read and shown |
@@ -50,6 +51,8 @@ pub mod self_signed;
 pub mod serve;
 pub mod service;
 mod setting;
+#[cfg(feature = "oauth")]
+pub mod setup;
 pub mod tools;
 pub mod transcript;
 pub mod wiring;
@@ -125,6 +128,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Check(check) => check::run(&check),
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo::run(&demo),
+        #[cfg(feature = "oauth")]
+        Command::Setup(setup) => setup::run(&setup),
         #[cfg(feature = "oauth")]
         Command::SignIn(sign_in) => tools::sign_in::run(&sign_in),
         #[cfg(feature = "oauth")]

@@ -102,6 +102,73 @@ pub struct SignIn {
     pub mailbox: String,
 }
 
+/// `setup`
+#[cfg(feature = "oauth")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Finds the provider by the address' domain, or asks the domain's own web server for its IMAP server
+(autoconfig). MX and SRV records are not looked at: for a domain of your own at a big provider say
+--profile. Writes a new configuration with comments, never over another one, and says what comes next.
+
+Examples:
+  pop3-gateway setup ann@gmail.com --client-id ID --client-secret-file google.secret
+  pop3-gateway setup ann@example.org --profile microsoft --tenant example.org --client-id ID
+  pop3-gateway setup ann@example.org --issuer https://login.example.org --client-id ID")]
+pub struct Setup {
+    /// The configuration that is made
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = "pop3-gateway.toml")]
+    pub config: PathBuf,
+
+    /// The provider, where the domain does not tell
+    #[arg(long, value_name = "WORD",
+          value_parser = ["microsoft", "google", "fastmail", "yandex", "mailru", "yahoo", "oidc"])]
+    pub profile: Option<String>,
+
+    /// The IMAP server, such as imaps://imap.example.org
+    #[arg(long, value_name = "URL")]
+    pub upstream: Option<String>,
+
+    /// Where clients find their mail
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1110")]
+    pub listen: String,
+
+    /// Which app the gateway is at the provider
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+
+    /// Microsoft: the directory, by a domain or its id
+    #[arg(long, value_name = "DIRECTORY")]
+    pub tenant: Option<String>,
+
+    /// An issuer that tells its endpoints, for a provider of your own
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "tenant")]
+    pub issuer: Option<String>,
+
+    /// How tokens come about; left out: the provider's best way
+    #[arg(long, value_name = "WORD", value_parser = ["code", "device", "app", "service-account"])]
+    pub flow: Option<String>,
+
+    /// The app's secret, in a file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "certificate")]
+    pub client_secret_file: Option<PathBuf>,
+
+    /// In its place: a certificate that was uploaded to the app, PEM
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "private_key")]
+    pub certificate: Option<PathBuf>,
+
+    /// Its key, PEM
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "certificate")]
+    pub private_key: Option<PathBuf>,
+
+    /// Google: the key of a service account, as the console gives it out
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath,
+          conflicts_with_all = ["client_secret_file", "certificate"])]
+    pub service_account_file: Option<PathBuf>,
+
+    /// The mail address
+    pub address: String,
+}
+
 /// `doctor`
 #[cfg(feature = "oauth")]
 #[derive(Debug, Args)]

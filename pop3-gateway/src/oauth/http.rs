@@ -97,6 +97,24 @@ impl Http {
         Ok(date.and_then(|date| Some(date.to_str().ok()?.to_owned())))
     }
 
+    /// What stands there, whatever it is.
+    pub fn page(&self, place: &str) -> Result<Vec<u8>, Refusal> {
+        let wrong = |_| Refusal::here(format!("{:?} is no address", clean(place, 255)), "check it");
+        let uri: Uri = place.parse().map_err(wrong)?;
+        let host = allowed(&uri).map_err(|HttpError(refusal)| refusal)?;
+        let failed = |error: Error| unanswered(&host, &error);
+        let mut answer = self.agent.get(&uri).call().map_err(failed)?;
+        let status = answer.status();
+        if !status.is_success() {
+            return Err(Refusal::later(
+                format!("{host} answers {}", status.as_u16()),
+                None,
+            ));
+        }
+        let limited = answer.body_mut().with_config().limit(MAX_ANSWER);
+        limited.read_to_vec().map_err(failed)
+    }
+
     /// Sends a request and reads the answer. Whatever an answer's status, one that is no JSON fails here, as do
     /// those that say that the provider is out of order.
     pub fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {

@@ -1,8 +1,11 @@
 //! `doctor` names the step that is missing, and its remedy, for each fault that is put in its way; it removes nothing.
+//! Beside it, the way of a newcomer.
 #![cfg(all(feature = "oauth", feature = "tokio"))]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod faults;
+#[cfg(feature = "smol")]
+mod newcomer;
 mod rig;
 
 use rig::{ANN, Rig};

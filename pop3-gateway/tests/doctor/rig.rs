@@ -318,14 +318,14 @@ impl Built {
 
 /// A server that says the same to everybody.
 #[derive(Clone)]
-struct Script {
-    answer: (u16, String),
-    metadata: Option<String>,
-    date: String,
+pub(crate) struct Script {
+    pub(crate) answer: (u16, String),
+    pub(crate) metadata: Option<String>,
+    pub(crate) date: String,
 }
 
 impl Script {
-    fn serve(self) -> SocketAddr {
+    pub(crate) fn serve(self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         thread::spawn(move || {
