@@ -7,10 +7,11 @@ use pop3_proto::backend::{Backend, Caller, Failure, Open, Reply, Request};
 use pop3_proto::server::{Event, Reason};
 use pop3_proto::time::Time;
 
+use super::action::Action;
 use super::client::Closing;
 use super::holding::Last;
+use super::standing::Connection;
 use super::upstream::Upstream;
-use super::{Action, Connection};
 use crate::observer::{self, Asked};
 use crate::pipe::{Pipe, TlsEnd, TlsEvent};
 use crate::service::{Denied, Service};
@@ -103,7 +104,10 @@ impl<S: Service> Connection<S> {
         while let Some(event) = self.session.poll_event() {
             moved = true;
             match event {
-                Event::Request(Request::Open(open)) => self.asks(now, open),
+                Event::Request(Request::Open(open)) => {
+                    self.asks(now, open);
+                    self.turn(now);
+                }
                 Event::Request(request) => self.request(now, request),
                 Event::StartTls => self.start_tls(now),
                 Event::Close(reason) => self.closed(now, reason),
@@ -113,8 +117,18 @@ impl<S: Service> Connection<S> {
         moved
     }
 
+    /// Begins a login once it is its turn.
+    fn turn(&mut self, now: Time) -> bool {
+        let due = self.due(now);
+        let is_due = due.is_some();
+        if let Some(open) = due {
+            self.open(now, open);
+        }
+        is_due
+    }
+
     /// Asks what serves a login that may be looked at.
-    pub(super) fn open(&mut self, now: Time, mut open: Open) {
+    fn open(&mut self, now: Time, mut open: Open) {
         let address = self.peer.address.ip();
         let throttle = self.server.throttle();
         let failures = throttle.failures(&self.settings.delay, address, now);
@@ -314,24 +328,6 @@ impl<S: Service> Connection<S> {
             self.dismiss();
         }
         left
-    }
-
-    pub(super) fn dismiss(&mut self) {
-        self.note();
-        if self.upstream.take().is_some() {
-            self.actions.push_back(Action::Release);
-        }
-    }
-
-    /// Logs what the backend has to say beside its replies.
-    fn note(&mut self) {
-        if let Some(upstream) = &mut self.upstream {
-            while let Some(note) = upstream.backend.poll_note() {
-                let summary = self.session.summary();
-                let event = observer::Event::Noted(&note);
-                self.report.tell(&self.settings.name, summary, &event);
-            }
-        }
     }
 
     fn transcribe(&mut self, now: Time) {

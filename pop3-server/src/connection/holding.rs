@@ -1,20 +1,16 @@
-//! The maildrop of a session: asked for, held, lost, asked for again, and let go before the last reply.
+//! What a session has of its maildrop, and what is left while it lets it go.
+//!
+//! Owns the hold and the user's slot. When they are taken and given back is decided in `maildrop`.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use pop3_proto::backend::{Access, Backend, Failure, Refusal, RefusalKind, Reply, Request};
+use pop3_proto::backend::{Access, Failure, Refusal, Request};
 use pop3_proto::time::Time;
 
-use super::Connection;
-use crate::hold::{Claim, Hold, Outcome, Taken};
+use crate::hold::{Hold, Outcome};
 use crate::limit::Slot;
-use crate::observer;
 use crate::runtime::Boxed;
-use crate::service::Service;
-
-const BUSY: &str = "another session holds the maildrop";
 
 /// What a session has of its maildrop.
 #[derive(Default)]
@@ -45,12 +41,22 @@ pub(super) struct Held {
 }
 
 impl Held {
-    fn new(hold: Box<dyn Hold>, slot: Slot<Arc<str>>) -> Self {
+    pub(super) fn new(hold: Box<dyn Hold>, slot: Slot<Arc<str>>) -> Self {
         Self {
             watched: hold.can_be_lost(),
             hold,
             _slot: slot,
         }
+    }
+
+    /// Asks for the maildrop again after the hold was lost.
+    pub(super) fn take_again(&mut self) {
+        self.hold.take_again();
+    }
+
+    /// Others may read the maildrop meanwhile.
+    pub(super) fn share(&mut self) {
+        self.hold.share();
     }
 }
 
@@ -91,12 +97,25 @@ pub(super) struct Parting {
 }
 
 impl Parting {
+    pub(super) fn new(released: Boxed<()>, last: Option<Last>, until: Time) -> Self {
+        Self {
+            released,
+            last,
+            until,
+        }
+    }
+
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.released.as_mut().poll(cx)
     }
 
     pub(super) fn deadline(&self) -> (Time, &'static str) {
         (self.until, "letting the maildrop go")
+    }
+
+    /// The reply that had to wait for it.
+    pub(super) fn into_last(self) -> Option<Last> {
+        self.last
     }
 }
 
@@ -106,177 +125,4 @@ pub(super) enum Last {
     Failed(Failure),
     Updated,
     Kept,
-}
-
-impl<S: Service> Connection<S> {
-    /// The credentials are good. The client learns it only when the maildrop is held.
-    pub(super) fn hold(&mut self, now: Time, opened: Option<Access>) {
-        self.right(now);
-        let Some(upstream) = &mut self.upstream else {
-            return;
-        };
-        match upstream.holding {
-            Holding::Nothing => {}
-            Holding::Asked { .. } | Holding::Held(_) | Holding::Lost(_) | Holding::Again { .. } => {
-                return self.let_in(now, opened);
-            }
-        }
-        let mode = upstream.mode();
-        let claim = Claim::new(upstream.maildrop(), mode, self.report.session);
-        match self.server.holder().take(&claim) {
-            Taken::Held(hold) => self.held(now, hold, opened),
-            Taken::Busy => self.in_use(now, BUSY),
-            Taken::Waiting(hold) => upstream.holding = Holding::Asked { hold, opened },
-        }
-    }
-
-    /// The state of the hold has changed.
-    pub(super) fn holds(&mut self, now: Time, outcome: Outcome) {
-        let Some(upstream) = &mut self.upstream else {
-            return;
-        };
-        match (std::mem::take(&mut upstream.holding), outcome) {
-            (Holding::Nothing, _) => {}
-            (Holding::Asked { hold, opened }, Outcome::Held) => self.held(now, hold, opened),
-            (Holding::Asked { .. }, Outcome::Busy) => self.in_use(now, BUSY),
-            (Holding::Asked { .. }, Outcome::Lost) => {
-                let failure = Failure::temporary("cannot find out whether the maildrop is free");
-                self.turn_away(now, Last::Failed(failure));
-            }
-            (Holding::Held(held) | Holding::Lost(held), Outcome::Held) => {
-                upstream.holding = Holding::Held(held);
-            }
-            (Holding::Held(held) | Holding::Lost(held), Outcome::Busy | Outcome::Lost) => {
-                upstream.holding = Holding::Lost(held);
-            }
-            (Holding::Again { held, update }, Outcome::Held) => {
-                upstream.holding = Holding::Held(held);
-                upstream.backend.handle_request(now, *update);
-            }
-            (Holding::Again { held, .. }, Outcome::Busy | Outcome::Lost) => {
-                upstream.holding = Holding::Lost(held);
-                let detail =
-                    "the maildrop may have been used by another session: nothing is removed";
-                self.turn_away(now, Last::Failed(Failure::temporary(detail)));
-            }
-        }
-    }
-
-    /// An update that removes something needs the hold: one that was lost is taken again first. Returns the request
-    /// if the backend may have it now.
-    pub(super) fn before_update(&mut self, request: Request) -> Option<Request> {
-        let removes = matches!(&request, Request::Update { deleted, .. } if !deleted.is_empty());
-        let Some(upstream) = self.upstream.as_mut().filter(|_| removes) else {
-            return Some(request);
-        };
-        match std::mem::take(&mut upstream.holding) {
-            Holding::Lost(mut held) => {
-                held.hold.take_again();
-                upstream.holding = Holding::Again {
-                    held,
-                    update: Box::new(request),
-                };
-                None
-            }
-            holding @ (Holding::Nothing
-            | Holding::Asked { .. }
-            | Holding::Held(_)
-            | Holding::Again { .. }) => {
-                upstream.holding = holding;
-                Some(request)
-            }
-        }
-    }
-
-    /// The backend's last reply. It is passed on once others can have the maildrop, since the client may log in
-    /// again at once (P018, P066).
-    pub(super) fn part(&mut self, now: Time, last: Last) {
-        let leave = self.settings.timers.leave;
-        let upstream = self.upstream.as_mut();
-        match upstream.and_then(|upstream| upstream.finish(now, leave)) {
-            None => self.say(now, last),
-            Some(released) => self.parts(now, leave, released, Some(last)),
-        }
-    }
-
-    /// The session ends without a last reply.
-    pub(super) fn finish(&mut self, now: Time) {
-        let leave = self.settings.timers.leave;
-        let upstream = self.upstream.as_mut();
-        if let Some(released) = upstream.and_then(|upstream| upstream.finish(now, leave)) {
-            self.parts(now, leave, released, None);
-        }
-    }
-
-    fn parts(&mut self, now: Time, leave: Duration, released: Boxed<()>, last: Option<Last>) {
-        let until = now + leave;
-        // A reply that had to wait so far is passed on at the end of this one.
-        let last = last.or_else(|| self.parting.take().and_then(|parting| parting.last));
-        self.parting = Some(Box::new(Parting {
-            released,
-            last,
-            until,
-        }));
-    }
-
-    /// Others can have the maildrop, or that took too long.
-    pub(super) fn parted(&mut self, now: Time) {
-        if let Some(last) = self.parting.take().and_then(|parting| parting.last) {
-            self.say(now, last);
-        }
-    }
-
-    fn say(&mut self, now: Time, last: Last) {
-        let reply = match last {
-            Last::Refused(refusal) => return self.refuse(now, refusal),
-            Last::Failed(failure) => return self.login_failed(now, failure),
-            Last::Updated => Reply::Updated,
-            Last::Kept => Reply::Kept,
-        };
-        self.answered();
-        self.session.handle_reply(now, reply);
-    }
-
-    fn held(&mut self, now: Time, hold: Box<dyn Hold>, opened: Option<Access>) {
-        let Some(upstream) = &mut self.upstream else {
-            return;
-        };
-        let most = self.settings.limits.per_user;
-        match self.server.users().take(upstream.maildrop_name(), most) {
-            Some(slot) => {
-                upstream.holding = Holding::Held(Held::new(hold, slot));
-                self.let_in(now, opened);
-            }
-            None => {
-                upstream.holding = Holding::Asked { hold, opened };
-                self.in_use(now, "too many sessions of this user");
-            }
-        }
-    }
-
-    fn let_in(&mut self, now: Time, opened: Option<Access>) {
-        if opened == Some(Access::ReadOnly)
-            && let Some(upstream) = &mut self.upstream
-            && let Holding::Held(held) = &mut upstream.holding
-        {
-            held.hold.share();
-        }
-        let reply = opened.map_or(Reply::Authenticated, |access| Reply::Opened { access });
-        self.session.handle_reply(now, reply);
-        if opened.is_some() {
-            self.tell(&observer::Event::LoggedIn);
-            self.answered();
-        }
-    }
-
-    fn in_use(&mut self, now: Time, detail: &str) {
-        self.turn_away(now, Last::Refused(Refusal::new(RefusalKind::InUse, detail)));
-    }
-
-    fn turn_away(&mut self, now: Time, last: Last) {
-        if let Some(upstream) = &mut self.upstream {
-            upstream.backend.handle_request(now, Request::Abandon);
-        }
-        self.part(now, last);
-    }
 }

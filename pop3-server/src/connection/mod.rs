@@ -21,20 +21,23 @@
 //! Dropping a connection at any moment releases everything: lock, slots, backend. Nothing is removed
 //! without QUIT, because only [`Request::Update`](pop3_proto::backend::Request::Update) removes.
 
+mod action;
 mod advance;
 mod attempt;
 mod client;
 mod holding;
+mod login;
+mod maildrop;
 mod report;
+mod standing;
 mod upstream;
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use pop3_proto::backend::{Backend, Endpoint, Job, Outcome};
+use pop3_proto::backend::Outcome;
 use pop3_proto::server::{Policy, Session, TlsOffer};
 use pop3_proto::time::Time;
 
@@ -43,72 +46,12 @@ use crate::observer::Event;
 use crate::server::Server;
 use crate::service::{Peer, Service};
 use crate::settings::Settings;
-use attempt::Attempt;
 use client::Client;
-use holding::Parting;
 use report::Report;
-use upstream::Upstream;
+use standing::Done;
 
-/// Which of the two sockets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The POP3 client's.
-    Client,
-    /// The mail store's, if the backend has one.
-    Upstream,
-}
-
-/// What a connection asks of its driver.
-#[must_use]
-pub enum Action<D> {
-    /// Open the upstream's socket, in the place of the one that may be there. Answered by
-    /// [`Outcome::Connected`] or [`Outcome::Lost`].
-    Connect(Endpoint),
-    /// Close the upstream's socket, or give the attempt up.
-    Disconnect,
-    /// Run this and bring back [`Outcome::Done`].
-    Run(Job<D>),
-    /// The backend is gone: close its socket and forget what still runs for it.
-    Release,
-    /// Everything is sent: end the sending direction of the client's socket.
-    ShutDownClient,
-    /// Close the client's socket.
-    CloseClient,
-}
-
-impl<D> fmt::Debug for Action<D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connect(endpoint) => f.debug_tuple("Connect").field(endpoint).finish(),
-            Self::Disconnect => f.write_str("Disconnect"),
-            Self::Run(_) => f.write_str("Run"),
-            Self::Release => f.write_str("Release"),
-            Self::ShutDownClient => f.write_str("ShutDownClient"),
-            Self::CloseClient => f.write_str("CloseClient"),
-        }
-    }
-}
-
-/// What the jobs of a service's backends yield.
-type Done<S> = <<S as Service>::Backend as Backend>::Done;
-
-/// One connection. See the [module](self) for its run loop.
-pub struct Connection<S: Service> {
-    settings: Arc<Settings<S>>,
-    server: Server,
-    peer: Peer,
-    session: Session,
-    client: Client,
-    upstream: Option<Box<Upstream<S::Backend>>>,
-    actions: VecDeque<Action<Done<S>>>,
-    /// The login that waits or is looked at.
-    attempt: Option<Box<Attempt>>,
-    /// Freed when the client is gone.
-    place: Option<Place>,
-    report: Report,
-    /// The maildrop is being let go.
-    parting: Option<Box<Parting>>,
-}
+pub use action::{Action, Side};
+pub use standing::Connection;
 
 impl<S: Service> Connection<S> {
     /// A connection that was just accepted, and that has its place among the others (see
@@ -311,18 +254,6 @@ impl<S: Service> Connection<S> {
         self.report.session
     }
 
-    /// Tells the observer what happens.
-    fn tell(&self, event: &Event<'_>) {
-        self.report
-            .tell(&self.settings.name, self.session.summary(), event);
-    }
-
-    /// Tells it that the backend has answered.
-    fn answered(&mut self) {
-        self.report
-            .answered(&self.settings.name, self.session.summary());
-    }
-
     /// Whether nothing is left to do.
     pub fn is_finished(&self) -> bool {
         self.client.is_gone()
@@ -330,22 +261,6 @@ impl<S: Service> Connection<S> {
             && self.upstream.is_none()
             && self.parting.is_none()
             && self.actions.is_empty()
-    }
-}
-
-impl<S: Service> fmt::Debug for Connection<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
-            .field("peer", &self.peer.address)
-            .field("session", &self.session)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<S: Service> Drop for Connection<S> {
-    fn drop(&mut self) {
-        self.report
-            .ended(&self.settings.name, self.session.summary());
     }
 }
 

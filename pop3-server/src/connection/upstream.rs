@@ -13,7 +13,7 @@ use pop3_proto::backend::{
 use pop3_proto::time::Time;
 use pop3_proto::trouble::{Place, Trouble, Words};
 
-use super::Action;
+use super::action::Action;
 use super::holding::Holding;
 use crate::lock::Mode;
 use crate::pipe::{Pipe, TlsEnd, TlsEvent};

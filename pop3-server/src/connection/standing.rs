@@ -1,0 +1,93 @@
+//! The parts that a connection is composed of, and what it says about them to the observer.
+//!
+//! Owns no step: what a login, a maildrop or an input does with the parts is in `login`, `maildrop`, `advance` and
+//! the module itself, which all know this one.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use pop3_proto::backend::Backend;
+use pop3_proto::server::Session;
+
+use super::action::Action;
+use super::attempt::Attempt;
+use super::client::Client;
+use super::holding::Parting;
+use super::report::Report;
+use super::upstream::Upstream;
+use crate::crowd::Place;
+use crate::observer::Event;
+use crate::server::Server;
+use crate::service::{Peer, Service};
+use crate::settings::Settings;
+
+/// What the jobs of a service's backends yield.
+pub(super) type Done<S> = <<S as Service>::Backend as Backend>::Done;
+
+/// One connection. See the [module](crate::connection) for its run loop.
+pub struct Connection<S: Service> {
+    pub(super) settings: Arc<Settings<S>>,
+    pub(super) server: Server,
+    pub(super) peer: Peer,
+    pub(super) session: Session,
+    pub(super) client: Client,
+    pub(super) upstream: Option<Box<Upstream<S::Backend>>>,
+    pub(super) actions: VecDeque<Action<Done<S>>>,
+    /// The login that waits or is looked at.
+    pub(super) attempt: Option<Box<Attempt>>,
+    /// Freed when the client is gone.
+    pub(super) place: Option<Place>,
+    pub(super) report: Report,
+    /// The maildrop is being let go.
+    pub(super) parting: Option<Box<Parting>>,
+}
+
+impl<S: Service> Connection<S> {
+    /// Tells the observer what happens.
+    pub(super) fn tell(&self, event: &Event<'_>) {
+        self.report
+            .tell(&self.settings.name, self.session.summary(), event);
+    }
+
+    /// Tells it that the backend has answered.
+    pub(super) fn answered(&mut self) {
+        self.report
+            .answered(&self.settings.name, self.session.summary());
+    }
+
+    /// Drops the backend.
+    pub(super) fn dismiss(&mut self) {
+        self.note();
+        if self.upstream.take().is_some() {
+            self.actions.push_back(Action::Release);
+        }
+    }
+
+    /// Logs what the backend has to say beside its replies.
+    pub(super) fn note(&mut self) {
+        if let Some(upstream) = &mut self.upstream {
+            while let Some(note) = upstream.backend.poll_note() {
+                let summary = self.session.summary();
+                let event = Event::Noted(&note);
+                self.report.tell(&self.settings.name, summary, &event);
+            }
+        }
+    }
+}
+
+impl<S: Service> fmt::Debug for Connection<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("peer", &self.peer.address)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Service> Drop for Connection<S> {
+    fn drop(&mut self) {
+        self.report
+            .ended(&self.settings.name, self.session.summary());
+    }
+}
