@@ -1,7 +1,7 @@
 //! A POP3 server over a store of one's own, for the user `tim` with the password `tanstaaf`:
 //! `cargo run -p pop3-server-smol --example mails_smol -- 127.0.0.1:1100`
 use pop3_server_smol::store::*;
-use std::{env, error::Error, net::TcpListener};
+use std::{env, error::Error};
 
 #[derive(Clone)]
 struct Mails(Vec<&'static str>);
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let first = "Subject: one\r\n\r\nThe first mail.\r\n";
     let second = "Subject: two\r\n\r\n.\r\n..\r\nThe second.\r\n";
     let address = env::args().nth(1).ok_or("an address, please")?;
-    let socket = TcpListener::bind(address)?;
+    let socket = smol::block_on(smol::net::TcpListener::bind(address))?;
     println!("{}", socket.local_addr()?);
     let serve = async { pop3_server_smol::serve(socket, Mails(vec![first, second]))?.await };
     Ok(smol::block_on(serve)?)

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread;
 
 use pop3_server::store::AsyncStore;
-use smol::{Executor, block_on, channel};
+use smol::{Async, Executor, block_on, channel};
 
 pub use net::{Accepting, Smol, SmolTimer, Tcp};
 pub use pop3_server::serving::Serving;
@@ -28,8 +28,46 @@ pub type Setup = pop3_server::setup::Setup<Smol>;
 /// Serves a store to this machine, on the threads of `smol::spawn`. [`Setup::store`] says what that means, and
 /// [`start`] is for everything else.
 ///
+/// The socket is one of `smol::net` or an [`Async`]; [`Async::new`] takes one of std's.
+///
 /// Fails if other machines can reach the socket.
-pub fn serve(socket: TcpListener, store: impl AsyncStore) -> io::Result<Serving> {
+///
+/// # Examples
+///
+/// ```
+/// # use pop3_server_smol::serve;
+/// # use pop3_server_smol::store::{AsyncMailbox, AsyncStore, Bytes, Entry, Index, Open, StoreError};
+/// # struct Empty;
+/// # impl AsyncStore for Empty {
+/// #     type Mailbox = Self;
+/// #     async fn open(&self, _: &Open) -> Result<Self, StoreError> { Err(StoreError::Credentials) }
+/// # }
+/// # impl AsyncMailbox for Empty {
+/// #     type Message = Bytes;
+/// #     async fn list(&mut self) -> Result<Vec<Entry>, StoreError> { Ok(Vec::new()) }
+/// #     async fn message(&mut self, _: Index) -> Result<Bytes, StoreError> { Err(StoreError::Missing) }
+/// #     async fn remove(&mut self, _: &[Index]) -> Result<(), StoreError> { Ok(()) }
+/// # }
+/// # smol::block_on(async {
+/// let socket = smol::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let serving = serve(socket, Empty)?;
+/// serving.shut_down().await?;
+///
+/// // one of std's
+/// let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let serving = serve(smol::Async::new(socket)?, Empty)?;
+/// serving.shut_down().await
+/// # }).unwrap();
+/// ```
+pub fn serve(
+    socket: impl Into<Arc<Async<TcpListener>>>,
+    store: impl AsyncStore,
+) -> io::Result<Serving> {
+    let socket = match Arc::try_unwrap(socket.into()) {
+        Ok(socket) => socket.into_inner()?,
+        // Others have it too.
+        Err(socket) => socket.get_ref().try_clone()?,
+    };
     Ok(start(Setup::new().store(socket, store)?))
 }
 

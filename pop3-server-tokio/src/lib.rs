@@ -26,11 +26,44 @@ pub type Setup = pop3_server::setup::Setup<Tokio>;
 /// Serves a store to this machine, in the runtime that it is called in. [`Setup::store`] says what that
 /// means, and [`start`] is for everything else.
 ///
+/// [`TcpListener::from_std`] takes one of std's, if that does not block.
+///
 /// Fails if other machines can reach the socket.
 ///
 /// # Panics
 ///
 /// Outside a tokio runtime.
+///
+/// # Examples
+///
+/// ```
+/// # use pop3_server_tokio::serve;
+/// # use pop3_server_tokio::store::{AsyncMailbox, AsyncStore, Bytes, Entry, Index, Open, StoreError};
+/// # use tokio::net::TcpListener;
+/// # struct Empty;
+/// # impl AsyncStore for Empty {
+/// #     type Mailbox = Self;
+/// #     async fn open(&self, _: &Open) -> Result<Self, StoreError> { Err(StoreError::Credentials) }
+/// # }
+/// # impl AsyncMailbox for Empty {
+/// #     type Message = Bytes;
+/// #     async fn list(&mut self) -> Result<Vec<Entry>, StoreError> { Ok(Vec::new()) }
+/// #     async fn message(&mut self, _: Index) -> Result<Bytes, StoreError> { Err(StoreError::Missing) }
+/// #     async fn remove(&mut self, _: &[Index]) -> Result<(), StoreError> { Ok(()) }
+/// # }
+/// # #[tokio::main]
+/// # async fn main() -> std::io::Result<()> {
+/// let socket = TcpListener::bind("127.0.0.1:0").await?;
+/// let serving = serve(socket, Empty)?;
+/// serving.shut_down().await?;
+///
+/// // one of std's
+/// let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// socket.set_nonblocking(true)?;
+/// let serving = serve(TcpListener::from_std(socket)?, Empty)?;
+/// serving.shut_down().await
+/// # }
+/// ```
 pub fn serve(socket: TcpListener, store: impl AsyncStore) -> io::Result<Serving> {
     Ok(start(Setup::new().store(socket.into_std()?, store)?))
 }

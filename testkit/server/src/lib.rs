@@ -9,6 +9,7 @@
 //! | [`rig`] | one connection, played by hand |
 //! | [`sim`] | a runtime whose tasks run only when they are woken |
 //! | [`simulated`] | the runtime of `testkit::world` |
+//! | [`served`] | what the `serve` of every driver must do |
 //! | [`socket`] | what every driver must do, on real sockets |
 //! | [`mod@peer`] | the other end of TLS |
 //! | [`logged`] | what is logged meanwhile |
@@ -20,6 +21,7 @@ pub mod list;
 pub mod logged;
 pub mod peer;
 pub mod rig;
+pub mod served;
 pub mod sim;
 pub mod simulated;
 pub mod socket;
