@@ -12,10 +12,7 @@ use pop3_proto::time::Time;
 fuzz_target!(|bytes: &[u8]| {
     let mut decisions = Decisions::new(bytes);
     let now = Time::ZERO;
-    let config = Config {
-        clear_login: decisions.octet() & 1 == 0,
-        ..Config::default()
-    };
+    let config = Config::default().clear_login(decisions.octet() & 1 == 0);
     let mut client = Client::new(config, now);
     let (mut begun, mut ended) = (Vec::new(), Vec::new());
     let number = MessageNumber(1);
@@ -39,12 +36,8 @@ fuzz_target!(|bytes: &[u8]| {
                 let method = methods[usize::from(decisions.octet()) % methods.len()];
                 let secret = Secret::from(&b"p"[..]);
                 let initial_response = decisions.octet() & 1 == 0;
-                let login = Credentials {
-                    user: "u".into(),
-                    secret,
-                    method,
-                    initial_response,
-                };
+                let login =
+                    Credentials::new("u", secret, method).initial_response(initial_response);
                 client.log_in(now, &login)
             }
             8 => client.send(now, &Command::Quit),

@@ -21,6 +21,7 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5LWxvZ3MtaW4$mS0lU5y
 
 /// The bounds of a [`Verifier`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct VerifierConfig {
     /// How many hashes are computed at once; 0 for as many as there are cores.
     pub parallel: usize,

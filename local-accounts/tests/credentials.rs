@@ -79,11 +79,9 @@ fn secret(text: &str) -> Secret {
 fn verifier() -> Verifier {
     // what wrong passwords cost beside hashes that cost nothing
     let cheap = "$2b$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu";
-    Verifier::new(VerifierConfig {
-        prevailing: Some(Credential::parse(cheap).unwrap()),
-        ..VerifierConfig::default()
-    })
-    .unwrap()
+    let mut config = VerifierConfig::default();
+    config.prevailing = Some(Credential::parse(cheap).unwrap());
+    Verifier::new(config).unwrap()
 }
 
 fn password(password: &str) -> Login {

@@ -33,19 +33,17 @@ fn secret(text: &str) -> Secret {
     Secret::from(text.as_bytes())
 }
 
-fn verifier(config: VerifierConfig) -> Verifier {
-    let prevailing = Some(Credential::parse(CHEAP).unwrap());
-    Verifier::new(VerifierConfig {
-        prevailing,
-        ..config
-    })
-    .unwrap()
+fn verifier(change: impl FnOnce(&mut VerifierConfig)) -> Verifier {
+    let mut config = VerifierConfig::default();
+    config.prevailing = Some(Credential::parse(CHEAP).unwrap());
+    change(&mut config);
+    Verifier::new(config).unwrap()
 }
 
 /// qG5: one password of one account, and no other.
 #[test]
 fn qg5_a_right_password_is_remembered_and_a_wrong_one_is_not() {
-    let verifier = verifier(VerifierConfig::default());
+    let verifier = verifier(|_| {});
     let credential = Credential::parse(CHEAP).unwrap();
     let check = |password| check(&verifier, "tim", password, Some(&credential));
     for _ in 0..5 {
@@ -62,7 +60,7 @@ fn qg5_a_right_password_is_remembered_and_a_wrong_one_is_not() {
 
 #[test]
 fn a_changed_credential_is_checked_anew() {
-    let verifier = verifier(VerifierConfig::default());
+    let verifier = verifier(|_| {});
     let old = Credential::parse(CHEAP).unwrap();
     let new = Credential::parse("{PLAIN}another").unwrap();
     assert_eq!(check(&verifier, "tim", "password", Some(&old)), Ok(()));
@@ -74,7 +72,7 @@ fn a_changed_credential_is_checked_anew() {
 /// What was right for one hash is nothing for another.
 #[test]
 fn a_changed_hash_is_checked_anew() {
-    let verifier = verifier(VerifierConfig::default());
+    let verifier = verifier(|_| {});
     let old = Credential::parse(CHEAP).unwrap();
     // of "correct horse"
     let new = "$2y$05$4Na66ONUGy3lCf/Fcy0a3uOnnq1VDzUuVytGtvxvP1O/FT7jA.FUG";
@@ -88,7 +86,7 @@ fn a_changed_hash_is_checked_anew() {
 
 #[test]
 fn a_right_stored_secret_or_digest_costs_no_turn() {
-    let verifier = verifier(VerifierConfig::default());
+    let verifier = verifier(|_| {});
     for text in ["{PLAIN}password", "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="] {
         let credential = Credential::parse(text).unwrap();
         assert_eq!(
@@ -103,7 +101,7 @@ fn a_right_stored_secret_or_digest_costs_no_turn() {
 /// V16: what was right for one user is nothing for another.
 #[test]
 fn v16_memory_is_per_user() {
-    let verifier = verifier(VerifierConfig::default());
+    let verifier = verifier(|_| {});
     let credential = Credential::parse(CHEAP).unwrap();
     for (user, hashes) in [("tim", 1), ("tom", 2), ("tim", 2)] {
         assert_eq!(
@@ -116,10 +114,7 @@ fn v16_memory_is_per_user() {
 
 #[test]
 fn memory_can_be_switched_off() {
-    let verifier = verifier(VerifierConfig {
-        remembered: Duration::ZERO,
-        ..VerifierConfig::default()
-    });
+    let verifier = verifier(|config| config.remembered = Duration::ZERO);
     let credential = Credential::parse(CHEAP).unwrap();
     for hashes in 1..4 {
         assert_eq!(
@@ -132,10 +127,9 @@ fn memory_can_be_switched_off() {
 
 #[test]
 fn many_at_once_are_let_through_in_turn() {
-    let verifier = Arc::new(verifier(VerifierConfig {
-        parallel: 2,
-        remembered: Duration::ZERO,
-        ..VerifierConfig::default()
+    let verifier = Arc::new(verifier(|config| {
+        config.parallel = 2;
+        config.remembered = Duration::ZERO;
     }));
     let threads: Vec<_> = (0..16)
         .map(|_| {
@@ -154,11 +148,10 @@ fn many_at_once_are_let_through_in_turn() {
 
 #[test]
 fn too_many_at_once_are_told_to_come_back() {
-    let verifier = Arc::new(verifier(VerifierConfig {
-        parallel: 1,
-        waiting: 0,
-        remembered: Duration::ZERO,
-        ..VerifierConfig::default()
+    let verifier = Arc::new(verifier(|config| {
+        config.parallel = 1;
+        config.waiting = 0;
+        config.remembered = Duration::ZERO;
     }));
     let credential =
         Credential::parse("$2b$12$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu").unwrap();
@@ -188,9 +181,9 @@ proptest! {
     ) {
         prop_assume!(password != "password");
         // one that is prepared to something else is tried in both forms
-        let nobody = verifier(VerifierConfig::default());
+        let nobody = verifier(|_| {});
         prop_assert_eq!(check(&nobody, "tim", &password, None), Err(StoreError::Credentials));
-        let verifier = verifier(VerifierConfig::default());
+        let verifier = verifier(|_| {});
         let credential = credential.map(|text| Credential::parse(text).unwrap());
         prop_assert_eq!(
             check(&verifier, "tim", &password, credential.as_ref()),
@@ -204,12 +197,11 @@ proptest! {
 /// Every place of the queue is taken by one address whenever another one logs in: it gets in all the same.
 #[test]
 fn w022_one_address_leaves_room_for_the_logins_of_others() {
-    let verifier = Arc::new(verifier(VerifierConfig {
-        parallel: 1,
-        waiting: 4,
-        patience: Duration::from_secs(600),
-        remembered: Duration::ZERO,
-        ..VerifierConfig::default()
+    let verifier = Arc::new(verifier(|config| {
+        config.parallel = 1;
+        config.waiting = 4;
+        config.patience = Duration::from_secs(600);
+        config.remembered = Duration::ZERO;
     }));
     let attempt = |verifier: &Verifier, address: &str, password: &str| {
         let (caller, _presence) = Caller::new(address.parse().unwrap(), 0);
@@ -245,7 +237,7 @@ fn w022_one_address_leaves_room_for_the_logins_of_others() {
 
 #[test]
 fn w022_nothing_is_computed_for_a_client_that_has_gone() {
-    let verifier = verifier(VerifierConfig::default());
+    let verifier = verifier(|_| {});
     let credential = Credential::parse(CHEAP).unwrap();
     let login = Login::Password {
         user: "tim".into(),
@@ -265,7 +257,7 @@ fn w022_nothing_is_computed_for_a_client_that_has_gone() {
 
 #[test]
 fn what_is_too_long_costs_nothing_for_anybody() {
-    let verifier = verifier(VerifierConfig::default());
+    let verifier = verifier(|_| {});
     let credential = Credential::parse(CHEAP).unwrap();
     let long = "x".repeat(MAX_PASSWORD + 1);
     for credential in [None, Some(&credential)] {

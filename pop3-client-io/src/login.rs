@@ -88,12 +88,8 @@ impl Identity {
     }
 
     pub(crate) fn credentials(&self, method: Method) -> Credentials {
-        Credentials {
-            user: self.user.clone(),
-            secret: self.secret.clone(),
-            method,
-            initial_response: self.initial_response,
-        }
+        Credentials::new(self.user.clone(), self.secret.clone(), method)
+            .initial_response(self.initial_response)
     }
 }
 

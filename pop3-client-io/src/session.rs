@@ -66,13 +66,11 @@ impl<T: Transport> Session<T> {
     }
 
     fn start(channel: Channel<T>, endpoint: &Endpoint, tls: bool) -> Self {
-        let config = Config {
-            patience: endpoint.patience,
+        let config = Config::default()
+            .patience(endpoint.patience)
             // `login` decides about logins without TLS
-            clear_login: true,
-            window: endpoint.window,
-            ..Config::default()
-        };
+            .clear_login(true)
+            .window(endpoint.window);
         let mut client = Client::new(config, Time::ZERO);
         if endpoint.transcript.is_on() {
             client.record();

@@ -35,10 +35,7 @@ struct Connection {
 
 impl Connection {
     fn open(address: &str) -> Result<Self, Box<dyn Error>> {
-        let config = Config {
-            clear_login: true,
-            ..Config::default()
-        };
+        let config = Config::default().clear_login(true);
         let socket = TcpStream::connect(address)?;
         socket.set_read_timeout(Some(config.patience))?;
         let client = Client::new(config, Time::ZERO);
@@ -94,12 +91,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut connection = Connection::open(address)?;
     connection.finish(None, |_| Ok(()))?;
-    let credentials = Credentials {
-        user: user.clone(),
-        secret: Secret::from(password.as_bytes()),
-        method: Method::Plain,
-        initial_response: true,
-    };
+    let secret = Secret::from(password.as_bytes());
+    let credentials = Credentials::new(user, secret, Method::Plain);
     let login = connection.client.log_in(connection.now(), &credentials)?;
     connection.finish(Some(login), |_| Ok(()))?;
 

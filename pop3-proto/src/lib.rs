@@ -34,6 +34,9 @@
 
 extern crate alloc;
 
+#[macro_use]
+mod setters;
+
 pub mod apop;
 pub mod backend;
 pub mod capability;

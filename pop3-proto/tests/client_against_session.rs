@@ -59,12 +59,7 @@ fn credentials(method: Method, right: bool, initial_response: bool) -> Credentia
         Method::XOauth2 | Method::OauthBearer => b"good",
         _ => b"p w",
     };
-    Credentials {
-        user: "u".into(),
-        secret: Secret::from(secret),
-        method,
-        initial_response,
-    }
+    Credentials::new("u", Secret::from(secret), method).initial_response(initial_response)
 }
 
 /// The greeting, which [`Talk`] threw away.
@@ -89,7 +84,7 @@ proptest! {
         // O001
         let tls = tls || matches!(method, Method::XOauth2 | Method::OauthBearer);
         let mut server = Gateway::new(&messages);
-        let mut client = Client::new(Config { clear_login: !tls, ..Config::default() }, NOW);
+        let mut client = Client::new(Config::default().clear_login(!tls), NOW);
         let mut heard = Heard::default();
         greeted(&mut client, &mut heard);
         if tls {
@@ -116,7 +111,7 @@ proptest! {
     #[test]
     fn g06_p037_cut_at_any_moment(messages in messages(), commands in commands(), cuts in cuts(), end in 0..3000_usize) {
         let mut server = Cut { inner: Gateway::new(&messages), left: end };
-        let mut client = Client::new(Config { clear_login: true, ..Config::default() }, NOW);
+        let mut client = Client::new(Config::default().clear_login(true), NOW);
         let mut heard = Heard::default();
         greeted(&mut client, &mut heard);
         client.send(NOW, &Command::Capa).unwrap();

@@ -120,20 +120,12 @@ impl Server for Naive {
 }
 
 fn clear() -> Config {
-    Config {
-        clear_login: true,
-        ..Config::default()
-    }
+    Config::default().clear_login(true)
 }
 
 fn credentials() -> Credentials {
     let secret = Secret::from(&b"p"[..]);
-    Credentials {
-        user: "u".into(),
-        secret,
-        method: Method::UserPass,
-        initial_response: true,
-    }
+    Credentials::new("u", secret, Method::UserPass)
 }
 
 /// Everything a caller can ask for.
@@ -156,10 +148,7 @@ fn ask(client: &mut Client, what: u8) -> Option<Tag> {
         },
         11 => return client.log_in(NOW, &credentials()).ok(),
         12 => {
-            let login = Credentials {
-                method: Method::Plain,
-                ..credentials()
-            };
+            let login = credentials().method(Method::Plain);
             return client.log_in(NOW, &login).ok();
         }
         _ => return client.send_raw(NOW, "XYZ", true).ok(),
@@ -205,7 +194,7 @@ proptest! {
         pipelining in any::<bool>(),
         small in any::<bool>(),
     ) {
-        let config = if small { Config { input_limit: 1, line_limit: 40, ..clear() } } else { clear() };
+        let config = if small { clear().input_limit(1).line_limit(40) } else { clear() };
         let mut client = Client::new(config, NOW);
         client.record();
         let mut server = Naive::new(&messages, pipelining);
@@ -233,7 +222,7 @@ proptest! {
         asked in vec((any::<u8>(), 0..30_usize), 0..8),
         tls in any::<bool>(),
     ) {
-        let config = Config { input_limit: 64, line_limit: 62, window: 4, ..clear() };
+        let config = clear().input_limit(64).line_limit(62).window(4);
         let mut client = Client::new(config, NOW);
         client.record();
         let mut heard = Heard::default();
@@ -278,7 +267,7 @@ proptest! {
     #[test]
     fn chunks_are_invisible(bytes in hostile(), cuts in cuts(), what in select(vec![0_u8, 1, 2, 3, 4, 5, 5, 6, 8, 9, 13])) {
         let run = |cuts: &[usize]| {
-            let mut client = Client::new(Config { line_limit: 62, ..clear() }, NOW);
+            let mut client = Client::new(clear().line_limit(62), NOW);
             let mut heard = Heard::default();
             let (greeting, mut rest) = bytes.split_at(GREETING.len());
             client.handle_input(NOW, greeting);

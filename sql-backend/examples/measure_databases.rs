@@ -93,11 +93,9 @@ fn main() {
             body: format!("select p.data as body {all} where m.id = :id"),
             ..Queries::default()
         };
-        let store = SqlStore::connect(Config {
-            maildrops: Maildrops::Queries(Box::new(queries)),
-            ..Config::new(url.clone())
-        });
-        let store = store.unwrap();
+        let mut config = Config::new(url.clone());
+        config.maildrops = Maildrops::Queries(Box::new(queries));
+        let store = SqlStore::connect(config).unwrap();
         for round in ["first", "again"] {
             let mut client = Client::new(&runtime, &store);
             let figures = Figures::begin();

@@ -12,6 +12,7 @@ use crate::template::Template;
 
 /// A store in a database.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Config {
     /// Where the database is.
     pub database: DatabaseUrl,
@@ -137,6 +138,7 @@ impl fmt::Debug for DatabaseUrl {
 
 /// The limits of the connections to the database.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PoolLimits {
     /// The most connections at a time. A session holds one only while the database answers. 10.
     pub max_connections: u32,

@@ -43,10 +43,8 @@ fn crowd(url: &DatabaseUrl, admin: &Admin) {
             .collect();
         admin.fill(&mails);
         let stores = [admin.plain_queries(), admin.piece_queries()].map(|queries| {
-            let config = Config {
-                database: url.clone(),
-                ..admin.config(queries)
-            };
+            let mut config = admin.config(queries);
+            config.database = url.clone();
             SqlStore::connect(config).unwrap()
         });
         let session = |number: usize| {
@@ -105,10 +103,8 @@ fn postgres_w064_behind_pgbouncer_by_statement_is_refused() {
         unreachable!("it was just made");
     };
     let pooler = server.pooled("pool_mode = statement");
-    let config = Config {
-        database: DatabaseUrl::new(&pooler.url()),
-        ..admin.config(admin.plain_queries())
-    };
+    let mut config = admin.config(admin.plain_queries());
+    config.database = DatabaseUrl::new(&pooler.url());
     let store = SqlStore::connect(config).unwrap();
     let error = Runtime::Smol.run(store.check()).unwrap_err().to_string();
     assert!(error.contains("pool_mode = transaction"), "{error}");

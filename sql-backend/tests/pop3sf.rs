@@ -72,24 +72,20 @@ fn mariadb_w064_pop3sf_tables_by_the_queries_of_the_readme() {
     let admin = Admin::server(Kind::MariaDb);
     admin.sql(TABLES);
     let asked = of_readme();
-    let multi = Config {
-        logins: Logins::Query(text(asked["queries"].as_table().unwrap(), "account")),
-        ..admin.config(queries(&asked))
-    };
+    let mut multi = admin.config(queries(&asked));
+    multi.logins = Logins::Query(text(asked["queries"].as_table().unwrap(), "account"));
     serve(multi);
     // the single user's table: the same without the users
     let row = "select message as body, is_plaintext, convert_tz(added_timestamp, 'SYSTEM', '+00:00') as added";
     let table = "pop3sf_singleuser_messages";
-    let single = Config {
-        maildrops: Maildrops::Queries(Box::new(Queries {
-            list: format!("select id from {table} order by id"),
-            body: format!("{row} from {table} where id = :id"),
-            delete: vec![format!("delete from {table} where id = :id")],
-            ..queries(&asked)
-        })),
-        logins: Logins::Query(text(asked["queries"].as_table().unwrap(), "account")),
-        ..Config::new(admin.url())
-    };
+    let mut single = Config::new(admin.url());
+    single.maildrops = Maildrops::Queries(Box::new(Queries {
+        list: format!("select id from {table} order by id"),
+        body: format!("{row} from {table} where id = :id"),
+        delete: vec![format!("delete from {table} where id = :id")],
+        ..queries(&asked)
+    }));
+    single.logins = Logins::Query(text(asked["queries"].as_table().unwrap(), "account"));
     serve(single);
     assert_eq!(
         admin.number("select count(*) from pop3sf_multiuser_messages"),

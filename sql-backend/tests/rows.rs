@@ -244,18 +244,15 @@ fn other_encodings(url: &DatabaseUrl, sql: &dyn Fn(&str), text: &str, octets: &s
          INSERT INTO texts VALUES (1, 'Subject: x\n\nGr\u{f6}\u{df}e\n'), (2, 'plain')"
     ));
     let store = |body: &str, template: Option<Template>| {
-        let config = Config {
-            maildrops: Maildrops::Queries(Box::new(Queries {
-                list: "select id from texts order by id".into(),
-                body: format!("select {body} as body from texts where id = :id"),
-                template,
-                ..Queries::default()
-            })),
-            logins: Logins::Query(
-                "select secret as password from logins where login = :user".into(),
-            ),
-            ..Config::new(url.clone())
-        };
+        let mut config = Config::new(url.clone());
+        config.maildrops = Maildrops::Queries(Box::new(Queries {
+            list: "select id from texts order by id".into(),
+            body: format!("select {body} as body from texts where id = :id"),
+            template,
+            ..Queries::default()
+        }));
+        config.logins =
+            Logins::Query("select secret as password from logins where login = :user".into());
         SqlStore::connect(config).unwrap()
     };
     Runtime::Smol.run(async {
@@ -328,17 +325,14 @@ fn postgres_w064_texts_of_any_octets() {
     );
     server.sql("any_octets", &text).unwrap();
     Runtime::each(|runtime| {
-        let config = Config {
-            maildrops: Maildrops::Queries(Box::new(Queries {
-                list: "select id from texts order by id".into(),
-                body: "select mail as body from texts where id = :id".into(),
-                ..Queries::default()
-            })),
-            logins: Logins::Query(
-                "select secret as password from logins where login = :user".into(),
-            ),
-            ..Config::new(DatabaseUrl::new(&server.url_of("any_octets")))
-        };
+        let mut config = Config::new(DatabaseUrl::new(&server.url_of("any_octets")));
+        config.maildrops = Maildrops::Queries(Box::new(Queries {
+            list: "select id from texts order by id".into(),
+            body: "select mail as body from texts where id = :id".into(),
+            ..Queries::default()
+        }));
+        config.logins =
+            Logins::Query("select secret as password from logins where login = :user".into());
         let store = SqlStore::connect(config).unwrap();
         runtime.run(async {
             store.check().await.unwrap();

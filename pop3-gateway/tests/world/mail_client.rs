@@ -17,10 +17,7 @@ pub(crate) struct Kept {
 /// Hears this output octet by octet, and sends each command when it may.
 pub(crate) fn kept<C: AsRef<[u8]>>(output: &[u8], commands: &[C]) -> Kept {
     let now = Time::ZERO;
-    let config = Config {
-        clear_login: true,
-        ..Config::default()
-    };
+    let config = Config::default().clear_login(true);
     let mut client = Client::new(config, now);
     let mut retrieving = HashMap::new();
     for command in commands {

@@ -20,6 +20,7 @@ use crate::secret::Secret;
 
 /// A user, a secret, and how the secret is proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Credentials {
     /// The user's name.
     pub user: String,
@@ -32,6 +33,25 @@ pub struct Credentials {
     /// AUTH-RESP-CODE refuses without a code, so that the trouble is not the credentials, the two lines
     /// are tried by themselves.
     pub initial_response: bool,
+}
+
+impl Credentials {
+    /// Credentials whose first SASL message goes out with AUTH.
+    pub fn new(user: impl Into<String>, secret: Secret, method: Method) -> Self {
+        Self {
+            user: user.into(),
+            secret,
+            method,
+            initial_response: true,
+        }
+    }
+}
+
+setters! { Credentials:
+    user: String,
+    secret: Secret,
+    method: Method,
+    initial_response: bool,
 }
 
 /// How a secret is proved.

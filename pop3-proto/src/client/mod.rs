@@ -84,6 +84,7 @@ use wire::Wire;
 
 /// How a [`Client`] behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// How many octets from the server are held before they are read.
     pub input_limit: usize,
@@ -96,6 +97,14 @@ pub struct Config {
     pub patience: Duration,
     /// Whether logins are allowed without TLS.
     pub clear_login: bool,
+}
+
+setters! { Config:
+    input_limit: usize,
+    line_limit: usize,
+    window: usize,
+    patience: Duration,
+    clear_login: bool,
 }
 
 impl Default for Config {

@@ -102,22 +102,7 @@ pub struct Policy {
     pub sasl_line: usize,
 }
 
-macro_rules! setters {
-    ($($name:ident: $kind:ty,)*) => {
-        impl Policy {
-            $(
-                #[doc = concat!("Sets [`", stringify!($name), "`](Self#structfield.", stringify!($name), ").")]
-                #[must_use]
-                pub fn $name(mut self, $name: $kind) -> Self {
-                    self.$name = $name;
-                    self
-                }
-            )*
-        }
-    };
-}
-
-setters! {
+setters! { Policy:
     greeting: String,
     implementation: Option<String>,
     tls: TlsOffer,

@@ -1,7 +1,7 @@
 //! What is sent: one command or several at a time, and nothing that could become another.
 
 use pop3_proto::backend::Mechanism;
-use pop3_proto::client::{Config, Credentials, Method, SendError};
+use pop3_proto::client::{Config, Method, SendError};
 use pop3_proto::command::Command;
 use pop3_proto::secret::Secret;
 
@@ -18,11 +18,7 @@ fn one_command_at_a_time_without_pipelining() {
 
 #[test]
 fn x014_pipelining_only_where_announced_and_within_the_window() {
-    let config = Config {
-        clear_login: true,
-        window: 3,
-        ..Config::default()
-    };
+    let config = Config::default().clear_login(true).window(3);
     let mut script = Script::with(config, "+OK\r\n");
     script.send(&Command::Capa);
     script.hear(b"+OK\r\npipelining\r\n.\r\n");
@@ -127,28 +123,19 @@ fn i003_arguments_cannot_become_commands() {
             Method::OauthBearer,
         ];
         for method in methods {
-            let wrong_user = Credentials {
-                user: bad.into(),
-                ..credentials(method)
-            };
+            let wrong_user = credentials(method).user(bad.into());
             assert_eq!(
                 script.0.log_in(NOW, &wrong_user),
                 Err(SendError::Character),
                 "{method:?}"
             );
-            let wrong_secret = Credentials {
-                secret: secret.clone(),
-                ..credentials(method)
-            };
+            let wrong_secret = credentials(method).secret(secret.clone());
             assert_eq!(
                 script.0.log_in(NOW, &wrong_secret),
                 Err(SendError::Character),
                 "{method:?}"
             );
-            let none = Credentials {
-                secret: Secret::default(),
-                ..credentials(method)
-            };
+            let none = credentials(method).secret(Secret::default());
             assert_eq!(
                 script.0.log_in(NOW, &none),
                 Err(SendError::Empty),

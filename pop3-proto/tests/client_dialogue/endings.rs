@@ -70,10 +70,7 @@ fn v28_unasked_responses_end_it() {
 #[test]
 fn deadlines() {
     let at = |seconds| Time::from_start(Duration::from_secs(seconds));
-    let config = Config {
-        patience: Duration::from_secs(60),
-        ..Config::default()
-    };
+    let config = Config::default().patience(Duration::from_secs(60));
     let mut client = Client::new(config, NOW);
     assert_eq!(client.poll_timeout(), Some((at(60), "greeting")));
     client.handle_timeout(at(59));
@@ -107,12 +104,10 @@ fn deadlines() {
 #[test]
 fn back_pressure_stops_the_clock() {
     let at = |seconds| Time::from_start(Duration::from_secs(seconds));
-    let config = Config {
-        patience: Duration::from_secs(60),
-        input_limit: 16,
-        line_limit: 10,
-        ..Config::default()
-    };
+    let config = Config::default()
+        .patience(Duration::from_secs(60))
+        .input_limit(16)
+        .line_limit(10);
     let mut client = Client::new(config, NOW);
     client.handle_input(NOW, b"+OK\r\n");
     assert!(client.poll_event().is_some());

@@ -59,11 +59,7 @@ fn what_is_not_pop3_ends_it() {
 
 #[test]
 fn lines_are_bounded() {
-    let config = Config {
-        line_limit: 100,
-        input_limit: 10,
-        ..Config::default()
-    };
+    let config = Config::default().line_limit(100).input_limit(10);
     let mut script = Script(Client::new(config, NOW));
     assert_eq!(script.0.input_room(), 102, "a whole line fits");
     assert_eq!(fault(&script.hear(&[b'x'; 102])), "LineTooLong))");
@@ -80,10 +76,7 @@ fn lines_are_bounded() {
 fn the_longest_line_is_read_in_any_pieces() {
     let longest = [&b"+OK "[..], &[b'x'; 96], b"\r\n"].concat();
     for piece in 1..=longest.len() {
-        let config = Config {
-            line_limit: 100,
-            ..Config::default()
-        };
+        let config = Config::default().line_limit(100);
         let mut script = Script(Client::new(config, NOW));
         let events: Vec<_> = longest.chunks(piece).flat_map(|p| script.hear(p)).collect();
         assert_eq!(events.len(), 1, "{events:?}");

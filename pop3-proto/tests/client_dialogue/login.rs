@@ -1,7 +1,7 @@
 //! Logins of every kind.
 
 use pop3_proto::backend::Mechanism;
-use pop3_proto::client::{Client, Config, Credentials, Event, Method, SendError};
+use pop3_proto::client::{Client, Config, Event, Method, SendError};
 use pop3_proto::command::Command;
 use pop3_proto::secret::Secret;
 
@@ -79,19 +79,13 @@ fn plain_with_and_without_initial_response() {
         "AUTH PLAIN AG1yb3NlAHRhbnN0YWFm\r\n"
     );
     assert_eq!(script.hear(b"+OK\r\n").len(), 1);
-    let two_lines = Credentials {
-        initial_response: false,
-        ..credentials(Method::Plain)
-    };
+    let two_lines = credentials(Method::Plain).initial_response(false);
     script.0.log_in(NOW, &two_lines).unwrap();
     assert_eq!(script.said(), "AUTH PLAIN\r\n");
     assert_eq!(script.reply(b"+ \r\n"), "AG1yb3NlAHRhbnN0YWFm\r\n");
     assert_eq!(script.hear(b"+OK\r\n").len(), 1);
     // RFC 5034 section 4: not in a line of more than 255 octets
-    let long = Credentials {
-        secret: Secret::new(vec![b'x'; 200]),
-        ..credentials(Method::Plain)
-    };
+    let long = credentials(Method::Plain).secret(Secret::new(vec![b'x'; 200]));
     script.0.log_in(NOW, &long).unwrap();
     assert_eq!(script.said(), "AUTH PLAIN\r\n");
 }
@@ -148,11 +142,9 @@ fn c002_login_and_cram_md5() {
     );
     assert_eq!(script.hear(b"-ERR\r\n").len(), 1);
     // C002: the example of RFC 2195
-    let tim = Credentials {
-        user: "tim".into(),
-        secret: Secret::from(&b"tanstaaftanstaaf"[..]),
-        ..credentials(Method::CramMd5)
-    };
+    let tim = credentials(Method::CramMd5)
+        .user("tim".into())
+        .secret(Secret::from(&b"tanstaaftanstaaf"[..]));
     script.0.log_in(NOW, &tim).unwrap();
     assert_eq!(script.said(), "AUTH CRAM-MD5\r\n");
     assert_eq!(
@@ -181,10 +173,7 @@ fn o004_o005_bearer_tokens_and_their_errors() {
     );
     assert_eq!(script.reply(b"+ eyJzdGF0dXMiOiI0MDEifQ==\r\n"), "\r\n");
     assert_eq!(script.hear(b"-ERR [AUTH]\r\n").len(), 1);
-    let comma = Credentials {
-        user: "a=b,c".into(),
-        ..credentials(Method::OauthBearer)
-    };
+    let comma = credentials(Method::OauthBearer).user("a=b,c".into());
     script.0.log_in(NOW, &comma).unwrap();
     // n,a=a=3Db=2Cc,^Aauth=Bearer tanstaaf^A^A
     assert_eq!(
@@ -193,10 +182,7 @@ fn o004_o005_bearer_tokens_and_their_errors() {
     );
     assert_eq!(script.reply(b"+ eyJzdGF0dXMiOiI0MDEifQ==\r\n"), "AQ==\r\n");
     assert_eq!(script.hear(b"-ERR [AUTH]\r\n").len(), 1);
-    let nameless = Credentials {
-        user: String::new(),
-        ..credentials(Method::OauthBearer)
-    };
+    let nameless = credentials(Method::OauthBearer).user(String::new());
     script.0.log_in(NOW, &nameless).unwrap();
     // n,,^Aauth=Bearer tanstaaf^A^A
     assert_eq!(

@@ -8,13 +8,7 @@ use crate::script::{NOW, Script, credentials, number};
 /// V33, V34, O006
 #[test]
 fn v33_o006_v34_the_transcript_names_secrets_and_does_not_show_them() {
-    let mut script = Script(Client::new(
-        Config {
-            clear_login: true,
-            ..Config::default()
-        },
-        NOW,
-    ));
+    let mut script = Script(Client::new(Config::default().clear_login(true), NOW));
     script.0.record();
     script.hear(b"+OK hi <1@b>\r\n");
     for (method, replies) in [

@@ -12,13 +12,7 @@ pub(crate) struct Script(pub(crate) Client);
 
 impl Script {
     pub(crate) fn new(greeting: &str) -> Self {
-        Self::with(
-            Config {
-                clear_login: true,
-                ..Config::default()
-            },
-            greeting,
-        )
+        Self::with(Config::default().clear_login(true), greeting)
     }
 
     pub(crate) fn with(config: Config, greeting: &str) -> Self {
@@ -74,12 +68,7 @@ impl Script {
 
 pub(crate) fn credentials(method: Method) -> Credentials {
     let secret = Secret::from(&b"tanstaaf"[..]);
-    Credentials {
-        user: "mrose".into(),
-        secret,
-        method,
-        initial_response: true,
-    }
+    Credentials::new("mrose", secret, method)
 }
 
 pub(crate) fn number(n: u32) -> MessageNumber {

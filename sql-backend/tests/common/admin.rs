@@ -216,13 +216,11 @@ impl Admin {
     }
 
     pub fn config(&self, queries: Queries) -> Config {
-        Config {
-            maildrops: Maildrops::Queries(Box::new(queries)),
-            logins: Logins::Query(
-                "select secret as password from logins where login = :user".into(),
-            ),
-            ..Config::new(self.url())
-        }
+        let mut config = Config::new(self.url());
+        config.maildrops = Maildrops::Queries(Box::new(queries));
+        config.logins =
+            Logins::Query("select secret as password from logins where login = :user".into());
+        config
     }
 
     pub fn template() -> Template {

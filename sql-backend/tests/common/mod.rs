@@ -11,7 +11,7 @@ use pop3_proto::backend::awaiting::{AsyncMailbox, AsyncMessage, AsyncStore, Awai
 use pop3_proto::backend::store::{Entry, StoreError};
 use pop3_proto::backend::{Access, Backend, Caller, Index, Login, Open};
 use pop3_proto::secret::Secret;
-use sql_backend::{Config, DatabaseUrl, PoolLimits, SqlMailbox, SqlStore};
+use sql_backend::{Config, DatabaseUrl, SqlMailbox, SqlStore};
 use testkit::Content;
 use testkit::stores::{self, Subject, Waiting};
 pub use testkit_databases::Runtime;
@@ -95,15 +95,10 @@ pub async fn count(store: &SqlStore) -> usize {
 
 /// Few connections. A server that was killed refuses them at once, a busy one is waited for.
 pub fn two_at_a_time(url: &DatabaseUrl) -> Config {
-    let pool = PoolLimits {
-        max_connections: 2,
-        acquire_timeout: Duration::from_secs(20),
-        ..PoolLimits::default()
-    };
-    Config {
-        pool,
-        ..Config::new(url.clone())
-    }
+    let mut config = Config::new(url.clone());
+    config.pool.max_connections = 2;
+    config.pool.acquire_timeout = Duration::from_secs(20);
+    config
 }
 
 /// A store in the tool's own tables, as the suite wants it. Made anew, the tables are emptied.
