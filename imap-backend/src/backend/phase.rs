@@ -100,6 +100,7 @@ mod tests {
     };
     use pop3_proto::secret::Secret;
     use pop3_proto::time::Time;
+    use testkit::drawing;
 
     use super::*;
     use crate::backend::ImapBackend;
@@ -280,28 +281,17 @@ mod tests {
         ] {
             let mut config = Config::new("imap.example.org", 143, security);
             config.folder = folder.into();
-            let mut known = BTreeSet::new();
-            let mut next: Vec<Vec<Input>> = [Vec::new()].into();
-            while let Some(path) = next.pop() {
-                for input in INPUTS {
-                    let longer = [&path[..], &[input]].concat();
-                    let scene = play(&config, &longer);
-                    taken.extend(scene.backend.link.trail.iter().copied());
-                    if known.insert(scene.situation()) {
-                        next.insert(0, longer);
-                    }
-                }
-            }
+            taken.extend(drawing::steps(&INPUTS, |inputs| {
+                let scene = play(&config, inputs);
+                (scene.situation(), scene.backend.link.trail)
+            }));
         }
-        taken.retain(|(from, to)| from != to);
-        let drawn: BTreeSet<Transition> = TRANSITIONS.iter().map(|(step, _)| *step).collect();
-        assert_eq!(taken, drawn);
-        assert_eq!(drawn.len(), TRANSITIONS.len());
+        drawing::compare(&taken, TRANSITIONS.map(|(step, _)| step));
     }
 
     #[test]
     fn the_drawing_in_the_documentation_is_the_table() {
         let steps = TRANSITIONS.map(|((from, to), why)| format!("{from:?} --> {to:?}: {why}"));
-        testkit::drawing::check("## The IMAP session", "Down", steps, "Finished");
+        drawing::check("## The IMAP session", "Down", steps, "Finished");
     }
 }

@@ -103,11 +103,11 @@ pub(super) fn check((from, to): Transition) {
 
 #[cfg(test)]
 mod tests {
-    use alloc::collections::BTreeSet;
     use alloc::format;
     use alloc::string::String;
-    use alloc::vec::Vec;
     use core::time::Duration;
+
+    use testkit::drawing;
 
     use super::*;
     use crate::backend::{Access, Failure, Mechanism, Refusal, RefusalKind, Reply, Ticket};
@@ -263,35 +263,23 @@ mod tests {
     /// taken, and no other.
     #[test]
     fn the_table_holds_the_steps_that_are_taken_and_no_others() {
-        let mut taken = BTreeSet::new();
-        let mut known = BTreeSet::new();
-        let mut next: Vec<Vec<Input>> = [Vec::new()].into();
-        while let Some(path) = next.pop() {
-            for input in INPUTS {
-                let longer = [&path[..], &[input]].concat();
-                let session = play(&longer);
-                taken.extend(session.trail.iter().copied());
-                let situation = (
-                    session.state.phase(),
-                    session.output.len() >= OUTPUT_FULL,
-                    session.summary.tls.is_some(),
-                    (session.bad_commands, session.summary.failed_logins),
-                    data(&session.state),
-                );
-                if known.insert(situation) {
-                    next.push(longer);
-                }
-            }
-        }
-        taken.retain(|(from, to)| from != to);
-        let drawn: BTreeSet<Transition> = TRANSITIONS.iter().map(|(step, _)| *step).collect();
-        assert_eq!(taken, drawn);
-        assert_eq!(drawn.len(), TRANSITIONS.len());
+        let taken = drawing::steps(&INPUTS, |inputs| {
+            let session = play(inputs);
+            let situation = (
+                session.state.phase(),
+                session.output.len() >= OUTPUT_FULL,
+                session.summary.tls.is_some(),
+                (session.bad_commands, session.summary.failed_logins),
+                data(&session.state),
+            );
+            (situation, session.trail)
+        });
+        drawing::compare(&taken, TRANSITIONS.map(|(step, _)| step));
     }
 
     #[test]
     fn the_drawing_in_the_documentation_is_the_table() {
         let steps = TRANSITIONS.map(|((from, to), why)| format!("{from:?} --> {to:?}: {why}"));
-        testkit::drawing::check("## The POP3 session", "Authorization", steps, "Closed");
+        drawing::check("## The POP3 session", "Authorization", steps, "Closed");
     }
 }
