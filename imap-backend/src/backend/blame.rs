@@ -14,7 +14,7 @@ use pop3_proto::time::Time;
 
 use super::ImapBackend;
 use super::reading::Plan;
-use super::trouble::Trouble;
+use super::suspects::Suspects;
 use crate::broken::{Memory, Standing};
 
 /// A client that leaves after the upstream was silent for this long left because of it.
@@ -24,22 +24,22 @@ impl ImapBackend {
     /// Shares what is known of messages that cannot be sent with the other sessions of the process.
     #[must_use]
     pub fn remembering(mut self, memory: Arc<dyn Memory>) -> Self {
-        self.trouble.share(memory);
+        self.suspects.share(memory);
         self
     }
 
     /// What is remembered, if anything is: most sessions have nothing to remember, and need no name.
-    fn remembered(&mut self) -> Option<&mut Trouble> {
-        (!self.trouble.is_empty()).then(|| self.named())
+    fn remembered(&mut self) -> Option<&mut Suspects> {
+        (!self.suspects.is_empty()).then(|| self.named())
     }
 
-    fn named(&mut self) -> &mut Trouble {
-        if !self.trouble.has_name() {
+    fn named(&mut self) -> &mut Suspects {
+        if !self.suspects.has_name() {
             let validity = self.maildrop.uid_validity;
             let mailbox = self.asked.mailbox(&self.config, validity);
-            self.trouble.name(mailbox);
+            self.suspects.name(mailbox);
         }
-        &mut self.trouble
+        &mut self.suspects
     }
 
     /// How to ask for this message, given what earlier sessions met.
@@ -48,7 +48,7 @@ impl ImapBackend {
         let now = self.clock.now;
         let standing = self
             .remembered()
-            .map_or(Standing::Good, |trouble| trouble.standing(now, uid));
+            .map_or(Standing::Good, |suspects| suspects.standing(now, uid));
         match standing {
             Standing::Good => (plan, false),
             Standing::Doubtful => (plan, true),
@@ -62,13 +62,13 @@ impl ImapBackend {
             return indexes;
         }
         let table = &self.maildrop.table;
-        self.trouble.sound(self.clock.now, table, indexes)
+        self.suspects.sound(self.clock.now, table, indexes)
     }
 
     /// The message was sent whole.
     pub(super) fn sent_whole(&mut self, uid: u64) {
-        if let Some(trouble) = self.remembered() {
-            trouble.sent(uid);
+        if let Some(suspects) = self.remembered() {
+            suspects.sent(uid);
         }
     }
 

@@ -22,7 +22,7 @@ mod phase;
 mod reading;
 mod reply;
 mod retrieve;
-mod trouble;
+mod suspects;
 mod update;
 
 use alloc::boxed::Box;
@@ -45,7 +45,7 @@ use maildrop::Maildrop;
 use notes::Notes;
 use reading::Reading;
 use reply::{Answer, Answers};
-use trouble::Trouble;
+use suspects::Suspects;
 use update::Update;
 
 /// One POP3 session's view of one IMAP folder.
@@ -57,7 +57,7 @@ pub struct ImapBackend {
     wire: Wire,
     maildrop: Maildrop,
     reading: Reading,
-    trouble: Box<Trouble>,
+    suspects: Box<Suspects>,
     update: Option<Box<Update>>,
     answers: Answers,
     notes: Notes,
@@ -76,7 +76,7 @@ impl ImapBackend {
             wire,
             config,
             maildrop: Maildrop::default(),
-            trouble: Box::default(),
+            suspects: Box::default(),
             update: None,
             answers: Answers::default(),
             notes: Notes::default(),

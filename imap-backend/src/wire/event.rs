@@ -21,12 +21,12 @@ pub(crate) enum Purpose {
     Scan,
     Select,
     StartTls,
-    Update(Step),
+    Update(Errand),
 }
 
-/// Which command of an update.
+/// What a command of an update is sent for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum Errand {
     Capability,
     Copy,
     Create,

@@ -25,7 +25,7 @@ use crate::mailbox_name;
 use crate::recorder::Recorder;
 use crate::text::Mask;
 
-pub(crate) use event::{Event, Head, Message, Notice, Purpose, Step};
+pub(crate) use event::{Errand, Event, Head, Message, Notice, Purpose};
 
 use event::{fetched, notice};
 

@@ -28,7 +28,7 @@ use super::reply::Answer;
 use crate::error;
 use crate::grammar::{Code, Kind};
 use crate::text::printable;
-use crate::wire::{Message, Notice, Step};
+use crate::wire::{Errand, Message, Notice};
 
 pub(super) use plan::Plan;
 use plan::{Stage, Way};
@@ -119,41 +119,41 @@ impl ImapBackend {
 
 impl Update {
     /// A command of the update is answered.
-    pub(super) fn answered(&mut self, step: Step, notice: &Notice) {
-        if step == Step::Seen {
+    pub(super) fn answered(&mut self, errand: Errand, notice: &Notice) {
+        if errand == Errand::Seen {
             // that a message counts as unread is no reason to call a deletion failed
             self.seen_pending = self.seen_pending.saturating_sub(1);
             return;
         }
         self.pending = self.pending.saturating_sub(1);
         let partly = matches!(notice.code, Code::MessageLimit(_));
-        match step {
-            Step::Capability | Step::List | Step::Undo => {}
-            Step::Move | Step::Copy
+        match errand {
+            Errand::Capability | Errand::List | Errand::Undo => {}
+            Errand::Move | Errand::Copy
                 if notice.kind != Kind::Ok && notice.code == Code::TryCreate && !self.created =>
             {
                 self.create = true;
             }
             // there is another way
-            Step::Expunge if notice.kind != Kind::Ok && self.stage() == Stage::Remove => {
+            Errand::Expunge if notice.kind != Kind::Ok && self.stage() == Stage::Remove => {
                 self.by_uid_refused = true;
             }
-            Step::Copy
-            | Step::Create
-            | Step::Expunge
-            | Step::Flag
-            | Step::Look
-            | Step::Move
-            | Step::Seen => {
+            Errand::Copy
+            | Errand::Create
+            | Errand::Expunge
+            | Errand::Flag
+            | Errand::Look
+            | Errand::Move
+            | Errand::Seen => {
                 if notice.kind != Kind::Ok || partly {
                     let mut failure = error::command("update", notice);
-                    if matches!(step, Step::Copy | Step::Create | Step::Move) {
+                    if matches!(errand, Errand::Copy | Errand::Create | Errand::Move) {
                         let folder = printable(self.folder());
                         failure
                             .detail
                             .insert_str(0, &format!("deleted mail to {folder}: "));
                     }
-                    if step == Step::Create && notice.kind == Kind::No {
+                    if errand == Errand::Create && notice.kind == Kind::No {
                         // every QUIT will be refused, until the operator names another folder
                         failure.kind = FailureKind::Permanent;
                     }

@@ -12,7 +12,7 @@ use crate::capability::Capability;
 use crate::command::{Command, Flag};
 use crate::config::Config;
 use crate::uid_set;
-use crate::wire::{Purpose, Step, Wire};
+use crate::wire::{Errand, Purpose, Wire};
 
 /// How many commands may await their answer.
 const WINDOW: u32 = 16;
@@ -58,7 +58,7 @@ impl Update {
                 silent: true,
             };
             // numbers and a fixed name cannot be unsendable
-            let _ = wire.send(store, Purpose::Update(Step::Seen));
+            let _ = wire.send(store, Purpose::Update(Errand::Seen));
         }
     }
 
@@ -75,13 +75,13 @@ impl Update {
             silent: true,
         };
         let special_use = wire.can(Capability::SpecialUse) && wire.can(Capability::ListExtended);
-        let (command, step) = match stage {
-            Stage::Capability => (Command::Capability, Step::Capability),
-            Stage::List => (Command::List { special_use }, Step::List),
-            Stage::Create => (Command::Create { folder }, Step::Create),
-            Stage::Move => (Command::Move { set, folder }, Step::Move),
-            Stage::Copy => (Command::Copy { set, folder }, Step::Copy),
-            Stage::Remove | Stage::Mark => (store(true, Flag::Deleted), Step::Flag),
+        let (command, errand) = match stage {
+            Stage::Capability => (Command::Capability, Errand::Capability),
+            Stage::List => (Command::List { special_use }, Errand::List),
+            Stage::Create => (Command::Create { folder }, Errand::Create),
+            Stage::Move => (Command::Move { set, folder }, Errand::Move),
+            Stage::Copy => (Command::Copy { set, folder }, Errand::Copy),
+            Stage::Remove | Stage::Mark => (store(true, Flag::Deleted), Errand::Flag),
             Stage::Flag => {
                 let flag = Flag::named(self.hides.as_deref()?);
                 wire.watch = Some(flag.name().into());
@@ -91,25 +91,25 @@ impl Update {
                     flag,
                     silent: false,
                 };
-                (store, Step::Flag)
+                (store, Errand::Flag)
             }
-            Stage::LookForFlag => (Command::FetchFlags { set }, Step::Look),
-            Stage::Undo => (store(false, Flag::Deleted), Step::Undo),
+            Stage::LookForFlag => (Command::FetchFlags { set }, Errand::Look),
+            Stage::Undo => (store(false, Flag::Deleted), Errand::Undo),
             Stage::LookBefore | Stage::LookAfter => {
                 self.look = Look::default();
                 wire.watch = Some(Flag::Deleted.name().into());
-                (Command::FetchFlags { set: "1:*" }, Step::Look)
+                (Command::FetchFlags { set: "1:*" }, Errand::Look)
             }
-            Stage::Expunge => (Command::Expunge, Step::Expunge),
-            Stage::Verify => (Command::FetchUids { set }, Step::Look),
+            Stage::Expunge => (Command::Expunge, Errand::Expunge),
+            Stage::Verify => (Command::FetchUids { set }, Errand::Look),
             Stage::Start | Stage::End => return None,
         };
-        let mut sent = wire.send(command, Purpose::Update(step));
+        let mut sent = wire.send(command, Purpose::Update(errand));
         self.sent += count.max(1);
         self.pending += u32::from(sent.is_ok());
         if stage == Stage::Remove && sent.is_ok() {
             let expunge = Command::UidExpunge { set };
-            sent = wire.send(expunge, Purpose::Update(Step::Expunge));
+            sent = wire.send(expunge, Purpose::Update(Errand::Expunge));
             self.pending += u32::from(sent.is_ok());
         }
         if sent.is_err() {
@@ -268,11 +268,11 @@ mod tests {
             (commands.join("; "), end)
         }
 
-        fn answer(&mut self, step: Step, kind: Kind, code: Code) {
+        fn answer(&mut self, errand: Errand, kind: Kind, code: Code) {
             let text = "x".to_string();
             let lasts = None;
             self.update.answered(
-                step,
+                errand,
                 &Notice {
                     kind,
                     code,
@@ -294,8 +294,8 @@ mod tests {
                 true
             )
         );
-        scene.answer(Step::Flag, Kind::Ok, Code::Other);
-        scene.answer(Step::Expunge, Kind::Bad, Code::Other);
+        scene.answer(Errand::Flag, Kind::Ok, Code::Other);
+        scene.answer(Errand::Expunge, Kind::Bad, Code::Other);
         assert_eq!(scene.work().0, "UID FETCH 1:* (UID FLAGS)");
     }
 
@@ -303,14 +303,14 @@ mod tests {
     fn a_missing_folder_is_made_and_the_rest_goes_on_as_planned() {
         let mut scene = Scene::new(DeletePolicy::Move("Old".into()), "IMAP4rev1 MOVE");
         assert_eq!(scene.work().0, "UID MOVE 4,6 \"Old\"");
-        scene.answer(Step::Move, Kind::No, Code::TryCreate);
+        scene.answer(Errand::Move, Kind::No, Code::TryCreate);
         assert_eq!(scene.work().0, "CREATE \"Old\"");
-        scene.answer(Step::Create, Kind::Ok, Code::Other);
+        scene.answer(Errand::Create, Kind::Ok, Code::Other);
         assert_eq!(scene.work().0, "UID MOVE 4,6 \"Old\"");
-        scene.answer(Step::Move, Kind::Ok, Code::Other);
+        scene.answer(Errand::Move, Kind::Ok, Code::Other);
         // none was reported as gone
         assert_eq!(scene.work().0, "UID FETCH 4,6 (UID)");
-        scene.answer(Step::Look, Kind::Ok, Code::Other);
+        scene.answer(Errand::Look, Kind::Ok, Code::Other);
         assert!(matches!(scene.work().1, Some(Answer::Updated)));
     }
 }

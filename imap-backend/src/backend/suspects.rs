@@ -13,7 +13,7 @@ use crate::table::Table;
 
 /// What is remembered, here or for all sessions.
 #[derive(Debug, Default)]
-pub(super) struct Trouble {
+pub(super) struct Suspects {
     shared: Option<Arc<dyn Memory>>,
     /// For sessions that share nothing, or whose user is not known.
     own: BrokenMessages,
@@ -21,7 +21,7 @@ pub(super) struct Trouble {
     mailbox: Option<Arc<str>>,
 }
 
-impl Trouble {
+impl Suspects {
     pub(super) fn share(&mut self, memory: Arc<dyn Memory>) {
         self.shared = Some(memory);
     }
