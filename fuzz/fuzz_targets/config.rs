@@ -17,7 +17,7 @@ fuzz_target!(|text: &str| {
                     .routing
                     .domains
                     .values()
-                    .all(|route| known(&route.upstream))
+                    .all(|route| known(&route.to))
             );
         }
         Err(error) => {

@@ -17,7 +17,7 @@
 //! | [`wiring`] | from the configuration to what runs |
 //! | [`service`], [`layer`] | the backend of a login, and what stands around it |
 //! | [`mailbox`] | kinds of mailboxes, one file each |
-//! | [`listed`], [`monitor`], [`compose`] | mail that is made here |
+//! | [`listed`], [`monitor`], [`mail`] | mail that is made here |
 //! | `oauth` | tokens of OAuth 2 providers; with the feature of that name |
 //! | [`tools`] | accounts and messages of stores |
 //! | [`transcript`], [`logging`], [`queue`] | what is written down |
@@ -31,7 +31,6 @@ compile_error!(
 mod advice;
 pub mod check;
 pub mod cli;
-pub mod compose;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -41,6 +40,7 @@ pub mod doctor;
 pub mod layer;
 pub mod listed;
 pub mod logging;
+pub mod mail;
 pub mod mailbox;
 pub mod monitor;
 #[cfg(feature = "oauth")]

@@ -18,7 +18,7 @@ use pop3_proto::backend::store::{Entry, StoreError, message_size};
 use pop3_proto::backend::{Index, Open};
 use pop3_proto::secret::Secret;
 
-use crate::compose::Mail;
+use crate::mail::Mail;
 
 /// 32 letters and digits that cannot be mistaken for each other.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
@@ -114,7 +114,7 @@ impl Store for Probe {
             text: format!(
                 "This message was made for this login and is kept nowhere.\r\n\r\n\
                  version: {version}\r\nlogin: {number}\r\nrunning since: {}\r\n",
-                crate::compose::date(i64::try_from(self.started).unwrap_or_default()),
+                crate::mail::date(i64::try_from(self.started).unwrap_or_default()),
             ),
         };
         Ok(Fresh {

@@ -22,14 +22,14 @@ use crate::{Failure, advice, cli, descriptors, logging};
 /// A gateway whose sockets listen, but that accepts no connection yet.
 #[derive(Debug)]
 pub struct Bound {
-    places: Vec<Place>,
+    listening: Vec<Listening>,
     runtime: RuntimeKind,
     grace: Duration,
 }
 
 /// A socket, and what its connections start with.
 #[derive(Debug)]
-struct Place {
+struct Listening {
     /// The address of the configuration; its port may be 0.
     configured: SocketAddr,
     socket: TcpListener,
@@ -112,13 +112,13 @@ impl Bound {
     pub fn new(config: &Config, surroundings: &Surroundings) -> Result<Self, Failure> {
         let runtime = runtime(config.runtime)?;
         let settings = wiring::settings(config, surroundings, Absent::Make)?;
-        let mut places = Vec::new();
+        let mut listening = Vec::new();
         for (listener, settings) in config.listeners.iter().zip(settings) {
             let settings = Arc::new(settings);
             for &configured in &listener.addresses {
                 let socket = listen(configured).map_err(Failure::running)?;
                 let settings = Reloadable::new(Arc::clone(&settings));
-                places.push(Place {
+                listening.push(Listening {
                     configured,
                     socket,
                     settings,
@@ -126,7 +126,7 @@ impl Bound {
             }
         }
         Ok(Self {
-            places,
+            listening,
             runtime,
             grace: config.bounds.shutdown_grace,
         })
@@ -134,8 +134,8 @@ impl Bound {
 
     /// Where it listens.
     pub fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
-        let local = |place: &Place| place.socket.local_addr().map_err(Failure::running);
-        self.places.iter().map(local).collect()
+        let local = |own: &Listening| own.socket.local_addr().map_err(Failure::running);
+        self.listening.iter().map(local).collect()
     }
 
     /// Accepts and serves connections until the server is asked to stop.
@@ -144,8 +144,8 @@ impl Bound {
         server: Server,
         reload: impl Fn() + Send + Sync + 'static,
     ) -> Result<(), Failure> {
-        for (place, address) in self.places.iter().zip(self.addresses()?) {
-            let settings = place.settings.current();
+        for (own, address) in self.listening.iter().zip(self.addresses()?) {
+            let settings = own.settings.current();
             let (listener, tls) = (&settings.name, settings.policy.tls);
             tracing::info!(%address, listener, ?tls, runtime = ?self.runtime, "listening");
         }
@@ -169,8 +169,8 @@ impl Bound {
             .server(server)
             .on_reload(reload)
             .grace(self.grace);
-        let listen = |setup: Setup<R>, place: Place| setup.pop3(place.socket, place.settings);
-        self.places.into_iter().fold(setup, listen)
+        let listen = |setup: Setup<R>, own: Listening| setup.pop3(own.socket, own.settings);
+        self.listening.into_iter().fold(setup, listen)
     }
 
     /// What SIGHUP does: everything is read again, and new connections start with it. Whatever is
@@ -182,10 +182,10 @@ impl Bound {
         surroundings: Surroundings,
         descriptors: Option<u64>,
     ) -> impl Fn() + Send + Sync + 'static {
-        let places: Vec<_> = self
-            .places
+        let listening: Vec<_> = self
+            .listening
             .iter()
-            .map(|place| (place.configured, place.settings.clone()))
+            .map(|own| (own.configured, own.settings.clone()))
             .collect();
         let current = Mutex::new(config);
         move || {
@@ -198,7 +198,7 @@ impl Bound {
             match read {
                 Ok((config, settings)) => {
                     advice::give(&config, arguments.config.as_deref());
-                    replace(&places, &config, settings);
+                    replace(&listening, &config, settings);
                     warn_of_restart(&current, &config);
                     *current = config;
                 }
@@ -214,16 +214,16 @@ impl Bound {
 }
 
 fn replace(
-    places: &[(SocketAddr, Reloadable<Gateway>)],
+    listening: &[(SocketAddr, Reloadable<Gateway>)],
     config: &Config,
     settings: Vec<Settings<Gateway>>,
 ) {
     let settings: Vec<_> = settings.into_iter().map(Arc::new).collect();
-    for (address, place) in places {
+    for (address, current) in listening {
         let own = config.listeners.iter().zip(&settings);
         let mut own = own.filter(|(listener, _)| listener.addresses.contains(address));
         match own.next() {
-            Some((_, settings)) => place.replace(Arc::clone(settings)),
+            Some((_, settings)) => current.replace(Arc::clone(settings)),
             None => tracing::warn!(%address, "no longer configured; it stays until a restart"),
         }
     }
@@ -232,7 +232,7 @@ fn replace(
         .iter()
         .flat_map(|listener| &listener.addresses)
     {
-        if !places.iter().any(|(place, _)| place == address) {
+        if !listening.iter().any(|(own, _)| own == address) {
             tracing::warn!(%address, "new; listening there needs a restart");
         }
     }

@@ -9,14 +9,14 @@ use pop3_server::service::{Denied, Peer, Routed, Service};
 
 use crate::layer::{Layers, Rename, Served};
 use crate::mailbox::imap::unique;
-use crate::mailbox::kind::{Arrival, Place, Shared};
+use crate::mailbox::kind::{Arrival, Mailboxes, Shared};
 use crate::monitor::Monitor;
 
 /// Where a login goes.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The upstream or store.
-    pub place: Arc<dyn Place>,
+    /// What the upstream or store has.
+    pub mailboxes: Arc<dyn Mailboxes>,
     /// The user's name there, where the operator gave one.
     pub user: Option<String>,
     /// The rule that makes the name there from the client's, where the operator gave none.
@@ -47,11 +47,11 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// The first place with accounts that APOP and CRAM-MD5 cannot work for, as far as is known: clients that
+    /// The first mailboxes with accounts that APOP and CRAM-MD5 cannot work for, as far as is known: clients that
     /// choose the way to log in by themselves would be locked out of them.
-    pub(crate) fn without_secrets(&self) -> Option<&dyn Place> {
-        let mut places = self.routes.entries().map(|target| &*target.place);
-        places.find(|place| !place.takes_digests())
+    pub(crate) fn without_secrets(&self) -> Option<&dyn Mailboxes> {
+        let mut all = self.routes.entries().map(|target| &*target.mailboxes);
+        all.find(|mailboxes| !mailboxes.takes_digests())
     }
 }
 
@@ -84,7 +84,7 @@ impl Service for Gateway {
         let user = there.as_deref();
         let renamed = there.clone().filter(|_| user != login.user());
         let rename = renamed.map(Rename::to);
-        Ok(target.place.session(Arrival {
+        Ok(target.mailboxes.session(Arrival {
             user,
             rename,
             peer,

@@ -22,7 +22,7 @@ use pop3_server::transcript::TranscriptSink;
 
 use crate::layer::Budget;
 use crate::mailbox::imap::{Ready, Upstream};
-use crate::mailbox::kind::{Passwords, Place, Problem, Shared, Store};
+use crate::mailbox::kind::{Mailboxes, Passwords, Problem, Shared, Store};
 use crate::monitor::{self, Monitor};
 use crate::self_signed;
 use crate::service::{Gateway, Target};
@@ -115,16 +115,16 @@ fn gateway(
     absent: Absent,
 ) -> Result<(Vec<Arc<Ready>>, Arc<Gateway>), WiringError> {
     let upstreams = upstreams(config, surroundings, absent)?;
-    let mut places = stores(config, surroundings)?;
-    places.extend(
+    let mut mailboxes = stores(config, surroundings)?;
+    mailboxes.extend(
         upstreams
             .iter()
-            .map(|own| Arc::clone(own) as Arc<dyn Place>),
+            .map(|own| Arc::clone(own) as Arc<dyn Mailboxes>),
     );
     let read_ahead_total = config.bounds.read_ahead_total;
     let gateway = Gateway {
         names: config.routing.names.clone(),
-        routes: routes(config, &places),
+        routes: routes(config, &mailboxes),
         monitor: monitor(config, absent)?,
         shared: Shared {
             budget: surroundings.budget.clone(),
@@ -163,7 +163,7 @@ fn warn_of_digests(listener: &Listener, gateway: &Gateway) {
     if !listener.policy.offers_digests() {
         return;
     }
-    let Some(place) = gateway.without_secrets() else {
+    let Some(mailboxes) = gateway.without_secrets() else {
         return;
     };
     let done = match listener.policy.without_digests() {
@@ -172,7 +172,7 @@ fn warn_of_digests(listener: &Listener, gateway: &Gateway) {
             "APOP and CRAM-MD5 are offered, for lack of another way to log in, and some accounts cannot log in here"
         }
     };
-    place.warn_of_digests(&listener.name, done);
+    mailboxes.warn_of_digests(&listener.name, done);
 }
 
 fn server_tls(listener: &Listener, absent: Absent) -> Result<Option<ServerTls>, Problem> {
@@ -244,7 +244,7 @@ fn upstreams(
 fn stores(
     config: &Config,
     surroundings: &Surroundings,
-) -> Result<Vec<Arc<dyn Place>>, WiringError> {
+) -> Result<Vec<Arc<dyn Mailboxes>>, WiringError> {
     let mut listeners = config.listeners.iter();
     let digests = listeners.any(|listener| listener.policy.offers_digests());
     let open = |own: &Store| {
@@ -271,12 +271,12 @@ fn monitor(config: &Config, absent: Absent) -> Result<Option<Arc<Monitor>>, Wiri
     Ok(Some(Arc::new(Monitor::new(monitor.user.clone(), secret))))
 }
 
-/// The configuration names only places that exist; a route to another would lead nowhere.
-fn routes(config: &Config, places: &[Arc<dyn Place>]) -> Routes<Target> {
+/// The configuration names only upstreams and stores that exist; a route to another would lead nowhere.
+fn routes(config: &Config, mailboxes: &[Arc<dyn Mailboxes>]) -> Routes<Target> {
     let routing = &config.routing;
     let target = |name: &String, rewrite: Option<&Rewrite>, user: Option<&String>| {
         Some(Target {
-            place: Arc::clone(places.iter().find(|place| place.name() == name)?),
+            mailboxes: Arc::clone(mailboxes.iter().find(|own| own.name() == name)?),
             user: user.cloned(),
             rewrite: rewrite
                 .or_else(|| config.rewrite_of(name))
@@ -290,12 +290,12 @@ fn routes(config: &Config, places: &[Arc<dyn Place>]) -> Routes<Target> {
         routes.set_default(target);
     }
     for (domain, route) in &routing.domains {
-        if let Some(target) = target(&route.upstream, route.rewrite.as_ref(), None) {
+        if let Some(target) = target(&route.to, route.rewrite.as_ref(), None) {
             routes.set_domain(domain, target);
         }
     }
     for (user, route) in &routing.users {
-        if let Some(target) = target(&route.upstream, None, route.user.as_ref()) {
+        if let Some(target) = target(&route.to, None, route.user.as_ref()) {
             routes.set_user(user, target);
         }
     }

@@ -46,7 +46,7 @@ pub(super) struct Targets<'c> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
     /// The name of the upstream or store.
-    pub upstream: String,
+    pub to: String,
     /// How the names of a domain's users are written there, where this differs from what the upstream or store says.
     pub rewrite: Option<Rewrite>,
     /// Whether the users of a domain are those of another one.
@@ -70,8 +70,8 @@ rows! {
     /// What a route to a domain's users has.
     DOMAIN: Route = Route::default();
 
-    own "upstream" r#""main""# => (upstream),
-    own "store" r#""local""# => (with set_store, show_upstream),
+    own "upstream" r#""main""# => (to),
+    own "store" r#""local""# => (with set_store, show_to),
     own "user_domain" r#""replace:example.org""# => (with set_user_domain, show_user_domain),
     own "user_separator" r#""%""# => (with set_user_separator, show_user_separator),
     own "same_users" "true" => (same_users),
@@ -81,8 +81,8 @@ rows! {
     /// What a route to a single user has.
     USER: Route = Route::default();
 
-    own "upstream" r#""main""# => (upstream),
-    own "store" r#""local""# => (with set_store, show_upstream),
+    own "upstream" r#""main""# => (to),
+    own "store" r#""local""# => (with set_store, show_to),
     own "user" r#""office""# => (user),
 }
 
@@ -105,20 +105,20 @@ fn show_separators(of: &Routing) -> Json {
 }
 
 /// Comes after the upstream, whose place it takes.
-fn set_store(to: &mut Route, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
+fn set_store(route: &mut Route, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
     let store = String::read(value, base)?;
-    if !to.upstream.is_empty() {
+    if !route.to.is_empty() {
         return Err(BadValue::new(
             "there is an upstream too",
             "keep one of the two",
         ));
     }
-    to.upstream = store;
+    route.to = store;
     Ok(())
 }
 
-fn show_upstream(of: &Route) -> Json {
-    of.upstream.show()
+fn show_to(of: &Route) -> Json {
+    of.to.show()
 }
 
 fn set_user_domain(to: &mut Route, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
@@ -178,7 +178,7 @@ impl Routing {
     /// Who goes where, as `check` says it.
     pub(super) fn told(&self) -> Vec<(String, String)> {
         let route = |who: String, route: &Route| {
-            let to = &route.upstream;
+            let to = &route.to;
             let to = match (&route.user, &route.rewrite) {
                 (Some(user), _) => format!("{to} as {user}"),
                 (None, Some(rewrite)) => format!("{to}, user_domain = {}", rewrite.domain),
@@ -222,7 +222,7 @@ impl Routing {
 
     fn read_user(&mut self, entry: &Entry<'_>, targets: Targets<'_>) -> Result<(), Fault> {
         let route = Route::read(entry, USER)?;
-        check_target(entry, &route.upstream, targets)?;
+        check_target(entry, &route.to, targets)?;
         let name = self.names.read(entry.name).to_lowercase();
         if self.users.insert(name, route).is_some() {
             let what =
@@ -267,7 +267,7 @@ impl Routing {
         }
         let route = Route::read(entry, DOMAIN)?;
         let same_users = route.same_users;
-        check_target(entry, &route.upstream, targets)?;
+        check_target(entry, &route.to, targets)?;
         if self
             .domains
             .insert(entry.name.to_lowercase(), route)
@@ -298,9 +298,7 @@ impl Routing {
     /// Where the users of a domain go, and with which domain in their names.
     fn leads_to(&self, domain: &str, targets: Targets<'_>) -> Option<(&str, Option<String>)> {
         let route = self.domains.get(domain);
-        let place = route
-            .map(|route| &route.upstream)
-            .or(self.default.as_ref())?;
+        let place = route.map(|route| &route.to).or(self.default.as_ref())?;
         let own = route.and_then(|route| route.rewrite.as_ref());
         let rule = own.or_else(|| targets.rewrite_of(place))?;
         Some((
@@ -323,13 +321,13 @@ impl Route {
         let mut route = Self::default();
         match entry.table() {
             Some(mut table) => table.read(rows, &mut route, |route| route.check())?,
-            None => route.upstream = entry.get()?,
+            None => route.to = entry.get()?,
         }
         Ok(route)
     }
 
     fn check(&self) -> Result<(), Problem> {
-        if self.upstream.is_empty() {
+        if self.to.is_empty() {
             let (what, remedy) = ("the upstream is missing", "write its name");
             return Err(Problem::new("upstream", what, remedy));
         }

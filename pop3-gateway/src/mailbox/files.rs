@@ -355,7 +355,7 @@ impl Kind for Files {
         store: &Store,
         passwords: &Passwords,
         _: bool,
-    ) -> Result<Arc<dyn kind::Place>, Problem> {
+    ) -> Result<Arc<dyn kind::Mailboxes>, Problem> {
         Local::with_file(store, passwords, |accounts| self.store(accounts))
     }
 

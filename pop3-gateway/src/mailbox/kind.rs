@@ -74,7 +74,7 @@ pub trait Kind: Any + Debug + Send + Sync {
         store: &Store,
         passwords: &Passwords,
         digests: bool,
-    ) -> Result<Arc<dyn Place>, Problem>;
+    ) -> Result<Arc<dyn Mailboxes>, Problem>;
 
     /// What an administrator does with its messages and accounts.
     fn tools(&self) -> &dyn Tools;
@@ -92,7 +92,7 @@ pub enum Secret<'k> {
 }
 
 /// Mailboxes that are ready for logins.
-pub trait Place: Debug + Send + Sync {
+pub trait Mailboxes: Debug + Send + Sync {
     /// What logs and routes call it.
     fn name(&self) -> &str;
 

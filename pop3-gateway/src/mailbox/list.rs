@@ -4,10 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::kind::{Kind, Passwords, Place, Problem, Store, Tools};
+use super::kind::{Kind, Mailboxes, Passwords, Problem, Store, Tools};
 use super::local::Local;
-use crate::compose::Mail;
 use crate::listed::Listed;
+use crate::mail::Mail;
 use crate::setting::document::Table;
 use crate::setting::error::{Fault, Problem as Mistake};
 use crate::setting::rows;
@@ -117,7 +117,7 @@ impl Kind for List {
         store: &Store,
         passwords: &Passwords,
         _: bool,
-    ) -> Result<Arc<dyn Place>, Problem> {
+    ) -> Result<Arc<dyn Mailboxes>, Problem> {
         Local::with_file(store, passwords, |accounts| {
             let messages = self.0.iter().enumerate();
             let messages: Result<_, _> = messages

@@ -13,7 +13,7 @@ use pop3_proto::backend::store::Accounts;
 use pop3_proto::backend::{Caller, Login, store::StoreError};
 use pop3_server::service::Routed;
 
-use super::kind::{Arrival, Passwords, Place, Problem, Store};
+use super::kind::{Arrival, Mailboxes, Passwords, Problem, Store};
 use crate::layer::{Layers, Lock, Served};
 
 /// Makes the backend of a session.
@@ -54,7 +54,7 @@ impl Local {
         store: &Store,
         passwords: &Passwords,
         open: impl FnOnce(Arc<dyn Accounts>) -> Result<S, Problem>,
-    ) -> Result<Arc<dyn Place>, Problem> {
+    ) -> Result<Arc<dyn Mailboxes>, Problem> {
         let accounts = accounts(store, passwords)?.ok_or("the store has no accounts")?;
         let secrets = Secrets::of_file(&accounts);
         let opened = Arc::new(open(accounts)?);
@@ -67,7 +67,7 @@ impl Local {
     }
 }
 
-impl Place for Local {
+impl Mailboxes for Local {
     fn name(&self) -> &str {
         &self.name
     }

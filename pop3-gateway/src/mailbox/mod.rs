@@ -15,7 +15,7 @@ pub mod sql;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use kind::{Kind, Place, Problem, Store};
+pub use kind::{Kind, Mailboxes, Problem, Store};
 use pop3_server::name::Rewrite;
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;

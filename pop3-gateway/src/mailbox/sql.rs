@@ -19,7 +19,7 @@ use sql_backend::{
 use toml::de::DeValue;
 
 use super::kind::{
-    AccountTools, Kind, Listed, Octets, Passwords, Place, Problem, Secret, Store, Tools,
+    AccountTools, Kind, Listed, Mailboxes, Octets, Passwords, Problem, Secret, Store, Tools,
 };
 use super::local::{self, Local, Nobody, Secrets};
 use crate::Failure;
@@ -370,7 +370,7 @@ impl Kind for Sql {
         own: &Store,
         passwords: &Passwords,
         digests: bool,
-    ) -> Result<Arc<dyn Place>, Problem> {
+    ) -> Result<Arc<dyn Mailboxes>, Problem> {
         let accounts = local::accounts(own, passwords)?;
         let stored = self.stored_secrets(own, digests)?;
         let of_file = accounts.as_ref().map(Secrets::of_file);

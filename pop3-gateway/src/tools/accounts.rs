@@ -10,61 +10,63 @@ use serde_json::{Value, json};
 use crate::{Failure, print};
 
 /// Where the accounts of a store are.
-pub(super) enum Place<'s> {
+pub(super) enum Accounts<'s> {
     File(&'s Path),
     Database(&'s dyn AccountTools),
 }
 
-pub(super) fn place(store: &Store) -> Result<Place<'_>, Failure> {
-    match (&store.accounts, store.kind.tools().accounts()) {
-        (Some(path), _) => Ok(Place::File(path)),
-        (None, Some(tools)) => Ok(Place::Database(tools)),
-        (None, None) => {
-            let name = &store.name;
-            let what = format!(
-                "the accounts of store {name:?} are in tables of your own: use the program that fills them"
-            );
-            Err(Failure::configuration(what))
+impl<'s> Accounts<'s> {
+    pub(super) fn of(store: &'s Store) -> Result<Self, Failure> {
+        match (&store.accounts, store.kind.tools().accounts()) {
+            (Some(path), _) => Ok(Self::File(path)),
+            (None, Some(tools)) => Ok(Self::Database(tools)),
+            (None, None) => {
+                let name = &store.name;
+                let what = format!(
+                    "the accounts of store {name:?} are in tables of your own: use the program that fills them"
+                );
+                Err(Failure::configuration(what))
+            }
         }
     }
 }
 
 pub(super) fn add(store: &Store, user: &str, credential: &str) -> Result<(), Failure> {
-    match place(store)? {
-        Place::File(path) => PasswdFile::edit(path, |file| {
+    match Accounts::of(store)? {
+        Accounts::File(path) => PasswdFile::edit(path, |file| {
             file.add(user, credential)?;
             store.kind.tools().welcome(user)
         }),
-        Place::Database(tools) => tools.add(store, user, credential),
+        Accounts::Database(tools) => tools.add(store, user, credential),
     }
 }
 
 pub(super) fn set(store: &Store, user: &str, credential: &str) -> Result<(), Failure> {
-    match place(store)? {
-        Place::File(path) => edit(path, |file| file.set_credential(user, credential)),
-        Place::Database(tools) => tools.set(store, user, credential),
+    match Accounts::of(store)? {
+        Accounts::File(path) => edit(path, |file| file.set_credential(user, credential)),
+        Accounts::Database(tools) => tools.set(store, user, credential),
     }
 }
 
 pub(super) fn remove(store: &Store, user: &str, with_messages: bool) -> Result<(), Failure> {
-    match place(store)? {
-        Place::File(_) if with_messages => {
+    match Accounts::of(store)? {
+        Accounts::File(_) if with_messages => {
             let what = "--with-messages is for accounts in a database; remove the account's folder by hand";
             Err(Failure::configuration(what))
         }
-        Place::File(path) => edit(path, |file| file.remove(user)),
-        Place::Database(tools) => tools.remove(store, user, with_messages),
+        Accounts::File(path) => edit(path, |file| file.remove(user)),
+        Accounts::Database(tools) => tools.remove(store, user, with_messages),
     }
 }
 
 pub(super) fn list(store: &Store, as_json: bool) -> Result<(), Failure> {
-    let rows = match place(store)? {
-        Place::File(path) => {
+    let rows = match Accounts::of(store)? {
+        Accounts::File(path) => {
             let file = PasswdFile::read(path)?;
             let off = file.faults().into_iter().filter_map(off_row);
             file.entries().map(row).chain(off).collect()
         }
-        Place::Database(tools) => tools.list(store)?,
+        Accounts::Database(tools) => tools.list(store)?,
     };
     if as_json {
         return print(format!("{:#}\n", Value::Array(rows)).as_bytes());

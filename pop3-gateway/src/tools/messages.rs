@@ -10,8 +10,8 @@ use crate::mailbox::kind::Octets;
 use local_accounts::PasswdFile;
 use serde_json::{Value, json};
 
-use super::accounts::{self, Place};
-use crate::compose::Mail;
+use super::accounts::Accounts;
+use crate::mail::Mail;
 use crate::{Failure, print};
 
 /// Enough to tell a message from a text.
@@ -32,7 +32,7 @@ pub(super) fn user(store: &Store, named: Option<String>) -> Result<String, Failu
             "say whose message it is with --user NAME",
         ));
     };
-    let Place::File(path) = accounts::place(store)? else {
+    let Accounts::File(path) = Accounts::of(store)? else {
         return Ok(named);
     };
     match PasswdFile::read(path)?.find(&named) {

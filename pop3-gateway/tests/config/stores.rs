@@ -85,7 +85,7 @@ fn every_key_of_a_store_is_heard() {
         template.headers,
         [("X-Level".to_owned(), "{level}".to_owned())]
     );
-    assert_eq!(config.routing.users["note"].upstream, "notes");
+    assert_eq!(config.routing.users["note"].to, "notes");
     assert_eq!(config.routing.users["note"].user.as_deref(), Some("n"));
     assert!(config.listeners[0].policy.apop);
     let shown = format!("{config:?}");

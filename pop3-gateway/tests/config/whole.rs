@@ -147,8 +147,8 @@ fn everything_that_is_said_is_heard() {
     assert_eq!(upstream.imap.response_timeout, Duration::from_secs(60));
     assert_eq!(upstream.imap.keep_alive, Duration::from_secs(120));
     assert_eq!(config.routing.default.as_deref(), Some("one"));
-    assert_eq!(config.routing.domains["example.org"].upstream, "one");
-    assert_eq!(config.routing.users["bob"].upstream, "two");
+    assert_eq!(config.routing.domains["example.org"].to, "one");
+    assert_eq!(config.routing.users["bob"].to, "two");
     assert_eq!(
         config.routing.users["scanner"].user.as_deref(),
         Some("scanner@example.org")

@@ -81,7 +81,7 @@ impl Setup {
     }
 }
 
-/// The world with everybody in it.
+/// The world with all its inhabitants.
 pub(crate) struct Rig {
     pub(crate) world: World,
     pub(crate) server: Server,
@@ -181,7 +181,7 @@ impl Rig {
         self.world.settle();
     }
 
-    /// The maildrop as a client who logs in now sees it.
+    /// The maildrop as a client that logs in now sees it.
     pub(crate) fn model(&self) -> Maildrop {
         let messages = self.imap.store().edit(USER, "INBOX", |folder| {
             let validity = folder.uid_validity;
@@ -221,7 +221,7 @@ impl Rig {
         .any(|words| self.imap.received(words))
     }
 
-    /// Everybody can come and go as if nothing had been: a new client logs in, reads everything that
+    /// Clients can come and go as if nothing had happened: a new client logs in, reads everything that
     /// is there, and quits.
     pub(crate) fn is_usable(&mut self) {
         let model = self.model();
@@ -325,7 +325,7 @@ fn settings(imap: Config, policy: Policy) -> Settings<Gateway> {
     let gateway = Gateway {
         names: Names::default(),
         routes: Routes::everybody(Target {
-            place: upstream,
+            mailboxes: upstream,
             user: None,
             rewrite: Rewrite::default(),
         }),

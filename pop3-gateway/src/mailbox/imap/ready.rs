@@ -14,7 +14,7 @@ use super::Upstream;
 #[cfg(feature = "oauth")]
 use crate::layer::token::{Token, TokenDesk};
 use crate::layer::{Layers, Served};
-use crate::mailbox::kind::{Arrival, Place};
+use crate::mailbox::kind::{Arrival, Mailboxes};
 
 /// An upstream, ready for use.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Upstream {
 /// Sessions whose user stays unknown; each has a maildrop of its own, as far as locks go.
 static UNKNOWN: AtomicU64 = AtomicU64::new(0);
 
-impl Place for Ready {
+impl Mailboxes for Ready {
     fn name(&self) -> &str {
         &self.name
     }
