@@ -67,7 +67,7 @@ fn w047_check_connects_to_what_the_configuration_names() {
         ] {
             assert!(text.contains(part), "{text}\nlacks {part}");
         }
-        // TLS where there is none, and nobody at home
+        // TLS where there is none, and no server at all
         let nobody: SocketAddr = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()

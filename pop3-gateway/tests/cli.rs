@@ -105,7 +105,7 @@ fn check_says_what_would_run_and_makes_nothing() {
     );
 }
 
-/// Made by whoever runs `check`, the key would be his and not the gateway's.
+/// If `check` made the key, it would belong to the user of `check` and not to the gateway.
 #[test]
 fn check_makes_no_certificate_in_a_folder_that_is_there() {
     let public = "[[listener]]\nname = \"public\"\nlisten = \"0.0.0.0:995\"\ntls = \"implicit\"\nself_signed = \".\"\n";

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-/// W065: whoever builds the program has all of it; a slim build says what it wants.
+/// W065: a plain build has everything; a slim build names what it wants.
 #[test]
 fn w065_the_program_as_built_has_every_feature() {
     let manifest = include_str!("../Cargo.toml");

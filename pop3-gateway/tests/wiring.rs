@@ -253,7 +253,7 @@ fn the_sessions_of_an_upstream_share_its_configuration() {
     assert_eq!(Arc::strong_count(imap), before + 2 * sessions.len());
 }
 
-/// I025: a server that wants to know who comes hears the name of the program.
+/// I025: a server that asks for ID hears the name of the program.
 #[test]
 fn i025_an_upstream_hears_the_name_of_the_program() {
     let config = format!("{LISTENER}{UPSTREAM}");

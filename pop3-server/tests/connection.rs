@@ -49,7 +49,7 @@ fn p036_quit_removes_what_is_marked_and_closes() {
     assert!(rig.client.closed && rig.connection.is_finished());
 }
 
-/// The client's last words come through a reset-free close, but nobody waits for it for ever.
+/// Our last words reach the client before the close, but a client that never closes is not waited for without end.
 #[test]
 fn a_client_that_does_not_close_is_closed() {
     let (_, settings, server) = good();
@@ -61,7 +61,7 @@ fn a_client_that_does_not_close_is_closed() {
     assert!(rig.connection.is_finished());
 }
 
-/// P016, P017, X022: one writer; who comes second hears so only with the right password.
+/// P016, P017, X022: one writer; a second client learns of the first only with the right password.
 #[test]
 fn p017_p016_x022_the_second_writer_is_refused_until_the_first_is_gone() {
     let (_, settings, server) = good();
@@ -213,7 +213,7 @@ fn w020_others_log_in_at_once_meanwhile() {
     }
 }
 
-/// W020: when it is the turn of a login that waits, its task is told.
+/// W020: when it is the turn of a login that waits, its task is woken.
 #[test]
 fn w020_a_turn_that_comes_free_is_passed_on() {
     let (_, settings, server) = good();
@@ -267,7 +267,7 @@ fn w020_a_login_that_waits_is_answered_when_the_server_goes_down() {
     assert_eq!(server.throttle().waiting(), 0);
 }
 
-/// W023: strangers do not keep others out; the oldest of those who come in crowds goes.
+/// W023: strangers do not keep others out; of those that come in crowds the oldest goes.
 #[test]
 fn w023_a_crowd_before_login_makes_room() {
     let service = ListService::new(MESSAGES);
@@ -319,7 +319,7 @@ fn qe4_places_are_free_when_the_client_is_gone() {
     );
     let settings = Arc::new(settings);
     let server = Server::new();
-    // who is logged in makes room for nobody
+    // a client that is logged in does not make room
     let at = |address| {
         let mut rig = Rig::at(&settings, &server, peer_at(address))?;
         assert!(rig.log_in().starts_with("+OK"));
@@ -372,7 +372,7 @@ fn p013_v38_qe1_autologout_says_nothing_and_removes_nothing() {
     assert_eq!((service.removed(), server.locks().held()), (vec![], 0));
 }
 
-/// Strangers who name a user, or begin a login and never end it, hold nothing of that user's: neither the
+/// Strangers that name a user, or begin a login and never end it, hold nothing of that user's: neither the
 /// maildrop nor his places, for as long as they like.
 #[test]
 fn v38_a_stranger_who_idles_locks_nobody_out() {

@@ -1,4 +1,4 @@
-//! Who holds a place before login, and who makes room, in virtual time.
+//! Which client holds a place before login, and which makes room, in virtual time.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -102,7 +102,7 @@ fn w023_the_networks_of_a_site_are_one_crowd() {
     }
 }
 
-/// W023: who has logged in stays, and strangers have fewer places than all.
+/// W023: a client that has logged in stays, and strangers have fewer places than there are.
 #[test]
 fn w023_who_is_logged_in_is_never_turned_out() {
     let crowd = Crowd::default();

@@ -139,7 +139,7 @@ fn w042_what_worked_last_comes_first() {
     let (tried, _) = world.log_in(Duration::from_secs(30));
     assert_eq!(tried, [(0, addresses[2]), (20, addresses[0])]);
     assert_eq!(world.log_in(Duration::from_secs(30)).0, [(0, addresses[0])]);
-    // an address that the name does not have any more is nobody's
+    // an address that the name no longer has is not remembered
     world.sim.name(NAME, &addresses[1..]);
     let (tried, _) = world.log_in(Duration::from_secs(5));
     assert!(
@@ -257,7 +257,7 @@ fn w042_w047_all_addresses_failing_is_told() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever the addresses do: who answers soon is reached within its turn, and nothing stays open.
+    /// Whatever the addresses do: one that answers soon is reached within its turn, and nothing stays open.
     #[test]
     fn w042_whoever_answers_is_reached(
         others in prop::collection::vec((any::<bool>(), 0_u64..600), 0..12),

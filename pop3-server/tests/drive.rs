@@ -133,7 +133,7 @@ fn an_ended_client_is_not_spun_on_during_an_update() {
     assert!(client.dropped());
 }
 
-/// F13: a client that says nothing keeps nobody else waiting.
+/// F13: a client that says nothing does not keep others waiting.
 #[test]
 fn f13_clients_do_not_wait_for_each_other() {
     let sim = Sim::new(ROOMY);
@@ -190,7 +190,7 @@ fn g19_a_signal_stops_the_server() {
     }
 }
 
-/// Clients that wait for nothing are told, and do not hold the server up although they never close.
+/// Idle clients hear of the shutdown, and do not delay it although they never close.
 #[test]
 fn g19_clients_that_say_nothing_hold_no_stop_up() {
     let sim = Sim::new(ROOMY);

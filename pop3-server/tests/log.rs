@@ -145,7 +145,7 @@ fn v33_v34_no_secret_is_logged() {
     }
 }
 
-/// W029: what may be a password behind a name is in no line, unless the name was proven.
+/// W029: what follows a name and may be a password is in no line, unless the name was proven.
 #[test]
 fn w029_what_was_typed_behind_a_name_is_not_logged() {
     let log = logged(|| {

@@ -197,7 +197,7 @@ fn w020_a_login_that_came_to_nothing_lets_the_next_one_in() {
     assert!(next.is_called());
 }
 
-/// W020: who was right lately does not wait for those who are wrong behind the same address.
+/// W020: a client that was right lately does not wait for others at the same address that are wrong.
 #[test]
 fn w020_a_known_device_passes_others_behind_its_address() {
     for login in forms("tim") {
@@ -265,7 +265,7 @@ fn w020_an_answer_to_a_challenge_passes_once() {
     assert_eq!(play.wait(apop, OFFICE, at(60_000)), 0);
 }
 
-/// W020: who was right from this address lately, though with another credential, is the next.
+/// W020: next comes a client that was right from this address lately, though with another credential.
 #[test]
 fn w020_familiar_names_go_first() {
     let play = Play::new();
@@ -297,7 +297,7 @@ fn w020_a_name_guessed_from_many_addresses_waits_and_its_devices_do_not() {
     }
     assert_eq!(play.wait(&password("ann", "x"), "203.0.113.1", at(0)), 0);
     assert_eq!(play.wait(&owner, OFFICE, at(0)), 0);
-    // one look for all who try
+    // one look for all of them
     let mut bots: Vec<_> = (1..50)
         .map(|n| play.ask(&password("tim", "guess"), &format!("203.0.113.{n}"), at(0)))
         .collect();
@@ -305,7 +305,7 @@ fn w020_a_name_guessed_from_many_addresses_waits_and_its_devices_do_not() {
     assert_eq!(called.filter(|called| *called).count(), 1);
 }
 
-/// W020: however many guess at a name, its owner comes in from a new address: before those who wait there
+/// W020: however many guess at a name, its owner gets in from a new address: before those that wait there
 /// already, and before those whose address has failed.
 #[test]
 fn w020_an_owner_gets_in_from_a_clean_address_while_many_guess_at_his_name() {
@@ -327,7 +327,7 @@ fn w020_an_owner_gets_in_from_a_clean_address_while_many_guess_at_his_name() {
     assert_eq!(owner.poll(again), None);
 }
 
-/// W020: to wait and to leave costs nothing, so it makes nobody forgotten.
+/// W020: waiting and leaving costs nothing, so it does not make the table forget others.
 #[test]
 fn w020_leaving_from_many_networks_of_a_site_pushes_nobody_out() {
     let play = Play::new();
@@ -363,7 +363,7 @@ fn w020_nobody_can_lock_out_the_owner_of_an_account() {
     assert_eq!(play.wait(&password("tim", "right"), "203.0.113.1", now), 0);
 }
 
-/// W020: leaving while waiting counts, and puts nobody off.
+/// W020: leaving while waiting counts, and does not delay others.
 #[test]
 fn w020_hanging_up_counts_and_puts_nobody_off() {
     let play = Play::new();
@@ -605,7 +605,7 @@ proptest! {
         prop_assert_eq!(play.throttle.waiting(), 0);
     }
 
-    /// W020: the tables are bounded whoever comes when, and a full one is no way around the wait.
+    /// W020: the tables are bounded whatever comes, and a full one is not a way around the wait.
     #[test]
     fn w020_the_tables_are_bounded(
         addresses in 1_usize..20,

@@ -217,7 +217,7 @@ fn t009_a_cut_connection_takes_back_what_waits() {
     world.is_as_before(&rig);
 }
 
-/// V32: who names protocols must name ours; who names none is welcome.
+/// V32: a client that names protocols must name ours; one that names none is accepted.
 #[test]
 fn v32_a_client_of_another_protocol_is_refused() {
     for (alpn, welcome) in [

@@ -44,7 +44,7 @@ fn settings(service: &WireService) -> Arc<Settings<WireService>> {
     Arc::new(settings)
 }
 
-/// A gateway's session and the store behind it.
+/// A gateway's session and the store that serves it.
 struct World {
     rig: Rig<WireService>,
     store: WireStore,

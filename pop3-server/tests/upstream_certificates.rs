@@ -246,7 +246,7 @@ fn w031_an_expired_certificate_is_refused() {
     assert!(log.contains(&text), "{log}");
 }
 
-/// A certificate that was made anew in the place of the one that is named: what is wrong is told in words.
+/// A certificate that was made anew in the place of the one that is named: what is wrong is said in words.
 #[test]
 fn w040_another_certificate_of_an_authority_is_refused_in_words() {
     let folder = tempfile::tempdir().unwrap();
@@ -259,7 +259,7 @@ fn w040_another_certificate_of_an_authority_is_refused_in_words() {
     );
 }
 
-/// What stands in the file is the server's, whatever else it is; and it is told what is odd about it.
+/// A certificate in the file is the server's, whatever else is odd about it; and that is reported.
 #[test]
 fn w040_the_very_certificate_of_ca_file_is_believed() {
     let folder = tempfile::tempdir().unwrap();
@@ -318,7 +318,7 @@ fn w040_a_certificate_that_only_resembles_it_is_refused() {
     }
 }
 
-/// Who has the certificate and not its key is nobody.
+/// A server that has the certificate and not its key is not trusted.
 #[test]
 fn w040_the_key_is_asked_for_all_the_same() {
     let folder = tempfile::tempdir().unwrap();

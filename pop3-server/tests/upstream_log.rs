@@ -1,4 +1,4 @@
-//! What the log says of an IMAP upstream that does not do what it should, whoever is still there to wait.
+//! What the log says of an IMAP upstream that does not do what it should, whether or not the client still waits.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;

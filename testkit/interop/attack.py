@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Attacks on a gateway, and figures: guessing, crowds before login, few descriptors, a log that nobody reads.
+"""Attacks on a gateway, and figures: guessing, crowds before login, few descriptors, a log that is not read.
 
     attack.py --gateway target/debug/pop3-gateway [--seconds 20]
 
@@ -217,7 +217,7 @@ class Gateway:
 
 
 def sessions(binary, folder, count=2000):
-    """So many at once under a soft limit of 1,024 descriptors."""
+    """Thousands of connections at once, under a soft limit of 1,024 descriptors."""
     # half of all may be there before login
     limits = f"connections = {2 * count + 100}\nconnections_per_address = {count}"
     gateway = Gateway(binary, folder, limits=limits, soft=1024)
@@ -242,7 +242,7 @@ FILLING = 4000
 
 
 def silent_reader(binary, folder, seconds=20):
-    """Standard error is a pipe that nobody reads: does the service go on, and SIGTERM?"""
+    """Standard error is a pipe that is not read: does the service go on, and SIGTERM?"""
     reading, writing = os.pipe()
     gateway = Gateway(binary, folder, stderr=writing, level="trace", limits="connections_per_address = 500")
     os.close(writing)

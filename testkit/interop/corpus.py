@@ -107,7 +107,7 @@ def generate():
         b"Delivered-To: alice@example.org\r\nStatus: RO\r\nX-Status: A\r\nX-UIDL: 1234\r\nFrom: a@example.org\r\n\r\ntext\r\n",
     )
     add("lines-20000", b"".join(b"line %d\r\n" % n for n in range(20_000)))
-    # dots on, before and behind the borders of common buffers
+    # dots on, before and after the borders of common buffers
     border = bytearray()
     while len(border) < 200_000:
         border += b"b" * rng.choice((0, 1, 61, 509, 1021, 4093)) + b"\r\n" + b"." * rng.choice((0, 1, 2, 3))

@@ -107,7 +107,7 @@ url = "{SCHEMES[self.security]}://{HOST}:{port}"
         check("panicked at" not in log, lambda: f"the gateway panicked:\n{log[-3000:]}")
 
     def stop_checked(self):
-        """What `stop` looks at, for a gateway that has ended as it was told to."""
+        """What `stop` looks at, for a gateway that has ended as it was asked to."""
         self.daemon.kill()
         self.daemon = None
         log = self.log()

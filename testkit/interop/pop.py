@@ -73,7 +73,7 @@ class Pop:
         return b"".join(parts)
 
     def body(self):
-        """A multi-line answer behind its first line, as sent (stuffed), with the final dot."""
+        """A multi-line answer after its first line, as sent (stuffed), with the final dot."""
         whole = bytearray(self.buffer)
         searched = 0
         while True:
@@ -107,7 +107,7 @@ class Pop:
         return answer
 
     def multi(self, text):
-        """First line and lines behind it, unstuffed."""
+        """First line and the lines after it, unstuffed."""
         first = self.ok(text)
         body = self.body()[:-3]
         lines = body.split(b"\r\n")[:-1]

@@ -161,7 +161,7 @@ def run_on_store(arguments, report, binary, store):
 
 
 def in_threads(count, calls):
-    """Runs the calls; when the harness is told to end, what waits is dropped and what runs is finished."""
+    """Runs the calls; when the harness is stopped, what waits is dropped and what runs is finished."""
     pool = ThreadPoolExecutor(count)
     try:
         for future in [pool.submit(*call) for call in calls]:

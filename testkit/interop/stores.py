@@ -1,4 +1,4 @@
-"""Stores in the place of IMAP servers: folders and real databases, filled and looked at behind the gateway's back.
+"""Stores in the place of IMAP servers: folders and real databases, filled and looked at past the gateway.
 
 Each has what the matrix asks of a server: users, delivery, and the messages as they are stored. Mail gets into a
 folder as any delivery agent puts it there, and into a database by the gateway's own tool; what is there afterwards is

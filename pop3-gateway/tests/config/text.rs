@@ -1,4 +1,4 @@
-//! What is no TOML, unknown keys, files that cannot be read.
+//! Text that is not TOML, unknown keys, files that cannot be read.
 
 use std::path::Path;
 
@@ -127,7 +127,7 @@ fn what_is_not_toml_is_refused_with_its_place() {
 }
 
 /// A mistake in the syntax hides neither another one nor one in a setting of another table. In its own table nothing
-/// is said to be missing or unknown: who knows what stood there.
+/// is reported as missing or unknown: it is not clear what stood there.
 #[test]
 fn mistakes_in_the_syntax_are_told_together_with_others() {
     let said = error(
@@ -155,7 +155,7 @@ fn mistakes_in_the_syntax_are_told_together_with_others() {
     }
 }
 
-/// What is no configuration at all is not told line by line.
+/// A file that is not a configuration at all is not reported line by line.
 #[test]
 fn a_text_that_is_no_configuration_is_refused_in_few_lines() {
     let said = error(&"Dear operator, this is prose.\n".repeat(1000));

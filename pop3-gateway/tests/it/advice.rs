@@ -98,7 +98,7 @@ fn w030_w054_the_service_warns_of_what_check_warns_of() {
     let config = files[3].1.to_str().unwrap();
     for runtime in crate::common::RUNTIMES {
         let mut gateway = Gateway::start(runtime, 1, &["--config", config]);
-        // who is greeted knows that signals are heard
+        // the greeting comes when signals are handled
         drop(gateway.connect());
         gateway.signal("HUP");
         let what = "the file of accounts";

@@ -228,7 +228,7 @@ fn t005_v01_bytes_behind_stls_close_the_connection() {
 }
 
 /// T007: no login before TLS where that is not allowed. T012: TLS from the first byte. A new
-/// certificate is shown after SIGHUP, and who came before keeps the session.
+/// certificate is shown after SIGHUP, and a client from before keeps its session.
 #[test]
 fn t007_t012_tls_is_offered_and_its_certificate_reloaded() {
     for runtime in RUNTIMES {
@@ -420,7 +420,7 @@ fn the_log_has_one_line_for_every_session() {
     }
 }
 
-/// A core file, or whoever reads freed memory, finds no password of a session that is over.
+/// Neither a core file nor freed memory holds a password of a session that is over.
 #[cfg(target_os = "linux")]
 #[test]
 fn passwords_are_wiped_from_memory_at_the_end_of_a_session() {

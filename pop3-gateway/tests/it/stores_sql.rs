@@ -1,4 +1,4 @@
-//! A database behind the whole gateway, on both runtimes: here SQLite; the other databases are in the suite of
+//! A database as the store of the whole gateway, on both runtimes: here SQLite; the other databases are in the suite of
 //! `sql-backend` and in the interop run.
 
 use std::fs;
@@ -261,7 +261,7 @@ fn the_tables_of_pop3sf_are_served() {
     }
 }
 
-/// Everybody whom the file of accounts knows shares one maildrop, where the queries leave out whose it is.
+/// All users in the file of accounts share one maildrop if the queries leave out whose it is.
 #[test]
 fn p016_a_table_for_everybody_is_one_maildrop() {
     for runtime in RUNTIMES {
@@ -285,7 +285,7 @@ fn p016_a_table_for_everybody_is_one_maildrop() {
     }
 }
 
-/// A log whose rows are mails, as an operator has it who has read the README.
+/// A log whose rows are mails, set up as the README says.
 fn log(template: &str) -> Place {
     let place = Place::new(&format!(
         "{OWN}accounts = \"users\"\n[store.queries]\n\
@@ -441,7 +441,7 @@ fn w065_digests_are_offered_only_where_a_database_has_every_secret() {
         assert!(!offers(&gateway));
         let gateway = Gateway::start(runtime, 1, &["--config", &place.config]);
         assert!(!offers(&gateway));
-        // forms that others write: a digest is no stored secret, and a locked account does not count
+        // forms that others write: a digest is not a stored secret, and a locked account does not count
         for (password, all) in [
             ("{cleartext}x", true),
             ("{PLAIN.b64}dGlt", true),

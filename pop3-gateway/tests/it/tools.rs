@@ -151,7 +151,7 @@ fn what_is_there_already_or_not_there_is_exit_code_3() {
     );
 }
 
-/// An account whose folder could never be, or cannot be made, is not left behind.
+/// An account is not kept if its folder could never exist or cannot be made.
 #[test]
 fn w054_an_account_that_cannot_be_is_not_left_behind() {
     for name in [

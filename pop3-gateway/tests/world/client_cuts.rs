@@ -118,7 +118,7 @@ fn p037_cut_at_every_octet_that_the_client_hears() {
     }
 }
 
-/// The client's machine is gone: nobody says so. The lock is free when the timers say so.
+/// The client's machine is gone without a word. The lock is free when the timers say so.
 #[test]
 fn p066_silence_at_every_octet_that_the_client_says() {
     let said = octets(&session(&COMMANDS));

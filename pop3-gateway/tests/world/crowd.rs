@@ -1,4 +1,4 @@
-//! Many at once: who is turned out and who waits leaves the processor alone.
+//! Many clients at once: those that are turned out and those that wait leave the processor alone.
 //!
 //! The world does not come to rest while a task is woken again and again.
 

@@ -223,7 +223,7 @@ fn p036_qa8_qa9_qb1_qb5_every_policy_on_every_server() {
 }
 
 /// P039, I013, I014: a message that another program flagged is not removed by us; where a server
-/// cannot expunge by UID, we say no and leave no flag behind.
+/// cannot expunge by UID, we refuse and leave no flag set.
 #[test]
 fn p039_i013_i014_flags_of_other_programs() {
     for options in servers() {

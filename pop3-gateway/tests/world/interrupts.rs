@@ -12,7 +12,7 @@ const MAILS: [&str; 3] = [
 ];
 const COMMANDS: [&str; 6] = ["UIDL", "RETR 1", "DELE 1", "TOP 2 0", "DELE 2", "RETR 3"];
 
-/// What the server is told.
+/// What the server hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
     /// Finish and go.
@@ -52,7 +52,7 @@ fn stop(at: Option<u64>, order: Order, pace: Pace) -> (Heard, u64) {
     assert_eq!(rig.locks(), 0);
     match (heard.quit, order) {
         (Some(_), _) => assert_eq!(rig.uids(), [3]),
-        // QUIT was said, and nobody waits for what comes of it
+        // QUIT was sent, and no client waits for what comes of it
         (None, Order::Go) => assert!(rig.uids().contains(&3)),
         (None, Order::Finish) => {
             assert_eq!(rig.uids(), [1, 2, 3]);
@@ -76,7 +76,7 @@ fn g19_told_to_finish_before_every_operation() {
     }
 }
 
-/// G18: told to go at once.
+/// G18: asked to stop at once.
 #[test]
 fn g18_told_to_go_before_every_operation() {
     let (_, operations) = stop(None, Order::Go, Pace::AtOnce);

@@ -139,7 +139,7 @@ fn say(rig: &mut Rig, client: &Client, commands: &[Vec<u8>], pace: Pace, pause: 
     }
 }
 
-/// A hundred, or as many as `PROPTEST_CASES` says.
+/// A hundred, or the number in `PROPTEST_CASES`.
 fn cases() -> ProptestConfig {
     let wanted = std::env::var("PROPTEST_CASES").ok();
     ProptestConfig {

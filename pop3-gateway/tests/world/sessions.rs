@@ -124,7 +124,7 @@ fn nothing_is_left_of_a_session() {
     }
 }
 
-/// P022: QUIT before login changes nothing, and asks nobody.
+/// P022: QUIT before login changes nothing and asks no upstream.
 #[test]
 fn p022_quit_without_login() {
     let mut rig = Setup::new(MAILS).start();

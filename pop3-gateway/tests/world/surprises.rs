@@ -96,7 +96,7 @@ fn g02_qd13_new_mail_during_the_session() {
     }
 }
 
-/// G05: the upstream hangs up on an idle session at every place: nobody notices.
+/// G05: the upstream hangs up on an idle session, at every point: the client does not notice.
 #[test]
 fn g05_the_upstream_hangs_up_while_idle() {
     let commands = [
@@ -174,7 +174,7 @@ fn i007_unsolicited_data() {
                 let model = rig.model();
                 let client = rig.client();
                 rig.say_all(&client, &commands, Pace::AtOnce);
-                // told of foreign flags or of more messages, we do not expunge without UIDPLUS
+                // without UIDPLUS we do not expunge after news of foreign flags or of more messages
                 let tolerance = if bare {
                     Tolerance::Upstream
                 } else {

@@ -66,7 +66,7 @@ impl Tls {
 /// One end.
 pub(crate) struct TlsEnd {
     connection: Connection,
-    /// What was received and nobody took yet.
+    /// What was received and is not taken yet.
     pub(crate) plaintext: Vec<u8>,
     /// What is to be sent.
     pub(crate) wire: Vec<u8>,

@@ -137,7 +137,7 @@ fn t005_v01_v04_octets_behind_stls_are_never_executed() {
                     rig.world.settle();
                     client.set_deaf(false);
                     rig.world.settle();
-                    // whoever put them there waits for the handshake to have them executed
+                    // an attacker who put them there wants them executed after the handshake
                     client.start_tls();
                     client.say("NOOP\r\n");
                     rig.world.settle();
@@ -273,7 +273,7 @@ fn p037_p066_dropped_at_every_operation_under_tls() {
     }
 }
 
-/// V10: a client that begins a handshake and falls silent is cut, and takes nobody's place.
+/// V10: a client that begins a handshake and falls silent is cut, and takes no other client's place.
 #[test]
 fn v10_a_handshake_that_does_not_go_on() {
     for offer in [TlsOffer::Stls, TlsOffer::Implicit] {

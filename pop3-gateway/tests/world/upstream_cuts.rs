@@ -1,4 +1,4 @@
-//! The upstream goes away or falls silent: at every octet of what it says and of what it is told.
+//! The upstream goes away or falls silent: at every octet of what it says and of what it hears.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -5,7 +5,7 @@ from base import check
 
 
 def guessing_from_one_address(bench):
-    """Guessers who hang up are let through one at a time and logged; others log in meanwhile (W020)."""
+    """Guessers that hang up are let through one at a time and logged; others log in meanwhile (W020)."""
     bench.deliver()
     gateway = bench.gateway().start()
 

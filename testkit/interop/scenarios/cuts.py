@@ -113,7 +113,7 @@ def logins_at_the_same_moment(bench):
 
 
 def half_close_after_quit(bench):
-    """A client that half-closes right behind QUIT gets its answers, and its deletions happen (G15)."""
+    """A client that half-closes right after QUIT gets its answers, and its deletions happen (G15)."""
     before = bench.deliver()
     with bench.gateway() as gateway, Pop(gateway.port) as pop:
         pop.greeting()

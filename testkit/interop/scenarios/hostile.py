@@ -67,7 +67,7 @@ def garbage(bench):
 
 
 def garbage_after_login(bench):
-    """The same behind a login: cut after 50 bad commands at the latest, nothing is deleted."""
+    """The same after a login: cut after 50 bad commands at the latest, nothing is deleted."""
     before = bench.deliver()
     with bench.gateway() as gateway:
         for sample in (b"NONSENSE\r\n" * 200, b"\0\xff\r\n" * 200, b"RETR 99\r\n" * 200, b"x" * MIB):
@@ -85,7 +85,7 @@ def garbage_after_login(bench):
 
 
 def garbage_instead_of_tls(bench):
-    """Nonsense on the TLS port, and handshakes that break off: closed, nobody else suffers (V10)."""
+    """Nonsense on the TLS port, and handshakes that break off: closed, no other client suffers (V10)."""
     bench.deliver()
     rng = random.Random(8)
     with bench.gateway() as gateway:
@@ -116,7 +116,7 @@ def slow_single_bytes(bench):
 
 
 def bytes_behind_stls(bench):
-    """What comes behind STLS in the clear is never executed: the connection is closed (T005)."""
+    """What comes after STLS in the clear is never executed: the connection is closed (T005)."""
     before = bench.deliver()
     login = f"USER {bench.user}\r\nPASS {bench.password}\r\nDELE 1\r\nQUIT\r\n".encode()
     with bench.gateway() as gateway:

@@ -3,7 +3,7 @@
 from base import check
 from mailbox import Imap
 
-# capabilities that the gateway is told not to use, so that its other ways are walked on real servers too
+# capabilities that the gateway is set not to use, so that its other ways are walked on real servers too
 WITHOUT = ("", "UIDPLUS", "MOVE", "MOVE UIDPLUS")
 
 
@@ -83,7 +83,7 @@ def make_trash(bench):
 
 
 def foreign_marks_without_uidplus(bench):
-    """Without UIDPLUS, a foreign \\Deleted: QUIT refuses rather than remove what it was not told to (I014, P039)."""
+    """Without UIDPLUS, a foreign \\Deleted: QUIT refuses rather than remove what is not ours (I014, P039)."""
     before = bench.deliver()
     with Imap(bench.upstream, bench.user) as imap:
         imap.store([before[2].uid], "(\\Deleted)")

@@ -1,4 +1,4 @@
-"""An upstream that is gone, dies, or is not who it should be."""
+"""An upstream that is gone, dies, or is not the one it should be."""
 
 import contextlib
 import random
@@ -39,7 +39,7 @@ def killed_within_a_message(bench):
 
 
 def restarted_between_commands(bench):
-    """The upstream is restarted while the session is idle: nobody notices, deletions included (G05)."""
+    """The upstream is restarted while the session is idle: the client notices nothing, and its deletions happen (G05)."""
     before = bench.deliver()
     with bench.gateway() as gateway, bench.logged_in(gateway) as pop:
         pop.ok("DELE 2")
@@ -87,7 +87,7 @@ def gone_before_quit(bench):
 
 
 def down(bench):
-    """Nobody listens at the upstream's port: the login hears [SYS/TEMP], not [AUTH] (X025)."""
+    """No server listens at the upstream's port: the login hears [SYS/TEMP], not [AUTH] (X025)."""
     for security in ("plain", "starttls", "tls"):
         with bench.gateway(security, upstream_port=free_port()) as gateway, Pop(gateway.port) as pop:
             pop.greeting()
@@ -109,7 +109,7 @@ def not_who_it_should_be(bench):
                 pop.refused(f"PASS {bench.password}", b"[SYS/PERM]")
     log = (bench.upstream.folder / "dovecot.log").read_text()
     logins = [line for line in log.splitlines() if "Login: user=" in line and "imap-login" in line]
-    # the harness's own look at the mailbox, nobody else
+    # the harness's own look at the mailbox, and no other
     check(len(logins) == 1, f"the upstream saw logins: {logins}")
 
 
@@ -134,7 +134,7 @@ def knows_where_clients_are(bench):
 
 
 def talks_nonsense(bench):
-    """An upstream that is no IMAP server, or a broken one: [SYS/TEMP] within the timeout, the reason in the log."""
+    """An upstream that is not an IMAP server, or a broken one: [SYS/TEMP] within the timeout, the reason in the log."""
     rng = random.Random(9)
     greeting = b"* OK [CAPABILITY IMAP4rev1 UIDPLUS] ready\r\n"
     nonsense = {
@@ -168,7 +168,7 @@ def talks_nonsense(bench):
 
 
 def kept_without_rights(bench):
-    """To who may not flag or expunge Dovecot says OK, and keeps the message: QUIT does not call it deleted (P038)."""
+    """Dovecot says OK to a user without the right to expunge, and keeps the message: QUIT does not say deleted (P038)."""
     before = bench.deliver()
     uids = [message.uid for message in before]
     rights = bench.upstream.maildir_of(bench.user) / "dovecot-acl"
@@ -189,7 +189,7 @@ def kept_without_rights(bench):
 
 
 class Nonsense:
-    """A TCP server that says the same to everybody, a piece for each thing it hears."""
+    """A TCP server that says the same to every client, a piece for each thing it hears."""
 
     def __init__(self, says):
         self.says = says

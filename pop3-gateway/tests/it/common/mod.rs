@@ -119,7 +119,7 @@ impl Gateway {
         while self.wait_for("session ended")["peer"] != peer {}
     }
 
-    /// Nobody reads the log any more: what writes to it finds its reader gone, after one line at most.
+    /// Closes the reader of the log: a writer notices that after one line at most.
     pub(crate) fn close_log(&mut self) {
         let (_, nobody) = channel();
         self.log = nobody;

@@ -76,7 +76,7 @@ fn w065_digests_are_offered_only_where_every_account_can_do_them() {
         assert!(client.say("QUIT").starts_with("+OK"));
         let refused = gateway.connect().say("AUTH CRAM-MD5");
         assert!(refused.starts_with("-ERR"), "{refused}");
-        // one that nobody logs in to does not count
+        // an account without a login does not count
         fs::write(&users, format!("{USERS}ann:!\n")).unwrap();
         assert!(gateway.log_in("tim").say("STAT").starts_with("+OK"));
         assert!(offers());
@@ -88,7 +88,7 @@ fn w065_digests_are_offered_only_where_every_account_can_do_them() {
     }
 }
 
-/// One line that is wrong, and a file that is no file: who it is about, and nobody else.
+/// A wrong line concerns the user whom it is about; a path that is not a file concerns all its users.
 #[test]
 fn w060_a_broken_accounts_file_stops_neither_the_start_nor_others() {
     for runtime in RUNTIMES {

@@ -21,7 +21,7 @@ fn a_directory_of_files_is_a_maildrop() {
         assert_eq!(client.ask("LIST"), b"1 20\r\n");
         assert!(client.ask("UIDL").starts_with(b"1 one.eml."));
         assert_eq!(client.ask("RETR 1"), b"Subject: scan\r\n\r\n.\r\n");
-        // everybody shares the folder, and one at a time may delete
+        // all users share the folder, and one at a time may delete
         let mut second = gateway.connect();
         second.say("USER tom");
         assert!(second.say("PASS tom").starts_with("-ERR [IN-USE]"));

@@ -153,7 +153,7 @@ fn p037_p038_killed_at_quit_nothing_is_half_done() {
 fn v35_the_monitoring_account_has_a_message_at_each_login() {
     use std::os::unix::fs::PermissionsExt as _;
     for runtime in RUNTIMES {
-        // nobody is there behind the upstream
+        // no server answers at the upstream's address
         let place = Place::new(
             "[[upstream]]\nname = \"main\"\nurl = \"imap://127.0.0.1:9\"\n\
              [monitor]\nuser = \"probe\"\nsecret_file = \"probe.secret\"\n",

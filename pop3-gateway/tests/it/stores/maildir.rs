@@ -37,7 +37,7 @@ fn a_maildir_is_served_byte_for_byte_and_deleted_from_at_quit_alone() {
     }
 }
 
-/// A client that was told `deleted` would take for new at the next login what is there again.
+/// A client that was answered `deleted` would take a message that is there again for a new one at the next login.
 #[test]
 fn w008_a_store_that_keeps_deleted_mail_says_so_at_quit() {
     for (kind, rest) in [
