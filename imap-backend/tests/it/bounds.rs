@@ -19,6 +19,17 @@ fn opened(octets: u64, sizes: &[u64]) -> World {
     World::opened(reading_ahead(octets), FULL, &messages)
 }
 
+/// The first message was fetched and the second is wanted: `guess` are the UIDs that are asked for.
+fn guessing(octets: u64, sizes: &[u64], guess: &str) -> World {
+    let mut world = opened(octets, sizes);
+    world.retrieve(0, 0);
+    world.expect("UID FETCH 1 (UID BODY.PEEK[])");
+    world.serve(&body(1, 1, "x"));
+    world.retrieve(1, 1);
+    world.expect(&format!("UID FETCH {guess} (UID BODY.PEEK[])"));
+    world
+}
+
 fn room(world: &mut World) -> usize {
     world.backend.recv_buf().len()
 }
@@ -42,7 +53,11 @@ fn there_is_much_room_only_while_much_is_expected() {
     assert_eq!(room(&mut world), LARGE, "for a message");
     let sent = tags(&world.take_sent());
     world.request(Request::Cancel(Ticket(1)));
-    assert_eq!(room(&mut world), LARGE, "for one that nobody wants now");
+    assert_eq!(
+        room(&mut world),
+        LARGE,
+        "for one that is not wanted any more"
+    );
     world.serve(&format!("{}{} OK\r\n", body(1, 1, "x"), sent[0]));
     assert_eq!(room(&mut world), SMALL, "when it is over");
     world.update(&[0], &[]);
@@ -56,8 +71,7 @@ fn a_reconnect_needs_little_room() {
     world.hang_up();
     world.retrieve(1, 0);
     world.request(Request::Cancel(Ticket(1)));
-    world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
-    let sent = tags(&world.take_sent());
+    let sent = world.greet();
     world.serve(&format!("{} OK\r\n", sent[0]));
     assert_eq!(room(&mut world), SMALL);
 }
@@ -81,12 +95,7 @@ fn nothing_is_read_while_a_body_of_a_line_is_served() {
 /// A guess is made for as long as no more than half of what may be is on its way.
 #[test]
 fn half_of_the_read_ahead_may_be_on_its_way() {
-    let mut world = opened(1000, &[250; 20]);
-    world.retrieve(0, 0);
-    world.expect("UID FETCH 1 (UID BODY.PEEK[])");
-    world.serve(&body(1, 1, "x"));
-    world.retrieve(1, 1);
-    world.expect("UID FETCH 2:6 (UID BODY.PEEK[])");
+    let mut world = guessing(1000, &[250; 20], "2:6");
     for uid in 2..=6 {
         world.serve(&body(uid, uid, "x"));
     }
@@ -99,23 +108,13 @@ fn half_of_the_read_ahead_may_be_on_its_way() {
 /// However small the messages are: a guess is of 256 of them.
 #[test]
 fn a_guess_names_a_bounded_count() {
-    let mut world = opened(1 << 20, &[1; 2000]);
-    world.retrieve(0, 0);
-    world.expect("UID FETCH 1 (UID BODY.PEEK[])");
-    world.serve(&body(1, 1, "x"));
-    world.retrieve(1, 1);
-    world.expect("UID FETCH 2:258 (UID BODY.PEEK[])");
+    guessing(1 << 20, &[1; 2000], "2:258");
 }
 
 /// Three FETCH commands await their answer at most, but for what is needed now.
 #[test]
 fn guesses_await_few_answers() {
-    let mut world = opened(1000, &[300; 20]);
-    world.retrieve(0, 0);
-    world.expect("UID FETCH 1 (UID BODY.PEEK[])");
-    world.serve(&body(1, 1, "x"));
-    world.retrieve(1, 1);
-    world.expect("UID FETCH 2:5 (UID BODY.PEEK[])");
+    let mut world = guessing(1000, &[300; 20], "2:5");
     for uid in 2..=5 {
         world.serve(&body(uid, uid, "x"));
     }
@@ -150,7 +149,7 @@ fn the_second_message_waits_for_answers() {
     world.expect("UID FETCH 4 (UID BODY.PEEK[])");
 }
 
-/// A mebibyte that nobody wants is read; for an octet more the connection is given up.
+/// A mebibyte that is not wanted any more is read; for an octet more the connection is given up.
 #[test]
 fn what_is_read_to_throw_it_away_is_bounded() {
     for (left, gives_up) in [(1 << 20, false), ((1 << 20) + 1, true)] {
@@ -217,7 +216,7 @@ fn i031_updates_come_in_small_flights_and_stop_when_they_must() {
     }
 }
 
-/// Where no maildrop is open, nothing can be updated, and nobody is told that it was.
+/// If no maildrop is open, nothing can be updated, and no answer says that it was.
 #[test]
 fn an_update_needs_a_maildrop() {
     let mut world = World::new(config());
@@ -231,7 +230,7 @@ fn an_update_needs_a_maildrop() {
     world.expect_reply("Failed Temporary no maildrop is open");
 }
 
-/// Flags that the server tells of its own accord count only while we look.
+/// Flags that the server reports unasked count only while we look.
 #[test]
 fn g23_flags_told_between_two_looks_are_not_counted() {
     let mut config = config();
@@ -258,14 +257,13 @@ fn g23_flags_told_between_two_looks_are_not_counted() {
     world.expect_reply("Updated");
 }
 
-/// Answers to a flight in another order than its own are no maildrop: what LOGIN says comes first.
+/// Answers in another order than their commands open no maildrop: the one to LOGIN comes first.
 #[test]
 fn answers_out_of_their_turn_open_nothing() {
     for order in [[1, 0, 2], [2, 0, 1], [0, 2, 1]] {
         let mut world = World::new(config());
         world.open(password_open());
-        world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
-        let sent = tags(&world.take_sent());
+        let sent = world.greet();
         world.serve("* 0 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n");
         for place in order {
             world.serve(&format!("{} OK done\r\n", sent[place]));
@@ -274,11 +272,10 @@ fn answers_out_of_their_turn_open_nothing() {
         let opened = replies.iter().any(|reply| reply.starts_with("Opened"));
         assert!(!opened, "{order:?}: {replies:?}");
     }
-    // a refusal before its turn is none of SELECT's
+    // a refusal before its turn is not SELECT's
     let mut world = World::new(config());
     world.open(password_open());
-    world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
-    let sent = tags(&world.take_sent());
+    let sent = world.greet();
     world.serve(&format!("{} NO what?\r\n", sent[1]));
     world.expect_replies(&[]);
 }
@@ -286,12 +283,7 @@ fn answers_out_of_their_turn_open_nothing() {
 /// A message that was passed over is not on its way any more: it is asked for as soon as it is wanted.
 #[test]
 fn what_was_passed_over_is_asked_for_anew() {
-    let mut world = opened(1000, &[250; 20]);
-    world.retrieve(0, 0);
-    world.expect("UID FETCH 1 (UID BODY.PEEK[])");
-    world.serve(&body(1, 1, "x"));
-    world.retrieve(1, 1);
-    world.expect("UID FETCH 2:6 (UID BODY.PEEK[])");
+    let mut world = guessing(1000, &[250; 20], "2:6");
     world.serve(&body(2, 2, "x"));
     world.retrieve(2, 3);
     world.serve(&body(3, 3, "x"));

@@ -277,7 +277,7 @@ fn w007_other_mailboxes_are_not_concerned() {
     world.expect_reply("BodyFailed 1 Temporary");
 }
 
-/// A connection that is lost while nothing is asked for, or that is replaced, is nobody's fault.
+/// A connection that is lost while nothing is asked for, or that is replaced, is no message's fault.
 #[test]
 fn w007_a_connection_that_is_lost_while_idle_blames_nobody() {
     let mut process = Process::new();
@@ -350,7 +350,7 @@ fn w007_a_message_that_quotes_the_end_of_a_command_comes_whole() {
     }
 }
 
-/// A size that differs from the announced one is told once a session, with number and UID, and as a warning
+/// A size that differs from the announced one is reported once a session, with number and UID, and as a warning
 /// where much is missing. What comes is delivered.
 #[test]
 fn w006_a_differing_size_is_told_once_a_session_with_its_uid() {

@@ -1,4 +1,4 @@
-//! What deleting takes and the server has not: found out at the login, told to the operator, and the login
+//! What deleting takes and the server has not: found out at the login, reported to the operator, and the login
 //! works all the same.
 
 use crate::common::{FULL, World, config, password_open, tags};

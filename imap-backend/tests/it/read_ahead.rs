@@ -361,7 +361,7 @@ fn i031_command_lines_stay_short() {
     assert!(sent.len() > 500 && sent.len() <= 1000, "{}", sent.len());
 }
 
-/// Where several messages are asked for, one without a UID may be any of them: it is nobody's.
+/// Where several messages are asked for, one without a UID may be any of them: it is dropped.
 #[test]
 fn a_body_without_a_uid_is_taken_only_where_one_was_asked_for() {
     let mut world = World::opened(config(), FULL, &[(4, 5), (5, 5), (6, 5)]);

@@ -151,12 +151,7 @@ fn g04_i008_another_uidvalidity_ends_all_reading() {
     let mut world = opened();
     world.hang_up();
     world.retrieve(1, 0);
-    world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
-    let tags = tags(&world.take_sent());
-    world.serve(&format!(
-        "{} OK\r\n* OK [UIDVALIDITY 8]\r\n{} OK\r\n",
-        tags[0], tags[1]
-    ));
+    world.answer_reopen(8);
     world.expect_reply("BodyFailed 1 Temporary UIDVALIDITY");
     world.expect_nothing();
     world.pass(Duration::from_secs(600));
@@ -172,8 +167,7 @@ fn a_login_that_is_refused_now_is_not_tried_again() {
     let mut world = opened();
     world.hang_up();
     world.retrieve(1, 0);
-    world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
-    let tags = tags(&world.take_sent());
+    let tags = world.greet();
     world.serve(&format!(
         "{} NO [AUTHENTICATIONFAILED] changed\r\n",
         tags[0]
@@ -259,7 +253,7 @@ fn i028_a_noop_keeps_an_idle_connection() {
         body(1, 4, "hello")
     ));
     world.expect_replies(&["BodyStart 1 Some(5)", "BodyEnd 1"]);
-    // and a NOOP that nobody answers ends the connection, not the session
+    // and a NOOP without an answer ends the connection, not the session
     world.pass(Duration::from_secs(541 + 61));
     assert_eq!(world.effects.last().unwrap(), "Disconnect");
     assert!(!world.replies.iter().any(|reply| reply.contains("Fail")));
@@ -388,9 +382,7 @@ fn g23_a_folder_that_is_read_only_now_takes_no_marks() {
     let mut world = opened();
     world.hang_up();
     world.update(&[0], &[]);
-    world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
-    let sent = world.take_sent();
-    let tags = crate::common::tags(&sent);
+    let tags = world.greet();
     world.serve(&format!("{} OK logged in\r\n", tags[0]));
     world.serve("* 3 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n");
     world.serve(&format!("{} OK [READ-ONLY] selected\r\n", tags[1]));

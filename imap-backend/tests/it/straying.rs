@@ -1,7 +1,7 @@
 //! Answers that stray a little: what belongs together is put together, what is missing is asked for once
 //! more, what is not ours is passed over.
 
-use crate::common::{FULL, World, body, config, password_open, tags};
+use crate::common::{FULL, World, body, config, password_open};
 use imap_backend::DeletePolicy;
 
 /// A session whose folder is open but not listed yet, and the tag of the listing.
@@ -10,8 +10,7 @@ fn listing(exists: u32, validity: &str, delete: DeletePolicy) -> (World, String)
     config.delete = delete;
     let mut world = World::new(config);
     world.open(password_open());
-    world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
-    let tags = tags(&world.take_sent());
+    let tags = world.greet();
     world.serve(&format!(
         "{} OK\r\n* {exists} EXISTS\r\n* OK [UIDVALIDITY {validity}] x\r\n{} OK [READ-WRITE] x\r\n",
         tags[0], tags[1]
@@ -91,7 +90,7 @@ fn w048_a_tag_that_was_answered_is_passed_over() {
             .iter()
             .any(|effect| effect.starts_with("Disconnect"))
     );
-    // one that was never said is no answer at all
+    // one that was never sent is not an answer at all
     world.serve("A99 OK\r\n");
     assert!(
         world
@@ -168,7 +167,7 @@ fn w048_a_uid_beyond_32_bits_is_a_uid_like_any_other() {
         world.expect_ok(&format!("UID STORE {uid} +FLAGS.SILENT (\\Deleted)"));
         let tag = world.expect(&format!("UID EXPUNGE {uid}"));
         world.serve(&format!("{tag} OK\r\n"));
-        // not told: looked at, and still there
+        // not reported: looked at, and still there
         let tag = world.expect(&format!("UID FETCH {uid} (UID)"));
         world.serve(&format!("* 2 FETCH (UID {uid})\r\n{tag} OK\r\n"));
         world.take_replies_said();

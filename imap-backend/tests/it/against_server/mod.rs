@@ -277,7 +277,7 @@ fn a_foreign_body_is_not_taken_for_the_message() {
 }
 
 /// I011: wherever a server thinks that the header of a large message ends, and whatever it has against being
-/// asked for it: TOP begins as RETR does, and RETR is not told a header.
+/// asked for it: TOP begins as RETR does, and RETR is not given a header.
 #[test]
 fn i011_top_and_retr_of_large_messages_agree() {
     let lengths = [0, 1, 12, 14, 15, 9000, 65_536, 70_000, u64::MAX];

@@ -52,7 +52,7 @@ pub(crate) struct World {
     pub(crate) now: Time,
     /// What lies in the socket towards the backend.
     pub(crate) socket: VecDeque<u8>,
-    /// What the backend sent and nobody expected yet.
+    /// What the backend sent and the test has not expected yet.
     pub(crate) sent: Vec<u8>,
     /// Everything that was ever sent.
     pub(crate) all_sent: Vec<u8>,
@@ -158,12 +158,16 @@ impl World {
         self.replies.clear();
     }
 
+    /// Greets; returns the tags of what is sent after that.
+    pub(crate) fn greet(&mut self) -> Vec<String> {
+        self.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
+        tags(&self.take_sent())
+    }
+
     /// Answers a quiet reconnect: greeting, LOGIN and SELECT.
     pub(crate) fn answer_reopen(&mut self, uid_validity: u32) {
-        self.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
-        let sent = self.take_sent();
-        let tags = tags(&sent);
-        assert_eq!(tags.len(), 2, "{sent}");
+        let tags = self.greet();
+        assert_eq!(tags.len(), 2, "{tags:?}");
         self.serve(&format!("{} OK logged in\r\n", tags[0]));
         self.serve(&format!(
             "* 1 EXISTS\r\n* OK [UIDVALIDITY {uid_validity}] ok\r\n"

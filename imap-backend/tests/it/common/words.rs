@@ -92,7 +92,7 @@ impl World {
         self.backend.poll_timeout().is_none() && self.backend.recv_buf().is_empty()
     }
 
-    /// What the operator was told since the last time.
+    /// The notes to the operator since the last time.
     pub(crate) fn notes(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.backend.poll_note())
             .map(|note| format!("{:?} {}", note.weight, note.text))

@@ -76,7 +76,7 @@ fn w044_an_untagged_refusal_of_the_login_is_one() {
     }
 }
 
-/// Behind the login it is about something else.
+/// After the login it is about something else.
 #[test]
 fn w044_an_untagged_no_of_the_folder_refuses_no_login() {
     let mut world = greeted(config(), password_open(), BARE);

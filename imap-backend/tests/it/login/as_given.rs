@@ -14,7 +14,7 @@ fn any_octets(password: &[u8]) -> Open {
     })
 }
 
-/// What is no UTF-8 goes in a literal, or in PLAIN where there is nothing else.
+/// What is not UTF-8 goes in a literal, or in PLAIN where there is nothing else.
 #[test]
 fn w051_a_password_that_is_no_utf8_is_handed_on() {
     for password in [&b"gr\xfc\xdfe"[..], b"\xff\xfe", b"\x80"] {

@@ -42,7 +42,7 @@ fn w026_w047_a_look_tells_what_a_login_would_meet() {
     assert!(!sent.contains("alice") && sent.contains("LOGOUT"), "{sent}");
 }
 
-/// What would refuse every login is told without one.
+/// What would refuse every login is reported without one.
 #[test]
 fn w047_a_look_fails_where_a_login_would() {
     for (config, dialogue, part) in [

@@ -79,7 +79,7 @@ fn w041_what_follows_login_and_is_lost_is_said_again() {
     assert_eq!(tags(&world.take_sent()).len(), 3);
 }
 
-/// A server that is only slow answers both: the listing is told once, and it is not asked twice again.
+/// A server that is only slow answers both: the listing is reported once, and is not asked for twice again.
 #[test]
 fn w041_a_slow_server_is_not_taken_for_one_that_loses() {
     let learned = Learned::default();

@@ -1,4 +1,4 @@
-//! Where the client connects from: told to an upstream of one's own, before the login, and to no other.
+//! Where the client connects from: said to an upstream of one's own, before the login, and to no other.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

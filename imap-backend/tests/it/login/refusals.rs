@@ -190,7 +190,7 @@ fn o006_v33_v34_secrets_are_in_no_detail_and_no_trace() {
     assert!(trace.contains("LOGIN \"alice\" <password>"), "{trace}");
 }
 
-/// What may be a password behind a name is in no detail and no trace, although the upstream hears it.
+/// What follows a name and may be a password is in no detail and no trace, although the upstream hears it.
 #[test]
 fn w029_what_was_typed_in_the_wrong_place_is_not_shown() {
     let mut world = greeted(config(), open_with("alice hunter2", "x"), BARE);

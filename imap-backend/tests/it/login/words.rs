@@ -55,7 +55,7 @@ fn w043_only_what_speaks_of_credentials_is_auth() {
         ("NO", AUTH),
         ("NO Falsches Kennwort", AUTH),
         ("BAD what", TEMP),
-        // what is masked in it is no word of the server's
+        // what is masked in it is not a word of the server's
         ("BAD unknown: LOGIN \"alice\" \"secret\"", TEMP),
         ("NO [AUTHENTICATIONFAILED] System error", AUTH),
         ("NO [UNAVAILABLE] Invalid password", TEMP),
@@ -268,7 +268,7 @@ fn w047_w052_each_failure_names_place_and_remedy() {
     }
 }
 
-/// The client leaves before the deadline: why it waited is told all the same.
+/// The client leaves before the deadline: why it waited is reported all the same.
 #[test]
 fn w047_the_reason_is_told_though_the_client_has_gone() {
     let steps: [(Step, &str); 5] = [
@@ -317,7 +317,7 @@ fn w047_the_reason_is_told_though_the_client_has_gone() {
             "{notes:?}"
         );
     }
-    // who leaves at once waited for nothing
+    // a client that leaves at once waited for nothing
     let mut world = World::new(crate::common::config());
     world.open(password_open());
     world.request(pop3_proto::backend::Request::Abandon);
@@ -341,7 +341,7 @@ fn w055_a_frozen_upstream_is_answered_within_30_seconds() {
     }
 }
 
-/// A long listing that goes on coming is no freeze.
+/// A long listing that goes on coming is not a freeze.
 #[test]
 fn w055_a_listing_that_comes_is_waited_for() {
     let mut world = greeted(crate::common::config(), password_open(), BARE);

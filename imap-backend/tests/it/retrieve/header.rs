@@ -196,7 +196,7 @@ fn g11_top_of_a_large_message_that_is_gone() {
     }
 }
 
-/// G06: a header that was not asked for is no message and no part of one, in whatever form it comes.
+/// G06: a header that was not asked for is neither a message nor a part of one, in whatever form it comes.
 #[test]
 fn g06_i011_a_header_is_never_taken_for_a_message() {
     let headers = [
@@ -325,7 +325,7 @@ fn f01_a_header_that_is_wanted_anew_is_asked_for_anew() {
     world.take_sent();
 }
 
-/// A header that nobody waits for any more holds nothing up: it is not kept as a message read ahead is.
+/// A header that is not waited for any more holds nothing up: it is not kept as a message read ahead is.
 #[test]
 fn i011_a_header_is_never_read_ahead() {
     let (mut world, tag) = asked();

@@ -5,7 +5,7 @@ use pop3_proto::backend::{Backend, Request, Ticket};
 use super::{asked, opened};
 use crate::common::{World, body, config};
 
-/// What was not sent when the session went is not sent any more, and nobody waits for it.
+/// What was not sent when the session ended is not sent any more, and is not waited for.
 #[test]
 fn abandon_takes_back_what_is_not_on_its_way() {
     let mut world = World::new(config());

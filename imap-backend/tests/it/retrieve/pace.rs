@@ -1,4 +1,4 @@
-//! Slow clients, small buffers, and what is no progress.
+//! Slow clients, small buffers, and what does not count as progress.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ fn without_room_there_is_no_piece_of_a_body() {
     assert_eq!(world.bodies[&1], b"hello");
 }
 
-/// Reads and writes of nothing are no sign of life.
+/// Reads and writes of nothing are not a sign of life.
 #[test]
 fn nothing_is_no_progress() {
     let mut world = opened(&[(4, 5)]);

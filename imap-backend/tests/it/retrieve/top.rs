@@ -134,7 +134,7 @@ fn g11_top_without_an_answer_is_missing() {
     let tag = world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.8192>)");
     world.serve(&format!("{tag} OK\r\n"));
     world.expect_reply("BodyFailed 1 Missing");
-    // and NO is told as what it is
+    // and NO is reported as what it is
     world.top(2, 0, 0);
     let tag = world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.8192>)");
     world.serve(&format!("{tag} NO [UNAVAILABLE] later\r\n"));

@@ -57,7 +57,7 @@ fn p038_nothing_is_called_deleted_that_is_not() {
 
 #[test]
 fn p038_an_ok_that_removes_nothing_is_looked_into() {
-    // neither the one that is told to be gone nor a mail that came has to do with the marks
+    // neither the one that is reported gone nor a mail that came has to do with the marks
     let there = "* 1 FETCH (UID 4)\r\n* 3 FETCH (UID 21)\r\n";
     for (told, there, reply) in [
         ("", "", "Updated"),
@@ -194,8 +194,7 @@ fn g23_a_read_only_folder_takes_no_marks() {
             ..crate::common::password_open()
         };
         world.open(open);
-        world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
-        let tags = tags(&world.take_sent());
+        let tags = world.greet();
         world.serve(&format!(
             "{} OK\r\n* 1 EXISTS\r\n* OK [UIDVALIDITY 7]\r\n",
             tags[0]

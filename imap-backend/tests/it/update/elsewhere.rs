@@ -25,7 +25,7 @@ fn i015_i016_qb1_trash_is_found_by_its_use_and_moved_to() {
         "* LIST (\\Trash) NIL {{3}}\r\nBin\r\n{tag} OK\r\n"
     ));
     world.expect_ok("UID MOVE 2 \"Bin\"");
-    // nobody says which it is
+    // the server does not say which it is
     let mut world = opened(trash(), FULL);
     world.update(&[0], &[]);
     world.expect_ok("LIST (SPECIAL-USE) \"\" \"*\"");
@@ -135,7 +135,7 @@ fn qb5_flags_that_hide_are_set_and_nothing_else() {
     }
 }
 
-/// A flag that is not told to be set is looked for: without it the message would be there again.
+/// If the server does not report the flag as set, it is looked for: without it the message would be there again.
 #[test]
 fn w009_a_flag_that_is_not_told_is_looked_for() {
     for (there, reply) in [
@@ -177,8 +177,7 @@ fn w009_a_flag_that_does_not_last_is_found_out_at_login() {
     ] {
         let mut world = World::new(super::with(delete.clone()));
         world.open(crate::common::password_open());
-        world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
-        let tags = crate::common::tags(&world.take_sent());
+        let tags = world.greet();
         world.serve(&format!(
             "{} OK\r\n* 0 EXISTS\r\n* OK [UIDVALIDITY 7]\r\n* OK [PERMANENTFLAGS {flags}] x\r\n{} OK [{access}]\r\n{} OK\r\n",
             tags[0], tags[1], tags[2]

@@ -1,4 +1,4 @@
-//! Other clients remove messages while ours are removed: what went is told by its number.
+//! Other clients remove messages while ours are removed: what went is reported by its number.
 
 use imap_backend::DeletePolicy;
 
@@ -36,7 +36,7 @@ fn w005_a_foreign_expunge_is_not_taken_for_one_of_ours() {
 }
 
 /// One of ours is removed by somebody else before we come to it: that is as good. No look is needed where
-/// each one was told, at whatever time.
+/// each one was reported, at whatever time.
 #[test]
 fn w005_what_was_told_message_by_message_costs_no_look() {
     for before in ["", "2", "7", "3,8", "2,7", "20,2"] {
@@ -80,8 +80,7 @@ fn w005_numbers_that_are_not_sure_are_looked_up() {
     // a message went while the folder was listed
     let mut world = World::new(config());
     world.open(crate::common::password_open());
-    world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
-    let tags = tags(&world.take_sent());
+    let tags = world.greet();
     world.serve(&format!(
         "{} OK\r\n* 3 EXISTS\r\n* OK [UIDVALIDITY 7]\r\n{} OK\r\n",
         tags[0], tags[1]
