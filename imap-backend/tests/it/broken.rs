@@ -204,6 +204,49 @@ fn w007_a_client_that_waited_in_vain_counts() {
     }
 }
 
+/// The same for the header of a message, which is what TOP asks for.
+#[test]
+fn w007_a_client_that_waited_for_a_header_in_vain_counts() {
+    for (waits, counts) in [(45, true), (1, false)] {
+        let mut process = Process::new();
+        let mut world = process.session();
+        world.top(1, 1, 0);
+        world.pass(Duration::from_secs(waits));
+        process.ends(world);
+        assert_eq!(process.memory.lock().unwrap().len(), usize::from(counts));
+    }
+}
+
+/// A text in the line itself may be empty, too.
+#[test]
+fn w007_an_empty_text_is_not_the_message_that_was_announced() {
+    let process = Process::new();
+    let mut world = process.session();
+    world.retrieve(1, 1);
+    let tag = world.expect("UID FETCH 11 (UID BODY.PEEK[])");
+    world.serve(&format!("* 2 FETCH (UID 11 BODY[] \"\")\r\n{tag} OK\r\n"));
+    world.expect_reply("BodyFailed 1 Temporary");
+}
+
+/// A failure is a day old: the next one is the first again.
+#[test]
+fn w007_a_failure_is_forgotten_after_a_day() {
+    let mailbox: Arc<str> = "mailbox".into();
+    let day = Duration::from_secs(24 * 60 * 60);
+    for (early, standing) in [
+        (Duration::ZERO, Some(Standing::Doubtful)),
+        (Duration::from_nanos(1), None),
+    ] {
+        let mut memory = BrokenMessages::default();
+        memory.failed(Time::ZERO, &mailbox, 1);
+        let again = Time::ZERO + (day - early);
+        memory.failed(again, &mailbox, 1);
+        let found = memory.standing(again, &mailbox, 1);
+        let refused = Standing::RefusedUntil(again + Duration::from_secs(600));
+        assert_eq!(found, standing.unwrap_or(refused));
+    }
+}
+
 /// What is asked for ahead stops before a doubtful message, so that it cannot break the others.
 #[test]
 fn w007_nothing_is_asked_for_ahead_with_a_doubtful_message() {
