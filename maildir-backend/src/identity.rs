@@ -109,3 +109,23 @@ fn shortened(digest: Sha256) -> Digest {
     short.copy_from_slice(&whole[..16]);
     short
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_shown_as_far_as_there_is_room() {
+        let longest = "n".repeat(unique_id::MAX_LEN - 33);
+        for (name, shown) in [
+            ("1.eml", "1.eml"),
+            (longest.as_str(), longest.as_str()),
+            (&format!("{longest}n"), "%file"),
+        ] {
+            let made = unique_id(name.as_bytes(), Stamp::default(), None);
+            let mark = mark(name.as_bytes(), Stamp::default(), None);
+            assert_eq!(made, format!("{shown}.{mark}"));
+            assert!(made.len() <= unique_id::MAX_LEN);
+        }
+    }
+}

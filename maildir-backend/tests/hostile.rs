@@ -324,7 +324,25 @@ fn settings_that_make_no_sense_are_refused() {
         config.deletion = Deletion::Move("Deleted".into());
     });
     assert_eq!(plain, None);
-    assert!(check(&|config| config.suffixes = vec!["/x".into()]).is_some());
+    let longest = format!(".{}", "t".repeat(254));
+    for (name, is_fine) in [(longest.clone(), true), (longest + "t", false)] {
+        let error = check(&|config| config.deletion = Deletion::Move(name.clone()));
+        assert_eq!(error.is_none(), is_fine);
+    }
+    let longest = "s".repeat(64);
+    for (suffix, is_fine) in [
+        ("", false),
+        ("/x", false),
+        ("\0", false),
+        (longest.as_str(), true),
+        (&format!("{longest}s"), false),
+    ] {
+        let suffixes = vec![suffix.to_owned()];
+        let error = check(&|config| config.suffixes = suffixes.clone());
+        assert_eq!(error.is_none(), is_fine, "{suffix:?}");
+        let error = check(&|config| config.texts = suffixes.clone());
+        assert_eq!(error.is_none(), is_fine, "{suffix:?}");
+    }
 }
 
 #[test]
@@ -335,8 +353,16 @@ fn a_missing_folder_is_an_error_or_empty() {
     let store = store(top.path(), |config| {
         each(config);
         config.missing = Missing::Empty;
+        config.deletion = Deletion::Keep;
     });
     let mut mailbox = store.open(&login("u")).unwrap();
+    assert!(mailbox.keeps_deleted());
+    let removing = self::store(top.path(), |config| {
+        each(config);
+        config.missing = Missing::Empty;
+    });
+    assert!(!removing.open(&login("u")).unwrap().keeps_deleted());
+    assert_eq!(mailbox.account(), Some("u"));
     assert_eq!(mailbox.list(), Ok(Vec::new()));
     assert_eq!(mailbox.update(&[], &[]), Ok(()));
     assert_eq!(store.list("u"), Ok(Vec::new()));

@@ -217,15 +217,17 @@ fn w007_a_client_that_waited_for_a_header_in_vain_counts() {
     }
 }
 
-/// A text in the line itself may be empty, too.
+/// A literal or a text in the line itself.
 #[test]
 fn w007_an_empty_text_is_not_the_message_that_was_announced() {
-    let process = Process::new();
-    let mut world = process.session();
-    world.retrieve(1, 1);
-    let tag = world.expect("UID FETCH 11 (UID BODY.PEEK[])");
-    world.serve(&format!("* 2 FETCH (UID 11 BODY[] \"\")\r\n{tag} OK\r\n"));
-    world.expect_reply("BodyFailed 1 Temporary");
+    for (size, text) in [(5, "\"\""), (5, "{0}\r\n"), (1, "\"\""), (1, "{0}\r\n")] {
+        let process = Process::new();
+        let mut world = process.session_of(config(), "alice", &[(11, size)]);
+        world.retrieve(1, 0);
+        let tag = world.expect("UID FETCH 11 (UID BODY.PEEK[])");
+        world.serve(&format!("* 1 FETCH (UID 11 BODY[] {text})\r\n{tag} OK\r\n"));
+        world.expect_reply("BodyFailed 1 Temporary");
+    }
 }
 
 /// A failure is a day old: the next one is the first again.

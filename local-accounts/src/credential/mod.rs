@@ -259,6 +259,17 @@ mod tests {
                 "md5-crypt",
                 "md5-crypt",
             ),
+            (
+                "{PBKDF2}$1$ct0iNr33sh4wQtyG$5000$022bce1821704a2ccbde14ee818d3674ddf67983",
+                "pbkdf2",
+                "pbkdf2 5000",
+            ),
+            (
+                "{SCRAM-SHA-1}4096,Gi4Hf/eE3RITenSCLuQNQQ==,tW000Qu09akBB6hm4R1kSAD/Yv8=,mebo0wHTNDtTnPsnWxOcOEzbpjM=",
+                "scram-sha-1",
+                "scram-sha-1 4096",
+            ),
+            ("{SHA}L55TUjtiq8FBorTWAZ0jy6g129A=", "sha1", "sha1"),
             ("{PLAIN}x", "plain", "plain"),
             ("*", "locked", "locked"),
         ] {
