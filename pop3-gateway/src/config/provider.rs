@@ -52,15 +52,15 @@ rows! {
     told own "issuer" r#""https://login.example.org""# => (provider.issuer),
     /// The app's id, as the provider gave it at the registration.
     told own "client_id" r#""8a9b...""# => (provider.client_id),
-    /// How the app is proven, one of these; none for public apps. A secret:
+    /// How the app is proven; left out for public apps. A secret in a file, or right here: client_secret = "...". In its
+    /// place a certificate that was uploaded to the app, and its key, as PEM: certificate = "office.pem", private_key = "office.key".
+    /// Or somebody else's word, in a file that is kept fresh (workload identity): assertion_file = "/var/run/secrets/token".
+    /// Google, the key of a service account as the console gives it out: service_account_file = "account.json".
     own "client_secret_file" r#""office.secret""# => (secret_file),
     own "client_secret" r#""...""# => (with set_secret, hide),
-    /// A certificate that was uploaded to the app, and its key, both PEM.
     own "certificate" r#""office.pem""# => (certificate),
     own "private_key" r#""office.key""# => (key),
-    /// Somebody else's word for it, in a file that is kept fresh (workload identity).
     own "assertion_file" r#""/var/run/secrets/token""# => (assertion_file),
-    /// Google: the key of a service account, as the console gives it out.
     own "service_account_file" r#""account.json""# => (service_account_file),
     /// What is asked for, where the profile's scopes do not suit.
     own "scopes" r#"["https://mail.google.com/"]"# => (provider.scopes),

@@ -32,11 +32,11 @@ rows! {
     /// "sqlite:FILE", or "postgres://USER@HOST/DATABASE" for several gateways. The file is made at the first start.
     told own "url" r#""sqlite:state.db""# => (with set_url, show_url),
     /// What tokens are sealed with: 32 random octets in a file that only the gateway may read, made along with the
-    /// state. Whoever has both the state and the key has the mailboxes; whoever loses the key signs in anew.
+    /// state. Whoever has both the state and the key has the mailboxes; without the key, people sign in anew. In its place
+    /// a credential of systemd (LoadCredential, LoadCredentialEncrypted), by its name: key_credential = "state-key". Or a
+    /// command that prints the key: key_command = ["pass", "show", "pop3-gateway"].
     told own "key_file" r#""state.key""# => (key_file),
-    /// In its place: the name of a credential of systemd (LoadCredential or LoadCredentialEncrypted).
     told own "key_credential" r#""state-key""# => (key_credential),
-    /// Or a command that prints the key, with its arguments.
     own "key_command" r#"["pass", "show", "pop3-gateway"]"# => (key_command),
 }
 

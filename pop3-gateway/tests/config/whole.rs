@@ -233,6 +233,7 @@ fn the_example_shows_every_key() {
                 let line = line.trim_start_matches("# ");
                 line.starts_with(&format!("{key} = "))
                     || line.contains(&format!(": {key} = "))
+                    || line.contains(&format!(", {key} = "))
                     || line.starts_with(&format!("[{key}]"))
                     || line.starts_with(&format!("[[{key}]]"))
                     || line.starts_with('[') && line.contains(&format!(".{key}]"))
