@@ -411,6 +411,16 @@ impl Config {
         told.extend(self.listeners.iter().map(|own| ("listener", own.told())));
         told.extend(self.upstreams.iter().map(|own| ("upstream", own.told())));
         told.extend(self.stores.iter().flat_map(Store::told));
+        #[cfg(feature = "oauth")]
+        {
+            told.extend(self.providers.iter().map(|own| ("provider", own.told())));
+            told.extend(
+                self.grants
+                    .iter()
+                    .map(|own| ("grant", own.told(&self.providers))),
+            );
+            told.extend(self.state.iter().map(|own| ("state", own.told())));
+        }
         told.extend(self.monitor.iter().map(|own| ("monitor", own.told())));
         let routes = self.routing.told().into_iter();
         told.extend(routes.map(|(who, to)| ("route", format!("{who} -> {to}"))));
@@ -426,7 +436,11 @@ impl Config {
         let all = |told: Vec<Json>| Json::from(told);
         let upstream = |own| row::told(imap::ROWS, own).into();
         let route = |(who, to)| json!({ "who": who, "to": to });
-        json!({
+        #[cfg_attr(
+            not(feature = "oauth"),
+            expect(unused_mut, reason = "nothing is added")
+        )]
+        let mut told = json!({
             "listeners": all(self.listeners.iter().map(Listener::told_json).collect()),
             "upstreams": all(self.upstreams.iter().map(upstream).collect()),
             "stores": all(self.stores.iter().map(Store::told_json).collect()),
@@ -436,7 +450,19 @@ impl Config {
             "timers": row::told(bounds::TIMERS, &self.bounds),
             "log": row::told(log::ROWS, &self.log),
             "transcript": self.transcript,
-        })
+        });
+        #[cfg(feature = "oauth")]
+        {
+            let provider = |own| row::told(provider::PROVIDER, own).into();
+            let grant = |own| row::told(provider::GRANT, own).into();
+            told["providers"] = all(self.providers.iter().map(provider).collect());
+            told["grants"] = all(self.grants.iter().map(grant).collect());
+            told["state"] = self
+                .state
+                .as_ref()
+                .map_or(Json::Null, |own| row::told(state::ROWS, own).into());
+        }
+        told
     }
 }
 

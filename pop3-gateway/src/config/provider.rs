@@ -143,6 +143,24 @@ fn is_endpoint(address: &str) -> bool {
 }
 
 impl ProviderSettings {
+    /// What `check` says of it.
+    pub(super) fn told(&self) -> String {
+        let own = &self.provider;
+        let (name, profile, client) = (&own.name, own.profile.word(), &own.client_id);
+        let tenant = own
+            .tenant
+            .as_ref()
+            .map_or_else(String::new, |tenant| format!(" of {tenant}"));
+        let proof = match &own.proof {
+            Proof::None => "as a public app",
+            Proof::SecretFile(_) | Proof::Secret(_) => "proven by a secret",
+            Proof::Certificate { .. } => "proven by a certificate",
+            Proof::AssertionFile(_) => "proven by another's word",
+            Proof::ServiceAccount(_) => "by a service account",
+        };
+        format!("{name}: {profile}{tenant}, app {client:?} {proof}")
+    }
+
     /// Puts the proof together, and looks at all of it.
     pub(super) fn check(&mut self) -> Result<(), Problem> {
         let own = &mut self.provider;
@@ -250,6 +268,14 @@ impl Grant {
     pub fn flow(&self, provider: &Provider) -> Flow {
         let best = || provider.flows().first().copied().unwrap_or(Flow::Code);
         self.flow.unwrap_or_else(best)
+    }
+
+    /// What `check` says of it.
+    pub(super) fn told(&self, providers: &[ProviderSettings]) -> String {
+        let (name, provider) = (&self.name, &self.provider);
+        let found = providers.iter().find(|own| own.provider.name == *provider);
+        let flow = found.map_or("", |own| self.flow(&own.provider).word());
+        format!("{name}: from {provider}, flow {flow}")
     }
 
     pub(super) fn check(&mut self) -> Result<(), Problem> {

@@ -72,6 +72,20 @@ fn show_url(state: &State) -> Json {
 }
 
 impl State {
+    /// What `check` says of it.
+    pub(super) fn told(&self) -> String {
+        let place = self
+            .url
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
+        let key = match (&self.key_file, &self.key_credential) {
+            (Some(file), _) => format!("its key in {}", file.display()),
+            (None, Some(name)) => format!("its key the credential {name:?}"),
+            (None, None) => "its key from a command".into(),
+        };
+        format!("{place}, {key}")
+    }
+
     pub(super) fn check(&mut self) -> Result<(), Problem> {
         if self.url.is_none() {
             let remedy = "write url = \"sqlite:state.db\"";

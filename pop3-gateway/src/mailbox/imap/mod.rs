@@ -263,7 +263,17 @@ impl Upstream {
         };
         let (name, url, folder) = (&self.name, self.url(), &self.imap.folder);
         let delete = self.delete();
-        format!("{name} at {url}{trust}: folder {folder}, delete = {delete}{own}")
+        let grant = match (&self.grant, &self.accounts) {
+            (None, _) => String::new(),
+            (Some(grant), None) => format!(", opened by the grant {grant}"),
+            (Some(grant), Some(file)) => {
+                format!(
+                    ", opened by the grant {grant} for accounts in {}",
+                    file.display()
+                )
+            }
+        };
+        format!("{name} at {url}{trust}: folder {folder}, delete = {delete}{grant}{own}")
     }
 
     /// What becomes of deleted messages, as it was written.
