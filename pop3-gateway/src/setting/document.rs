@@ -68,6 +68,16 @@ impl<'d> Table<'d> {
         self.entries.contains_key(key)
     }
 
+    /// How many tables `[[key]]` there are, good or not.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn count(&self, key: &str) -> usize {
+        let tables = self
+            .entries
+            .get(key)
+            .and_then(|value| value.get_ref().as_array());
+        tables.map_or(0, |tables| tables.len())
+    }
+
     /// Reads the table `[key]` that has these settings and no others, then looks at them together; says whether it is
     /// there and good.
     pub(crate) fn section<S>(
