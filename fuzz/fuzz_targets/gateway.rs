@@ -66,7 +66,11 @@ impl Service for OneServer {
     type Backend = ImapBackend;
 
     fn route(&self, login: &Login, _: &Peer) -> Result<Routed<ImapBackend>, Denied> {
-        Ok(Routed::new(ImapBackend::new(Arc::clone(&self.0)), login.user().unwrap_or_default(), "world"))
+        Ok(Routed::new(
+            ImapBackend::new(Arc::clone(&self.0)),
+            login.user().unwrap_or_default(),
+            "world",
+        ))
     }
 }
 
@@ -112,13 +116,11 @@ impl Rig {
             DeletePolicy::Expunge | DeletePolicy::Trash { .. } | DeletePolicy::Move(_) => false,
         };
         let read_only = day == Day::Bad && source.below(8) == 7;
-        let policy = Policy::default()
-.clear_login(true)
-.read_only(if read_only {
-                ReadOnly::Always
-            } else {
-                ReadOnly::OnRequest
-            });
+        let policy = Policy::default().clear_login(true).read_only(if read_only {
+            ReadOnly::Always
+        } else {
+            ReadOnly::OnRequest
+        });
         let settings = Settings::new(Arc::new(OneServer(Arc::new(config)))).policy(policy);
         let (socket, pop3) = port(0).expect("loopback");
         let server = Server::new();

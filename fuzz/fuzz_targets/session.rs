@@ -19,22 +19,24 @@ fuzz_target!(|bytes: &[u8]| {
     let mut decisions = Decisions::new(bytes);
     let flags = decisions.octet();
     let policy = Policy::default()
-.tls(if flags & 1 == 0 {
+        .tls(if flags & 1 == 0 {
             TlsOffer::Stls
         } else {
             TlsOffer::None
         })
-.clear_login(flags & 2 == 0)
-.read_only(if flags & 4 == 0 {
+        .clear_login(flags & 2 == 0)
+        .read_only(if flags & 4 == 0 {
             ReadOnly::Refused
         } else {
             ReadOnly::OnRequest
         })
-.apop(flags & 8 != 0)
-.mechanisms(["PLAIN", "LOGIN", "XOAUTH2", "CRAM-MD5", "X-RELAY"]
-            .into_iter()
-            .filter_map(Mechanism::new)
-            .collect());
+        .apop(flags & 8 != 0)
+        .mechanisms(
+            ["PLAIN", "LOGIN", "XOAUTH2", "CRAM-MD5", "X-RELAY"]
+                .into_iter()
+                .filter_map(Mechanism::new)
+                .collect(),
+        );
     let mut now = Time::ZERO;
     let mut session = Session::new(Arc::new(policy), "<1.2@fuzz>", now);
     let mut said = Vec::new();

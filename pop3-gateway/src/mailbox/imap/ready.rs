@@ -99,7 +99,7 @@ impl Mailboxes for Ready {
 }
 
 impl Ready {
-    /// The mailbox as it is, or behind the token that opens it.
+    /// The mailbox as it is, or within the layer of the token that opens it.
     #[cfg(feature = "oauth")]
     fn opened_by(&self, make: impl Fn() -> AnyBackend + Send + 'static) -> AnyBackend {
         match &self.desk {
