@@ -261,3 +261,29 @@ fn i025_an_upstream_hears_the_name_of_the_program() {
     let (upstreams, _) = ready(&config).unwrap();
     assert_eq!(upstreams[0].imap.client_name, "pop3-gateway");
 }
+
+/// A grant without a local credential is refused at the start (V36).
+#[cfg(feature = "oauth")]
+#[test]
+fn v36_a_grant_whose_accounts_take_any_password_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("g.toml");
+    let text = format!(
+        "{LISTENER}{UPSTREAM}grant = \"app\"\naccounts = \"devices\"\n\
+         [[provider]]\nname = \"here\"\nclient_id = \"me\"\nclient_secret = \"secret\"\n\
+         token_endpoint = \"http://127.0.0.1:1/token\"\n\
+         [[grant]]\nname = \"app\"\nprovider = \"here\"\nflow = \"app\"\n"
+    );
+    let config = Config::parse(&text, &file).unwrap();
+    let devices = folder.path().join("devices");
+    for (line, is_good) in [
+        ("tim:{PLAIN}secret\n", true),
+        ("tim:::::::nopassword\n", false),
+    ] {
+        std::fs::write(&devices, line).unwrap();
+        let made = settings(&config, &Surroundings::default(), Absent::Leave);
+        let error = made.err().map(|error| error.to_string());
+        assert_eq!(error.is_none(), is_good, "{error:?}");
+        assert!(error.is_none_or(|error| error.contains("nopassword")));
+    }
+}

@@ -17,6 +17,9 @@ use super::provider::Flow;
 use super::records::Records;
 use crate::layer::token::{Admission, Admits, NotAdmitted};
 
+/// What `local-accounts` calls accounts that take any password.
+pub const NO_PASSWORD: &str = "nopassword";
+
 /// The accounts of one upstream.
 #[derive(Debug)]
 pub struct Devices {
@@ -90,7 +93,10 @@ impl Devices {
         Ok(entry.map(|entry| Found {
             name: entry.name().into(),
             credential: entry.credential().clone(),
-            is_on: entry.admits(address) && !entry.has_expired(unix()),
+            // nobody opens a grant's mailbox without a credential
+            is_on: entry.admits(address)
+                && !entry.has_expired(unix())
+                && entry.credential().weakness() != Some(NO_PASSWORD),
             mailbox: entry.maildrop().into(),
             owner: None,
             access: entry.access(),

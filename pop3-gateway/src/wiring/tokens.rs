@@ -21,6 +21,7 @@ use crate::layer::token::TokenDesk;
 use crate::mailbox::imap::{Upstream, place};
 use crate::mailbox::kind::{Passwords, Problem};
 use crate::mailbox::local::accounts_in;
+use crate::oauth::devices::NO_PASSWORD;
 use crate::oauth::{Authority, Devices, Granted, Keeper, Records, Source};
 
 /// What outlives a reload.
@@ -107,7 +108,10 @@ impl Tokens {
             return Err(format!("there is no grant {grant:?}").into());
         };
         let file: Option<FileAccounts> = match &upstream.accounts {
-            Some(path) => Some(accounts_in(&upstream.name, path, passwords)?),
+            Some(path) => Some(with_passwords(
+                path,
+                accounts_in(&upstream.name, path, passwords)?,
+            )?),
             None => None,
         };
         let mechanism = authority.provider().mechanism();
@@ -125,6 +129,20 @@ impl Tokens {
             place: place(&upstream.imap),
         })))
     }
+}
+
+/// Refuses accounts that anybody could log in to: a grant opens their mailboxes.
+fn with_passwords(path: &Path, accounts: FileAccounts) -> Result<FileAccounts, Problem> {
+    let open = |(kind, _): &(&str, usize)| *kind == NO_PASSWORD;
+    if accounts.weaknesses().iter().any(open) {
+        return Err(format!(
+            "{}: accounts with nopassword would open mailboxes of a grant to anybody; give each a password with \
+             \"pop3-gateway account passwd\", or remove nopassword",
+            path.display()
+        )
+        .into());
+    }
+    Ok(accounts)
 }
 
 impl Inner {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gateway_state::{Access as Kept, Account, GrantId};
-use local_accounts::{Algorithm, Verifier, VerifierConfig, hash};
+use local_accounts::{Algorithm, FileAccounts, Verifier, VerifierConfig, hash};
 use pop3_gateway::layer::token::{Admission, Admits, NotAdmitted};
 use pop3_gateway::oauth::{Devices, Flow, Records, now};
 use pop3_proto::backend::{Access, Caller, Login, Open, RefusalKind};
@@ -132,4 +132,30 @@ fn what_is_wrong_with_a_login_is_not_told() {
     let mut none = devices;
     none.records = None;
     assert!(none.admit(&open("phone", "right")).is_err());
+}
+
+#[test]
+fn an_account_of_the_file_that_takes_any_password_opens_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("devices");
+    let credential = hash(&secret("right"), Algorithm::default()).unwrap();
+    let text = format!("open:::::::nopassword user=tim@example.org\nphone:{credential}\n");
+    std::fs::write(&path, text).unwrap();
+    let verifier = Arc::new(Verifier::new(VerifierConfig::default()).unwrap());
+    let devices = Devices {
+        file: Some(FileAccounts::open(&path, Arc::clone(&verifier)).unwrap()),
+        records: None,
+        verifier,
+        place: "office".into(),
+        grant: "m365".into(),
+        flow: Flow::App,
+    };
+    assert_eq!(
+        devices.admit(&open("phone", "right")).unwrap().mailbox,
+        "phone"
+    );
+    let Err(NotAdmitted::Refused(refusal)) = devices.admit(&open("open", "anything")) else {
+        panic!("it was let in");
+    };
+    assert_eq!(refusal.kind, RefusalKind::Credentials);
 }
