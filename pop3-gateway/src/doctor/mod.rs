@@ -6,12 +6,12 @@
 //!
 //! | file | which steps |
 //! |---|---|
-//! | [`place`] | configuration, state |
-//! | [`provider`] | app, provider, clock |
-//! | [`token`] | token, claims |
-//! | [`mailbox`] | mailbox, accounts |
+//! | `place` | configuration, state |
+//! | `provider` | app, provider, clock |
+//! | `token` | token, claims |
+//! | `mailbox` | mailbox, accounts |
 //!
-//! [`step`] is what a step says, and [`remedy`] what an administrator of a provider has to do.
+//! `step` is what a step says, and `remedy` what an administrator of a provider has to do.
 
 mod mailbox;
 mod place;

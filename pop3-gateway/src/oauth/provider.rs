@@ -1,7 +1,7 @@
 //! Who gives tokens.
 //!
 //! Owns the profiles: what is known of each provider, and what an operator may say otherwise. Asks nothing of
-//! anybody; what an issuer tells of itself is [`Metadata`].
+//! anybody; what an issuer tells of itself is for `authority`.
 
 use std::path::PathBuf;
 

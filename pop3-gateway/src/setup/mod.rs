@@ -5,8 +5,8 @@
 //!
 //! | file | what it owns |
 //! |---|---|
-//! | [`known`] | the providers' domains and IMAP servers |
-//! | [`autoconfig`] | what a domain tells of its IMAP server |
+//! | `known` | the providers' domains and IMAP servers |
+//! | `autoconfig` | what a domain tells of its IMAP server |
 
 mod autoconfig;
 mod known;
