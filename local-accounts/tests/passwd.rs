@@ -629,3 +629,18 @@ proptest! {
         prop_assert_eq!(live.count(), file.entries().count());
     }
 }
+
+#[test]
+fn a_file_that_was_written_is_read_as_it_is() {
+    for text in [
+        "a:{PLAIN}b\r\r\n# c\r\r\r\n\r\r",
+        "a:{PLAIN}b\r\n",
+        "a:$5$r\r\r",
+    ] {
+        let file = parse(text);
+        let written = file.octets();
+        let again = PasswdFile::parse(Path::new("users"), &written);
+        assert_eq!(again.octets(), written, "{text:?}");
+    }
+    assert_eq!(parse("a:{PLAIN}b\r\r\n").octets(), b"a:{PLAIN}b\n");
+}

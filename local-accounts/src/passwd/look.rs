@@ -54,7 +54,13 @@ pub(crate) fn lines(octets: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let text = octets.strip_suffix(b"\n").unwrap_or(octets);
     let lines = text.split(|octet| *octet == b'\n');
     let lines = lines.take(if octets.is_empty() { 0 } else { usize::MAX });
-    (1..).zip(lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)))
+    (1..).zip(lines.map(without_returns))
+}
+
+/// All of them go: a line is the same when it is read again.
+fn without_returns(line: &[u8]) -> &[u8] {
+    let last = line.iter().rposition(|octet| *octet != b'\r');
+    &line[..last.map_or(0, |last| last + 1)]
 }
 
 /// A line whose name is on an earlier one.
