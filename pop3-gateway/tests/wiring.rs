@@ -262,10 +262,10 @@ fn i025_an_upstream_hears_the_name_of_the_program() {
     assert_eq!(upstreams[0].imap.client_name, "pop3-gateway");
 }
 
-/// A grant without a local credential is refused at the start (V36).
+/// A grant without a local credential is refused at the start.
 #[cfg(feature = "oauth")]
 #[test]
-fn v36_a_grant_whose_accounts_take_any_password_is_refused() {
+fn qg5_a_grant_whose_accounts_take_any_password_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("g.toml");
     let text = format!(

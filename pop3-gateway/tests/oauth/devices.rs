@@ -135,7 +135,7 @@ fn what_is_wrong_with_a_login_is_not_told() {
 }
 
 #[test]
-fn an_account_of_the_file_that_takes_any_password_opens_nothing() {
+fn qg5_an_account_of_the_file_that_takes_any_password_opens_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("devices");
     let credential = hash(&secret("right"), Algorithm::default()).unwrap();

@@ -245,7 +245,7 @@ const LOCK: &str = "imap.example.org/tim@example.org";
 const OPENED: &str = "Opened { access: ReadWrite }";
 
 #[test]
-fn the_right_password_opens_the_mailbox_by_token() {
+fn qg1_the_right_password_opens_the_mailbox_by_token() {
     clock!(CLOCK, clock);
     at(&CLOCK, NOW);
     let source = Script::new(Flow::Code);
@@ -258,7 +258,7 @@ fn the_right_password_opens_the_mailbox_by_token() {
 }
 
 #[test]
-fn a_wrong_password_asks_nobody() {
+fn v36_qg5_a_wrong_password_asks_nobody() {
     clock!(CLOCK, clock);
     at(&CLOCK, NOW);
     let source = Script::new(Flow::Code);

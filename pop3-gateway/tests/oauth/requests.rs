@@ -179,7 +179,7 @@ fn a_sign_in_that_would_not_last_is_told() {
 }
 
 #[test]
-fn a_device_code_is_polled_for() {
+fn qg4_a_device_code_is_polled_for() {
     let double = Double::start();
     let authority = authority(&double, Proof::None);
     double.answer("/device", said::microsoft_device_code());
@@ -325,7 +325,7 @@ fn a_refresh_names_the_resource() {
 }
 
 #[test]
-fn an_app_proves_itself_by_a_secret_that_can_be_replaced() {
+fn qg3_an_app_proves_itself_by_a_secret_that_can_be_replaced() {
     let double = Double::start();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secret");
@@ -431,7 +431,7 @@ fn a_certificate_signs_a_statement_for_one_use() {
 }
 
 #[test]
-fn a_service_account_acts_for_the_mailbox() {
+fn qg3_a_service_account_acts_for_the_mailbox() {
     let double = Double::start();
     double.answer("/token", said::token("access", None));
     let folder = tempfile::tempdir().unwrap();

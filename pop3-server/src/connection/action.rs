@@ -17,11 +17,11 @@ pub enum Side {
 #[must_use]
 pub enum Action<D> {
     /// Open the upstream's socket, in the place of the one that may be there. Answered by
-    /// [`Outcome::Connected`] or [`Outcome::Lost`].
+    /// [`Connected`](pop3_proto::backend::Outcome::Connected) or [`Lost`](pop3_proto::backend::Outcome::Lost).
     Connect(Endpoint),
     /// Close the upstream's socket, or give the attempt up.
     Disconnect,
-    /// Run this and bring back [`Outcome::Done`].
+    /// Run this and bring back [`Done`](pop3_proto::backend::Outcome::Done).
     Run(Job<D>),
     /// The backend is gone: close its socket and forget what still runs for it.
     Release,
