@@ -4,9 +4,8 @@ use crate::advice;
 use crate::database::Database;
 use crate::dialect::Dialect;
 use crate::error::SqlError;
-use crate::queries::{Custom, LOGINS, PLAINTEXT};
+use crate::queries::{Custom, LIMITS, LOGINS, PLAINTEXT};
 use crate::statement::Statement;
-use crate::store::LIMITS;
 use crate::value::{Column, Kind, Value};
 
 impl Custom {

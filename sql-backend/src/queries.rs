@@ -125,6 +125,9 @@ pub(crate) fn password_query(dialect: Dialect, text: &str) -> Result<Statement, 
     query(dialect, LOGINS, text, &["user"], &[])
 }
 
+/// Columns by which Dovecot's query for passwords limits an account, and which no login here looks at.
+pub(crate) const LIMITS: [&str; 3] = ["allow_nets", "allow_real_nets", "fail"];
+
 /// The setting of that query.
 pub(crate) const LOGINS: &str = "queries.account";
 

@@ -15,7 +15,7 @@ use crate::database::{Database, Lease, Options};
 use crate::error::SqlError;
 use crate::mailbox::SqlMailbox;
 use crate::own::Own;
-use crate::queries::{self, Custom};
+use crate::queries::{self, Custom, LIMITS};
 use crate::schema;
 use crate::shared::Shared;
 use crate::sizes::Sizes;
@@ -294,9 +294,6 @@ impl Found {
         found
     }
 }
-
-/// Columns by which Dovecot's query for passwords limits an account, and which no login here looks at.
-pub(crate) const LIMITS: [&str; 3] = ["allow_nets", "allow_real_nets", "fail"];
 
 /// Whether a column says yes. In Dovecot whatever is not null does; tables that were not made for it have 0 or false.
 fn is_set(cell: &Cell) -> bool {
