@@ -5,11 +5,12 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use sqlx::sqlite::SqliteConnectOptions;
 
+use super::journal::beside;
 use super::options::Options;
 use super::pool::Pool;
 use super::schema;
@@ -101,38 +102,9 @@ fn look(path: &Path) -> Result<bool, StateError> {
     }
 }
 
-/// Fails if the file is not as long as its pages, and nothing is beside it that would make it so.
-pub(super) async fn check_length(
-    options: &SqliteConnectOptions,
-    pages: i64,
-    page: i64,
-) -> Result<(), StateError> {
-    let path = options.get_filename().to_owned();
-    let check = move || {
-        let journal = fs::metadata(beside(&path, "-wal")).map_or(0, |metadata| metadata.len());
-        let length = fs::metadata(&path).map_or(0, |metadata| metadata.len());
-        let (pages, page) = (pages.unsigned_abs(), page.unsigned_abs().max(1));
-        if journal == 0 && (!length.is_multiple_of(page) || length / page < pages) {
-            return Err(StateError::Unreadable {
-                place: path.display().to_string(),
-                problem: format!("it has {length} octets of {}", pages * page),
-            });
-        }
-        Ok(())
-    };
-    blocking::unblock(check).await
-}
-
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         Some(_) | None => Path::new("."),
     }
-}
-
-/// What SQLite keeps beside the file.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

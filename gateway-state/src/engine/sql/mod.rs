@@ -6,6 +6,7 @@ mod connection;
 mod cursor;
 mod file;
 mod grants;
+mod journal;
 mod options;
 mod pool;
 mod schema;

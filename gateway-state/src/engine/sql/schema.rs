@@ -16,7 +16,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::cursor::values;
-use super::file;
+use super::journal;
 use super::options::Options;
 use super::pool::Pool;
 use super::work::Work;
@@ -110,7 +110,7 @@ async fn check_file(
 ) -> Result<(), StateError> {
     let pages = one(work, "PRAGMA page_count").await?;
     let page = one(work, "PRAGMA page_size").await?;
-    file::check_length(options, pages, page).await?;
+    journal::check_length(options, pages, page).await?;
     let words = work
         .rows("PRAGMA quick_check(1)", &[], |row| row.text())
         .await?;

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use super::super::file;
 use super::*;
 
 /// A later version, and one that does not come about.
