@@ -3,8 +3,6 @@
 //! Owns which request asks for what, and what an issuer told of itself, for as long as that may be believed. Keeps
 //! no token and decides nothing about grants.
 
-use std::fmt;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -19,16 +17,18 @@ use oauth2::{
 };
 use pop3_proto::secret::Secret;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 use super::answer::{DeviceAnswer, ErrorAnswer, Metadata, Obtained, TokenAnswer};
-use super::assertion::{Algorithm, Signer};
+use super::assertion::Algorithm;
 use super::http::{Http, HttpError};
 use super::proof::{self, LIFE, Proof, Shown};
 use super::provider::{Endpoints, Flow, Provider};
 use super::refusal::{Meaning, Refusal, clean};
+use super::service_account::{ServiceAccount, unusable};
+use super::sign_in::{CallBack, DeviceCode, Polled, SignIn};
 
 /// How long an issuer's metadata are believed.
 const METADATA_LIFE: Duration = Duration::from_secs(24 * 3600);
@@ -71,112 +71,6 @@ struct Told {
     rest: Option<(Instant, Refusal)>,
 }
 
-/// A sign-in with a browser, under way.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SignIn {
-    /// What comes back with the person (`state`).
-    pub state: String,
-    /// What proves that it was us who began (RFC 7636).
-    pub verifier: Secret,
-    /// Where the person comes back to, to the letter.
-    pub redirect: String,
-}
-
-impl fmt::Debug for SignIn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignIn").finish_non_exhaustive()
-    }
-}
-
-/// What a browser brings back, or a person pastes.
-#[derive(Clone, Default)]
-pub struct CallBack {
-    /// The code, for one use.
-    pub code: Option<Secret>,
-    /// Which sign-in it is of.
-    pub state: Option<String>,
-    /// Who sent it (RFC 9207).
-    pub issuer: Option<String>,
-    /// Why there is no code.
-    pub refused: Option<Refusal>,
-}
-
-impl fmt::Debug for CallBack {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallBack")
-            .field("refused", &self.refused)
-            .finish_non_exhaustive()
-    }
-}
-
-impl CallBack {
-    /// Reads an address with a query, a query alone, or what follows `#`. Fields that stand twice count as
-    /// missing: nobody honest sends them (RFC 6749 section 3.1).
-    pub fn parse(pasted: &str) -> Self {
-        let pasted = pasted.trim();
-        let query = pasted
-            .split_once(['?', '#'])
-            .map_or(pasted, |(_, query)| query);
-        let query = query.split('#').next().unwrap_or_default();
-        let fields: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-        let one = |key: &str| {
-            let mut found = fields.iter().filter(|(name, _)| name == key);
-            let first = found.next().map(|(_, value)| value.clone().into_owned());
-            first.filter(|value| found.next().is_none() && !value.is_empty())
-        };
-        let refused = one("error").map(|error| {
-            let description = one("error_description");
-            Refusal::said(&error, description.as_deref(), None, &[])
-        });
-        Self {
-            code: one("code").map(|code| Secret::new(code.into_bytes())),
-            state: one("state"),
-            // one that is there and of no use is nobody's
-            issuer: fields
-                .iter()
-                .any(|(name, _)| name == "iss")
-                .then(|| one("iss").unwrap_or_default()),
-            refused,
-        }
-    }
-}
-
-/// A code for a person to enter elsewhere.
-#[derive(Clone)]
-pub struct DeviceCode {
-    /// Ours, for asking.
-    pub device: Secret,
-    /// The person's.
-    pub user: String,
-    /// Where it is entered.
-    pub address: String,
-    /// The same with the code in it, for a QR code, where the provider has that.
-    pub complete: Option<String>,
-    /// How long it can be entered.
-    pub life: Duration,
-    /// How long to wait between questions.
-    pub interval: Duration,
-}
-
-impl fmt::Debug for DeviceCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeviceCode")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What came of asking after a device code.
-#[derive(Debug)]
-pub enum Polled {
-    /// Ask again after the interval.
-    Pending,
-    /// Ask again, after an interval that is 5 seconds longer from now on.
-    SlowDown,
-    /// The person signed in.
-    Done(Box<Obtained>),
-}
-
 impl Authority {
     /// Reads the authorities that are believed; asks nobody.
     pub fn new(provider: Provider) -> Result<Self, Refusal> {
@@ -196,7 +90,7 @@ impl Authority {
     /// Whether everything is here that proves the app: its files can be read, and sign.
     pub fn is_equipped(&self) -> Result<(), Refusal> {
         if let Proof::ServiceAccount(file) = &self.provider.proof {
-            return Account::read(file).map(|_| ());
+            return ServiceAccount::read(file).map(|_| ());
         }
         let audience = self.provider.issuer();
         let shown = self
@@ -254,7 +148,7 @@ impl Authority {
                 "set service_account_file in [[provider]]",
             ));
         };
-        let account = Account::read(file)?;
+        let account = ServiceAccount::read(file)?;
         let endpoint = self.endpoints()?.token.or(account.endpoint);
         let endpoint = endpoint.ok_or_else(|| unusable(file, "token_uri is missing"))?;
         let now = unix();
@@ -591,40 +485,6 @@ impl Authority {
         }
         Err(last.unwrap_or_else(wrong))
     }
-}
-
-/// A service account, as its file has it.
-struct Account {
-    email: String,
-    endpoint: Option<String>,
-    signer: Signer,
-}
-
-impl Account {
-    fn read(file: &Path) -> Result<Self, Refusal> {
-        let content = proof::file(file, "service account")?;
-        let account: Value = serde_json::from_slice(content.expose())
-            .map_err(|_| unusable(file, "it is no JSON"))?;
-        let field = |key: &str| account.get(key)?.as_str();
-        let email =
-            field("client_email").ok_or_else(|| unusable(file, "client_email is missing"))?;
-        let key = field("private_key").ok_or_else(|| unusable(file, "private_key is missing"))?;
-        let id = field("private_key_id").map(str::to_owned);
-        let signer = Signer::key(key.as_bytes(), id, file)
-            .map_err(|error| Refusal::here(error.to_string(), error.remedy()))?;
-        Ok(Self {
-            email: email.into(),
-            endpoint: field("token_uri").map(str::to_owned),
-            signer,
-        })
-    }
-}
-
-fn unusable(file: &Path, what: &str) -> Refusal {
-    Refusal::here(
-        format!("{}: {what}", file.display()),
-        "name the JSON file of the service account's key, as the console gives it out",
-    )
 }
 
 /// A device code or a code that was wrong is no grant that ended.

@@ -14,6 +14,8 @@
 //! | [`source`] | where new tokens of one grant come from |
 //! | [`keeper`] | the tokens in memory, and when new ones are asked for |
 //! | `cell` | what there is in memory of one grant |
+//! | [`sign_in`] | what is kept of a sign-in under way, and what comes back |
+//! | `service_account` | the files of service accounts |
 //! | [`claims`] | what a token says of itself, for people who look for a fault |
 //!
 //! Nothing here knows a mailbox or a session. What asks a provider blocks, for 30 seconds at most, so it runs where
@@ -33,15 +35,18 @@ pub mod proof;
 pub mod provider;
 pub mod records;
 pub mod refusal;
+mod service_account;
+pub mod sign_in;
 pub mod source;
 
 pub use answer::Obtained;
+pub use authority::Authority;
 pub use authority::unix as now;
-pub use authority::{Authority, CallBack, DeviceCode, Polled, SignIn};
 pub use devices::Devices;
 pub use keeper::Keeper;
 pub use proof::Proof;
 pub use provider::{Cloud, Endpoints, Flow, Profile, Provider};
 pub use records::Records;
 pub use refusal::{Meaning, NoToken, Refusal};
+pub use sign_in::{CallBack, DeviceCode, Polled, SignIn};
 pub use source::{Ask, Granted, Source};
