@@ -14,7 +14,7 @@ use pop3_proto::time::Time;
 
 use crate::alarm::Alarm;
 use crate::handler::{Arrival, Door, Handler};
-use crate::limit::Slots;
+use crate::limit::{Limit, Slots};
 use crate::preamble;
 use crate::runtime::{Accepted, Listener, Runtime, Signal, Signals, Stream, Timer};
 use crate::server::Server;
@@ -174,7 +174,9 @@ impl<R: Runtime> Accepting<R> {
                     Poll::Ready(Err(error)) => {
                         // Most likely descriptors have run out: a client that has not logged in makes room for the
                         // newcomer.
-                        let made_room = self.entrance.server.crowd().make_room();
+                        let server = &self.entrance.server;
+                        let made_room = server.crowd().make_room();
+                        server.observer().limited(Limit::Descriptors);
                         tracing::error!(
                             target: TARGET,
                             %error,
@@ -238,7 +240,7 @@ impl<R: Runtime> Entrance<R> {
             return self.admit(&**handler, &door, stream, peer, Box::default(), cx);
         };
         let Some(slot) = self.before.take((), door.limits.strangers) else {
-            return self.turn_away(&door, stream, &peer, cx);
+            return self.turn_away(&door, stream, &peer, Limit::Strangers, cx);
         };
         let (entrance, handler) = (self.clone(), Arc::clone(handler));
         let mut member = self.server.shutdown().join();
@@ -275,8 +277,9 @@ impl<R: Runtime> Entrance<R> {
         cx: &mut Context<'_>,
     ) {
         let (address, now) = (peer.address.ip(), self.runtime.now());
-        let Some(place) = self.server.crowd().admit(&door.limits, address, now) else {
-            return self.turn_away(door, stream, &peer, cx);
+        let place = match self.server.crowd().admit(&door.limits, address, now) {
+            Ok(place) => place,
+            Err(limit) => return self.turn_away(door, stream, &peer, limit, cx),
         };
         handler.handle(Arrival {
             stream,
@@ -290,9 +293,17 @@ impl<R: Runtime> Entrance<R> {
         });
     }
 
-    fn turn_away(&self, door: &Door, mut stream: R::Stream, peer: &Peer, cx: &mut Context<'_>) {
-        let now = self.runtime.now();
-        self.server.observer().turned_away(peer.address, now);
+    fn turn_away(
+        &self,
+        door: &Door,
+        mut stream: R::Stream,
+        peer: &Peer,
+        limit: Limit,
+        cx: &mut Context<'_>,
+    ) {
+        let observer = self.server.observer();
+        observer.turned_away(peer.address, self.runtime.now());
+        observer.limited(limit);
         // A fresh socket takes these few bytes at once or never; nothing waits for it.
         if !door.full.is_empty() {
             let _ = stream.poll_write(cx, door.full);

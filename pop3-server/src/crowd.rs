@@ -23,11 +23,11 @@
 //! let flood = "192.0.2.1".parse()?;
 //! let first = crowd.admit(&limits, flood, Time::ZERO);
 //! let second = crowd.admit(&limits, flood, Time::ZERO);
-//! assert!(crowd.admit(&limits, flood, Time::ZERO).is_none());
+//! assert!(crowd.admit(&limits, flood, Time::ZERO).is_err());
 //! let other = crowd.admit(&limits, "192.0.2.2".parse()?, Time::ZERO);
-//! assert!(other.is_some());
-//! assert!(first.is_some_and(|first| first.is_turned_out()));
-//! assert!(second.is_some_and(|second| !second.is_turned_out()));
+//! assert!(other.is_ok());
+//! assert!(first.is_ok_and(|first| first.is_turned_out()));
+//! assert!(second.is_ok_and(|second| !second.is_turned_out()));
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 
@@ -40,7 +40,7 @@ use std::time::Duration;
 
 use pop3_proto::time::Time;
 
-use crate::limit::{Limits, Origin, Site};
+use crate::limit::{Limit, Limits, Origin, Site};
 use crate::notice::Notice;
 
 /// How long a stranger's place is safe from newcomers of its own network.
@@ -72,14 +72,14 @@ struct Stranger {
 }
 
 impl Crowd {
-    /// A place for a connection that was just accepted; `None` if there is none.
-    pub fn admit(&self, limits: &Limits, address: IpAddr, now: Time) -> Option<Place> {
+    /// A place for a connection that was just accepted, or the limit that leaves none.
+    pub fn admit(&self, limits: &Limits, address: IpAddr, now: Time) -> Result<Place, Limit> {
         let origin = Origin::from(address);
         let mut state = lock(&self.0);
         let mut turned_out = Vec::new();
         // strangers that were turned out are notified even if the newcomer gets no place after all
         let admitted = state.room_for(limits, origin, now, &mut turned_out);
-        let place = admitted.then(|| {
+        let place = admitted.map(|()| {
             state.total += 1;
             *state.origins.entry(origin).or_default() += 1;
             let (id, notice) = state.enter(origin, now);
@@ -126,33 +126,31 @@ impl State {
         origin: Origin,
         now: Time,
         turned_out: &mut Vec<Arc<Notice>>,
-    ) -> bool {
+    ) -> Result<(), Limit> {
         let full = |taken: usize, most: usize| most != 0 && taken >= most;
         if full(
             self.origins.get(&origin).copied().unwrap_or(0),
             limits.per_address,
         ) {
             let oldest = self.oldest(|stranger| stranger.origin == origin, Some(now));
-            let Some(notice) = oldest.and_then(|id| self.turn_out(id)) else {
-                return false;
-            };
-            turned_out.push(notice);
+            let notice = oldest.and_then(|id| self.turn_out(id));
+            turned_out.push(notice.ok_or(Limit::Address)?);
         }
         for (site, share) in origin.sites().zip(SITE_SHARES) {
             let most = limits.per_address.saturating_mul(share);
             if full(self.sites.get(&site).copied().unwrap_or(0), most) {
                 let within = |stranger: &Stranger| stranger.origin.sites().any(|own| own == site);
                 let oldest = self.oldest(within, Some(now));
-                let Some(notice) = oldest.and_then(|id| self.turn_out(id)) else {
-                    return false;
-                };
-                turned_out.push(notice);
+                let notice = oldest.and_then(|id| self.turn_out(id));
+                turned_out.push(notice.ok_or(Limit::Network)?);
             }
         }
-        if full(self.strangers.len(), limits.strangers) || full(self.total, limits.total) {
-            let Some(id) = self.most_crowded() else {
-                return false;
-            };
+        let limit = match full(self.total, limits.total) {
+            true => Some(Limit::Total),
+            false => full(self.strangers.len(), limits.strangers).then_some(Limit::Strangers),
+        };
+        if let Some(limit) = limit {
+            let id = self.most_crowded().ok_or(limit)?;
             let widest = widest(origin);
             let own = self
                 .strangers
@@ -166,12 +164,10 @@ impl State {
             } else {
                 Some(id)
             };
-            let Some(notice) = id.and_then(|id| self.turn_out(id)) else {
-                return false;
-            };
-            turned_out.push(notice);
+            let notice = id.and_then(|id| self.turn_out(id));
+            turned_out.push(notice.ok_or(limit)?);
         }
-        true
+        Ok(())
     }
 
     /// How many strangers come from the widest network around this address.

@@ -26,6 +26,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pop3_proto::backend::network;
 
+/// What there may be no more of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// Connections in all: [`Limits::total`].
+    Total,
+    /// Connections before login: [`Limits::strangers`].
+    Strangers,
+    /// Connections from one address or IPv6 /64: [`Limits::per_address`].
+    Address,
+    /// Connections from an IPv6 /56 or /48, some times as many as from one address.
+    Network,
+    /// Sessions of one maildrop: [`Limits::per_user`].
+    User,
+    /// Files and sockets that the process, or the system, may have open.
+    Descriptors,
+}
+
 /// The most connections at once; `0` means no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -33,10 +33,15 @@ struct TurnedAway {
 impl Observer for Log {
     fn observe(&self, about: &About<'_>, event: &Event<'_>) {
         match *event {
-            Event::Admitted | Event::Answered { .. } => {}
+            Event::Admitted
+            | Event::Secured
+            | Event::Upstream(_)
+            | Event::Updates
+            | Event::Answered { .. }
+            | Event::Octets { .. } => {}
             Event::InTheClear { user } => about.in_the_clear(user),
             Event::Waits { until } => about.waits(until),
-            Event::Refused(refusal) => about.refused(refusal),
+            Event::Refused(refusal) | Event::GivenUp(refusal) => about.refused(refusal),
             Event::LoggedIn => about.logged_in(),
             Event::Failed(failure) => about.failed(failure),
             Event::Noted(note) => about.noted(note),

@@ -37,6 +37,8 @@ use pop3_proto::backend::{Failure, Note, Refusal};
 use pop3_proto::server::{Reason, Summary};
 use pop3_proto::time::Time;
 
+use crate::limit::Limit;
+
 /// Watches the sessions of a server. Called on the way of every session: it must neither block nor panic.
 pub trait Observer: Send + Sync + 'static {
     /// Something happened in a session.
@@ -45,6 +47,11 @@ pub trait Observer: Send + Sync + 'static {
     /// A connection was turned away, since there was no room for it.
     fn turned_away(&self, peer: SocketAddr, now: Time) {
         let _ = (peer, now);
+    }
+
+    /// A connection, or a login, found this limit reached. It is refused; where it comes to descriptors, it waits.
+    fn limited(&self, limit: Limit) {
+        let _ = limit;
     }
 }
 
@@ -60,6 +67,8 @@ pub struct About<'a> {
     pub peer: SocketAddr,
     /// The name of the upstream that serves the login, once there is one.
     pub upstream: Option<&'a str>,
+    /// How far it is.
+    pub stage: Stage,
     /// What it has done so far.
     pub summary: &'a Summary,
     /// When it began.
@@ -68,12 +77,26 @@ pub struct About<'a> {
     pub now: Time,
 }
 
+/// How far a session is: the states of RFC 1939 section 3.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// Nobody has logged in.
+    #[default]
+    Authorization,
+    /// The maildrop is open.
+    Transaction,
+    /// The client said QUIT, and what is marked as deleted is removed.
+    Update,
+}
+
 /// What happens.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// The session has its place and begins.
     Admitted,
+    /// TLS with the client is in force: [`Summary::tls`].
+    Secured,
     /// A secret was sent in the clear.
     InTheClear {
         /// The user that it belongs to.
@@ -84,10 +107,17 @@ pub enum Event<'a> {
         /// When it is its turn, as far as is known.
         until: Time,
     },
-    /// A login was refused, or given up by its client.
+    /// A login was refused.
     Refused(&'a Refusal),
-    /// The maildrop is open.
+    /// A login came to no verdict: its client left, its time was over, or the server goes down. The class of the
+    /// refusal says nothing.
+    GivenUp(&'a Refusal),
+    /// Something became of the connection to the upstream.
+    Upstream(Contact),
+    /// The maildrop is open. From here on the stage is [`Stage::Transaction`].
     LoggedIn,
+    /// The client said QUIT. From here on the stage is [`Stage::Update`].
+    Updates,
     /// A login failed or, if the session is logged in, the update at its end.
     Failed(&'a Failure),
     /// The backend has something to say beside its replies.
@@ -101,6 +131,13 @@ pub enum Event<'a> {
         /// How long that took: to the verdict on a login or an update, to the first octet of a message.
         after: Duration,
     },
+    /// Octets on the wire of the client since the last time: told when they have become many, and before the end.
+    Octets {
+        /// How many came from the client.
+        received: u32,
+        /// How many the client's socket took.
+        sent: u32,
+    },
     /// The session is over. Nothing comes after it.
     Ended {
         /// Why, unless this server cut it off.
@@ -108,6 +145,22 @@ pub enum Event<'a> {
         /// What went wrong with TLS, if that ended it.
         tls_failure: Option<&'a str>,
     },
+}
+
+/// What became of the connection to an upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Contact {
+    /// It is open; TLS and the login are still to come.
+    Connected,
+    /// There is none: no address, no answer in time, or a refusal.
+    Unreachable,
+    /// TLS failed, not for the certificate.
+    TlsFailed,
+    /// The upstream's certificate is not trusted.
+    Untrusted,
+    /// It was open and ended when nobody wanted it to.
+    Broken,
 }
 
 /// What a backend is asked for.
@@ -130,6 +183,10 @@ impl<T: Observer + ?Sized> Observer for Arc<T> {
     fn turned_away(&self, peer: SocketAddr, now: Time) {
         (**self).turned_away(peer, now);
     }
+
+    fn limited(&self, limit: Limit) {
+        (**self).limited(limit);
+    }
 }
 
 impl<A: Observer, B: Observer> Observer for (A, B) {
@@ -141,5 +198,10 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn turned_away(&self, peer: SocketAddr, now: Time) {
         self.0.turned_away(peer, now);
         self.1.turned_away(peer, now);
+    }
+
+    fn limited(&self, limit: Limit) {
+        self.0.limited(limit);
+        self.1.limited(limit);
     }
 }

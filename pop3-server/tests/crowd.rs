@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pop3_proto::time::Time;
 use pop3_server::crowd::{Crowd, FAIR, Place};
-use pop3_server::limit::Limits;
+use pop3_server::limit::{Limit, Limits};
 use proptest::prelude::*;
 
 fn ip(text: &str) -> IpAddr {
@@ -47,7 +47,7 @@ fn w023_the_oldest_of_the_most_crowded_goes_first() {
     assert_eq!(crowd.count(), (20, 20));
     assert!(!fresh.is_turned_out());
     // and no newcomer pushes out his own neighbours before their time
-    assert!(from("192.0.2.2").is_none() || out(&places) == [1, 8]);
+    assert!(from("192.0.2.2").is_err() || out(&places) == [1, 8]);
     drop(places);
     assert_eq!(crowd.count().0, 1);
 }
@@ -66,7 +66,7 @@ fn w023_neighbours_have_their_fair_chance() {
     assert!(
         crowd
             .admit(&limits(30, 20), ip("192.0.2.1"), at(1))
-            .is_none()
+            .is_err()
     );
     assert_eq!(out(&places), Vec::<usize>::new());
     let later = at(0) + FAIR;
@@ -117,12 +117,12 @@ fn w023_who_is_logged_in_is_never_turned_out() {
     assert!(
         crowd
             .admit(&limits(30, 20), ip("198.51.100.1"), at(100))
-            .is_none()
+            .is_err()
     );
     assert!(!crowd.make_room());
     places[0].login_failed(at(100));
     let next = crowd.admit(&limits(30, 20), ip("198.51.100.1"), at(100));
-    assert!(next.is_some());
+    assert!(next.is_ok());
     assert_eq!(out(&places), [0]);
     // it was just about to log in: it keeps its place
     places[0].logged_in();
@@ -148,11 +148,11 @@ fn an_address_has_as_many_places_as_it_gave_back() {
     let crowd = Crowd::default();
     let from = || crowd.admit(&limits(0, 0), ip("192.0.2.1"), at(0));
     let mut places: Vec<_> = (0..8).map(|_| from().unwrap()).collect();
-    assert!(from().is_none());
+    assert!(from().is_err());
     drop(places.pop());
     places.extend(from());
     assert_eq!(places.len(), 8);
-    assert!(from().is_none());
+    assert!(from().is_err());
 }
 
 /// W023: it was turned out while it logged in: its address has that place all the same.
@@ -166,7 +166,7 @@ fn w023_who_comes_back_counts_at_its_address() {
     let second = from("192.0.2.2", at(0) + FAIR).unwrap();
     assert!(first.is_turned_out());
     first.logged_in();
-    assert!(from("192.0.2.1", at(100)).is_none());
+    assert!(from("192.0.2.1", at(100)).is_err());
     drop(second);
 }
 
@@ -191,9 +191,9 @@ fn w023_a_full_network_makes_room_within_itself() {
             [_, "192.0.2.2"] => "192.0.2.2",
             _ => "2001:db8:1:2::1",
         };
-        assert!(from(newcomer, at(0)).is_none());
+        assert!(from(newcomer, at(0)).is_err());
         let next = from(newcomer, later);
-        assert!(next.is_some());
+        assert!(next.is_ok());
         assert_eq!(out(&places), [1], "{own:?} {few}");
     }
 }
@@ -229,4 +229,32 @@ proptest! {
         drop(places);
         prop_assert_eq!((crowd.count(), crowd.origins()), ((0, 0), 0));
     }
+}
+
+/// Who watches the server learns which of its limits was too small.
+#[test]
+fn a_refusal_names_the_limit_that_was_reached() {
+    let limits = |total, strangers, per_address| {
+        let mut all = limits(total, strangers);
+        all.per_address = per_address;
+        all
+    };
+    let refused = |limits, hosts: &[&str], newcomer| {
+        let crowd = Crowd::default();
+        let places: Vec<_> = hosts
+            .iter()
+            .map(|host| crowd.admit(&limits, ip(host), at(0)).unwrap())
+            .collect();
+        let refused = crowd.admit(&limits, ip(newcomer), at(0)).map(drop);
+        drop(places);
+        refused.unwrap_err()
+    };
+    let (one, two) = ("192.0.2.1", "192.0.2.2");
+    assert_eq!(refused(limits(2, 0, 0), &[one, one], one), Limit::Total);
+    assert_eq!(refused(limits(2, 2, 0), &[one, one], one), Limit::Total);
+    assert_eq!(refused(limits(0, 2, 0), &[one, one], one), Limit::Strangers);
+    assert_eq!(refused(limits(0, 0, 1), &[one, two], two), Limit::Address);
+    let of_site = ["2001:db8::1", "2001:db8:0:1::1"];
+    let newcomer = "2001:db8:0:2::1";
+    assert_eq!(refused(limits(0, 0, 1), &of_site, newcomer), Limit::Network);
 }

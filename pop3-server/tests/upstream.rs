@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pop3_proto::backend::{Endpoint, Failure, Outcome};
 use pop3_proto::server::Policy;
+use pop3_server::log::Log;
+use pop3_server::observer::{About, Contact, Event, Observer};
 use pop3_server::server::Server;
 use pop3_server::settings::Settings;
 use pop3_server::tls::{Trust, UpstreamTls};
@@ -50,13 +52,29 @@ struct World {
     store: WireStore,
     tls: Option<TlsPeer>,
     server: Server,
+    contacts: Arc<Contacts>,
+}
+
+/// What became of connections to the store.
+#[derive(Default)]
+struct Contacts(Mutex<Vec<Contact>>);
+
+impl Observer for Contacts {
+    fn observe(&self, _: &About<'_>, event: &Event<'_>) {
+        if let Event::Upstream(contact) = event {
+            self.0.lock().unwrap().push(*contact);
+        }
+    }
 }
 
 impl World {
     fn new(service: &WireService, messages: Vec<Vec<u8>>) -> Self {
-        let server = Server::new();
+        let contacts = Arc::<Contacts>::default();
+        let observer = (Log::default(), Arc::clone(&contacts));
+        let server = Server::builder().observer(observer).build();
         let rig = Rig::new(&settings(service), &server);
         Self {
+            contacts,
             rig,
             store: WireStore::new(messages),
             tls: None,
@@ -103,6 +121,10 @@ impl World {
 
     fn log_in(&mut self) -> String {
         self.ask(&format!("USER joe\r\nPASS {PASSWORD}"))
+    }
+
+    fn contacts(&self) -> Vec<Contact> {
+        std::mem::take(&mut self.contacts.0.lock().unwrap())
     }
 
     fn upstream_eof(&mut self) {
@@ -185,6 +207,7 @@ fn ct021_qh1_an_unknown_certificate_fails_closed() {
         let mut world = World::new(&encrypted(folder.path(), name), messages());
         world.tls = Some(TlsPeer::server(&identity(folder.path(), &[shown])));
         assert!(world.log_in().contains("-ERR [SYS/PERM]"), "{name} {shown}");
+        assert_eq!(world.contacts(), [Contact::Connected, Contact::Untrusted]);
         assert!(!world.store.said_bye);
         assert!(world.rig.upstream.as_ref().unwrap().closed);
     }
@@ -215,6 +238,7 @@ fn an_upstream_that_talks_no_tls_is_a_passing_trouble() {
         .extend(b"* OK IMAP4rev1 ready\r\n");
     world.rig.run();
     assert!(world.rig.heard().contains("-ERR [SYS/TEMP]"));
+    assert_eq!(world.contacts(), [Contact::Connected, Contact::TlsFailed]);
 }
 
 /// G07 and G06: lost before the message, lost within it.
@@ -225,6 +249,7 @@ fn g06_g07_an_upstream_lost_within_a_message_closes_without_the_dot() {
         world.log_in();
         world.upstream_eof();
         assert!(!world.rig.client.shut_down, "an idle session stays");
+        assert_eq!(world.contacts(), [Contact::Connected, Contact::Broken]);
     }
     for mut world in worlds(folder.path()) {
         world.log_in();
@@ -290,6 +315,21 @@ fn an_upstream_that_cannot_be_reached_is_a_passing_trouble() {
     world.rig.run();
     assert!(world.rig.heard().contains("-ERR [SYS/TEMP]"));
     assert!(world.log_in().contains("+OK"), "the session stays usable");
+    assert!(world.ask("QUIT").contains("+OK"));
+    assert_eq!(world.contacts(), [Contact::Unreachable, Contact::Connected]);
+}
+
+/// Who left does not say that the store is out of order; who waited to the end does.
+#[test]
+fn an_attempt_that_nobody_waited_for_says_nothing_of_the_upstream() {
+    let mut world = World::new(&plain(), messages());
+    world.rig.say(format!("USER joe\r\nPASS {PASSWORD}\r\n"));
+    world.rig.reset();
+    assert_eq!(world.contacts(), []);
+    let mut world = World::new(&plain(), messages());
+    world.rig.say(format!("USER joe\r\nPASS {PASSWORD}\r\n"));
+    world.rig.wait(PATIENCE);
+    assert_eq!(world.contacts(), [Contact::Unreachable]);
 }
 
 #[test]

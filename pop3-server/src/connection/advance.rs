@@ -12,7 +12,7 @@ use super::client::Closing;
 use super::holding::Last;
 use super::standing::Connection;
 use super::upstream::Upstream;
-use crate::observer::{self, Asked};
+use crate::observer::{self, Asked, Stage};
 use crate::pipe::{Pipe, TlsEnd, TlsEvent};
 use crate::service::{Denied, Service};
 use crate::transcript::Dialogue;
@@ -155,7 +155,11 @@ impl<S: Service> Connection<S> {
         let is_last = request == Request::Abandon;
         match &request {
             Request::Retrieve { .. } => self.report.asked(Asked::Message),
-            Request::Update { .. } => self.report.asked(Asked::Update),
+            Request::Update { .. } => {
+                self.report.stage = Stage::Update;
+                self.tell(&observer::Event::Updates);
+                self.report.asked(Asked::Update);
+            }
             Request::Cancel(_) => self.report.cancelled(),
             Request::Abandon => {
                 self.report.cancelled();
@@ -222,6 +226,7 @@ impl<S: Service> Connection<S> {
                 self.peer.encrypted = true;
                 self.client.handshake_done();
                 self.session.handle_tls(now, info);
+                self.tell(&observer::Event::Secured);
                 true
             }
             Some(TlsEvent::End(end)) => {

@@ -96,7 +96,7 @@ impl<S: Service> Connection<S> {
     pub(super) fn waits_no_more(&mut self, now: Time) {
         let waits = |attempt: &Attempt| attempt.waits() && !attempt.is_given_up();
         if self.attempt.as_deref().is_some_and(waits) {
-            self.tell(&Event::Refused(&unseen(GOES_DOWN)));
+            self.tell(&Event::GivenUp(&unseen(GOES_DOWN)));
             self.verdict(now, None);
             let failure = Failure::temporary(GOES_DOWN);
             self.session.handle_reply(now, Reply::Failed(failure));
@@ -146,7 +146,7 @@ impl<S: Service> Connection<S> {
             ),
             _ => (Some(Fault::Left), "the client left before the answer"),
         };
-        self.tell(&Event::Refused(&unseen(detail)));
+        self.tell(&Event::GivenUp(&unseen(detail)));
         self.verdict(now, fault);
     }
 

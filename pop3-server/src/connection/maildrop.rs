@@ -8,7 +8,8 @@ use pop3_proto::time::Time;
 use super::holding::{Held, Holding, Last, Parting};
 use super::standing::Connection;
 use crate::hold::{Claim, Hold, Outcome, Taken};
-use crate::observer;
+use crate::limit::Limit;
+use crate::observer::{self, Stage};
 use crate::runtime::Boxed;
 use crate::service::Service;
 
@@ -151,6 +152,7 @@ impl<S: Service> Connection<S> {
             }
             None => {
                 upstream.holding = Holding::Asked { hold, opened };
+                self.server.observer().limited(Limit::User);
                 self.in_use(now, "too many sessions of this user");
             }
         }
@@ -166,6 +168,7 @@ impl<S: Service> Connection<S> {
         let reply = opened.map_or(Reply::Authenticated, |access| Reply::Opened { access });
         self.session.handle_reply(now, reply);
         if opened.is_some() {
+            self.report.stage = Stage::Transaction;
             self.tell(&observer::Event::LoggedIn);
             self.answered();
         }

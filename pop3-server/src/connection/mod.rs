@@ -115,6 +115,7 @@ impl<S: Service> Connection<S> {
             (Side::Client, _) => {
                 let bytes = &scratch[..n.min(scratch.len())];
                 self.client.received(&mut self.session, now, bytes);
+                self.moved((n, 0));
             }
             (Side::Upstream, Some(upstream)) => upstream.received(now, n, scratch),
             (Side::Upstream, None) => {}
@@ -134,7 +135,10 @@ impl<S: Service> Connection<S> {
     /// The first `n` bytes of [`send_buf`](Self::send_buf) were written.
     pub fn sent(&mut self, side: Side, now: Time, n: usize) {
         match (side, &mut self.upstream) {
-            (Side::Client, _) => self.client.sent(&mut self.session, now, n),
+            (Side::Client, _) => {
+                self.client.sent(&mut self.session, now, n);
+                self.moved((0, n));
+            }
             (Side::Upstream, Some(upstream)) => upstream.sent(now, n),
             (Side::Upstream, None) => {}
         }

@@ -1,5 +1,6 @@
 //! What a connection tells the observer about its session.
 
+use std::mem::take;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -7,18 +8,26 @@ use pop3_proto::backend::Login;
 use pop3_proto::server::{Reason, Summary};
 use pop3_proto::time::Time;
 
-use crate::observer::{About, Asked, Event, Observer};
+use crate::observer::{About, Asked, Event, Observer, Stage};
+
+/// How many octets of a client are counted here before the observer hears of them.
+const MANY: u32 = 1 << 20;
 
 pub(super) struct Report {
     pub(super) session: u64,
     pub(super) upstream: Option<Arc<str>>,
     /// Why the session ended, once it has.
     pub(super) reason: Option<Reason>,
+    /// How far the session is.
+    pub(super) stage: Stage,
     observer: Arc<dyn Observer>,
     peer: SocketAddr,
     began: Time,
     now: Time,
-    tls_failure: Option<String>,
+    tls_failure: Option<Box<str>>,
+    /// What the observer has not heard of.
+    received: u32,
+    sent: u32,
     /// What the backend has not answered yet, and since when.
     asked: Option<(Asked, Time)>,
 }
@@ -34,11 +43,14 @@ impl Report {
             session,
             upstream: None,
             reason: None,
+            stage: Stage::default(),
             observer,
             peer,
             began: now,
             now,
             tls_failure: None,
+            received: 0,
+            sent: 0,
             asked: None,
         }
     }
@@ -58,6 +70,7 @@ impl Report {
             listener,
             peer: self.peer,
             upstream: self.upstream.as_deref(),
+            stage: self.stage,
             summary,
             began: self.began,
             now: self.now,
@@ -83,7 +96,24 @@ impl Report {
         self.asked = None;
     }
 
-    pub(super) fn ended(&self, listener: &str, summary: &Summary) {
+    /// Octets came from the client, or went to it.
+    pub(super) fn moved(&mut self, (received, sent): (usize, usize)) -> bool {
+        let more = |octets: usize| u32::try_from(octets).unwrap_or(u32::MAX);
+        self.received = self.received.saturating_add(more(received));
+        self.sent = self.sent.saturating_add(more(sent));
+        self.received.max(self.sent) >= MANY
+    }
+
+    /// Tells the observer of the octets that it has not heard of.
+    pub(super) fn octets(&mut self, listener: &str, summary: &Summary) {
+        let (received, sent) = (take(&mut self.received), take(&mut self.sent));
+        if (received, sent) != (0, 0) {
+            self.tell(listener, summary, &Event::Octets { received, sent });
+        }
+    }
+
+    pub(super) fn ended(&mut self, listener: &str, summary: &Summary) {
+        self.octets(listener, summary);
         let (reason, tls_failure) = (self.reason, self.tls_failure.as_deref());
         self.tell(
             listener,

@@ -56,6 +56,14 @@ impl<S: Service> Connection<S> {
             .answered(&self.settings.name, self.session.summary());
     }
 
+    /// Counts octets of the client.
+    pub(super) fn moved(&mut self, octets: (usize, usize)) {
+        if self.report.moved(octets) {
+            self.report
+                .octets(&self.settings.name, self.session.summary());
+        }
+    }
+
     /// Drops the backend.
     pub(super) fn dismiss(&mut self) {
         self.note();
@@ -64,9 +72,14 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    /// Logs what the backend has to say beside its replies.
+    /// Tells what the backend has to say beside its replies, and what became of its connection.
     pub(super) fn note(&mut self) {
         if let Some(upstream) = &mut self.upstream {
+            while let Some(contact) = upstream.poll_contact() {
+                let summary = self.session.summary();
+                let event = Event::Upstream(contact);
+                self.report.tell(&self.settings.name, summary, &event);
+            }
             while let Some(note) = upstream.backend.poll_note() {
                 let summary = self.session.summary();
                 let event = Event::Noted(&note);

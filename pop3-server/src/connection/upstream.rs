@@ -4,6 +4,7 @@
 //! slot lie here, so that they go when it goes.
 
 use std::collections::VecDeque;
+use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use pop3_proto::trouble::{Place, Trouble, Words};
 use super::action::Action;
 use super::holding::Holding;
 use crate::lock::Mode;
+use crate::observer::Contact;
 use crate::pipe::{Pipe, TlsEnd, TlsEvent};
 use crate::runtime::Boxed;
 use crate::service::Routed;
@@ -39,6 +41,9 @@ pub(super) struct Upstream<B: Backend> {
     job: bool,
     /// A connection was open, or a job ran.
     reached: bool,
+    /// What the observer has not heard of: that a connection was opened, and what went wrong with it.
+    connected: bool,
+    trouble: Option<Contact>,
     leave: Option<Time>,
 }
 
@@ -68,6 +73,8 @@ impl<B: Backend> Upstream<B> {
             broken: None,
             job: false,
             reached: false,
+            connected: false,
+            trouble: None,
             leave: None,
         }
     }
@@ -177,10 +184,12 @@ impl<B: Backend> Upstream<B> {
             Outcome::Connected => {
                 self.link = Link::Up;
                 self.reached = true;
+                self.connected = true;
             }
             Outcome::Done(_) => self.job = false,
             Outcome::Lost(_) => {
                 self.job = false;
+                self.unreachable();
                 self.disconnect(actions);
             }
             Outcome::TlsReady => {}
@@ -259,7 +268,10 @@ impl<B: Backend> Upstream<B> {
                 }
                 Effect::StartTls { server_name } => self.start_tls(now, &server_name, actions),
                 Effect::Disconnect => match self.link {
-                    Link::Connecting => self.disconnect(actions),
+                    Link::Connecting => {
+                        self.unreachable();
+                        self.disconnect(actions);
+                    }
                     Link::Up => self.link = Link::Closing,
                     Link::Closing | Link::Down => {}
                 },
@@ -315,6 +327,9 @@ impl<B: Backend> Upstream<B> {
         let wanted = self.link == Link::Closing;
         self.disconnect(actions);
         if !wanted {
+            if !self.is_finished() {
+                self.trouble.get_or_insert(Contact::Broken);
+            }
             self.backend.handle_outcome(now, Outcome::Lost(failure));
         }
     }
@@ -324,6 +339,21 @@ impl<B: Backend> Upstream<B> {
         self.pipe = Pipe::Plain;
         self.broken = None;
         actions.push_back(Action::Disconnect);
+    }
+
+    /// An attempt to connect ends without a connection. If the session gave it up, that says nothing.
+    fn unreachable(&mut self) {
+        if self.link == Link::Connecting && !self.is_finished() {
+            self.trouble = Some(Contact::Unreachable);
+        }
+    }
+
+    /// What became of the connection. Poll until `None`.
+    pub(super) fn poll_contact(&mut self) -> Option<Contact> {
+        match take(&mut self.connected) {
+            true => Some(Contact::Connected),
+            false => self.trouble.take(),
+        }
     }
 
     fn failure(&mut self, end: TlsEnd) -> Failure {
@@ -338,6 +368,12 @@ impl<B: Backend> Upstream<B> {
             port: endpoint.port,
         };
         let text = |trouble: Trouble<'_>| trouble.text(place, &Words::CONFIGURATION);
+        self.trouble = match &end {
+            TlsEnd::Failed { certificate, .. } if *certificate => Some(Contact::Untrusted),
+            TlsEnd::Failed { .. } => Some(Contact::TlsFailed),
+            TlsEnd::Closed | TlsEnd::Cut if handshaking => Some(Contact::TlsFailed),
+            TlsEnd::Closed | TlsEnd::Cut => None,
+        };
         match end {
             TlsEnd::Closed | TlsEnd::Cut if handshaking => {
                 Failure::temporary(text(Trouble::TlsClosed))

@@ -50,7 +50,8 @@ impl<S: Service> Rig<S> {
         let now = Time::from_start(Duration::from_secs(1000));
         let place = server
             .crowd()
-            .admit(&settings.limits, peer.address.ip(), now)?;
+            .admit(&settings.limits, peer.address.ip(), now)
+            .ok()?;
         let connection = Connection::new(Arc::clone(settings), server, peer, place, now);
         let mut rig = Self {
             connection,
