@@ -55,6 +55,10 @@ fn secrets(config: &Config, file: Option<&Path>) -> Vec<Secret> {
             add("the private key", &files.key);
         }
     }
+    #[cfg(feature = "http")]
+    for files in config.http.iter().flat_map(|own| &own.certificates) {
+        add("the private key", &files.key);
+    }
     let mut has_secrets = false;
     for store in &config.stores {
         if let Some(accounts) = &store.accounts {

@@ -104,7 +104,7 @@ type Warnings = Vec<(Option<String>, String)>;
 
 /// Loads certificates, keys, authorities and accounts, and checks that stores are there.
 fn verify(config: &Config) -> Result<(RuntimeKind, Warnings), Failure> {
-    wiring::settings(config, &Surroundings::default(), Absent::Leave)?;
+    wiring::wire(config, &Surroundings::default(), Absent::Leave)?;
     let mut warnings = Warnings::new();
     for store in &config.stores {
         let of = format!("store {:?}", store.name);

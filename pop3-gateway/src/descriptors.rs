@@ -45,6 +45,11 @@ pub fn shortage(config: &Config, limit: Option<u64>) -> Option<(usize, String)> 
     let connections = u64::try_from(config.bounds.limits.total).unwrap_or(u64::MAX);
     let listeners = config.listeners.iter().map(|own| own.addresses.len());
     let transcripts = config.transcript.as_ref().map_or(0, |_| TRANSCRIPTS);
+    #[cfg(feature = "http")]
+    let listeners = {
+        let http = config.http.iter();
+        listeners.chain(http.map(|own| own.addresses.len().saturating_add(own.connections)))
+    };
     let others = RESERVE + transcripts + u64::try_from(listeners.sum::<usize>()).unwrap_or(0);
     let needed = connections.saturating_mul(SESSION).saturating_add(others);
     if needed <= limit {

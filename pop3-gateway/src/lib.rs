@@ -16,6 +16,7 @@
 //! | `setting` | how a setting is written, read and shown |
 //! | [`wiring`] | from the configuration to what runs |
 //! | [`service`], [`layer`] | the backend of a login, and what stands around it |
+//! | `http` | what is served beside POP3: health; with the feature of that name |
 //! | [`mailbox`] | kinds of mailboxes, one file each |
 //! | [`listed`], [`monitor`], [`mail`] | mail that is made here |
 //! | `oauth` | tokens of OAuth 2 providers; with the feature of that name |
@@ -37,6 +38,8 @@ pub mod demo;
 pub mod descriptors;
 #[cfg(feature = "oauth")]
 pub mod doctor;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod layer;
 pub mod listed;
 pub mod logging;

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::config::{Config, RuntimeKind};
+#[cfg(feature = "http")]
+use crate::http::{Current, Web};
 use pop3_server::listen::listen;
 use pop3_server::runtime::Runtime;
 use pop3_server::server::Server;
-use pop3_server::settings::{Reloadable, Settings};
+use pop3_server::settings::Reloadable;
 use pop3_server::setup::Setup;
 use pop3_server::transcript::TranscriptSink;
 
@@ -22,18 +24,47 @@ use crate::{Failure, advice, cli, descriptors, logging};
 /// A gateway whose sockets listen, but that accepts no connection yet.
 #[derive(Debug)]
 pub struct Bound {
-    listening: Vec<Listening>,
+    listening: Vec<Listening<Reloadable<Gateway>>>,
+    #[cfg(feature = "http")]
+    http: Vec<Listening<Current>>,
     runtime: RuntimeKind,
     grace: Duration,
 }
 
 /// A socket, and what its connections start with.
 #[derive(Debug)]
-struct Listening {
+struct Listening<C> {
     /// The address of the configuration; its port may be 0.
     configured: SocketAddr,
     socket: TcpListener,
-    settings: Reloadable<Gateway>,
+    current: C,
+}
+
+impl<C: Clone> Listening<C> {
+    /// Listens at these addresses.
+    fn at(addresses: &[SocketAddr], start: impl Fn() -> C) -> Result<Vec<Self>, Failure> {
+        let bound = addresses.iter().map(|&configured| {
+            Ok(Self {
+                configured,
+                socket: listen(configured).map_err(Failure::running)?,
+                current: start(),
+            })
+        });
+        bound.collect()
+    }
+
+    /// Where these listen.
+    fn addresses(all: &[Self]) -> Result<Vec<SocketAddr>, Failure> {
+        let local = |own: &Self| own.socket.local_addr().map_err(Failure::running);
+        all.iter().map(local).collect()
+    }
+
+    /// What a reload needs of these.
+    fn kept(all: &[Self]) -> Vec<(SocketAddr, C)> {
+        all.iter()
+            .map(|own| (own.configured, own.current.clone()))
+            .collect()
+    }
 }
 
 /// Runs `serve`.
@@ -111,22 +142,23 @@ impl Bound {
     /// Loads what the configuration names, and listens.
     pub fn new(config: &Config, surroundings: &Surroundings) -> Result<Self, Failure> {
         let runtime = runtime(config.runtime)?;
-        let settings = wiring::settings(config, surroundings, Absent::Make)?;
+        let wired = wiring::wire(config, surroundings, Absent::Make)?;
         let mut listening = Vec::new();
-        for (listener, settings) in config.listeners.iter().zip(settings) {
-            let settings = Arc::new(settings);
-            for &configured in &listener.addresses {
-                let socket = listen(configured).map_err(Failure::running)?;
-                let settings = Reloadable::new(Arc::clone(&settings));
-                listening.push(Listening {
-                    configured,
-                    socket,
-                    settings,
-                });
-            }
+        for (listener, settings) in config.listeners.iter().zip(&wired.listeners) {
+            let start = || Reloadable::new(Arc::clone(settings));
+            listening.extend(Listening::at(&listener.addresses, start)?);
+        }
+        #[cfg(feature = "http")]
+        let mut http = Vec::new();
+        #[cfg(feature = "http")]
+        for (own, site) in config.http.iter().zip(&wired.sites) {
+            let start = || Current::new(Arc::clone(site));
+            http.extend(Listening::at(&own.addresses, start)?);
         }
         Ok(Self {
             listening,
+            #[cfg(feature = "http")]
+            http,
             runtime,
             grace: config.bounds.shutdown_grace,
         })
@@ -134,8 +166,13 @@ impl Bound {
 
     /// Where it listens.
     pub fn addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
-        let local = |own: &Listening| own.socket.local_addr().map_err(Failure::running);
-        self.listening.iter().map(local).collect()
+        Listening::addresses(&self.listening)
+    }
+
+    /// Where it listens for HTTP.
+    #[cfg(feature = "http")]
+    pub fn http_addresses(&self) -> Result<Vec<SocketAddr>, Failure> {
+        Listening::addresses(&self.http)
     }
 
     /// Accepts and serves connections until the server is asked to stop.
@@ -145,9 +182,14 @@ impl Bound {
         reload: impl Fn() + Send + Sync + 'static,
     ) -> Result<(), Failure> {
         for (own, address) in self.listening.iter().zip(self.addresses()?) {
-            let settings = own.settings.current();
+            let settings = own.current.current();
             let (listener, tls) = (&settings.name, settings.policy.tls);
             tracing::info!(%address, listener, ?tls, runtime = ?self.runtime, "listening");
+        }
+        #[cfg(feature = "http")]
+        for (own, address) in self.http.iter().zip(self.http_addresses()?) {
+            let tls = own.current.site().tls.is_some();
+            tracing::info!(%address, tls, "listening for HTTP");
         }
         let done: std::io::Result<()> = match self.runtime {
             #[cfg(feature = "tokio")]
@@ -165,12 +207,19 @@ impl Bound {
         server: Server,
         reload: impl Fn() + Send + Sync + 'static,
     ) -> Setup<R> {
+        #[cfg(feature = "http")]
+        let shutdown = server.shutdown().clone();
         let setup = Setup::new()
             .server(server)
             .on_reload(reload)
             .grace(self.grace);
-        let listen = |setup: Setup<R>, own: Listening| setup.pop3(own.socket, own.settings);
-        self.listening.into_iter().fold(setup, listen)
+        let listening = self.listening.into_iter();
+        let setup = listening.fold(setup, |setup, own| setup.pop3(own.socket, own.current));
+        #[cfg(feature = "http")]
+        let setup = self.http.into_iter().fold(setup, |setup, own| {
+            setup.speak(own.socket, Web::new(own.current, shutdown.clone()))
+        });
+        setup
     }
 
     /// What SIGHUP does: everything is read again, and new connections start with it. Whatever is
@@ -182,23 +231,28 @@ impl Bound {
         surroundings: Surroundings,
         descriptors: Option<u64>,
     ) -> impl Fn() + Send + Sync + 'static {
-        let listening: Vec<_> = self
-            .listening
-            .iter()
-            .map(|own| (own.configured, own.settings.clone()))
-            .collect();
+        let listening = Listening::kept(&self.listening);
+        #[cfg(feature = "http")]
+        let http = Listening::kept(&self.http);
         let current = Mutex::new(config);
         move || {
             let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
             let read = configuration(&arguments).and_then(|mut config| {
                 fit(&mut config, descriptors);
-                let settings = wiring::settings(&config, &surroundings, Absent::Make)?;
-                Ok((config, settings))
+                let wired = wiring::wire(&config, &surroundings, Absent::Make)?;
+                Ok((config, wired))
             });
             match read {
-                Ok((config, settings)) => {
+                Ok((config, wired)) => {
                     advice::give(&config, arguments.config.as_deref());
-                    replace(&listening, &config, settings);
+                    let addresses = config.listeners.iter().map(|own| &own.addresses[..]);
+                    replace(&listening, addresses, &wired.listeners, Reloadable::replace);
+                    #[cfg(feature = "http")]
+                    {
+                        let addresses = config.http.iter().map(|own| &own.addresses[..]);
+                        replace(&http, addresses, &wired.sites, Current::replace);
+                    }
+                    tracing::info!("configuration and certificates reloaded");
                     warn_of_restart(&current, &config);
                     *current = config;
                 }
@@ -213,30 +267,26 @@ impl Bound {
     }
 }
 
-fn replace(
-    listening: &[(SocketAddr, Reloadable<Gateway>)],
-    config: &Config,
-    settings: Vec<Settings<Gateway>>,
+/// Gives sockets that stay what new connections start with now.
+fn replace<'c, C, S>(
+    listening: &[(SocketAddr, C)],
+    addresses: impl Iterator<Item = &'c [SocketAddr]>,
+    settings: &[Arc<S>],
+    put: impl Fn(&C, Arc<S>),
 ) {
-    let settings: Vec<_> = settings.into_iter().map(Arc::new).collect();
+    let configured: Vec<_> = addresses.zip(settings).collect();
     for (address, current) in listening {
-        let own = config.listeners.iter().zip(&settings);
-        let mut own = own.filter(|(listener, _)| listener.addresses.contains(address));
-        match own.next() {
-            Some((_, settings)) => current.replace(Arc::clone(settings)),
+        let mut own = configured.iter();
+        match own.find(|(addresses, _)| addresses.contains(address)) {
+            Some((_, settings)) => put(current, Arc::clone(settings)),
             None => tracing::warn!(%address, "no longer configured; it stays until a restart"),
         }
     }
-    for address in config
-        .listeners
-        .iter()
-        .flat_map(|listener| &listener.addresses)
-    {
+    for address in configured.iter().flat_map(|(addresses, _)| *addresses) {
         if !listening.iter().any(|(own, _)| own == address) {
             tracing::warn!(%address, "new; listening there needs a restart");
         }
     }
-    tracing::info!("configuration and certificates reloaded");
 }
 
 fn warn_of_restart(old: &Config, new: &Config) {

@@ -8,16 +8,21 @@ pub mod tokens;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(feature = "http")]
+use crate::config::Http;
 use crate::config::{Config, Listener, MonitorSecret};
+#[cfg(feature = "http")]
+use crate::http::{Site, health};
 use imap_backend::{BrokenMessages, Learned, Memory};
 use pop3_proto::backend::Endpoint;
 use pop3_proto::secret::Secret;
 use pop3_server::name::Rewrite;
 use pop3_server::route::Routes;
 use pop3_server::settings::Settings;
-use pop3_server::tls::ServerTls;
+use pop3_server::tls::{Identity, ServerTls};
 use pop3_server::transcript::TranscriptSink;
 
 use crate::layer::Budget;
@@ -135,15 +140,32 @@ fn gateway(
     Ok((upstreams, Arc::new(gateway)))
 }
 
-/// What each listener of the configuration starts its connections with, in its order.
-pub fn settings(
+/// What listeners start their connections with.
+#[derive(Debug)]
+pub struct Wired {
+    /// For each `[[listener]]`, in the order of the configuration.
+    pub listeners: Vec<Arc<Settings<Gateway>>>,
+    /// For each `[[http]]`, in the order of the configuration.
+    #[cfg(feature = "http")]
+    pub sites: Vec<Arc<Site>>,
+}
+
+/// Reads and makes what the configuration names.
+pub fn wire(
     config: &Config,
     surroundings: &Surroundings,
     absent: Absent,
-) -> Result<Vec<Settings<Gateway>>, WiringError> {
+) -> Result<Wired, WiringError> {
     let (_, gateway) = gateway(config, surroundings, absent)?;
     let listener = |listener: &Listener| {
-        let tls = server_tls(listener, absent)
+        let shown = Shown {
+            listener: &listener.name,
+            certificates: &listener.certificates,
+            self_signed: listener.self_signed.as_deref(),
+            addresses: &listener.addresses,
+        };
+        let tls = shown
+            .tls(absent)
             .map_err(|cause| WiringError::new(format!("listener {:?}", listener.name), cause))?;
         warn_of_digests(listener, &gateway);
         let mut settings = Settings::new(Arc::clone(&gateway))
@@ -153,9 +175,14 @@ pub fn settings(
             .delay(config.bounds.delay);
         settings.tls = tls;
         settings.transcript.clone_from(&surroundings.transcript);
-        Ok(settings)
+        Ok(Arc::new(settings))
     };
-    config.listeners.iter().map(listener).collect()
+    let listeners: Result<_, WiringError> = config.listeners.iter().map(listener).collect();
+    Ok(Wired {
+        listeners: listeners?,
+        #[cfg(feature = "http")]
+        sites: sites(config, absent)?,
+    })
 }
 
 /// Clients take APOP and CRAM-MD5 where they are offered, and have no other way then.
@@ -175,24 +202,63 @@ fn warn_of_digests(listener: &Listener, gateway: &Gateway) {
     mailboxes.warn_of_digests(&listener.name, done);
 }
 
-fn server_tls(listener: &Listener, absent: Absent) -> Result<Option<ServerTls>, Problem> {
-    let mut identities = listener.certificates.clone();
-    if let Some(folder) = &listener.self_signed {
-        if absent == Absent::Leave && !self_signed::is_there(folder) {
-            return Ok(None);
+/// What a listener, whatever it speaks, is to show for certificates.
+struct Shown<'c> {
+    listener: &'c str,
+    certificates: &'c [Identity],
+    self_signed: Option<&'c Path>,
+    addresses: &'c [SocketAddr],
+}
+
+impl Shown<'_> {
+    fn tls(&self, absent: Absent) -> Result<Option<ServerTls>, Problem> {
+        let mut identities = self.certificates.to_vec();
+        if let Some(folder) = self.self_signed {
+            if absent == Absent::Leave && !self_signed::is_there(folder) {
+                return Ok(None);
+            }
+            let (identity, made) = self_signed::ensure(folder, &names(self.addresses))?;
+            if made {
+                let (listener, certificate) = (self.listener, identity.chain.display());
+                tracing::info!(listener, %certificate, "self-signed certificate made");
+            }
+            identities.push(identity);
         }
-        let (identity, made) = self_signed::ensure(folder, &names(&listener.addresses))?;
-        if made {
-            let certificate = identity.chain.display();
-            tracing::info!(listener = listener.name, %certificate, "self-signed certificate made");
+        if identities.is_empty() {
+            Ok(None)
+        } else {
+            Ok(Some(ServerTls::load(&identities)?))
         }
-        identities.push(identity);
     }
-    if identities.is_empty() {
-        Ok(None)
-    } else {
-        Ok(Some(ServerTls::load(&identities)?))
-    }
+}
+
+/// What each `[[http]]` of the configuration serves, in its order.
+#[cfg(feature = "http")]
+fn sites(config: &Config, absent: Absent) -> Result<Vec<Arc<Site>>, WiringError> {
+    let site = |own: &Http| {
+        let name = own.name();
+        let shown = Shown {
+            listener: &name,
+            certificates: &own.certificates,
+            self_signed: own.self_signed.as_deref(),
+            addresses: &own.addresses,
+        };
+        let tls = shown
+            .tls(absent)
+            .map_err(|cause| WiringError::new(format!("http {name:?}"), cause))?;
+        // every page that this program has
+        let pages = health::pages().into_iter();
+        let pages = pages.filter(|page| own.serve.contains(&page.serves()));
+        let site = Site {
+            tls: tls.map(|tls| tls.protocols(["http/1.1"])),
+            networks: own.networks.clone(),
+            connections: own.connections,
+            pages: pages.collect(),
+            name,
+        };
+        Ok(Arc::new(site))
+    };
+    config.http.iter().map(site).collect()
 }
 
 /// The names in a self-signed certificate: this machine's, by which its clients may know it.

@@ -18,7 +18,9 @@ const OTHER: &str = "[[upstream]]\nname = \"other\"\nurl = \"imap://127.0.0.1:14
 /// Where this name goes: the upstream, and the name that its lock has, which is in lower case.
 fn routed(config: &str, user: &str) -> Option<(String, String)> {
     let config = Config::parse(config, Path::new("g.toml")).unwrap();
-    let settings = wiring::settings(&config, &Surroundings::default(), Absent::Leave).unwrap();
+    let settings = wiring::wire(&config, &Surroundings::default(), Absent::Leave)
+        .unwrap()
+        .listeners;
     let login = Login::Password {
         user: user.into(),
         password: Secret::from(&b"secret"[..]),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use pop3_gateway::config::Config;
 use pop3_gateway::logging::warnings;
 use pop3_gateway::service::Gateway;
-use pop3_gateway::wiring::{Absent, Surroundings, ready, settings};
+use pop3_gateway::wiring::{self, Absent, Surroundings, ready};
 use pop3_proto::backend::{Login, Mechanism, RefusalKind};
 use pop3_proto::secret::Secret;
 use pop3_server::service::{Denied, Peer, Service as _};
@@ -19,10 +19,10 @@ use pop3_server::settings::Settings;
 const LISTENER: &str = "[[listener]]\nlisten = \"127.0.0.1:0\"\n";
 const UPSTREAM: &str = "[[upstream]]\nname = \"main\"\nurl = \"imaps://imap.example.org\"\n";
 
-fn wire(text: &str) -> Settings<Gateway> {
+fn wire(text: &str) -> Arc<Settings<Gateway>> {
     let config = Config::parse(text, Path::new("g.toml")).unwrap();
-    let mut all = settings(&config, &Surroundings::default(), Absent::Leave).unwrap();
-    all.remove(0)
+    let mut all = wiring::wire(&config, &Surroundings::default(), Absent::Leave).unwrap();
+    all.listeners.remove(0)
 }
 
 /// The lock and the upstream of a login with this name.
@@ -281,7 +281,7 @@ fn qg5_a_grant_whose_accounts_take_any_password_is_refused() {
         ("tim:::::::nopassword\n", false),
     ] {
         std::fs::write(&devices, line).unwrap();
-        let made = settings(&config, &Surroundings::default(), Absent::Leave);
+        let made = wiring::wire(&config, &Surroundings::default(), Absent::Leave);
         let error = made.err().map(|error| error.to_string());
         assert_eq!(error.is_none(), is_good, "{error:?}");
         assert!(error.is_none_or(|error| error.contains("nopassword")));

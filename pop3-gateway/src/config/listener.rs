@@ -157,18 +157,7 @@ impl Listener {
     ) -> Result<Self, Fault> {
         let mut listener = Self::new(Vec::new(), policy);
         table.rows(ROWS, &mut listener);
-        for mut files in table.tables("certificate") {
-            let mut identity = no_certificate();
-            files.read(CERTIFICATE, &mut identity, |_| Ok(()))?;
-            if [&identity.chain, &identity.key].map(|file| file.as_os_str().is_empty())
-                != [false; 2]
-            {
-                let what = "a certificate is two files";
-                let remedy = "give both cert = \"FILE.pem\" and key = \"FILE.pem\"";
-                return Err(table.fault(Problem::new("certificate", what, remedy)));
-            }
-            listener.certificates.push(identity);
-        }
+        listener.certificates = certificates(table)?;
         table.finish()?;
         let checked = listener.check(Origin::File).and_then(|()| {
             let taken = others.iter().flat_map(|other| other.addresses.iter());
@@ -360,6 +349,22 @@ impl Listener {
         }
         Ok(())
     }
+}
+
+/// Reads the certificates of a listener.
+pub(super) fn certificates(table: &mut Table<'_>) -> Result<Vec<Identity>, Fault> {
+    let mut certificates = Vec::new();
+    for mut files in table.tables("certificate") {
+        let mut identity = no_certificate();
+        files.read(CERTIFICATE, &mut identity, |_| Ok(()))?;
+        if [&identity.chain, &identity.key].map(|file| file.as_os_str().is_empty()) != [false; 2] {
+            let what = "a certificate is two files";
+            let remedy = "give both cert = \"FILE.pem\" and key = \"FILE.pem\"";
+            return Err(table.fault(Problem::new("certificate", what, remedy)));
+        }
+        certificates.push(identity);
+    }
+    Ok(certificates)
 }
 
 /// An address that could not be bound because it is taken by another listener, or named twice.

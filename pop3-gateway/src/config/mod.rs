@@ -32,6 +32,8 @@
 
 pub(crate) mod bounds;
 mod flags;
+#[cfg(feature = "http")]
+mod http;
 pub(crate) mod listener;
 pub(crate) mod log;
 mod monitor;
@@ -48,6 +50,8 @@ pub use crate::setting::error::ConfigError;
 pub use bounds::Bounds;
 pub use flags::Flags;
 pub(crate) use flags::explain;
+#[cfg(feature = "http")]
+pub use http::Http;
 pub use listener::Listener;
 pub use log::{Log, LogFormat, LogLevel};
 pub use monitor::{Monitor, MonitorSecret};
@@ -83,6 +87,9 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// `[[store]]`
     pub stores: Vec<Store>,
+    /// `[[http]]`
+    #[cfg(feature = "http")]
+    pub http: Vec<Http>,
     /// `[[provider]]`; names are unique.
     #[cfg(feature = "oauth")]
     pub providers: Vec<ProviderSettings>,
@@ -223,6 +230,11 @@ impl Config {
             }
             Ok(listener)
         });
+        #[cfg(feature = "http")]
+        {
+            let listeners = &config.listeners;
+            config.http = root.each("http", |table, others| Http::read(table, listeners, others));
+        }
         config.upstreams = root.each("upstream", |table, others: &[Upstream]| {
             let upstream = Upstream::read(table)?;
             let taken = others.iter().any(|other| other.name == upstream.name);
@@ -411,6 +423,8 @@ impl Config {
     pub(crate) fn told(&self) -> Vec<(&'static str, String)> {
         let mut told = Vec::new();
         told.extend(self.listeners.iter().map(|own| ("listener", own.told())));
+        #[cfg(feature = "http")]
+        told.extend(self.http.iter().map(|own| ("http", own.told())));
         told.extend(self.upstreams.iter().map(|own| ("upstream", own.told())));
         told.extend(self.stores.iter().flat_map(Store::told));
         #[cfg(feature = "oauth")]
@@ -439,7 +453,7 @@ impl Config {
         let upstream = |own| row::told(imap::ROWS, own).into();
         let route = |(who, to)| json!({ "who": who, "to": to });
         #[cfg_attr(
-            not(feature = "oauth"),
+            not(any(feature = "http", feature = "oauth")),
             expect(unused_mut, reason = "nothing is added")
         )]
         let mut told = json!({
@@ -453,6 +467,10 @@ impl Config {
             "log": row::told(log::ROWS, &self.log),
             "transcript": self.transcript,
         });
+        #[cfg(feature = "http")]
+        {
+            told["http"] = all(self.http.iter().map(Http::told_json).collect());
+        }
         #[cfg(feature = "oauth")]
         {
             let provider = |own| row::told(provider::PROVIDER, own).into();

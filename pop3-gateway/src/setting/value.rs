@@ -3,6 +3,8 @@
 //! Everything that could be meant in two ways is refused: a time or a size without its unit, `M` for
 //! months or minutes, `KB` for 1000 or 1024.
 
+#[cfg(feature = "http")]
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -204,6 +206,25 @@ impl Value for SocketAddr {
 
     fn show(&self) -> Json {
         json!(self)
+    }
+}
+
+#[cfg(feature = "http")]
+impl Value for ipnet::IpNet {
+    fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
+        let text = String::read(value, base)?;
+        let address = || text.parse::<IpAddr>().ok().map(Self::from);
+        let network = text.parse().ok().or_else(address);
+        network.ok_or_else(|| {
+            BadValue::new(
+                format!("{text:?} is not a network"),
+                "write for example \"192.0.2.0/24\", \"2001:db8::/32\" or \"127.0.0.1\"",
+            )
+        })
+    }
+
+    fn show(&self) -> Json {
+        json!(self.to_string())
     }
 }
 

@@ -247,3 +247,49 @@ fn w054_mechanisms_that_do_not_exist_are_refused() {
     assert!(sasl("\"SCRAM-SHA256\"").contains("did you mean \"SCRAM-SHA-256\"?"));
     assert!(sasl("\"MAGIC\"").contains("write for example"));
 }
+
+/// HTTP listens beside POP3, and a mistake there is said as elsewhere.
+#[cfg(feature = "http")]
+#[test]
+fn http_has_an_address_of_its_own() {
+    let with = |lines: &str| format!("{LISTENER}{UPSTREAM}[[http]]\n{lines}\n");
+    let good = parse(&with(
+        "listen = [\"127.0.0.1:9110\", \"[::1]:9110\"]\nserve = \"health\"\nnetworks = \"192.0.2.7\"",
+    ));
+    let http = &good.unwrap().http[0];
+    assert_eq!(http.networks[0].to_string(), "192.0.2.7/32");
+    for (lines, part) in [
+        ("", "http[1].listen: there is no address to listen at"),
+        (
+            "listen = \"127.0.0.1:1110\"",
+            "http[1].listen: 127.0.0.1:1110 is taken: another listener is at 127.0.0.1:1110",
+        ),
+        (
+            "listen = \"127.0.0.1:9110\"\nserve = []",
+            "http[1].serve: nothing is served here",
+        ),
+        (
+            "listen = \"127.0.0.1:9110\"\nserve = \"mail\"",
+            "\"mail\" is not known here; write \"health\"",
+        ),
+        (
+            "listen = \"127.0.0.1:9110\"\nnetworks = \"here\"",
+            "\"here\" is not a network; write for example",
+        ),
+        (
+            "listen = \"127.0.0.1:9110\"\nconnections = 0",
+            "http[1].connections: nobody could connect",
+        ),
+        (
+            "listen = \"127.0.0.1:9110\"\nself_signed = \"tls\"\n[[http.certificate]]\ncert = \"a\"\nkey = \"b\"",
+            "http[1].self_signed: there is a certificate from files too",
+        ),
+        (
+            "listen = \"127.0.0.1:9110\"\nadress = 1",
+            "http[1].adress: unknown key",
+        ),
+    ] {
+        let said = error(&with(lines));
+        assert!(said.contains(part), "{said}");
+    }
+}

@@ -1,0 +1,7 @@
+//! HTTP beside POP3, on real sockets and both runtimes.
+#![cfg(feature = "http")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod bounds;
+mod health;
+mod rig;
