@@ -137,13 +137,7 @@ fn drain(session: &mut Session, now: Time, ticket: &mut Ticket, said: &[u8], lis
             }
             Event::Request(_) => {}
             Event::StartTls => {
-                session.handle_tls(
-                    now,
-                    TlsInfo {
-                        protocol: "TLSv1.3",
-                        cipher: String::new(),
-                    },
-                );
+                session.handle_tls(now, TlsInfo::new("TLSv1.3", ""));
             }
             Event::Close(_) => closed = true,
         }

@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use imap_backend::{Config, ImapBackend, Security};
-use pop3_proto::backend::{
-    Access, Backend, Caller, Index, Login, Open, Outcome, Part, Reply, Request, Ticket,
-};
+use pop3_proto::backend::{Backend, Index, Login, Open, Outcome, Part, Reply, Request, Ticket};
 use pop3_proto::secret::Secret;
 use pop3_proto::time::Time;
 
@@ -58,16 +56,7 @@ fn opening() -> ImapBackend {
         user: "alice".into(),
         password: Secret::from(&b"secret"[..]),
     };
-    let access = Access::ReadWrite;
-    backend.handle_request(
-        NOW,
-        Request::Open(Open {
-            login,
-            access,
-            utf8: false,
-            caller: Caller::default(),
-        }),
-    );
+    backend.handle_request(NOW, Request::Open(Open::new(login)));
     while backend.poll_effect().is_some() {}
     backend.handle_outcome(NOW, Outcome::Connected);
     receive(

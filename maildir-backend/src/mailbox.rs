@@ -307,15 +307,11 @@ mod tests {
     }
 
     fn open(store: &MaildirStore) -> (MaildirMailbox, usize) {
-        let open = Open {
-            login: Login::Password {
-                user: "u".to_owned(),
-                password: Secret::default(),
-            },
-            access: Access::ReadOnly,
-            utf8: false,
-            caller: Caller::default(),
-        };
+        let open = Open::new(Login::Password {
+            user: "u".to_owned(),
+            password: Secret::default(),
+        })
+        .access(Access::ReadOnly);
         let mut mailbox = store.open(&open).unwrap();
         let messages = mailbox.list().unwrap().len();
         (mailbox, messages)

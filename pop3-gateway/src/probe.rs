@@ -15,7 +15,7 @@ use imap_backend::ImapBackend;
 use pop3_proto::backend::erased::Erased;
 use pop3_proto::backend::layer::{Layer, Turn};
 use pop3_proto::backend::layered::Layered;
-use pop3_proto::backend::{Access, Login, Note, Open, RefusalKind, Reply, Request};
+use pop3_proto::backend::{Access, Login, Note, RefusalKind, Reply, Request};
 use pop3_proto::secret::Secret;
 use pop3_proto::server::{Policy, ReadOnly};
 use pop3_server::runtime::Runtime;
@@ -107,10 +107,7 @@ impl<B> Layer<B> for Instead {
         let Request::Open(open) = request else {
             return Some(request);
         };
-        Some(Request::Open(Open {
-            login: self.0.clone(),
-            ..open
-        }))
+        Some(Request::Open(open.login(self.0.clone())))
     }
 
     fn hears(&self) -> bool {

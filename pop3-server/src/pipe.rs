@@ -323,8 +323,5 @@ fn info(connection: &Connection) -> TlsInfo {
         .negotiated_cipher_suite()
         .and_then(|suite| suite.suite().as_str())
         .unwrap_or("unknown");
-    TlsInfo {
-        protocol,
-        cipher: cipher.into(),
-    }
+    TlsInfo::new(protocol, cipher)
 }

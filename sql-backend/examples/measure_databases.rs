@@ -88,11 +88,9 @@ fn main() {
             format!("select m.id, p.data as body {all} where m.account = :user order by m.id"),
         ),
     ] {
-        let queries = Queries {
-            list,
-            body: format!("select p.data as body {all} where m.id = :id"),
-            ..Queries::default()
-        };
+        let queries = Queries::default()
+            .list(list)
+            .body(format!("select p.data as body {all} where m.id = :id"));
         let mut config = Config::new(url.clone());
         config.maildrops = Maildrops::Queries(Box::new(queries));
         let store = SqlStore::connect(config).unwrap();

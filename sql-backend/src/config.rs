@@ -185,15 +185,14 @@ pub enum Maildrops {
 /// ```
 /// use sql_backend::Queries;
 ///
-/// let queries = Queries {
-///     list: "select id, octet_length(mail) as size from mails where login = :user order by id".into(),
-///     body: "select mail as body from mails where login = :user and id = :id".into(),
-///     delete: vec!["delete from mails where login = :user and id = :id".into()],
-///     ..Queries::default()
-/// };
-/// # assert!(queries.body_piece.is_none());
+/// let queries = Queries::default()
+///     .list("select id, octet_length(mail) as size from mails where login = :user order by id")
+///     .body("select mail as body from mails where login = :user and id = :id")
+///     .delete("delete from mails where login = :user and id = :id");
+/// # assert!(queries.body_piece.is_none() && queries.delete.len() == 1);
 /// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Queries {
     /// The messages of `:user`, oldest first: a column `id` (number, text or octets; never reused for another
     /// message, unless there is a `unique_id`; a row where it is NULL is listed and refused), and, if they are
@@ -221,6 +220,43 @@ pub struct Queries {
     pub delete: Vec<String>,
     /// Makes a message of a plain text.
     pub template: Option<Template>,
+}
+
+impl Queries {
+    /// Sets [`list`](Self#structfield.list).
+    #[must_use]
+    pub fn list(mut self, query: impl Into<String>) -> Self {
+        self.list = query.into();
+        self
+    }
+
+    /// Sets [`body`](Self#structfield.body).
+    #[must_use]
+    pub fn body(mut self, query: impl Into<String>) -> Self {
+        self.body = query.into();
+        self
+    }
+
+    /// Sets [`body_piece`](Self#structfield.body_piece).
+    #[must_use]
+    pub fn body_piece(mut self, query: impl Into<String>) -> Self {
+        self.body_piece = Some(query.into());
+        self
+    }
+
+    /// Adds a statement to [`delete`](Self#structfield.delete).
+    #[must_use]
+    pub fn delete(mut self, statement: impl Into<String>) -> Self {
+        self.delete.push(statement.into());
+        self
+    }
+
+    /// Sets [`template`](Self#structfield.template).
+    #[must_use]
+    pub fn template(mut self, template: impl Into<Option<Template>>) -> Self {
+        self.template = template.into();
+        self
+    }
 }
 
 /// Whether a database has the secrets of all its accounts as they are, which APOP and CRAM-MD5 need.

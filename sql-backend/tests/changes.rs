@@ -42,14 +42,10 @@ fn ways(admin: &Admin) -> Vec<Queries> {
     vec![
         admin.plain_queries(),
         admin.piece_queries(),
-        Queries {
-            list: whole.into(),
-            ..admin.plain_queries()
-        },
-        Queries {
-            template: Some(sql_backend::Template::default()),
-            ..admin.plain_queries()
-        },
+        admin.plain_queries().list(whole),
+        admin
+            .plain_queries()
+            .template(sql_backend::Template::default()),
     ]
 }
 

@@ -31,22 +31,19 @@ fn queries(store: &Table) -> Queries {
     let asked = store["queries"].as_table().unwrap();
     let template = store["template"].as_table().unwrap();
     let headers = template["headers"].as_table().unwrap();
-    let header =
-        |(name, value): (&String, &toml::Value)| (name.clone(), value.as_str().unwrap().into());
-    Queries {
-        list: text(asked, "list"),
-        body: text(asked, "body"),
-        delete: vec![text(asked, "delete")],
-        template: Some(Template {
-            from: text(template, "from"),
-            to: Some(text(template, "to")),
-            subject: text(template, "subject"),
-            date: Some(text(template, "date")),
-            headers: headers.iter().map(header).collect(),
-            ..Template::default()
-        }),
-        ..Queries::default()
+    let mut wrapper = Template::default()
+        .from(text(template, "from"))
+        .to(text(template, "to"))
+        .subject(text(template, "subject"))
+        .date(text(template, "date"));
+    for (name, value) in headers {
+        wrapper = wrapper.header(name, value.as_str().unwrap());
     }
+    Queries::default()
+        .list(text(asked, "list"))
+        .body(text(asked, "body"))
+        .delete(text(asked, "delete"))
+        .template(wrapper)
 }
 
 const TABLES: &str = "
@@ -79,12 +76,11 @@ fn mariadb_w064_pop3sf_tables_by_the_queries_of_the_readme() {
     let row = "select message as body, is_plaintext, convert_tz(added_timestamp, 'SYSTEM', '+00:00') as added";
     let table = "pop3sf_singleuser_messages";
     let mut single = Config::new(admin.url());
-    single.maildrops = Maildrops::Queries(Box::new(Queries {
-        list: format!("select id from {table} order by id"),
-        body: format!("{row} from {table} where id = :id"),
-        delete: vec![format!("delete from {table} where id = :id")],
-        ..queries(&asked)
-    }));
+    let mut alone = queries(&asked)
+        .list(format!("select id from {table} order by id"))
+        .body(format!("{row} from {table} where id = :id"));
+    alone.delete = vec![format!("delete from {table} where id = :id")];
+    single.maildrops = Maildrops::Queries(Box::new(alone));
     single.logins = Logins::Query(text(asked["queries"].as_table().unwrap(), "account"));
     serve(single);
     assert_eq!(

@@ -34,16 +34,15 @@ fn create_log(admin: &Admin) {
 const ROW: &str = "select id, logged, program, level, title, line as body from log";
 
 fn log_queries(whole_list: bool) -> Queries {
-    Queries {
-        list: if whole_list {
-            format!("{ROW} order by id")
-        } else {
-            "select id from log order by id".into()
-        },
-        body: format!("{ROW} where id = :id"),
-        template: Some(Admin::template()),
-        ..Queries::default()
-    }
+    let columns = if whole_list {
+        ROW
+    } else {
+        "select id from log"
+    };
+    Queries::default()
+        .list(format!("{columns} order by id"))
+        .body(format!("{ROW} where id = :id"))
+        .template(Admin::template())
 }
 
 fn log_as_mailbox(admin: &Admin) {
@@ -277,12 +276,11 @@ fn values_stay_values(admin: &Admin) {
         "CREATE TABLE notes (id {name}, login {name}, mail {name})"
     ));
     let runtime = Runtime::Smol;
-    let mut config = admin.config(Queries {
-        list: "select id from notes where login = :user".into(),
-        body: "select mail as body from notes where id = :id and login = :user".into(),
-        delete: vec!["delete from notes where id = :id".into()],
-        ..Queries::default()
-    });
+    let queries = Queries::default()
+        .list("select id from notes where login = :user")
+        .body("select mail as body from notes where id = :id and login = :user")
+        .delete("delete from notes where id = :id");
+    let mut config = admin.config(queries);
     config.logins = Logins::Accounts(std::sync::Arc::new(Anybody));
     let store = SqlStore::connect(config).unwrap();
     runtime.run(store.check()).unwrap();
@@ -513,14 +511,12 @@ fn ids_and_texts(admin: &Admin) {
         } else {
             "id"
         };
-        let queries = Queries {
-            list: format!("select {id} from texts"),
-            body_piece: Some(format!(
+        let queries = Queries::default()
+            .list(format!("select {id} from texts"))
+            .body_piece(format!(
                 "select {part} as body from texts where id = {compared}"
-            )),
-            delete: vec![format!("delete from texts where id = {compared}")],
-            ..Queries::default()
-        };
+            ))
+            .delete(format!("delete from texts where id = {compared}"));
         let store = SqlStore::connect(admin.config(queries)).unwrap();
         runtime.run(async {
             store.check().await.unwrap();
@@ -609,12 +605,10 @@ fn ids_that_may_come_again(admin: &Admin) {
             Some(Kind::Postgres) => "cast(id as text) = cast(:id as text)",
             None | Some(Kind::MariaDb) => "id = :id",
         };
-        let queries = Queries {
-            list: list.into(),
-            body: format!("select mail as body from keyed where {compared}"),
-            delete: vec![format!("delete from keyed where {compared}")],
-            ..Queries::default()
-        };
+        let queries = Queries::default()
+            .list(list)
+            .body(format!("select mail as body from keyed where {compared}"))
+            .delete(format!("delete from keyed where {compared}"));
         let store = SqlStore::connect(admin.config(queries)).unwrap();
         runtime.run(async {
             let advice = store.check().await.unwrap();

@@ -37,12 +37,13 @@ fn bad_rows(admin: &Admin) {
                 "x".repeat(200)
             ));
             let mail = if whole_list { ", mail as body" } else { "" };
-            let mut config = admin.config(Queries {
-                list: format!("select id, name as unique_id{mail} from odd order by place"),
-                body: "select mail as body from odd where id = :id".into(),
-                delete: vec!["delete from odd where id = :id".into()],
-                ..Queries::default()
-            });
+            let queries = Queries::default()
+                .list(format!(
+                    "select id, name as unique_id{mail} from odd order by place"
+                ))
+                .body("select mail as body from odd where id = :id")
+                .delete("delete from odd where id = :id");
+            let mut config = admin.config(queries);
             config.max_message = 100;
             let store = SqlStore::connect(config).unwrap();
             runtime.run(async {
@@ -123,10 +124,7 @@ fn mails_and_texts(admin: &Admin) {
             ("CHAR(1)", "'t'", "'f'"),
         ],
     };
-    let template = Template {
-        subject: "Plaintext database entry {id}".into(),
-        ..Template::default()
-    };
+    let template = Template::default().subject("Plaintext database entry {id}");
     for (kind, yes, no) in types {
         admin.sql(&format!(
             "DROP TABLE IF EXISTS both_kinds; CREATE TABLE both_kinds (id INT, mail {blob}, plain {kind});
@@ -139,13 +137,13 @@ fn mails_and_texts(admin: &Admin) {
         ] {
             let row = "id, mail as body, plain as IS_PLAINTEXT";
             let listed_columns = if whole_list { row } else { "id" };
-            let store = SqlStore::connect(admin.config(Queries {
-                list: format!("select {listed_columns} from both_kinds order by id"),
-                body: format!("select {row} from both_kinds where id = :id"),
-                template: template.cloned(),
-                ..Queries::default()
-            }));
-            let store = store.unwrap();
+            let queries = Queries::default()
+                .list(format!(
+                    "select {listed_columns} from both_kinds order by id"
+                ))
+                .body(format!("select {row} from both_kinds where id = :id"))
+                .template(template.cloned());
+            let store = SqlStore::connect(admin.config(queries)).unwrap();
             Runtime::Smol.run(async {
                 store.check().await.unwrap();
                 let (mut mailbox, entries) = listed(&store).await;
@@ -173,15 +171,10 @@ fn mails_and_texts(admin: &Admin) {
             });
         }
         // the size of a text is not that of its message
-        let store = SqlStore::connect(
-            admin.config(Queries {
-                list: "select id, 5 as size from both_kinds order by id".into(),
-                body:
-                    "select id, mail as body, plain as is_plaintext from both_kinds where id = :id"
-                        .into(),
-                ..Queries::default()
-            }),
-        );
+        let queries = Queries::default()
+            .list("select id, 5 as size from both_kinds order by id")
+            .body("select id, mail as body, plain as is_plaintext from both_kinds where id = :id");
+        let store = SqlStore::connect(admin.config(queries));
         let problem = Runtime::Smol.run(store.unwrap().check()).unwrap_err();
         assert!(problem.to_string().contains("is_plaintext"), "{problem}");
     }
@@ -211,11 +204,8 @@ fn sqlite_w064_message_ids_of_two_stores_differ() {
     admin.create();
     admin.fill(&["a text".into()]);
     let message_id = |name: &str, list: &str| {
-        let mut config = admin.config(Queries {
-            list: list.into(),
-            template: Some(Template::default()),
-            ..admin.plain_queries()
-        });
+        let queries = admin.plain_queries().list(list);
+        let mut config = admin.config(queries.template(Template::default()));
         config.name = name.into();
         let store = SqlStore::connect(config).unwrap();
         Runtime::Smol.run(async {
@@ -245,12 +235,11 @@ fn other_encodings(url: &DatabaseUrl, sql: &dyn Fn(&str), text: &str, octets: &s
     ));
     let store = |body: &str, template: Option<Template>| {
         let mut config = Config::new(url.clone());
-        config.maildrops = Maildrops::Queries(Box::new(Queries {
-            list: "select id from texts order by id".into(),
-            body: format!("select {body} as body from texts where id = :id"),
-            template,
-            ..Queries::default()
-        }));
+        let queries = Queries::default()
+            .list("select id from texts order by id")
+            .body(format!("select {body} as body from texts where id = :id"))
+            .template(template);
+        config.maildrops = Maildrops::Queries(Box::new(queries));
         config.logins =
             Logins::Query("select secret as password from logins where login = :user".into());
         SqlStore::connect(config).unwrap()
@@ -326,11 +315,10 @@ fn postgres_w064_texts_of_any_octets() {
     server.sql("any_octets", &text).unwrap();
     Runtime::each(|runtime| {
         let mut config = Config::new(DatabaseUrl::new(&server.url_of("any_octets")));
-        config.maildrops = Maildrops::Queries(Box::new(Queries {
-            list: "select id from texts order by id".into(),
-            body: "select mail as body from texts where id = :id".into(),
-            ..Queries::default()
-        }));
+        let queries = Queries::default()
+            .list("select id from texts order by id")
+            .body("select mail as body from texts where id = :id");
+        config.maildrops = Maildrops::Queries(Box::new(queries));
         config.logins =
             Logins::Query("select secret as password from logins where login = :user".into());
         let store = SqlStore::connect(config).unwrap();

@@ -322,10 +322,7 @@ impl Talk {
 
     pub fn tls(&mut self) {
         assert!(std::mem::take(&mut self.tls_wanted), "no TLS wanted");
-        let info = TlsInfo {
-            protocol: "TLSv1.3",
-            cipher: "test".into(),
-        };
+        let info = TlsInfo::new("TLSv1.3", "test");
         self.session.handle_tls(self.now, info);
         self.settle();
     }

@@ -108,10 +108,5 @@ pub(crate) fn open(pick: u8) -> Open {
         Access::ReadOnly
     };
     let utf8 = pick & 128 != 0;
-    Open {
-        login,
-        access,
-        utf8,
-        caller: Caller::default(),
-    }
+    Open::new(login).access(access).utf8(utf8)
 }

@@ -96,7 +96,7 @@ mod tests {
     use core::time::Duration;
 
     use pop3_proto::backend::{
-        Access, Backend, Caller, Failure, Index, Open, Outcome, Part, Reply, Request, Ticket,
+        Backend, Failure, Index, Open, Outcome, Part, Reply, Request, Ticket,
     };
     use pop3_proto::secret::Secret;
     use pop3_proto::time::Time;
@@ -249,12 +249,7 @@ mod tests {
             user: "tim".into(),
             password,
         };
-        Open {
-            login,
-            access: Access::ReadWrite,
-            utf8: true,
-            caller: Caller::default(),
-        }
+        Open::new(login).utf8(true)
     }
 
     fn play(config: &Config, inputs: &[Input]) -> Scene {

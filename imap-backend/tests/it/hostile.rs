@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::common::{FULL, World, config, tags};
 use imap_backend::{DeletePolicy, Security};
-use pop3_proto::backend::{Backend, Login, Mechanism, Names, Open, Request, Ticket};
+use pop3_proto::backend::{Backend, Login, Mechanism, Names, Request, Ticket};
 use pop3_proto::secret::Secret;
 use proptest::prelude::*;
 
@@ -153,25 +153,19 @@ fn world(state: u8, delete: DeletePolicy, starttls: bool) -> World {
         open.utf8 = state.is_multiple_of(5);
         if state == 9 {
             let mechanism = Mechanism::new("PLAIN").unwrap();
-            open = Open {
-                login: Login::Relay {
-                    mechanism,
-                    initial: None,
-                    names: Names::default(),
-                },
-                ..open
-            };
+            open = open.login(Login::Relay {
+                mechanism,
+                initial: None,
+                names: Names::default(),
+            });
         } else if state == 10 {
             let mechanism = Mechanism::new("XOAUTH2").unwrap();
             let token = Secret::from(&b"t"[..]);
-            open = Open {
-                login: Login::Bearer {
-                    mechanism,
-                    user: "u".into(),
-                    token,
-                },
-                ..open
-            };
+            open = open.login(Login::Bearer {
+                mechanism,
+                user: "u".into(),
+                token,
+            });
         }
         world.open(open);
         if state > 11 {

@@ -125,22 +125,14 @@ pub fn login(user: &str) -> Open {
         stores::OTHER => stores::OTHER_PASSWORD,
         _ => "x",
     };
-    Open {
-        login: Login::Password {
-            user: user.to_owned(),
-            password: Secret::from(password.as_bytes()),
-        },
-        access: Access::ReadWrite,
-        utf8: false,
-        caller: Caller::default(),
-    }
+    Open::new(Login::Password {
+        user: user.to_owned(),
+        password: Secret::from(password.as_bytes()),
+    })
 }
 
 pub fn read_only(user: &str) -> Open {
-    Open {
-        access: Access::ReadOnly,
-        ..login(user)
-    }
+    login(user).access(Access::ReadOnly)
 }
 
 /// All octets of a message.

@@ -6,6 +6,7 @@ use crate::text;
 
 /// The line of a mail in a listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// When it was written, in the writer's own time (RFC 3339; `-00:00` where the zone is not known). A
     /// date that cannot be read is as its writer wrote it.

@@ -1,7 +1,7 @@
 //! The name that a login has at the mailbox, in the place of the one that the client gives.
 
 use pop3_proto::backend::layer::{Layer, Turn};
-use pop3_proto::backend::{Login, Names, Open, Request};
+use pop3_proto::backend::{Login, Names, Request};
 
 /// Another name for a login.
 #[derive(Debug)]
@@ -21,10 +21,8 @@ impl<B> Layer<B> for Rename {
         let Request::Open(open) = request else {
             return Some(request);
         };
-        Some(Request::Open(Open {
-            login: renamed(open.login, self.0.clone()),
-            ..open
-        }))
+        let login = renamed(open.login.clone(), self.0.clone());
+        Some(Request::Open(open.login(login)))
     }
 
     fn hears(&self) -> bool {

@@ -128,16 +128,11 @@ impl Token {
         admission: Admission,
         token: Secret,
     ) {
-        turn.ask(Request::Open(Open {
-            login: Login::Bearer {
-                mechanism: self.desk.mechanism.clone(),
-                user: admission.mailbox.clone(),
-                token: token.clone(),
-            },
-            access: open.access,
-            utf8: open.utf8,
-            caller: open.caller.clone(),
-        }));
+        turn.ask(Request::Open(open.clone().login(Login::Bearer {
+            mechanism: self.desk.mechanism.clone(),
+            user: admission.mailbox.clone(),
+            token: token.clone(),
+        })));
         self.state = State::Opening(open, admission, token);
     }
 }

@@ -34,15 +34,11 @@ fn open(user: &str, password: &str) -> Open {
     let (caller, presence) = Caller::new("192.0.2.7".parse().unwrap(), 0);
     // it stays on the line
     std::mem::forget(presence);
-    Open {
-        login: Login::Password {
-            user: user.into(),
-            password: secret(password),
-        },
-        access: Access::ReadWrite,
-        utf8: false,
-        caller,
-    }
+    Open::new(Login::Password {
+        user: user.into(),
+        password: secret(password),
+    })
+    .caller(caller)
 }
 
 #[test]

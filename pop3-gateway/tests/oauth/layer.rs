@@ -10,8 +10,8 @@ use pop3_gateway::oauth::Flow;
 use pop3_proto::backend::erased::{AnyBackend, Erased};
 use pop3_proto::backend::layered::Layered;
 use pop3_proto::backend::{
-    Access, Backend, Caller, Effect, Endpoint, Failure, Job, Login, Mechanism, Open, Outcome,
-    Refusal, RefusalKind, Reply, Request,
+    Access, Backend, Effect, Endpoint, Failure, Job, Login, Mechanism, Open, Outcome, Refusal,
+    RefusalKind, Reply, Request,
 };
 use pop3_proto::time::Time;
 
@@ -187,15 +187,11 @@ impl Session {
     }
 
     fn log_in_for(&mut self, user: &str, password: &str, access: Access) -> Vec<String> {
-        let open = Open {
-            login: Login::Password {
-                user: user.into(),
-                password: secret(password),
-            },
-            access,
-            utf8: false,
-            caller: Caller::default(),
-        };
+        let open = Open::new(Login::Password {
+            user: user.into(),
+            password: secret(password),
+        })
+        .access(access);
         let now = Time::ZERO;
         self.backend.handle_request(now, Request::Open(open));
         let mut said = Vec::new();

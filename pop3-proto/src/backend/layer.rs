@@ -96,9 +96,7 @@
 //! let mut backend = Layered::new(Token { store, open: None, tries: 0 }, inner);
 //!
 //! let login = Login::Password { user: "tim".into(), password: Secret::default() };
-//! let (access, caller) = (Access::ReadWrite, Caller::default());
-//! let open = Open { login, access, utf8: false, caller };
-//! backend.handle_request(Time::ZERO, Request::Open(open));
+//! backend.handle_request(Time::ZERO, Request::Open(Open::new(login)));
 //! let mut replies = Vec::new();
 //! loop {
 //!     if let Some(reply) = backend.poll_reply(Time::ZERO, usize::MAX) {

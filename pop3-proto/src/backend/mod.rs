@@ -33,7 +33,7 @@
 //! ```
 //! use pop3_proto::backend::blocking::Blocking;
 //! use pop3_proto::backend::list::ListStore;
-//! use pop3_proto::backend::{Access, Backend, Caller, Effect, Job, Login, Open, Outcome, Request};
+//! use pop3_proto::backend::{Backend, Effect, Job, Login, Open, Outcome, Request};
 //! use pop3_proto::secret::Secret;
 //! use pop3_proto::time::Time;
 //!
@@ -44,9 +44,7 @@
 //! let mut backend = Blocking::new(store.into());
 //!
 //! let login = Login::Password { user: "tim".into(), password: Secret::from(&b"tanstaaf"[..]) };
-//! let (access, caller) = (Access::ReadWrite, Caller::default());
-//! let open = Open { login, access, utf8: false, caller };
-//! backend.handle_request(Time::ZERO, Request::Open(open));
+//! backend.handle_request(Time::ZERO, Request::Open(Open::new(login)));
 //! let mut replies = Vec::new();
 //! loop {
 //!     if let Some(reply) = backend.poll_reply(Time::ZERO, usize::MAX) {
@@ -241,6 +239,7 @@ impl Mechanism {
 
 /// Everything that a backend needs to open a maildrop.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Open {
     /// The client's proof.
     pub login: Login,
@@ -250,6 +249,25 @@ pub struct Open {
     pub utf8: bool,
     /// Where the login comes from. A session does not know it; the composition fills it in.
     pub caller: Caller,
+}
+
+impl Open {
+    /// A login that asks for [`Access::ReadWrite`], without UTF8 and from nowhere.
+    pub fn new(login: Login) -> Self {
+        Self {
+            login,
+            access: Access::ReadWrite,
+            utf8: false,
+            caller: Caller::default(),
+        }
+    }
+}
+
+setters! { Open:
+    login: Login,
+    access: Access,
+    utf8: bool,
+    caller: Caller,
 }
 
 /// How much of a message the client wants.

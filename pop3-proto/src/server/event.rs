@@ -74,6 +74,7 @@ impl Reason {
 
 /// The TLS version and cipher suite that were agreed on, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TlsInfo {
     /// The protocol version, such as `TLSv1.3`.
     pub protocol: &'static str,
@@ -81,8 +82,19 @@ pub struct TlsInfo {
     pub cipher: String,
 }
 
+impl TlsInfo {
+    /// This version and this cipher suite.
+    pub fn new(protocol: &'static str, cipher: impl Into<String>) -> Self {
+        Self {
+            protocol,
+            cipher: cipher.into(),
+        }
+    }
+}
+
 /// What a session did so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Summary {
     /// The user's name of the last login attempt, as the client gave it.
     pub user: Option<String>,

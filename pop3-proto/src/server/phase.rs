@@ -104,7 +104,6 @@ pub(super) fn check((from, to): Transition) {
 #[cfg(test)]
 mod tests {
     use alloc::format;
-    use alloc::string::String;
     use core::time::Duration;
 
     use testkit::drawing;
@@ -186,8 +185,7 @@ mod tests {
             Input::Reset => return session.handle_reset(now),
             Input::Late => return session.handle_timeout(now + Duration::from_secs(1_000_000)),
             Input::Tls => {
-                let (protocol, cipher) = ("TLSv1.3", String::new());
-                return session.handle_tls(now, TlsInfo { protocol, cipher });
+                return session.handle_tls(now, TlsInfo::new("TLSv1.3", ""));
             }
             Input::ShutDown => return session.shut_down(now),
             Input::TurnOut => return session.turn_out(now),

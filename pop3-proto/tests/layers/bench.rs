@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use pop3_proto::backend::erased::{AnyBackend, AnyDone, Erased};
 use pop3_proto::backend::{
-    Access, Backend, Caller, Effect, Endpoint, Failure, Index, Job, Login, Note, Open, Outcome,
-    Part, Refusal, RefusalKind, Reply, Request, Ticket,
+    Backend, Effect, Endpoint, Failure, Index, Job, Login, Note, Open, Outcome, Part, Refusal,
+    RefusalKind, Reply, Request, Ticket,
 };
 use pop3_proto::secret::Secret;
 use pop3_proto::time::Time;
@@ -230,15 +230,10 @@ impl<B: Backend<Done = AnyDone>> Driver<B> {
 }
 
 pub(crate) fn login(user: &str, password: &str) -> Open {
-    Open {
-        login: Login::Password {
-            user: user.into(),
-            password: Secret::from(password.as_bytes()),
-        },
-        access: Access::ReadWrite,
-        utf8: false,
-        caller: Caller::default(),
-    }
+    Open::new(Login::Password {
+        user: user.into(),
+        password: Secret::from(password.as_bytes()),
+    })
 }
 
 pub(crate) fn retrieve() -> Request {

@@ -74,10 +74,7 @@ impl Stage {
     }
 
     fn handshake(&mut self) {
-        let info = TlsInfo {
-            protocol: "TLSv1.3",
-            cipher: "TLS13_AES_128_GCM_SHA256".into(),
-        };
+        let info = TlsInfo::new("TLSv1.3", "TLS13_AES_128_GCM_SHA256");
         self.talk.session.handle_tls(self.talk.now, info);
         self.talk.settle();
     }

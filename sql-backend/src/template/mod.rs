@@ -24,15 +24,14 @@ use pattern::Pattern;
 /// ```
 /// use sql_backend::Template;
 ///
-/// let template = Template {
-///     from: "{host} <root@{host}.example.org>".into(),
-///     subject: "[{level}] {program}".into(),
-///     date: Some("logged".into()),
-///     ..Template::default()
-/// };
+/// let template = Template::default()
+///     .from("{host} <root@{host}.example.org>")
+///     .subject("[{level}] {program}")
+///     .date("logged");
 /// # assert!(template.check().is_ok());
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Template {
     /// An address, `Name <address>` or `address`. `nobody@localhost`
     pub from: String,
@@ -67,6 +66,55 @@ impl Default for Template {
 }
 
 impl Template {
+    /// Sets [`from`](Self#structfield.from).
+    #[must_use]
+    pub fn from(mut self, from: impl Into<String>) -> Self {
+        self.from = from.into();
+        self
+    }
+
+    /// Sets [`to`](Self#structfield.to).
+    #[must_use]
+    pub fn to(mut self, to: impl Into<String>) -> Self {
+        self.to = Some(to.into());
+        self
+    }
+
+    /// Sets [`subject`](Self#structfield.subject).
+    #[must_use]
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.subject = subject.into();
+        self
+    }
+
+    /// Sets [`date`](Self#structfield.date).
+    #[must_use]
+    pub fn date(mut self, date: impl Into<String>) -> Self {
+        self.date = Some(date.into());
+        self
+    }
+
+    /// Sets [`message_id_domain`](Self#structfield.message_id_domain).
+    #[must_use]
+    pub fn message_id_domain(mut self, message_id_domain: impl Into<String>) -> Self {
+        self.message_id_domain = message_id_domain.into();
+        self
+    }
+
+    /// Sets [`content_type`](Self#structfield.content_type).
+    #[must_use]
+    pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
+        self.content_type = content_type.into();
+        self
+    }
+
+    /// Adds a field to [`headers`](Self#structfield.headers).
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
     /// Whether it can be used, without a database.
     ///
     /// # Errors

@@ -11,15 +11,13 @@ fn fields(values: &[(&str, &str)]) -> Vec<(String, Cell)> {
 }
 
 fn template() -> Template {
-    Template {
-        from: "{host} daemon <{program}@{host}.example.org>".into(),
-        to: Some("{user}@example.org".into()),
-        subject: "[{level}] {title}".into(),
-        date: Some("Logged".into()),
-        message_id_domain: "log.example.org".into(),
-        headers: vec![("X-Level".into(), "{level}".into())],
-        ..Template::default()
-    }
+    Template::default()
+        .from("{host} daemon <{program}@{host}.example.org>")
+        .to("{user}@example.org")
+        .subject("[{level}] {title}")
+        .date("Logged")
+        .message_id_domain("log.example.org")
+        .header("X-Level", "{level}")
 }
 
 fn render(template: &Template, values: &[(&str, &str)]) -> String {
@@ -278,7 +276,7 @@ proptest! {
     /// An address stays one, whatever is in it.
     #[test]
     fn an_address_is_one(text in "\\PC{0,40}") {
-        let template = Template { from: "{a}".into(), ..Template::default() };
+        let template = Template::default().from("{a}");
         let message = render(&template, &[("a", &text)]);
         let address = message.split("\r\n").next().unwrap().strip_prefix("From: ").unwrap().to_owned();
         let (local, host) = address.rsplit_once('@').unwrap();

@@ -181,38 +181,26 @@ impl Admin {
 
     /// Ids are numbers, sizes are not known, a mail is read as a whole.
     pub fn plain_queries(&self) -> Queries {
-        Queries {
-            list: "select id from mails where login = :user order by id".into(),
-            body: "select mail as body from mails where login = :user and id = :id".into(),
-            delete: vec!["delete from mails where login = :user and id = :id".into()],
-            ..Queries::default()
-        }
+        Queries::default()
+            .list("select id from mails where login = :user order by id")
+            .body("select mail as body from mails where login = :user and id = :id")
+            .delete("delete from mails where login = :user and id = :id")
     }
 
     /// Ids are names, sizes are known, a mail is read in parts.
     pub fn piece_queries(&self) -> Queries {
-        let part = match self.kind() {
-            None => "substr(mail, :from, :for)",
-            Some(_) => "substring(mail from :from for :for)",
+        let (part, unique_id) = match self.kind() {
+            None => ("substr(mail, :from, :for)", "id || '.x'"),
+            Some(_) => ("substring(mail from :from for :for)", "concat(id, '.x')"),
         };
-        Queries {
-            list: "select name as id, Size, concat(id, '.x') as UNIQUE_ID
+        Queries::default()
+            .list(format!(
+                "select name as id, Size, {unique_id} as UNIQUE_ID
                    from mails where login = :user order by mails.id"
-                .replace(
-                    "concat(id, '.x')",
-                    if self.kind().is_none() {
-                        "id || '.x'"
-                    } else {
-                        "concat(id, '.x')"
-                    },
-                ),
-            body_piece: Some(format!("select {part} as body from mails where name = :id")),
-            delete: vec![
-                "update mails set size = 0 where name = :id -- :nobody".into(),
-                "delete from mails where login = :user and name = :id;".into(),
-            ],
-            ..Queries::default()
-        }
+            ))
+            .body_piece(format!("select {part} as body from mails where name = :id"))
+            .delete("update mails set size = 0 where name = :id -- :nobody")
+            .delete("delete from mails where login = :user and name = :id;")
     }
 
     pub fn config(&self, queries: Queries) -> Config {
@@ -224,12 +212,10 @@ impl Admin {
     }
 
     pub fn template() -> Template {
-        Template {
-            from: "{program} <{program}@example.org>".into(),
-            subject: "[{level}] {program}: {title}".into(),
-            date: Some("logged".into()),
-            ..Template::default()
-        }
+        Template::default()
+            .from("{program} <{program}@example.org>")
+            .subject("[{level}] {program}: {title}")
+            .date("logged")
     }
 }
 

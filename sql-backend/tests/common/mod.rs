@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pop3_proto::backend::awaiting::{AsyncMailbox, AsyncMessage, AsyncStore, Awaiting};
 use pop3_proto::backend::store::{Entry, StoreError};
-use pop3_proto::backend::{Access, Backend, Caller, Index, Login, Open};
+use pop3_proto::backend::{Backend, Index, Login, Open};
 use pop3_proto::secret::Secret;
 use sql_backend::{Config, DatabaseUrl, SqlMailbox, SqlStore};
 use testkit::Content;
@@ -36,15 +36,10 @@ pub async fn store(config: Config) -> SqlStore {
 }
 
 pub fn password(user: &str, password: &str) -> Open {
-    Open {
-        login: Login::Password {
-            user: user.into(),
-            password: Secret::from(password.as_bytes()),
-        },
-        access: Access::ReadWrite,
-        utf8: false,
-        caller: Caller::default(),
-    }
+    Open::new(Login::Password {
+        user: user.into(),
+        password: Secret::from(password.as_bytes()),
+    })
 }
 
 pub async fn open(store: &SqlStore) -> Result<SqlMailbox, StoreError> {

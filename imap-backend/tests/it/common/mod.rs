@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use imap_backend::{Config, ImapBackend, Memory, PipelineLogin, Security};
 use pop3_proto::backend::{
-    Access, Backend, Caller, Effect, Failure, Index, Login, Open, Outcome, Part, Reply, Request,
-    Ticket,
+    Backend, Effect, Failure, Index, Login, Open, Outcome, Part, Reply, Request, Ticket,
 };
 use pop3_proto::secret::Secret;
 use pop3_proto::time::Time;
@@ -38,12 +37,7 @@ pub(crate) fn open_with(user: &str, password: &str) -> Open {
         user: user.into(),
         password,
     };
-    Open {
-        login,
-        access: Access::ReadWrite,
-        utf8: false,
-        caller: Caller::default(),
-    }
+    Open::new(login)
 }
 
 /// The backend with its surroundings.

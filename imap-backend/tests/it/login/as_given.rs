@@ -4,11 +4,11 @@ use imap_backend::AuthPreference;
 use pop3_proto::backend::{Login, Open};
 use pop3_proto::secret::Secret;
 
-use super::{greeted, login_open, with};
+use super::{greeted, with};
 use crate::common::tags;
 
 fn any_octets(password: &[u8]) -> Open {
-    login_open(Login::Password {
+    Open::new(Login::Password {
         user: "alice".into(),
         password: Secret::from(password),
     })
@@ -49,7 +49,7 @@ fn w051_a_password_that_is_no_utf8_is_handed_on() {
 #[test]
 fn w051_another_authorization_name_is_handed_on_by_plain() {
     let open = || {
-        login_open(Login::ActingFor {
+        Open::new(Login::ActingFor {
             user: "ursel".into(),
             by: "tim".into(),
             password: Secret::from(&b"tanstaaf"[..]),

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use imap_backend::AuthPreference;
-use pop3_proto::backend::{Login, Request};
+use pop3_proto::backend::{Login, Open, Request};
 use pop3_proto::secret::Secret;
 
-use super::{BARE, bearer, greeted, login_open, relay, with};
+use super::{BARE, bearer, greeted, relay, with};
 use crate::common::{World, config, open_with, password_open, tags};
 
 #[test]
@@ -196,7 +196,7 @@ fn digests_are_refused_without_a_connection() {
     };
     for login in [apop, cram] {
         let mut world = World::new(config());
-        world.open(login_open(login));
+        world.open(Open::new(login));
         let replies = world.take_replies_said();
         assert!(replies[0].contains("kind: Policy"), "{replies:?}");
         assert!(replies[0].contains("digest"), "{replies:?}");

@@ -1,7 +1,5 @@
 //! What the server can do, and what follows from it.
 
-use pop3_proto::backend::Open;
-
 use super::{BARE, bearer, greeted, relay, with};
 use crate::common::{World, config, password_open};
 
@@ -50,10 +48,7 @@ fn the_names_of_mechanisms_are_bounded() {
 
 #[test]
 fn utf8_is_enabled_where_the_client_asked_and_the_server_offers() {
-    let open = || Open {
-        utf8: true,
-        ..password_open()
-    };
+    let open = || password_open().utf8(true);
     let mut world = greeted(config(), open(), "IMAP4rev1 ENABLE UTF8=ACCEPT");
     world.expect("LOGIN \"alice\" \"secret\"");
     world.expect("ENABLE UTF8=ACCEPT");
@@ -90,11 +85,11 @@ fn folders_are_named_as_the_connection_names_them() {
     let mut world = greeted(config.clone(), password_open(), BARE);
     world.expect("LOGIN \"alice\" \"secret\"");
     world.expect("SELECT \"Gel&APY-scht &- &2D3c5w-\"");
-    let open = Open {
-        utf8: true,
-        ..password_open()
-    };
-    let mut world = greeted(config, open, "IMAP4rev1 ENABLE UTF8=ACCEPT");
+    let mut world = greeted(
+        config,
+        password_open().utf8(true),
+        "IMAP4rev1 ENABLE UTF8=ACCEPT",
+    );
     world.expect_ok("LOGIN \"alice\" \"secret\"");
     world.expect_ok("ENABLE UTF8=ACCEPT");
     world.expect("SELECT \"Gel\u{f6}scht & \u{1f4e7}\"");

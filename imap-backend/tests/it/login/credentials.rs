@@ -1,9 +1,9 @@
 //! Names and passwords on the wire: literals and quoting.
 
-use pop3_proto::backend::{Login, Mechanism};
+use pop3_proto::backend::{Login, Mechanism, Open};
 use pop3_proto::secret::Secret;
 
-use super::{BARE, greeted, login_open};
+use super::{BARE, greeted};
 use crate::common::{World, config, open_with};
 
 #[test]
@@ -68,7 +68,7 @@ fn i003_v27_nul_cr_and_lf_never_reach_the_wire() {
 #[test]
 fn i003_the_refusal_says_what_is_wrong_with_the_credentials() {
     let token = |user: &str, token: &[u8]| {
-        login_open(Login::Bearer {
+        Open::new(Login::Bearer {
             mechanism: Mechanism::new("XOAUTH2").unwrap(),
             user: user.into(),
             token: Secret::from(token),

@@ -1,7 +1,7 @@
 //! The folder: opened, scanned, and how large it may be.
 
 use imap_backend::{Config, DeletePolicy};
-use pop3_proto::backend::{Access, Open};
+use pop3_proto::backend::Access;
 
 use super::{BARE, greeted, with};
 use crate::common::{FULL, World, config, password_open, tags};
@@ -13,14 +13,7 @@ fn g23_a_read_only_folder_opens_read_only() {
         (Access::ReadOnly, "READ-WRITE", "EXAMINE \"INBOX\""),
         (Access::ReadWrite, "READ-ONLY", "SELECT \"INBOX\""),
     ] {
-        let mut world = greeted(
-            config(),
-            Open {
-                access,
-                ..password_open()
-            },
-            FULL,
-        );
+        let mut world = greeted(config(), password_open().access(access), FULL);
         world.expect_ok("LOGIN \"alice\" \"secret\"");
         let select = world.expect(command);
         world.serve("* 0 EXISTS\r\n* OK [UIDVALIDITY 1]\r\n");

@@ -16,7 +16,7 @@ mod words;
 
 use crate::common::{World, config};
 use imap_backend::Config;
-use pop3_proto::backend::{Access, Caller, Login, Mechanism, Names, Open};
+use pop3_proto::backend::{Login, Mechanism, Names, Open};
 use pop3_proto::secret::Secret;
 
 const BARE: &str = "IMAP4rev1";
@@ -35,19 +35,10 @@ fn with(change: impl FnOnce(&mut Config)) -> Config {
     config
 }
 
-fn login_open(login: Login) -> Open {
-    Open {
-        login,
-        access: Access::ReadWrite,
-        utf8: false,
-        caller: Caller::default(),
-    }
-}
-
 fn bearer(mechanism: &str, user: &str) -> Open {
     let mechanism = Mechanism::new(mechanism).unwrap();
     let token = Secret::from(&b"ya29.token"[..]);
-    login_open(Login::Bearer {
+    Open::new(Login::Bearer {
         mechanism,
         user: user.into(),
         token,
@@ -56,7 +47,7 @@ fn bearer(mechanism: &str, user: &str) -> Open {
 
 fn relay(mechanism: &str, initial: Option<&[u8]>) -> Open {
     let mechanism = Mechanism::new(mechanism).unwrap();
-    login_open(Login::Relay {
+    Open::new(Login::Relay {
         mechanism,
         initial: initial.map(Secret::from),
         names: Names::default(),

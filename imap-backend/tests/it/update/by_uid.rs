@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use imap_backend::DeletePolicy;
-use pop3_proto::backend::{Access, Open};
+use pop3_proto::backend::Access;
 
 use super::{POOR, changes_nothing, opened};
 use crate::common::{FULL, World, config, tags, uids};
@@ -189,11 +189,7 @@ fn g23_a_read_only_folder_takes_no_marks() {
     config.mark_seen = true;
     for marks in [&[0_u32][..], &[]] {
         let mut world = World::new(config.clone());
-        let open = Open {
-            access: Access::ReadOnly,
-            ..crate::common::password_open()
-        };
-        world.open(open);
+        world.open(crate::common::password_open().access(Access::ReadOnly));
         let tags = world.greet();
         world.serve(&format!(
             "{} OK\r\n* 1 EXISTS\r\n* OK [UIDVALIDITY 7]\r\n",

@@ -5,7 +5,7 @@ use alloc::string::String;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::backend::{Access, Caller, Login, Mechanism, Open, Refusal, RefusalKind, Request};
+use crate::backend::{Access, Login, Mechanism, Open, Refusal, RefusalKind, Request};
 use crate::command::Command;
 use crate::response::ResponseCode;
 use crate::sasl::{self, Exchange, Step};
@@ -116,12 +116,7 @@ impl Session {
         if self.policy.read_only == ReadOnly::Always {
             self.access = Access::ReadOnly;
         }
-        let open = Open {
-            login,
-            access: self.access,
-            utf8: self.utf8,
-            caller: Caller::default(),
-        };
+        let open = Open::new(login).access(self.access).utf8(self.utf8);
         self.request(Request::Open(open));
         self.enter(State::Opening(Opening {
             bearer,

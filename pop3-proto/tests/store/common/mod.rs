@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use pop3_proto::backend::awaiting::Awaiting;
 use pop3_proto::backend::blocking::Blocking;
-use pop3_proto::backend::{Access, Backend, Caller, Login, Open};
+use pop3_proto::backend::{Backend, Login, Open};
 use pop3_proto::secret::Secret;
 use pop3_proto::server::{Policy, ReadOnly};
 
@@ -42,15 +42,10 @@ impl Adapter for Awaiting<Shelf> {
 }
 
 pub(crate) fn login() -> Open {
-    Open {
-        login: Login::Password {
-            user: "u".into(),
-            password: Secret::from(&b"p w"[..]),
-        },
-        access: Access::ReadWrite,
-        utf8: false,
-        caller: Caller::default(),
-    }
+    Open::new(Login::Password {
+        user: "u".into(),
+        password: Secret::from(&b"p w"[..]),
+    })
 }
 
 pub(crate) fn policy() -> Policy {

@@ -3,9 +3,7 @@
 use pop3_proto::backend::awaiting::Awaiting;
 use pop3_proto::backend::blocking::Blocking;
 use pop3_proto::backend::store::StoreError;
-use pop3_proto::backend::{
-    Access, FailureKind, Login, Mechanism, Names, Open, RefusalKind, Request,
-};
+use pop3_proto::backend::{Access, FailureKind, Login, Mechanism, Names, RefusalKind, Request};
 
 use super::bench::{Bench, Heard, shelf};
 use crate::common::{Adapter, CHUNK, Shelf, login};
@@ -102,14 +100,11 @@ fn a_login_is_refused_or_fails_as_the_store_says() {
 #[test]
 fn a_relayed_mechanism_never_reaches_the_store() {
     let mut bench = Bench::<Blocking<Shelf>>::new(shelf());
-    bench.ask(Request::Open(Open {
-        login: Login::Relay {
-            mechanism: Mechanism::new("GSSAPI").unwrap(),
-            initial: None,
-            names: Names::default(),
-        },
-        ..login()
-    }));
+    bench.ask(Request::Open(login().login(Login::Relay {
+        mechanism: Mechanism::new("GSSAPI").unwrap(),
+        initial: None,
+        names: Names::default(),
+    })));
     bench.settle();
     assert_eq!(bench.heard, [Heard::Refused(RefusalKind::Policy)]);
     assert_eq!(bench.shelf.calls(), [""; 0]);

@@ -3,7 +3,7 @@
 use pop3_proto::backend::awaiting::Awaiting;
 use pop3_proto::backend::blocking::Blocking;
 use pop3_proto::backend::store::StoreError;
-use pop3_proto::backend::{Access, FailureKind, Open, Request, Ticket};
+use pop3_proto::backend::{Access, FailureKind, Request, Ticket};
 
 use super::bench::{Bench, Heard, shelf};
 use crate::common::{Adapter, Shelf, login};
@@ -61,10 +61,7 @@ fn read_only<A: Adapter>() {
                 access: granted,
                 ..shelf()
             });
-            bench.ask(Request::Open(Open {
-                access: asked,
-                ..login()
-            }));
+            bench.ask(Request::Open(login().access(asked)));
             bench.settle();
             assert_eq!(bench.heard.last(), Some(&Heard::Opened(Access::ReadOnly)));
             bench.update(deleted);
