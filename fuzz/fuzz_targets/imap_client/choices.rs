@@ -1,7 +1,7 @@
 //! What the fuzzer chooses from: configurations, logins, and lines of servers.
 
 use imap_backend::{AuthPreference, Config, DeletePolicy, PipelineLogin, Security};
-use pop3_proto::backend::{Access, Caller, Login, Mechanism, Names, Open};
+use pop3_proto::backend::{Access, Login, Mechanism, Names, Open};
 use pop3_proto::secret::Secret;
 
 /// Entries of a maildrop.
