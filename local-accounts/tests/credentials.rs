@@ -150,6 +150,54 @@ fn what_is_made_here_is_understood_here() {
     assert_eq!("md5".parse::<Algorithm>(), Err(HashError::UnknownAlgorithm));
 }
 
+/// An administrator locks an account by a `!` before its hash; a secret may begin with one.
+#[test]
+fn a_locked_credential_lets_nobody_in() {
+    let verifier = verifier();
+    for text in ["!", "*", "{BLF-CRYPT}!", "{SHA512-CRYPT}!$6$a$b"] {
+        for password in ["!", "*", "$6$a$b"] {
+            assert!(!is_right(&verifier, text, password), "{text}");
+        }
+    }
+    assert!(is_right(&verifier, "{PLAIN}!", "!"));
+}
+
+#[test]
+fn the_longest_password_is_one() {
+    let longest = "x".repeat(MAX_PASSWORD);
+    let verifier = verifier();
+    let stored = format!("{{PLAIN}}{longest}");
+    assert!(is_right(&verifier, &stored, &longest));
+    assert!(!is_right(
+        &verifier,
+        &format!("{stored}x"),
+        &format!("{longest}x")
+    ));
+}
+
+#[test]
+fn most_rounds_are_the_last_that_are_taken() {
+    let text = |rounds: u32| {
+        format!("{{PBKDF2}}$1$salt${rounds}$022bce1821704a2ccbde14ee818d3674ddf67983")
+    };
+    assert!(Credential::parse(&text(5_000_000)).is_ok());
+    assert!(Credential::parse(&text(5_000_001)).is_err());
+}
+
+/// What preparing would leave nothing of stays as it is, and a form that is the same is not tried twice.
+#[test]
+fn preparing_changes_what_it_can() {
+    assert_eq!(local_accounts::prepared("\u{ad}"), "\u{ad}");
+    let verifier = verifier();
+    let before = verifier.hashes_computed();
+    assert!(!is_right(
+        &verifier,
+        "$2b$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu",
+        "\u{e9}"
+    ));
+    assert_eq!(verifier.hashes_computed(), before + 1);
+}
+
 #[test]
 fn what_no_client_could_send_is_not_hashed() {
     let error = |octets: &[u8], algorithm| hash(&Secret::from(octets), algorithm).unwrap_err();
@@ -219,6 +267,21 @@ fn nonsense_is_told_apart_from_hashes() {
         error("$y$jzT$abcdefgh1234$5Bjg1PHNwrTniPl01XM2leC2Csli9m0uLTzKa/R03g2"),
         Malformed(_) | TooDear("yescrypt", _)
     ));
+    let scram = |salt: &str, stored: &str, server: &str| {
+        error(&format!("{{SCRAM-SHA-1}}4096,{salt},{stored},{server}"))
+    };
+    let key = "tW000Qu09akBB6hm4R1kSAD/Yv8=";
+    for (salt, stored, server) in [
+        ("", key, key),
+        ("c2FsdA==", "c2FsdA==", key),
+        ("c2FsdA==", key, ""),
+    ] {
+        assert_eq!(scram(salt, stored, server), Malformed("SCRAM-SHA-1"));
+    }
+    assert!(matches!(
+        error("$y$j9T..$abcdefgh1234$5Bjg1PHNwrTniPl01XM2leC2Csli9m0uLTzKa/R03g2"),
+        TooDear("yescrypt", _)
+    ));
     assert_eq!(error("{my {} secret}x"), UnknownKind);
     assert_eq!(error("{BLF-CRYPT}$6$a$b"), Malformed("sha512-crypt"));
     assert_eq!(
@@ -233,6 +296,10 @@ fn nonsense_is_told_apart_from_hashes() {
             "bcrypt",
         ),
         ("$argon2id$v=19$m=65536,t=3,p=1$E7Bj7jSTd", "argon2"),
+        (
+            "$argon2id$v=19$m=65536,t=3,p=1$E7Bj7jSTd+DiXSyz7vXYKg",
+            "argon2",
+        ),
         (
             "$argon2id$v=99$m=65536,t=3,p=1$E7Bj7jSTd+DiXSyz7vXYKg$FQomzzdzyol9ZWkCNS/YiqhnZkkKobJ5EklLZAu5Xxo",
             "argon2",

@@ -1,159 +1,17 @@
-//! The passwd-file: read, changed by tools, and followed by a running server.
-#![allow(clippy::unwrap_used, reason = "tests")]
+//! A running server: it follows the file, and a line that is wrong costs its own account.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
 
-use local_accounts::{FileAccounts, PasswdError, PasswdFile, Verifier, VerifierConfig};
+use local_accounts::{FileAccounts, PasswdFile};
+use pop3_proto::backend::Caller;
 use pop3_proto::backend::store::{Accounts as _, StoreError};
-use pop3_proto::backend::{Access, Caller, Login};
-use pop3_proto::secret::Secret;
 use proptest::prelude::*;
 
-/// bcrypt at its cheapest, of "password".
-const CHEAP: &str = "$2b$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu";
-
-const FILE: &str = "\
-# people
-Tim:{PLAIN}tanstaaf
-
-tom:{BLF-CRYPT}$2y$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu:1000:1000::/home/tom::userdb_mail=maildir:~/Mail
-tim-phone:{PLAIN}another::::::user=Tim
-gone:!
-";
-
-fn parse(text: &str) -> PasswdFile {
-    PasswdFile::parse(Path::new("users"), text.as_bytes())
-}
-
-fn written(file: &PasswdFile) -> String {
-    String::from_utf8(file.octets()).unwrap()
-}
-
-fn faults(text: &[u8]) -> Vec<String> {
-    let file = PasswdFile::parse(Path::new("users"), text);
-    let faults = file.faults().into_iter();
-    faults.map(|(_, fault)| fault.to_string()).collect()
-}
-
-fn verifier() -> Arc<Verifier> {
-    Arc::new(Verifier::new(VerifierConfig::default()).unwrap())
-}
-
-fn login(user: &str, password: &str) -> Login {
-    Login::Password {
-        user: user.into(),
-        password: Secret::from(password.as_bytes()),
-    }
-}
-
-#[test]
-fn a_file_of_dovecots_is_read_and_written_as_it_is() {
-    let file = parse(FILE);
-    let names: Vec<_> = file.entries().map(|e| (e.name(), e.maildrop())).collect();
-    let expected = [
-        ("Tim", "Tim"),
-        ("tom", "tom"),
-        ("tim-phone", "Tim"),
-        ("gone", "gone"),
-    ];
-    assert_eq!(names, expected);
-    assert_eq!(written(&file), FILE);
-    assert!(!format!("{file:?}").contains("tanstaaf"));
-    for text in ["", "\n", "# x\n", "\n\na:*\n"] {
-        assert_eq!(written(&parse(text)), text);
-    }
-}
-
-#[test]
-fn tools_change_their_line_and_no_other() {
-    let mut file = parse(FILE);
-    file.add("new", CHEAP).unwrap();
-    file.set_credential("TOM", "{PLAIN}secret").unwrap();
-    file.remove("tim").unwrap();
-    let expected = format!(
-        "\
-# people
-
-tom:{{PLAIN}}secret:1000:1000::/home/tom::userdb_mail=maildir:~/Mail
-tim-phone:{{PLAIN}}another::::::user=Tim
-gone:!
-new:{CHEAP}
-"
-    );
-    assert_eq!(written(&file), expected);
-    assert!(matches!(
-        file.add("NEW", CHEAP),
-        Err(PasswdError::Exists(_))
-    ));
-    assert!(matches!(
-        file.remove("nobody"),
-        Err(PasswdError::Unknown(_))
-    ));
-    assert!(matches!(
-        file.set_credential("nobody", CHEAP),
-        Err(PasswdError::Unknown(_))
-    ));
-    assert!(matches!(
-        file.add("x", "secret"),
-        Err(PasswdError::BadCredential(_))
-    ));
-    assert!(matches!(
-        file.add("x", "{PLAIN}a:b"),
-        Err(PasswdError::BadCredential(_))
-    ));
-    for name in ["", "a:b", "a\nb", "#a", " a", "a ", &"a".repeat(256)] {
-        assert!(
-            matches!(file.add(name, CHEAP), Err(PasswdError::BadName(..))),
-            "{name:?}"
-        );
-    }
-}
-
-#[test]
-fn w060_what_is_wrong_is_named_with_its_place() {
-    let fault = |text: &str| {
-        let mut faults = faults(text.as_bytes());
-        assert_eq!(faults.len(), 1, "{text:?} {faults:?}");
-        faults.remove(0)
-    };
-    assert_eq!(
-        fault("a:*\ntim\n"),
-        "users:2:4: no credential; an account is written as name:credential"
-    );
-    assert_eq!(
-        fault("tim:*\n# x\nTIM:*\n"),
-        "users:3:1: the account \"TIM\" is on line 1 already, so that it is off; names are compared without \
-         case; remove one of the lines"
-    );
-    assert_eq!(
-        fault("tim:$2b$12$abc\n"),
-        "users:1:5: a malformed bcrypt hash: cut off, or with characters that do not belong there"
-    );
-    assert_eq!(
-        fault("tim:*::::::allowed_hours=9-17\n"),
-        "users:1:6: the extra field \"allowed_hours\" is not supported, and may be meant to limit the account; \
-         remove it"
-    );
-    assert_eq!(
-        fault("tim:*::::::allow_nets=10.0.0.0/33\n"),
-        "users:1:6: allow_nets: \"10.0.0.0/33\" is not a network; write for example 192.0.2.0/24 or \
-         2001:db8::/32"
-    );
-    assert_eq!(
-        fault(":*\n"),
-        "users:1:1: not a name for an account: it is empty"
-    );
-    assert_eq!(faults(b"tim:*\n\xff:*\n"), ["users:2:1: not UTF-8"]);
-    let long = format!("tim:{{PLAIN}}{}\n", "x".repeat(70_000));
-    assert_eq!(fault(&long), "users:1:1: the line is longer than 64 KiB");
-    // whatever stands there, a secret is not repeated
-    assert!(!fault("tim:hush hush\n").contains("hush"));
-}
+use crate::{CHEAP, FILE, faults, login, parse, verifier};
 
 /// Each of these lines costs its own account, and no other.
 #[test]
@@ -303,121 +161,6 @@ fn w060_a_file_that_cannot_be_read_has_no_accounts() {
 }
 
 #[test]
-fn w061_fields_that_limit_an_account_are_honoured() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("users");
-    let text = "\
-near:{PLAIN}a:1000:1000::/home/near::allow_nets=192.0.2.0/24,2001:db8::/32,[::1],127.0.0.1 userdb_quota=1
-both:{PLAIN}a::::::allow_nets=192.0.2.0/24 allow_real_nets=192.0.2.128/25
-closed:{PLAIN}a::::::nologin
-closed2:{PLAIN}a::::::nologin= nodelay
-closed3:{PLAIN}a::::::nologin=no
-closed4:{PLAIN}a::::::nologin=never
-any:::::::nopassword
-anynear:::::::nopassword allow_nets=127.0.0.0/8
-anyplain:{plain}::::::nopassword=y
-local:{PLAIN}a::::::allow_nets=local
-localnear:{PLAIN}a::::::allow_nets=local,192.0.2.7
-mapped:{PLAIN}a::::::allow_nets=::ffff:192.0.2.7,::ffff:198.51.100.0/120
-all:{PLAIN}a::::::allow_nets=0.0.0.0/0,::/0
-";
-    fs::write(&path, text).unwrap();
-    assert_eq!(faults(text.as_bytes()), [""; 0]);
-    let accounts = FileAccounts::open(&path, verifier()).unwrap();
-    let check = |user: &str, password: &str, from: &str| {
-        let (caller, _presence) = match from {
-            "" => (Caller::default(), None),
-            from => {
-                let (caller, presence) = Caller::new(from.parse().unwrap(), 0);
-                (caller, Some(presence))
-            }
-        };
-        match accounts.check(&login(user, password), &caller) {
-            Ok(name) => {
-                assert_eq!(name, user);
-                true
-            }
-            Err(error) => {
-                assert_eq!(error, StoreError::Credentials);
-                false
-            }
-        }
-    };
-    for (user, password, from, right) in [
-        ("near", "a", "192.0.2.7", true),
-        ("near", "a", "::ffff:192.0.2.7", true),
-        ("near", "a", "2001:db8:ffff::1", true),
-        ("near", "a", "::1", true),
-        ("near", "a", "127.0.0.1", true),
-        ("near", "b", "127.0.0.1", false),
-        ("near", "a", "127.0.0.2", false),
-        ("near", "a", "", false),
-        ("both", "a", "192.0.2.200", true),
-        ("both", "a", "192.0.2.7", false),
-        ("closed", "a", "127.0.0.1", false),
-        ("closed2", "a", "127.0.0.1", false),
-        // to Dovecot a field that is there is set, whatever its value
-        ("closed3", "a", "127.0.0.1", false),
-        ("closed4", "a", "127.0.0.1", false),
-        ("any", "whatever", "203.0.113.1", true),
-        ("any", "", "203.0.113.1", false),
-        ("anynear", "whatever", "203.0.113.1", false),
-        ("anynear", "whatever", "127.0.0.1", true),
-        ("anyplain", "whatever", "203.0.113.1", true),
-        ("local", "a", "127.0.0.1", false),
-        ("local", "a", "", false),
-        ("localnear", "a", "192.0.2.7", true),
-        ("localnear", "a", "192.0.2.8", false),
-        ("mapped", "a", "192.0.2.7", true),
-        ("mapped", "a", "::ffff:198.51.100.9", true),
-        ("mapped", "a", "192.0.2.8", false),
-        ("all", "a", "192.0.2.8", true),
-        ("all", "a", "2001:db8::1", true),
-    ] {
-        assert_eq!(
-            check(user, password, from),
-            right,
-            "{user} {password} {from}"
-        );
-    }
-    let homes: Vec<_> = parse(text)
-        .entries()
-        .map(|e| e.home().map(str::to_owned))
-        .collect();
-    assert_eq!(homes[0].as_deref(), Some("/home/near"));
-    assert_eq!(homes[1], None);
-    assert_eq!(accounts.weaknesses(), [("nopassword", 3)]);
-}
-
-/// Tools mend what they can, and leave every other line as it is.
-#[test]
-fn w060_tools_work_beside_lines_that_are_wrong() {
-    let mut file = PasswdFile::parse(
-        Path::new("users"),
-        b"\xff:x\nold:{LANMAN}x::::::user=tim\ntim:*\nTim:*\nhalf",
-    );
-    file.add("new", CHEAP).unwrap();
-    assert!(matches!(
-        file.add("old", CHEAP),
-        Err(PasswdError::Exists(_))
-    ));
-    assert!(matches!(
-        file.add("half", CHEAP),
-        Err(PasswdError::Exists(_))
-    ));
-    file.set_credential("old", "{PLAIN}x").unwrap();
-    file.set_credential("half", "{PLAIN}y").unwrap();
-    assert!(matches!(
-        file.set_credential("tim", CHEAP),
-        Err(PasswdError::Malformed { .. })
-    ));
-    assert!(!file.entries().any(|entry| entry.name() == "tim"));
-    file.remove("tim").unwrap();
-    let expected = format!("old:{{PLAIN}}x::::::user=tim\nhalf:{{PLAIN}}y\nnew:{CHEAP}\n");
-    assert_eq!(file.octets(), [b"\xff:x\n", expected.as_bytes()].concat());
-}
-
-#[test]
 fn w055_names_are_compared_prepared() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
@@ -450,30 +193,6 @@ fn names_have_no_case_and_aliases_open_the_same_maildrop() {
     let read = parse(FILE);
     assert_eq!(read.find("tIM").map(|entry| entry.name()), Some("Tim"));
     assert!(read.find("nobody").is_none());
-}
-
-/// What an account may do and how long it is there.
-#[test]
-fn an_account_ends_with_the_day_before_the_one_that_is_named() {
-    let text = "\
-old:{PLAIN}a::::::expires=1970-01-02
-new:{PLAIN}a::::::expires=2999-12-31
-read:{PLAIN}a::::::access=read-only
-";
-    let file = parse(text);
-    let entry = |name| file.find(name).unwrap();
-    assert!(!entry("old").has_expired(86_399) && entry("old").has_expired(86_400));
-    assert!(!entry("read").has_expired(u64::MAX));
-    assert_eq!(entry("read").access(), Access::ReadOnly);
-    assert_eq!(entry("old").access(), Access::ReadWrite);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("users");
-    fs::write(&path, text).unwrap();
-    let accounts = FileAccounts::open(&path, verifier()).unwrap();
-    let check = |user| accounts.check(&login(user, "a"), &Caller::default());
-    assert_eq!(check("old"), Err(StoreError::Credentials));
-    assert_eq!(check("new"), Ok("new".into()));
-    assert!(matches!(check("read"), Err(StoreError::Permanent(_))));
 }
 
 #[test]
@@ -551,56 +270,6 @@ fn a_changed_file_counts_at_once() {
     assert!(accounts.is_exposed());
 }
 
-#[test]
-fn an_edit_that_fails_writes_nothing_and_the_mode_stays() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("users");
-    fs::write(&path, FILE).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-    PasswdFile::edit(&path, |file| file.remove("nobody")).unwrap_err();
-    assert_eq!(fs::read_to_string(&path).unwrap(), FILE);
-    PasswdFile::edit(&path, |file| file.remove("gone")).unwrap();
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o640
-    );
-    assert_eq!(
-        fs::read_dir(folder.path()).unwrap().count(),
-        1,
-        "nothing left behind"
-    );
-}
-
-#[test]
-fn tools_at_once_do_not_undo_each_other() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("users");
-    let threads: Vec<_> = (0..8)
-        .map(|n| {
-            let path = path.clone();
-            // the name of the new file has the process in it: in one process one after the other
-            thread::spawn(move || {
-                PasswdFile::edit(&path, |file| file.add(&format!("user{n}"), CHEAP)).unwrap();
-            })
-        })
-        .collect();
-    for thread in threads {
-        thread.join().unwrap();
-    }
-    assert_eq!(PasswdFile::read(&path).unwrap().entries().count(), 8);
-}
-
-#[test]
-fn a_link_leads_to_the_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let (path, link) = (folder.path().join("users"), folder.path().join("link"));
-    fs::write(&path, FILE).unwrap();
-    std::os::unix::fs::symlink(&path, &link).unwrap();
-    PasswdFile::edit(&link, |file| file.remove("gone")).unwrap();
-    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-    assert_eq!(PasswdFile::read(&path).unwrap().entries().count(), 3);
-}
-
 proptest! {
     /// Whatever stands in a file: every line stays, no account is made up, and what was read is read again.
     #[test]
@@ -628,19 +297,4 @@ proptest! {
         let live = FileAccounts::open(&path, verifier()).unwrap();
         prop_assert_eq!(live.count(), file.entries().count());
     }
-}
-
-#[test]
-fn a_file_that_was_written_is_read_as_it_is() {
-    for text in [
-        "a:{PLAIN}b\r\r\n# c\r\r\r\n\r\r",
-        "a:{PLAIN}b\r\n",
-        "a:$5$r\r\r",
-    ] {
-        let file = parse(text);
-        let written = file.octets();
-        let again = PasswdFile::parse(Path::new("users"), &written);
-        assert_eq!(again.octets(), written, "{text:?}");
-    }
-    assert_eq!(parse("a:{PLAIN}b\r\r\n").octets(), b"a:{PLAIN}b\n");
 }
