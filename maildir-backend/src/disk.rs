@@ -319,3 +319,44 @@ fn step(_: &str, _: &OsStr) -> io::Result<()> {
 pub(crate) fn readable(_: &OsStr, _: u64) -> io::Result<()> {
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+
+    use super::*;
+
+    /// The way of file systems that cannot rename without replacing.
+    #[test]
+    fn a_file_is_moved_by_linking_and_covers_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = Dir::open(root.path()).unwrap();
+        fs::write(root.path().join("a"), "a").unwrap();
+        dir.relink("a".as_ref(), &dir, "b".as_ref()).unwrap();
+        assert!(!root.path().join("a").exists());
+        fs::write(root.path().join("a"), "another").unwrap();
+        let covered = dir.relink("a".as_ref(), &dir, "b".as_ref());
+        assert_eq!(covered, Err(Errno::EXIST));
+        assert_eq!(fs::read(root.path().join("b")).unwrap(), b"a");
+        assert_eq!(fs::read(root.path().join("a")).unwrap(), b"another");
+    }
+
+    /// Root may run the tests, and lacks no rights.
+    #[test]
+    fn who_lacks_rights_is_named() {
+        for (errno, is_named) in [
+            (Errno::ACCESS, true),
+            (Errno::PERM, true),
+            (Errno::IO, false),
+        ] {
+            let error = named("open", Path::new("/x"), errno).to_string();
+            assert_eq!(
+                error.contains("it needs rights for the user"),
+                is_named,
+                "{error}"
+            );
+        }
+    }
+}

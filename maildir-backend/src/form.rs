@@ -134,3 +134,30 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_form_that_the_settings_rule_out_is_not_believed() {
+        let config = Config::new("/nowhere");
+        for (layout, name, form, may) in [
+            (Layout::Maildir, "1.a", Form::Packed, true),
+            (Layout::Maildir, "1.a", Form::Broken, true),
+            (Layout::Directory, "1.a", Form::Packed, false),
+            (Layout::Directory, "1.a", Form::Broken, false),
+            (Layout::Directory, "a.txt", Form::Plain, false),
+            (Layout::Directory, "a.txt", Form::Text, true),
+            (Layout::Directory, "a.eml", Form::Decoded, true),
+        ] {
+            assert_eq!(
+                may_be(layout, &config, name.as_bytes(), form),
+                may,
+                "{name} {form:?}"
+            );
+        }
+    }
+}

@@ -115,6 +115,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_has_settled_when_the_clock_has_moved_on() {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let now = i64::try_from(now.as_nanos()).unwrap_or_default();
+        let settled = |status| {
+            is_settled(Stamp {
+                status,
+                ..Stamp::default()
+            })
+        };
+        assert!(settled(now - 3_000_000_000) && !settled(now) && !settled(i64::MAX));
+    }
+
+    #[test]
     fn a_name_is_shown_as_far_as_there_is_room() {
         let longest = "n".repeat(unique_id::MAX_LEN - 33);
         for (name, shown) in [

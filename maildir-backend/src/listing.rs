@@ -126,6 +126,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_has_settled_after_a_while() {
+        let at = |seconds, nanos| UNIX_EPOCH + Duration::new(seconds, nanos);
+        let settled = |now| {
+            let changed = (100, 900_000_000);
+            let stamp = Stamp {
+                changed,
+                ..Stamp::default()
+            };
+            has_settled(stamp, now, Duration::from_secs(2))
+        };
+        assert!(!settled(at(100, 900_000_000)) && !settled(at(102, 899_999_999)));
+        assert!(settled(at(102, 900_000_000)));
+        // a time in the future
+        assert!(settled(at(100, 0)));
+    }
+
+    #[test]
     fn what_was_not_counted_in_time_is_counted_by_the_next() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("new")).unwrap();

@@ -368,6 +368,27 @@ mod tests {
         }
     }
 
+    /// What could not be read when it was listed was not changed by that, and is counted by the next session.
+    #[test]
+    fn w007_a_bad_spot_that_is_mended_leaves_nothing() {
+        for (root, store) in stores() {
+            let place = root.path().join("new");
+            let place = if place.is_dir() {
+                place
+            } else {
+                root.path().into()
+            };
+            fs::write(place.join("4.d"), "x\n".repeat(100_000)).unwrap();
+            faults::damage(Some(("an open file", 100_000)));
+            let (mut mailbox, messages) = open(&store);
+            assert_eq!(messages, 4);
+            faults::damage(None);
+            assert_eq!(read(&mut mailbox, 1), Ok(200_000));
+            let (mut mailbox, _) = open(&store);
+            assert_eq!(mailbox.list().unwrap()[3].size, 300_000);
+        }
+    }
+
     /// A file whose state the disk does not show is listed, and its owner gets the others.
     #[test]
     fn w007_a_file_of_which_nothing_is_known_leaves_the_others() {

@@ -66,3 +66,46 @@ pub(crate) struct Told {
     pub(crate) unique_id: String,
     pub(crate) octets: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// A state that settles it is not read; in any other the content decides.
+    #[test]
+    fn w002_a_file_is_still_the_message_if_its_state_or_its_content_says_so() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"x").unwrap();
+        let digest = identity::digest(&file).unwrap();
+        let stamp = Stamp::of_file(&file).unwrap();
+        let touched = Stamp {
+            status: stamp.status + 1,
+            ..stamp
+        };
+        for (digest, settled, now, is_read, is_still) in [
+            (digest, true, stamp, false, true),
+            (digest, false, stamp, true, true),
+            (digest, true, touched, true, true),
+            ([0; 16], true, touched, true, false),
+            ([0; 16], false, stamp, true, false),
+        ] {
+            let found = Found {
+                place: 0,
+                name: Box::from(&b"a"[..]),
+            };
+            let mut message = Message::new(found, stamp);
+            message.proof = Some(Box::new(Proof { digest, settled }));
+            let mut was_read = false;
+            let open = || {
+                was_read = true;
+                file.try_clone()
+            };
+            let answer = message.is_still(Layout::Directory, now, open).unwrap();
+            assert_eq!((was_read, answer), (is_read, is_still));
+        }
+    }
+}

@@ -120,8 +120,10 @@ pub(crate) fn unique() -> String {
 
 /// The host's name as it may stand in a file's.
 fn host() -> String {
-    let system = rustix::system::uname();
-    let host = system.nodename().to_string_lossy();
+    part_of_a_name(&rustix::system::uname().nodename().to_string_lossy())
+}
+
+fn part_of_a_name(host: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
     let host: String = host.chars().filter(|c| plain(*c)).take(60).collect();
     if host.is_empty() {
@@ -241,6 +243,26 @@ mod tests {
         assert_eq!(time("msg.M1"), (0, 1));
         assert_eq!(time(""), (0, 0));
         assert!(time("9.M9P1.h") < time("9.M10P1.h"));
+    }
+
+    #[test]
+    fn a_host_is_named_in_letters_digits_dots_and_dashes() {
+        assert_eq!(part_of_a_name("mail-1.example.org"), "mail-1.example.org");
+        assert_eq!(part_of_a_name("a/b:c\u{e9}_\n"), "abc");
+        assert_eq!(part_of_a_name(""), "localhost");
+        let system = rustix::system::uname();
+        let ours = part_of_a_name(&system.nodename().to_string_lossy());
+        assert!(unique().ends_with(&format!(".{ours}")));
+    }
+
+    #[test]
+    fn a_hint_is_no_absurd_number() {
+        let hint = |name: &str| hinted_octets(name.as_bytes());
+        assert_eq!(hint("1.a,S=7"), Some(7));
+        assert_eq!(hint("1.a,S=7,W=8"), Some(8));
+        assert_eq!(hint("1.a"), None);
+        assert_eq!(hint(&format!("1.a,S={MOST}")), Some(MOST));
+        assert_eq!(hint(&format!("1.a,S={}", MOST + 1)), None);
     }
 
     #[test]

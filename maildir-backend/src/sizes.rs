@@ -289,6 +289,24 @@ mod tests {
         )
     }
 
+    /// Folders are forgotten together when they are too large together.
+    #[test]
+    fn what_is_kept_in_memory_is_bounded() {
+        let root = tempfile::tempdir().unwrap();
+        let home = Dir::open(root.path()).unwrap();
+        let own = HEAD.len() + 1;
+        for (others, folders) in [
+            (4 << 20, 2),
+            (MAX_MEMORY - own, 2),
+            (MAX_MEMORY - own + 1, 1),
+        ] {
+            let memory = Memory::default();
+            memory.lock().insert((0, 0), "x".repeat(others));
+            Sizes::store(Layout::Maildir, &home, &memory, false, std::iter::empty());
+            assert_eq!(memory.lock().len(), folders, "{others}");
+        }
+    }
+
     proptest! {
         /// What was written is read again, and never applies to another state of a file.
         #[test]

@@ -86,3 +86,27 @@ fn changed() -> io::Error {
         "the file of the message changed while it was read",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::io::{Seek as _, Write as _};
+
+    use super::*;
+
+    #[test]
+    fn the_digest_is_that_of_a_whole_file_that_did_not_change() {
+        for (read, written, is_whole) in [(3, "", true), (2, "", false), (3, "d", false)] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(b"abc").unwrap();
+            file.rewind().unwrap();
+            let stamp = Stamp::of_file(&file).unwrap();
+            let mut snapshot = Snapshot::new((file.try_clone().unwrap(), stamp));
+            snapshot.digest();
+            snapshot.read_exact(&mut vec![0; read]).unwrap();
+            file.write_all(written.as_bytes()).unwrap();
+            assert_eq!(snapshot.digested().is_ok(), is_whole, "{read} {written}");
+        }
+    }
+}

@@ -73,3 +73,26 @@ impl Read for Watched {
         read
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn w007_some_are_remembered_until_they_are_forgotten() {
+        let suspects = Suspects::default();
+        let message = |n: u64| ((1, n), Box::from(&b"1.a"[..]));
+        for n in 0..3 {
+            suspects.add(message(n));
+        }
+        assert!((0..3).all(|n| suspects.has(&message(n))));
+        suspects.forget(&message(1));
+        assert!(suspects.has(&message(0)) && !suspects.has(&message(1)));
+        for n in 0..MOST as u64 {
+            suspects.add(message(n));
+        }
+        assert!(suspects.lock().len() <= MOST);
+    }
+}

@@ -51,6 +51,8 @@ fn w062_a_template_leads_to_the_folder_of_each_account() {
     fill(root.path(), "example.net/tim/Maildir", "tim.net");
     let store = store(root.path(), template("{domain}/{local}/Maildir"));
     store.check_root().unwrap();
+    let shown = Template::parse("{domain}/{local}").unwrap().to_string();
+    assert_eq!(shown, "{domain}/{local}");
     assert_eq!(ids(&store, "tim@example.org").unwrap(), ["tim.org"]);
     assert_eq!(ids(&store, "tim@example.net").unwrap(), ["tim.net"]);
     for stranger in [

@@ -90,6 +90,8 @@ fn w062_a_mail_that_begins_like_a_packed_one_is_sent_as_it_is() {
     disk.put("new/1.a", "BZhello: is this a header?\n\nx\n");
     disk.put("new/2.a", "\x1f\n");
     disk.put("new/3.a", "");
+    disk.put("new/4.a", "BZh9 is a header?\n");
+    disk.put("new/5.a", "BZh: \x31\x41\x59\x26\x53\x59\n");
     let mut mailbox = disk.open();
     mailbox.list().unwrap();
     assert_eq!(
@@ -98,6 +100,41 @@ fn w062_a_mail_that_begins_like_a_packed_one_is_sent_as_it_is() {
     );
     assert_eq!(read(&mut mailbox, 1).unwrap(), b"\x1f\n");
     assert_eq!(read(&mut mailbox, 2).unwrap(), b"");
+    assert_eq!(read(&mut mailbox, 3).unwrap(), b"BZh9 is a header?\n");
+    assert!(read(&mut mailbox, 4).unwrap().starts_with(b"BZh: 1A"));
+}
+
+/// Another process unpacks nothing to learn a size: it believes what it finds.
+#[test]
+fn w062_a_packed_mail_is_counted_once() {
+    let disk = Disk::maildir();
+    disk.put("new/1.a", pack("gzip", MAIL.as_bytes()));
+    let octets = disk.list()[0].size;
+    let file = disk.path().join("pop3-gateway.sizes");
+    let text = fs::read_to_string(&file).unwrap();
+    let other = text.replace(&format!(" {octets} packed\n"), " 77 packed\n");
+    assert_ne!(text, other);
+    fs::write(&file, other).unwrap();
+    let again = store(disk.path(), |_| {});
+    let entries = again.open(&common::login("u")).unwrap().list().unwrap();
+    assert_eq!(entries[0].size, 77);
+}
+
+/// zstd files may hold something for other programs between the frames; one that is cut off there is damaged.
+#[test]
+fn w062_what_zstd_skips_is_whole() {
+    let skipped =
+        |told: u8, octets: &[u8]| [&b"\x50\x2a\x4d\x18"[..], &[told, 0, 0, 0], octets].concat();
+    let frame = pack("zstd", MAIL.as_bytes());
+    for (between, good) in [(skipped(3, b"abc"), true), (skipped(200, b"abc"), false)] {
+        let disk = Disk::maildir();
+        let end = if good { &frame[..] } else { b"" };
+        disk.put("new/1.a", [&frame, &between, end].concat());
+        let mut mailbox = disk.open();
+        mailbox.list().unwrap();
+        let expected = good.then(|| MAIL.repeat(2).into_bytes());
+        assert_eq!(read(&mut mailbox, 0).ok(), expected);
+    }
 }
 
 /// Some kilobytes that unpack to ten gigabytes are refused before anything is sent, and not unpacked again at

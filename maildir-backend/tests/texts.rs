@@ -201,6 +201,16 @@ fn w063_marks_and_utf_16_cost_no_header() {
         disk.put("report", utf16("\u{feff}all is well\r\n", false));
         assert_eq!(unwrapped(&only(&disk)).1, "all is well\r\n");
     }
+    for text in [": no name\r\n", "to be: or not\r\n"] {
+        let disk = directory(&[]);
+        disk.put("report", utf16(&format!("\u{feff}{text}"), false));
+        assert_eq!(unwrapped(&only(&disk)).1, text);
+    }
+    for text in ["", "a", "ab", "abc"] {
+        let disk = directory(&[]);
+        disk.put("note.txt", text);
+        assert_eq!(unwrapped(&only(&disk)).1, text);
+    }
     // octets of a body that are no UTF-8 are its own affair
     let disk = directory(&[".eml"]);
     disk.put("a.eml", b"\xef\xbb\xbfSubject: x\n\n\xfc\n");
@@ -215,6 +225,10 @@ fn w063_other_files_stay_as_they_are() {
         b"no header at all\n",
         b"II*\0\x08\0\0\0",
         b"x",
+        // the first two are letters, whatever follows
+        b"abc\0d\0e\0f\0g\0h\0",
+        // Chinese in UTF-16, of which one character in seven is a blank: too little to be sure
+        &utf16(" \u{4e2d}\u{6587}\u{4e2d}\u{6587}\u{4e2d}\u{6587}", false),
     ] {
         let disk = directory(&[]);
         disk.put("a", octets);
