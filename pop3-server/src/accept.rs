@@ -15,6 +15,7 @@ use pop3_proto::time::Time;
 use crate::alarm::Alarm;
 use crate::handler::{Arrival, Door, Handler};
 use crate::limit::{Limit, Slots};
+use crate::observer::Unheard;
 use crate::preamble;
 use crate::runtime::{Accepted, Listener, Runtime, Signal, Signals, Stream, Timer};
 use crate::server::Server;
@@ -239,6 +240,9 @@ impl<R: Runtime> Entrance<R> {
         let Some(preamble) = door.preamble.clone() else {
             return self.admit(&**handler, &door, stream, peer, Box::default(), cx);
         };
+        if !preamble.hears(&peer) {
+            return self.unheard(&peer, Unheard::NotTrusted);
+        }
         let Some(slot) = self.before.take((), door.limits.strangers) else {
             return self.turn_away(&door, stream, &peer, Limit::Strangers, cx);
         };
@@ -249,13 +253,16 @@ impl<R: Runtime> Entrance<R> {
             let runtime = &entrance.runtime;
             let read = preamble::read(&*preamble, runtime, &mut stream, &peer, &mut member).await;
             drop(slot);
-            let Some((peer, early)) = read else {
-                tracing::debug!(
-                    target: TARGET, peer = %peer.address, "connection closed: its preamble is not valid"
-                );
-                return;
+            let (named, early) = match read {
+                Ok(read) => read,
+                Err(Some(why)) => return entrance.unheard(&peer, why),
+                Err(None) => return,
             };
-            let mut arrived = Some((stream, peer, early));
+            if named.address != peer.address {
+                let (proxy, peer) = (peer.address, named.address);
+                tracing::debug!(target: TARGET, %peer, %proxy, "connected through a proxy");
+            }
+            let mut arrived = Some((stream, named, early));
             poll_fn(|cx| {
                 if let Some((stream, peer, early)) = arrived.take() {
                     entrance.admit(&*handler, &door, stream, peer, early, cx);
@@ -291,6 +298,12 @@ impl<R: Runtime> Entrance<R> {
             server: self.server.clone(),
             runtime: self.runtime.clone(),
         });
+    }
+
+    /// The stream is closed when it is dropped, by the caller.
+    fn unheard(&self, peer: &Peer, why: Unheard) {
+        let now = self.runtime.now();
+        self.server.observer().unheard(peer.address, why, now);
     }
 
     fn turn_away(

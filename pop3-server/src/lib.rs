@@ -10,6 +10,7 @@
 //! | [`setup`], [`serving`] | what is served where, and the server that runs |
 //! | [`handler`], [`channel`] | what a listener speaks, and what it speaks through |
 //! | [`preamble`] | what the first octets of a connection say of its client |
+//! | [`proxy`] | the PROXY protocol: such octets from a balancer |
 //! | [`runtime`] | the traits that a driver crate implements |
 //! | [`name`] | users' names: domains, and the rules that change them |
 //! | [`service`], [`route`] | what serves a login: the seam to the program that configures the server |
@@ -47,6 +48,7 @@ pub mod observer;
 mod pipe;
 mod pop3;
 pub mod preamble;
+pub mod proxy;
 pub mod route;
 pub mod runtime;
 pub mod server;

@@ -14,20 +14,34 @@ use pop3_proto::server::Reason;
 use pop3_proto::time::Time;
 use pop3_proto::trace::Claimed;
 
-use crate::observer::{About, Event, Observer};
+use crate::observer::{About, Event, Observer, Unheard};
 
 /// Writes to the log of the process, through `tracing`.
 #[derive(Debug, Default)]
 pub struct Log {
-    turned_away: Mutex<TurnedAway>,
+    turned_away: Mutex<Lately>,
+    unheard: Mutex<Lately>,
 }
 
-/// Connections turned away since the last line about them, and when that was: a flood of them must
-/// not become a flood of lines.
+/// What happened since the last line about it, and when that was: a flood of connections must not become a flood
+/// of lines.
 #[derive(Debug, Default)]
-struct TurnedAway {
+struct Lately {
     count: u64,
     told: Option<Time>,
+}
+
+impl Lately {
+    /// Counts one more. How many there are to tell of, if the last line is this long ago.
+    fn one_more(lately: &Mutex<Self>, now: Time, pause: Duration) -> Option<u64> {
+        let mut lately = lately.lock().unwrap_or_else(PoisonError::into_inner);
+        lately.count += 1;
+        let due = lately.told.is_none_or(|told| now.since(told) >= pause);
+        due.then(|| {
+            lately.told = Some(now);
+            std::mem::take(&mut lately.count)
+        })
+    }
 }
 
 impl Observer for Log {
@@ -54,23 +68,22 @@ impl Observer for Log {
     }
 
     fn turned_away(&self, peer: SocketAddr, now: Time) {
-        let mut lately = self
-            .turned_away
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        lately.count += 1;
-        if lately
-            .told
-            .is_none_or(|told| now.since(told) >= Duration::from_secs(1))
-        {
-            let count = lately.count;
+        if let Some(count) = Lately::one_more(&self.turned_away, now, Duration::from_secs(1)) {
             tracing::warn!(
                 target: "pop3_server::server", %peer, count, "too many connections, turned away"
             );
-            *lately = TurnedAway {
-                count: 0,
-                told: Some(now),
-            };
+        }
+    }
+
+    fn unheard(&self, peer: SocketAddr, why: Unheard, now: Time) {
+        let text = match why {
+            Unheard::NotTrusted => "closed: this peer may not say who the client is",
+            Unheard::Invalid => "closed: no valid header before the session",
+            Unheard::Late => "closed: the header before the session did not come in time",
+        };
+        tracing::debug!(target: "pop3_server::server", %peer, "{text}");
+        if let Some(count) = Lately::one_more(&self.unheard, now, Duration::from_secs(60)) {
+            tracing::warn!(target: "pop3_server::server", %peer, count, "{text}");
         }
     }
 }

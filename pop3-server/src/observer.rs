@@ -53,6 +53,11 @@ pub trait Observer: Send + Sync + 'static {
     fn limited(&self, limit: Limit) {
         let _ = limit;
     }
+
+    /// A connection was closed before its session, since what has to come first did not come.
+    fn unheard(&self, peer: SocketAddr, why: Unheard, now: Time) {
+        let _ = (peer, why, now);
+    }
 }
 
 /// The session in which something happens.
@@ -163,6 +168,17 @@ pub enum Contact {
     Broken,
 }
 
+/// Why a connection had no session, on a listener with a [preamble](crate::preamble).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unheard {
+    /// The listener does not hear this peer.
+    NotTrusted,
+    /// What came is no preamble.
+    Invalid,
+    /// It did not come in time.
+    Late,
+}
+
 /// What a backend is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -187,6 +203,10 @@ impl<T: Observer + ?Sized> Observer for Arc<T> {
     fn limited(&self, limit: Limit) {
         (**self).limited(limit);
     }
+
+    fn unheard(&self, peer: SocketAddr, why: Unheard, now: Time) {
+        (**self).unheard(peer, why, now);
+    }
 }
 
 impl<A: Observer, B: Observer> Observer for (A, B) {
@@ -203,5 +223,10 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn limited(&self, limit: Limit) {
         self.0.limited(limit);
         self.1.limited(limit);
+    }
+
+    fn unheard(&self, peer: SocketAddr, why: Unheard, now: Time) {
+        self.0.unheard(peer, why, now);
+        self.1.unheard(peer, why, now);
     }
 }
