@@ -20,6 +20,7 @@ use imap_backend::{BrokenMessages, Learned, Memory};
 use pop3_proto::backend::Endpoint;
 use pop3_proto::secret::Secret;
 use pop3_server::name::Rewrite;
+use pop3_server::proxy::ProxyProtocol;
 use pop3_server::route::Routes;
 use pop3_server::settings::Settings;
 use pop3_server::tls::{Identity, ServerTls};
@@ -174,6 +175,11 @@ pub fn wire(
             .limits(config.bounds.limits)
             .delay(config.bounds.delay);
         settings.tls = tls;
+        if !listener.proxies.is_empty() {
+            let proxies = listener.proxies.clone();
+            let is_one = move |peer| proxies.iter().any(|network| network.contains(&peer));
+            settings = settings.preamble(ProxyProtocol::from_peers(is_one));
+        }
         settings.transcript.clone_from(&surroundings.transcript);
         Ok(Arc::new(settings))
     };

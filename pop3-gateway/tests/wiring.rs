@@ -59,6 +59,20 @@ fn what_the_operator_decides_reaches_the_session() {
     assert!(settings.tls.is_none() && settings.transcript.is_none());
 }
 
+#[test]
+fn a_balancer_is_heard_in_its_networks_alone() {
+    assert!(wire(&format!("{LISTENER}{UPSTREAM}")).preamble.is_none());
+    let lines = "proxy_protocol = [\"10.0.0.0/8\", \"2001:db8::7\"]\nallow_clear_login = true\n";
+    let preamble = wire(&format!("{LISTENER}{lines}{UPSTREAM}"))
+        .preamble
+        .clone()
+        .unwrap();
+    let local = "10.0.0.9:110".parse().unwrap();
+    let hears = |address: &str| preamble.hears(&Peer::new(address.parse().unwrap(), local));
+    assert!(hears("10.1.2.3:1") && hears("[::ffff:10.1.2.3]:1") && hears("[2001:db8::7]:1"));
+    assert!(!hears("11.1.2.3:1") && !hears("[2001:db8::8]:1") && !hears("127.0.0.1:1"));
+}
+
 /// X019: what the server is can be hidden.
 #[test]
 fn x019_the_implementation_can_be_hidden() {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use pop3_proto::backend::Mechanism;
 use pop3_proto::server::{Policy, ReadOnly, TlsOffer};
 use pop3_server::tls::Identity;
@@ -28,6 +29,9 @@ pub struct Listener {
     pub certificates: Vec<Identity>,
     /// The folder of a self-signed certificate, made at the first start.
     pub self_signed: Option<PathBuf>,
+    /// The networks of balancers, which say by the PROXY protocol who their client is; without any, clients connect
+    /// themselves.
+    pub proxies: Vec<IpNet>,
     /// The rules of its sessions.
     pub policy: Policy,
 }
@@ -41,13 +45,17 @@ rows! {
     own "listen" r#"["127.0.0.1:1110", "[::1]:1110"]"# => (with set_addresses, show_addresses),
     /// The name in logs. Left out: the first address.
     told own "name" r#""local""# => (name),
+    /// The networks of the balancers in front. Each connection has to begin with a header of the PROXY protocol,
+    /// version 1 or 2, which says who the client is; connections from elsewhere are closed. Left out: clients connect
+    /// themselves.
+    told own "proxy_protocol" r#"["10.0.0.0/8", "2001:db8::7"]"# => (with set_proxies, show_proxies),
     /// "none"; "stls": the client may start TLS; "implicit": TLS from the first byte (port 995).
     told "tls" r#""none""# => (policy.tls),
     /// A self-signed certificate, made in this folder at the first start. For tests, or for clients that
     /// can be told to trust it.
     told own "self_signed" r#""tls""# => (self_signed),
     /// Whether clients may log in without TLS: everybody on the way can read the passwords then. Left out: only if
-    /// every address is loopback.
+    /// every address is loopback, and no balancer is in front.
     told "allow_clear_login" "true" => (policy.clear_login),
     /// The text after the first +OK, without "<", ">" and a leading "[".
     "greeting" r#""POP3 ready""# => (policy.greeting),
@@ -98,6 +106,21 @@ fn show_addresses(listener: &Listener) -> Json {
     listener.addresses.show()
 }
 
+/// Clients are not on this machine then; a row after this one may say that they need no TLS all the same.
+fn set_proxies(listener: &mut Listener, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
+    listener.proxies = Value::read(value, base)?;
+    if listener.proxies.is_empty() {
+        let remedy = "name at least one, or leave it out";
+        return Err(BadValue::new("no network may connect", remedy));
+    }
+    listener.policy.clear_login = false;
+    Ok(())
+}
+
+fn show_proxies(listener: &Listener) -> Json {
+    listener.proxies.show()
+}
+
 fn set_implementation(
     listener: &mut Listener,
     value: &DeValue<'_>,
@@ -140,6 +163,7 @@ impl Listener {
             addresses,
             certificates: Vec::new(),
             self_signed: None,
+            proxies: Vec::new(),
             policy: policy
                 .clone()
                 .greeting("POP3 ready".into())
@@ -229,11 +253,16 @@ impl Listener {
             ReadOnly::Always => ", read-only",
             ReadOnly::OnRequest | ReadOnly::Refused => "",
         };
+        let proxies: Vec<_> = self.proxies.iter().map(ToString::to_string).collect();
+        let proxies = match proxies.is_empty() {
+            true => String::new(),
+            false => format!(", PROXY protocol from {}", proxies.join(", ")),
+        };
         let place = match self.name == addresses {
             true => addresses,
             false => format!("{} at {addresses}", self.name),
         };
-        format!("{place}: {tls}{clear}{certificate}{read_only}")
+        format!("{place}: {tls}{clear}{certificate}{read_only}{proxies}")
     }
 
     /// The same for programs.
@@ -248,9 +277,10 @@ impl Listener {
         told.into()
     }
 
-    fn is_loopback(&self) -> bool {
+    /// Whether its clients are on this machine.
+    fn is_local(&self) -> bool {
         let loopback = |address: &SocketAddr| address.ip().is_loopback();
-        self.addresses.iter().all(loopback)
+        self.proxies.is_empty() && self.addresses.iter().all(loopback)
     }
 
     fn check_tls(&self, origin: Origin) -> Result<(), Problem> {
@@ -317,7 +347,7 @@ impl Listener {
             let what = format!("{twice} is named twice");
             return Err(Problem::new("sasl", what, "name each mechanism once"));
         }
-        if self.policy.apop && self.policy.tls != TlsOffer::Implicit && !self.is_loopback() {
+        if self.policy.apop && self.policy.tls != TlsOffer::Implicit && !self.is_local() {
             let what = "an APOP digest in the clear gives the secret away, bit by bit";
             let remedy = "write tls = \"implicit\", or leave apop out";
             return Err(Problem::new("apop", what, remedy));

@@ -3,12 +3,11 @@
 //! Everything that could be meant in two ways is refused: a time or a size without its unit, `M` for
 //! months or minutes, `KB` for 1000 or 1024.
 
-#[cfg(feature = "http")]
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde_json::{Value as Json, json};
 use time::{Date as Day, Month};
 use toml::de::DeValue;
@@ -209,18 +208,23 @@ impl Value for SocketAddr {
     }
 }
 
-#[cfg(feature = "http")]
-impl Value for ipnet::IpNet {
+/// A network, or a single address. Bits of a host in a network are a mistake in one of the two.
+impl Value for IpNet {
     fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
         let text = String::read(value, base)?;
-        let address = || text.parse::<IpAddr>().ok().map(Self::from);
-        let network = text.parse().ok().or_else(address);
-        network.ok_or_else(|| {
+        let single = text.parse::<IpAddr>().map(Self::from);
+        let network = single.or_else(|_| text.parse::<Self>()).map_err(|_| {
             BadValue::new(
                 format!("{text:?} is not a network"),
                 "write for example \"192.0.2.0/24\", \"2001:db8::/32\" or \"127.0.0.1\"",
             )
-        })
+        })?;
+        if network.addr() != network.network() {
+            let what = format!("{text:?} names a host and a network");
+            let remedy = format!("write \"{}\" or \"{}\"", network.trunc(), network.addr());
+            return Err(BadValue::new(what, remedy));
+        }
+        Ok(network)
     }
 
     fn show(&self) -> Json {
@@ -420,6 +424,35 @@ mod tests {
         assert_eq!(days("2000-03-01"), Some(11_017));
         assert_eq!(days("2026-11-20"), Some(20_777));
         assert_eq!(days("1969-12-31"), Some(-1));
+    }
+
+    #[test]
+    fn networks_have_no_bits_of_hosts() {
+        let read = |text: &str| {
+            let value = DeValue::String(text.into());
+            IpNet::read(&value, Path::new("")).map(|network| network.to_string())
+        };
+        for (text, network) in [
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("10.0.0.7", "10.0.0.7/32"),
+            ("2001:db8::/32", "2001:db8::/32"),
+            ("::1", "::1/128"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+        ] {
+            assert_eq!(read(text).unwrap(), network);
+        }
+        for bad in [
+            "",
+            "10/8",
+            "10.0.0.0/33",
+            "balancer",
+            "10.0.0.0-10.0.0.9",
+            "*",
+        ] {
+            assert!(read(bad).is_err(), "{bad:?} was accepted");
+        }
+        let host = read("10.0.0.7/8").unwrap_err();
+        assert_eq!(host.remedy, "write \"10.0.0.0/8\" or \"10.0.0.7\"");
     }
 
     #[test]

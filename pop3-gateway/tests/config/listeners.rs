@@ -144,6 +144,42 @@ fn t007_clear_logins_need_loopback_or_a_word() {
     assert!(at("[\"127.0.0.1:110\", \"192.0.2.1:110\"]", "").is_err());
 }
 
+/// A balancer's clients are elsewhere, whatever address it connects to.
+#[test]
+fn listeners_with_a_balancer_in_front() {
+    let with =
+        |lines: &str| format!("[[listener]]\nlisten = \"127.0.0.1:110\"\n{lines}\n{UPSTREAM}");
+    let listener = |lines: &str| parse(&with(lines)).unwrap().listeners.remove(0);
+    let tls = "tls = \"stls\"\nself_signed = \"tls\"";
+    let own = listener(&format!("proxy_protocol = \"10.0.0.7\"\n{tls}"));
+    assert_eq!(own.proxies, ["10.0.0.7/32".parse().unwrap()]);
+    assert!(!own.policy.clear_login);
+    let own = listener("allow_clear_login = true\nproxy_protocol = [\"10.0.0.0/8\", \"::1\"]");
+    assert_eq!(own.proxies.len(), 2);
+    assert!(own.policy.clear_login);
+    for (lines, part) in [
+        (
+            "proxy_protocol = \"::1\"",
+            "listener[1].allow_clear_login: no login is possible: there is no TLS",
+        ),
+        (
+            "proxy_protocol = []",
+            "listener[1].proxy_protocol: no network may connect; name at least one",
+        ),
+        (
+            "proxy_protocol = true",
+            "listener[1].proxy_protocol: this is true or false; write a text in quotes",
+        ),
+        (
+            "proxy_protocol = [\"10.0.0.1/8\"]",
+            "names a host and a network; write \"10.0.0.0/8\" or \"10.0.0.1\"",
+        ),
+    ] {
+        let message = error(&with(lines));
+        assert!(message.contains(part), "{message}\nlacks\n{part}");
+    }
+}
+
 /// V35: there is no monitoring account unless it is configured, and no default secret.
 #[test]
 fn v35_mistakes_in_the_monitoring_account() {
