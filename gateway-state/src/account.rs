@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::access::Access;
+use crate::engine::is_news;
 use crate::error::StateError;
 use crate::name::{folded, want_name, want_text};
 
@@ -61,6 +62,13 @@ impl Account {
             created,
             used: None,
         }
+    }
+
+    /// Whether [`account_used`](crate::State::account_used) would write this use down: who knows the account need not
+    /// ask.
+    #[must_use]
+    pub fn is_news(&self, now: u64) -> bool {
+        self.used.is_none_or(|used| is_news(used, now))
     }
 
     /// Its name as it is compared.

@@ -9,7 +9,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use common::{BINDING, NOW, id, make, names, open, tokens};
-use gateway_state::{Keys, MAX_SIGN_INS, Replaced, SignIn, State, StateError};
+use gateway_state::{
+    Access, Account, AccountChange, Keys, MAX_SIGN_INS, Replaced, SignIn, State, StateError,
+};
 use smol::block_on;
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -332,4 +334,53 @@ fn several_make_one_state() {
         }
     });
     assert_eq!(names(folder.path()), ["state.db"]);
+}
+
+/// A device that polls is looked up once, until somebody changes an account.
+#[test]
+fn an_account_is_remembered_until_one_is_changed() {
+    let (_folder, path) = common::file();
+    let keys = Keys::generate().unwrap();
+    block_on(async {
+        let state = open(&path, &keys).await.unwrap();
+        let other = open(&path, &keys).await.unwrap();
+        for name in ["phone", "scanner"] {
+            let account = Account::new(name, "tim@example.org", "office", "hash", NOW);
+            state.add_account(&account).await.unwrap();
+        }
+        let access = async |name| {
+            let found = state.account(name).await.unwrap();
+            found.map(|account| account.access)
+        };
+        assert_eq!(access("phone").await, Some(Access::ReadWrite));
+        // nothing else shows that it is not looked up again
+        let by_hand = "UPDATE gateway_accounts SET access = 'no-delete' WHERE folded = 'phone'";
+        blocking::unblock({
+            let path = path.clone();
+            move || sql(&path, by_hand)
+        })
+        .await;
+        assert_eq!(access("Phone").await, Some(Access::ReadWrite));
+        // the use of one is no change of it
+        assert!(state.account("phone").await.unwrap().unwrap().is_news(NOW));
+        state.account_used("phone", NOW).await.unwrap();
+        assert!(!state.account("phone").await.unwrap().unwrap().is_news(NOW));
+        assert_eq!(access("phone").await, Some(Access::ReadWrite));
+        // whatever is changed, and by whom: all are looked up again
+        let change = AccountChange {
+            enabled: Some(false),
+            ..AccountChange::default()
+        };
+        other.set_account("scanner", &change).await.unwrap();
+        assert_eq!(access("phone").await, Some(Access::NoDelete));
+        for remover in [&other, &state] {
+            assert!(remover.remove_account("phone").await.unwrap());
+            assert_eq!(access("phone").await, None);
+            let again = Account::new("phone", "tim@example.org", "office", "hash", NOW);
+            remover.add_account(&again).await.unwrap();
+            assert_eq!(access("phone").await, Some(Access::ReadWrite));
+        }
+        other.close().await;
+        state.close().await;
+    });
 }

@@ -176,8 +176,7 @@ impl Memory {
     pub(crate) async fn account_used(&self, key: &str, now: u64) -> Result<(), StateError> {
         let mut rows = self.rows();
         let account = rows.accounts.get_mut(key);
-        let news = |account: &&mut Account| account.used.is_none_or(|used| is_news(used, now));
-        if let Some(account) = account.filter(news) {
+        if let Some(account) = account.filter(|account| account.is_news(now)) {
             account.used = Some(now);
         }
         Ok(())

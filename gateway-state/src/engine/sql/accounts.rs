@@ -22,7 +22,7 @@ macro_rules! select {
 impl Sql {
     /// Whether there was none of this name.
     pub(crate) async fn add_account(&self, account: &Account) -> Result<bool, StateError> {
-        let mut work = Work::write(&self.0).await?;
+        let mut work = Work::write(&self.pool).await?;
         let insert = "INSERT INTO gateway_accounts (folded, name, mailbox, mailbox_folded, place, owner, credential, \
                 access, networks, expires, enabled, label, created, used) \
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (folded) DO NOTHING";
@@ -50,15 +50,22 @@ impl Sql {
     }
 
     pub(crate) async fn account(&self, key: &str) -> Result<Option<Account>, StateError> {
-        let mut work = Work::look(&self.0).await?;
+        let mark = self.looked_up.mark();
+        if let Some(known) = mark.and_then(|mark| self.looked_up.find(key, mark)) {
+            return Ok(Some(known));
+        }
+        let mut work = Work::look(&self.pool).await?;
         let select = select!(" WHERE folded = $1");
         let found = work.rows(select, values![key], account).await?.pop();
         work.end().await?;
+        if let (Some(mark), Some(found)) = (mark, &found) {
+            self.looked_up.keep(key, mark, found);
+        }
         Ok(found)
     }
 
     pub(crate) async fn accounts(&self, mailbox: Option<&str>) -> Result<Vec<Account>, StateError> {
-        let mut work = Work::look(&self.0).await?;
+        let mut work = Work::look(&self.pool).await?;
         let (select, values) = match mailbox {
             Some(mailbox) => (select!(" WHERE mailbox_folded = $1"), &values![mailbox][..]),
             None => (select!(""), &[][..]),
@@ -75,7 +82,7 @@ impl Sql {
         key: &str,
         change: &AccountChange,
     ) -> Result<bool, StateError> {
-        let mut work = Work::write(&self.0).await?;
+        let mut work = Work::write(&self.pool).await?;
         let update = "UPDATE gateway_accounts SET credential = COALESCE($2, credential), access = COALESCE($3, access), \
                 networks = COALESCE($4, networks), enabled = COALESCE($5, enabled), label = COALESCE($6, label), \
                 expires = CASE WHEN $7 = 1 THEN $8 ELSE expires END \
@@ -93,20 +100,22 @@ impl Sql {
         ];
         let changed = work.execute(update, values).await?;
         work.end().await?;
+        self.account_changed().await?;
         Ok(changed == 1)
     }
 
     pub(crate) async fn remove_account(&self, key: &str) -> Result<bool, StateError> {
-        let mut work = Work::write(&self.0).await?;
+        let mut work = Work::write(&self.pool).await?;
         let delete = "DELETE FROM gateway_accounts WHERE folded = $1";
         let changed = work.execute(delete, values![key]).await?;
         work.end().await?;
+        self.account_changed().await?;
         Ok(changed == 1)
     }
 
     pub(crate) async fn account_used(&self, key: &str, now: u64) -> Result<(), StateError> {
         // looked at first: not every login is to wait for the turn to write
-        let mut work = Work::look(&self.0).await?;
+        let mut work = Work::look(&self.pool).await?;
         let news = "SELECT 1 FROM gateway_accounts \
             WHERE folded = $1 AND (used IS NULL OR abs(used - $2) >= $3)";
         let news = work
@@ -114,12 +123,27 @@ impl Sql {
             .await?;
         work.end().await?;
         if news.is_empty() {
+            self.looked_up.used(key, now);
             return Ok(());
         }
-        let mut work = Work::write(&self.0).await?;
+        let mut work = Work::write(&self.pool).await?;
         let update = "UPDATE gateway_accounts SET used = $2 WHERE folded = $1";
         work.execute(update, values![key, now]).await?;
-        work.end().await
+        work.end().await?;
+        self.looked_up.used(key, now);
+        Ok(())
+    }
+
+    /// Those who remember an account hear of it.
+    async fn account_changed(&self) -> Result<(), StateError> {
+        let told = self.looked_up.changed().await;
+        told.map_err(|error| {
+            let place = &self.pool.place;
+            let text = format!(
+                "{place}: it is changed, but gateways that run may not notice before 15 minutes: {error}"
+            );
+            StateError::Unavailable(text)
+        })
     }
 }
 

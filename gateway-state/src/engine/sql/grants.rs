@@ -19,7 +19,7 @@ macro_rules! select {
 
 impl Sql {
     pub(crate) async fn grant(&self, id: &GrantId) -> Result<Option<GrantRow>, StateError> {
-        let mut work = Work::look(&self.0).await?;
+        let mut work = Work::look(&self.pool).await?;
         let select = select!(", sealed FROM gateway_grants WHERE name = $1 AND owner = $2");
         let values = values![id.grant.as_str(), id.owner.as_str()];
         let read = |row: &mut Row| {
@@ -32,7 +32,7 @@ impl Sql {
     }
 
     pub(crate) async fn put_grant(&self, row: &GrantRow) -> Result<(), StateError> {
-        let mut work = Work::write(&self.0).await?;
+        let mut work = Work::write(&self.pool).await?;
         let put = "INSERT INTO gateway_grants (name, owner, issuer, client, version, access_expires, sealed, \
                 obtained, refreshed, used) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
             ON CONFLICT (name, owner) DO UPDATE SET issuer = $3, client = $4, version = $5, access_expires = $6, \
@@ -60,7 +60,7 @@ impl Sql {
         expected: Version,
         row: &GrantRow,
     ) -> Result<bool, StateError> {
-        let mut work = Work::write(&self.0).await?;
+        let mut work = Work::write(&self.pool).await?;
         let update = "UPDATE gateway_grants SET issuer = $4, client = $5, version = $6, access_expires = $7, \
                 sealed = $8, refreshed = $9, ended = NULL, ended_at = NULL \
             WHERE name = $1 AND owner = $2 AND version = $3";
@@ -87,7 +87,7 @@ impl Sql {
         expected: Version,
         ended: &Ended,
     ) -> Result<bool, StateError> {
-        let mut work = Work::write(&self.0).await?;
+        let mut work = Work::write(&self.pool).await?;
         let update = "UPDATE gateway_grants SET ended = $4, ended_at = $5 \
             WHERE name = $1 AND owner = $2 AND version = $3";
         let (grant, owner) = (id.grant.as_str(), id.owner.as_str());
@@ -103,7 +103,7 @@ impl Sql {
         row: &GrantRow,
         sealed: &[u8],
     ) -> Result<bool, StateError> {
-        let mut work = Work::write(&self.0).await?;
+        let mut work = Work::write(&self.pool).await?;
         let update =
             "UPDATE gateway_grants SET sealed = $4 WHERE name = $1 AND owner = $2 AND sealed = $3";
         let GrantId { grant, owner } = &row.summary.id;
@@ -116,7 +116,7 @@ impl Sql {
 
     pub(crate) async fn grant_used(&self, id: &GrantId, now: u64) -> Result<(), StateError> {
         // looked at first: not every login is to wait for the turn to write
-        let mut work = Work::look(&self.0).await?;
+        let mut work = Work::look(&self.pool).await?;
         let news = "SELECT 1 FROM gateway_grants \
             WHERE name = $1 AND owner = $2 AND abs(used - $3) >= $4";
         let (grant, owner) = (id.grant.as_str(), id.owner.as_str());
@@ -126,14 +126,14 @@ impl Sql {
         if news.is_empty() {
             return Ok(());
         }
-        let mut work = Work::write(&self.0).await?;
+        let mut work = Work::write(&self.pool).await?;
         let update = "UPDATE gateway_grants SET used = $3 WHERE name = $1 AND owner = $2";
         work.execute(update, values![grant, owner, now]).await?;
         work.end().await
     }
 
     pub(crate) async fn remove_grant(&self, id: &GrantId) -> Result<bool, StateError> {
-        let mut work = Work::write(&self.0).await?;
+        let mut work = Work::write(&self.pool).await?;
         let delete = "DELETE FROM gateway_grants WHERE name = $1 AND owner = $2";
         let values = values![id.grant.as_str(), id.owner.as_str()];
         let changed = work.execute(delete, values).await?;
@@ -142,7 +142,7 @@ impl Sql {
     }
 
     pub(crate) async fn grants(&self) -> Result<Vec<GrantSummary>, StateError> {
-        let mut work = Work::look(&self.0).await?;
+        let mut work = Work::look(&self.pool).await?;
         let mut all = work
             .rows(select!(" FROM gateway_grants"), &[], summary)
             .await?;

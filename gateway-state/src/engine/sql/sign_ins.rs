@@ -19,8 +19,8 @@ impl Sql {
         row: &SignInRow,
         now: u64,
     ) -> Result<bool, StateError> {
-        let mut work = Work::write(&self.0).await?;
-        if let Options::Postgres(_) = self.0.options {
+        let mut work = Work::write(&self.pool).await?;
+        if let Options::Postgres(_) = self.pool.options {
             work.plain(ALONE).await?;
         }
         // as `SignInRow::lives` has it
@@ -51,7 +51,7 @@ impl Sql {
         &self,
         digest: &[u8],
     ) -> Result<Option<SignInRow>, StateError> {
-        let mut work = Work::write(&self.0).await?;
+        let mut work = Work::write(&self.pool).await?;
         let take = "DELETE FROM gateway_sign_ins WHERE digest = $1 \
             RETURNING digest, name, owner, sealed, created, expires";
         let taken = work.rows(take, values![digest], sign_in).await?.pop();
