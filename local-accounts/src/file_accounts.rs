@@ -191,7 +191,7 @@ impl Accounts for FileAccounts {
         let entry = self.find_in(&table, user)?;
         if entry
             .as_ref()
-            .is_some_and(|entry| entry.access() != Access::ReadWrite)
+            .is_some_and(|entry| entry.access() != Access::ReadWrite || entry.keeps())
         {
             return Err(StoreError::Permanent(format!(
                 "{}: {user}: access= is for mailboxes of upstreams; remove it",

@@ -40,6 +40,7 @@ struct Fields {
     nopassword: bool,
     nets: Option<Vec<IpNet>>,
     access: Access,
+    keeps: bool,
     /// In seconds since 1970.
     expires: Option<u64>,
 }
@@ -89,6 +90,12 @@ impl PasswdEntry {
     /// What the account may do: all of it, unless `access=` says otherwise.
     pub fn access(&self) -> Access {
         self.fields.access
+    }
+
+    /// Whether DELE is to be answered and nothing to be removed (`access=no-delete`): for devices that cannot do
+    /// without it.
+    pub fn keeps(&self) -> bool {
+        self.fields.keeps
     }
 
     /// Whether the account has ended by now, in seconds since 1970: it does at the beginning of the day, in UTC,
@@ -217,10 +224,11 @@ fn extra_fields(rest: &str) -> Result<Fields, String> {
                 });
             }
             ("access", Some(value)) => {
-                fields.access = match value {
-                    "read-write" => Access::ReadWrite,
-                    "read-only" => Access::ReadOnly,
-                    _ => return Err("access must be read-write or read-only".into()),
+                (fields.access, fields.keeps) = match value {
+                    "read-write" => (Access::ReadWrite, false),
+                    "read-only" => (Access::ReadOnly, false),
+                    "no-delete" => (Access::ReadWrite, true),
+                    _ => return Err("access must be read-write, read-only or no-delete".into()),
                 };
             }
             ("expires", Some(value)) => {

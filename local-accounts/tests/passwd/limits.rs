@@ -111,6 +111,7 @@ fn an_account_ends_with_the_day_before_the_one_that_is_named() {
 old:{PLAIN}a::::::expires=1970-01-02
 new:{PLAIN}a::::::expires=2999-12-31
 read:{PLAIN}a::::::access=read-only
+scan:{PLAIN}a::::::access=no-delete
 ";
     let file = parse(text);
     let entry = |name| file.find(name).unwrap();
@@ -118,6 +119,9 @@ read:{PLAIN}a::::::access=read-only
     assert!(!entry("read").has_expired(u64::MAX));
     assert_eq!(entry("read").access(), Access::ReadOnly);
     assert_eq!(entry("old").access(), Access::ReadWrite);
+    assert_eq!(entry("scan").access(), Access::ReadWrite);
+    let keeps = ["old", "new", "read", "scan"].map(|name| entry(name).keeps());
+    assert_eq!(keeps, [false, false, false, true]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
     fs::write(&path, text).unwrap();
@@ -125,5 +129,7 @@ read:{PLAIN}a::::::access=read-only
     let check = |user| accounts.check(&login(user, "a"), &Caller::default());
     assert_eq!(check("old"), Err(StoreError::Credentials));
     assert_eq!(check("new"), Ok("new".into()));
-    assert!(matches!(check("read"), Err(StoreError::Permanent(_))));
+    for limited in ["read", "scan"] {
+        assert!(matches!(check(limited), Err(StoreError::Permanent(_))));
+    }
 }

@@ -3,7 +3,7 @@
 //! Owns the order of a login to a mailbox that a grant reaches: the client's own credential is looked at here, the
 //! maildrop is taken, a token is fetched, and the mailbox opened with it. A token that the upstream refuses is asked
 //! for anew once. Whether a token works is known when the mailbox is open, not when the login was taken: some
-//! servers say yes to tokens that open nothing.
+//! servers say yes to tokens that open nothing. What an account that removes nothing marks is kept, and QUIT says so.
 //!
 //! Never passes on what the client proved itself with, and never opens a mailbox without that proof.
 
@@ -28,6 +28,8 @@ pub struct Admission {
     pub grant: GrantId,
     /// What the account may.
     pub access: Access,
+    /// DELE is answered and nothing is removed: for devices that cannot do without it.
+    pub keeps: bool,
 }
 
 /// Looks at credentials. Blocks.
@@ -74,6 +76,10 @@ enum State {
     Fetching(Open, Admission),
     /// The mailbox is asked to open with this token.
     Opening(Open, Admission, Secret),
+    /// The mailbox is open, and nothing is to be removed from it.
+    Guarding,
+    /// The client said QUIT and has marked messages, which stay.
+    Keeping,
     /// Nothing more to do.
     Done,
 }
@@ -145,12 +151,17 @@ impl Layer<AnyBackend> for Token {
         turn: &mut Turn<'_, AnyBackend, Fetched>,
         request: Request,
     ) -> Option<Request> {
-        let Request::Open(open) = request else {
-            return Some(request);
+        let open = match (request, &self.state) {
+            (Request::Open(open), State::Idle) => open,
+            (Request::Update { deleted, retrieved }, State::Guarding) if !deleted.is_empty() => {
+                self.state = State::Keeping;
+                return Some(Request::Update {
+                    deleted: Vec::new(),
+                    retrieved,
+                });
+            }
+            (request, _) => return Some(request),
         };
-        if !matches!(self.state, State::Idle) {
-            return Some(Request::Open(open));
-        }
         let (desk, looked_at) = (Arc::clone(&self.desk), open.clone());
         self.state = State::Admitting(open);
         turn.run(Job::Block(Box::new(move || {
@@ -221,6 +232,14 @@ impl Layer<AnyBackend> for Token {
                 }
                 None
             }
+            (Reply::Opened { .. }, State::Opening(_, admission, _)) if admission.keeps => {
+                self.state = State::Guarding;
+                Some(reply)
+            }
+            (Reply::Updated, State::Keeping) => {
+                self.state = State::Done;
+                Some(Reply::Kept)
+            }
             (Reply::Opened { .. } | Reply::Failed(_) | Reply::Refused(_), _) => {
                 self.state = State::Done;
                 Some(reply)
@@ -241,7 +260,7 @@ impl Layer<AnyBackend> for Token {
     }
 
     fn hears(&self) -> bool {
-        !matches!(self.state, State::Done)
+        !matches!(self.state, State::Guarding | State::Done)
     }
 
     fn maildrop(&self, within: Option<String>) -> Option<String> {
@@ -251,7 +270,9 @@ impl Layer<AnyBackend> for Token {
                 self.desk.place,
                 admission.mailbox.to_lowercase()
             )),
-            State::Idle | State::Admitting(_) | State::Done => within,
+            State::Idle | State::Admitting(_) | State::Guarding | State::Keeping | State::Done => {
+                within
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gateway_state::GrantId;
+use gateway_state::{Access as Kept, GrantId};
 use ipnet::IpNet;
 use local_accounts::{Credential, FileAccounts, Verifier};
 use pop3_proto::backend::store::StoreError;
@@ -46,8 +46,9 @@ struct Found {
     mailbox: String,
     owner: Option<String>,
     access: Access,
-    /// It is in the state, which notes its use.
-    is_kept: bool,
+    keeps: bool,
+    /// It is in the state, which is to note its use.
+    is_noted: bool,
 }
 
 impl Admits for Devices {
@@ -67,7 +68,7 @@ impl Admits for Devices {
         let Some(found) = usable else {
             return Err(not_admitted(StoreError::Credentials));
         };
-        if found.is_kept {
+        if found.is_noted {
             self.note_use(&found.name);
         }
         let owner = found.owner.as_deref().unwrap_or(&found.mailbox);
@@ -80,6 +81,7 @@ impl Admits for Devices {
             grant: GrantId::new(self.grant.as_str(), owner.to_lowercase()),
             mailbox: found.mailbox.clone(),
             access: found.access,
+            keeps: found.keeps,
         })
     }
 }
@@ -100,7 +102,8 @@ impl Devices {
             mailbox: entry.maildrop().into(),
             owner: None,
             access: entry.access(),
-            is_kept: false,
+            keeps: entry.keeps(),
+            is_noted: false,
         }))
     }
 
@@ -127,21 +130,22 @@ impl Devices {
                 let mut nets = nets.filter_map(|net| net.parse::<IpNet>().ok());
                 nets.any(|net| net.contains(&address))
             });
-        let ended = account.expires.is_some_and(|end| end <= unix());
+        let now = unix();
+        let ended = account.expires.is_some_and(|end| end <= now);
+        let is_noted = account.is_news(now);
         Ok(Some(Found {
             credential,
             is_on: account.enabled && within && !ended,
             mailbox: account.mailbox,
             owner: account.owner,
             access: match account.access {
-                gateway_state::Access::ReadWrite => Access::ReadWrite,
+                Kept::ReadWrite | Kept::NoDelete => Access::ReadWrite,
                 // what is not known here may do the least
-                gateway_state::Access::ReadOnly | gateway_state::Access::NoDelete | _ => {
-                    Access::ReadOnly
-                }
+                Kept::ReadOnly | _ => Access::ReadOnly,
             },
+            keeps: account.access == Kept::NoDelete,
             name: account.name,
-            is_kept: true,
+            is_noted,
         }))
     }
 

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use gateway_state::{Access, Account as Kept, StateError};
+use gateway_state::{Account as Kept, StateError};
 use ipnet::IpNet;
 use local_accounts::{Algorithm, hash};
 use pop3_proto::secret::Secret;
@@ -103,7 +103,7 @@ fn add(store: &StoreName, device: &Device, mailbox: &str, user: &str) -> Result<
     let now = crate::oauth::now();
     let mut account = Kept::new(user, mailbox, own.name.as_str(), credential, now);
     account.owner.clone_from(&device.grant_of);
-    account.access = access(&device.access);
+    account.access = device.access.parse().map_err(Failure::configuration)?;
     account.networks.clone_from(&device.network);
     account.expires = device.expires.as_deref().map(day).transpose()?;
     account.label = device.label.clone().unwrap_or_default();
@@ -166,7 +166,7 @@ fn remove(store: &StoreName, mailbox: &str, user: &str) -> Result<(), Failure> {
 
 /// An account for people.
 pub(super) fn line(account: &Kept) -> String {
-    let mut text = format!("{}: {}", account.name, word(account.access));
+    let mut text = format!("{}: {}", account.name, account.access.as_str());
     let mut more = |what: String| {
         text.push_str(", ");
         text.push_str(&what);
@@ -197,7 +197,7 @@ pub(super) fn told(account: &Kept) -> Value {
         "mailbox": account.mailbox,
         "upstream": account.place,
         "grant_of": account.owner,
-        "access": word(account.access),
+        "access": account.access.as_str(),
         "networks": account.networks,
         "expires": account.expires,
         "enabled": account.enabled,
@@ -210,22 +210,6 @@ pub(super) fn told(account: &Kept) -> Value {
 /// A moment, to the day.
 pub(crate) fn date(seconds: u64) -> String {
     peer_trust::day(seconds.cast_signed())
-}
-
-fn access(word: &str) -> Access {
-    match word {
-        "read-only" => Access::ReadOnly,
-        "no-delete" => Access::NoDelete,
-        _ => Access::ReadWrite,
-    }
-}
-
-fn word(access: Access) -> &'static str {
-    match access {
-        Access::ReadWrite => "read-write",
-        Access::NoDelete => "no-delete",
-        Access::ReadOnly | _ => "read-only",
-    }
 }
 
 /// The beginning of a day, in UTC, in seconds since 1970.

@@ -62,14 +62,14 @@ fn an_account_opens_its_mailbox() {
             "scanner",
             Flow::Code,
             "office@example.org",
-            Access::ReadOnly,
+            Access::ReadWrite,
         ),
-        ("scanner", Flow::App, "", Access::ReadOnly),
+        ("scanner", Flow::App, "", Access::ReadWrite),
         (
             "scanner",
             Flow::ServiceAccount,
             "tim@example.org",
-            Access::ReadOnly,
+            Access::ReadWrite,
         ),
     ] {
         let admitted = devices(&records, flow).admit(&open(user, "right"));
@@ -77,6 +77,7 @@ fn an_account_opens_its_mailbox() {
             mailbox: "Tim@example.org".into(),
             grant: GrantId::new("m365", owner),
             access,
+            keeps: user == "scanner",
         };
         assert_eq!(admitted, Ok(expected), "{user} {flow:?}");
     }

@@ -10,8 +10,8 @@ use pop3_gateway::oauth::Flow;
 use pop3_proto::backend::erased::{AnyBackend, Erased};
 use pop3_proto::backend::layered::Layered;
 use pop3_proto::backend::{
-    Access, Backend, Effect, Endpoint, Failure, Job, Login, Mechanism, Open, Outcome, Refusal,
-    RefusalKind, Reply, Request,
+    Access, Backend, Effect, Endpoint, Failure, Index, Job, Login, Mechanism, Open, Outcome,
+    Refusal, RefusalKind, Reply, Request,
 };
 use pop3_proto::time::Time;
 
@@ -43,8 +43,17 @@ impl Backend for Mailbox {
     type Done = ();
 
     fn handle_request(&mut self, _: Time, request: Request) {
-        let Request::Open(open) = request else {
-            return;
+        let open = match request {
+            Request::Open(open) => open,
+            update @ Request::Update { .. } => {
+                self.heard.lock().unwrap().push(format!("{update:?}"));
+                self.replies.push_back(Reply::Updated);
+                return;
+            }
+            Request::Answer(_)
+            | Request::Retrieve { .. }
+            | Request::Cancel(_)
+            | Request::Abandon => return,
         };
         let Login::Bearer {
             mechanism,
@@ -122,7 +131,7 @@ impl Backend for Mailbox {
     }
 }
 
-/// Two accounts of one mailbox, one of them for reading; their password is `right`.
+/// Accounts of one mailbox, for all, for reading, and without deletion; their password is `right`.
 struct Accounts;
 
 impl Admits for Accounts {
@@ -144,6 +153,7 @@ impl Admits for Accounts {
             mailbox: "Tim@example.org".into(),
             grant: GrantId::new("office", "tim@example.org"),
             access,
+            keeps: user == "scanner",
         })
     }
 }
@@ -181,7 +191,7 @@ impl Session {
         }
     }
 
-    /// Logs in, and gives back what was said, with the maildrop's lock as it was asked for.
+    /// Logs in, and gives back what was said.
     fn log_in(&mut self, user: &str, password: &str) -> Vec<String> {
         self.log_in_for(user, password, Access::ReadWrite)
     }
@@ -192,8 +202,13 @@ impl Session {
             password: secret(password),
         })
         .access(access);
+        self.ask(Request::Open(open))
+    }
+
+    /// Gives back what was said, with the maildrop's lock as it was asked for.
+    fn ask(&mut self, request: Request) -> Vec<String> {
         let now = Time::ZERO;
-        self.backend.handle_request(now, Request::Open(open));
+        self.backend.handle_request(now, request);
         let mut said = Vec::new();
         loop {
             if let Some(reply) = self.backend.poll_reply(now, 100) {
@@ -388,6 +403,30 @@ fn an_account_for_reading_reads() {
         let said = session.log_in_for(user, "right", wanted);
         assert_eq!(said, ["Authenticated", LOCK, "Opened { access: ReadOnly }"]);
         assert_eq!(session.heard(), ["XOAUTH2 Tim@example.org good ReadOnly"]);
+    }
+}
+
+/// A device that cannot do without DELE hears yes, the mailbox hears nothing of it, and QUIT tells the truth.
+#[test]
+fn an_account_that_removes_nothing_may_mark() {
+    clock!(CLOCK, clock);
+    at(&CLOCK, NOW);
+    let source = Script::new(Flow::Code);
+    for (user, marked, updated, said) in [
+        ("scanner", vec![0, 2], "[]", "Kept"),
+        ("scanner", vec![], "[]", "Updated"),
+        ("phone", vec![0, 2], "[Index(0), Index(2)]", "Updated"),
+    ] {
+        let mut session = Session::new(&source, clock, "good", false);
+        let opened = session.log_in(user, "right");
+        assert_eq!(opened, ["Authenticated", LOCK, OPENED], "{user}");
+        let quit = session.ask(Request::Update {
+            deleted: marked.into_iter().map(Index).collect(),
+            retrieved: vec![Index(1)],
+        });
+        assert_eq!(quit, [said], "{user}");
+        let update = format!("Update {{ deleted: {updated}, retrieved: [Index(1)] }}");
+        assert_eq!(session.heard().last(), Some(&update), "{user}");
     }
 }
 
