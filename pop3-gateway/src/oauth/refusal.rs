@@ -9,7 +9,8 @@ use std::time::Duration;
 /// What a refusal means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
-    /// The grant is at an end; a person has to sign in again. `invalid_grant` alone says so.
+    /// The grant is at an end; a person has to sign in again. `invalid_grant` alone says so, unless a number beside it
+    /// says that only a rule bars the way.
     Ended,
     /// It may work later without anybody's doing.
     Later {
@@ -148,6 +149,9 @@ fn meaning(code: &str, numbers: &[u64]) -> Meaning {
         return later;
     }
     match code {
+        "invalid_grant" if numbers.iter().any(|number| BARRED.contains(number)) => {
+            Meaning::Settings
+        }
         "invalid_grant" => Meaning::Ended,
         "authorization_pending" => Meaning::Pending,
         "slow_down" => Meaning::SlowDown,
@@ -161,6 +165,24 @@ fn meaning(code: &str, numbers: &[u64]) -> Meaning {
         _ => Meaning::Settings,
     }
 }
+
+/// Microsoft says `invalid_grant` too where a rule bars the way, or somebody has to allow something first: the refresh
+/// token itself is as good as before once that is gone. What really ended (a changed password, a token that is too old or
+/// was revoked) is not among them.
+const BARRED: &[u64] = &[
+    // the person's account: unknown here, locked, disabled, not assigned to the app
+    50034, 50053, 50057, 50105, //
+    // the device, or that it is not known
+    50005, 50097, 50129, 50131, 50187, //
+    // a second factor, or another step that only a person can take
+    50072, 50074, 50076, 50078, 50079, 50158, //
+    // Conditional Access
+    53000, 53001, 53002, 53003, 53004, 53011, 530_002, 530_003, 530_032, 530_034, 530_035, //
+    // consent
+    65001, 65004, //
+    // the app is unknown in the tenant, or disabled
+    700_016, 7_000_112,
+];
 
 /// Microsoft's numbers that have a remedy of their own.
 const NUMBERS: &[(u64, &str)] = &[
@@ -177,8 +199,21 @@ const NUMBERS: &[(u64, &str)] = &[
         "the account is disabled; an administrator enables it",
     ),
     (
+        50072,
+        "the tenant wants the person to register a second factor; sign in once at https://aka.ms/mfasetup, then \
+             with \"pop3-gateway sign-in MAILBOX\"",
+    ),
+    (
+        50074,
+        "the tenant wants a second factor; sign in again with \"pop3-gateway sign-in MAILBOX\"",
+    ),
+    (
         50076,
         "the tenant wants a second factor; sign in again with \"pop3-gateway sign-in MAILBOX\"",
+    ),
+    (
+        50078,
+        "the tenant wants the second factor anew; sign in again with \"pop3-gateway sign-in MAILBOX\"",
     ),
     (
         50079,
@@ -189,7 +224,16 @@ const NUMBERS: &[(u64, &str)] = &[
         50105,
         "the app is for assigned users only; assign the user to it (Enterprise applications, Users and groups)",
     ),
+    (
+        50097,
+        "the tenant's Conditional Access wants a registered device; an administrator excludes this app or allows this \
+             network",
+    ),
     (50126, "wrong name or password at the provider"),
+    (
+        50158,
+        "the tenant wants another step of the person; sign in again with \"pop3-gateway sign-in MAILBOX\"",
+    ),
     (
         50173,
         "the password was changed; sign in again with \"pop3-gateway sign-in MAILBOX\"",
@@ -205,9 +249,23 @@ const NUMBERS: &[(u64, &str)] = &[
              this network",
     ),
     (
+        53001,
+        "the tenant's Conditional Access wants a device of the domain; an administrator excludes this app or allows \
+             this network",
+    ),
+    (
+        53002,
+        "the tenant's Conditional Access does not allow this app; an administrator excludes it or allows this network",
+    ),
+    (
         53003,
         "the tenant's Conditional Access blocks this sign-in; an administrator looks at the sign-in log and \
              excludes this app or allows this network; where the device code flow is blocked, use flow = \"code\"",
+    ),
+    (
+        53004,
+        "the tenant wants the person to register a second factor from a place that it trusts; sign in there, then with \
+             \"pop3-gateway sign-in MAILBOX\"",
     ),
     (54005, "the code was used already; begin the sign-in again"),
     (
@@ -228,6 +286,11 @@ const NUMBERS: &[(u64, &str)] = &[
     ),
     (
         70043,
+        "the tenant limits how long a sign-in lasts; sign in again, and let an administrator exclude this app \
+             from the sign-in frequency",
+    ),
+    (
+        70044,
         "the tenant limits how long a sign-in lasts; sign in again, and let an administrator exclude this app \
              from the sign-in frequency",
     ),
@@ -257,6 +320,11 @@ const NUMBERS: &[(u64, &str)] = &[
         700082,
         "the grant expired because it was not used for 90 days; sign in again with \"pop3-gateway sign-in \
               MAILBOX\"",
+    ),
+    (
+        700_084,
+        "the app's redirect address is one for web pages, whose grants end after a day; register it as mobile and \
+              desktop application, and sign in again",
     ),
     (
         7_000_112,

@@ -317,6 +317,13 @@ const TOKEN: &[Row] = &[
         &["compliant"],
     ),
     (
+        "network not allowed",
+        Rig::default,
+        |rig| rig.said("invalid_grant", &[53003]),
+        "token",
+        &["sign-in log", "allows this network"],
+    ),
+    (
         "second factor",
         Rig::default,
         |rig| rig.said("interaction_required", &[50076]),

@@ -215,6 +215,43 @@ fn providers_say_no_in_their_own_ways() {
     refreshed(Answer::json(201, "{\"access_token\":\"a\"}")).unwrap();
 }
 
+/// Microsoft says `invalid_grant` to much that the refresh token outlives: what ends a grant is what needs a sign-in
+/// whatever anybody allows.
+#[test]
+fn a_rule_that_bars_the_way_ends_no_grant() {
+    const SIGN_IN: &str = "sign in again with \"pop3-gateway sign-in MAILBOX\"";
+    const NETWORK: &str = "excludes this app or allows this network";
+    for (number, ended, remedy) in [
+        (50173, true, SIGN_IN),
+        (70008, true, SIGN_IN),
+        (700_082, true, SIGN_IN),
+        (70043, true, "sign-in frequency"),
+        (70044, true, "sign-in frequency"),
+        (700_084, true, "mobile and desktop application"),
+        (70000, true, SIGN_IN),
+        (50057, false, "an administrator enables it"),
+        (50105, false, "assign the user"),
+        (50074, false, SIGN_IN),
+        (50076, false, SIGN_IN),
+        (50078, false, SIGN_IN),
+        (50079, false, "https://aka.ms/mfasetup"),
+        (53000, false, "excludes this app or allows"),
+        (53001, false, NETWORK),
+        (53003, false, NETWORK),
+        (53004, false, "register a second factor"),
+        (65001, false, "grants consent"),
+    ] {
+        let text = "An error of the directory.\\r\\nTrace";
+        let refusal = refreshed(said::microsoft("invalid_grant", number, text)).unwrap_err();
+        let expected = match ended {
+            true => Meaning::Ended,
+            false => Meaning::Settings,
+        };
+        assert_eq!(refusal.meaning, expected, "{number}");
+        assert!(refusal.remedy.contains(remedy), "{number}: {refusal}");
+    }
+}
+
 /// Whatever a provider repeats of a request or puts into an error: nothing secret is told.
 #[test]
 fn nothing_secret_is_told() {

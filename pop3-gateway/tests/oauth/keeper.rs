@@ -112,6 +112,8 @@ fn an_outage_ends_no_grant_and_no_token() {
         says("invalid_client"),
         says("unauthorized_client"),
         Err(Refusal::said("invalid_grant", None, None, &[50196])),
+        // from a network that Conditional Access does not allow
+        Err(Refusal::said("invalid_grant", None, None, &[53003])),
     ] {
         at(&CLOCK, NOW);
         let (records, source) = (records(), Script::new(Flow::Code));
