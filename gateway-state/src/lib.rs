@@ -29,7 +29,6 @@ mod name;
 mod seal;
 mod sign_in;
 mod state;
-mod timer;
 mod tokens;
 mod url;
 

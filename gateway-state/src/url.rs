@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use database_link::{Address, shown};
 use pop3_proto::secret::Secret;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::error::StateError;
@@ -114,26 +115,6 @@ impl fmt::Debug for StateUrl {
     }
 }
 
-/// What may stand after the question mark. A password may not: it would be printed.
-const KEYS: [&str; 16] = [
-    "sslmode",
-    "ssl-mode",
-    "sslrootcert",
-    "ssl-root-cert",
-    "ssl-ca",
-    "sslcert",
-    "ssl-cert",
-    "sslkey",
-    "ssl-key",
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "application_name",
-    "options",
-];
-
 fn file(url: &str) -> Result<PathBuf, StateError> {
     let no_file = || StateError::Url("name a file: sqlite:///path/to/state.db".into());
     if url.contains('?') || url.contains(":memory:") {
@@ -148,54 +129,8 @@ fn file(url: &str) -> Result<PathBuf, StateError> {
 }
 
 fn server(text: &str) -> Result<PgConnectOptions, StateError> {
-    let query = text.split_once('?').map_or("", |(_, query)| query);
-    let keys = query.split('&').filter(|pair| !pair.is_empty());
-    let keys: Vec<&str> = keys
-        .map(|pair| {
-            pair.split_once(['=', '[', '%'])
-                .map_or(pair, |(key, _)| key)
-        })
-        .collect();
-    // not named: it may be a part of a password with a question mark in it
-    if !keys.iter().all(|key| KEYS.contains(key)) {
-        let problem =
-            "a parameter after the question mark is not known; one in a password is written %3F";
-        return Err(StateError::Url(problem.into()));
-    }
-    // the driver's words may quote the address
-    let unreadable = |_| {
-        StateError::Url(
-            "it cannot be read; it looks like postgres://user:password@host:port/database, and what is special in \
-             a name or a password is written as % and two hexadecimal digits"
-                .into(),
-        )
-    };
-    let mut options = PgConnectOptions::from_str(text).map_err(unreadable)?;
-    let chose_tls = keys
-        .iter()
-        .any(|key| matches!(*key, "sslmode" | "ssl-mode"));
-    if !chose_tls && options.get_socket().is_none() && !is_local(options.get_host()) {
-        options = options.ssl_mode(PgSslMode::VerifyFull);
-    }
-    Ok(options)
-}
-
-fn is_local(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    let address = address.parse::<std::net::IpAddr>();
-    host.is_empty()
-        || host.starts_with('/')
-        || host == "localhost"
-        || address.is_ok_and(|address| address.is_loopback())
-}
-
-/// The address of a server without user and password.
-fn shown(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
-    // first the password, which may have anything in it
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    let rest = rest.split_once(['?', '#']).map_or(rest, |(rest, _)| rest);
-    format!("{scheme}://{rest}")
+    let options = Address::new(text, &[]).and_then(Address::postgres);
+    options.map_err(|error| StateError::Url(error.to_string()))
 }
 
 #[cfg(test)]

@@ -113,20 +113,7 @@ impl DatabaseUrl {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((scheme, rest)) = self.expose().split_once(':') else {
-            return f.write_str("<no URL>");
-        };
-        // first the password, which may contain anything
-        let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-        let rest = rest.split_once(['?', '#']).map_or(rest, |(rest, _)| rest);
-        let rest = rest.strip_prefix("//").unwrap_or(rest);
-        let (host, _) = rest.split_once('/').unwrap_or((rest, ""));
-        let port = host.rsplit_once([':', ']']).map_or("", |(_, port)| port);
-        if port.bytes().all(|octet| octet.is_ascii_digit()) {
-            write!(f, "{scheme}://{rest}")
-        } else {
-            write!(f, "{scheme}:")
-        }
+        f.write_str(&database_link::shown(self.expose()))
     }
 }
 

@@ -43,7 +43,6 @@ mod sizes;
 mod statement;
 mod store;
 mod template;
-mod timer;
 mod tools;
 mod value;
 

@@ -19,8 +19,8 @@ use crate::database::{Database, Lease, Options};
 use crate::dialect::Dialect;
 use crate::error::SqlError;
 use crate::statement::Statement;
-use crate::timer;
 use crate::value::{Cell, Value};
+use database_link::timer;
 
 /// The octets of a message in one row.
 pub(crate) const PIECE: usize = 64 * 1024;

@@ -7,7 +7,7 @@ use sqlx::{ConnectOptions, Connection, MySqlConnection, PgConnection, SqliteConn
 use super::options::Options;
 use super::{mysql, postgres};
 use crate::error::SqlError;
-use crate::timer;
+use database_link::timer;
 
 /// A connection and its age.
 pub(super) struct Connected {

@@ -1,10 +1,9 @@
 //! From a database URL to a driver's options, with safe defaults.
 
-use std::str::FromStr;
-
+use database_link::{Address, AddressError, is_local};
 use sqlx::ConnectOptions;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use crate::config::DatabaseUrl;
@@ -19,29 +18,12 @@ pub(crate) enum Options {
     Postgres(Box<PgConnectOptions>, bool),
 }
 
-/// What may come after the question mark. A password may not: it belongs before the host, or beside the
-/// URL, where nothing prints it.
-const KEYS: [&str; 24] = [
+/// What may come after the question mark beside the parameters of PostgreSQL.
+const PARAMETERS: [&str; 8] = [
     "mode",
     "immutable",
-    "sslmode",
-    "ssl-mode",
-    "sslrootcert",
-    "ssl-root-cert",
-    "ssl-ca",
     "sslca",
-    "sslcert",
-    "ssl-cert",
-    "sslkey",
-    "ssl-key",
     "statement-cache-capacity",
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "application_name",
-    "options",
     "charset",
     "collation",
     "socket",
@@ -50,26 +32,11 @@ const KEYS: [&str; 24] = [
 
 impl Options {
     pub(crate) fn parse(url: &DatabaseUrl) -> Result<Self, SqlError> {
-        let text = url.expose();
-        let keys = keys(text);
-        // not shown: it may be a part of a password with a question mark in it
-        if !keys.iter().all(|key| KEYS.contains(&base(key))) {
-            return Err(SqlError::Url(
-                "a parameter after the question mark is not known; one in a password is written %3F"
-                    .into(),
-            ));
-        }
-        let chose_tls = keys
-            .iter()
-            .any(|key| matches!(*key, "sslmode" | "ssl-mode"));
-        let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
-        match scheme {
-            "sqlite" => sqlite(text),
-            "mysql" | "mariadb" => mysql(text, url, chose_tls),
-            "postgres" | "postgresql" => {
-                let shared = pairs(text).any(|pair| pair == "statement-cache-capacity=0");
-                postgres(text, url, chose_tls, shared)
-            }
+        let address = Address::new(url.expose(), &PARAMETERS).map_err(wrong)?;
+        match address.scheme() {
+            "sqlite" => sqlite(url.expose(), address),
+            "mysql" | "mariadb" => mysql(address, password(url)?),
+            "postgres" | "postgresql" => postgres(address, password(url)?),
             _ => Err(SqlError::Url(
                 "it begins with sqlite:, mysql://, mariadb:// or postgres://".into(),
             )),
@@ -85,12 +52,12 @@ impl Options {
     }
 }
 
-fn sqlite(text: &str) -> Result<Options, SqlError> {
+fn sqlite(text: &str, address: Address<'_>) -> Result<Options, SqlError> {
     if text.contains(":memory:") || text.contains("mode=memory") {
         let problem = "a database in memory ends with its connection: name a file";
         return Err(SqlError::Url(problem.into()));
     }
-    let options = SqliteConnectOptions::from_str(text).map_err(unreadable)?;
+    let options: SqliteConnectOptions = address.read().map_err(wrong)?;
     if options.get_filename().as_os_str().is_empty() {
         return Err(SqlError::Url("name a file: sqlite:///path/to/file".into()));
     }
@@ -101,14 +68,14 @@ fn sqlite(text: &str) -> Result<Options, SqlError> {
     )))
 }
 
-fn mysql(text: &str, url: &DatabaseUrl, chose_tls: bool) -> Result<Options, SqlError> {
-    let mut options = MySqlConnectOptions::from_str(text).map_err(unreadable)?;
-    if let Some(password) = password(url)? {
+fn mysql(address: Address<'_>, password: Option<&str>) -> Result<Options, SqlError> {
+    let mut options: MySqlConnectOptions = address.read().map_err(wrong)?;
+    if let Some(password) = password {
         options = options.password(password);
     }
-    if !chose_tls && options.get_socket().is_some() {
+    if !address.chose_tls() && options.get_socket().is_some() {
         options = options.ssl_mode(MySqlSslMode::Disabled);
-    } else if !chose_tls && !is_local(options.get_host()) {
+    } else if !address.chose_tls() && !is_local(options.get_host()) {
         options = options.ssl_mode(MySqlSslMode::VerifyIdentity);
     }
     Ok(Options::MySql(Box::new(
@@ -116,19 +83,12 @@ fn mysql(text: &str, url: &DatabaseUrl, chose_tls: bool) -> Result<Options, SqlE
     )))
 }
 
-fn postgres(
-    text: &str,
-    url: &DatabaseUrl,
-    chose_tls: bool,
-    shared: bool,
-) -> Result<Options, SqlError> {
-    let mut options = PgConnectOptions::from_str(text).map_err(unreadable)?;
-    if let Some(password) = password(url)? {
+fn postgres(address: Address<'_>, password: Option<&str>) -> Result<Options, SqlError> {
+    let mut options = address.postgres().map_err(wrong)?;
+    if let Some(password) = password {
         options = options.password(password);
     }
-    if !chose_tls && options.get_socket().is_none() && !is_local(options.get_host()) {
-        options = options.ssl_mode(PgSslMode::VerifyFull);
-    }
+    let shared = address.has("statement-cache-capacity=0");
     let options = options.disable_statement_logging();
     Ok(Options::Postgres(Box::new(options), shared))
 }
@@ -142,38 +102,6 @@ fn password(url: &DatabaseUrl) -> Result<Option<&str>, SqlError> {
         .map_err(|_| SqlError::Url("the password is not UTF-8".into()))
 }
 
-/// The driver's words about a URL may quote it.
-fn unreadable(_: sqlx::Error) -> SqlError {
-    SqlError::Url(
-        "it cannot be read; it looks like postgres://user:password@host:port/database, and what is \
-         special in a name or a password is written as % and two hexadecimal digits"
-            .into(),
-    )
-}
-
-fn keys(text: &str) -> Vec<&str> {
-    pairs(text)
-        .map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key))
-        .collect()
-}
-
-/// The parameters after the question mark.
-fn pairs(text: &str) -> impl Iterator<Item = &str> {
-    let query = text.split_once('?').map_or("", |(_, query)| query);
-    let query = query.split_once('#').map_or(query, |(query, _)| query);
-    query.split('&').filter(|pair| !pair.is_empty())
-}
-
-/// `options[name]` is an option too.
-fn base(key: &str) -> &str {
-    key.split_once(['[', '%']).map_or(key, |(base, _)| base)
-}
-
-fn is_local(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let address = host.parse::<std::net::IpAddr>();
-    host.is_empty()
-        || host.starts_with('/')
-        || host == "localhost"
-        || address.is_ok_and(|address| address.is_loopback())
+fn wrong(error: AddressError) -> SqlError {
+    SqlError::Url(error.to_string())
 }

@@ -14,7 +14,7 @@ use super::connection::{Connected, connect, within};
 use super::options::Options;
 use crate::config::PoolLimits;
 use crate::error::SqlError;
-use crate::timer;
+use database_link::timer;
 
 /// Connections to one database.
 pub(super) struct Pool {

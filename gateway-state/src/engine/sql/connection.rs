@@ -11,7 +11,7 @@ use sqlx::{
 
 use super::cursor::{Cell, Row, Value};
 use super::options::Options;
-use crate::timer;
+use database_link::timer;
 
 /// How long a good-bye may take.
 const FAREWELL: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::options::Options;
 use super::trouble;
 use crate::error::StateError;
-use crate::timer;
+use database_link::timer;
 
 /// The most connections at a time.
 const CONNECTIONS: usize = 4;

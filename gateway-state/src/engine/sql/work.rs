@@ -13,7 +13,7 @@ use super::options::Options;
 use super::pool::Pool;
 use super::trouble;
 use crate::error::StateError;
-use crate::timer;
+use database_link::timer;
 
 /// How long a statement may take. The server gives up before.
 const LIMIT: Duration = Duration::from_secs(30);

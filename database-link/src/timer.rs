@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures_lite::future;
 
 #[cfg(not(any(feature = "tokio", feature = "smol")))]
-compile_error!("sql-backend needs a runtime: switch on the feature tokio, smol or both");
+compile_error!("database-link needs a runtime: switch on the feature tokio, smol or both");
 
 /// Runs something for this long at most; `None` if it did not end by then.
-pub(crate) async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
+pub async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
     let late = async {
         sleep(limit).await;
         None
@@ -17,8 +17,8 @@ pub(crate) async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Out
     future::or(async { Some(work.await) }, late).await
 }
 
-/// Waits.
-pub(crate) async fn sleep(time: Duration) {
+/// Waits this long.
+pub async fn sleep(time: Duration) {
     #[cfg(feature = "tokio")]
     if cfg!(not(feature = "smol")) || tokio::runtime::Handle::try_current().is_ok() {
         return tokio::time::sleep(time).await;
