@@ -18,6 +18,7 @@
 //! | [`service`], [`layer`] | the backend of a login, and what stands around it |
 //! | `http` | what is served beside POP3: health; with the feature of that name |
 //! | [`mailbox`] | kinds of mailboxes, one file each |
+//! | `metrics` | what is counted, for Prometheus; with the feature `http` |
 //! | [`listed`], [`monitor`], [`mail`] | mail that is made here |
 //! | `oauth` | tokens of OAuth 2 providers; with the feature of that name |
 //! | [`tools`] | accounts and messages of stores |
@@ -45,6 +46,8 @@ pub mod listed;
 pub mod logging;
 pub mod mail;
 pub mod mailbox;
+#[cfg(feature = "http")]
+pub mod metrics;
 pub mod monitor;
 #[cfg(feature = "oauth")]
 pub mod oauth;

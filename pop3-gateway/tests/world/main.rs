@@ -19,6 +19,7 @@ mod crowd;
 mod deletion;
 mod exhaustive;
 mod interrupts;
+mod metrics;
 mod random;
 mod sessions;
 mod surprises;

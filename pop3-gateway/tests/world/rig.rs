@@ -7,6 +7,7 @@ use imap_backend::{Config, Security};
 use pop3_gateway::layer::Budget;
 use pop3_gateway::mailbox::imap::Ready;
 use pop3_gateway::mailbox::kind::Shared;
+use pop3_gateway::metrics::{Format, Metrics};
 use pop3_gateway::service::{Gateway, Target};
 use pop3_proto::server::{Policy, TlsOffer};
 use pop3_server::limit::Limits;
@@ -85,6 +86,7 @@ impl Setup {
 pub(crate) struct Rig {
     pub(crate) world: World,
     pub(crate) server: Server,
+    metrics: Metrics,
     pub(crate) imap: ImapServer,
     pub(crate) host: ImapHost,
     pub(crate) tasks: Tasks,
@@ -112,7 +114,8 @@ impl Rig {
         let implicit_tls = setup.policy.tls == TlsOffer::Implicit;
         let settings = settings(setup.imap, setup.policy).limits(setup.limits);
         let (socket, pop3) = port(0).unwrap();
-        let server = Server::new();
+        let metrics = Metrics::default();
+        let server = metrics.server();
         let serve = pop3_server::setup::Setup::new()
             .server(server.clone())
             .pop3(socket, settings)
@@ -125,6 +128,7 @@ impl Rig {
         Self {
             world,
             server,
+            metrics,
             imap,
             host,
             tasks,
@@ -206,6 +210,20 @@ impl Rig {
         self.server.locks().held()
     }
 
+    /// What Prometheus would be told, in the older format.
+    pub(crate) fn scrape(&self) -> String {
+        self.metrics.exposition().unwrap().text(Format::Text)
+    }
+
+    /// A figure of it.
+    pub(crate) fn figure(&self, row: &str) -> u64 {
+        let text = self.scrape();
+        let row = format!("pop3_gateway_{row} ");
+        let mut rows = text.lines().filter_map(|line| line.strip_prefix(&row));
+        let figure = rows.next().unwrap_or_else(|| panic!("{row}\n{text}"));
+        figure.parse().unwrap()
+    }
+
     /// Whether commands were received that change a mailbox.
     pub(crate) fn was_changed(&self) -> bool {
         [
@@ -242,6 +260,11 @@ impl Drop for Rig {
     fn drop(&mut self) {
         // what runs can spawn, and so keeps itself alive
         self.tasks.cancel();
+        if std::thread::panicking() {
+            return;
+        }
+        // whatever ended them, no session is counted as open
+        assert_eq!(self.metrics.sessions.open(), 0);
     }
 }
 
