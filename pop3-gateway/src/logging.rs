@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{Log, LogFormat};
@@ -24,6 +25,13 @@ const QUEUE: usize = 8 * 1024;
 #[derive(Debug)]
 #[must_use]
 pub struct Logging(Arc<Queue<Vec<u8>>>);
+
+impl Logging {
+    /// How many lines were lost since the start: a counter, for those who watch.
+    pub fn lost(&self) -> Arc<AtomicU64> {
+        self.0.all_lost()
+    }
+}
 
 impl Drop for Logging {
     fn drop(&mut self) {

@@ -4,6 +4,7 @@
 //! that is not read hold up the writer's thread and nothing else. What finds no room is counted, and the
 //! [`Writer`] hears how much it was as soon as it gets on.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
@@ -28,7 +29,9 @@ pub trait Writer<T>: Send + 'static {
 /// The way to a writer.
 pub struct Queue<T> {
     jobs: SyncSender<Job<T>>,
+    /// What the writer has not heard of.
     lost: AtomicU64,
+    all_lost: Arc<AtomicU64>,
 }
 
 enum Job<T> {
@@ -47,6 +50,7 @@ impl<T: Send + 'static> Queue<T> {
         Ok(Self {
             jobs,
             lost: AtomicU64::new(0),
+            all_lost: Arc::default(),
         })
     }
 
@@ -54,7 +58,13 @@ impl<T: Send + 'static> Queue<T> {
     pub fn put(&self, item: T) {
         if !self.tell_lost() || self.jobs.try_send(Job::Write(item)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
+            self.all_lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How much was lost since the start: a counter, for those who watch.
+    pub fn all_lost(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.all_lost)
     }
 
     /// Waits until everything that was put in is written, but not for long: a writer that is gone or stuck
@@ -145,5 +155,6 @@ mod tests {
         (0..5).for_each(|_| go_on.send(()).unwrap());
         assert_eq!(heard.recv().unwrap(), "990 lost");
         assert_eq!(heard.recv().unwrap(), "1001");
+        assert_eq!(queue.all_lost().load(Ordering::Relaxed), 990);
     }
 }

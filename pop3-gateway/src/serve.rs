@@ -70,7 +70,7 @@ impl<C: Clone> Listening<C> {
 /// Runs `serve`.
 pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     let mut config = configuration(arguments)?;
-    let _log = logging::start(config.log)?;
+    let log = logging::start(config.log)?;
     let descriptors = descriptors::raise();
     fit(&mut config, descriptors);
     advice::give(&config, arguments.config.as_deref());
@@ -81,7 +81,21 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
             .map(|recorder| recorder as Arc<dyn TranscriptSink>),
         ..Surroundings::default()
     };
+    #[cfg(feature = "http")]
+    let server = surroundings.metrics.server();
+    #[cfg(not(feature = "http"))]
+    let server = Server::new();
     let bound = Bound::new(&config, &surroundings)?;
+    #[cfg(feature = "http")]
+    {
+        let metrics = &surroundings.metrics;
+        metrics.setting.starts(bound.runtime.word());
+        metrics.setting.writes("log", log.lost());
+        if let Some(recorder) = &recorder {
+            metrics.setting.writes("transcript", recorder.lost());
+        }
+        metrics.configured(&config);
+    }
     for upstream in &config.upstreams {
         let (name, url, delete) = (&upstream.name, upstream.url(), upstream.delete());
         tracing::info!(upstream = name, %url, folder = upstream.imap.folder, %delete, "serving");
@@ -100,10 +114,11 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
         }
     }
     let reload = bound.reload(arguments.clone(), config, surroundings, descriptors);
-    let done = bound.serve(Server::new(), reload);
+    let done = bound.serve(server, reload);
     if let Some(recorder) = recorder {
         recorder.flush();
     }
+    drop(log);
     done
 }
 
@@ -253,10 +268,17 @@ impl Bound {
                         replace(&http, addresses, &wired.sites, Current::replace);
                     }
                     tracing::info!("configuration and certificates reloaded");
+                    #[cfg(feature = "http")]
+                    {
+                        surroundings.metrics.configured(&config);
+                        surroundings.metrics.setting.reloaded(true);
+                    }
                     warn_of_restart(&current, &config);
                     *current = config;
                 }
                 Err(failure) => {
+                    #[cfg(feature = "http")]
+                    surroundings.metrics.setting.reloaded(false);
                     tracing::error!(
                         error = failure.message,
                         "not reloaded; the old configuration stays"

@@ -29,6 +29,8 @@ use pop3_server::transcript::TranscriptSink;
 use crate::layer::Budget;
 use crate::mailbox::imap::{Ready, Upstream};
 use crate::mailbox::kind::{Mailboxes, Passwords, Problem, Shared, Store};
+#[cfg(feature = "http")]
+use crate::metrics::{Metrics, page::page};
 use crate::monitor::{self, Monitor};
 use crate::self_signed;
 use crate::service::{Gateway, Target};
@@ -75,6 +77,9 @@ pub struct Surroundings {
     /// The tokens of grants.
     #[cfg(feature = "oauth")]
     pub tokens: tokens::Kept,
+    /// What is counted.
+    #[cfg(feature = "http")]
+    pub metrics: Metrics,
 }
 
 /// What was learned of each upstream that is configured, by its place and name.
@@ -187,7 +192,7 @@ pub fn wire(
     Ok(Wired {
         listeners: listeners?,
         #[cfg(feature = "http")]
-        sites: sites(config, absent)?,
+        sites: sites(config, surroundings, absent)?,
     })
 }
 
@@ -240,7 +245,11 @@ impl Shown<'_> {
 
 /// What each `[[http]]` of the configuration serves, in its order.
 #[cfg(feature = "http")]
-fn sites(config: &Config, absent: Absent) -> Result<Vec<Arc<Site>>, WiringError> {
+fn sites(
+    config: &Config,
+    surroundings: &Surroundings,
+    absent: Absent,
+) -> Result<Vec<Arc<Site>>, WiringError> {
     let site = |own: &Http| {
         let name = own.name();
         let shown = Shown {
@@ -253,7 +262,8 @@ fn sites(config: &Config, absent: Absent) -> Result<Vec<Arc<Site>>, WiringError>
             .tls(absent)
             .map_err(|cause| WiringError::new(format!("http {name:?}"), cause))?;
         // every page that this program has
-        let pages = health::pages().into_iter();
+        let metrics = surroundings.metrics.exposition().map(page);
+        let pages = health::pages().into_iter().chain(metrics);
         let pages = pages.filter(|page| own.serve.contains(&page.serves()));
         let site = Site {
             tls: tls.map(|tls| tls.protocols(["http/1.1"])),
@@ -297,7 +307,7 @@ fn upstreams(
     let lessons = &surroundings.learned;
     lessons.keep(&config.upstreams);
     #[cfg(feature = "oauth")]
-    let tokens = tokens::Tokens::new(config, &surroundings.tokens, absent)?;
+    let tokens = tokens::Tokens::new(config, surroundings, absent)?;
     let open = |own: &Upstream| {
         let failed = |cause: Problem| WiringError::new(format!("upstream {:?}", own.name), cause);
         let ready = own

@@ -9,6 +9,7 @@
 //! | `live` | what the server knows at the moment at which it is asked |
 //! | `process` | memory, processor, descriptors: by the names that every exporter has |
 //! | [`exposition`] | the two formats, and which one is wanted |
+//! | [`page`] | where it is scraped |
 //! | `table`, `tally`, `span` | counters by name, by word, and of durations; none of them takes a lock to count |
 //! | `out` | how a family of metrics is written |
 //!
@@ -21,6 +22,7 @@ pub mod certificates;
 pub mod exposition;
 mod live;
 mod out;
+pub mod page;
 mod process;
 pub mod sessions;
 pub mod setting;

@@ -7,6 +7,8 @@
 mod folder;
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::SystemTime;
 
 use pop3_proto::controls::escaped;
@@ -68,6 +70,11 @@ impl Recorder {
             failing: false,
         };
         Queue::start("transcript", QUEUE, writer).map(Self)
+    }
+
+    /// How many lines were lost since the start: a counter, for those who watch.
+    pub fn lost(&self) -> Arc<AtomicU64> {
+        self.0.all_lost()
     }
 
     /// Waits until everything that was taken down is written, but not for long.

@@ -15,13 +15,15 @@ use local_accounts::FileAccounts;
 use pop3_proto::backend::Mechanism;
 use pop3_proto::secret::Secret;
 
-use super::{Absent, WiringError};
+use super::{Absent, Surroundings, WiringError};
 use crate::config::{Config, State};
 use crate::layer::token::TokenDesk;
 use crate::mailbox::imap::{Upstream, place};
 use crate::mailbox::kind::{Passwords, Problem};
 use crate::mailbox::local::accounts_in;
 use crate::oauth::devices::NO_PASSWORD;
+#[cfg(feature = "http")]
+use crate::oauth::{Ask, Meaning, Obtained, Refusal};
 use crate::oauth::{Authority, Devices, Granted, Keeper, Records, Source};
 
 /// What outlives a reload.
@@ -44,11 +46,16 @@ pub(super) struct Tokens {
 
 impl Tokens {
     /// Reads keys and opens the state.
-    pub(super) fn new(config: &Config, kept: &Kept, absent: Absent) -> Result<Self, WiringError> {
+    pub(super) fn new(
+        config: &Config,
+        surroundings: &Surroundings,
+        absent: Absent,
+    ) -> Result<Self, WiringError> {
         if config.grants.is_empty() && config.state.is_none() {
             return Ok(Self::default());
         }
-        let mut inner = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = &surroundings.tokens.0;
+        let mut inner = kept.lock().unwrap_or_else(PoisonError::into_inner);
         let records = match &config.state {
             None => None,
             Some(state) => inner.records(state, absent).map_err(of_state)?,
@@ -74,7 +81,7 @@ impl Tokens {
                 authority: Arc::clone(authority),
                 flow: *flow,
             };
-            (name.clone(), Arc::new(granted) as Arc<dyn Source>)
+            (name.clone(), counted(granted, surroundings))
         });
         let sources = sources.collect();
         let keeper = match &inner.keeper {
@@ -128,6 +135,52 @@ impl Tokens {
             mechanism: Mechanism::new(mechanism).ok_or("no such mechanism")?,
             place: place(&upstream.imap),
         })))
+    }
+}
+
+/// The same source, whose answers are counted.
+#[cfg(feature = "http")]
+fn counted(source: Granted, surroundings: &Surroundings) -> Arc<dyn Source> {
+    Arc::new(Counted {
+        source,
+        answers: Arc::clone(&surroundings.metrics.tokens),
+    })
+}
+
+#[cfg(not(feature = "http"))]
+fn counted(source: Granted, _: &Surroundings) -> Arc<dyn Source> {
+    Arc::new(source)
+}
+
+/// Counts what a provider answers.
+#[cfg(feature = "http")]
+struct Counted {
+    source: Granted,
+    answers: Arc<crate::metrics::Tokens>,
+}
+
+#[cfg(feature = "http")]
+impl Source for Counted {
+    fn flow(&self) -> crate::oauth::Flow {
+        self.source.flow()
+    }
+
+    fn binding(&self) -> (String, String) {
+        self.source.binding()
+    }
+
+    fn obtain(&self, ask: Ask<'_>) -> Result<Obtained, Refusal> {
+        let obtained = self.source.obtain(ask);
+        let result = match obtained.as_ref().map_err(|refusal| refusal.meaning) {
+            Ok(_) => "ok",
+            Err(Meaning::Ended) => "ended",
+            Err(Meaning::Later { .. }) => "later",
+            Err(Meaning::Settings) => "settings",
+            Err(Meaning::Pending | Meaning::SlowDown | Meaning::Declined) => "other",
+        };
+        let provider = &self.source.authority.provider().name;
+        self.answers.answered(provider, result);
+        obtained
     }
 }
 

@@ -21,7 +21,7 @@ fn the_process_lives_and_takes_logins() {
         let head = rig.say("HEAD /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
         assert!(head.ends_with("\r\n\r\n"), "{head}");
-        for (path, status) in [("/", "404"), ("/metrics", "404"), ("/readyz/", "404")] {
+        for (path, status) in [("/", "404"), ("/metric", "404"), ("/readyz/", "404")] {
             assert!(
                 rig.get(path).starts_with(&format!("HTTP/1.1 {status} ")),
                 "{path}"

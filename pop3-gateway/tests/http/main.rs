@@ -4,4 +4,5 @@
 
 mod bounds;
 mod health;
+mod metrics;
 mod rig;

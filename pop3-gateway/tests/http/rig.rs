@@ -48,12 +48,14 @@ impl Rig {
         );
         fs::write(&file, text).unwrap();
         let config = Config::load(&file).unwrap();
-        let bound = Bound::new(&config, &Surroundings::default()).unwrap();
+        let surroundings = Surroundings::default();
+        let server = surroundings.metrics.server();
+        surroundings.metrics.configured(&config);
+        let bound = Bound::new(&config, &surroundings).unwrap();
         let (pop3, http) = (
             bound.addresses().unwrap()[0],
             bound.http_addresses().unwrap()[0],
         );
-        let server = Server::new();
         let running = server.clone();
         let thread = thread::spawn(move || bound.serve(running, || {}).unwrap());
         Self {
@@ -68,6 +70,16 @@ impl Rig {
     pub(crate) fn connect(&self) -> TcpStream {
         let socket = TcpStream::connect(self.http).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    }
+
+    /// A session that was greeted.
+    pub(crate) fn connect_pop3(&self) -> TcpStream {
+        let mut socket = TcpStream::connect(self.pop3).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut greeting = [0; 3];
+        socket.read_exact(&mut greeting).unwrap();
+        assert_eq!(&greeting, b"+OK");
         socket
     }
 
