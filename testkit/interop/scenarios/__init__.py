@@ -114,9 +114,9 @@ def same_transcript(binary):
         return f"{sum(map(len, first)):,} octets in {len(first)} answers"
 
 
-from scenarios import attacks, content, cuts, hostile, operation, policies, stores, upstreams  # noqa: E402
+from scenarios import attacks, balancers, content, cuts, hostile, operation, policies, stores, upstreams  # noqa: E402
 
-ALL = [*content.ALL, *cuts.ALL, *upstreams.ALL, *operation.ALL, *hostile.ALL, *attacks.ALL]
+ALL = [*content.ALL, *cuts.ALL, *upstreams.ALL, *operation.ALL, *hostile.ALL, *attacks.ALL, *balancers.ALL]
 # what is about IMAP itself has no place in front of a store
-IMAP = [content.awkward_credentials, content.others_deletions_stay, *upstreams.ALL]
+IMAP = [content.awkward_credentials, content.others_deletions_stay, *upstreams.ALL, *balancers.ALL]
 STORES = [scenario for scenario in ALL if scenario not in IMAP] + stores.ALL

@@ -1,0 +1,195 @@
+"""A balancer in front, which says who its clients are by the PROXY protocol: real haproxy and nginx."""
+
+import contextlib
+import json
+import resource
+import socket
+import time
+
+from base import HOST, Daemon, Failure, check, free_port, program, wait_until
+from pop import Pop
+
+ADDRESSES = 500
+CLIENTS = 2000
+PER_ADDRESS = 3
+
+
+class Balancer:
+    """haproxy and nginx before both listeners of a gateway, a port for each way."""
+
+    def __init__(self, folder, gateway):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.plain, self.tls, daemons = {}, {}, []
+        ways = ("haproxy, version 1", "haproxy, version 2", "nginx")
+        self.plain = {way: free_port() for way in ways}
+        self.tls = {way: free_port() for way in ways}
+        first, second, stream = ways
+        sends = {first: "send-proxy", second: "send-proxy-v2"}
+        text = "global\n  maxconn 6000\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 2m\n  timeout server 2m\n"
+        for way, send in sends.items():
+            for port, behind in ((self.plain[way], gateway.port), (self.tls[way], gateway.port_tls)):
+                # its own checks come with a header too: LOCAL, or UNKNOWN
+                text += f"listen at{port}\n  bind {HOST}:{port}\n"
+                text += f"  server gateway {HOST}:{behind} {send} check check-send-proxy inter 300ms\n"
+        config = folder / "haproxy.cfg"
+        config.write_text(text)
+        daemons.append(Daemon([program("haproxy", "haproxy"), "-db", "-f", config], folder / "haproxy.log"))
+        servers = "".join(
+            f"  server {{ listen {HOST}:{port}; proxy_pass {HOST}:{behind}; proxy_protocol on; }}\n"
+            for port, behind in ((self.plain[stream], gateway.port), (self.tls[stream], gateway.port_tls))
+        )
+        module = "/usr/lib/nginx/modules/ngx_stream_module.so"
+        config = folder / "nginx.conf"
+        config.write_text(
+            f"load_module {module};\ndaemon off;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\n"
+            f"events {{ worker_connections 1000; }}\nstream {{\n{servers}}}\n"
+        )
+        nginx = program("nginx", "nginx-light libnginx-mod-stream")
+        daemons.append(Daemon([nginx, "-c", config], folder / "nginx.out"))
+        self.daemons = daemons
+        for port in (*self.plain.values(), *self.tls.values()):
+            daemons[0 if port not in (self.plain[stream], self.tls[stream]) else 1].wait_port(port)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for daemon in self.daemons:
+            daemon.stop(seconds=2)
+
+
+def proxied(bench, **settings):
+    lines = f'proxy_protocol = ["{HOST}"]\nallow_clear_login = true'
+    return bench.gateway(listener_lines=lines, log='format = "json"\nlevel = "debug"', **settings)
+
+
+def lines_of(gateway):
+    return [json.loads(line) for line in gateway.log().splitlines()]
+
+
+def clients_of_a_balancer(bench):
+    """haproxy (versions 1 and 2) and nginx, in the clear, STLS, and TLS passed through: log and upstream know the client."""
+    bench.deliver()
+    with proxied(bench, upstream_lines="own = true") as gateway, Balancer(bench.folder / "balancer", gateway) as balancer:
+        ca = gateway.certificates.ca
+        expected = []
+
+        def session(port, source, tls=None, stls=False):
+            with Pop(port, tls=tls, source=source) as pop:
+                pop.greeting()
+                if stls:
+                    pop.ok("STLS")
+                    pop.wrap(ca)
+                pop.ok(f"USER {bench.user}")
+                pop.ok(f"PASS {bench.password}")
+                pop.ok("RETR 1")
+                pop.body()
+                pop.ok("QUIT")
+            expected.append(source)
+
+        for number, way in enumerate(balancer.plain, 1):
+            session(balancer.plain[way], f"127.0.7.{number}")
+            session(balancer.plain[way], f"127.0.8.{number}", stls=True)
+            session(balancer.tls[way], f"127.0.9.{number}", tls=ca)
+
+        def ended():
+            lines = [line for line in lines_of(gateway) if line["message"] == "session ended"]
+            return [line for line in lines if line.get("logged_in")] if len(lines) >= len(expected) else None
+
+        wait_until(lambda: len(ended() or []) == len(expected), "all sessions in the log")
+        peers = {line["peer"].rpartition(":")[0] for line in ended()}
+        check(peers == set(expected), lambda: f"the log names {peers}")
+        through = [line for line in lines_of(gateway) if line["message"] == "connected through a proxy"]
+        check(all(line["proxy"].startswith(f"{HOST}:") for line in through), "the proxy is another one")
+        through = {line["peer"].rpartition(":")[0] for line in through}
+        check(through >= set(expected), lambda: f"the log names {through} as clients of a proxy")
+        log = (bench.upstream.folder / "dovecot.log").read_text()
+        for source in expected:
+            check(f"rip={source}," in log, f"the upstream does not know {source}")
+        check(not any(line["level"] == "WARN" and "header" in line["message"] for line in lines_of(gateway)),
+              lambda: f"the balancers' own checks are complained about: {gateway.log()[-2000:]}")
+    return f"{len(expected)} sessions"
+
+
+def who_is_no_balancer(bench):
+    """Other peers are closed at once; from a balancer garbage is, and silence after three seconds, without a word."""
+    bench.deliver()
+    with proxied(bench) as gateway:
+        def closed(says, source, port):
+            begin = time.monotonic()
+            with Pop(port, source=source) as pop:
+                with contextlib.suppress(OSError):
+                    pop.send(says)
+                check(pop.to_end() == b"", "it had something to say")
+            return time.monotonic() - begin
+
+        header = b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 110\r\n"
+        for port in (gateway.port, gateway.port_tls):
+            for says in (b"", header, header + b"CAPA\r\n"):
+                check(closed(says, "127.0.0.9", port) < 2.5, "a stranger was not closed at once")
+            for says in (b"USER joe\r\n", b"\x16\x03\x01\x02\x00\x01", b"PROXY TCP4 a b c d\r\n", b"\r\n\r\n\0\r\nQUIT\n\x31\x11\0\0"):
+                check(closed(says, HOST, port) < 2.5, lambda: f"{says!r} was not closed at once")
+            for says in (b"", header[:-1]):
+                seconds = closed(says, HOST, port)
+                check(2.5 < seconds < 8, f"silence was closed after {seconds:.1f} s")
+        with Pop(gateway.port, source=HOST) as pop:
+            pop.send(header + b"CAPA\r\n")
+            pop.greeting()
+        gateway.wait_log("may not say who the client is")
+
+
+def clients_are_counted_by_their_own_address(bench):
+    """2,000 clients from 500 addresses after haproxy: limits and delays are each client's, not the balancer's."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 16384:
+        raise Failure(f"this needs 16384 descriptors, and there may be {hard}: ulimit -Hn")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 16384), hard))
+    bench.deliver()
+    limits = f"connections = 4000\nconnections_before_login = 4000\nconnections_per_address = {PER_ADDRESS}"
+    with proxied(bench, limits=limits) as gateway, Balancer(bench.folder / "balancer", gateway) as balancer:
+        port = balancer.plain["haproxy, version 2"]
+        sources = [f"127.1.{number // 250}.{number % 250 + 1}" for number in range(ADDRESSES)]
+        begin = time.monotonic()
+        open_, heard = [], {source: [] for source in sources}
+        try:
+            for number in range(CLIENTS):
+                # all of one address together: after three seconds a newcomer may have the oldest one's place
+                source = sources[number * ADDRESSES // CLIENTS]
+                client = socket.socket()
+                client.bind((source, 0))
+                client.settimeout(60)
+                client.connect((HOST, port))
+                open_.append((source, client))
+            for source, client in open_:
+                heard[source].append(client.recv(100)[:4])
+            seconds = time.monotonic() - begin
+        finally:
+            for _, client in open_:
+                client.close()
+        wanted = sorted([b"+OK "] * PER_ADDRESS + [b"-ERR"] * (CLIENTS // ADDRESSES - PER_ADDRESS))
+        wrong = {source: answers for source, answers in heard.items() if sorted(answers) != wanted}
+        check(not wrong, lambda: f"{len(wrong)} addresses heard something else, such as {list(wrong.items())[:3]}")
+
+        def wrong_login(source):
+            with Pop(port, source=source, timeout=60) as pop:
+                pop.greeting()
+                pop.ok(f"USER nobody-{source}")
+                begin = time.monotonic()
+                pop.refused("PASS wrong", b"[AUTH]")
+                return time.monotonic() - begin
+
+        wrong_login("127.2.0.1")
+        check(wrong_login("127.2.0.1") > 1.5, "one address was not kept waiting")
+        begin = time.monotonic()
+        with Pop(port, source="127.2.0.2", timeout=60) as pop:
+            pop.login(bench.user, bench.password)
+            others = time.monotonic() - begin
+            pop.ok("QUIT")
+        log = gateway.log()
+        check('"peer":"127.2.0.2:' in log, "the log does not name the client")
+        delayed = [line for line in lines_of(gateway) if line["message"].startswith("login delayed")]
+        check(delayed and all(line["peer"].startswith("127.2.0.1:") for line in delayed), f"delayed: {delayed}")
+    return f"{CLIENTS} clients in {seconds:.1f} s; another client's login took {others * 1000:.0f} ms"
+
+
+ALL = [clients_of_a_balancer, who_is_no_balancer, clients_are_counted_by_their_own_address]
