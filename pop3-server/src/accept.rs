@@ -21,6 +21,7 @@ use crate::runtime::{Accepted, Listener, Runtime, Signal, Signals, Stream, Timer
 use crate::server::Server;
 use crate::service::Peer;
 use crate::shutdown::Phase;
+use crate::supervisor::{Pulse, Supervisor};
 
 /// Whose lines these are in the log.
 const TARGET: &str = "pop3_server::server";
@@ -48,6 +49,7 @@ pub(crate) async fn serve<R: Runtime>(
     sockets: Sockets<R>,
     mut signals: impl Signals,
     reload: Reload,
+    supervisor: Arc<dyn Supervisor>,
     grace: Duration,
 ) -> io::Result<()> {
     let reloading = Reloading {
@@ -71,10 +73,13 @@ pub(crate) async fn serve<R: Runtime>(
             before: Slots::default(),
         },
     };
+    let mut pulse = Pulse::new(&runtime, &*supervisor);
     let shutdown = server.shutdown().clone();
+    supervisor.serving();
     poll_fn(|cx| {
         shutdown.watch(cx);
         alarm.keep(&runtime, &mut alarm_timer, cx);
+        pulse.beat(&runtime, &*supervisor, cx);
         while let Poll::Ready(signal) = signals.poll_signal(cx) {
             reloading.signalled(&runtime, &server, signal);
         }
@@ -86,12 +91,14 @@ pub(crate) async fn serve<R: Runtime>(
     .await;
     drop(accepting);
 
+    supervisor.stopping();
     tracing::info!(target: TARGET, connections = shutdown.members(), "stopping");
     let mut timer = runtime.timer();
     let mut until = runtime.now() + grace;
     poll_fn(|cx| {
         shutdown.watch(cx);
         alarm.keep(&runtime, &mut alarm_timer, cx);
+        pulse.beat(&runtime, &*supervisor, cx);
         while let Poll::Ready(signal) = signals.poll_signal(cx) {
             reloading.signalled(&runtime, &server, signal);
         }

@@ -23,6 +23,7 @@
 //! | [`observer`], [`log`] | watching sessions; what the operator's log says |
 //! | [`listen`] | sockets that accept |
 //! | [`shutdown`] | telling every connection that the server shuts down |
+//! | [`supervisor`] | what watches over the process, such as systemd |
 //! | [`transcript`] | both dialogues of a session side by side |
 
 pub use pop3_proto as proto;
@@ -58,6 +59,7 @@ pub mod settings;
 pub mod setup;
 pub mod shutdown;
 pub mod store;
+pub mod supervisor;
 pub mod throttle;
 pub mod tls;
 pub mod transcript;

@@ -63,17 +63,33 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
         // On Windows this would let two servers share a port.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        let keep_alive = TcpKeepalive::new().with_time(SILENT);
-        // OpenBSD has one interval for the whole system.
-        #[cfg(not(target_os = "openbsd"))]
-        let keep_alive = keep_alive.with_interval(PROBE).with_retries(PROBES);
-        socket.set_tcp_keepalive(&keep_alive)?;
+        prepare(&socket)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Ok(socket.into())
     };
     open().map_err(|cause| ListenError { address, cause })
+}
+
+/// Prepares a socket that listens already, because the service manager bound it before this process was there.
+///
+/// # Errors
+///
+/// If the system refuses.
+pub fn adopt(socket: TcpListener) -> io::Result<TcpListener> {
+    let socket = Socket::from(socket);
+    prepare(&socket)?;
+    Ok(socket.into())
+}
+
+/// What holds for every socket that accepts.
+fn prepare(socket: &Socket) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    let keep_alive = TcpKeepalive::new().with_time(SILENT);
+    // OpenBSD has one interval for the whole system.
+    #[cfg(not(target_os = "openbsd"))]
+    let keep_alive = keep_alive.with_interval(PROBE).with_retries(PROBES);
+    socket.set_tcp_keepalive(&keep_alive)
 }
 
 fn hint(cause: &io::Error) -> &'static str {

@@ -16,6 +16,7 @@ use crate::service::Service;
 use crate::serving::Serving;
 use crate::settings::{Reloadable, Settings};
 use crate::store::{AsyncStore, AsyncStored};
+use crate::supervisor::{Supervisor, Unsupervised};
 
 /// Sockets with their handlers, and how the server ends. A driver crate runs it.
 #[must_use]
@@ -23,6 +24,7 @@ pub struct Setup<R: Runtime> {
     server: Server,
     sockets: Sockets<R>,
     reload: Reload,
+    supervisor: Arc<dyn Supervisor>,
     grace: Duration,
     threads: usize,
 }
@@ -33,6 +35,7 @@ impl<R: Runtime> Default for Setup<R> {
             server: Server::new(),
             sockets: Vec::new(),
             reload: Arc::new(|| {}),
+            supervisor: Arc::new(Unsupervised),
             grace: Duration::from_secs(30),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
@@ -94,6 +97,12 @@ impl<R: Runtime> Setup<R> {
         self
     }
 
+    /// Sets what watches over the server from outside.
+    pub fn supervisor(mut self, supervisor: impl Supervisor) -> Self {
+        self.supervisor = Arc::new(supervisor);
+        self
+    }
+
     /// Sets how long connections may take to finish when the server shuts down; 30 seconds by default.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
@@ -119,10 +128,11 @@ impl<R: Runtime> Setup<R> {
             server,
             sockets,
             reload,
+            supervisor,
             grace,
             ..
         } = self;
-        serve(server, runtime, sockets, signals, reload, grace).await
+        serve(server, runtime, sockets, signals, reload, supervisor, grace).await
     }
 
     /// For driver crates: the same in a task of its own, without signals.
