@@ -129,6 +129,14 @@ pub struct Serve {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
 
+    /// Become this user once the sockets listen, by name or number; for a start as root without a service manager
+    #[arg(long, value_name = "USER", value_hint = ValueHint::Username)]
+    pub user: Option<String>,
+
+    /// And this group, in the place of the user's own
+    #[arg(long, value_name = "GROUP", requires = "user")]
+    pub group: Option<String>,
+
     /// What is said without a file.
     #[command(flatten)]
     pub flags: Flags,

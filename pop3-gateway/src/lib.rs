@@ -12,6 +12,8 @@
 //! | `doctor` | `doctor`: which step to a mailbox is missing; with the feature `oauth` |
 //! | `setup` | `setup`: a configuration for one mailbox; with the feature `oauth` |
 //! | [`config`] | the configuration file, and the flags that stand in its place |
+//! | `sockets`, `privileges` | where it listens, and the rights that it gives up after that |
+//! | `systemd` | what a service manager is told, and what it gives |
 //! | [`self_signed`] | a certificate for the first start |
 //! | `setting` | how a setting is written, read and shown |
 //! | [`wiring`] | from the configuration to what runs |
@@ -51,6 +53,7 @@ pub mod metrics;
 pub mod monitor;
 #[cfg(feature = "oauth")]
 pub mod oauth;
+mod privileges;
 pub mod probe;
 pub mod queue;
 pub mod self_signed;
@@ -59,6 +62,8 @@ pub mod service;
 mod setting;
 #[cfg(feature = "oauth")]
 pub mod setup;
+mod sockets;
+mod systemd;
 pub mod tools;
 pub mod transcript;
 pub mod wiring;
@@ -166,7 +171,12 @@ fn complain(message: String) {
     let (done, wait) = std::sync::mpsc::channel();
     let told = std::thread::Builder::new().spawn(move || {
         // there is no one left to tell if this fails
-        let _ = writeln!(io::stderr(), "pop3-gateway: {message}");
+        let text = format!("pop3-gateway: {message}");
+        let text = match systemd::is_journal() {
+            true => systemd::prioritised(&text),
+            false => text,
+        };
+        let _ = writeln!(io::stderr(), "{text}");
         let _ = done.send(());
     });
     if told.is_ok() {

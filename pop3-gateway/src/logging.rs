@@ -1,4 +1,4 @@
-//! The log: human or JSON, on standard error.
+//! The log: human or JSON, on standard error. The journal gets each line with its priority and without a time.
 //!
 //! Lines go through a queue to a thread of their own, so that nothing but that thread waits when standard error
 //! is not read. What finds no room is counted, and the log says how much it was once it flows again.
@@ -15,8 +15,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::Failure;
 use crate::queue::{Queue, Writer};
+use crate::{Failure, systemd};
 
 /// Lines that may wait.
 const QUEUE: usize = 8 * 1024;
@@ -64,6 +64,20 @@ pub fn start(log: Log) -> Result<Logging, Failure> {
         .log_internal_errors(false);
     // a log that was started before, as by a test, stays
     let _ = match log.format {
+        LogFormat::Human if systemd::is_journal() => builder
+            .with_ansi(false)
+            .with_target(false)
+            .without_time()
+            .map_event_format(systemd::Prioritised)
+            .finish()
+            .try_init(),
+        LogFormat::Json if systemd::is_journal() => builder
+            .json()
+            .flatten_event(true)
+            .without_time()
+            .map_event_format(systemd::Prioritised)
+            .finish()
+            .try_init(),
         LogFormat::Human => builder
             .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
             .with_target(false)

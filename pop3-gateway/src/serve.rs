@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::config::{Config, RuntimeKind};
 #[cfg(feature = "http")]
 use crate::http::{Current, Web};
-use pop3_server::listen::listen;
 use pop3_server::runtime::Runtime;
 use pop3_server::server::Server;
 use pop3_server::settings::Reloadable;
@@ -17,9 +16,11 @@ use pop3_server::transcript::TranscriptSink;
 
 use crate::service::Gateway;
 use crate::setting::value::Word as _;
+use crate::sockets::{Own, Sockets};
+use crate::systemd::{Manager, Passed, reloading};
 use crate::transcript::{Bound as TranscriptBound, Folder, Recorder};
 use crate::wiring::{self, Absent, Surroundings};
-use crate::{Failure, advice, cli, descriptors, logging};
+use crate::{Failure, advice, cli, descriptors, logging, privileges};
 
 /// A gateway whose sockets listen, but that accepts no connection yet.
 #[derive(Debug)]
@@ -41,16 +42,13 @@ struct Listening<C> {
 }
 
 impl<C: Clone> Listening<C> {
-    /// Listens at these addresses.
-    fn at(addresses: &[SocketAddr], start: impl Fn() -> C) -> Result<Vec<Self>, Failure> {
-        let bound = addresses.iter().map(|&configured| {
-            Ok(Self {
-                configured,
-                socket: listen(configured).map_err(Failure::running)?,
-                current: start(),
-            })
-        });
-        bound.collect()
+    /// What listens on these sockets.
+    fn on(sockets: Own, start: impl Fn() -> C) -> impl Iterator<Item = Self> {
+        sockets.into_iter().map(move |(configured, socket)| Self {
+            configured,
+            socket,
+            current: start(),
+        })
     }
 
     /// Where these listen.
@@ -69,10 +67,13 @@ impl<C: Clone> Listening<C> {
 
 /// Runs `serve`.
 pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
+    let passed = Passed::of_process()?;
     let mut config = configuration(arguments)?;
     let log = logging::start(config.log)?;
     let descriptors = descriptors::raise();
     fit(&mut config, descriptors);
+    let sockets = Sockets::open(&config, passed)?;
+    privileges::become_other(arguments.user.as_deref(), arguments.group.as_deref())?;
     advice::give(&config, arguments.config.as_deref());
     let recorder = config.transcript.clone().map(record).transpose()?;
     let surroundings = Surroundings {
@@ -85,7 +86,7 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     let server = surroundings.metrics.server();
     #[cfg(not(feature = "http"))]
     let server = Server::new();
-    let bound = Bound::new(&config, &surroundings)?;
+    let bound = Bound::on(sockets, &config, &surroundings)?;
     #[cfg(feature = "http")]
     {
         let metrics = &surroundings.metrics;
@@ -154,21 +155,27 @@ fn record(dir: PathBuf) -> Result<Arc<Recorder>, Failure> {
 }
 
 impl Bound {
-    /// Loads what the configuration names, and listens.
+    /// Listens, and loads what the configuration names.
     pub fn new(config: &Config, surroundings: &Surroundings) -> Result<Self, Failure> {
+        Self::on(
+            Sockets::open(config, Passed::default())?,
+            config,
+            surroundings,
+        )
+    }
+
+    fn on(sockets: Sockets, config: &Config, surroundings: &Surroundings) -> Result<Self, Failure> {
         let runtime = runtime(config.runtime)?;
         let wired = wiring::wire(config, surroundings, Absent::Make)?;
         let mut listening = Vec::new();
-        for (listener, settings) in config.listeners.iter().zip(&wired.listeners) {
-            let start = || Reloadable::new(Arc::clone(settings));
-            listening.extend(Listening::at(&listener.addresses, start)?);
+        for (own, settings) in sockets.listeners.into_iter().zip(&wired.listeners) {
+            listening.extend(Listening::on(own, || Reloadable::new(Arc::clone(settings))));
         }
         #[cfg(feature = "http")]
         let mut http = Vec::new();
         #[cfg(feature = "http")]
-        for (own, site) in config.http.iter().zip(&wired.sites) {
-            let start = || Current::new(Arc::clone(site));
-            http.extend(Listening::at(&own.addresses, start)?);
+        for (own, site) in sockets.http.into_iter().zip(&wired.sites) {
+            http.extend(Listening::on(own, || Current::new(Arc::clone(site))));
         }
         Ok(Self {
             listening,
@@ -227,6 +234,7 @@ impl Bound {
         let setup = Setup::new()
             .server(server)
             .on_reload(reload)
+            .supervisor(Manager)
             .grace(self.grace);
         let listening = self.listening.into_iter();
         let setup = listening.fold(setup, |setup, own| setup.pop3(own.socket, own.current));
@@ -250,7 +258,7 @@ impl Bound {
         #[cfg(feature = "http")]
         let http = Listening::kept(&self.http);
         let current = Mutex::new(config);
-        move || {
+        let reload = move || {
             let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
             let read = configuration(&arguments).and_then(|mut config| {
                 fit(&mut config, descriptors);
@@ -275,6 +283,7 @@ impl Bound {
                     }
                     warn_of_restart(&current, &config);
                     *current = config;
+                    "serving; the configuration was reloaded"
                 }
                 Err(failure) => {
                     #[cfg(feature = "http")]
@@ -283,9 +292,11 @@ impl Bound {
                         error = failure.message,
                         "not reloaded; the old configuration stays"
                     );
+                    "serving; the configuration was not reloaded, see the log"
                 }
             }
-        }
+        };
+        move || reloading(&reload)
     }
 }
 

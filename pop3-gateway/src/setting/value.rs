@@ -12,8 +12,13 @@ use serde_json::{Value as Json, json};
 use time::{Date as Day, Month};
 use toml::de::DeValue;
 
+use crate::systemd;
+
 /// Longer spans are typing mistakes, and would overflow clocks.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// Before the name of a file that the service manager gives to this process.
+const CREDENTIAL: &str = "credential:";
 
 /// What is wrong with a value, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
@@ -131,6 +136,13 @@ impl Value for u64 {
 impl Value for PathBuf {
     fn read(value: &DeValue<'_>, base: &Path) -> Result<Self, BadValue> {
         let path = String::read(value, base)?;
+        if let Some(name) = path.strip_prefix(CREDENTIAL) {
+            return systemd::credential(name).map_err(|why| {
+                let remedy =
+                    "write credential:NAME for a file of LoadCredential=NAME:FILE in the unit";
+                BadValue::new(format!("{path:?}: {why}"), remedy)
+            });
+        }
         if path.is_empty() {
             return Err(BadValue::new("the path is empty", "name a file or folder"));
         }
