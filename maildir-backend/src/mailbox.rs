@@ -368,6 +368,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_change_shows_in_a_folder_whose_last_is_some_time_ago() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let now = i64::try_from(now.as_secs()).unwrap();
+        let past = |seconds| {
+            is_past(&Stamp {
+                changed: (seconds, 0),
+                ..Stamp::default()
+            })
+        };
+        assert!(past(now - 10) && !past(now) && !past(now + 3600));
+    }
+
     /// What could not be read when it was listed was not changed by that, and is counted by the next session.
     #[test]
     fn w007_a_bad_spot_that_is_mended_leaves_nothing() {

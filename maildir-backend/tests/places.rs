@@ -148,7 +148,9 @@ fn a_message_is_found_however_often_it_is_renamed() {
         fs::rename(&before, &now).unwrap();
         if n % 100 == 99 {
             let then = SystemTime::now() - Duration::from_secs(60);
-            set_modified(&disk.path().join("cur"), then);
+            for part in ["new", "cur"] {
+                set_modified(&disk.path().join(part), then);
+            }
         }
         assert_eq!(read(&mut mailbox, 0).unwrap(), b"x", "{n}");
         before = now;
