@@ -9,7 +9,7 @@ use gateway_state::GrantId;
 use pop3_gateway::oauth::{Flow, Refusal, Source};
 
 use crate::script::{
-    Filed, LIFE, NOW, Script, a_while, ask, at, clock, down, id, keeper, kept, kept_refresh,
+    Filed, LIFE, NOW, Scene, Script, a_while, ask, at, clock, down, id, keeper, kept, kept_refresh,
     records, replace, says, secret, sign_in, token, until,
 };
 
@@ -22,10 +22,7 @@ fn cached(keeper: &pop3_gateway::oauth::Keeper) -> Option<String> {
 #[test]
 fn a_hundred_logins_at_once_are_one_request() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
-    let (records, source) = (records(), Script::new(Flow::Code));
-    sign_in(&records, &id(), NOW, NOW);
-    let keeper = keeper(Some(records), &source, clock);
+    let Scene { source, keeper, .. } = Scene::new(NOW, clock);
     source.hold(true);
     let logins: Vec<_> = (0..100)
         .map(|_| {
@@ -44,10 +41,11 @@ fn a_hundred_logins_at_once_are_one_request() {
 #[test]
 fn a_request_ends_though_those_who_wait_for_it_leave() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
-    let (records, source) = (records(), Script::new(Flow::Code));
-    sign_in(&records, &id(), NOW, NOW);
-    let keeper = keeper(Some(records.clone()), &source, clock);
+    let Scene {
+        records,
+        source,
+        keeper,
+    } = Scene::new(NOW, clock);
     source.hold(true);
     {
         let grant = id();
@@ -65,7 +63,6 @@ fn a_request_ends_though_those_who_wait_for_it_leave() {
 #[test]
 fn a_replaced_refresh_token_is_kept_before_its_access_token_is_used() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
     let (filed, source) = (Filed::new(), Script::new(Flow::Code));
     sign_in(&filed.records, &id(), NOW, NOW);
     let keeper = keeper(Some(filed.records.clone()), &source, clock);
@@ -86,7 +83,6 @@ fn a_replaced_refresh_token_is_kept_before_its_access_token_is_used() {
 #[test]
 fn a_refresh_token_that_stays_does_without_the_records() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
     let (filed, source) = (Filed::new(), Script::new(Flow::Code));
     sign_in(&filed.records, &id(), NOW, NOW);
     let keeper = keeper(Some(filed.records.clone()), &source, clock);
@@ -116,9 +112,11 @@ fn an_outage_ends_no_grant_and_no_token() {
         Err(Refusal::said("invalid_grant", None, None, &[53003])),
     ] {
         at(&CLOCK, NOW);
-        let (records, source) = (records(), Script::new(Flow::Code));
-        sign_in(&records, &id(), NOW + LIFE, NOW);
-        let keeper = keeper(Some(records.clone()), &source, clock);
+        let Scene {
+            records,
+            source,
+            keeper,
+        } = Scene::new(NOW + LIFE, clock);
         assert_eq!(ask(&keeper, &id(), None), Ok("access-0".into()));
         // due, and still alive
         at(&CLOCK, NOW + LIFE - 100);
@@ -143,10 +141,11 @@ fn an_outage_ends_no_grant_and_no_token() {
 #[test]
 fn invalid_grant_ends_it_until_somebody_signs_in() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
-    let (records, source) = (records(), Script::new(Flow::Code));
-    sign_in(&records, &id(), NOW, NOW);
-    let keeper = keeper(Some(records.clone()), &source, clock);
+    let Scene {
+        records,
+        source,
+        keeper,
+    } = Scene::new(NOW, clock);
     source.answer(says("invalid_grant"));
     for _ in 0..3 {
         let (passes, text) = ask(&keeper, &id(), None).unwrap_err();
@@ -161,10 +160,11 @@ fn invalid_grant_ends_it_until_somebody_signs_in() {
 #[test]
 fn what_another_gateway_did_counts() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
-    let (records, source) = (records(), Script::new(Flow::Code));
-    sign_in(&records, &id(), NOW, NOW);
-    let keeper = keeper(Some(records.clone()), &source, clock);
+    let Scene {
+        records,
+        source,
+        keeper,
+    } = Scene::new(NOW, clock);
     // it was quicker, so the old refresh token is of no use any more
     let other = records.clone();
     source.answer_by(move || {
@@ -189,10 +189,7 @@ fn what_another_gateway_did_counts() {
 #[test]
 fn a_refused_token_is_asked_for_anew_once() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
-    let (records, source) = (records(), Script::new(Flow::Code));
-    sign_in(&records, &id(), NOW + LIFE, NOW);
-    let keeper = keeper(Some(records), &source, clock);
+    let Scene { source, keeper, .. } = Scene::new(NOW + LIFE, clock);
     assert_eq!(ask(&keeper, &id(), None), Ok("access-0".into()));
     assert_eq!(ask(&keeper, &id(), Some("access-0")), Ok("access-1".into()));
     // a login that was slower
@@ -207,10 +204,11 @@ fn a_refused_token_is_asked_for_anew_once() {
 #[test]
 fn a_sign_in_soon_after_a_refusal_counts() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
-    let (records, source) = (records(), Script::new(Flow::Code));
-    sign_in(&records, &id(), NOW + LIFE, NOW);
-    let keeper = keeper(Some(records.clone()), &source, clock);
+    let Scene {
+        records,
+        source,
+        keeper,
+    } = Scene::new(NOW + LIFE, clock);
     assert_eq!(ask(&keeper, &id(), Some("access-0")), Ok("access-1".into()));
     ask(&keeper, &id(), Some("access-1")).unwrap_err();
     replace(&records, "of-another", "refresh-of-another", NOW);
@@ -224,10 +222,7 @@ fn a_sign_in_soon_after_a_refusal_counts() {
 #[test]
 fn a_refused_token_is_no_fault_of_it_while_the_provider_is_down() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
-    let (records, source) = (records(), Script::new(Flow::Code));
-    sign_in(&records, &id(), NOW + LIFE, NOW);
-    let keeper = keeper(Some(records), &source, clock);
+    let Scene { source, keeper, .. } = Scene::new(NOW + LIFE, clock);
     source.answer(Err(Refusal::later("out of order", Some(Duration::ZERO))));
     source.answer(down());
     for _ in 0..4 {
@@ -241,7 +236,6 @@ fn a_refused_token_is_no_fault_of_it_while_the_provider_is_down() {
 #[test]
 fn a_request_that_brings_the_refused_token_is_followed_by_another() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
     let source = Script::new(Flow::App);
     let keeper = keeper(None, &source, clock);
     source.hold(true);
@@ -260,10 +254,11 @@ fn a_request_that_brings_the_refused_token_is_followed_by_another() {
 #[test]
 fn tokens_are_replaced_at_four_fifths_of_their_life() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
-    let (records, source) = (records(), Script::new(Flow::Code));
-    sign_in(&records, &id(), NOW + LIFE, NOW);
-    let keeper = keeper(Some(records.clone()), &source, clock);
+    let Scene {
+        records,
+        source,
+        keeper,
+    } = Scene::new(NOW + LIFE, clock);
     at(&CLOCK, NOW + LIFE * 7 / 10 - 1);
     keeper.refresh_due();
     assert!(source.asked().is_empty());
@@ -279,7 +274,6 @@ fn tokens_are_replaced_at_four_fifths_of_their_life() {
 #[test]
 fn a_login_uses_what_lives_while_new_tokens_are_asked_for() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
     let (records, source) = (records(), Script::new(Flow::Code));
     sign_in(&records, &id(), NOW + LIFE, NOW);
     at(&CLOCK, NOW + LIFE - 100);
@@ -299,10 +293,11 @@ fn a_login_uses_what_lives_while_new_tokens_are_asked_for() {
 #[test]
 fn a_grant_that_nobody_uses_is_left_alone_after_a_day() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
-    let (records, source) = (records(), Script::new(Flow::Code));
-    sign_in(&records, &id(), NOW + LIFE, NOW);
-    let keeper = keeper(Some(records.clone()), &source, clock);
+    let Scene {
+        records,
+        source,
+        keeper,
+    } = Scene::new(NOW + LIFE, clock);
     for hour in 1..=30 {
         at(&CLOCK, NOW + hour * 3600);
         keeper.refresh_due();
@@ -367,10 +362,7 @@ fn a_clock_that_jumps_does_no_harm() {
 #[test]
 fn a_token_that_ends_never_is_no_trouble() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
-    let (records, source) = (records(), Script::new(Flow::Code));
-    sign_in(&records, &id(), u64::MAX, NOW);
-    let keeper = keeper(Some(records), &source, clock);
+    let Scene { keeper, .. } = Scene::new(u64::MAX, clock);
     keeper.refresh_due();
     assert_eq!(ask(&keeper, &id(), None), Ok("access-0".into()));
     at(&CLOCK, u64::MAX);
@@ -381,10 +373,7 @@ fn a_token_that_ends_never_is_no_trouble() {
 #[test]
 fn a_source_that_panics_ends_nobody() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
-    let (records, source) = (records(), Script::new(Flow::Code));
-    sign_in(&records, &id(), NOW, NOW);
-    let keeper = keeper(Some(records), &source, clock);
+    let Scene { source, keeper, .. } = Scene::new(NOW, clock);
     source.answer_by(|| panic!("a test"));
     let (passes, text) = ask(&keeper, &id(), None).unwrap_err();
     assert!(passes && text.contains("broke off"), "{text}");
@@ -395,7 +384,6 @@ fn a_source_that_panics_ends_nobody() {
 #[test]
 fn names_have_no_case() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
     let (records, source) = (records(), Script::new(Flow::Code));
     let named = GrantId::new("Office", "Tim@Example.org");
     sign_in(&records, &named, NOW + LIFE, NOW);
@@ -414,7 +402,6 @@ fn names_have_no_case() {
 #[test]
 fn few_grants_are_refreshed_ahead_at_once() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
     let (records, source) = (records(), Script::new(Flow::Code));
     for number in 0..100 {
         let id = GrantId::new("office", format!("box{number}@example.org"));
@@ -439,7 +426,6 @@ fn few_grants_are_refreshed_ahead_at_once() {
 #[test]
 fn a_new_configuration_keeps_what_is_in_memory_for_grants_that_stayed() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
     let source = Script::new(Flow::App);
     let first = keeper(None, &source, clock);
     assert_eq!(ask(&first, &id(), None), Ok("access-1".into()));
@@ -458,7 +444,6 @@ fn a_new_configuration_keeps_what_is_in_memory_for_grants_that_stayed() {
 #[test]
 fn nobody_signed_in() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
     let source = Script::new(Flow::Code);
     let with = keeper(Some(records()), &source, clock);
     let (passes, text) = ask(&with, &id(), None).unwrap_err();
@@ -476,7 +461,6 @@ fn nobody_signed_in() {
 #[test]
 fn ten_thousand_tokens_fit() {
     clock!(CLOCK, clock);
-    at(&CLOCK, NOW);
     let source = Script::new(Flow::App);
     let keeper = keeper(None, &source, clock);
     let before = resident();

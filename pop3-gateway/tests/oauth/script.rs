@@ -210,6 +210,27 @@ pub(crate) fn keeper(
     Keeper::with_clock(records, HashMap::from([("office".into(), source)]), clock)
 }
 
+/// Somebody signed in to a grant by a code, and a keeper serves it.
+pub(crate) struct Scene {
+    pub(crate) records: Records,
+    pub(crate) source: Arc<Script>,
+    pub(crate) keeper: Arc<Keeper>,
+}
+
+impl Scene {
+    /// The first access token lives until then.
+    pub(crate) fn new(access_expires: u64, clock: fn() -> u64) -> Self {
+        let (records, source) = (records(), Script::new(Flow::Code));
+        sign_in(&records, &id(), access_expires, NOW);
+        let keeper = keeper(Some(records.clone()), &source, clock);
+        Self {
+            records,
+            source,
+            keeper,
+        }
+    }
+}
+
 /// The text of a token, or of what came in its place with whether it passes.
 pub(crate) fn ask(
     keeper: &Keeper,
