@@ -237,3 +237,22 @@ impl<R: Read> Read for Frames<R> {
 fn broken(text: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::text::tests::Stutters;
+
+    #[test]
+    fn an_interrupted_read_is_no_damage() {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        packed.write_all(b"Subject: x\n").unwrap();
+        let packed = Stutters::new(&packed.finish().unwrap());
+        let mail = io::read_to_string(unpack(Packing::Gzip, packed, 100));
+        assert_eq!(mail.unwrap(), "Subject: x\n");
+    }
+}

@@ -253,7 +253,7 @@ impl<R: Read> Read for Decoded<R> {
 
 /// A text in lines of base64, its line ends as CRLF.
 struct Lines<R> {
-    text: R,
+    text: Decoded<R>,
     piece: Vec<u8>,
     last: u8,
     /// The line that is not complete yet.
@@ -267,12 +267,7 @@ impl<R: Read> Lines<R> {
     fn fill(&mut self) -> io::Result<()> {
         self.ready.clear();
         self.at = 0;
-        let n = loop {
-            match self.text.read(&mut self.piece) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read?,
-            }
-        };
+        let n = self.text.read(&mut self.piece)?;
         self.done = n == 0;
         for octet in &self.piece[..n] {
             match (self.last, octet) {
@@ -332,4 +327,61 @@ fn take(ready: &[u8], at: &mut usize, buf: &mut [u8]) -> usize {
     buf[..n].copy_from_slice(&rest[..n]);
     *at += n;
     n
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// One octet at a time, with an interruption before each.
+    pub(crate) struct Stutters(Vec<u8>, bool);
+
+    impl Read for Stutters {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let n = self.0.len().min(1);
+            buf[..n].copy_from_slice(&self.0[..n]);
+            self.0.drain(..n);
+            Ok(n)
+        }
+    }
+
+    impl Stutters {
+        pub(crate) fn new(octets: &[u8]) -> Self {
+            Self(octets.to_vec(), false)
+        }
+    }
+
+    #[test]
+    fn a_mark_is_known_when_all_of_it_is_there() {
+        for (octets, expected) in [
+            (&b"\xef\xbb\xbfSubject: x"[..], &b"Subject: x"[..]),
+            (b"\xef\xbb\xbf", b""),
+            (b"\xef\xbb", b"\xef\xbb"),
+            (b"a", b"a"),
+        ] {
+            let mut mail = Vec::new();
+            let mut decoded = decoded(Charset::MarkedUtf8, Stutters::new(octets));
+            decoded.read_to_end(&mut mail).unwrap();
+            assert_eq!(mail, expected);
+        }
+    }
+
+    #[test]
+    fn a_text_may_come_in_any_pieces() {
+        let text = "Gr\u{fc}\u{df}e\n".repeat(40);
+        let read = |file: &mut dyn Read| io::read_to_string(file).unwrap();
+        let stamp = Stamp::default();
+        let whole = read(&mut wrapped(Charset::Utf8, text.as_bytes(), stamp, "mark"));
+        let pieces = Stutters::new(text.as_bytes());
+        assert_eq!(
+            read(&mut wrapped(Charset::Utf8, pieces, stamp, "mark")),
+            whole
+        );
+    }
 }

@@ -61,6 +61,10 @@ fn looks(store: &MaildirStore, user: &str) -> Result<usize, StoreError> {
 fn no_name_leads_out_of_the_root() {
     let (top, store) = tree();
     assert_eq!(looks(&store, "tim"), Ok(1));
+    store.check_user("tim").unwrap();
+    for name in ["", "..", "tim/x", "tim\0", &"x".repeat(256)] {
+        assert!(store.check_user(name).is_err(), "{name:?}");
+    }
     for name in [
         "",
         ".",

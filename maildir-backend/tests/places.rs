@@ -5,6 +5,7 @@
 mod common;
 
 use std::fs;
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt as _, chown, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -216,6 +217,27 @@ fn the_sizes_of_two_folders_are_told_apart() {
         let mut mailbox = store.open(&read_only(user)).unwrap();
         assert_eq!(mailbox.access(), Access::ReadOnly);
         assert_eq!(mailbox.list().unwrap()[0].size, size, "{user}");
+    }
+}
+
+/// Nothing has to be counted later, however the message came.
+#[test]
+fn a_delivery_has_its_sizes_in_its_name() {
+    struct Interrupted<'a>(&'a [u8], bool);
+    impl Read for Interrupted<'_> {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            self.0.read(buf)
+        }
+    }
+    let disk = Disk::maildir();
+    for (mail, sizes) in [("a\n\n", ",S=3,W=5"), ("a\r\n", ",S=3,W=3")] {
+        let message = Interrupted(mail.as_bytes(), false);
+        let id = disk.store.deliver("u", message).unwrap();
+        assert!(id.ends_with(sizes), "{id}");
     }
 }
 
