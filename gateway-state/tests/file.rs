@@ -23,7 +23,7 @@ fn refusal(path: &Path, keys: &Keys) -> StateError {
     }
 }
 
-/// Runs SQL behind the state's back.
+/// Runs SQL without the state's knowledge.
 fn sql(path: &Path, statement: &'static str) {
     block_on(async {
         let options = sqlx::sqlite::SqliteConnectOptions::new()
@@ -301,7 +301,7 @@ fn as_many_sign_ins_as_may_be_are_under_way() {
     });
 }
 
-/// All of them find the same state, whoever made it.
+/// All of them find the same state, no matter which of them made it.
 #[test]
 fn several_make_one_state() {
     let (folder, path) = common::file();

@@ -18,7 +18,7 @@ const URL: &str = "STATE_TEST_URL";
 const KEYS: &str = "STATE_TEST_KEYS";
 const TIMES: &str = "STATE_TEST_TIMES";
 
-/// In another process: refreshes a grant so many times, and says each that is kept.
+/// In another process: refreshes a grant a number of times, and says each that is kept.
 #[test]
 #[ignore = "is started by other tests"]
 fn child() {

@@ -196,7 +196,7 @@ async fn keys_are_changed(state: &State, url: &StateUrl, keys: &Keys) {
         older.contains(&newer.id().to_string()) && older.contains(&keys.id().to_string()),
         "{older}"
     );
-    // for whoever opens it next
+    // for the next that opens it
     let back = State::open(url, keys.with_retired(&newer)).await.unwrap();
     back.reseal().await.unwrap();
     for state in [back, state] {

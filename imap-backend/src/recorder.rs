@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_fetches_is_counted() {
+    fn what_is_not_fetched_is_counted() {
         let mut recorder = Recorder::default();
         recorder.sent(|| "nobody asked".into());
         recorder.switch_on();

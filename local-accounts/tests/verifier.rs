@@ -147,7 +147,7 @@ fn many_at_once_are_let_through_in_turn() {
 }
 
 #[test]
-fn too_many_at_once_are_told_to_come_back() {
+fn too_many_at_once_are_asked_to_come_back() {
     let verifier = Arc::new(verifier(|config| {
         config.parallel = 1;
         config.waiting = 0;

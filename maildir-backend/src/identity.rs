@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::stamp::Stamp;
 
-/// Nobody can find a second content with this much of SHA-256 in common.
+/// A second content with this much of SHA-256 in common cannot be found.
 pub(crate) type Digest = [u8; 16];
 
 /// Clocks of file systems are coarse: two changes within less may have the same time.

@@ -123,7 +123,7 @@ fn a_file_that_is_being_written_waits() {
     assert_eq!(names(&disk), ["old", "young"]);
 }
 
-/// The Maildir rules forbid to use a name again, but a message that nobody has read is worth more.
+/// The Maildir rules forbid to use a name again, but an unread message is worth more.
 #[test]
 fn a_name_that_is_used_again_costs_no_message() {
     let disk = Disk::maildir();
@@ -363,7 +363,7 @@ fn what_is_moved_keeps_its_flags_and_covers_nothing() {
 }
 
 #[test]
-fn quotas_are_told_what_was_taken_and_added() {
+fn quotas_learn_what_was_taken_and_added() {
     let disk = Disk::maildir();
     let noted = |disk: &Disk| fs::read_to_string(disk.path().join("maildirsize")).unwrap();
     disk.put("maildirsize", "1000S\n30 3\n");
@@ -384,7 +384,7 @@ fn quotas_are_told_what_was_taken_and_added() {
     .unwrap();
     disk.store.deliver("u", &b"x"[..]).unwrap();
     assert_eq!(noted(&disk), "1000S\n30 3\n-11 -2\n5 1\n");
-    // and is made by nobody here
+    // and the store never makes it
     fs::remove_file(disk.path().join("maildirsize")).unwrap();
     disk.store.deliver("u", &b"x"[..]).unwrap();
     assert_eq!(disk.files("."), ["pop3-gateway.sizes", "precious"]);
@@ -447,7 +447,7 @@ fn what_is_delivered_is_listed_and_removed() {
     }
 }
 
-/// A delivery that fails leaves nothing, and nobody sees half of one.
+/// A delivery that fails leaves nothing, and half of one is never seen.
 #[test]
 fn a_delivery_is_whole_or_not_at_all() {
     struct Breaks<'a>(&'a Disk, usize);

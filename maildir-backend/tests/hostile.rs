@@ -270,7 +270,7 @@ fn one_message_that_cannot_be_read_leaves_the_others() {
 }
 
 #[test]
-fn what_cannot_be_removed_is_told_and_the_rest_goes() {
+fn what_cannot_be_removed_is_reported_and_the_rest_goes() {
     let disk = Disk::with(|config| config.deletion = Deletion::Move(".Trash".into()));
     for n in 1..4 {
         disk.put(&format!("new/{n}.a"), "x\n");

@@ -112,7 +112,7 @@ fn w062_names_with_capitals_find_the_folder_that_is_there() {
     // the very name goes first
     fill(root.path(), "jörg/Maildir", "other");
     assert_eq!(ids(&each, "jörg").unwrap(), ["other"]);
-    // and where two could be meant nobody guesses
+    // and where two could be meant neither is chosen
     let error = ids(&each, "JÖRG").unwrap_err();
     assert!(
         matches!(&error, StoreError::Permanent(text) if text.contains("capitals alone")),

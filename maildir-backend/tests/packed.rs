@@ -34,7 +34,7 @@ fn pack(kind: &str, octets: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Nobody unpacks more than a quarter of a megabyte.
+/// No more than a quarter of a megabyte is unpacked.
 fn bounded(config: &mut Config) {
     config.max_unpacked = 256 * 1024;
 }
@@ -189,7 +189,7 @@ fn w062_the_bound_is_the_last_octet_that_is_read() {
     }
 }
 
-/// Ways of packing that nobody here reads.
+/// Ways of packing that cannot be read here.
 #[test]
 fn w062_what_cannot_be_unpacked_here_is_named() {
     let disk = Disk::maildir();

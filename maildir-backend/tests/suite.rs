@@ -11,7 +11,7 @@ use testkit::stores;
 
 #[test]
 fn one_maildir() {
-    // a single folder belongs to whoever may log in, so nobody else does
+    // a single folder belongs to the one account that can log in
     let make = |mails: &[_]| filled(Disk::maildir(), mails);
     stores::lists(&make);
     stores::deletes(&make);

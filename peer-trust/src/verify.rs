@@ -189,7 +189,7 @@ impl Verifier {
         }
     }
 
-    /// It was named, so it counts. What is odd about it is reported, so that nobody is surprised later.
+    /// It was named, so it counts. What is odd about it is reported, so that there is no surprise later.
     fn tell(
         &self,
         certificate: &CertificateDer<'_>,

@@ -3,7 +3,7 @@
 
 use unicode_width::UnicodeWidthChar;
 
-/// One line: line ends and tabs become spaces, marks that nobody sees are dropped, everything else that is
+/// One line: line ends and tabs become spaces, invisible marks are dropped, everything else that is
 /// not visible text is replaced.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
@@ -122,7 +122,7 @@ pub(crate) fn joins(c: char, before: Option<char>) -> bool {
     joiner && before.is_some_and(|before| !before.is_ascii() && !before.is_whitespace())
 }
 
-/// Marks that nobody sees: byte order marks, spaces without width, soft hyphens, marks of writing
+/// Invisible marks: byte order marks, spaces without width, soft hyphens, marks of writing
 /// direction, tags.
 pub(crate) const fn is_invisible(c: char) -> bool {
     matches!(
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn w077_marks_that_nobody_sees_are_dropped() {
+    fn w077_invisible_marks_are_dropped() {
         let marks = "\u{feff}\u{200b}\u{200e}\u{200f}\u{ad}\u{34f}\u{2060}\u{2066}\u{2069}\u{e0041}\u{200d}\u{61c}\u{202a}\u{202c}";
         assert_eq!(
             one_line(&format!("{marks}a{marks}b {marks} c{marks}")),

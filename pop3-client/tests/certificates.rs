@@ -133,7 +133,7 @@ fn w078_w040_what_is_named_exactly_is_believed_whatever_its_form() {
 }
 
 #[test]
-fn w078_tls_that_is_too_old_is_told_in_words() {
+fn w078_tls_that_is_too_old_is_explained_in_words() {
     // a ServerHello of TLS 1.0, and the alerts of servers that know nothing newer
     let hello = [
         &b"\x16\x03\x01\x00\x2a\x02\x00\x00\x26\x03\x01"[..],

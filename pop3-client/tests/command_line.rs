@@ -277,7 +277,7 @@ fn the_console_takes_a_script_from_standard_input() {
 }
 
 #[test]
-fn w054_places_that_cannot_be_written_are_told_at_once_and_with_their_path() {
+fn w054_places_that_cannot_be_written_are_reported_at_once_and_with_their_path() {
     let server = Server::start(Behaviour::default(), messages(1));
     let program = Program::new(&server);
     let file = program.folder.path().join("a file");
@@ -333,7 +333,7 @@ fn w054_a_mark_of_an_editor_in_the_configuration_does_no_harm() {
 }
 
 #[test]
-fn w040_a_certificate_that_is_named_is_believed_and_what_is_odd_about_it_is_told() {
+fn w040_a_certificate_that_is_named_is_believed_and_what_is_odd_about_it_is_reported() {
     let server = Server::start(Behaviour::default(), messages(1));
     let program = Program::new(&server);
     // the certificate is for the name alone

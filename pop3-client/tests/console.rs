@@ -232,7 +232,7 @@ fn an_idle_session_is_kept_alive() {
 }
 
 #[test]
-fn a_lost_session_is_told_of_and_opened_again() {
+fn a_lost_session_is_reported_and_opened_again() {
     // the first connection breaks in the middle of the big one
     let behaviour = Behaviour {
         cuts: Box::new(|nth| (nth == 0).then_some(20_000)),

@@ -212,7 +212,7 @@ fn keep_days_removes_what_is_old_enough() {
 }
 
 #[test]
-fn p038_a_server_that_does_not_remove_is_told_of() {
+fn p038_a_server_that_does_not_remove_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let behaviour = Behaviour {
         quit_fails: true,

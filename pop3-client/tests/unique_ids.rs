@@ -333,13 +333,13 @@ fn twisted(text: String, change: fn(Vec<u8>) -> Vec<u8>, pipelining: bool) -> Be
 fn w004_a_message_before_something_that_nothing_asked_for_is_neither_kept_nor_removed() {
     type Change = fn(Vec<u8>) -> Vec<u8>;
     let changes: [(&str, Change); 8] = [
-        ("an answer behind", |answer| {
+        ("an answer too many", |answer| {
             [answer, b"+OK\r\n".to_vec()].concat()
         }),
-        ("a refusal behind", |answer| {
+        ("a refusal too many", |answer| {
             [answer, b"-ERR what?\r\n".to_vec()].concat()
         }),
-        ("a line behind", |answer| {
+        ("a line after the end", |answer| {
             [answer, b"* OK\r\n".to_vec()].concat()
         }),
         ("the rest of a message", |answer| {
@@ -348,7 +348,7 @@ fn w004_a_message_before_something_that_nothing_asked_for_is_neither_kept_nor_re
             let (head, rest) = answer.split_at(place + 2);
             [head, b"begin\r\n.\r\n", rest].concat()
         }),
-        ("half a line behind", |answer| {
+        ("half a line after the end", |answer| {
             [answer, b"x".to_vec()].concat()
         }),
         ("cut", |answer| {

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn w024_what_does_not_fit_is_told_with_its_remedy() {
+    fn w024_what_does_not_fit_is_reported_with_its_remedy() {
         for (connections, limit, fitting) in [
             (1000, None, None),
             (1000, Some(2065), None),

@@ -13,7 +13,7 @@
 //! | `setup` | `setup`: a configuration for one mailbox; with the feature `oauth` |
 //! | [`config`] | the configuration file, and the flags that stand in its place |
 //! | `sockets`, `privileges` | where it listens, and the rights that it gives up after that |
-//! | `systemd` | what a service manager is told, and what it gives |
+//! | `systemd` | what a service manager hears, and what it gives |
 //! | [`self_signed`] | a certificate for the first start |
 //! | `setting` | how a setting is written, read and shown |
 //! | [`wiring`] | from the configuration to what runs |

@@ -159,7 +159,7 @@ impl Seen {
     fn drain(&mut self, client: &mut Client) -> Result<(), String> {
         while let Some(event) = client.poll_event() {
             if let Some(closed) = &self.closed {
-                return Err(format!("{event:?} behind {closed:?}"));
+                return Err(format!("{event:?} after {closed:?}"));
             }
             let ended = match event {
                 Event::Done { tag, .. } => Some((tag, Outcome::Done)),

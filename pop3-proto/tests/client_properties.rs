@@ -263,7 +263,7 @@ proptest! {
     }
 
     /// The same bytes in one piece and in many say the same. (A command that makes the client speak
-    /// again is left out: how much of what nobody asked for came before that depends on the cuts.)
+    /// again is left out: how much came unasked before that depends on the cuts.)
     #[test]
     fn chunks_are_invisible(bytes in hostile(), cuts in cuts(), what in select(vec![0_u8, 1, 2, 3, 4, 5, 5, 6, 8, 9, 13])) {
         let run = |cuts: &[usize]| {

@@ -113,7 +113,7 @@ fn policies(mechanisms: &[&str]) -> Vec<(&'static str, Policy)> {
     ]
 }
 
-/// A maildrop that is only read, whose first message can be had no more.
+/// A maildrop that is only read, whose first message is no longer there.
 fn read_only() -> Vec<(&'static str, Policy)> {
     let policy = clear().mechanisms(Vec::new()).read_only(ReadOnly::Always);
     vec![("reading only", policy)]

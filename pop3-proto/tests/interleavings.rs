@@ -1,4 +1,4 @@
-//! Small scope, all of it, where nobody is quick: every interleaving up to a length of what the client
+//! Small scope, all of it, where each side is slow: every interleaving up to a length of what the client
 //! says, what the store answers and what the client reads, with ends of every kind in between.
 //!
 //! What is heard is always the beginning of what a session would say in which everything is answered at

@@ -133,7 +133,7 @@ fn play(acts: &[Act]) -> Result<(), String> {
 fn check(talk: &Talk, standing: Standing, expected: &str) -> Result<(), String> {
     let heard = String::from_utf8_lossy(&talk.out);
     if talk.tls_wanted && !heard.ends_with(BEGIN) {
-        return Err(format!("TLS is wanted behind {heard:?}"));
+        return Err(format!("TLS is wanted after {heard:?}"));
     }
     if standing == Standing::Encrypted
         && heard
@@ -169,7 +169,7 @@ fn check(talk: &Talk, standing: Standing, expected: &str) -> Result<(), String> 
             if silent {
                 Ok(())
             } else {
-                Err("words behind an injection".into())
+                Err("words after an injection".into())
             }
         }
         (Some(_), Standing::Over) | (None, _) => Ok(()),

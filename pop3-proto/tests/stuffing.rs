@@ -126,7 +126,7 @@ fn p008_terminator_stands_on_its_own_line() {
 
 /// qC1, qC2, V28
 #[test]
-fn qc2_v28_qc1_dots_behind_bare_line_ends_are_stuffed() {
+fn qc2_v28_qc1_dots_after_bare_line_ends_are_stuffed() {
     assert_eq!(whole(b"a\n.\nb\n"), b"a\r\n..\r\nb\r\n.\r\n");
     assert_eq!(whole(b"a\r\r\n.\nb"), b"a\r\r\n..\r\nb\r\n.\r\n");
     assert_eq!(whole(b"a\n\rb"), b"a\r\n\rb\r\n.\r\n");

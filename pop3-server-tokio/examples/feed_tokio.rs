@@ -25,7 +25,7 @@ fn source(mut asked: mpsc::Receiver<Ask>) {
         ("1", "Subject: one\r\n\r\nThe first mail.\r\n"),
         ("2", "Subject: two\r\n\r\n.\r\n..\r\nThe second.\r\n"),
     ];
-    // whoever asked may be gone meanwhile: that is nothing to us
+    // the one who asked may be gone meanwhile, which does no harm
     while let Some(ask) = asked.blocking_recv() {
         match ask {
             Ask::List(answer) => {

@@ -1,4 +1,4 @@
-//! What watches over the process from outside, such as systemd, and what it is told.
+//! What watches over the process from outside, such as systemd, and what it hears.
 //!
 //! A [`Supervisor`] is called in the task that accepts connections, so it hears of a server that lives, not of a
 //! thread that always does. It decides nothing here.

@@ -117,7 +117,7 @@ fn w022_a_backend_knows_the_address_and_its_failures() {
 }
 
 #[test]
-fn w022_a_backend_knows_when_nobody_waits_any_more() {
+fn w022_a_backend_knows_when_its_client_has_gone() {
     let (ear, settings, server) = server();
     let ask = || {
         let mut rig = Rig::at(&settings, &server, peer_at("192.0.2.1:9")).unwrap();

@@ -77,7 +77,7 @@ fn p017_p016_x022_the_second_writer_is_refused_until_the_first_is_gone() {
 }
 
 #[test]
-fn x022_in_use_is_not_told_to_strangers() {
+fn x022_in_use_is_not_shown_to_strangers() {
     let (_, settings, server) = good();
     let mut first = Rig::new(&settings, &server);
     first.log_in();

@@ -230,7 +230,7 @@ fn w042_a_client_that_leaves_closes_all_attempts() {
 
 /// Host, port, an address and the remedy, once all have failed.
 #[test]
-fn w042_w047_all_addresses_failing_is_told() {
+fn w042_w047_all_addresses_failing_is_reported() {
     let log = logged(|| {
         let addresses = [v4(1), v6(1), v4(2)];
         let world = World::new(&addresses);
@@ -259,7 +259,7 @@ proptest! {
 
     /// Whatever the addresses do: one that answers soon is reached within its turn, and nothing stays open.
     #[test]
-    fn w042_whoever_answers_is_reached(
+    fn w042_the_address_that_answers_is_reached(
         others in prop::collection::vec((any::<bool>(), 0_u64..600), 0..12),
         place in 0_usize..12,
     ) {

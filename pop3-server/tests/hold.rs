@@ -142,7 +142,7 @@ fn marked(engine: &Engine, service: &ListService) -> Rig<ListService> {
 }
 
 #[test]
-fn nobody_is_let_in_before_the_hold() {
+fn no_client_is_let_in_before_the_hold() {
     let engine = Engine::default();
     let mut rig = rig(&engine, &mail());
     assert_eq!(rig.log_in(), "");

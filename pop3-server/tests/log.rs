@@ -147,7 +147,7 @@ fn v33_v34_no_secret_is_logged() {
 
 /// W029: what follows a name and may be a password is in no line, unless the name was proven.
 #[test]
-fn w029_what_was_typed_behind_a_name_is_not_logged() {
+fn w029_what_was_typed_after_a_name_is_not_logged() {
     let log = logged(|| {
         let mut rig = Rig::new(&Arc::new(settings()), &Server::new());
         rig.say("USER joe hush-hush\r\nPASS x\r\n");

@@ -96,7 +96,7 @@ fn counted() -> (Arc<Counter>, Server) {
 }
 
 #[test]
-fn an_observer_is_told_of_each_thing_once() {
+fn an_observer_hears_of_each_thing_once() {
     let (counter, server) = counted();
     let settings = settings(ListService::new(&[b"one\r\n", b"two\r\n"]));
     let mut rig = Rig::new(&settings, &server);
@@ -139,7 +139,7 @@ fn an_observer_is_told_of_each_thing_once() {
 }
 
 #[test]
-fn failures_are_told_and_sessions_have_numbers_of_their_own() {
+fn failures_are_reported_and_sessions_have_numbers_of_their_own() {
     let (counter, server) = counted();
     for (mood, what) in [
         (Mood::FailsToOpen, "failed"),
@@ -251,7 +251,7 @@ fn a_login_without_a_verdict_is_given_up() {
 }
 
 #[test]
-fn a_limit_that_is_reached_is_told() {
+fn a_limit_that_is_reached_is_reported() {
     let (counter, server) = counted();
     let mut settings = Arc::try_unwrap(settings(ListService::new(&[]))).unwrap();
     settings.limits.per_user = 1;

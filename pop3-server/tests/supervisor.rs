@@ -1,4 +1,4 @@
-//! What a supervisor is told, in virtual time.
+//! What a supervisor hears, in virtual time.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::{Arc, Mutex};

@@ -136,7 +136,7 @@ fn t006_the_user_named_in_the_clear_is_forgotten() {
 
 /// T005, V01-V04: plaintext after STLS is never executed, wherever the segment ends.
 #[test]
-fn t005_v01_v04_plaintext_behind_stls_is_never_executed() {
+fn t005_v01_v04_plaintext_after_stls_is_never_executed() {
     for behind in ["NOOP\r\n", "USER joe\r\nPASS sesame\r\n", "U", "\r\n", "\n"] {
         let world = World::new(TlsOffer::Stls);
         let mut rig = world.rig();

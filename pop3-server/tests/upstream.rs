@@ -279,7 +279,7 @@ fn g06_g07_an_upstream_lost_within_a_message_closes_without_the_dot() {
 
 /// What an upstream said before it closed is delivered, however long the client takes to read it.
 #[test]
-fn an_upstream_that_closes_behind_a_message_cuts_nothing() {
+fn an_upstream_that_closes_after_a_message_cuts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let message = vec![b'z'; 70_000];
     for mut world in worlds(folder.path()) {
@@ -321,7 +321,7 @@ fn an_upstream_that_cannot_be_reached_is_a_passing_trouble() {
 
 /// Who left does not say that the store is out of order; who waited to the end does.
 #[test]
-fn an_attempt_that_nobody_waited_for_says_nothing_of_the_upstream() {
+fn an_attempt_that_was_given_up_says_nothing_of_the_upstream() {
     let mut world = World::new(&plain(), messages());
     world.rig.say(format!("USER joe\r\nPASS {PASSWORD}\r\n"));
     world.rig.reset();

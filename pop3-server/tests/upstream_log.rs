@@ -65,7 +65,7 @@ fn log_of(security: Security, said: &[u8], leaves_after: Option<u64>) -> String 
 
 /// W047: TLS mode and port mixed up, in both directions.
 #[test]
-fn w047_a_mixed_up_tls_mode_is_told_with_its_remedy() {
+fn w047_a_mixed_up_tls_mode_is_reported_with_its_remedy() {
     let log = log_of(Security::Implicit, b"* OK IMAP4rev1 ready\r\n", None);
     let part = "imap.example.org port 993 does not speak TLS from the first byte; if it offers STARTTLS, write \
                 url = \\\"imap+starttls://";

@@ -36,7 +36,7 @@ fn polled<T>(runtime: &Runtime, future: impl Future<Output = T>, times: usize) -
             if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
                 return Some(output);
             }
-            // whoever works for it gets his turn
+            // the workers for it get their turn
             thread::sleep(Duration::from_millis(1));
             for _ in 0..4 {
                 smol::future::yield_now().await;
@@ -94,7 +94,7 @@ fn dropped_within_the_update(admin: &Admin) {
             }
         }
         assert_eq!(done, 3);
-        // Whoever holds a message that is to be deleted stops it there, the earlier ones being deleted already.
+        // A lock on a message that is to be deleted stops it there, when the earlier ones are deleted already.
         let marked = marked(MESSAGES);
         for at in [0, marked.len() / 2, marked.len() - 1] {
             let place = marked[at].0;

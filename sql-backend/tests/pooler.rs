@@ -93,7 +93,7 @@ fn postgres_w064_behind_pgbouncer() {
     }
 }
 
-/// One statement at a time is too little: a removal is many. The way out is told.
+/// One statement at a time is too little: a removal takes several. The message names the way out.
 #[test]
 #[ignore = "needs postgresql and pgbouncer: run .ci/run sql"]
 fn postgres_w064_behind_pgbouncer_by_statement_is_refused() {

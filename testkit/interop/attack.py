@@ -273,7 +273,7 @@ def silent_reader(binary, folder, seconds=20):
     ended = gateway.stop()
     os.close(reading)
     return {
-        "logins while nobody reads": f"{served}, {failed} stuck",
+        "logins while the log is not read": f"{served}, {failed} stuck",
         "says what was lost": b"are lost" in told,
         "SIGTERM": "killed after 20 s" if ended is None else f"ended after {ended:.1f} s",
     }
@@ -332,7 +332,7 @@ def main():
             tell("guessing, one /64, dovecot", guessed(network, dovecot.port))
         tell("40 addresses idle before login", crowded)
         tell("2,000 sessions, soft limit 1,024", lambda folder: sessions(binary, folder))
-        tell("nobody reads standard error", lambda folder: silent_reader(binary, folder))
+        tell("standard error is not read", lambda folder: silent_reader(binary, folder))
     finally:
         addresses(64, add=False)
         if dovecot:

@@ -121,7 +121,7 @@ class Scratch:
 class Daemon:
     """One process of ours with its output in a file. Its children die with its process group.
 
-    It is told to end if the harness itself is killed (`setpriv` only sets that and becomes the program).
+    It gets a signal to end if the harness itself is killed (`setpriv` only sets that and becomes the program).
     """
 
     def __init__(self, argv, log, env=None, cwd=None, stdin=subprocess.DEVNULL):

@@ -38,13 +38,13 @@ EXCEPTIONS = (
     (
         "fetchmail",
         "lines above 8 KiB",
-        "it inserts up to 4 octets of junk behind every 8191st octet of such a line and takes a dot there as stuffed",
+        "it inserts up to 4 octets of junk after every 8191st octet of such a line and takes a dot there as stuffed",
     ),
     ("fetchmail", "a mail that begins with a line `From ...`", "it takes that line away, as one of a mbox file"),
     ("fetchmail", "NUL in a header", "it takes it away; in a body it stays"),
     ("fetchmail", "a header line with a leading dot", "it takes the stuffed dot away from the body only"),
     ("fetchmail", "a mail without header", "it puts From, To and Subject of its own in front"),
-    ("fetchmail", "a header without a blank line behind it", "it adds the blank line"),
+    ("fetchmail", "a header without a blank line after it", "it adds the blank line"),
     ("mpop", "a CR before a line end", "it takes the CR for a part of the line end, and leaves it out"),
     ("poplib", "line limit raised from 2048 to 1 MiB", "a client-side limit; with the default, long lines are refused"),
 )

@@ -87,7 +87,7 @@ def generate():
     raw("header-folded", b"From: a@example.org\r\nX-Folded: begin\r\n" + folded + b"Subject: s\r\n\r\ntext\r\n")
     raw("headers-many", b"".join(b"X-H%d: v\r\n" % n for n in range(500)) + b"\r\ntext\r\n")
     raw("empty", b"")
-    raw("header-only", b"From: a@example.org\r\nSubject: nothing behind the header\r\n")
+    raw("header-only", b"From: a@example.org\r\nSubject: nothing after the header\r\n")
     raw("header-and-blank-line", b"From: a@example.org\r\nSubject: empty body\r\n\r\n")
     raw("blank-line-only", b"\r\n")
     raw("body-only", b"\r\nno header at all\r\n")

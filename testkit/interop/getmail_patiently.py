@@ -1,6 +1,6 @@
 """Runs getmail, with its children held back until it waits for them.
 
-getmail installs its handler for a child's end behind the fork and then waits for a wake-up: a child that is quicker
+getmail installs its handler for a child's end after the fork and then waits for a wake-up: a child that is quicker
 than that is missed, and getmail gives up after its timeout ("waiting child pid ... timed out"). On a busy machine a
 mailbox of small mails is enough. Nothing else about it is altered. Usage: getmail_patiently.py GETMAIL ARGUMENTS...
 """

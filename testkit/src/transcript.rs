@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn differences_are_told_with_their_place() {
+    fn differences_are_reported_with_their_place() {
         for (text, told) in [
             ("C: a\n\nS: b*\n", "t:3: expected `b*`, got `+OK a`"),
             ("C: a\nS-", "t:2: expected nothing more, got `+OK a\\r\\n`"),

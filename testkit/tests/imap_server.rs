@@ -262,7 +262,7 @@ fn folders_copy_and_move() {
 }
 
 #[test]
-fn what_others_do_is_told_at_the_right_time() {
+fn what_others_do_is_reported_at_the_right_time() {
     let server = server(Options::default(), &["1\r\n", "2\r\n", "3\r\n"]);
     let (mut session, mut other) = (open(&server), open(&server));
     say(&mut other, "c UID STORE 1 +FLAGS.SILENT (\\Deleted)");

@@ -1,5 +1,5 @@
 //! Where rows are kept. An engine knows nothing of keys and seals: what it stores is sealed already, and names are
-//! folded and checked. Each operation is one step: it takes place whole or not at all, whoever else writes.
+//! folded and checked. Each operation is one step: it takes place whole or not at all, whatever others write.
 
 mod memory;
 mod sql;

@@ -16,7 +16,7 @@ pub const BINDING: Binding<'static> = Binding {
 /// A point in time.
 pub const NOW: u64 = 1_800_000_000;
 
-/// A folder for a file, in memory where that is to be had: each commit waits for the disk otherwise.
+/// A folder for a file, in memory where possible: each commit waits for the disk otherwise.
 pub fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
     folder.unwrap()

@@ -86,7 +86,7 @@ impl ImapBackend {
         if !self.link.is_ready() || !self.link.may_speak() {
             return;
         }
-        while let Some(failure) = self.not_to_be_had() {
+        while let Some(failure) = self.unavailable() {
             self.fail_first(failure);
         }
         while let Some(ask) = self.reading.ask(&self.maildrop.table) {
@@ -104,7 +104,7 @@ impl ImapBackend {
     }
 
     /// Why the first message is not even asked for.
-    fn not_to_be_had(&self) -> Option<Failure> {
+    fn unavailable(&self) -> Option<Failure> {
         let first = self.reading.first()?;
         match first.plan {
             Plan::Nothing => Some(Failure::new(FailureKind::Missing, "no such message")),

@@ -398,7 +398,7 @@ fn w007_a_message_that_quotes_the_end_of_a_command_comes_whole() {
 /// A size that differs from the announced one is reported once a session, with number and UID, and as a warning
 /// where much is missing. What comes is delivered.
 #[test]
-fn w006_a_differing_size_is_told_once_a_session_with_its_uid() {
+fn w006_a_differing_size_is_reported_once_a_session_with_its_uid() {
     for (sent, level) in [
         ("eleven octs", "Information"),
         ("nine octs", "Information"),

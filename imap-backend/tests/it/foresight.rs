@@ -50,7 +50,7 @@ fn logs_in(config: &Config, before: &str, at_login: &str, asked: &str) -> (Vec<S
 }
 
 #[test]
-fn w009_what_deleting_needs_and_the_server_lacks_is_told_at_login() {
+fn w009_what_deleting_needs_and_the_server_lacks_is_reported_at_login() {
     const POOR: &str = "IMAP4rev1";
     for policy in policies() {
         let moves = matches!(policy, DeletePolicy::Trash { .. } | DeletePolicy::Move(_));
@@ -90,7 +90,7 @@ fn w009_what_deleting_needs_and_the_server_lacks_is_told_at_login() {
 
 /// `check --login` opens the folder for reading, and is where an operator looks.
 #[test]
-fn w009_a_login_that_asks_to_read_alone_is_told_too() {
+fn w009_a_login_that_asks_to_read_alone_is_warned_too() {
     let mut world = World::new(config());
     let mut open = password_open();
     open.access = Access::ReadOnly;
@@ -109,7 +109,7 @@ fn w009_a_login_that_asks_to_read_alone_is_told_too() {
 
 /// Where the server opens a folder for reading alone nothing can be deleted anyway.
 #[test]
-fn w009_nothing_is_told_of_a_folder_that_is_only_read() {
+fn w009_nothing_is_said_of_a_folder_that_is_only_read() {
     let mut world = World::new(config());
     world.open(password_open());
     world.serve("* OK [CAPABILITY IMAP4rev1] ready\r\n");

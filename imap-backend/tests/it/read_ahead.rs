@@ -38,7 +38,7 @@ fn the_second_in_a_row_brings_the_following_ones_along() {
     world.expect_replies(&["BodyStart 1 Some(6)", "BodyEnd 1"]);
     assert!(
         world.backend.recv_buf().is_empty(),
-        "what nobody asked for stays in the socket"
+        "what was not asked for stays in the socket"
     );
     world.retrieve(2, 2);
     world.expect_replies(&["BodyStart 2 Some(6)", "BodyEnd 2"]);

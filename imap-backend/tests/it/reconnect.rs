@@ -60,7 +60,7 @@ fn g07_a_loss_before_the_message_began_is_made_good_once() {
 }
 
 #[test]
-fn g06_a_loss_within_a_message_is_told() {
+fn g06_a_loss_within_a_message_is_reported() {
     let mut world = opened();
     world.retrieve(1, 0);
     world.expect("UID FETCH 4 (UID BODY.PEEK[])");
@@ -132,7 +132,7 @@ fn g05_g06_what_is_not_complete_before_the_loss_is_asked_for_anew() {
 }
 
 #[test]
-fn a_loss_behind_a_slow_client_is_told_when_it_gets_there() {
+fn a_loss_behind_a_slow_client_is_reported_when_it_gets_there() {
     let mut world = opened();
     world.room = 0;
     world.retrieve(1, 0);

@@ -57,7 +57,7 @@ fn w060_a_line_that_is_wrong_costs_its_own_account() {
     }
 }
 
-/// Removed users do not log in, new ones do, whatever else the file has; each mistake is told once.
+/// Removed users do not log in, new ones do, whatever else the file has; each mistake is reported once.
 #[test]
 fn w060_changes_count_beside_a_line_that_is_wrong() {
     let folder = tempfile::tempdir().unwrap();

@@ -76,7 +76,7 @@ fn marks(
         less.text == wanted,
         || {
             format!(
-                "before {}, behind DELE of {size} octets {}",
+                "before {}, after DELE of {size} octets {}",
                 stat.text, less.text
             )
         },

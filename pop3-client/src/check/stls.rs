@@ -98,11 +98,7 @@ fn user_name(probe: &Probe<'_>, book: &mut Book) -> io::Result<()> {
     }
     let reply = wire.ask("STLS")?;
     if !reply.is_ok() {
-        book.remark(
-            &["T006"],
-            title,
-            format!("STLS behind USER: {}", reply.line),
-        );
+        book.remark(&["T006"], title, format!("STLS after USER: {}", reply.line));
         return Ok(());
     }
     wire.start_tls(&probe.plan.endpoint)?;

@@ -67,7 +67,7 @@ pub trait Watch {
     fn stop(&mut self);
 }
 
-/// Nobody watches.
+/// Progress is not shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Unwatched;
 

@@ -72,7 +72,7 @@ impl Piece {
         let comment = word::decode(self.comment.trim_ascii(), hint);
         if self.angle {
             let address = self.address.trim_ascii();
-            // a route, which nobody uses any more
+            // a route, which is no longer in use
             let address = match address.iter().position(|octet| *octet == b':') {
                 Some(colon) if address.starts_with(b"@") => &address[colon + 1..],
                 Some(_) | None => address,

@@ -206,7 +206,7 @@ pub(crate) fn message(subject: &str, body: &str) -> Vec<u8> {
     format!("From: Bob <bob@example.org>\r\nSubject: {subject}\r\n\r\n{body}").into_bytes()
 }
 
-/// So many messages, all different, with lines that need stuffing.
+/// Messages, all different, with lines that need stuffing.
 pub(crate) fn messages(count: usize) -> Vec<Message> {
     (0..count)
         .map(|n| {

@@ -68,7 +68,7 @@ fn set_file(monitor: &mut Monitor, value: &DeValue<'_>, base: &Path) -> Result<(
     Ok(())
 }
 
-/// Nobody is shown a secret, nor where it is.
+/// A secret is never shown, nor where it is.
 fn hide(_: &Monitor) -> Json {
     Json::Null
 }

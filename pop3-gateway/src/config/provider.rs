@@ -129,7 +129,7 @@ fn set_secret(
     Ok(())
 }
 
-/// Nobody is shown a secret.
+/// A secret is never shown.
 fn hide(_: &ProviderSettings) -> Json {
     json!(null)
 }

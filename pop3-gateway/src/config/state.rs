@@ -32,7 +32,7 @@ rows! {
     /// "sqlite:FILE", or "postgres://USER@HOST/DATABASE" for several gateways. The file is made at the first start.
     told own "url" r#""sqlite:state.db""# => (with set_url, show_url),
     /// What tokens are sealed with: 32 random octets in a file that only the gateway may read, made along with the
-    /// state. Whoever has both the state and the key has the mailboxes; without the key, people sign in anew. In its place
+    /// state. A thief of both the state and the key has the mailboxes; without the key, people sign in anew. In its place
     /// a credential of systemd (LoadCredential, LoadCredentialEncrypted), by its name: key_credential = "state-key". Or a
     /// command that prints the key: key_command = ["pass", "show", "pop3-gateway"].
     told own "key_file" r#""state.key""# => (key_file),

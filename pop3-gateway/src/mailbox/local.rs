@@ -108,7 +108,7 @@ impl fmt::Debug for Local {
     }
 }
 
-/// The accounts of a store that is only checked and managed: nobody can log in to it.
+/// The accounts of a store that is only checked and managed: there are no logins.
 #[cfg(any(feature = "maildir", feature = "sql"))]
 pub(crate) struct Nobody;
 

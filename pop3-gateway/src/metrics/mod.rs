@@ -1,4 +1,4 @@
-//! What is counted while the gateway runs, and how Prometheus is told.
+//! What is counted while the gateway runs, and how Prometheus learns of it.
 //!
 //! | file | what it owns |
 //! |---|---|

@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
 
-    /// Whoever adds a name first, no count is lost.
+    /// Whichever thread adds a name first, no count is lost.
     #[test]
     fn threads_that_add_names_at_once_count_at_the_same_ones() {
         let table = Table::<AtomicU64>::default();

@@ -60,7 +60,7 @@ pub(super) struct Token {
     /// When it is to be replaced, in seconds since 1970.
     pub(super) due: u64,
     expires: u64,
-    /// The same end on a clock that nobody sets.
+    /// The same end on a clock that cannot be set.
     ends: Instant,
 }
 

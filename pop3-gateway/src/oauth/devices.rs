@@ -95,7 +95,7 @@ impl Devices {
         Ok(entry.map(|entry| Found {
             name: entry.name().into(),
             credential: entry.credential().clone(),
-            // nobody opens a grant's mailbox without a credential
+            // a grant's mailbox never opens without a credential
             is_on: entry.admits(address)
                 && !entry.has_expired(unix())
                 && entry.credential().weakness() != Some(NO_PASSWORD),

@@ -221,7 +221,7 @@ impl Keeper {
         let Some(records) = &self.records else {
             return;
         };
-        // what cannot be read is told at the logins that need it
+        // what cannot be read shows at the logins that need it
         let grants = records.with(|state| state.grants()).unwrap_or_default();
         let mut under_way = VecDeque::new();
         for grant in grants {

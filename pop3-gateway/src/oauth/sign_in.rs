@@ -51,7 +51,7 @@ impl fmt::Debug for CallBack {
 
 impl CallBack {
     /// Reads an address with a query, a query alone, or what follows `#`. Fields that stand twice count as
-    /// missing: nobody honest sends them (RFC 6749 section 3.1).
+    /// missing: no honest browser sends them (RFC 6749 section 3.1).
     pub fn parse(pasted: &str) -> Self {
         let pasted = pasted.trim();
         let query = pasted

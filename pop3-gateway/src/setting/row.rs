@@ -55,7 +55,7 @@ pub(crate) fn told<S>(rows: &[Row<S>], section: &S) -> Map<String, Json> {
 /// }
 /// ```
 ///
-/// What follows `=` is a section without any setting, for the test. `told` rows are told by `check`; `own` values are
+/// What follows `=` is a section without any setting, for the test. `check` shows `told` rows; `own` values are
 /// the operator's, so that the example is no default. The place is a field of the section, `itself` for the section,
 /// or two functions.
 macro_rules! rows {

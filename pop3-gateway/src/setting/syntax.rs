@@ -2,7 +2,7 @@
 //!
 //! Works by parts: a part is a table with the tables below it, from a header without a dot to the next one. The lines of
 //! a part up to a mistake are blanked, and the text is looked at again; places stay what they were. Of a part
-//! with a mistake in its syntax no other mistake is told, for who knows what stood there.
+//! with a mistake in its syntax no other mistake is reported, since that table cannot be read as it was meant.
 
 use std::ops::Range;
 

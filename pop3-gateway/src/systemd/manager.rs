@@ -1,4 +1,4 @@
-//! What the service manager is told: that the gateway serves, lives, reloads and stops.
+//! What the service manager hears: that the gateway serves, lives, reloads and stops.
 
 use std::time::Duration;
 

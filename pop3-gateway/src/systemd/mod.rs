@@ -1,4 +1,4 @@
-//! The service manager that started this process, if there is one: what it is told, and what it gives.
+//! The service manager that started this process, if there is one: what it hears, and what it gives.
 //!
 //! Owns the words of sd_notify(3) and the sockets of sd_listen_fds(3). Without a manager it says nothing and has
 //! nothing. Everything comes from the environment (`NOTIFY_SOCKET`, `WATCHDOG_USEC`, `LISTEN_FDS`, `JOURNAL_STREAM`,

@@ -222,7 +222,7 @@ fn day(text: &str) -> Result<u64, Failure> {
     local_accounts::day(text).ok_or_else(wrong)
 }
 
-/// A password that nobody guesses and anybody can type.
+/// A password that cannot be guessed and is easy to type.
 fn password() -> Result<Secret, getrandom::Error> {
     let mut octets = [0; GROUPS * GROUP];
     getrandom::fill(&mut octets)?;

@@ -186,7 +186,7 @@ fn listen(listener: &TcpListener, found: &Sender<CallBack>) {
         let found = found.clone();
         thread::spawn(move || {
             if let Some(back) = answer(stream) {
-                // nobody waits any more at the end
+                // nothing waits any more at the end
                 let _ = found.send(back);
             }
         });

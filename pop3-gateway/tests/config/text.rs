@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{LISTENER, UPSTREAM, error, error_with, parse};
 
 #[test]
-fn w054_all_mistakes_are_told_at_once() {
+fn w054_all_mistakes_are_reported_at_once() {
     let said = error_with(
         "lisen = \"127.0.0.1:1\"\ntls = \"maybe\"",
         "delete = \"burn\"\nfolder = 3",
@@ -129,7 +129,7 @@ fn what_is_not_toml_is_refused_with_its_place() {
 /// A mistake in the syntax hides neither another one nor one in a setting of another table. In its own table nothing
 /// is reported as missing or unknown: it is not clear what stood there.
 #[test]
-fn mistakes_in_the_syntax_are_told_together_with_others() {
+fn mistakes_in_the_syntax_are_reported_together_with_others() {
     let said = error(
         "[[listener]]\nlisten \"127.0.0.1:1110\"\ntls = maybe\n\
          [[upstream]\nname = \"main\"\nurl = \"imaps://a\"\n\

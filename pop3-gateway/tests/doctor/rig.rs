@@ -386,7 +386,7 @@ fn http_date() -> String {
     )
 }
 
-/// A place where a certificate is shown that nobody knows.
+/// A place where an unknown certificate is shown.
 pub(crate) fn unknown_certificate() -> SocketAddr {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
         .unwrap();
@@ -414,7 +414,7 @@ pub(crate) fn unknown_certificate() -> SocketAddr {
     address
 }
 
-/// A place where nobody listens.
+/// A place where no server listens.
 pub(crate) fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()

@@ -211,7 +211,7 @@ fn g06_f02_a_message_that_breaks_off_has_no_final_dot() {
 
 /// T005, V01: what comes in the clear after STLS is never carried out.
 #[test]
-fn t005_v01_bytes_behind_stls_close_the_connection() {
+fn t005_v01_bytes_after_stls_close_the_connection() {
     for runtime in RUNTIMES {
         let (_, imap) = imap(&["tim"]);
         let dir = tempfile::tempdir().unwrap();

@@ -69,7 +69,7 @@ fn what_cannot_be_read_ends_nothing_and_is_not_repeated() {
 }
 
 #[test]
-fn a_life_is_told_in_many_ways() {
+fn a_life_is_written_in_many_ways() {
     for (life, seconds) in [
         (",\"expires_in\":3599", 3599),
         (",\"expires_in\":\"3599\"", 3599),
@@ -252,9 +252,9 @@ fn a_rule_that_bars_the_way_ends_no_grant() {
     }
 }
 
-/// Whatever a provider repeats of a request or puts into an error: nothing secret is told.
+/// Whatever a provider repeats of a request or puts into an error: nothing secret is shown.
 #[test]
-fn nothing_secret_is_told() {
+fn nothing_secret_is_shown() {
     let double = Double::start();
     let hidden = Proof::Secret(secret("hidden/client secret"));
     let authority = authority(&double, hidden);

@@ -125,7 +125,7 @@ fn what_is_wrong_with_a_login_is_not_told() {
     }
     refusals.dedup();
     assert_eq!(refusals.len(), 1);
-    // without accounts nobody logs in
+    // without accounts there is no login
     let mut none = devices;
     none.records = None;
     assert!(none.admit(&open("phone", "right")).is_err());

@@ -115,7 +115,7 @@ fn a_browser_is_sent_nowhere_in_the_clear() {
 }
 
 #[test]
-fn endpoints_that_an_issuer_has_not_are_told() {
+fn endpoints_that_an_issuer_has_not_are_reported() {
     let double = Double::start();
     let issuer = double.url("");
     double.answer(

@@ -291,7 +291,7 @@ fn a_login_uses_what_lives_while_new_tokens_are_asked_for() {
 
 /// Only logins are uses: a refresh ahead of time must not keep itself going.
 #[test]
-fn a_grant_that_nobody_uses_is_left_alone_after_a_day() {
+fn an_unused_grant_is_left_alone_after_a_day() {
     clock!(CLOCK, clock);
     let Scene {
         records,

@@ -364,7 +364,7 @@ fn a_provider_that_is_down_is_no_fault_of_the_password() {
 }
 
 #[test]
-fn nobody_signed_in_needs_a_person() {
+fn a_sign_in_that_is_missing_needs_a_person() {
     clock!(CLOCK, clock);
     at(&CLOCK, NOW);
     let source = Script::new(Flow::Code);
@@ -432,7 +432,7 @@ fn an_account_that_removes_nothing_may_mark() {
 
 /// Some servers say yes to tokens that open nothing.
 #[test]
-fn a_token_that_opens_nothing_is_told_once() {
+fn a_token_that_opens_nothing_is_reported_once() {
     clock!(CLOCK, clock);
     at(&CLOCK, NOW);
     let source = Script::new(Flow::Code);

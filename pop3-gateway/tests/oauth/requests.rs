@@ -168,7 +168,7 @@ fn an_answer_that_is_not_of_this_sign_in_redeems_nothing() {
 }
 
 #[test]
-fn a_sign_in_that_would_not_last_is_told() {
+fn a_sign_in_that_would_not_last_is_reported() {
     let double = Double::start();
     let authority = authority(&double, Proof::None);
     double.answer("/token", said::token("access", None));

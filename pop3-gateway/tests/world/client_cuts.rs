@@ -62,7 +62,7 @@ fn p037_g15_qb3_cut_at_every_octet_that_the_client_says() {
                 };
                 let mut rig = Setup::new(MAILS).start();
                 let (_, heard) = talk(&mut rig, route, pace);
-                let context = format!("{ending:?} behind {after} of {said} octets, {pace:?}");
+                let context = format!("{ending:?} after {after} of {said} octets, {pace:?}");
                 is_free(&mut rig);
                 match (ending, after) {
                     (_, after) if after < said => {
@@ -97,7 +97,7 @@ fn p037_cut_at_every_octet_that_the_client_hears() {
                 };
                 let mut rig = Setup::new(MAILS).start();
                 let (client, heard) = talk(&mut rig, route, pace);
-                let context = format!("{ending:?} behind {after} of {total} octets, {pace:?}");
+                let context = format!("{ending:?} after {after} of {total} octets, {pace:?}");
                 client.vanish();
                 rig.world.settle();
                 is_free(&mut rig);

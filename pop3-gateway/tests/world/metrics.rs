@@ -1,4 +1,4 @@
-//! What Prometheus is told of sessions. That none is counted as open for ever, the rig looks after at the end of every
+//! What Prometheus learns of sessions. That none is counted as open for ever, the rig looks after at the end of every
 //! test.
 
 use std::time::Duration;
@@ -112,7 +112,7 @@ fn logins_that_come_to_nothing_are_told_apart() {
 }
 
 #[test]
-fn an_upstream_in_trouble_is_told_of() {
+fn an_upstream_in_trouble_is_shown() {
     let broken = Route {
         there: cut(0, Ending::Reset),
         back: cut(0, Ending::Reset),

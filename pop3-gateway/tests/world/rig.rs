@@ -210,7 +210,7 @@ impl Rig {
         self.server.locks().held()
     }
 
-    /// What Prometheus would be told, in the older format.
+    /// What Prometheus would read, in the older format.
     pub(crate) fn scrape(&self) -> String {
         self.metrics.exposition().unwrap().text(Format::Text)
     }

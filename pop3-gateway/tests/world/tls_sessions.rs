@@ -108,7 +108,7 @@ fn t013_every_kind_of_tls() {
 
 /// T005, V01-V04: whatever comes in the clear after STLS is never looked at, however it is cut.
 #[test]
-fn t005_v01_v04_octets_behind_stls_are_never_executed() {
+fn t005_v01_v04_octets_after_stls_are_never_executed() {
     for injected in [
         "CAPA\r\n",
         "QUIT\r\n",
@@ -338,7 +338,7 @@ fn ct024_v05_ct023_ct025_starttls_is_not_to_be_talked_out_of() {
 
 /// T009: TLS ends with a good-bye and then with the connection: half-closed is not gone.
 #[test]
-fn g15_t009_a_client_that_ends_tls_behind_quit_still_hears_the_answer() {
+fn g15_t009_a_client_that_ends_tls_after_quit_still_hears_the_answer() {
     for offer in [TlsOffer::Stls, TlsOffer::Implicit] {
         let mut rig = Setup::new(MAILS)
             .with_tls(offer, Security::Implicit)

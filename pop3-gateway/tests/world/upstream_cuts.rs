@@ -92,7 +92,7 @@ fn run(setup: &Setup, case: &Case) -> (Rig, Heard) {
         lasting,
         pace,
     } = case;
-    let context = format!("{way:?} {ending:?} behind {after}, {lasting:?}, {pace:?}");
+    let context = format!("{way:?} {ending:?} after {after}, {lasting:?}, {pace:?}");
     let output = client.heard();
     let heard = client
         .judged(&commands, model, Tolerance::Upstream)
@@ -183,11 +183,7 @@ fn every_octet(options: Options, ending: Ending, lasting: Lasting, pace: Pace) {
                     rig.is_usable();
                 }
                 // G08: an update is tried once more
-                assert_ne!(
-                    heard.quit,
-                    Some(false),
-                    "{ending:?} behind {after}, {way:?}"
-                );
+                assert_ne!(heard.quit, Some(false), "{ending:?} after {after}, {way:?}");
             }
         }
     }

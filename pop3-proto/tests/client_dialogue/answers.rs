@@ -48,7 +48,7 @@ fn stat_and_single_listings() {
 }
 
 #[test]
-fn malformed_answers_are_told_and_do_not_end_it() {
+fn malformed_answers_are_reported_and_do_not_end_it() {
     for (command, reply) in [
         (Command::Stat, &b"+OK\r\n"[..]),
         (Command::Stat, b"+OK 1\r\n"),
@@ -183,7 +183,7 @@ fn a_message_is_streamed_and_unstuffed() {
     assert_eq!(script.hear(b"-ERR no such message\r\n").len(), 1);
 }
 
-/// A CR after a dot is told late, and not forgotten.
+/// A CR after a dot is reported late, and not forgotten.
 #[test]
 fn a_cr_that_was_held_back_comes() {
     let mut script = Script::new("+OK\r\n");

@@ -40,7 +40,7 @@ fn qd3_stls_refused_leaves_it_usable() {
 
 /// V05, V06
 #[test]
-fn ct024_v05_v06_clear_text_behind_stls_ends_it() {
+fn ct024_v05_v06_clear_text_after_stls_ends_it() {
     let mut script = Script::new("+OK\r\n");
     script.send(&Command::Stls);
     assert_eq!(
@@ -62,7 +62,7 @@ fn ct024_v05_v06_clear_text_behind_stls_ends_it() {
 
 /// A handshake is due: nothing may come before it, and nothing is not something.
 #[test]
-fn ct024_nothing_behind_stls_is_nothing() {
+fn ct024_nothing_after_stls_is_nothing() {
     let mut script = Script::new("+OK\r\n");
     script.send(&Command::Stls);
     script.hear(b"+OK\r\n");

@@ -139,7 +139,7 @@ fn token(tokens: &[&'static str]) -> (Heard, Driver<Layered<Token, AnyBackend>>)
 fn a_login_goes_on_after_a_job() {
     let (heard, mut driver) = token(&["right"]);
     assert_eq!(driver.open("typed"), ["Run"]);
-    assert!(heard.take().is_empty(), "nobody is asked before");
+    assert!(heard.take().is_empty(), "it is not asked before");
     assert_eq!(
         driver.finish_job(),
         [
@@ -183,7 +183,7 @@ fn a_refused_login_is_tried_again_with_a_new_backend() {
     let (heard, mut driver) = token(&["old", "right"]);
     driver.backend.record();
     driver.open("typed");
-    assert_eq!(driver.finish_job(), ["Run"], "nobody hears of the refusal");
+    assert_eq!(driver.finish_job(), ["Run"], "the refusal is not passed on");
     assert_eq!(heard.take(), ["first: open joe"]);
     assert_eq!(
         driver.finish_job(),
@@ -240,7 +240,7 @@ fn what_a_replaced_backend_began_is_ended() {
     heard.take();
     let said = driver.ask(Request::Answer(Secret::default()));
     assert_eq!(said[said.len() - 2..], ["Disconnect", "Connect second"]);
-    // the new one's job waits for the end of the old one's, which nobody hears of
+    // the new one's job waits for the end of the old one's, which is not passed on
     assert_eq!(driver.finish_job(), ["Run"]);
     assert_eq!(heard.take(), ["second: open joe"]);
     driver.finish_job();

@@ -31,7 +31,7 @@ fn t003_tls_starts_only_when_the_ok_is_sent() {
 }
 
 #[test]
-fn t005_v01_nothing_behind_stls_is_executed() {
+fn t005_v01_nothing_after_stls_is_executed() {
     let injections: [&[u8]; 4] = [
         b"STLS\r\nUSER u\r\n",
         b"STLS\r\nQ",

@@ -279,7 +279,7 @@ fn what_is_provided_does_what_it_says() {
 }
 
 #[test]
-fn p049_qa7_repeated_ids_are_told_and_not_sent() {
+fn p049_qa7_repeated_ids_are_reported_and_not_sent() {
     let heard = least(&["a", "b", "a"]).say("USER u\r\nPASS p\r\n");
     assert!(heard.contains("-ERR [SYS/PERM]"), "{heard}");
 }

@@ -169,7 +169,7 @@ fn two_addresses<A: From<[u8; N]>, const N: usize>(octets: &[u8]) -> Option<((A,
     Some(((source.into(), destination.into()), ports))
 }
 
-/// What follows the addresses: a kind, a length and so many octets, again and again. None of it is needed here.
+/// What follows the addresses: a kind, a length and the octets, again and again. None of it is needed here.
 fn vectors(mut octets: &[u8]) -> Result<(), Invalid> {
     while let [_, rest @ ..] = octets {
         let past = rest

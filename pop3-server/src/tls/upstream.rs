@@ -60,7 +60,7 @@ fn system_roots() -> RootCertStore {
     found.store
 }
 
-/// It was named, so it counts. The log says what is odd about it, so that nobody is surprised later.
+/// It was named, so it counts. The log says what is odd about it, so that there is no surprise later.
 fn tell(odd: &Odd<'_>) {
     tracing::warn!(
         name = %odd.name,

@@ -170,7 +170,7 @@ fn other_octets_are_no_headers() {
         let header = binary(command, family, rest);
         assert!(read(&header).is_err(), "{command:x} {family:x} {rest:?}");
     }
-    // its length is refused before so many octets are waited for
+    // its length is refused before the octets are waited for
     for length in [LONGEST - 15, 0xffff] {
         let mut header = binary(0x20, 0, &[]);
         header[14..].copy_from_slice(&u16::try_from(length).unwrap().to_be_bytes());

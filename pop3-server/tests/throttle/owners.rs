@@ -139,7 +139,7 @@ fn w020_an_owner_gets_in_from_a_clean_address_while_many_guess_at_his_name() {
 
 /// W020: one address alone cannot make a name wait elsewhere.
 #[test]
-fn w020_nobody_can_lock_out_the_owner_of_an_account() {
+fn w020_the_owner_of_an_account_cannot_be_locked_out() {
     let play = Play::new();
     let mut now = at(0);
     for _ in 0..50 {

@@ -1,4 +1,4 @@
-//! An administrator's own tables, filled behind the store's back.
+//! An administrator's own tables, filled by other means than the store.
 
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ use testkit::Content;
 use testkit::stores::{self, Subject, Waiting};
 pub use testkit_databases::Runtime;
 
-/// A new SQLite database, in memory where that is to be had: each commit waits for the disk otherwise.
+/// A new SQLite database, in memory where possible: each commit waits for the disk otherwise.
 pub fn sqlite() -> (tempfile::TempDir, DatabaseUrl) {
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
     let folder = folder.unwrap();

@@ -131,7 +131,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream) -> Outcome<f64> {
     hop.join().map_err(|_| "the hop died")?
 }
 
-/// The processor time of so many commands and answers through a hop.
+/// The processor time of this many commands and answers through a hop.
 fn exchanges(count: usize) -> Outcome<f64> {
     let (mut client, mut front) = pair()?;
     let (mut back, mut server) = pair()?;

@@ -58,7 +58,7 @@ struct Cli {
     /// Only the behaviour at scale: ten thousand sessions and what they cost.
     #[arg(long)]
     scale: bool,
-    /// No round is begun that would not end within so many minutes.
+    /// No round is begun that would not end within this many minutes.
     #[arg(long, default_value_t = 15.0)]
     minutes: f64,
     /// Writes the figures into docs/performance.md.

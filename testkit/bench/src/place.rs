@@ -79,7 +79,7 @@ impl Place {
         Ok(())
     }
 
-    /// A loopback port that nobody listens on, below the range that the kernel takes clients' ports from.
+    /// A loopback port that is free, below the range that the kernel takes clients' ports from.
     pub(crate) fn port(&self) -> Outcome<u16> {
         let first = 12_000 + (std::process::id() % 8_000) as u16;
         let mut taken = self.taken.borrow_mut();

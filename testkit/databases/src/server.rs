@@ -250,7 +250,7 @@ impl Server {
         Pooler { folder, child }
     }
 
-    /// Runs SQL behind everybody's back.
+    /// Runs SQL as somebody else.
     pub fn sql(&self, database: &str, sql: &str) -> Result<(), sqlx::Error> {
         use sqlx::{Connection, Executor};
         let sql = sqlx::AssertSqlSafe(sql.to_owned());

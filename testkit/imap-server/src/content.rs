@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_ends_behind_the_first_empty_line() {
+    fn the_header_ends_after_the_first_empty_line() {
         for (text, header) in [
             ("A: b\r\n\r\nbody", 8),
             ("A: b\n\nbody\n\n", 6),

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_or_too_long_is_told() {
+    fn what_is_malformed_or_too_long_is_reported() {
         let malformed = |text: &[u8]| read(&[text], Literals::Plus).0;
         assert_eq!(
             malformed(b"a\r\n"),

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stores_do_not_take_is_told() {
+    fn what_stores_do_not_take_is_reported() {
         let named = |wanted: fn(&Mail) -> bool| -> Vec<&str> {
             let found = corpus().into_iter().filter(wanted);
             found.map(|mail| mail.name).collect()

@@ -31,15 +31,15 @@ def guessing_from_one_address(bench):
     return f"{tries} tries, {tries - waited} looked at"
 
 
-def nobody_reads_standard_error(bench):
+def standard_error_is_not_read(bench):
     """A full pipe as standard error: sessions go on, SIGTERM ends it, what was lost is said (W025)."""
     folder = bench.folder / "silent"
     folder.mkdir(parents=True, exist_ok=True)
     figures = silent_reader(bench.binary, folder, 4)
-    check("0 stuck" in figures["logins while nobody reads"], figures)
+    check("0 stuck" in figures["logins while the log is not read"], figures)
     check(figures["says what was lost"], "the log does not say that lines were lost")
     check(figures["SIGTERM"].startswith("ended"), figures["SIGTERM"])
-    return figures["logins while nobody reads"]
+    return figures["logins while the log is not read"]
 
 
-ALL = [guessing_from_one_address, nobody_reads_standard_error]
+ALL = [guessing_from_one_address, standard_error_is_not_read]

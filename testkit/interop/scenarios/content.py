@@ -148,7 +148,7 @@ def pipelined_in_one_write(bench):
                 number = int(command.split()[1])
                 size = len(normalised(before[number - 1].body))
                 check(answer == f"+OK {number} {size}\r\n".encode(), f"{command}: {answer!r}")
-        check(pop.closed(), "something came behind QUIT")
+        check(pop.closed(), "something came after QUIT")
 
 
 def others_deletions_stay(bench):

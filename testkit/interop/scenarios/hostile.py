@@ -38,7 +38,7 @@ def garbage(bench):
         "NULs": b"\0" * 50_000,
         "NULs in lines": b"\0\0\0\r\n" * 100,
         "a megabyte without a line end": b"a" * MIB,
-        "a megabyte without a line end behind a verb": b"USER " + b"b" * MIB + b"\r\n",
+        "a megabyte without a line end after a verb": b"USER " + b"b" * MIB + b"\r\n",
         "line ends": b"\r\n" * 2000,
         "bare CR": b"\r" * 5000,
         "8-bit": bytes(range(128, 256)) * 40 + b"\r\n" + b"\xff\xfe\r\n" * 50,
@@ -125,7 +125,7 @@ def bytes_behind_stls(bench):
                 pop.greeting()
                 pop.send(b"STLS\r\n" + behind)
                 heard = pop.to_end()
-                check(heard.count(b"\r\n") <= 1, f"STLS with {behind[:20]!r} behind it in one segment: {heard!r}")
+                check(heard.count(b"\r\n") <= 1, f"STLS with {behind[:20]!r} after it in one segment: {heard!r}")
         for behind in (login, b"NOOP\r\n"):
             with Pop(gateway.port) as pop:
                 pop.greeting()

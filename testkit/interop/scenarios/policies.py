@@ -42,7 +42,7 @@ def apply(bench, policy, without):
     marked, kept = [before[1], before[3]], [before[0], before[2], before[4]]
     by_uid = {message.uid: message for message in after}
     for message in kept:
-        check(by_uid.get(message.uid) == message, f"UID {message.uid}, which nobody deleted, is {by_uid.get(message.uid)}")
+        check(by_uid.get(message.uid) == message, f"UID {message.uid}, which was not deleted, is {by_uid.get(message.uid)}")
     left = [message for message in after if message not in kept]
     if name in ("expunge", "move", "trash"):
         check(left == [], f"still there: {[(message.uid, message.flags) for message in left]}")

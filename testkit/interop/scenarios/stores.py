@@ -35,7 +35,7 @@ def killed_at_quit(bench):
         gateway.kill()
         heard = pop.to_end()
         after = bench.upstream.settled(user)
-        check(after[:4] == kept, f"what nobody marked changed: {len(after)} are left")
+        check(after[:4] == kept, f"what was not marked changed: {len(after)} are left")
         check(all(message in marked for message in after[4:]), "something half deleted is left")
         if heard.startswith(b"+OK"):
             check(len(after) == 4, f"reported deleted, and {len(after) - 4} are there")

@@ -35,7 +35,7 @@ def killed_within_a_message(bench):
             check(pop.ok("STAT").startswith(b"+OK 1 "), "the mail is gone")
             pop.ok("QUIT")
         bench.untouched(before)
-        return f"{len(heard) / MIB:.1f} MiB came, closed {seconds * 1000:.0f} ms behind the last of it"
+        return f"{len(heard) / MIB:.1f} MiB came, closed {seconds * 1000:.0f} ms after the last of it"
 
 
 def restarted_between_commands(bench):
@@ -148,7 +148,7 @@ def talks_nonsense(bench):
         "HTTP": [b"HTTP/1.1 400 Bad Request\r\n\r\n<html>"],
         "nonsense for an answer": [greeting, b"* 1 FETCH (((((\r\nA1 MAYBE\r\n"],
         "an endless literal": [greeting, b"* 1 FETCH (BODY[] {99999999999}\r\n" + b"y" * MIB],
-        "silence behind the greeting": [greeting],
+        "silence after the greeting": [greeting],
         "deep nesting": [greeting, b"* 1 FETCH " + b"(" * 50_000 + b"\r\n"],
     }
     for what, says in nonsense.items():

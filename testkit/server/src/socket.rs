@@ -373,7 +373,7 @@ pub fn jobs_run_and_may_panic<R: Runtime>(driver: Driver<R>) {
     running.stop();
 }
 
-pub fn too_many_connections_are_told_so<R: Runtime>(driver: Driver<R>) {
+pub fn too_many_connections_get_an_answer<R: Runtime>(driver: Driver<R>) {
     let mut settings = clear(mail());
     settings.limits.per_address = 2;
     let running = Running::start(driver, settings);
@@ -560,7 +560,7 @@ macro_rules! on_sockets {
             an_upstream_in_the_clear_and_in_tls
             an_upstream_that_is_not_there
             jobs_run_and_may_panic
-            too_many_connections_are_told_so
+            too_many_connections_get_an_answer
             many_clients_at_once
             shutdown_ends_all
             both_address_families

@@ -75,7 +75,7 @@ pub(super) struct Pipe {
     /// When the end of the stream arrives.
     end: Option<Time>,
     reset: bool,
-    /// Nobody reads any more.
+    /// The reader is gone.
     abandoned: bool,
     pub(super) reader: Option<Waker>,
     pub(super) writer: Option<Waker>,

@@ -1,7 +1,7 @@
 //! Accounts as they were looked up: devices poll, and most logins are like the last one.
 //!
 //! Owns what is remembered of the accounts in a file, and the mark that says whether they may have changed since: the
-//! file's own times. SQLite alters them when it moves its journal into the file; whoever changes an account here does it
+//! file's own times. SQLite alters them when it moves its journal into the file; a change of an account here is made
 //! too before the call returns, in whichever process. Of a server's database nothing is remembered: it is asked each
 //! time.
 

@@ -68,7 +68,7 @@ fn each_message_is_asked_for_once_and_the_next_one_with_it() {
 }
 
 #[test]
-fn a_body_is_lent_in_order_and_what_nobody_asked_for_waits() {
+fn a_body_is_lent_in_order_and_what_came_unasked_waits() {
     let table = table(&[3, 6, 9]);
     let mut reading = Reading::new(0);
     reading.want(&table, wanted(1, 0), true);

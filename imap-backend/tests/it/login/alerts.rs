@@ -7,7 +7,7 @@ use crate::common::{FULL, World, body, config, open_with, password_open, tags};
 
 /// Each text once, wherever it stands, and never with a secret in it.
 #[test]
-fn w045_an_alert_is_told_once_for_each_text_and_session() {
+fn w045_an_alert_is_reported_once_for_each_text_and_session() {
     let mut world = World::new(config());
     world.open(open_with("alice", "tanstaaf"));
     world.serve("* OK [ALERT] disk is nearly full\r\n");

@@ -18,7 +18,7 @@ fn qf7_capabilities_are_asked_for_where_the_greeting_has_none() {
 }
 
 #[test]
-fn pipelining_behind_login_can_be_switched_off() {
+fn pipelining_after_login_can_be_switched_off() {
     let mut world = greeted(
         with(|c| c.quirks.pipeline_login = PipelineLogin::Never),
         password_open(),
@@ -31,7 +31,7 @@ fn pipelining_behind_login_can_be_switched_off() {
 
 /// Courier's program for logins reads on, hands over to another program, and what it read is lost.
 #[test]
-fn pipelining_behind_login_is_for_servers_that_are_known_to_bear_it() {
+fn pipelining_after_login_is_for_servers_that_are_known_to_bear_it() {
     let greetings = [
         ("Dovecot (Debian) ready.", true),
         ("mail.example.org Cyrus IMAP 3.6.1 server ready", true),
@@ -57,7 +57,7 @@ fn pipelining_behind_login_is_for_servers_that_are_known_to_bear_it() {
 }
 
 #[test]
-fn nothing_goes_behind_a_synchronising_literal() {
+fn nothing_goes_after_a_synchronising_literal() {
     let mut world = greeted(config(), open_with("jos\u{e9}", "p"), BARE);
     world.expect("LOGIN {5}");
     world.expect_nothing();

@@ -22,7 +22,7 @@ fn world(own: bool, client: &str, capabilities: &str) -> World {
 }
 
 #[test]
-fn w026_the_clients_address_is_told_to_an_upstream_of_ones_own() {
+fn w026_the_clients_address_goes_to_an_upstream_of_ones_own() {
     for (client, told) in [
         (
             "192.0.2.1:4711",
@@ -50,7 +50,7 @@ fn w026_the_clients_address_is_told_to_an_upstream_of_ones_own() {
 }
 
 #[test]
-fn w026_nobody_else_is_told() {
+fn w026_no_other_upstream_learns_it() {
     for (own, capabilities) in [(false, "IMAP4rev1 ID XCLIENT"), (true, "IMAP4rev1")] {
         let mut world = world(own, "192.0.2.1:4711", capabilities);
         world.expect("LOGIN \"alice\" \"secret\"");

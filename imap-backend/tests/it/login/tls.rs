@@ -44,7 +44,7 @@ fn ct022_what_was_heard_in_the_clear_stays_forgotten_where_nothing_is_said_under
 }
 
 #[test]
-fn ct024_v06_bytes_behind_the_answer_to_starttls_end_it() {
+fn ct024_v06_bytes_after_the_answer_to_starttls_end_it() {
     // V06
     let mut world = World::new(with(|c| c.security = Security::StartTls));
     world.open(password_open());

@@ -270,7 +270,7 @@ fn w047_w052_each_failure_names_place_and_remedy() {
 
 /// The client leaves before the deadline: why it waited is reported all the same.
 #[test]
-fn w047_the_reason_is_told_though_the_client_has_gone() {
+fn w047_the_reason_is_reported_though_the_client_has_gone() {
     let steps: [(Step, &str); 5] = [
         (
             |world| world.connects = false,

@@ -214,7 +214,7 @@ fn a_literal_of_the_largest_size_is_taken() {
 
 /// Half a line after a message waits for its other half, though nothing else is expected.
 #[test]
-fn half_a_line_behind_a_message_is_kept() {
+fn half_a_line_after_a_message_is_kept() {
     let mut world = opened(&[(4, 5)]);
     let tag = asked(&mut world);
     world.serve(&format!("{}{tag} OK\r\n* BYE go", body(1, 4, "hello")));

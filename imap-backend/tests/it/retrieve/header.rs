@@ -348,7 +348,7 @@ fn i011_a_header_is_never_read_ahead() {
 
 /// Commands after the TOP wait for it, whole or not, and are answered in order.
 #[test]
-fn i011_a_message_behind_a_header_waits() {
+fn i011_a_message_after_a_header_waits() {
     let (mut world, tag) = asked();
     world.retrieve(2, 0);
     world.serve(&format!("{}{tag} OK\r\n", header(4, "A: b\r\n")));
@@ -399,7 +399,7 @@ fn g05_i011_g06_a_connection_lost_before_the_header_is_replaced() {
 
 /// G06: once it has begun, a message breaks off with its connection, in the header as after it.
 #[test]
-fn g06_i011_a_connection_lost_within_or_behind_the_header() {
+fn g06_i011_a_connection_lost_within_or_after_the_header() {
     for (said, expected) in [
         (begun("UID 4 BODY[HEADER]"), "x".repeat(LENT)),
         (header(4, "A: b\r\n"), "A: b\r\n".into()),

@@ -100,7 +100,7 @@ fn top_ends_at_nil_only_where_the_message_ends() {
 }
 
 #[test]
-fn top_ends_at_nil_behind_the_last_octet() {
+fn top_ends_at_nil_after_the_last_octet() {
     let size = 8192 + 32768;
     let mut world = opened(&[(4, size)]);
     world.top(1, 0, 0);

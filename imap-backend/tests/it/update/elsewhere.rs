@@ -274,7 +274,7 @@ fn w011_the_trash_is_looked_for_before_one_is_made() {
 
 /// What is kept is not called deleted.
 #[test]
-fn w008_what_is_kept_is_told() {
+fn w008_what_is_kept_is_reported() {
     for (marks, reply) in [(&[0, 3][..], "Kept"), (&[], "Updated")] {
         for mark_seen in [false, true] {
             let mut config = super::with(DeletePolicy::Keep);

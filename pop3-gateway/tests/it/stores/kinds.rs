@@ -271,7 +271,7 @@ fn a_session_with_a_store_is_the_same_on_both_runtimes() {
 }
 
 #[test]
-fn a_store_that_is_not_there_is_told_and_tried_again() {
+fn a_store_that_is_not_there_is_reported_and_tried_again() {
     for runtime in RUNTIMES {
         let place = Place::new(MAILDIR);
         let mut gateway = place.serve(runtime);

@@ -145,7 +145,7 @@ fn unasked<A: Adapter>() {
 }
 
 #[test]
-fn what_nobody_waits_for_changes_nothing() {
+fn what_is_not_waited_for_changes_nothing() {
     unasked::<Blocking<Shelf>>();
     unasked::<Awaiting<Shelf>>();
 }

@@ -48,7 +48,7 @@ struct Seen {
     beside: Walked,
 }
 
-/// So many sessions that are open and do nothing.
+/// The number of sessions that are open and do nothing.
 #[derive(Clone, Copy, Debug)]
 struct Level {
     open: usize,

@@ -21,7 +21,7 @@ pub(super) const LARGE_NUMBER: usize = 4;
 const LINE: &str =
     "TG9yZW0gaXBzdW0gZG9sb3Igc2l0IGFtZXQsIGNvbnNldGV0dXIgc2FkaXBzY2luZyBlbGl0ciwg\r\n";
 
-/// Serves so many users on this port until the process is ended.
+/// Serves this many users on this port until the process is ended.
 pub(crate) fn serve(port: u16, users: usize) -> Outcome {
     let server = Server::new(store(users), Options::default());
     let executor = LocalExecutor::new();

@@ -34,7 +34,7 @@ pub(super) fn before(peer: &mut Peer, scale: &Scale, note: &mut Note<'_>) -> Out
     Ok(())
 }
 
-/// KiB for each of so many connections, in a server that was just started and has served one.
+/// KiB for each of this many connections, in a server that was just started and has served one.
 fn held(peer: &mut Peer, scale: &Scale, open: &dyn Fn(usize) -> Outcome<Pop>) -> Outcome<f64> {
     peer.restart()?;
     open(0)?.quit()?;

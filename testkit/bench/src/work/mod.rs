@@ -13,7 +13,7 @@ use crate::table::{Row, Samples};
 /// How much of everything.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
-    /// RETR of a large message, so many times.
+    /// RETR of a large message, this many times.
     pub(crate) large: usize,
     /// Sessions that retrieve a thousand messages.
     pub(crate) many: usize,
