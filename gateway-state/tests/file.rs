@@ -352,7 +352,9 @@ fn an_account_is_remembered_until_one_is_changed() {
             let found = state.account(name).await.unwrap();
             found.map(|account| account.access)
         };
+        assert_eq!(state.account_at_hand("phone"), None);
         assert_eq!(access("phone").await, Some(Access::ReadWrite));
+        assert!(state.account_at_hand("PHONE").is_some());
         // nothing else shows that it is not looked up again
         let by_hand = "UPDATE gateway_accounts SET access = 'no-delete' WHERE folded = 'phone'";
         blocking::unblock({
@@ -375,6 +377,7 @@ fn an_account_is_remembered_until_one_is_changed() {
         assert_eq!(access("phone").await, Some(Access::NoDelete));
         for remover in [&other, &state] {
             assert!(remover.remove_account("phone").await.unwrap());
+            assert_eq!(state.account_at_hand("phone"), None);
             assert_eq!(access("phone").await, None);
             let again = Account::new("phone", "tim@example.org", "office", "hash", NOW);
             remover.add_account(&again).await.unwrap();

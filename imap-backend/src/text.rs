@@ -36,6 +36,9 @@ const SERVERS_WORDS: &str = "a able access account again all allowed an and anot
     uidnext uidplus uids uidvalidity unable unavailable unknown unseen unselect unsupported use user username utf8 \
     valid vanished verified version web welcome with within wrong xclient xlist xoauth2 you your zimbra";
 
+/// No word of a server is longer, in octets.
+const LONGEST_WORD: usize = 24;
+
 /// Secrets that may appear in what the upstream says, and what replaces them.
 #[derive(Debug, Default)]
 pub(crate) struct Mask {
@@ -113,8 +116,12 @@ impl Mask {
                     let secret = secret.expose();
                     let after = rest.get(secret.len()).copied();
                     // a server may repeat in capitals what it was sent
-                    rest.get(..secret.len())
-                        .is_some_and(|said| said.eq_ignore_ascii_case(secret))
+                    secret
+                        .first()
+                        .is_some_and(|one| one.eq_ignore_ascii_case(first))
+                        && rest
+                            .get(..secret.len())
+                            .is_some_and(|said| said.eq_ignore_ascii_case(secret))
                         && (secret.len() >= SHORT || !(joins(before) || joins(after)))
                 };
                 self.secrets.iter().find(is_here)
@@ -141,9 +148,11 @@ fn joins(neighbour: Option<u8>) -> bool {
 }
 
 fn is_servers_word(secret: &[u8]) -> bool {
-    SERVERS_WORDS
-        .split_ascii_whitespace()
-        .any(|word| word.as_bytes().eq_ignore_ascii_case(secret))
+    // a token is longer than any of them
+    secret.len() <= LONGEST_WORD
+        && SERVERS_WORDS
+            .split_ascii_whitespace()
+            .any(|word| word.as_bytes().eq_ignore_ascii_case(secret))
 }
 
 /// The beginning of a text, with what does not print escaped.
@@ -160,6 +169,12 @@ pub(crate) fn printable(text: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_word_of_a_server_is_longer() {
+        let words = SERVERS_WORDS.split_ascii_whitespace();
+        assert_eq!(words.map(str::len).max(), Some(LONGEST_WORD));
+    }
 
     #[test]
     fn v33_secrets_are_masked_until_they_are_forgotten() {

@@ -207,6 +207,18 @@ impl Verifier {
         Ok(())
     }
 
+    /// Whether this login was right a moment ago, so that [`check`](Self::check) would say yes without a hash. Waits for
+    /// nothing. `false` says nothing about the password.
+    pub fn remembers(&self, login: &Login, user: &str, credential: &Credential) -> bool {
+        let Login::Password { password, .. } = login else {
+            return false;
+        };
+        self.remembered && {
+            let key = self.cache.key(user, credential.text(), password);
+            self.cache.holds(&key, Instant::now())
+        }
+    }
+
     /// How many hashes were computed so far.
     pub fn hashes_computed(&self) -> u64 {
         self.hashes.load(Ordering::Relaxed)

@@ -148,8 +148,12 @@ impl Memory {
         Ok(new)
     }
 
+    pub(crate) fn account_at_hand(&self, key: &str) -> Option<Account> {
+        self.rows().accounts.get(key).cloned()
+    }
+
     pub(crate) async fn account(&self, key: &str) -> Result<Option<Account>, StateError> {
-        Ok(self.rows().accounts.get(key).cloned())
+        Ok(self.account_at_hand(key))
     }
 
     pub(crate) async fn accounts(&self, mailbox: Option<&str>) -> Result<Vec<Account>, StateError> {

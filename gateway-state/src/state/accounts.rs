@@ -2,6 +2,7 @@
 
 use super::{State, engine};
 use crate::account::{Account, AccountChange};
+use crate::engine::Engine;
 use crate::error::StateError;
 use crate::name::folded;
 
@@ -30,6 +31,16 @@ impl State {
             return Ok(None);
         }
         engine!(self, account(&folded(name)))
+    }
+
+    /// An account that is at hand: asks no database and waits for nothing. `None` says nothing about whether there is
+    /// one.
+    #[must_use]
+    pub fn account_at_hand(&self, name: &str) -> Option<Account> {
+        match &self.0.engine {
+            Engine::Memory(engine) => engine.account_at_hand(&folded(name)),
+            Engine::Sql(engine) => engine.account_at_hand(&folded(name)),
+        }
     }
 
     /// All accounts, or those that lead to a mailbox, by name.

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gateway_state::{Access as Kept, GrantId};
+use gateway_state::{Access as Kept, Account, GrantId};
 use ipnet::IpNet;
 use local_accounts::{Credential, FileAccounts, Verifier};
 use pop3_proto::backend::store::StoreError;
@@ -52,6 +52,21 @@ struct Found {
 }
 
 impl Admits for Devices {
+    fn at_once(&self, open: &Open) -> Option<Admission> {
+        // a file is read when it has changed, and comes first
+        if self.file.is_some() {
+            return None;
+        }
+        let user = open.login.user().unwrap_or_default();
+        let account = self.records.as_ref()?.account_at_hand(user)?;
+        let found = self.kept(account, open.caller.address()).ok()??;
+        let is_right = found.is_on
+            && self
+                .verifier
+                .remembers(&open.login, &found.name, &found.credential);
+        is_right.then(|| self.admission(&found))
+    }
+
     fn admit(&self, open: &Open) -> Result<Admission, NotAdmitted> {
         let user = open.login.user().unwrap_or_default();
         let address = open.caller.address();
@@ -65,9 +80,16 @@ impl Admits for Devices {
         self.verifier
             .check(&open.login, &open.caller, name, credential)
             .map_err(not_admitted)?;
-        let Some(found) = usable else {
-            return Err(not_admitted(StoreError::Credentials));
-        };
+        match usable {
+            Some(found) => Ok(self.admission(found)),
+            None => Err(not_admitted(StoreError::Credentials)),
+        }
+    }
+}
+
+impl Devices {
+    /// What an account opens whose credential is good.
+    fn admission(&self, found: &Found) -> Admission {
         if found.is_noted {
             self.note_use(&found.name);
         }
@@ -77,16 +99,14 @@ impl Admits for Devices {
             Flow::Code | Flow::Device => owner,
             Flow::ServiceAccount => found.mailbox.as_str(),
         };
-        Ok(Admission {
+        Admission {
             grant: GrantId::new(self.grant.as_str(), owner.to_lowercase()),
             mailbox: found.mailbox.clone(),
             access: found.access,
             keeps: found.keeps,
-        })
+        }
     }
-}
 
-impl Devices {
     fn in_file(&self, user: &str, address: Option<IpAddr>) -> Result<Option<Found>, NotAdmitted> {
         let Some(file) = &self.file else {
             return Ok(None);
@@ -114,9 +134,18 @@ impl Devices {
         let account = records.with(|state| state.account(user));
         let account =
             account.map_err(|error| NotAdmitted::Failed(Failure::temporary(error.to_string())))?;
-        let Some(account) = account.filter(|account| account.place == self.place) else {
+        account.map_or(Ok(None), |account| self.kept(account, address))
+    }
+
+    /// What an account of the state is worth here and now.
+    fn kept(
+        &self,
+        account: Account,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Found>, NotAdmitted> {
+        if account.place != self.place {
             return Ok(None);
-        };
+        }
         let credential = Credential::parse(&account.credential).map_err(|error| {
             let text = format!(
                 "the account {:?} in the state cannot be used: {error}",

@@ -7,7 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use gateway_state::{Keys, State, StateError, StateUrl};
+use gateway_state::{Account, Keys, State, StateError, StateUrl};
 
 /// The state, and what it runs in. Clones are the same.
 #[derive(Clone)]
@@ -32,6 +32,11 @@ impl Records {
             state,
             runtime: Arc::new(runtime),
         })
+    }
+
+    /// An account that is at hand; waits for nothing.
+    pub fn account_at_hand(&self, name: &str) -> Option<Account> {
+        self.state.account_at_hand(name)
     }
 
     /// Does something with it. Blocks; never called within a runtime's own threads.

@@ -247,8 +247,8 @@ fn keys(state: &State, is_new: bool) -> Result<Keys, Problem> {
             Err(error) => {
                 let path = file.display();
                 return Err(format!(
-                    "{path}: the key cannot be read: {error}; tokens that were sealed with another \
-                                    key are lost without it"
+                    "{path}: the key cannot be read: {error}; tokens that were sealed with another key are lost without \
+                     it; for a new state on a server, make one: (umask 077; openssl rand -base64 32 >{path})"
                 )
                 .into());
             }

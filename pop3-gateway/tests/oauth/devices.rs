@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway_state::{Access as Kept, Account, GrantId};
+use gateway_state::{Access as Kept, Account, AccountChange, GrantId};
 use local_accounts::{Algorithm, FileAccounts, Verifier, VerifierConfig, hash};
 use pop3_gateway::layer::token::{Admission, Admits, NotAdmitted};
 use pop3_gateway::oauth::{Devices, Flow, Records, now};
@@ -81,6 +81,51 @@ fn an_account_opens_its_mailbox() {
         };
         assert_eq!(admitted, Ok(expected), "{user} {flow:?}");
     }
+}
+
+/// A device that was right a moment ago is let in without anything to wait for, and as long as it is.
+#[test]
+fn who_was_right_a_moment_ago_is_let_in_at_once() {
+    let records = records();
+    let devices = devices(&records, Flow::Code);
+    let mut phone = account("phone");
+    phone.networks = vec!["192.0.2.0/24".into()];
+    add(&records, &phone);
+    let right = open("Phone", "right");
+    assert_eq!(devices.at_once(&right), None, "nobody looked at it yet");
+    let admitted = devices.admit(&right).unwrap();
+    assert_eq!(devices.at_once(&right), Some(admitted.clone()));
+    for (user, password) in [("phone", "wrong"), ("phone", ""), ("nobody", "right")] {
+        assert_eq!(devices.at_once(&open(user, password)), None, "{user}");
+    }
+    let change = |change: AccountChange| {
+        records
+            .with(|state| state.set_account("phone", &change))
+            .unwrap();
+    };
+    change(AccountChange {
+        enabled: Some(false),
+        ..AccountChange::default()
+    });
+    assert_eq!(devices.at_once(&right), None);
+    change(AccountChange {
+        enabled: Some(true),
+        networks: Some(vec!["198.51.100.0/24".into()]),
+        ..AccountChange::default()
+    });
+    assert_eq!(devices.at_once(&right), None);
+    change(AccountChange {
+        networks: Some(Vec::new()),
+        ..AccountChange::default()
+    });
+    assert_eq!(devices.at_once(&right), Some(admitted));
+    change(AccountChange {
+        credential: Some(hash(&secret("other"), Algorithm::default()).unwrap()),
+        ..AccountChange::default()
+    });
+    assert_eq!(devices.at_once(&right), None);
+    records.with(|state| state.remove_account("phone")).unwrap();
+    assert_eq!(devices.at_once(&right), None);
 }
 
 /// Whatever is wrong, the answer is the same, and as dear.

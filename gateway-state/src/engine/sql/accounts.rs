@@ -49,6 +49,10 @@ impl Sql {
         Ok(added == 1)
     }
 
+    pub(crate) fn account_at_hand(&self, key: &str) -> Option<Account> {
+        self.looked_up.find(key, self.looked_up.mark()?)
+    }
+
     pub(crate) async fn account(&self, key: &str) -> Result<Option<Account>, StateError> {
         let mark = self.looked_up.mark();
         if let Some(known) = mark.and_then(|mark| self.looked_up.find(key, mark)) {
