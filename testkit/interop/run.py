@@ -147,6 +147,7 @@ def run_tokens(arguments, report, binary):
         for scenario in tokens.ALL
         for runtime in arguments.runtime
         if arguments.only is None or arguments.only in scenario.__name__
+        if scenario not in tokens.ONCE or runtime == arguments.runtime[0]
     ]
     in_threads(2 * arguments.jobs, wanted)
 
