@@ -15,7 +15,9 @@ use imap_backend::ImapBackend;
 use pop3_proto::backend::erased::Erased;
 use pop3_proto::backend::layer::{Layer, Turn};
 use pop3_proto::backend::layered::Layered;
-use pop3_proto::backend::{Access, Login, Note, RefusalKind, Reply, Request};
+use pop3_proto::backend::{Access, Login, Note, RefusalKind, Reply};
+#[cfg(feature = "oauth")]
+use pop3_proto::backend::{Refusal, Request};
 use pop3_proto::secret::Secret;
 use pop3_proto::server::{Policy, ReadOnly};
 use pop3_server::runtime::Runtime;
@@ -27,6 +29,8 @@ use pop3_server::setup::Setup;
 use crate::Failure;
 use crate::layer::{Layers, Served};
 use crate::mailbox::imap::Ready;
+#[cfg(feature = "oauth")]
+use crate::oauth::device_password;
 use crate::service::Gateway;
 
 /// No answer takes longer; the timeouts of the configuration are shorter.
@@ -84,22 +88,32 @@ pub fn log_in(
     run(Box::new(route), runtime, user, password)
 }
 
-/// Logs in with this proof in the place of the client's, opens the folder for reading, and leaves.
+/// Logs in with this proof in the place of the client's, opens the folder for reading, and leaves. Another program of
+/// this machine that finds the port does not know the password, and opens nothing.
+#[cfg(feature = "oauth")]
 pub fn open(upstream: &Arc<Ready>, runtime: RuntimeKind, login: &Login) -> Result<Found, Failure> {
     let (upstream, login) = (Arc::clone(upstream), login.clone());
-    let route = move |_: &Login, _: &Peer| {
+    let own = device_password().map_err(Failure::running)?;
+    let expected = own.clone();
+    let route = move |said: &Login, _: &Peer| {
+        let is_own = matches!(said, Login::Password { password, .. } if *password == expected);
+        if !is_own {
+            let refusal = Refusal::new(RefusalKind::Credentials, "only this program logs in here");
+            return Err(Denied::Refused(refusal));
+        }
         let backend = Erased::boxed(ImapBackend::new(Arc::clone(&upstream.imap)));
         let backend = Erased::boxed(Layered::new(Instead(login.clone()), backend));
         let served = Layers::default().around(backend);
         Ok(Routed::new(served, "check", upstream.name.clone()).tls(upstream.tls.clone()))
     };
-    let nothing = Secret::from(&b"check"[..]);
-    run(Box::new(route), runtime, "check", &nothing)
+    run(Box::new(route), runtime, "check", &own)
 }
 
 /// Another proof in the place of the client's.
+#[cfg(feature = "oauth")]
 struct Instead(Login);
 
+#[cfg(feature = "oauth")]
 impl<B> Layer<B> for Instead {
     type Done = ();
 

@@ -25,7 +25,7 @@ pub struct Target {
 
 impl Target {
     /// The user's name there, from the one with its domain.
-    fn user(&self, name: &str) -> String {
+    pub(crate) fn user(&self, name: &str) -> String {
         match &self.user {
             Some(user) => user.clone(),
             None => self.rewrite.apply(name).into_owned(),

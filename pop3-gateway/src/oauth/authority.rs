@@ -172,13 +172,32 @@ impl Authority {
 
     /// Begins a sign-in with a browser: the address to go to, and what to keep until the person is back.
     pub fn begin(&self, redirect: &str, hint: Option<&str>) -> Result<(String, SignIn), Refusal> {
+        self.begin_with(redirect, hint, &[])
+    }
+
+    /// The same, and the provider is asked to tell who signed in, where it does.
+    pub fn begin_proving(
+        &self,
+        redirect: &str,
+        hint: Option<&str>,
+    ) -> Result<(String, SignIn), Refusal> {
+        self.begin_with(redirect, hint, self.provider.identity_scopes())
+    }
+
+    fn begin_with(
+        &self,
+        redirect: &str,
+        hint: Option<&str>,
+        more: &[&str],
+    ) -> Result<(String, SignIn), Refusal> {
         let (app, _) = self.app(Some(redirect))?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let state = proof::one_shot()?;
         let begun = app
             .authorize_url(|| CsrfToken::new(state.clone()))
             .map_err(|_| no_endpoint("authorization_endpoint"))?;
-        let scopes = self.provider.scopes(Flow::Code);
+        let mut scopes = self.provider.scopes(Flow::Code);
+        scopes.extend(more.iter().map(|&scope| scope.to_owned()));
         let mut begun = begun
             .set_pkce_challenge(challenge)
             .add_scopes(scopes.into_iter().map(Scope::new));

@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use super::refusal::clean;
 
+/// The claims with the name of who signed in.
+const PERSON: &[&str] = &["email", "upn", "preferred_username", "unique_name"];
+
 /// The claims that tell what a token is good for; all unverified.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
@@ -27,6 +30,8 @@ pub struct Claims {
     pub object: Option<String>,
     /// Who signed in (`email`, `upn`, `preferred_username`, `unique_name`).
     pub person: Option<String>,
+    /// All names that it gives who signed in; an address that the provider did not verify is none.
+    pub names: Vec<String>,
     /// When it ends, in seconds since 1970 (`exp`).
     pub expires: Option<u64>,
 }
@@ -40,6 +45,7 @@ impl Claims {
         let octets = URL_SAFE_NO_PAD.decode(middle.trim_end_matches('=')).ok()?;
         let claims: Value = serde_json::from_slice(&octets).ok()?;
         let one = |key: &str| claims.get(key)?.as_str().map(|text| clean(text, 200));
+        let is_verified = claims.get("email_verified") != Some(&Value::Bool(false));
         let first = |keys: &[&str]| keys.iter().find_map(|key| one(key));
         let words = |keys: &[&str]| -> Vec<String> {
             let found = keys.iter().find_map(|key| claims.get(*key));
@@ -62,7 +68,12 @@ impl Claims {
             tenant: one("tid"),
             app: first(&["appid", "azp", "client_id"]),
             object: one("oid"),
-            person: first(&["email", "upn", "preferred_username", "unique_name"]),
+            person: first(PERSON),
+            names: PERSON
+                .iter()
+                .filter(|key| is_verified || **key != "email")
+                .filter_map(|key| one(key))
+                .collect(),
             expires: claims.get("exp").and_then(Value::as_u64),
         })
     }

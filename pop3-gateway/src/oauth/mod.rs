@@ -10,6 +10,7 @@
 //! | [`refusal`] | why there is no token, what that means for the grant, and the remedy |
 //! | [`authority`] | a provider at work: one method for each thing that is asked of it |
 //! | [`devices`] | who may log in to mailboxes that grants reach |
+//! | [`password`] | passwords for devices |
 //! | [`records`] | the state of grants and accounts, for code that blocks |
 //! | [`source`] | where new tokens of one grant come from |
 //! | [`keeper`] | the tokens in memory, and when new ones are asked for |
@@ -31,6 +32,7 @@ pub mod claims;
 pub mod devices;
 pub mod http;
 pub mod keeper;
+pub mod password;
 pub mod proof;
 pub mod provider;
 pub mod records;
@@ -44,6 +46,7 @@ pub use authority::Authority;
 pub use authority::unix as now;
 pub use devices::Devices;
 pub use keeper::Keeper;
+pub use password::device_password;
 pub use proof::Proof;
 pub use provider::{Cloud, Endpoints, Flow, Profile, Provider};
 pub use records::Records;

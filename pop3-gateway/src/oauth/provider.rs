@@ -226,6 +226,23 @@ impl Provider {
         }
     }
 
+    /// What is asked for beside the scopes for mail, so that the provider tells who signed in (OpenID Connect).
+    pub(super) fn identity_scopes(&self) -> &'static [&'static str] {
+        match self.profile {
+            Profile::Microsoft | Profile::Google if self.scopes.is_empty() => {
+                &["openid", "email", "profile"]
+            }
+            // in the others' own scopes, or not to be had beside them
+            Profile::Microsoft
+            | Profile::Google
+            | Profile::Fastmail
+            | Profile::Yandex
+            | Profile::Mailru
+            | Profile::Yahoo
+            | Profile::Oidc => &[],
+        }
+    }
+
     /// What the profile adds to the address that a person's browser goes to.
     pub(super) fn authorization_extras(&self) -> &'static [(&'static str, &'static str)] {
         match self.profile {

@@ -7,7 +7,11 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use gateway_state::{Account, Keys, State, StateError, StateUrl};
+use gateway_state::{Account, Binding, GrantId, Keys, State, StateError, StateUrl, Tokens};
+
+use super::answer::Obtained;
+use super::authority::unix;
+use super::provider::Provider;
 
 /// The state, and what it runs in. Clones are the same.
 #[derive(Clone)]
@@ -37,6 +41,29 @@ impl Records {
     /// An account that is at hand; waits for nothing.
     pub fn account_at_hand(&self, name: &str) -> Option<Account> {
         self.state.account_at_hand(name)
+    }
+
+    /// Keeps what a sign-in brought, in the place of what there was. Blocks.
+    pub fn keep_grant(
+        &self,
+        id: &GrantId,
+        provider: &Provider,
+        obtained: Obtained,
+    ) -> Result<(), StateError> {
+        let (issuer, client) = (provider.issuer(), provider.client_id.as_str());
+        let binding = Binding {
+            issuer: &issuer,
+            client,
+        };
+        let now = unix();
+        let tokens = Tokens {
+            refresh: obtained.refresh,
+            access: Some(obtained.access),
+            access_expires: now.saturating_add(obtained.life.as_secs()),
+            scope: obtained.scope,
+        };
+        self.with(|state| state.put_grant(id, binding, &tokens, now))
+            .map(|_| ())
     }
 
     /// Does something with it. Blocks; never called within a runtime's own threads.

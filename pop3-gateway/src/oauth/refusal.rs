@@ -410,7 +410,7 @@ fn numbers_in(text: &str) -> impl Iterator<Item = u64> {
 }
 
 /// One line of what a provider wrote, cut.
-pub(super) fn clean(text: &str, most: usize) -> String {
+pub(crate) fn clean(text: &str, most: usize) -> String {
     let line = text.lines().next().unwrap_or_default();
     let plain = line.chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.take(most).collect()

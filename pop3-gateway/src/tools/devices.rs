@@ -8,21 +8,14 @@ use std::fmt::Write as _;
 use gateway_state::{Account as Kept, StateError};
 use ipnet::IpNet;
 use local_accounts::{Algorithm, hash};
-use pop3_proto::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::cli::tools::{Account, Device, StoreName};
 use crate::config::Config;
 use crate::mailbox::imap::Upstream;
-use crate::oauth::Records;
+use crate::oauth::{Records, device_password};
 use crate::wiring::tokens;
 use crate::{Failure, print};
-
-/// What passwords are made of: nothing that looks like something else, on paper or on a small display.
-const ALPHABET: &[u8] = b"abcdefghijkmnpqrstuvwxyz23456789";
-/// Four groups of four: 80 bits, more than anybody tries.
-const GROUPS: usize = 4;
-const GROUP: usize = 4;
 
 /// Does what is said of a mailbox; nothing if it is about a store.
 pub(super) fn account(command: &Account) -> Option<Result<(), Failure>> {
@@ -98,7 +91,7 @@ fn add(store: &StoreName, device: &Device, mailbox: &str, user: &str) -> Result<
             return Err(Failure::configuration(what));
         }
     }
-    let password = password().map_err(Failure::running)?;
+    let password = device_password().map_err(Failure::running)?;
     let credential = hash(&password, Algorithm::Argon2id).map_err(Failure::running)?;
     let now = crate::oauth::now();
     let mut account = Kept::new(user, mailbox, own.name.as_str(), credential, now);
@@ -220,21 +213,4 @@ fn day(text: &str) -> Result<u64, Failure> {
         ))
     };
     local_accounts::day(text).ok_or_else(wrong)
-}
-
-/// A password that cannot be guessed and is easy to type.
-fn password() -> Result<Secret, getrandom::Error> {
-    let mut octets = [0; GROUPS * GROUP];
-    getrandom::fill(&mut octets)?;
-    let letter = |octet: &u8| {
-        ALPHABET
-            .get(usize::from(octet % 32))
-            .copied()
-            .unwrap_or(b'x')
-    };
-    let groups: Vec<Vec<u8>> = octets
-        .chunks(GROUP)
-        .map(|group| group.iter().map(letter).collect())
-        .collect();
-    Ok(Secret::new(groups.join(&b'-')))
 }
