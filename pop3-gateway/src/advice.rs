@@ -33,7 +33,22 @@ fn all(config: &Config, file: Option<&Path>) -> Vec<String> {
          ports from 1024 on, or with the right to bind lower ones (CAP_NET_BIND_SERVICE)"
             .to_owned()
     });
-    files.chain(root).chain(merged(config)).collect()
+    let all = files.chain(root).chain(merged(config));
+    #[cfg(all(feature = "http", feature = "oauth"))]
+    let all = all.chain(useless_pages(config));
+    all.collect()
+}
+
+/// Pages where nobody could connect a mailbox.
+#[cfg(all(feature = "http", feature = "oauth"))]
+fn useless_pages(config: &Config) -> Option<String> {
+    let mut upstreams = config.upstreams.iter();
+    let is_useful = upstreams.any(|own| config.signs_in_by_browser(own));
+    (config.pages.is_some() && !is_useful).then(|| {
+        "nobody can connect a mailbox at the pages: no upstream has a grant that persons sign in for with a browser; add \
+         [[grant]] with flow = \"code\", and name it in an [[upstream]]"
+            .to_owned()
+    })
 }
 
 /// A file that others must not read.

@@ -23,6 +23,7 @@
 //! | `metrics` | what is counted, for Prometheus; with the feature `http` |
 //! | [`listed`], [`monitor`], [`mail`] | mail that is made here |
 //! | `oauth` | tokens of OAuth 2 providers; with the feature of that name |
+//! | `pages` | pages for people: mailboxes and devices; with the features `http` and `oauth` |
 //! | [`tools`] | accounts and messages of stores |
 //! | [`transcript`], [`logging`], [`queue`] | what is written down |
 //! | [`descriptors`] | how many files and sockets the process may have open |
@@ -53,6 +54,8 @@ pub mod metrics;
 pub mod monitor;
 #[cfg(feature = "oauth")]
 pub mod oauth;
+#[cfg(all(feature = "http", feature = "oauth"))]
+pub mod pages;
 mod privileges;
 pub mod probe;
 pub mod queue;

@@ -2,6 +2,8 @@
 //!
 //! Reads certificates, keys and authorities; opens no socket.
 
+#[cfg(all(feature = "http", feature = "oauth"))]
+mod pages;
 #[cfg(feature = "oauth")]
 pub mod tokens;
 
@@ -80,6 +82,9 @@ pub struct Surroundings {
     /// What is counted.
     #[cfg(feature = "http")]
     pub metrics: Metrics,
+    /// The browsers of people at the pages.
+    #[cfg(all(feature = "http", feature = "oauth"))]
+    pub pages: crate::pages::Kept,
 }
 
 /// What was learned of each upstream that is configured, by its place and name.
@@ -117,33 +122,61 @@ pub enum Absent {
 
 /// What serves logins, and every upstream in the order of the configuration, to try them out.
 pub fn ready(config: &Config) -> Result<(Vec<Arc<Ready>>, Arc<Gateway>), WiringError> {
-    gateway(config, &Surroundings::default(), Absent::Leave)
+    let opened = Opened::new(config, &Surroundings::default(), Absent::Leave)?;
+    Ok((opened.upstreams, opened.gateway))
 }
 
-fn gateway(
-    config: &Config,
-    surroundings: &Surroundings,
-    absent: Absent,
-) -> Result<(Vec<Arc<Ready>>, Arc<Gateway>), WiringError> {
-    let upstreams = upstreams(config, surroundings, absent)?;
-    let mut mailboxes = stores(config, surroundings)?;
-    mailboxes.extend(
-        upstreams
-            .iter()
-            .map(|own| Arc::clone(own) as Arc<dyn Mailboxes>),
-    );
-    let read_ahead_total = config.bounds.read_ahead_total;
-    let gateway = Gateway {
-        names: config.routing.names.clone(),
-        routes: routes(config, &mailboxes),
-        monitor: monitor(config, absent)?,
-        shared: Shared {
-            budget: surroundings.budget.clone(),
-            broken: Arc::clone(&surroundings.broken) as Arc<dyn Memory>,
-            read_ahead_total: usize::try_from(read_ahead_total).unwrap_or(usize::MAX),
-        },
-    };
-    Ok((upstreams, Arc::new(gateway)))
+/// What the configuration names, ready for use.
+struct Opened {
+    upstreams: Vec<Arc<Ready>>,
+    gateway: Arc<Gateway>,
+    #[cfg(all(feature = "http", feature = "oauth"))]
+    tokens: tokens::Tokens,
+}
+
+impl Opened {
+    fn new(
+        config: &Config,
+        surroundings: &Surroundings,
+        absent: Absent,
+    ) -> Result<Self, WiringError> {
+        #[cfg(feature = "oauth")]
+        let tokens = tokens::Tokens::new(config, surroundings, absent)?;
+        let open = |own: &Upstream| {
+            open(
+                own,
+                surroundings,
+                #[cfg(feature = "oauth")]
+                &tokens,
+            )
+        };
+        surroundings.learned.keep(&config.upstreams);
+        let upstreams: Result<Vec<_>, WiringError> = config.upstreams.iter().map(open).collect();
+        let upstreams = upstreams?;
+        let mut mailboxes = stores(config, surroundings)?;
+        mailboxes.extend(
+            upstreams
+                .iter()
+                .map(|own| Arc::clone(own) as Arc<dyn Mailboxes>),
+        );
+        let read_ahead_total = config.bounds.read_ahead_total;
+        let gateway = Gateway {
+            names: config.routing.names.clone(),
+            routes: routes(config, &mailboxes),
+            monitor: monitor(config, absent)?,
+            shared: Shared {
+                budget: surroundings.budget.clone(),
+                broken: Arc::clone(&surroundings.broken) as Arc<dyn Memory>,
+                read_ahead_total: usize::try_from(read_ahead_total).unwrap_or(usize::MAX),
+            },
+        };
+        Ok(Self {
+            upstreams,
+            gateway: Arc::new(gateway),
+            #[cfg(all(feature = "http", feature = "oauth"))]
+            tokens,
+        })
+    }
 }
 
 /// What listeners start their connections with.
@@ -162,7 +195,8 @@ pub fn wire(
     surroundings: &Surroundings,
     absent: Absent,
 ) -> Result<Wired, WiringError> {
-    let (_, gateway) = gateway(config, surroundings, absent)?;
+    let opened = Opened::new(config, surroundings, absent)?;
+    let gateway = &opened.gateway;
     let listener = |listener: &Listener| {
         let shown = Shown {
             listener: &listener.name,
@@ -173,8 +207,8 @@ pub fn wire(
         let tls = shown
             .tls(absent)
             .map_err(|cause| WiringError::new(format!("listener {:?}", listener.name), cause))?;
-        warn_of_digests(listener, &gateway);
-        let mut settings = Settings::new(Arc::clone(&gateway))
+        warn_of_digests(listener, gateway);
+        let mut settings = Settings::new(Arc::clone(gateway))
             .name(&*listener.name)
             .policy(listener.policy.clone())
             .limits(config.bounds.limits)
@@ -192,7 +226,7 @@ pub fn wire(
     Ok(Wired {
         listeners: listeners?,
         #[cfg(feature = "http")]
-        sites: sites(config, surroundings, absent)?,
+        sites: sites(config, surroundings, &opened, absent)?,
     })
 }
 
@@ -245,11 +279,25 @@ impl Shown<'_> {
 
 /// What each `[[http]]` of the configuration serves, in its order.
 #[cfg(feature = "http")]
+#[cfg_attr(
+    not(feature = "oauth"),
+    expect(unused_variables, reason = "there are no pages for people then")
+)]
 fn sites(
     config: &Config,
     surroundings: &Surroundings,
+    opened: &Opened,
     absent: Absent,
 ) -> Result<Vec<Arc<Site>>, WiringError> {
+    // every page that this program has
+    let metrics = surroundings.metrics.exposition().map(page);
+    let all: Vec<_> = health::pages().into_iter().chain(metrics).collect();
+    #[cfg(feature = "oauth")]
+    let all = {
+        let desk = opened.desk(config, surroundings)?;
+        let pages = desk.iter().flat_map(crate::pages::pages);
+        all.into_iter().chain(pages).collect::<Vec<_>>()
+    };
     let site = |own: &Http| {
         let name = own.name();
         let shown = Shown {
@@ -261,9 +309,7 @@ fn sites(
         let tls = shown
             .tls(absent)
             .map_err(|cause| WiringError::new(format!("http {name:?}"), cause))?;
-        // every page that this program has
-        let metrics = surroundings.metrics.exposition().map(page);
-        let pages = health::pages().into_iter().chain(metrics);
+        let pages = all.iter().cloned();
         let pages = pages.filter(|page| own.serve.contains(&page.serves()));
         let site = Site {
             tls: tls.map(|tls| tls.protocols(["http/1.1"])),
@@ -294,33 +340,22 @@ fn names(addresses: &[SocketAddr]) -> Vec<String> {
     names
 }
 
-/// The upstreams that are configured, in their order.
-#[cfg_attr(
-    not(feature = "oauth"),
-    expect(unused_variables, reason = "nothing is made then")
-)]
-fn upstreams(
-    config: &Config,
+/// An upstream, ready for use.
+fn open(
+    own: &Upstream,
     surroundings: &Surroundings,
-    absent: Absent,
-) -> Result<Vec<Arc<Ready>>, WiringError> {
-    let lessons = &surroundings.learned;
-    lessons.keep(&config.upstreams);
+    #[cfg(feature = "oauth")] tokens: &tokens::Tokens,
+) -> Result<Arc<Ready>, WiringError> {
+    let failed = |cause: Problem| WiringError::new(format!("upstream {:?}", own.name), cause);
+    let ready = own
+        .open(surroundings.learned.of(own))
+        .map_err(|error| failed(error.into()))?;
     #[cfg(feature = "oauth")]
-    let tokens = tokens::Tokens::new(config, surroundings, absent)?;
-    let open = |own: &Upstream| {
-        let failed = |cause: Problem| WiringError::new(format!("upstream {:?}", own.name), cause);
-        let ready = own
-            .open(lessons.of(own))
-            .map_err(|error| failed(error.into()))?;
-        #[cfg(feature = "oauth")]
-        let ready = Ready {
-            desk: tokens.desk(own, &surroundings.passwords).map_err(failed)?,
-            ..ready
-        };
-        Ok(Arc::new(ready))
+    let ready = Ready {
+        desk: tokens.desk(own, &surroundings.passwords).map_err(failed)?,
+        ..ready
     };
-    config.upstreams.iter().map(open).collect()
+    Ok(Arc::new(ready))
 }
 
 fn stores(

@@ -53,7 +53,7 @@ rows! {
     /// One address or a list.
     told own "listen" r#""127.0.0.1:9110""# => (addresses),
     /// What is served there. "health": /healthz says that the process lives, /readyz whether it takes logins.
-    /// "metrics": /metrics.
+    /// "metrics": /metrics. "pages": see [pages]; with TLS, or on loopback alone.
     told "serve" r#"["health", "metrics"]"# => (serve),
     /// From where it may be asked. Left out: from anywhere.
     told own "networks" r#"["192.0.2.0/24", "::1"]"# => (networks),
@@ -64,8 +64,12 @@ rows! {
 }
 
 impl Word for Serves {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("health", Self::Health), ("metrics", Self::Metrics)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("health", Self::Health),
+        ("metrics", Self::Metrics),
+        #[cfg(feature = "oauth")]
+        ("pages", Self::Pages),
+    ];
 }
 
 impl Http {
@@ -96,6 +100,17 @@ impl Http {
         if self.serve.is_empty() {
             let remedy = "write serve = [\"health\"], or leave it out";
             return Err(Problem::new("serve", "nothing is served here", remedy));
+        }
+        #[cfg(feature = "oauth")]
+        if self.serve.contains(&Serves::Pages) {
+            let public = self.addresses.iter().find(|own| !own.ip().is_loopback());
+            if let (Some(public), false) = (public, self.has_tls()) {
+                let what = format!(
+                    "passwords are shown at {public}, and everybody on the way could read them"
+                );
+                let remedy = "add [[http.certificate]] or self_signed, or listen at 127.0.0.1 behind a web server with TLS";
+                return Err(Problem::new("serve", what, remedy));
+            }
         }
         if self.connections == 0 {
             let remedy = "write 1 or more, or leave it out";

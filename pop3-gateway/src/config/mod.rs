@@ -37,6 +37,8 @@ mod http;
 pub(crate) mod listener;
 pub(crate) mod log;
 mod monitor;
+#[cfg(all(feature = "http", feature = "oauth"))]
+mod pages;
 #[cfg(feature = "oauth")]
 mod provider;
 mod routing;
@@ -55,6 +57,8 @@ pub use http::Http;
 pub use listener::Listener;
 pub use log::{Log, LogFormat, LogLevel};
 pub use monitor::{Monitor, MonitorSecret};
+#[cfg(all(feature = "http", feature = "oauth"))]
+pub use pages::Pages;
 #[cfg(feature = "oauth")]
 pub use provider::{Grant, ProviderSettings};
 pub use routing::{Route, Routing};
@@ -90,6 +94,9 @@ pub struct Config {
     /// `[[http]]`
     #[cfg(feature = "http")]
     pub http: Vec<Http>,
+    /// `[pages]`; there is an `[[http]]` that serves them.
+    #[cfg(all(feature = "http", feature = "oauth"))]
+    pub pages: Option<Pages>,
     /// `[[provider]]`; names are unique.
     #[cfg(feature = "oauth")]
     pub providers: Vec<ProviderSettings>,
@@ -264,6 +271,12 @@ impl Config {
         let mut state = State::default();
         let is_kept = root.section("state", state::ROWS, &mut state, State::check);
         self.state = is_kept.then_some(state);
+        #[cfg(feature = "http")]
+        {
+            let mut pages = Pages::default();
+            let is_there = root.section("pages", pages::ROWS, &mut pages, Pages::check);
+            self.pages = is_there.then_some(pages);
+        }
         self.providers = root.each("provider", |table, others: &[ProviderSettings]| {
             let mut own = ProviderSettings::default();
             table.read(provider::PROVIDER, &mut own, ProviderSettings::check)?;
@@ -340,6 +353,46 @@ impl Config {
         Ok(())
     }
 
+    /// Whether pages are served, if there are some, and the other way round.
+    #[cfg(all(feature = "http", feature = "oauth"))]
+    fn has_pages(&self) -> Result<(), Problem> {
+        let is_served = self
+            .http
+            .iter()
+            .any(|own| own.serve.contains(&crate::http::Serves::Pages));
+        match (&self.pages, is_served) {
+            (None, false) => Ok(()),
+            (None, true) => {
+                let what = "pages are served, and nothing is said of them";
+                Err(Problem::new(
+                    "pages",
+                    what,
+                    "add [pages] with url and domains",
+                ))
+            }
+            (Some(_), false) => {
+                let what = "they are served nowhere";
+                let remedy = "write serve = [\"pages\"] into an [[http]]";
+                Err(Problem::new("pages", what, remedy))
+            }
+            (Some(_), true) => Ok(()),
+        }
+    }
+
+    /// Whether persons sign in with a browser for mailboxes of this upstream.
+    #[cfg(all(feature = "http", feature = "oauth"))]
+    pub(crate) fn signs_in_by_browser(&self, upstream: &Upstream) -> bool {
+        let Some(name) = &upstream.grant else {
+            return false;
+        };
+        let grant = self.grants.iter().find(|own| own.name == *name);
+        grant.is_some_and(|grant| {
+            let mut all = self.providers.iter();
+            let provider = all.find(|own| own.provider.name == grant.provider);
+            provider.is_some_and(|own| grant.flow(&own.provider) == crate::oauth::Flow::Code)
+        })
+    }
+
     /// This build knows no grants.
     #[cfg(not(feature = "oauth"))]
     #[expect(clippy::unused_self, reason = "as with them")]
@@ -383,6 +436,8 @@ impl Config {
             let suits = self.reaches(upstream);
             fault.note::<()>(suits.map_err(|problem| root.fault(problem)));
         }
+        #[cfg(all(feature = "http", feature = "oauth"))]
+        fault.note::<()>(self.has_pages().map_err(|problem| root.fault(problem)));
         fault.found()?;
         let known = Targets {
             places: &targets,
@@ -436,6 +491,8 @@ impl Config {
                     .map(|own| ("grant", own.told(&self.providers))),
             );
             told.extend(self.state.iter().map(|own| ("state", own.told())));
+            #[cfg(feature = "http")]
+            told.extend(self.pages.iter().map(|own| ("pages", own.told())));
         }
         told.extend(self.monitor.iter().map(|own| ("monitor", own.told())));
         let routes = self.routing.told().into_iter();
@@ -481,6 +538,11 @@ impl Config {
                 .state
                 .as_ref()
                 .map_or(Json::Null, |own| row::told(state::ROWS, own).into());
+            #[cfg(feature = "http")]
+            {
+                let pages = |own| row::told(pages::ROWS, own).into();
+                told["pages"] = self.pages.as_ref().map_or(Json::Null, pages);
+            }
         }
         told
     }

@@ -56,6 +56,9 @@ pub enum Serves {
     Health,
     /// Counts, for programs.
     Metrics,
+    /// Mailboxes and devices, for people.
+    #[cfg(feature = "oauth")]
+    Pages,
 }
 
 /// How an answer comes about.

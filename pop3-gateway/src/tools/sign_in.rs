@@ -9,12 +9,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gateway_state::{Binding, GrantId, Tokens};
+use gateway_state::GrantId;
 
 use crate::cli::tools::SignIn;
 use crate::config::Config;
+#[cfg(feature = "http")]
+use crate::oauth::Records;
 use crate::oauth::claims::Claims;
-use crate::oauth::{Authority, CallBack, Flow, Obtained, Polled, Refusal, now};
+use crate::oauth::{Authority, CallBack, Flow, Obtained, Polled, Refusal};
+#[cfg(feature = "http")]
+use crate::pages::invite;
 use crate::tools::devices::{records, upstream};
 use crate::{Failure, print};
 
@@ -45,6 +49,10 @@ pub fn run(arguments: &SignIn) -> Result<(), Failure> {
     };
     // before anybody takes the trouble
     let records = records(&config)?;
+    #[cfg(feature = "http")]
+    if arguments.link {
+        return by_link(&config, &records, &arguments.mailbox);
+    }
     let authority = Authority::new(provider.clone()).map_err(failed)?;
     let flow = match arguments.device {
         true => Flow::Device,
@@ -66,20 +74,8 @@ pub fn run(arguments: &SignIn) -> Result<(), Failure> {
         ))?;
     }
     let id = GrantId::new(grant.name.as_str(), arguments.mailbox.to_lowercase());
-    let (issuer, client) = (provider.issuer(), provider.client_id.as_str());
-    let binding = Binding {
-        issuer: &issuer,
-        client,
-    };
-    let now = now();
-    let tokens = Tokens {
-        refresh: obtained.refresh,
-        access: Some(obtained.access),
-        access_expires: now.saturating_add(obtained.life.as_secs()),
-        scope: obtained.scope,
-    };
     records
-        .with(|state| state.put_grant(&id, binding, &tokens, now))
+        .keep_grant(&id, provider, obtained)
         .map_err(Failure::running)?;
     say(&format!(
         "Signed in: the gateway may open {0} at {1:?} from now on.\nGive a device its password with\n    pop3-gateway account \
@@ -87,6 +83,21 @@ pub fn run(arguments: &SignIn) -> Result<(), Failure> {
         arguments.mailbox,
         own.name,
         arguments.config.display()
+    ))
+}
+
+/// The owner does the rest, at the pages of the running gateway.
+#[cfg(feature = "http")]
+fn by_link(config: &Config, records: &Records, mailbox: &str) -> Result<(), Failure> {
+    let Some(pages) = &config.pages else {
+        let what =
+            "there are no pages that a link could lead to; add [pages], or sign in without --link";
+        return Err(Failure::configuration(what));
+    };
+    let key = invite(records, mailbox).map_err(Failure::running)?;
+    let (url, key) = (&pages.url, String::from_utf8_lossy(key.expose()));
+    say(&format!(
+        "Send this link to the owner of {mailbox}. It works once, within a day:\n\n{url}/invited?key={key}\n"
     ))
 }
 

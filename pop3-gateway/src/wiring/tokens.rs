@@ -101,6 +101,25 @@ impl Tokens {
         })
     }
 
+    /// The state, if there is one.
+    #[cfg(feature = "http")]
+    pub(super) const fn records(&self) -> Option<&Records> {
+        self.records.as_ref()
+    }
+
+    /// What keeps the tokens, if there are some.
+    #[cfg(feature = "http")]
+    pub(super) const fn keeper(&self) -> Option<&Arc<Keeper>> {
+        self.keeper.as_ref()
+    }
+
+    /// Who gives the tokens of a grant, and how it comes about.
+    #[cfg(feature = "http")]
+    pub(super) fn authority(&self, grant: &str) -> Option<(&Arc<Authority>, crate::oauth::Flow)> {
+        let (authority, flow) = self.authorities.get(grant)?;
+        Some((authority, *flow))
+    }
+
     /// What logins to this upstream go through, if a grant reaches it.
     pub(super) fn desk(
         &self,

@@ -329,3 +329,87 @@ fn http_has_an_address_of_its_own() {
         assert!(said.contains(part), "{said}");
     }
 }
+
+/// Passwords are shown there: TLS, or this machine alone.
+#[cfg(all(feature = "http", feature = "oauth"))]
+#[test]
+fn pages_are_not_served_in_the_clear() {
+    let with = |http: &str, pages: &str| {
+        format!("{LISTENER}{UPSTREAM}[[http]]\nserve = \"pages\"\n{http}\n[pages]\n{pages}\n")
+    };
+    let (here, url) = (
+        "listen = \"127.0.0.1:8080\"",
+        "url = \"https://mail.example.org\"",
+    );
+    let public = "listen = [\"127.0.0.1:8080\", \"0.0.0.0:8443\"]";
+    assert!(parse(&with(here, url)).is_ok());
+    assert!(parse(&with(&format!("{public}\nself_signed = \"t\""), url)).is_ok());
+    let good = parse(&with(
+        here,
+        "url = \"HTTP://[::1]:8080/\"\ndomains = \"Example.ORG\"",
+    ))
+    .unwrap();
+    let good = good.pages.unwrap();
+    assert_eq!((good.authority(), good.host()), ("[::1]:8080", "::1"));
+    assert_eq!(good.domains, ["example.org"]);
+    for (http, pages, part) in [
+        (
+            public,
+            url,
+            "http[1].serve: passwords are shown at 0.0.0.0:8443, and everybody on the way could read them",
+        ),
+        (here, "", "pages.url: where they are, is missing"),
+        (
+            here,
+            "url = \"http://mail.example.org\"",
+            "pages.url: passwords are shown there, and everybody on the way",
+        ),
+        (
+            here,
+            "url = \"mail.example.org\"",
+            "pages.url: this is no address with scheme, host and port alone",
+        ),
+        (
+            here,
+            "url = \"https://mail.example.org/pages\"",
+            "pages.url: this is no address",
+        ),
+        (
+            here,
+            "url = \"https://ann@mail.example.org\"",
+            "pages.url: this is no address",
+        ),
+        (
+            here,
+            "url = \"https://mail.example.org:x\"",
+            "pages.url: this is no address",
+        ),
+        (
+            here,
+            "url = \"https://mail.example.org:\"",
+            "pages.url: this is no address",
+        ),
+        (
+            here,
+            "url = \"https://[::1\"",
+            "pages.url: this is no address",
+        ),
+        (
+            here,
+            "url = \"https://mail.example.org\"\nserver = \"\"",
+            "pages.server: this is no line",
+        ),
+        (
+            here,
+            "url = \"https://mail.example.org\"\ndomains = \"*.example.org\"",
+            "is not a domain",
+        ),
+    ] {
+        let said = error(&with(http, pages));
+        assert!(said.contains(part), "{said}");
+    }
+    let alone = format!("{LISTENER}{UPSTREAM}[pages]\n{url}\n");
+    assert!(error(&alone).contains("pages: they are served nowhere"));
+    let alone = format!("{LISTENER}{UPSTREAM}[[http]]\n{here}\nserve = \"pages\"\n");
+    assert!(error(&alone).contains("pages: pages are served, and nothing is said of them"));
+}

@@ -1,0 +1,111 @@
+//! A mailbox is connected, and its devices get passwords.
+
+use crate::rig::{ANN, BOB, RUNTIMES, Rig};
+
+#[test]
+fn qg1_a_person_gives_a_device_a_password_and_takes_it_back() {
+    for runtime in RUNTIMES {
+        let rig = Rig::new(runtime);
+        let mut ann = rig.browser();
+        let told = ann.connect(ANN);
+        assert!(
+            told.body.contains("No device has a password yet."),
+            "{told:?}"
+        );
+        let (name, password) = ann.device("Scanner", "read-write");
+        assert_eq!(name, ANN);
+        // it is shown once
+        assert!(!ann.follow("/device").body.contains(&password));
+        assert!(rig.log_in(&name, &password).starts_with("+OK"));
+        let (second, other) = ann.device("Fax & <Phone>", "read-only");
+        assert_eq!(second, "ann+faxphone@example.org");
+        assert!(rig.log_in(&second, &other).starts_with("+OK"));
+        assert!(rig.log_in(&second, &password).starts_with("-ERR [AUTH]"));
+        let list = ann.get("/mailbox").body;
+        assert!(list.contains("Fax &amp; &lt;Phone&gt;"), "{list}");
+        assert!(list.contains("reads only") && list.contains("reads and deletes"));
+        assert!(!list.contains(&password) && !list.contains(&other));
+        let token = ann.get("/mailbox").field("token");
+        let told = ann.submit("/revoke", &[("token", &token), ("name", &name)]);
+        assert!(
+            told.body.contains("The password was taken back."),
+            "{told:?}"
+        );
+        assert!(rig.log_in(&name, &password).starts_with("-ERR [AUTH]"));
+        assert!(rig.log_in(&second, &other).starts_with("+OK"));
+        // signing in anew finds the devices again
+        ann.submit("/sign-out", &[("token", &token)]);
+        assert!(ann.follow("/mailbox").body.contains("Connect your mailbox"));
+        assert!(ann.connect(ANN).body.contains(&second));
+        let token = ann.get("/mailbox").field("token");
+        rig.provider.take();
+        let told = ann.submit("/disconnect", &[("token", &token)]);
+        told.is(200, "Disconnected");
+        assert!(rig.log_in(&second, &other).starts_with("-ERR [AUTH]"));
+        assert_eq!(
+            rig.provider.take()[0].field("token").unwrap(),
+            format!("refresh-of-{ANN}")
+        );
+        assert!(rig.tool(&["status"]).contains("Nobody signed in"));
+    }
+}
+
+/// Whatever is asked is about the mailbox that was signed in for, and no other.
+#[test]
+fn nobody_touches_the_devices_of_another() {
+    for runtime in RUNTIMES {
+        let rig = Rig::new(runtime);
+        let mut ann = rig.browser();
+        ann.connect(ANN);
+        let (name, password) = ann.device("Scanner", "read-write");
+        rig.gives(BOB);
+        let mut bob = rig.browser();
+        let told = bob.connect(BOB);
+        assert!(!told.body.contains(ANN), "{told:?}");
+        let token = told.field("token");
+        bob.submit("/revoke", &[("token", &token), ("name", &name)]);
+        assert!(rig.log_in(&name, &password).starts_with("+OK"));
+        // a token of Ann's page is of no use in Bob's browser
+        let of_ann = ann.get("/mailbox").field("token");
+        let told = bob.post("/revoke", &[("token", &of_ann), ("name", &name)]);
+        told.is(403, "This form is out of date");
+        let told = bob.submit("/disconnect", &[("token", &token)]);
+        told.is(200, "Disconnected");
+        assert!(rig.log_in(&name, &password).starts_with("+OK"));
+    }
+}
+
+#[test]
+fn a_device_may_do_the_least_if_nothing_is_said() {
+    let rig = Rig::new(RUNTIMES[0]);
+    let mut ann = rig.browser();
+    ann.connect(ANN);
+    let (name, password) = ann.device(" ", "everything");
+    assert!(ann.get("/mailbox").body.contains("reads only"));
+    assert!(rig.log_in(&name, &password).starts_with("+OK"));
+}
+
+/// An operator's link works for whom no domain is listed, once; looking at it does not use it up.
+#[test]
+fn an_invitation_works_once() {
+    for runtime in RUNTIMES {
+        let rig = Rig::with(runtime, "", "");
+        let said = rig.tool(&["sign-in", "--link", ANN]);
+        let link = said.lines().find(|line| line.starts_with("http")).unwrap();
+        let path = link.strip_prefix("http://127.0.0.1").unwrap();
+        let mut ann = rig.browser();
+        ann.get(path);
+        let page = ann.get(path);
+        let (token, key) = (page.field("token"), page.field("key"));
+        let told = ann.post("/connect", &[("token", &token), ("key", &key)]);
+        let state = crate::rig::state(&told);
+        let told = ann.post("/connect", &[("token", &token), ("key", &key)]);
+        told.is(400, "This invitation is not valid any more");
+        let told = ann.follow(&format!("/signed-in?code=c&state={state}"));
+        assert!(told.body.contains("Connected mailbox"), "{told:?}");
+        let mut eve = rig.browser();
+        let token = eve.get("/").field("token");
+        let told = eve.post("/connect", &[("token", &token), ("key", "forged")]);
+        told.is(400, "This invitation is not valid any more");
+    }
+}

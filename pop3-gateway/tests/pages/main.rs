@@ -1,0 +1,8 @@
+//! The pages as a browser meets them, on real sockets and both runtimes: a made-up provider, the IMAP server of testkit.
+#![cfg(all(feature = "http", feature = "oauth"))]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod call_backs;
+mod devices;
+mod forms;
+mod rig;

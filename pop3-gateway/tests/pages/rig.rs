@@ -1,0 +1,344 @@
+//! A gateway with pages, a provider, an IMAP server, and browsers without a window.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pop3_gateway::config::Config;
+use pop3_gateway::serve::Bound;
+use pop3_gateway::wiring::Surroundings;
+use pop3_server::server::Server;
+use serde_json::json;
+use tempfile::TempDir;
+use testkit::imap_server::{Options, Server as Imap, Store};
+use testkit::tcp::TcpHost;
+use testkit_provider::{Answer, Provider, form};
+
+pub(crate) const RUNTIMES: &[&str] = &[
+    #[cfg(feature = "tokio")]
+    "tokio",
+    #[cfg(feature = "smol")]
+    "smol",
+];
+
+pub(crate) const ANN: &str = "ann@example.org";
+pub(crate) const BOB: &str = "bob@example.org";
+/// What browsers ask for: the gateway's port is its own affair.
+pub(crate) const HOST: &str = "127.0.0.1";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A gateway that runs until this is dropped.
+pub(crate) struct Rig {
+    pub(crate) provider: Provider,
+    pub(crate) imap: Option<TcpHost>,
+    server: Server,
+    pub(crate) pop3: SocketAddr,
+    http: SocketAddr,
+    folder: TempDir,
+    file: PathBuf,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Rig {
+    pub(crate) fn new(runtime: &str) -> Self {
+        Self::with(runtime, "", "")
+    }
+
+    /// With more lines in `[pages]`, and more tables.
+    pub(crate) fn with(runtime: &str, pages: &str, more: &str) -> Self {
+        let store = Store::new();
+        for user in [ANN, BOB] {
+            store.add_user(user, "nobody knows it");
+            store.deliver(user, b"Subject: a\r\n\r\nb\r\n".to_vec());
+            store.add_token(user, &access(user));
+        }
+        let imap = TcpHost::start("127.0.0.1:0", Imap::new(store, Options::default())).unwrap();
+        let (provider, folder) = (Provider::start(), TempDir::new().unwrap());
+        let (auth, token) = (provider.url("/auth"), provider.url("/token"));
+        let text = format!(
+            "runtime = \"{runtime}\"\n[[listener]]\nlisten = \"127.0.0.1:0\"\n\
+             [[http]]\nlisten = \"127.0.0.1:0\"\nserve = \"pages\"\n\
+             [pages]\nurl = \"http://{HOST}\"\ndomains = [\"Example.org\"]\n{pages}\n\
+             [state]\nurl = \"sqlite:state.db\"\nkey_file = \"state.key\"\n\
+             [[provider]]\nname = \"p\"\nprofile = \"oidc\"\nclient_id = \"c\"\nauthorization_endpoint = \"{auth}\"\n\
+             token_endpoint = \"{token}\"\nrevocation_endpoint = \"{}\"\n\
+             [[grant]]\nname = \"g\"\nprovider = \"p\"\nflow = \"code\"\n\
+             [[upstream]]\nname = \"main\"\nurl = \"imap://{}\"\ngrant = \"g\"\nconnect_timeout = \"20s\"\n{more}",
+            provider.url("/revoke"),
+            imap.address()
+        );
+        let file = folder.path().join("gateway.toml");
+        fs::write(&file, text).unwrap();
+        let config = Config::load(&file).unwrap();
+        let bound = Bound::new(&config, &Surroundings::default()).unwrap();
+        let pop3 = bound.addresses().unwrap()[0];
+        let http = bound.http_addresses().unwrap()[0];
+        let server = Server::new();
+        let running = server.clone();
+        let thread = thread::spawn(move || bound.serve(running, || {}).unwrap());
+        let rig = Self {
+            provider,
+            imap: Some(imap),
+            server,
+            pop3,
+            http,
+            folder,
+            file,
+            thread: Some(thread),
+        };
+        rig.gives(ANN);
+        rig
+    }
+
+    /// The provider gives tokens of this person from now on.
+    pub(crate) fn gives(&self, person: &str) {
+        self.gives_as(person, &json!({ "email": person, "aud": "c" }));
+    }
+
+    /// The same with other claims.
+    pub(crate) fn gives_as(&self, person: &str, claims: &serde_json::Value) {
+        let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let id = format!("{}.{}.c2ln", part(&json!({})), part(claims));
+        let body = json!({
+            "token_type": "Bearer", "access_token": access(person), "expires_in": 3600,
+            "refresh_token": format!("refresh-of-{person}"), "id_token": id,
+        });
+        self.says(Answer::json(200, body.to_string()));
+    }
+
+    /// What the provider says to whom brings a code.
+    pub(crate) fn says(&self, answer: Answer) {
+        self.provider.forget("/token").answer("/token", answer);
+    }
+
+    pub(crate) fn browser(&self) -> Browser<'_> {
+        Browser {
+            rig: self,
+            cookie: None,
+        }
+    }
+
+    /// What `pop3-gateway` prints for these words.
+    pub(crate) fn tool(&self, words: &[&str]) -> String {
+        let [command, rest @ ..] = words else {
+            return String::new();
+        };
+        let mut tool = Command::new(env!("CARGO_BIN_EXE_pop3-gateway"));
+        let told = tool.arg(command).arg("--config").arg(&self.file).args(rest);
+        let told = told.current_dir(self.folder.path()).output().unwrap();
+        assert!(
+            told.status.success(),
+            "{}",
+            String::from_utf8_lossy(&told.stderr)
+        );
+        String::from_utf8(told.stdout).unwrap()
+    }
+
+    /// The answer to a login.
+    pub(crate) fn log_in(&self, name: &str, password: &str) -> String {
+        let socket = TcpStream::connect(self.pop3).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut lines = BufReader::new(socket.try_clone().unwrap()).lines();
+        let mut socket = socket;
+        let mut say = |octets: String| socket.write_all(octets.as_bytes()).unwrap();
+        lines.next();
+        say(format!("USER {name}\r\n"));
+        lines.next();
+        say(format!("PASS {password}\r\n"));
+        let answer = lines.next().unwrap().unwrap();
+        say("QUIT\r\n".into());
+        lines.next();
+        answer
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.server.shutdown().advance();
+        self.server.shutdown().advance();
+        if let Some(thread) = self.thread.take() {
+            assert!(thread.join().is_ok() || thread::panicking());
+        }
+    }
+}
+
+/// An access token of this person.
+fn access(person: &str) -> String {
+    format!("access-token-of-{person}")
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Told {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(key, _)| key == name);
+        found.next().map(|(_, value)| value.as_str())
+    }
+
+    /// The value of the first field of this name.
+    pub(crate) fn field(&self, name: &str) -> String {
+        let start = format!("name=\"{name}\" value=\"");
+        let found = self.body.split_once(&start);
+        let found = found.unwrap_or_else(|| panic!("no field {name} in {}", self.body));
+        found.1.split('"').next().unwrap().to_owned()
+    }
+
+    /// Whether this is the problem with these words in its title.
+    #[track_caller]
+    pub(crate) fn is(&self, status: u16, title: &str) {
+        assert_eq!(self.status, status, "{}", self.body);
+        assert!(
+            self.body.contains(&format!("<h1>{title}</h1>")),
+            "{}",
+            self.body
+        );
+    }
+}
+
+/// A browser of one person.
+pub(crate) struct Browser<'r> {
+    rig: &'r Rig,
+    pub(crate) cookie: Option<String>,
+}
+
+impl Browser<'_> {
+    /// Sends a request as it is, and keeps the cookie that comes back.
+    pub(crate) fn ask(&mut self, head: &str, body: &str) -> Told {
+        let mut socket = TcpStream::connect(self.rig.http).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let cookie = self.cookie.as_ref();
+        let cookie = cookie.map_or_else(String::new, |cookie| format!("Cookie: {cookie}\r\n"));
+        let length = match body.is_empty() {
+            true => String::new(),
+            false => format!("Content-Length: {}\r\n", body.len()),
+        };
+        let request = format!("{head}\r\n{cookie}{length}Connection: close\r\n\r\n{body}");
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+        let headers: Vec<_> = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let told = Told {
+            status: status.parse().unwrap(),
+            headers,
+            body: body.to_owned(),
+        };
+        if let Some(cookie) = told.header("set-cookie") {
+            let pair = cookie.split(';').next().unwrap();
+            self.cookie = (!cookie.contains("Max-Age=0")).then(|| pair.to_owned());
+        }
+        told
+    }
+
+    pub(crate) fn get(&mut self, path: &str) -> Told {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: {HOST}"), "")
+    }
+
+    /// Goes where it is sent.
+    pub(crate) fn follow(&mut self, path: &str) -> Told {
+        let told = self.get(path);
+        self.followed(told)
+    }
+
+    fn followed(&mut self, mut told: Told) -> Told {
+        while told.status == 303 {
+            let to = told.header("location").unwrap().to_owned();
+            told = self.get(&to);
+        }
+        told
+    }
+
+    pub(crate) fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Told {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {HOST}\r\nOrigin: null\r\nSec-Fetch-Site: same-origin\r\n\
+             Content-Type: application/x-www-form-urlencoded"
+        );
+        self.ask(&head, &encoded(fields))
+    }
+
+    /// The same, going where it is sent.
+    pub(crate) fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Told {
+        let told = self.post(path, fields);
+        self.followed(told)
+    }
+
+    /// Enters an address on the first page; the `state` that the provider is given.
+    pub(crate) fn begin(&mut self, address: &str) -> String {
+        let token = self.get("/").field("token");
+        let told = self.post("/connect", &[("token", &token), ("address", address)]);
+        state(&told)
+    }
+
+    /// Signs in for a mailbox; where that ends.
+    pub(crate) fn connect(&mut self, address: &str) -> Told {
+        let state = self.begin(address);
+        self.follow(&format!("/signed-in?code=the-code&state={state}"))
+    }
+
+    /// Makes a password: name and password.
+    pub(crate) fn device(&mut self, label: &str, access: &str) -> (String, String) {
+        let token = self.get("/mailbox").field("token");
+        let fields = [("token", &*token), ("label", label), ("access", access)];
+        let told = self.submit("/devices", &fields);
+        let after = |word: &str| {
+            let (_, rest) = told
+                .body
+                .split_once(word)
+                .unwrap_or_else(|| panic!("{told:?}"));
+            rest.split('<').next().unwrap().to_owned()
+        };
+        (
+            after("<dt>Name</dt><dd><code>"),
+            after("<code class=\"password\">"),
+        )
+    }
+}
+
+/// The `state` that a browser takes along to the provider.
+pub(crate) fn state(told: &Told) -> String {
+    assert_eq!(told.status, 200, "{}", told.body);
+    let (_, link) = told.body.split_once("href=\"http").unwrap();
+    let link = link.split('"').next().unwrap().replace("&amp;", "&");
+    let fields = form(link.split_once('?').unwrap().1);
+    let one = |key: &str| {
+        let mut found = fields.iter().filter(|(name, _)| name == key);
+        found.next().unwrap().1.clone()
+    };
+    assert_eq!(one("redirect_uri"), format!("http://{HOST}/signed-in"));
+    assert_eq!(one("code_challenge_method"), "S256");
+    one("state")
+}
+
+fn encoded(fields: &[(&str, &str)]) -> String {
+    let plain = |octet: &u8| octet.is_ascii_alphanumeric();
+    let encode = |text: &str| -> String {
+        let octets = text.bytes();
+        octets
+            .map(|octet| match plain(&octet) {
+                true => char::from(octet).to_string(),
+                false => format!("%{octet:02X}"),
+            })
+            .collect()
+    };
+    let pairs = fields
+        .iter()
+        .map(|(key, value)| format!("{key}={}", encode(value)));
+    pairs.collect::<Vec<_>>().join("&")
+}
