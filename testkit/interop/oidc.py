@@ -68,7 +68,7 @@ class Provider:
 
     def clients(self):
         persons = {
-            "redirect_uris": ["http://127.0.0.1/", ELSEWHERE],
+            "redirect_uris": ["http://127.0.0.1/", "http://127.0.0.1/signed-in", ELSEWHERE],
             "response_types": ["code"],
             "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
             "application_type": "native",

@@ -3,8 +3,8 @@
 # asked, no service is started).
 #
 # Debian's IMAP servers exclude each other, so Dovecot is installed and Cyrus and Courier are only unpacked, beside
-# the system, into $INTEROP_ROOT (default /opt/pop3-gateway-interop); the libraries they need are installed. So is
-# oidc-provider, from npm.
+# the system, into $INTEROP_ROOT (default /opt/pop3-gateway-interop); the libraries they need are installed. So are
+# oidc-provider and playwright-core, from npm.
 set -euo pipefail
 
 root=${INTEROP_ROOT:-/opt/pop3-gateway-interop}
@@ -14,7 +14,7 @@ as_root=()
 installed=(
     make g++
     mariadb-server postgresql pgbouncer
-    haproxy nginx-light libnginx-mod-stream systemd fail2ban
+    haproxy nginx-light libnginx-mod-stream systemd fail2ban chromium fonts-dejavu-core
     dovecot-imapd dovecot-pop3d curl fetchmail getmail6 mpop openssl ca-certificates python3 util-linux mount
     libcourier-unicode4 libgamin0 libgdbm6 libical3 libicu72 libidn12 libjansson4 libkrb5-3 libldap-2.5-0 libltdl7
     libpcre3 libpq5 libsasl2-2 libsasl2-modules libsasl2-modules-db libsqlite3-0 libwrap0 libxapian30 libxml2 libzephyr4
@@ -28,10 +28,14 @@ done
 # Node.js from elsewhere is as good, and excludes Debian's
 command -v node >/dev/null && command -v npm >/dev/null || missing+=(nodejs npm)
 
-# the provider of tokens, as its lock file says
-install_oidc() {
-    local from to="$root/oidc"
-    from=$(cd "$(dirname "$0")" && pwd)/oidc
+# the provider of tokens and what drives a browser, as their lock files say
+install_npm() {
+    install_from_npm oidc
+    install_from_npm chromium
+}
+install_from_npm() {
+    local from to="$root/$1"
+    from=$(cd "$(dirname "$0")" && pwd)/$1
     if [ -e "$to/node_modules/.package-lock.json" ] && cmp -s "$from/package-lock.json" "$to/package-lock.json"; then
         return
     fi
@@ -45,7 +49,7 @@ install_oidc() {
 
 stamp="$root/.unpacked"
 if [ ${#missing[@]} = 0 ] && [ -e "$stamp" ] && [ "$(cat "$stamp")" = "${unpacked[*]}" ]; then
-    install_oidc
+    install_npm
     exit 0
 fi
 
@@ -78,4 +82,4 @@ done
 # the servers drop their rights and must still reach their files
 chmod 755 "$root"
 echo "${unpacked[*]}" >"$stamp"
-install_oidc
+install_npm

@@ -25,7 +25,7 @@ import stores
 from base import Failure, Scratch
 from clients import CLIENTS, EXCEPTIONS
 from gateway import RUNTIMES
-from scenarios import tokens
+from scenarios import pages, tokens
 
 
 class Report:
@@ -144,7 +144,7 @@ def run_tokens(arguments, report, binary):
     """Each has servers of its own, and waits for them most of the time."""
     wanted = [
         (report.run, f"{runtime:6}tokens: {scenario.__name__}", scenario, binary, runtime)
-        for scenario in tokens.ALL
+        for scenario in (*tokens.ALL, *pages.ALL)
         for runtime in arguments.runtime
         if arguments.only is None or arguments.only in scenario.__name__
         if scenario not in tokens.ONCE or runtime == arguments.runtime[0]
