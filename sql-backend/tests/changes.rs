@@ -1,6 +1,7 @@
 //! Rows that others change while a session is open: what the client never saw is not removed.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[macro_use]
 mod common;
 
 use std::thread;
@@ -80,22 +81,13 @@ fn sent_and_changed(admin: &Admin) {
     }
 }
 
-#[test]
-fn sqlite_w003_a_row_that_changed_since_it_was_sent_stays() {
-    sent_and_changed(&Admin::sqlite());
-}
-
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_w003_a_row_that_changed_since_it_was_sent_stays() {
-    sent_and_changed(&Admin::server(Kind::MariaDb));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_w003_a_row_that_changed_since_it_was_sent_stays() {
-    sent_and_changed(&Admin::server(Kind::Postgres));
-}
+each_database!(
+    tables,
+    sent_and_changed,
+    sqlite_w003_a_row_that_changed_since_it_was_sent_stays,
+    mariadb_w003_a_row_that_changed_since_it_was_sent_stays,
+    postgres_w003_a_row_that_changed_since_it_was_sent_stays
+);
 
 /// Of a row that was not sent the client knows what the list said: that it is there, and its size.
 fn listed_and_changed(admin: &Admin) {
@@ -136,22 +128,13 @@ fn listed_and_changed(admin: &Admin) {
     }
 }
 
-#[test]
-fn sqlite_w003_a_row_that_changed_since_it_was_listed_stays() {
-    listed_and_changed(&Admin::sqlite());
-}
-
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_w003_a_row_that_changed_since_it_was_listed_stays() {
-    listed_and_changed(&Admin::server(Kind::MariaDb));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_w003_a_row_that_changed_since_it_was_listed_stays() {
-    listed_and_changed(&Admin::server(Kind::Postgres));
-}
+each_database!(
+    tables,
+    listed_and_changed,
+    sqlite_w003_a_row_that_changed_since_it_was_listed_stays,
+    mariadb_w003_a_row_that_changed_since_it_was_listed_stays,
+    postgres_w003_a_row_that_changed_since_it_was_listed_stays
+);
 
 /// The tool's own tables: a number that came again, after a restart of an old MySQL or by hand, is another
 /// message's. It is neither sent nor removed as the one that was listed.

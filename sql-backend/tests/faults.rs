@@ -2,6 +2,7 @@
 //! or was deleted as all others of that session. Nothing is left open.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[macro_use]
 mod common;
 
 use std::future::Future;
@@ -120,22 +121,13 @@ fn dropped_within_the_update(admin: &Admin) {
     });
 }
 
-#[test]
-fn sqlite_dropped_within_the_update() {
-    dropped_within_the_update(&Admin::sqlite());
-}
-
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_dropped_within_the_update() {
-    dropped_within_the_update(&Admin::server(Kind::MariaDb));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_dropped_within_the_update() {
-    dropped_within_the_update(&Admin::server(Kind::Postgres));
-}
+each_database!(
+    tables,
+    dropped_within_the_update,
+    sqlite_dropped_within_the_update,
+    mariadb_dropped_within_the_update,
+    postgres_dropped_within_the_update
+);
 
 /// The server is killed while a session deletes, at a later point each time.
 fn server_killed_within_the_update(kind: Kind) {
@@ -198,17 +190,12 @@ async fn until_answers(store: &SqlStore) {
     }
 }
 
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_killed_within_the_update() {
-    server_killed_within_the_update(Kind::MariaDb);
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_killed_within_the_update() {
-    server_killed_within_the_update(Kind::Postgres);
-}
+each_database!(
+    servers,
+    server_killed_within_the_update,
+    mariadb_killed_within_the_update,
+    postgres_killed_within_the_update
+);
 
 /// The database goes and comes back between the commands of a session: what is asked meanwhile fails for
 /// now, what is asked later works.
@@ -263,17 +250,12 @@ fn server_lost_and_back(kind: Kind) {
     });
 }
 
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_lost_and_back() {
-    server_lost_and_back(Kind::MariaDb);
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_lost_and_back() {
-    server_lost_and_back(Kind::Postgres);
-}
+each_database!(
+    servers,
+    server_lost_and_back,
+    mariadb_lost_and_back,
+    postgres_lost_and_back
+);
 
 const CHILD: &str = "SQL_BACKEND_TEST_CHILD";
 

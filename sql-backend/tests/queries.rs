@@ -1,6 +1,7 @@
 //! The administrator's own tables: logs as mails, and mistakes in queries.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[macro_use]
 mod common;
 
 use common::admin::Admin;
@@ -90,22 +91,13 @@ fn log_as_mailbox(admin: &Admin) {
     });
 }
 
-#[test]
-fn sqlite_log_as_mailbox() {
-    log_as_mailbox(&Admin::sqlite());
-}
-
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_log_as_mailbox() {
-    log_as_mailbox(&Admin::server(Kind::MariaDb));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_log_as_mailbox() {
-    log_as_mailbox(&Admin::server(Kind::Postgres));
-}
+each_database!(
+    tables,
+    log_as_mailbox,
+    sqlite_log_as_mailbox,
+    mariadb_log_as_mailbox,
+    postgres_log_as_mailbox
+);
 
 /// What the operator reads when a query is not right, and which setting it names.
 fn mistakes(admin: &Admin) {
@@ -229,39 +221,21 @@ fn w061_columns_that_limit_an_account(admin: &Admin) {
     }
 }
 
-#[test]
-fn sqlite_w061_columns_that_limit_an_account() {
-    w061_columns_that_limit_an_account(&Admin::sqlite());
-}
+each_database!(
+    tables,
+    w061_columns_that_limit_an_account,
+    sqlite_w061_columns_that_limit_an_account,
+    mariadb_w061_columns_that_limit_an_account,
+    postgres_w061_columns_that_limit_an_account
+);
 
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_w061_columns_that_limit_an_account() {
-    w061_columns_that_limit_an_account(&Admin::server(Kind::MariaDb));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_w061_columns_that_limit_an_account() {
-    w061_columns_that_limit_an_account(&Admin::server(Kind::Postgres));
-}
-
-#[test]
-fn sqlite_mistakes() {
-    mistakes(&Admin::sqlite());
-}
-
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_mistakes() {
-    mistakes(&Admin::server(Kind::MariaDb));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_mistakes() {
-    mistakes(&Admin::server(Kind::Postgres));
-}
+each_database!(
+    tables,
+    mistakes,
+    sqlite_mistakes,
+    mariadb_mistakes,
+    postgres_mistakes
+);
 
 /// One that is too large to be read as a whole is refused, and the way out is named.
 #[test]

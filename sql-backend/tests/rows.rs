@@ -2,6 +2,7 @@
 //! that come twice, texts in other encodings.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[macro_use]
 mod common;
 
 use common::admin::Admin;
@@ -84,22 +85,13 @@ fn bad_rows(admin: &Admin) {
     }
 }
 
-#[test]
-fn sqlite_w064_one_bad_row_costs_that_row() {
-    bad_rows(&Admin::sqlite());
-}
-
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_w064_one_bad_row_costs_that_row() {
-    bad_rows(&Admin::server(Kind::MariaDb));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_w064_one_bad_row_costs_that_row() {
-    bad_rows(&Admin::server(Kind::Postgres));
-}
+each_database!(
+    tables,
+    bad_rows,
+    sqlite_w064_one_bad_row_costs_that_row,
+    mariadb_w064_one_bad_row_costs_that_row,
+    postgres_w064_one_bad_row_costs_that_row
+);
 
 /// One table with whole mails and with texts, and a column that says which is which, in the types that tables
 /// have for it.
@@ -180,22 +172,13 @@ fn mails_and_texts(admin: &Admin) {
     }
 }
 
-#[test]
-fn sqlite_w064_mails_and_texts_in_one_table() {
-    mails_and_texts(&Admin::sqlite());
-}
-
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_w064_mails_and_texts_in_one_table() {
-    mails_and_texts(&Admin::server(Kind::MariaDb));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_w064_mails_and_texts_in_one_table() {
-    mails_and_texts(&Admin::server(Kind::Postgres));
-}
+each_database!(
+    tables,
+    mails_and_texts,
+    sqlite_w064_mails_and_texts_in_one_table,
+    mariadb_w064_mails_and_texts_in_one_table,
+    postgres_w064_mails_and_texts_in_one_table
+);
 
 /// Two stores with the same rows, and two users, make messages with other Message-IDs.
 #[test]

@@ -2,6 +2,7 @@
 //! connections and the tables.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[macro_use]
 mod common;
 
 use std::pin::pin;
@@ -101,23 +102,13 @@ fn connections(url: &DatabaseUrl) {
     });
 }
 
-#[test]
-fn sqlite_connections() {
-    let (_folder, url) = common::sqlite();
-    connections(&url);
-}
-
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_connections() {
-    connections(&DatabaseUrl::new(&Server::start(Kind::MariaDb).url()));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_connections() {
-    connections(&DatabaseUrl::new(&Server::start(Kind::Postgres).url()));
-}
+each_database!(
+    urls,
+    connections,
+    sqlite_connections,
+    mariadb_connections,
+    postgres_connections
+);
 
 /// Many sessions of one user and a delivery at the same time, with few connections: nothing is lost, nothing
 /// comes back, no update fails.
@@ -168,23 +159,13 @@ fn sessions_at_once(url: &DatabaseUrl) {
     });
 }
 
-#[test]
-fn sqlite_sessions_at_once() {
-    let (_folder, url) = common::sqlite();
-    sessions_at_once(&url);
-}
-
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_sessions_at_once() {
-    sessions_at_once(&DatabaseUrl::new(&Server::start(Kind::MariaDb).url()));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_sessions_at_once() {
-    sessions_at_once(&DatabaseUrl::new(&Server::start(Kind::Postgres).url()));
-}
+each_database!(
+    urls,
+    sessions_at_once,
+    sqlite_sessions_at_once,
+    mariadb_sessions_at_once,
+    postgres_sessions_at_once
+);
 
 /// Somebody else's transaction and ours wait for each other, and ours is taken back: it is tried again.
 fn deadlocks_are_tried_again(kind: Kind) {
@@ -258,14 +239,9 @@ fn deadlocks_are_tried_again(kind: Kind) {
     });
 }
 
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_deadlocks_are_tried_again() {
-    deadlocks_are_tried_again(Kind::MariaDb);
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_deadlocks_are_tried_again() {
-    deadlocks_are_tried_again(Kind::Postgres);
-}
+each_database!(
+    servers,
+    deadlocks_are_tried_again,
+    mariadb_deadlocks_are_tried_again,
+    postgres_deadlocks_are_tried_again
+);

@@ -2,13 +2,13 @@
 //! an administrator.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[macro_use]
 mod common;
 
 use common::admin::{Admin, AdminTables};
 use common::{OwnTables, Runtime};
 use sql_backend::{DatabaseUrl, Queries, SqlStore};
 use testkit::{Content, stores};
-use testkit_databases::{Kind, Server};
 
 fn own_tables(url: &DatabaseUrl) {
     Runtime::each(|runtime| {
@@ -19,23 +19,13 @@ fn own_tables(url: &DatabaseUrl) {
     });
 }
 
-#[test]
-fn sqlite_own_tables() {
-    let (_folder, url) = common::sqlite();
-    own_tables(&url);
-}
-
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_own_tables() {
-    own_tables(&DatabaseUrl::new(&Server::start(Kind::MariaDb).url()));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_own_tables() {
-    own_tables(&DatabaseUrl::new(&Server::start(Kind::Postgres).url()));
-}
+each_database!(
+    urls,
+    own_tables,
+    sqlite_own_tables,
+    mariadb_own_tables,
+    postgres_own_tables
+);
 
 /// Each runtime sees each way of asking, one of them at length.
 fn admin_tables(admin: &Admin) {
@@ -62,19 +52,10 @@ fn admin_tables(admin: &Admin) {
     });
 }
 
-#[test]
-fn sqlite_admin_tables() {
-    admin_tables(&Admin::sqlite());
-}
-
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_admin_tables() {
-    admin_tables(&Admin::server(Kind::MariaDb));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_admin_tables() {
-    admin_tables(&Admin::server(Kind::Postgres));
-}
+each_database!(
+    tables,
+    admin_tables,
+    sqlite_admin_tables,
+    mariadb_admin_tables,
+    postgres_admin_tables
+);

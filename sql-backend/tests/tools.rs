@@ -1,6 +1,7 @@
 //! The tool's own tables: how they are made, and what is done with them at a command line.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[macro_use]
 mod common;
 
 use std::collections::BTreeSet;
@@ -15,7 +16,6 @@ use pop3_proto::backend::awaiting::AsyncStore;
 use pop3_proto::backend::store::StoreError;
 use pop3_proto::secret::Secret;
 use sql_backend::{Config, Messages, SqlError, SqlStore};
-use testkit_databases::Kind;
 
 /// RFC 4616: a name that another keyboard composes otherwise is the same name, at a login and in the tools.
 async fn w055_names_are_prepared(store: &SqlStore) {
@@ -252,22 +252,7 @@ async fn join_all<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output> {
     done
 }
 
-#[test]
-fn sqlite_tools() {
-    tools(&Admin::sqlite());
-}
-
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_tools() {
-    tools(&Admin::server(Kind::MariaDb));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_tools() {
-    tools(&Admin::server(Kind::Postgres));
-}
+each_database!(tables, tools, sqlite_tools, mariadb_tools, postgres_tools);
 
 /// SQLite says at once that it is busy where two change the journal's mode.
 #[test]

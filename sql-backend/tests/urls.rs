@@ -1,6 +1,7 @@
 //! What a database's URL says: its secrets are not shown, and TLS is as it is asked for.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[macro_use]
 mod common;
 
 use common::Runtime;
@@ -78,14 +79,4 @@ fn over_tls(kind: Kind) {
     });
 }
 
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_over_tls() {
-    over_tls(Kind::MariaDb);
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_over_tls() {
-    over_tls(Kind::Postgres);
-}
+each_database!(servers, over_tls, mariadb_over_tls, postgres_over_tls);

@@ -1,6 +1,7 @@
 //! Names and ids in the administrator's own tables: of all types, hostile ones, and those that may come again.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[macro_use]
 mod common;
 
 use common::admin::Admin;
@@ -91,25 +92,13 @@ impl pop3_proto::backend::store::Accounts for Anybody {
     }
 }
 
-/// V15.
-#[test]
-fn v15_sqlite_values_stay_values() {
-    values_stay_values(&Admin::sqlite());
-}
-
-/// V15.
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_values_stay_values_v15() {
-    values_stay_values(&Admin::server(Kind::MariaDb));
-}
-
-/// V15.
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_values_stay_values_v15() {
-    values_stay_values(&Admin::server(Kind::Postgres));
-}
+each_database!(
+    tables,
+    values_stay_values,
+    v15_sqlite_values_stay_values,
+    mariadb_values_stay_values_v15,
+    postgres_values_stay_values_v15
+);
 
 /// Ids of the types that people use, and a text column that is read in parts: characters are never cut.
 fn ids_and_texts(admin: &Admin) {
@@ -191,22 +180,13 @@ fn ids_and_texts(admin: &Admin) {
     }
 }
 
-#[test]
-fn sqlite_ids_and_texts() {
-    ids_and_texts(&Admin::sqlite());
-}
-
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_ids_and_texts() {
-    ids_and_texts(&Admin::server(Kind::MariaDb));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_ids_and_texts() {
-    ids_and_texts(&Admin::server(Kind::Postgres));
-}
+each_database!(
+    tables,
+    ids_and_texts,
+    sqlite_ids_and_texts,
+    mariadb_ids_and_texts,
+    postgres_ids_and_texts
+);
 
 /// What `check` says of tables whose ids may come again: for each way in which a database makes them.
 fn ids_that_may_come_again(admin: &Admin) {
@@ -306,19 +286,10 @@ fn ids_that_may_come_again(admin: &Admin) {
     }
 }
 
-#[test]
-fn sqlite_w003_check_tells_of_ids_that_may_come_again() {
-    ids_that_may_come_again(&Admin::sqlite());
-}
-
-#[test]
-#[ignore = "needs mariadb-server: run .ci/run sql"]
-fn mariadb_w003_check_tells_of_ids_that_may_come_again() {
-    ids_that_may_come_again(&Admin::server(Kind::MariaDb));
-}
-
-#[test]
-#[ignore = "needs postgresql: run .ci/run sql"]
-fn postgres_w003_check_tells_of_ids_that_may_come_again() {
-    ids_that_may_come_again(&Admin::server(Kind::Postgres));
-}
+each_database!(
+    tables,
+    ids_that_may_come_again,
+    sqlite_w003_check_tells_of_ids_that_may_come_again,
+    mariadb_w003_check_tells_of_ids_that_may_come_again,
+    postgres_w003_check_tells_of_ids_that_may_come_again
+);

@@ -1,6 +1,11 @@
 //! Databases and runtimes for the tests, and a store in them as the shared suite's subject.
 #![allow(clippy::unwrap_used, reason = "tests")]
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_macros,
+    reason = "each test binary uses its part"
+)]
 
 pub mod admin;
 
@@ -15,6 +20,53 @@ use sql_backend::{Config, DatabaseUrl, SqlMailbox, SqlStore};
 use testkit::Content;
 use testkit::stores::{self, Subject, Waiting};
 pub use testkit_databases::Runtime;
+
+/// A test on each database: on the administrator's tables there, on an address, or on a server that can be ended.
+macro_rules! each_database {
+    (tables, $test:ident, $sqlite:ident, $mariadb:ident, $postgres:ident $(,)?) => {
+        #[test]
+        fn $sqlite() {
+            $test(&crate::common::admin::Admin::sqlite());
+        }
+        each_database!(
+            servers,
+            |kind| $test(&crate::common::admin::Admin::server(kind)),
+            $mariadb,
+            $postgres,
+        );
+    };
+    (urls, $test:ident, $sqlite:ident, $mariadb:ident, $postgres:ident $(,)?) => {
+        #[test]
+        fn $sqlite() {
+            let (_folder, url) = crate::common::sqlite();
+            $test(&url);
+        }
+        each_database!(
+            servers,
+            |kind| {
+                let server = testkit_databases::Server::start(kind);
+                $test(&sql_backend::DatabaseUrl::new(&server.url()));
+            },
+            $mariadb,
+            $postgres,
+        );
+    };
+    (servers, $test:expr, $mariadb:ident, $postgres:ident $(,)?) => {
+        #[test]
+        #[ignore = "needs mariadb-server: run .ci/run sql"]
+        fn $mariadb() {
+            let test: fn(testkit_databases::Kind) = $test;
+            test(testkit_databases::Kind::MariaDb);
+        }
+
+        #[test]
+        #[ignore = "needs postgresql: run .ci/run sql"]
+        fn $postgres() {
+            let test: fn(testkit_databases::Kind) = $test;
+            test(testkit_databases::Kind::Postgres);
+        }
+    };
+}
 
 /// A new SQLite database, in memory where possible: each commit waits for the disk otherwise.
 pub fn sqlite() -> (tempfile::TempDir, DatabaseUrl) {
