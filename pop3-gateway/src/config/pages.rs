@@ -92,7 +92,13 @@ impl Pages {
             return Err(Problem::new("url", "where they are, is missing", remedy));
         }
         let url = self.url.trim_end_matches('/').to_lowercase();
-        self.url = url;
+        // browsers leave these out
+        let port = if url.starts_with("https://") {
+            ":443"
+        } else {
+            ":80"
+        };
+        self.url = url.strip_suffix(port).unwrap_or(&url).to_owned();
         let (authority, host) = (self.authority(), self.host());
         let port = authority
             .rsplit_once(':')

@@ -344,6 +344,8 @@ fn pages_are_not_served_in_the_clear() {
     let public = "listen = [\"127.0.0.1:8080\", \"0.0.0.0:8443\"]";
     assert!(parse(&with(here, url)).is_ok());
     assert!(parse(&with(&format!("{public}\nself_signed = \"t\""), url)).is_ok());
+    let port = parse(&with(here, "url = \"https://mail.example.org:443\"")).unwrap();
+    assert_eq!(port.pages.unwrap().url, "https://mail.example.org");
     let good = parse(&with(
         here,
         "url = \"HTTP://[::1]:8080/\"\ndomains = \"Example.ORG\"",

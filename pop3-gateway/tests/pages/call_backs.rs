@@ -58,6 +58,21 @@ fn a_call_back_works_once_and_in_its_own_browser() {
     }
 }
 
+/// A person may take a quarter of an hour. What is kept of this sign-in is as if that were over.
+#[test]
+fn a_call_back_that_is_late_is_told_so() {
+    for runtime in RUNTIMES {
+        let rig = Rig::new(runtime);
+        let mut ann = rig.browser();
+        ann.get("/");
+        rig.begun_long_ago(&ann, "the-state");
+        ann.follow(&back("the-state")).is(400, "That took too long");
+        ann.follow(&back("the-state"))
+            .is(400, "This sign-in is over");
+        assert!(rig.provider.take().is_empty());
+    }
+}
+
 #[test]
 fn two_sign_ins_at_once_end_each_by_itself() {
     for runtime in RUNTIMES {

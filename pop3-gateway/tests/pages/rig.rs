@@ -10,9 +10,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gateway_state::{GrantId, SignIn};
 use pop3_gateway::config::Config;
+use pop3_gateway::oauth::now;
 use pop3_gateway::serve::Bound;
-use pop3_gateway::wiring::Surroundings;
+use pop3_gateway::wiring::{Surroundings, tokens};
+use pop3_proto::secret::Secret;
 use pop3_server::server::Server;
 use serde_json::json;
 use tempfile::TempDir;
@@ -122,6 +125,26 @@ impl Rig {
             rig: self,
             cookie: None,
         }
+    }
+
+    /// A sign-in of this browser whose time is over.
+    pub(crate) fn begun_long_ago(&self, browser: &Browser<'_>, state: &str) {
+        let records = tokens::records(&Config::load(&self.file).unwrap().state.unwrap()).unwrap();
+        let cookie = browser.cookie.as_ref().unwrap();
+        let key = format!("{state}\n{}", cookie.split_once('=').unwrap().1);
+        let payload = json!({
+            "verifier": "v", "redirect": format!("http://{HOST}/signed-in"), "address": ANN,
+            "late": now() - 1, "invited": false,
+        });
+        let kept = SignIn {
+            id: GrantId::new("g", "a browser"),
+            payload: Secret::from(payload.to_string().as_bytes()),
+            created: now() - 901,
+            expires: now() + 900,
+        };
+        let key = Secret::from(key.as_bytes());
+        let begun = records.with(|state| state.begin_sign_in(&key, &kept));
+        begun.unwrap();
     }
 
     /// What `pop3-gateway` prints for these words.
