@@ -16,8 +16,8 @@ const SHORT: usize = 6;
 
 /// Words that servers use themselves until a folder is open. A mask in the place of one would show a reader who
 /// knows the server what the password is, while the word itself does not look like a password. Such a password is
-/// masked only after the name that it was sent with.
-const SERVERS_WORDS: &str = "a able access account again all allowed an and another answered appendlimit are as at auth authenticate \
+/// masked only after the name that it was sent with. In small letters, with a space before and after each.
+const SERVERS_WORDS: &str = " a able access account again all allowed an and another answered appendlimit are as at auth authenticate \
     authenticated authentication authenticationfailed authorization authorizationfailed bad be begin binary busy \
     but by bye can cannot capability carriage catenate children citadel clear closed closing command completed \
     compress condstore connection contactadmin courier courier-imap cram-md5 created credentials cyrus debian \
@@ -34,10 +34,7 @@ const SERVERS_WORDS: &str = "a able access account again all allowed an and anot
     session sort spam special-use starttls status store submitted subscribed success successful sync system \
     temporarily temporary terminating that the this thread time tls to token tokens too trash try ubuntu uid \
     uidnext uidplus uids uidvalidity unable unavailable unknown unseen unselect unsupported use user username utf8 \
-    valid vanished verified version web welcome with within wrong xclient xlist xoauth2 you your zimbra";
-
-/// No word of a server is longer, in octets.
-const LONGEST_WORD: usize = 24;
+    valid vanished verified version web welcome with within wrong xclient xlist xoauth2 you your zimbra ";
 
 /// Secrets that may appear in what the upstream says, and what replaces them.
 #[derive(Debug, Default)]
@@ -107,8 +104,13 @@ impl Mask {
         }
         let mut masked = Vec::with_capacity(text.len());
         let mut at = 0;
-        while let Some(first) = text.get(at) {
+        loop {
             let rest = &text[at..];
+            let same = rest.iter().take_while(|&&octet| !self.may_begin(octet));
+            let (same, rest) = rest.split_at(same.count());
+            masked.extend_from_slice(same);
+            at += same.len();
+            let Some(first) = rest.first() else { break };
             let before = masked.last().copied();
             let mask = MASKS.iter().find(|mask| rest.starts_with(mask.as_bytes()));
             let found = || {
@@ -138,6 +140,13 @@ impl Mask {
         }
         printable(&masked)
     }
+
+    /// Whether a mask or a secret may begin with this octet.
+    fn may_begin(&self, octet: u8) -> bool {
+        let first = |secret: &Secret| secret.expose().first().copied();
+        let mut firsts = self.secrets.iter().filter_map(|(secret, _)| first(secret));
+        octet == b'<' || firsts.any(|first| first.eq_ignore_ascii_case(&octet))
+    }
 }
 
 /// What replaces secrets.
@@ -148,17 +157,21 @@ fn joins(neighbour: Option<u8>) -> bool {
 }
 
 fn is_servers_word(secret: &[u8]) -> bool {
-    // a token is longer than any of them
-    secret.len() <= LONGEST_WORD
-        && SERVERS_WORDS
-            .split_ascii_whitespace()
-            .any(|word| word.as_bytes().eq_ignore_ascii_case(secret))
+    if secret.contains(&b' ') {
+        return false;
+    }
+    let mut word = Zeroizing::new([b" ", secret, b" "].concat());
+    word.make_ascii_lowercase();
+    memchr::memmem::find(SERVERS_WORDS.as_bytes(), &word).is_some()
 }
 
 /// The beginning of a text, with what does not print escaped.
 pub(crate) fn printable(text: &[u8]) -> String {
-    let shown = &text[..text.len().min(4 * BOUND)];
-    let text = String::from_utf8_lossy(shown.trim_ascii());
+    let shown = text[..text.len().min(4 * BOUND)].trim_ascii();
+    let text = String::from_utf8_lossy(shown);
+    if shown.len() < BOUND && shown.iter().all(|octet| matches!(octet, b' '..=b'~')) {
+        return text.into_owned();
+    }
     let mut printable: String = escaped(text.chars().take(BOUND)).collect();
     if printable.chars().count() >= BOUND {
         printable.push('…');
