@@ -282,8 +282,19 @@ impl<S: Service> Connection<S> {
         upstream.pump(now, &mut self.actions) | upstream.effects(now, &mut self.actions)
     }
 
-    /// Hands one reply to the session; returns whether there was one.
+    /// Hands the replies that there are to the session, one after the other: a listing has 100,000 of them. Returns
+    /// whether there were any.
     fn replies(&mut self, now: Time) -> bool {
+        let mut moved = false;
+        while self.reply(now) {
+            moved = true;
+            self.transcribe(now);
+        }
+        moved
+    }
+
+    /// Hands one reply to the session; returns whether there was one.
+    fn reply(&mut self, now: Time) -> bool {
         let Some(upstream) = &mut self.upstream else {
             return false;
         };
