@@ -124,14 +124,31 @@ impl BrokenMessages {
 pub trait Memory: Send + Sync + fmt::Debug {
     /// Lends it, to one at a time.
     fn lend(&self, to: &mut dyn FnMut(&mut BrokenMessages));
+
+    /// Whether nothing is remembered, as it nearly always is. Asked for each message, so it should not wait for a lock.
+    fn is_empty(&self) -> bool;
+}
+
+/// One [`BrokenMessages`] for the sessions of all threads.
+#[cfg(feature = "std")]
+#[derive(Debug, Default)]
+pub struct SharedMessages {
+    any: std::sync::atomic::AtomicBool,
+    messages: std::sync::Mutex<BrokenMessages>,
 }
 
 #[cfg(feature = "std")]
-impl Memory for std::sync::Mutex<BrokenMessages> {
+impl Memory for SharedMessages {
     fn lend(&self, to: &mut dyn FnMut(&mut BrokenMessages)) {
         // a thread that panicked left a count that is as good as any
-        to(&mut self
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner));
+        let lock = self.messages.lock();
+        let mut messages = lock.unwrap_or_else(std::sync::PoisonError::into_inner);
+        to(&mut messages);
+        let any = !messages.is_empty();
+        self.any.store(any, std::sync::atomic::Ordering::Release);
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.any.load(std::sync::atomic::Ordering::Acquire)
     }
 }

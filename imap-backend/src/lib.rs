@@ -49,6 +49,8 @@ mod uid_set;
 mod wire;
 
 pub use backend::ImapBackend;
+#[cfg(feature = "std")]
+pub use broken::SharedMessages;
 pub use broken::{BrokenMessages, Memory, Standing};
 pub use command::is_keyword;
 pub use config::{AuthPreference, Config, DeletePolicy, PipelineLogin, Quirks, Security};

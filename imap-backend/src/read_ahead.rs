@@ -21,6 +21,9 @@ pub(crate) struct ReadAhead {
     sequential: bool,
     /// The octets of the messages that were asked for in order.
     taken: u64,
+    /// The last count: from the first of these on, up to the last that is asked for, more is worth a command. It is
+    /// kept once the window does not grow any more, because counting takes longer than all else.
+    enough: Range<u32>,
 }
 
 impl ReadAhead {
@@ -30,6 +33,7 @@ impl ReadAhead {
             last: None,
             sequential: false,
             taken: 0,
+            enough: 0..0,
         }
     }
 
@@ -39,9 +43,11 @@ impl ReadAhead {
             .last
             .is_some_and(|last| last.checked_add(1) == Some(index));
         self.last = Some(index);
-        let before = if self.sequential { self.taken } else { 0 };
+        if !self.sequential {
+            self.taken = 0;
+        }
         let size = table.size(index).unwrap_or_default();
-        self.taken = before.saturating_add(size);
+        self.taken = self.taken.saturating_add(size);
     }
 
     /// The client did something else.
@@ -49,19 +55,36 @@ impl ReadAhead {
         *self = Self::new(self.budget);
     }
 
-    /// The messages from `from` on that are worth asking for, while those of `ahead` are on their
-    /// way. Empty if the guess is not worth a command.
-    pub(crate) fn guess(&self, table: &Table, from: u32, ahead: Range<u32>) -> Range<u32> {
-        let nothing = from..from;
+    /// The octets of the messages that are on their way; `None` while that is enough.
+    pub(crate) fn on_the_way(&mut self, table: &Table, ahead: Range<u32>) -> Option<u64> {
+        let counted = ahead.end == self.enough.end && ahead.start < self.enough.start;
+        if !self.sequential || counted {
+            return None;
+        }
+        let window = self.window();
+        let mut octets = 0_u64;
+        for index in ahead.clone().rev() {
+            octets = octets.saturating_add(table.size(index).unwrap_or_default());
+            if octets > window / 2 {
+                if window == self.budget {
+                    self.enough = index..ahead.end;
+                }
+                return None;
+            }
+        }
+        Some(octets)
+    }
+
+    fn window(&self) -> u64 {
+        self.budget.min(START.saturating_add(self.taken))
+    }
+
+    /// The messages from `from` on that are worth asking for, while this many octets are on their way.
+    pub(crate) fn guess(&self, table: &Table, from: u32, on_the_way: u64) -> Range<u32> {
         if !self.sequential {
-            return nothing;
+            return from..from;
         }
-        let window = self.budget.min(START.saturating_add(self.taken));
-        let on_the_way: u64 = ahead.filter_map(|index| table.size(index)).sum();
-        if on_the_way > window / 2 {
-            return nothing;
-        }
-        let mut left = window - on_the_way;
+        let mut left = self.window().saturating_sub(on_the_way);
         let mut to = from;
         while to - from < COUNT {
             match table.size(to) {

@@ -68,6 +68,14 @@ impl Table {
         })
     }
 
+    /// The place of a UID, which is most often this one.
+    pub(crate) fn find_near(&self, uid: u64, near: u32) -> Option<u32> {
+        if self.uid(near) == Some(uid) {
+            return Some(near);
+        }
+        self.find(uid)
+    }
+
     /// The place of a UID.
     pub(crate) fn find(&self, uid: u64) -> Option<u32> {
         let place = self.rows.binary_search_by_key(&uid, Row::uid).ok()?;

@@ -18,7 +18,7 @@ use crate::config::Http;
 use crate::config::{Config, Listener, MonitorSecret};
 #[cfg(feature = "http")]
 use crate::http::{Site, health};
-use imap_backend::{BrokenMessages, Learned, Memory};
+use imap_backend::{Learned, Memory, SharedMessages};
 use pop3_proto::backend::Endpoint;
 use pop3_proto::secret::Secret;
 use pop3_server::name::Rewrite;
@@ -73,7 +73,7 @@ pub struct Surroundings {
     /// What was learned of upstreams.
     pub learned: Lessons,
     /// The messages that upstreams could not send.
-    pub broken: Arc<Mutex<BrokenMessages>>,
+    pub broken: Arc<SharedMessages>,
     /// What checks the passwords of stores.
     pub passwords: Passwords,
     /// The tokens of grants.

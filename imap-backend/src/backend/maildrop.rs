@@ -96,22 +96,10 @@ impl Maildrop {
         };
         self.listing = Some(index + 1);
         unique_id.clear();
-        push_decimal(unique_id, self.uid_validity);
+        let mut digits = itoa::Buffer::new();
+        unique_id.extend_from_slice(digits.format(self.uid_validity).as_bytes());
         unique_id.push(b'.');
-        push_decimal(unique_id, uid);
+        unique_id.extend_from_slice(digits.format(uid).as_bytes());
         Some(Reply::Entry { size, unique_id })
     }
-}
-
-/// Appends a number in decimal; there may be a hundred thousand of these at a login.
-fn push_decimal(text: &mut Vec<u8>, mut number: u64) {
-    let start = text.len();
-    loop {
-        text.push(b'0' + (number % 10) as u8);
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    text[start..].reverse();
 }

@@ -27,12 +27,9 @@ impl Suspects {
     }
 
     /// Whether nothing is remembered of any message.
-    pub(super) fn is_empty(&mut self) -> bool {
-        let mut empty = self.own.is_empty();
-        if let Some(shared) = &self.shared {
-            shared.lend(&mut |memory| empty &= memory.is_empty());
-        }
-        empty
+    pub(super) fn is_empty(&self) -> bool {
+        let shared = self.shared.as_ref();
+        self.own.is_empty() && shared.is_none_or(|shared| shared.is_empty())
     }
 
     pub(super) fn has_name(&self) -> bool {

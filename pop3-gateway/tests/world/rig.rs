@@ -355,7 +355,7 @@ fn settings(imap: Config, policy: Policy) -> Settings<Gateway> {
         monitor: None,
         shared: Shared {
             budget: Budget::default(),
-            broken: Arc::<std::sync::Mutex<imap_backend::BrokenMessages>>::default(),
+            broken: Arc::<imap_backend::SharedMessages>::default(),
             read_ahead_total: 64 * 1024 * 1024,
         },
     };

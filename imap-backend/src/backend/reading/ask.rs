@@ -62,22 +62,26 @@ impl Reading {
     }
 
     /// If this message is on its way already, the next ones that are worth a command.
-    pub(in crate::backend) fn ask_further(&self, table: &Table, index: u32) -> Option<Range<u32>> {
+    pub(in crate::backend) fn ask_further(
+        &mut self,
+        table: &Table,
+        index: u32,
+    ) -> Option<Range<u32>> {
         if self.fetches.len() >= FETCHES {
             return None;
         }
         let reached = self.on_the_way(index)?;
         let ahead = index.saturating_add(1)..reached;
-        Some(self.read_ahead.guess(table, reached, ahead))
+        let octets = self.read_ahead.on_the_way(table, ahead)?;
+        Some(self.read_ahead.guess(table, reached, octets))
     }
 
     fn with_guess(&self, table: &Table, index: u32, alone: bool) -> Ask {
         let next = index.saturating_add(1);
-        let nothing = next..next;
         let guess = if alone {
-            nothing
+            next..next
         } else {
-            self.read_ahead.guess(table, next, nothing)
+            self.read_ahead.guess(table, next, 0)
         };
         Ask::Whole { index, guess }
     }

@@ -21,7 +21,7 @@ impl Reading {
                     if head.origin.unwrap_or(0) == 0 =>
                 {
                     let index = match head.uid {
-                        Some(uid) => table.find(uid),
+                        Some(uid) => table.find_near(uid, *next),
                         None => (*alone && is_next).then_some(*next),
                     };
                     let Some(index) = index.filter(|index| (*next..*end).contains(index)) else {

@@ -116,17 +116,15 @@ impl Session {
             if self.output.len() >= OUTPUT_FULL {
                 return false;
             }
-            let number = index.0 + 1;
-            // BytesMut grows as needed: writing to it cannot fail
-            let _ = match what {
-                Listing::Sizes => write!(self.output, "{number} {}", maildrop.size(index)),
-                Listing::UniqueIds => {
-                    let written = write!(self.output, "{number} ");
-                    self.output.extend_from_slice(maildrop.unique_id(index));
-                    written
-                }
+            let (mut number, mut size) = (itoa::Buffer::new(), itoa::Buffer::new());
+            let number = number.format(index.0 + 1).as_bytes();
+            let rest = match what {
+                Listing::Sizes => size.format(maildrop.size(index)).as_bytes(),
+                Listing::UniqueIds => maildrop.unique_id(index),
             };
-            self.output.extend_from_slice(b"\r\n");
+            for piece in [number, b" ", rest, b"\r\n"] {
+                self.output.extend_from_slice(piece);
+            }
             *lines += 1;
             *next = index
                 .0
