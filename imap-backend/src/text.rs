@@ -102,11 +102,14 @@ impl Mask {
         if self.secrets.is_empty() {
             return printable(text);
         }
+        let firsts = self.firsts();
         let mut masked = Vec::with_capacity(text.len());
         let mut at = 0;
         loop {
             let rest = &text[at..];
-            let same = rest.iter().take_while(|&&octet| !self.may_begin(octet));
+            let same = rest
+                .iter()
+                .take_while(|&&octet| !firsts[usize::from(octet)]);
             let (same, rest) = rest.split_at(same.count());
             masked.extend_from_slice(same);
             at += same.len();
@@ -141,11 +144,17 @@ impl Mask {
         printable(&masked)
     }
 
-    /// Whether a mask or a secret may begin with this octet.
-    fn may_begin(&self, octet: u8) -> bool {
-        let first = |secret: &Secret| secret.expose().first().copied();
-        let mut firsts = self.secrets.iter().filter_map(|(secret, _)| first(secret));
-        octet == b'<' || firsts.any(|first| first.eq_ignore_ascii_case(&octet))
+    /// The octets that a mask or a secret may begin with.
+    fn firsts(&self) -> [bool; 256] {
+        let mut firsts = [false; 256];
+        firsts[usize::from(b'<')] = true;
+        for (secret, _) in &self.secrets {
+            if let Some(first) = secret.expose().first() {
+                firsts[usize::from(first.to_ascii_lowercase())] = true;
+                firsts[usize::from(first.to_ascii_uppercase())] = true;
+            }
+        }
+        firsts
     }
 }
 
