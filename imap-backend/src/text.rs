@@ -193,9 +193,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_word_of_a_server_is_longer() {
-        let words = SERVERS_WORDS.split_ascii_whitespace();
-        assert_eq!(words.map(str::len).max(), Some(LONGEST_WORD));
+    fn w028_servers_words_are_found_whole_and_in_any_letters() {
+        for word in SERVERS_WORDS.split_ascii_whitespace() {
+            assert!(is_servers_word(word.as_bytes()), "{word}");
+            assert!(
+                is_servers_word(word.to_ascii_uppercase().as_bytes()),
+                "{word}"
+            );
+        }
+        for other in [
+            "",
+            "zimbr",
+            "imbra",
+            "able access",
+            " able",
+            "able ",
+            "able\n",
+        ] {
+            assert!(!is_servers_word(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]
