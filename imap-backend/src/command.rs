@@ -63,6 +63,8 @@ pub(crate) enum Command<'a> {
     IdOf {
         name: &'a str,
         client: SocketAddr,
+        /// The address that it connected to, if known.
+        local: Option<SocketAddr>,
     },
     /// The folders, or only those with a special use.
     List {
@@ -207,13 +209,24 @@ pub(crate) fn encode(
             w.string(name.as_bytes())?;
             w.text(")");
         }
-        Command::IdOf { name, client } => {
+        Command::IdOf {
+            name,
+            client,
+            local,
+        } => {
             let (ip, port) = (client.ip().to_canonical(), client.port());
             w.text("ID (\"name\" ");
             w.string(name.as_bytes())?;
             w.text(&format!(
-                " \"x-originating-ip\" \"{ip}\" \"x-originating-port\" \"{port}\")"
+                " \"x-originating-ip\" \"{ip}\" \"x-originating-port\" \"{port}\""
             ));
+            if let Some(local) = local {
+                let (ip, port) = (local.ip().to_canonical(), local.port());
+                w.text(&format!(
+                    " \"x-connected-ip\" \"{ip}\" \"x-connected-port\" \"{port}\""
+                ));
+            }
+            w.text(")");
         }
         Command::List { special_use: true } => w.text("LIST (SPECIAL-USE) \"\" \"*\""),
         Command::List { special_use: false } => w.text("LIST \"\" \"*\""),

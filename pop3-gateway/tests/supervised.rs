@@ -219,6 +219,18 @@ fn sockets_that_nothing_wants_are_refused() {
         text.contains("passed the socket \"pop3\" at 127.0.0.1:"),
         "{text}"
     );
+    // the name of a listener that is not at this address
+    let address = socket.local_addr().unwrap().to_string();
+    let file = config(folder.path(), runtimes()[0], &address);
+    let text = fs::read_to_string(&file).unwrap();
+    let other = "[[listener]]\nname = \"other\"\nlisten = \"127.0.0.1:0\"\n";
+    fs::write(
+        &file,
+        text.replace("[[upstream]]", &format!("{other}[[upstream]]")),
+    )
+    .unwrap();
+    let done = passing(&serve(&file), &socket, "other").output().unwrap();
+    assert!(!done.status.success());
     // not a socket
     let file = config(folder.path(), runtimes()[0], "127.0.0.1:0");
     let mut command = passing(&serve(&file), &socket, "pop3");

@@ -60,7 +60,7 @@ fn what_the_operator_decides_reaches_the_session() {
 }
 
 #[test]
-fn a_balancer_is_heard_in_its_networks_alone() {
+fn g27_a_balancer_is_heard_in_its_networks_alone() {
     assert!(wire(&format!("{LISTENER}{UPSTREAM}")).preamble.is_none());
     let lines = "proxy_protocol = [\"10.0.0.0/8\", \"2001:db8::7\"]\nallow_clear_login = true\n";
     let preamble = wire(&format!("{LISTENER}{lines}{UPSTREAM}"))

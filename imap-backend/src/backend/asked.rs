@@ -17,6 +17,8 @@ pub(super) struct Asked {
     pub(super) open: Option<Open>,
     /// Where the client connects from, if the upstream may know.
     pub(super) origin: Option<SocketAddr>,
+    /// The address that it connected to, if the upstream may know and it is known.
+    pub(super) local: Option<SocketAddr>,
     /// Whether it ends before a user is named.
     pub(super) only_looks: bool,
 }

@@ -33,7 +33,13 @@ impl ImapBackend {
             }
             let config = Arc::clone(&self.config);
             let name = &config.client_name;
-            self.put(Command::IdOf { name, client }, Purpose::Id);
+            let local = self.asked.local;
+            let id = Command::IdOf {
+                name,
+                client,
+                local,
+            };
+            self.put(id, Purpose::Id);
         } else if self.wire.can(Capability::Xclient) {
             self.put(Command::Xclient { client }, Purpose::Id);
         }

@@ -91,6 +91,13 @@ impl ImapBackend {
         self
     }
 
+    /// The address that the client connected to, for the same upstreams: their logs name it beside the client's.
+    #[must_use]
+    pub fn connected_to(mut self, local: SocketAddr) -> Self {
+        self.asked.local = self.config.own.then_some(local);
+        self
+    }
+
     /// Asks for this many octets ahead of the client instead of [`Config::read_ahead`]: sessions that have
     /// different shares of a whole can still share one configuration.
     #[must_use]

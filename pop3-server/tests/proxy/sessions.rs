@@ -144,7 +144,7 @@ fn session() -> String {
 
 /// Wherever the network cuts it, and whatever comes in the same segment.
 #[test]
-fn what_comes_after_the_header_is_kept() {
+fn g27_what_comes_after_the_header_is_kept() {
     for header in [line(), octets()] {
         for cut in 0..=header.len() {
             let world = World::new(64 * 1024, TlsOffer::None);
@@ -165,7 +165,7 @@ fn what_comes_after_the_header_is_kept() {
 }
 
 #[test]
-fn tls_begins_after_it() {
+fn g27_tls_begins_after_it() {
     for header in [line(), octets()] {
         for (chunk, early) in [(1, true), (64 * 1024, true), (64 * 1024, false)] {
             let world = World::new(chunk, TlsOffer::Implicit);
@@ -204,7 +204,7 @@ fn there_is_one_header() {
 
 /// Garbage and what comes too late takes no place, and is closed within three seconds, without a word.
 #[test]
-fn garbage_and_silence_are_closed() {
+fn g27_garbage_and_silence_are_closed() {
     for says in ["USER joe\r\n", "\x16\x03\x01\x02", "PROXY TCP4 a b c d\r\n"] {
         let world = World::new(64 * 1024, TlsOffer::None);
         let client = world.client(says);
@@ -238,7 +238,7 @@ fn a_connection_that_says_nothing_and_leaves_is_no_news() {
 }
 
 #[test]
-fn others_may_not_say_who_they_are() {
+fn g27_others_may_not_say_who_they_are() {
     let world = World::trusting(64 * 1024, TlsOffer::None, |peer| {
         peer == Ipv4Addr::new(192, 0, 2, 2)
     });
@@ -267,7 +267,7 @@ fn without_a_client_the_proxy_is_the_peer() {
 }
 
 #[test]
-fn clients_are_counted_by_their_own_address() {
+fn g27_clients_are_counted_by_their_own_address() {
     let world = World::new(64 * 1024, TlsOffer::None);
     let from = |last: u8| {
         let rest = [198, 51, 100, last, 192, 0, 2, 1, 0x12, 0x67, 0, 110];
@@ -292,7 +292,7 @@ fn silent_connections_hold_no_places() {
 
 /// Recent failures of one client keep another waiting only if both come from the same address.
 #[test]
-fn delays_are_the_clients() {
+fn g27_delays_are_the_clients() {
     let world = World::new(64 * 1024, TlsOffer::None);
     let login = |last: u8, password: &str| {
         let rest = [198, 51, 100, last, 192, 0, 2, 1, 0x12, 0x67, 0, 110];

@@ -105,7 +105,8 @@ def clients_of_a_balancer(bench):
         check(through >= set(expected), lambda: f"the log names {through} as clients of a proxy")
         log = (bench.upstream.folder / "dovecot.log").read_text()
         for source in expected:
-            check(f"rip={source}," in log, f"the upstream does not know {source}")
+            # lip: the balancer's address, where the client connected to
+            check(f"rip={source}, lip={HOST}," in log, f"the upstream does not know {source}")
         check(not any(line["level"] == "WARN" and "header" in line["message"] for line in lines_of(gateway)),
               lambda: f"the balancers' own checks are complained about: {gateway.log()[-2000:]}")
     return f"{len(expected)} sessions"

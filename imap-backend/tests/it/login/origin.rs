@@ -9,13 +9,21 @@ use super::with;
 use crate::common::{World, config, password_open};
 
 fn world(own: bool, client: &str, capabilities: &str) -> World {
+    world_of(own, client, None, capabilities)
+}
+
+fn world_of(own: bool, client: &str, local: Option<&str>, capabilities: &str) -> World {
     let config = with(|c| {
         c.own = own;
         c.quirks.pipeline_login = PipelineLogin::Never;
     });
     let client: SocketAddr = client.parse().unwrap();
     let mut world = World::new(config.clone());
-    world.backend = ImapBackend::new(Arc::new(config)).of_client(client);
+    let backend = ImapBackend::new(Arc::new(config)).of_client(client);
+    world.backend = match local {
+        Some(local) => backend.connected_to(local.parse().unwrap()),
+        None => backend,
+    };
     world.open(password_open());
     world.serve(&format!("* OK [CAPABILITY {capabilities}] ready\r\n"));
     world
@@ -47,6 +55,20 @@ fn w026_the_clients_address_goes_to_an_upstream_of_ones_own() {
     let mut offered = world(true, "192.0.2.1:4711", "IMAP4rev1 XCLIENT");
     offered.expect("XCLIENT ADDR=192.0.2.1 PORT=4711");
     offered.expect("LOGIN \"alice\" \"secret\"");
+}
+
+/// It is in the upstream's log beside the client's, as where a balancer has several addresses.
+#[test]
+fn w026_so_does_the_address_that_it_connected_to() {
+    let local = Some("[::ffff:198.51.100.9]:995");
+    let mut own = world_of(true, "192.0.2.1:4711", local, "IMAP4rev1 ID");
+    own.expect(
+        "ID (\"name\" \"a test\" \"x-originating-ip\" \"192.0.2.1\" \"x-originating-port\" \"4711\" \
+         \"x-connected-ip\" \"198.51.100.9\" \"x-connected-port\" \"995\")",
+    );
+    let mut other = world_of(false, "192.0.2.1:4711", local, "IMAP4rev1 ID");
+    other.expect("LOGIN \"alice\" \"secret\"");
+    assert!(!other.everything_sent().contains("198.51.100.9"));
 }
 
 #[test]

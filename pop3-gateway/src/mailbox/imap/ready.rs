@@ -61,12 +61,14 @@ impl Mailboxes for Ready {
         let shared = arrival.shared;
         let share = shared.budget.take(wanted, shared.read_ahead_total);
         let octets = u64::try_from(share.octets()).unwrap_or(u64::MAX);
-        let (imap, client) = (Arc::clone(&self.imap), arrival.peer.address);
+        let (imap, peer) = (Arc::clone(&self.imap), arrival.peer);
+        let (client, local) = (peer.address, peer.local);
         let broken = Arc::clone(&shared.broken);
         let make = move || {
             let backend = ImapBackend::new(Arc::clone(&imap))
                 .reading_ahead(octets)
                 .of_client(client)
+                .connected_to(local)
                 .remembering(Arc::clone(&broken));
             Erased::boxed(backend)
         };
