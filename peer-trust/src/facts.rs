@@ -11,6 +11,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::time::ASN1Time;
+use x509_parser::x509::AttributeTypeAndValue;
 
 /// The facts of a certificate that people look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,10 @@ use x509_parser::time::ASN1Time;
 pub struct CertificateFacts {
     /// The names and addresses that it is for.
     pub names: Vec<String>,
+    /// Who vouches for it, as it says itself: common name and organisation.
+    pub issuer: String,
+    /// Whether it says so of itself.
+    pub self_issued: bool,
     /// The first moment at which it is valid, in seconds since 1970.
     pub not_before: i64,
     /// The last moment at which it is valid, in seconds since 1970.
@@ -31,6 +36,8 @@ impl CertificateFacts {
         let validity = certificate.validity();
         Some(Self {
             names: names(&certificate),
+            issuer: issuer(&certificate),
+            self_issued: certificate.issuer() == certificate.subject(),
             not_before: validity.not_before.timestamp(),
             not_after: validity.not_after.timestamp(),
         })
@@ -82,6 +89,20 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     names.truncate(100);
     names
 }
+
+fn issuer(certificate: &X509Certificate<'_>) -> String {
+    let issuer = certificate.issuer();
+    let first = |mut names: X509Names<'_>| Some(visible(names.next()?.as_str().ok()?));
+    let common = first(Box::new(issuer.iter_common_name()));
+    let organisation = first(Box::new(issuer.iter_organization()));
+    match (common, organisation) {
+        (Some(common), Some(organisation)) => format!("{common} ({organisation})"),
+        (Some(name), None) | (None, Some(name)) => name,
+        (None, None) => visible(&issuer.to_string()),
+    }
+}
+
+type X509Names<'a> = Box<dyn Iterator<Item = &'a AttributeTypeAndValue<'a>> + 'a>;
 
 fn address(octets: &[u8]) -> Option<String> {
     let address = match octets.len() {
@@ -147,6 +168,10 @@ mod tests {
             let der = certificate(pem);
             let facts = CertificateFacts::read(&der).expect("facts");
             assert_eq!(facts.names, ["store.example"]);
+            assert_eq!(
+                (facts.issuer.as_str(), facts.self_issued),
+                ("store.example", true)
+            );
             let name = ServerName::try_from("STORE.example").expect("a name");
             let oddities = |seconds| {
                 let at = std::time::Duration::from_secs(seconds);

@@ -8,6 +8,7 @@ use std::io::{self, Write as _};
 
 use serde_json::{Value, json};
 
+use crate::certificates::{self, Certificate, Watch};
 use crate::config::{Config, ConfigError, RuntimeKind};
 use crate::probe;
 use crate::setting::value::Word as _;
@@ -105,7 +106,11 @@ type Warnings = Vec<(Option<String>, String)>;
 /// Loads certificates, keys, authorities and accounts, and checks that stores are there.
 fn verify(config: &Config) -> Result<(RuntimeKind, Warnings), Failure> {
     wiring::wire(config, &Surroundings::default(), Absent::Leave)?;
-    let mut warnings = Warnings::new();
+    let mut watch = Watch::default();
+    watch.shows(certificates::shown(config));
+    let ends = watch.look(certificates::now()).into_iter();
+    let ends = ends.map(|warning| (Some(warning.of()), warning.to_string()));
+    let mut warnings: Warnings = ends.collect();
     for store in &config.stores {
         let of = format!("store {:?}", store.name);
         let told = store
@@ -143,6 +148,9 @@ fn position(error: &ConfigError) -> Value {
 fn as_text(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> String {
     let mut rows = vec![("runtime", runtime.word().into())];
     rows.extend(config.told());
+    let now = certificates::now();
+    let shown = certificates::shown(config);
+    rows.extend(shown.iter().map(|own| ("certificate", own.told(now))));
     rows.extend(warnings.iter().map(|(of, what)| match of {
         Some(of) => ("warning", format!("{of}: {what}")),
         None => ("warning", what.clone()),
@@ -160,6 +168,8 @@ fn as_text(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> String
 fn as_json(config: &Config, runtime: RuntimeKind, warnings: &Warnings) -> Value {
     let warning = |(of, what): &(Option<String>, String)| json!({ "of": of, "what": what });
     let mut told = config.told_json();
+    let shown = certificates::shown(config);
+    told["certificates"] = shown.iter().map(Certificate::told_json).collect();
     told["ok"] = true.into();
     told["runtime"] = runtime.word().into();
     told["warnings"] = warnings.iter().map(warning).collect();

@@ -14,7 +14,7 @@
 //! | [`config`] | the configuration file, and the flags that stand in its place |
 //! | `sockets`, `privileges` | where it listens, and the rights that it gives up after that |
 //! | `systemd` | what a service manager hears, and what it gives |
-//! | [`self_signed`] | a certificate for the first start |
+//! | [`certificates`], [`self_signed`] | the certificates that clients are shown; one for the first start |
 //! | `setting` | how a setting is written, read and shown |
 //! | [`wiring`] | from the configuration to what runs |
 //! | [`service`], [`layer`] | the backend of a login, and what stands around it |
@@ -34,6 +34,7 @@ compile_error!(
 );
 
 mod advice;
+pub mod certificates;
 pub mod check;
 pub mod cli;
 pub mod config;

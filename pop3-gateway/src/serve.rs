@@ -20,7 +20,7 @@ use crate::sockets::{Own, Sockets};
 use crate::systemd::{Manager, Passed, reloading};
 use crate::transcript::{Bound as TranscriptBound, Folder, Recorder};
 use crate::wiring::{self, Absent, Surroundings};
-use crate::{Failure, advice, cli, descriptors, logging, privileges};
+use crate::{Failure, advice, certificates, cli, descriptors, logging, privileges};
 
 /// A gateway whose sockets listen, but that accepts no connection yet.
 #[derive(Debug)]
@@ -95,8 +95,12 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
         if let Some(recorder) = &recorder {
             metrics.setting.writes("transcript", recorder.lost());
         }
-        metrics.configured(&config);
     }
+    in_force(&config, &surroundings);
+    surroundings
+        .certificates
+        .look_ahead()
+        .map_err(Failure::running)?;
     for upstream in &config.upstreams {
         let (name, url, delete) = (&upstream.name, upstream.url(), upstream.delete());
         tracing::info!(upstream = name, %url, folder = upstream.imap.folder, %delete, "serving");
@@ -276,11 +280,9 @@ impl Bound {
                         replace(&http, addresses, &wired.sites, Current::replace);
                     }
                     tracing::info!("configuration and certificates reloaded");
+                    in_force(&config, &surroundings);
                     #[cfg(feature = "http")]
-                    {
-                        surroundings.metrics.configured(&config);
-                        surroundings.metrics.setting.reloaded(true);
-                    }
+                    surroundings.metrics.setting.reloaded(true);
                     warn_of_restart(&current, &config);
                     *current = config;
                     "serving; the configuration was reloaded"
@@ -298,6 +300,14 @@ impl Bound {
         };
         move || reloading(&reload)
     }
+}
+
+/// Tells what watches the gateway which configuration is in force.
+fn in_force(config: &Config, surroundings: &Surroundings) {
+    let shown = certificates::shown(config);
+    #[cfg(feature = "http")]
+    surroundings.metrics.configured(config, &shown);
+    surroundings.certificates.shows(shown);
 }
 
 /// Gives sockets that stay what new connections start with now.

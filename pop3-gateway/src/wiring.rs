@@ -19,6 +19,7 @@ use crate::config::{Config, Listener, MonitorSecret};
 #[cfg(feature = "http")]
 use crate::http::{Site, health};
 use imap_backend::{Learned, Memory, SharedMessages};
+use peer_trust::{Fingerprint, pem};
 use pop3_proto::backend::Endpoint;
 use pop3_proto::secret::Secret;
 use pop3_server::name::Rewrite;
@@ -28,6 +29,7 @@ use pop3_server::settings::Settings;
 use pop3_server::tls::{Identity, ServerTls};
 use pop3_server::transcript::TranscriptSink;
 
+use crate::certificates::Watchman;
 use crate::layer::Budget;
 use crate::mailbox::imap::{Ready, Upstream};
 use crate::mailbox::kind::{Mailboxes, Passwords, Problem, Shared, Store};
@@ -79,6 +81,8 @@ pub struct Surroundings {
     /// The tokens of grants.
     #[cfg(feature = "oauth")]
     pub tokens: tokens::Kept,
+    /// What warns before a certificate ends.
+    pub certificates: Watchman,
     /// What is counted.
     #[cfg(feature = "http")]
     pub metrics: Metrics,
@@ -265,7 +269,10 @@ impl Shown<'_> {
             let (identity, made) = self_signed::ensure(folder, &names(self.addresses))?;
             if made {
                 let (listener, certificate) = (self.listener, identity.chain.display());
-                tracing::info!(listener, %certificate, "self-signed certificate made");
+                let print = pem::certificates(&identity.chain)?;
+                let print = print.first().map(Fingerprint::of);
+                let fingerprint = print.map(|print| print.to_string());
+                tracing::info!(listener, %certificate, fingerprint, "self-signed certificate made");
             }
             identities.push(identity);
         }

@@ -5,6 +5,9 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
 
 fn gateway(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pop3-gateway"))
@@ -138,6 +141,45 @@ fn check_answers_in_json() {
         assert_eq!(answer["ok"], false);
         assert_eq!(answer["error"]["line"], 2);
         assert_eq!(answer["error"]["key"], "listener[1].listen");
+    });
+}
+
+/// Names, who vouches, the end; and a warning before it.
+#[test]
+fn check_tells_of_certificates() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["pop.example.org".into()]).unwrap();
+    let (day, now) = (Duration::from_secs(24 * 3600), OffsetDateTime::UNIX_EPOCH);
+    let now = now + SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    (params.not_before, params.not_after) = (now - 80 * day, now + 10 * day + day / 2);
+    let made = params.self_signed(&key).unwrap();
+    let listener = "[[listener]]\nname = \"public\"\nlisten = \"127.0.0.1:0\"\ntls = \"implicit\"\n\
+                    [[listener.certificate]]\ncert = \"pop.crt\"\nkey = \"pop.key\"\n";
+    let upstream = GOOD.split_once("[[upstream]]").unwrap().1;
+    let text = format!("{listener}[[upstream]]{upstream}");
+    with_config(&text, |dir, file| {
+        fs::write(dir.join("pop.crt"), made.pem()).unwrap();
+        fs::write(dir.join("pop.key"), key.serialize_pem()).unwrap();
+        let told = out(&gateway(&["check", "--config", file]));
+        let is_row = |line: &&str| line.starts_with("certificate ");
+        let row = told.lines().find(is_row).unwrap();
+        assert!(
+            row.contains("pop.crt: for pop.example.org; self-signed; it ends in 10 days ("),
+            "{row}"
+        );
+        assert!(
+            told.contains("warning     listener \"public\": the certificate "),
+            "{told}"
+        );
+        assert!(told.contains(" ends within 14 days, on "), "{told}");
+        let json = out(&gateway(&["check", "--json", "--config", file]));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let certificate = &json["certificates"][0];
+        assert_eq!(certificate["listener"], "public");
+        assert_eq!(certificate["names"][0], "pop.example.org");
+        assert_eq!(certificate["self_signed"], true);
+        assert_eq!(certificate["not_after"], params.not_after.unix_timestamp());
+        assert_eq!(json["warnings"][0]["of"], "listener \"public\"");
     });
 }
 

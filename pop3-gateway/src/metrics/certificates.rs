@@ -9,29 +9,19 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
 use super::out::{Family, Out};
-
-/// The end of one certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct End {
-    /// The listener that shows it.
-    pub listener: String,
-    /// The file that it lies in.
-    pub file: String,
-    /// The last moment at which it is valid, in seconds since 1970.
-    pub not_after: i64,
-}
+use crate::certificates::Certificate;
 
 /// The certificates that are shown now.
 #[derive(Debug, Default)]
-pub struct Certificates(Mutex<Arc<[End]>>);
+pub struct Certificates(Mutex<Arc<[Certificate]>>);
 
 impl Certificates {
     /// These are shown from now on.
-    pub fn shown(&self, ends: impl Into<Arc<[End]>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = ends.into();
+    pub fn shown(&self, shown: &[Certificate]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = shown.into();
     }
 
-    fn now(&self) -> Arc<[End]> {
+    fn now(&self) -> Arc<[Certificate]> {
         Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -39,12 +29,10 @@ impl Certificates {
 impl Collector for Certificates {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let now = self.now();
-        let row = |end: &'_ End| {
-            let labels = [
-                ("listener", end.listener.clone()),
-                ("file", end.file.clone()),
-            ];
-            (labels, end.not_after)
+        let row = |own: &Certificate| {
+            let file = own.file.display().to_string();
+            let labels = [("listener", own.listener.clone()), ("file", file)];
+            (labels, own.facts.not_after)
         };
         let family = Family::new(
             "certificate_not_after_timestamp",

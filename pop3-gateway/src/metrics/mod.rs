@@ -43,6 +43,7 @@ pub use sessions::Sessions;
 pub use setting::Setting;
 pub use tokens::Tokens;
 
+use crate::certificates::Certificate;
 use crate::config::Config;
 
 /// Before the name of each metric of this program.
@@ -64,7 +65,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// Counters of what is configured: they are there before anything is counted.
-    pub fn configured(&self, config: &Config) {
+    pub fn configured(&self, config: &Config, shown: &[Certificate]) {
         let listeners = config.listeners.iter().map(|own| own.name.as_str());
         let upstreams = config.upstreams.iter().map(|own| own.name.as_str());
         let stores = config.stores.iter().map(|own| own.name.as_str());
@@ -73,6 +74,7 @@ impl Metrics {
         for own in &config.providers {
             self.tokens.configured(&own.provider.name);
         }
+        self.certificates.shown(shown);
         self.setting.in_force(config.bounds.limits);
     }
 

@@ -50,7 +50,8 @@ impl Rig {
         let config = Config::load(&file).unwrap();
         let surroundings = Surroundings::default();
         let server = surroundings.metrics.server();
-        surroundings.metrics.configured(&config);
+        let shown = pop3_gateway::certificates::shown(&config);
+        surroundings.metrics.configured(&config, &shown);
         let bound = Bound::new(&config, &surroundings).unwrap();
         let (pop3, http) = (
             bound.addresses().unwrap()[0],
