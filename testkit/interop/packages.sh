@@ -14,7 +14,7 @@ as_root=()
 installed=(
     make g++
     mariadb-server postgresql pgbouncer
-    haproxy nginx-light libnginx-mod-stream systemd fail2ban chromium fonts-dejavu-core
+    haproxy nginx-light libnginx-mod-stream systemd fail2ban chromium fonts-dejavu-core prometheus
     dovecot-imapd dovecot-pop3d curl fetchmail getmail6 mpop openssl ca-certificates python3 util-linux mount
     libcourier-unicode4 libgamin0 libgdbm6 libical3 libicu72 libidn12 libjansson4 libkrb5-3 libldap-2.5-0 libltdl7
     libpcre3 libpq5 libsasl2-2 libsasl2-modules libsasl2-modules-db libsqlite3-0 libwrap0 libxapian30 libxml2 libzephyr4

@@ -5,4 +5,5 @@
 mod bounds;
 mod health;
 mod metrics;
+mod names;
 mod rig;
