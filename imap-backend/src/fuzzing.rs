@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use crate::framer::{Frame, Framer, LIMIT, TooLong};
+use crate::framer::{Expected, Frame, Framer, LIMIT, TooLong};
 use crate::grammar::{self, Body, Data, Response};
 
 /// What came out of the framer.
@@ -91,7 +91,7 @@ pub fn frames(whole: &[u8], pieces: &[u8], fates: &[u8], bulk: bool) -> Vec<Said
                     said.push(Said::Lent(lent));
                     return said;
                 }
-                let room = framer.room(bulk);
+                let room = framer.room(if bulk { Expected::Much } else { Expected::Line });
                 assert!(room.len() <= LIMIT);
                 let most = pieces
                     .next()

@@ -21,6 +21,7 @@ use proptest::prelude::*;
 
 use crate::command::Command;
 use crate::config::{Config, Security};
+use crate::framer::Expected;
 use crate::grammar::{self, Kind};
 use crate::wire::{Event, Message, Purpose, Wire};
 
@@ -43,7 +44,7 @@ fn wire(header: bool) -> Wire {
 
 fn feed(wire: &mut Wire, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        let room = wire.room(true);
+        let room = wire.room(Expected::Much);
         let n = room.len().min(bytes.len());
         assert!(n > 0, "no room for {} bytes", bytes.len());
         room[..n].copy_from_slice(&bytes[..n]);

@@ -36,6 +36,7 @@ use pop3_proto::trace::Trace;
 
 use crate::command::Command;
 use crate::config::Config;
+use crate::framer::Expected;
 use crate::wire::{Event, Purpose, Wire};
 
 use asked::Asked;
@@ -313,13 +314,16 @@ impl Backend for ImapBackend {
         if !listens {
             return &mut [];
         }
-        let bulk = self.reading.is_busy()
-            || self.update.is_some()
-            || self
-                .link
-                .as_opening()
-                .is_some_and(|opening| opening.scans());
-        self.wire.room(bulk)
+        let scans = self
+            .link
+            .as_opening()
+            .is_some_and(|opening| opening.scans());
+        let expected = if scans || self.update.is_some() {
+            Expected::Much
+        } else {
+            self.reading.expected(&self.maildrop.table)
+        };
+        self.wire.room(expected)
     }
 
     fn received(&mut self, now: Time, n: usize) {

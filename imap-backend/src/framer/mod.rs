@@ -26,8 +26,23 @@ pub(crate) const COLLECT: u64 = 8 * 1024;
 pub(crate) const HOLD: u64 = 32 * 1024;
 /// How many octets are searched for the end of a command where a literal should go on.
 const CLOSING: usize = 1024;
-/// The room while nothing big is expected.
+/// The room while nothing is expected but a line.
 const SMALL: usize = 512;
+/// The room for a literal of at most [`SHORT`] octets: a larger one costs more to clear than to fill.
+const MEDIUM: usize = 16 * 1024;
+/// The longest literal that is short.
+pub(crate) const SHORT: u64 = 12 * 1024;
+
+/// How much is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// A line.
+    Line,
+    /// A literal that is short, or may be.
+    Short,
+    /// More than that.
+    Much,
+}
 
 /// What comes next from the upstream.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,16 +107,19 @@ impl Framer {
         }
     }
 
-    /// Room for bytes from the socket; empty while they should stay there. `bulk` means that many
-    /// are expected.
-    pub(crate) fn room(&mut self, bulk: bool) -> &mut [u8] {
+    /// Room for bytes from the socket; empty while they should stay there.
+    pub(crate) fn room(&mut self, expected: Expected) -> &mut [u8] {
         if self.is_held() {
             return &mut [];
         }
         let pending = self.end - self.start;
         if pending == 0 {
             self.rebase();
-            let target = if bulk { LIMIT } else { SMALL };
+            let target = match expected {
+                Expected::Line => SMALL,
+                Expected::Short => MEDIUM.max(self.buf.len()),
+                Expected::Much => LIMIT,
+            };
             if self.buf.len() != target {
                 self.buf = vec![0; target];
             }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::{Frame, Framer, LIMIT, SMALL, State, TooLong};
+use super::{Expected, Frame, Framer, LIMIT, MEDIUM, SMALL, State, TooLong};
 
 /// What to do with a literal.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ fn frames(bytes: &[u8], chunks: &[usize], fates: &[Fate]) -> Vec<String> {
                 if rest.is_empty() {
                     return said;
                 }
-                let room = framer.room(false);
+                let room = framer.room(Expected::Line);
                 let n = room.len().min(rest.len()).min(*chunks.next().unwrap());
                 assert!(n > 0, "no room");
                 room[..n].copy_from_slice(&rest[..n]);
@@ -211,7 +211,7 @@ proptest! {
 /// no other room, and only if one line fills the whole buffer does it grow. What is lent stays where it is.
 #[test]
 fn room_is_made_without_moving_much() {
-    for len in [SMALL, LIMIT] {
+    for len in [SMALL, MEDIUM, LIMIT] {
         let quarter = len / 4;
         let places = [
             0,
@@ -242,7 +242,7 @@ fn room_is_made_without_moving_much() {
                 (framer.start, framer.end, framer.scanned) = (start, end, start);
                 framer.state = state;
                 let pending = framer.buf[start..end].to_vec();
-                let room = framer.room(false).len();
+                let room = framer.room(Expected::Line).len();
                 let (roomy, full) = (len - end >= len / 2, end == len && state == State::Line);
                 let moves = !roomy && (pending.len() <= quarter || full);
                 let grows = full && start == 0;

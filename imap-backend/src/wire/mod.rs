@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::capability::{Capabilities, Capability};
 use crate::command::{self, Command, Unsendable};
 use crate::config::Config;
-use crate::framer::{Frame, Framer, TooLong};
+use crate::framer::{Expected, Frame, Framer, TooLong};
 use crate::grammar::{self, Data, Response, Section, words};
 use crate::mailbox_name;
 use crate::recorder::Recorder;
@@ -98,8 +98,8 @@ impl Wire {
 
     // bytes
 
-    pub(crate) fn room(&mut self, bulk: bool) -> &mut [u8] {
-        self.framer.room(bulk)
+    pub(crate) fn room(&mut self, expected: Expected) -> &mut [u8] {
+        self.framer.room(expected)
     }
 
     pub(crate) fn filled(&mut self, n: usize) {

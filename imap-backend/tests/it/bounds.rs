@@ -4,8 +4,9 @@ use crate::common::{FULL, World, body, config, password_open, tags};
 use imap_backend::Config;
 use pop3_proto::backend::{Backend, Request, Ticket};
 
-/// The room while nothing big is expected, and while it is.
+/// The room for a line, for a short literal, and for more.
 const SMALL: usize = 512;
+const MEDIUM: usize = 16 * 1024;
 const LARGE: usize = 64 * 1024;
 
 fn reading_ahead(octets: u64) -> Config {
@@ -42,23 +43,32 @@ fn there_is_much_room_only_while_much_is_expected() {
     world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
     assert_eq!(room(&mut world), SMALL, "for the answer to LOGIN");
     let sent = tags(&world.take_sent());
-    world.serve(&format!("{} OK\r\n* 1 EXISTS\r\n", sent[0]));
+    world.serve(&format!("{} OK\r\n* 2 EXISTS\r\n", sent[0]));
     assert_eq!(room(&mut world), LARGE, "for the listing");
     world.serve(&format!(
-        "* OK [UIDVALIDITY 7]\r\n{} OK\r\n* 1 FETCH (UID 1 RFC822.SIZE 9 FLAGS ())\r\n{} OK\r\n",
+        "* OK [UIDVALIDITY 7]\r\n{} OK\r\n* 1 FETCH (UID 1 RFC822.SIZE 12288 FLAGS ())\r\n\
+         * 2 FETCH (UID 2 RFC822.SIZE 12289 FLAGS ())\r\n{} OK\r\n",
         sent[1], sent[2]
     ));
     assert_eq!(room(&mut world), SMALL, "between commands");
     world.retrieve(1, 0);
+    assert_eq!(room(&mut world), MEDIUM, "for a short message");
+    let sent = tags(&world.take_sent());
+    world.serve(&format!(
+        "{}{} OK\r\n",
+        body(1, 1, &"x".repeat(12288)),
+        sent[0]
+    ));
+    world.retrieve(2, 1);
     assert_eq!(room(&mut world), LARGE, "for a message");
     let sent = tags(&world.take_sent());
-    world.request(Request::Cancel(Ticket(1)));
+    world.request(Request::Cancel(Ticket(2)));
     assert_eq!(
         room(&mut world),
         LARGE,
         "for one that is not wanted any more"
     );
-    world.serve(&format!("{}{} OK\r\n", body(1, 1, "x"), sent[0]));
+    world.serve(&format!("{}{} OK\r\n", body(2, 2, "x"), sent[0]));
     assert_eq!(room(&mut world), SMALL, "when it is over");
     world.update(&[0], &[]);
     assert_eq!(room(&mut world), LARGE, "for the answers to an update");

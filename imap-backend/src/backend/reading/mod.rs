@@ -18,6 +18,7 @@ use pop3_proto::backend::{Failure, FailureKind, Ticket};
 
 use super::maildrop::Maildrop;
 use super::reply::{Answer, Answers};
+use crate::framer::{Expected, SHORT};
 use crate::read_ahead::ReadAhead;
 use crate::table::Table;
 use crate::wire::Wire;
@@ -177,6 +178,28 @@ impl Reading {
     /// Whether anything is wanted or on its way.
     pub(super) fn is_busy(&self) -> bool {
         !self.wanted.is_empty() || !self.fetches.is_empty() || self.stream.is_some()
+    }
+
+    /// How much the upstream is about to send.
+    pub(super) fn expected(&self, table: &Table) -> Expected {
+        if !self.is_busy() {
+            return Expected::Line;
+        }
+        let lent = self.stream.as_ref().is_none_or(|s| s.size <= SHORT);
+        let is_short = |fetch: &Fetch| match fetch.what {
+            What::Whole { next, end, .. } => {
+                end <= next.saturating_add(1) && table.size(next).is_some_and(|size| size <= SHORT)
+            }
+            What::Window { length, .. } => length <= SHORT,
+            What::Header { .. } => true,
+            // what was asked for on a guess may be anything
+            What::Spent => self.stream.is_some(),
+        };
+        if lent && self.fetches.iter().all(is_short) {
+            Expected::Short
+        } else {
+            Expected::Much
+        }
     }
 
     /// Whether a body within its line is being handed out.

@@ -245,7 +245,8 @@ mod tests {
             config.delete = delete;
             let mut wire = Wire::new(Arc::new(config.clone()));
             let greeting = ["* OK [CAPABILITY ", capabilities, "] ready\r\n"].concat();
-            wire.room(false)[..greeting.len()].copy_from_slice(greeting.as_bytes());
+            wire.room(crate::framer::Expected::Line)[..greeting.len()]
+                .copy_from_slice(greeting.as_bytes());
             wire.filled(greeting.len());
             assert!(wire.next().is_ok());
             wire.settled = true;
