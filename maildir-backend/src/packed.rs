@@ -245,14 +245,15 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::text::tests::Stutters;
+    use crate::text::tests::{Broken, Stutters};
 
     #[test]
-    fn an_interrupted_read_is_no_damage() {
+    fn an_interrupted_read_is_no_damage_and_a_failed_one_ends() {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         packed.write_all(b"Subject: x\n").unwrap();
         let packed = Stutters::new(&packed.finish().unwrap());
         let mail = io::read_to_string(unpack(Packing::Gzip, packed, 100));
         assert_eq!(mail.unwrap(), "Subject: x\n");
+        assert!(unpack(Packing::Gzip, Broken, 100).read(&mut [0]).is_err());
     }
 }

@@ -351,6 +351,33 @@ pub(crate) mod tests {
         }
     }
 
+    /// A disk that fails.
+    pub(crate) struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("broken"))
+        }
+    }
+
+    /// What is read, which is never interrupted.
+    fn all(mut file: impl Read) -> Vec<u8> {
+        let (mut octets, mut piece) = (Vec::new(), [0; 7]);
+        while let n @ 1.. = file.read(&mut piece).unwrap() {
+            octets.extend_from_slice(&piece[..n]);
+        }
+        octets
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_an_error() {
+        let stamp = Stamp::default();
+        assert!(decoded(Charset::MarkedUtf8, Broken).read(&mut [0]).is_err());
+        let mut mail = Vec::new();
+        let mut wrapped = wrapped(Charset::Utf8, Broken, stamp, "mark");
+        assert!(wrapped.read_to_end(&mut mail).is_err());
+    }
+
     impl Stutters {
         pub(crate) fn new(octets: &[u8]) -> Self {
             Self(octets.to_vec(), false)
@@ -365,23 +392,17 @@ pub(crate) mod tests {
             (b"\xef\xbb", b"\xef\xbb"),
             (b"a", b"a"),
         ] {
-            let mut mail = Vec::new();
-            let mut decoded = decoded(Charset::MarkedUtf8, Stutters::new(octets));
-            decoded.read_to_end(&mut mail).unwrap();
-            assert_eq!(mail, expected);
+            let decoded = decoded(Charset::MarkedUtf8, Stutters::new(octets));
+            assert_eq!(all(decoded), expected);
         }
     }
 
     #[test]
     fn a_text_may_come_in_any_pieces() {
         let text = "Gr\u{fc}\u{df}e\n".repeat(40);
-        let read = |file: &mut dyn Read| io::read_to_string(file).unwrap();
         let stamp = Stamp::default();
-        let whole = read(&mut wrapped(Charset::Utf8, text.as_bytes(), stamp, "mark"));
+        let whole = all(wrapped(Charset::Utf8, text.as_bytes(), stamp, "mark"));
         let pieces = Stutters::new(text.as_bytes());
-        assert_eq!(
-            read(&mut wrapped(Charset::Utf8, pieces, stamp, "mark")),
-            whole
-        );
+        assert_eq!(all(wrapped(Charset::Utf8, pieces, stamp, "mark")), whole);
     }
 }
