@@ -14,7 +14,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::admin::Admin;
-use common::{Runtime, add_accounts, count, fill, listed, own_store, read, two_at_a_time};
+use common::{
+    Runtime, add_accounts, count, fill, listed, own_store, read, renew_accounts, two_at_a_time,
+};
 use pop3_proto::backend::Index;
 use pop3_proto::backend::awaiting::AsyncMailbox;
 use pop3_proto::backend::store::StoreError;
@@ -54,13 +56,7 @@ fn dropped_within_the_update(admin: &Admin) {
     Runtime::each(|runtime| {
         let store = runtime.run(own_store(&admin.url()));
         runtime.run(async {
-            let _ = store
-                .remove_account(USER, sql_backend::Messages::Delete)
-                .await;
-            let _ = store
-                .remove_account(testkit::stores::OTHER, sql_backend::Messages::Keep)
-                .await;
-            add_accounts(&store).await;
+            renew_accounts(&store).await;
         });
         let refill = || {
             if runtime.run(count(&store)) != MESSAGES {
@@ -206,13 +202,7 @@ fn server_lost_and_back(kind: Kind) {
         let store = runtime.run(async {
             let store = SqlStore::connect(two_at_a_time(&DatabaseUrl::new(&server.url()))).unwrap();
             store.migrate().await.unwrap();
-            let _ = store
-                .remove_account(USER, sql_backend::Messages::Delete)
-                .await;
-            let _ = store
-                .remove_account(testkit::stores::OTHER, sql_backend::Messages::Keep)
-                .await;
-            add_accounts(&store).await;
+            renew_accounts(&store).await;
             fill(&store, 3).await;
             store
         });

@@ -11,7 +11,9 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Runtime, add_accounts, count, fill, listed, own_store, read, two_at_a_time};
+use common::{
+    Runtime, add_accounts, count, fill, listed, own_store, read, renew_accounts, two_at_a_time,
+};
 use pop3_proto::backend::Index;
 use pop3_proto::backend::awaiting::{AsyncMailbox, AsyncMessage};
 use pop3_proto::backend::store::StoreError;
@@ -30,13 +32,7 @@ fn connections(url: &DatabaseUrl) {
             config.pool.acquire_timeout = Duration::from_secs(2);
             let store = SqlStore::connect(config).unwrap();
             store.migrate().await.unwrap();
-            let _ = store
-                .remove_account(USER, sql_backend::Messages::Delete)
-                .await;
-            let _ = store
-                .remove_account(testkit::stores::OTHER, sql_backend::Messages::Keep)
-                .await;
-            add_accounts(&store).await;
+            renew_accounts(&store).await;
             let mail = std::io::Cursor::new(vec![b'a'; LENGTH]);
             store.add_message(USER, mail).await.unwrap();
 
@@ -119,13 +115,7 @@ fn sessions_at_once(url: &DatabaseUrl) {
         let store = runtime.run(async {
             let store = SqlStore::connect(two_at_a_time(url)).unwrap();
             store.migrate().await.unwrap();
-            let _ = store
-                .remove_account(USER, sql_backend::Messages::Delete)
-                .await;
-            let _ = store
-                .remove_account(testkit::stores::OTHER, sql_backend::Messages::Keep)
-                .await;
-            add_accounts(&store).await;
+            renew_accounts(&store).await;
             fill(&store, EACH * SESSIONS).await;
             store
         });

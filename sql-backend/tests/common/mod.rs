@@ -114,6 +114,15 @@ pub async fn read(mailbox: &mut SqlMailbox, index: u32) -> Result<Vec<u8>, Store
     Ok(all)
 }
 
+/// The accounts without a message, whatever there was.
+pub async fn renew_accounts(store: &SqlStore) {
+    for account in store.list_accounts().await.unwrap() {
+        let messages = sql_backend::Messages::Delete;
+        store.remove_account(&account.name, messages).await.unwrap();
+    }
+    add_accounts(store).await;
+}
+
 pub async fn add_accounts(store: &SqlStore) {
     let plain = |password: &str| format!("{{PLAIN}}{password}");
     for (user, password) in [
@@ -157,11 +166,7 @@ pub struct OwnTables<'a> {
 impl<'a> OwnTables<'a> {
     pub fn fill(runtime: &'a Runtime, store: &SqlStore, mails: &[Content]) -> Self {
         runtime.run(async {
-            for account in store.list_accounts().await.unwrap() {
-                let messages = sql_backend::Messages::Delete;
-                store.remove_account(&account.name, messages).await.unwrap();
-            }
-            add_accounts(store).await;
+            renew_accounts(store).await;
             for mail in mails {
                 let mail = std::io::Cursor::new(mail.to_vec());
                 store.add_message(stores::USER, mail).await.unwrap();
