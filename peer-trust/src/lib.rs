@@ -7,6 +7,7 @@
 //! | [`Fingerprint`] | one certificate, named exactly |
 //! | [`CertificateFacts`] | what a certificate says of itself, whether it is trusted or not |
 //! | [`describe`] | what went wrong with TLS, in words |
+//! | [`agreed`] | what was agreed on, by its names |
 //! | [`pem`] | files of certificates |
 //! | [`in_turn`] | the addresses of a name in the order to try them (RFC 8305) |
 //!
@@ -26,6 +27,7 @@
 //! ```
 
 mod address;
+mod agreed;
 mod facts;
 mod fault;
 mod fingerprint;
@@ -37,6 +39,7 @@ mod verify;
 use std::sync::Arc;
 
 pub use address::in_turn;
+pub use agreed::agreed;
 pub use facts::{CertificateFacts, day};
 pub use fault::describe;
 pub use fingerprint::{Fingerprint, NoFingerprint};

@@ -11,7 +11,7 @@ use peer_trust::pem::FileError;
 use peer_trust::{Fingerprint, TrustError, Verifier};
 use pop3_proto::trouble::{Place, Trouble};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, Connection, ProtocolVersion};
+use rustls::{ClientConnection, Connection};
 
 use crate::words::Words;
 
@@ -103,15 +103,7 @@ impl TlsFacts {
     }
 
     pub(crate) fn of(connection: &Connection, oddities: &Mutex<Vec<String>>) -> Self {
-        let protocol = match connection.protocol_version() {
-            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
-            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
-            _ => "TLS",
-        };
-        let cipher = connection
-            .negotiated_cipher_suite()
-            .and_then(|suite| suite.suite().as_str())
-            .unwrap_or("unknown");
+        let (protocol, cipher) = peer_trust::agreed(connection);
         let certificate = connection
             .peer_certificates()
             .and_then(|chain| chain.first())

@@ -12,7 +12,7 @@ use std::mem;
 
 use pop3_proto::server::TlsInfo;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, Connection, Error, ProtocolVersion, ServerConnection};
+use rustls::{ClientConnection, Connection, Error, ServerConnection};
 
 use crate::tls::{ServerTls, UpstreamTls};
 
@@ -194,7 +194,8 @@ impl Tls {
     pub(crate) fn poll_event(&mut self) -> Option<TlsEvent> {
         if self.handshake == Handshake::Done {
             self.handshake = Handshake::Reported;
-            return Some(TlsEvent::Ready(info(&self.connection)));
+            let (protocol, cipher) = peer_trust::agreed(&self.connection);
+            return Some(TlsEvent::Ready(TlsInfo::new(protocol, cipher)));
         }
         if self.end_reported || self.waiting > 0 || !self.inbound.is_empty() {
             return None;
@@ -311,17 +312,4 @@ impl Tls {
             self.outbound = Vec::new();
         }
     }
-}
-
-fn info(connection: &Connection) -> TlsInfo {
-    let protocol = match connection.protocol_version() {
-        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
-        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
-        _ => "TLS",
-    };
-    let cipher = connection
-        .negotiated_cipher_suite()
-        .and_then(|suite| suite.suite().as_str())
-        .unwrap_or("unknown");
-    TlsInfo::new(protocol, cipher)
 }
