@@ -14,7 +14,7 @@ use crate::probe;
 use crate::setting::value::Word as _;
 use crate::tools;
 use crate::wiring::{self, Absent, Surroundings};
-use crate::{Failure, advice, cli, descriptors, logging, print, serve};
+use crate::{Failure, advice, cli, descriptors, logging, print, runtime};
 
 /// Runs `check`.
 pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
@@ -119,7 +119,7 @@ fn verify(config: &Config) -> Result<(RuntimeKind, Warnings), Failure> {
             .map_err(|error| Failure::configuration(format!("{of}: {error}")))?;
         warnings.extend(told.into_iter().map(|told| (Some(of.clone()), told)));
     }
-    Ok((serve::runtime(config.runtime)?, warnings))
+    Ok((runtime::chosen(config.runtime)?, warnings))
 }
 
 /// The refusal in JSON on standard output, the sentence on standard error.

@@ -11,6 +11,7 @@
 //! | `demo` | `demo`: everything in one process; with the feature of that name |
 //! | `doctor` | `doctor`: which step to a mailbox is missing; with the feature `oauth` |
 //! | `setup` | `setup`: a configuration for one mailbox; with the feature `oauth` |
+//! | [`runtime`] | which runtime drives the sockets |
 //! | [`config`] | the configuration file, and the flags that stand in its place |
 //! | `sockets`, `privileges` | where it listens, and the rights that it gives up after that |
 //! | `systemd` | what a service manager hears, and what it gives |
@@ -60,6 +61,7 @@ pub mod pages;
 mod privileges;
 pub mod probe;
 pub mod queue;
+pub mod runtime;
 pub mod self_signed;
 pub mod serve;
 pub mod service;

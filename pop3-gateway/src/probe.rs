@@ -170,7 +170,7 @@ fn run(
         #[cfg(feature = "smol")]
         RuntimeKind::Smol => pop3_server_smol::run(setup(server, socket, settings)),
         #[cfg(not(all(feature = "tokio", feature = "smol")))]
-        left_out => return Err(crate::serve::not_built(left_out)),
+        left_out => return Err(crate::runtime::not_built(left_out)),
     };
     served.map_err(Failure::running)?;
     let answer = match client.join() {

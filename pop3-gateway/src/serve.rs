@@ -15,12 +15,13 @@ use pop3_server::setup::Setup;
 use pop3_server::transcript::TranscriptSink;
 
 use crate::service::Gateway;
+#[cfg(feature = "http")]
 use crate::setting::value::Word as _;
 use crate::sockets::{Own, Sockets};
 use crate::systemd::{Manager, Passed, reloading};
 use crate::transcript::{Bound as TranscriptBound, Folder, Recorder};
 use crate::wiring::{self, Absent, Surroundings};
-use crate::{Failure, advice, certificates, cli, descriptors, logging, privileges};
+use crate::{Failure, advice, certificates, cli, descriptors, logging, privileges, runtime};
 
 /// A gateway whose sockets listen, but that accepts no connection yet.
 #[derive(Debug)]
@@ -169,7 +170,7 @@ impl Bound {
     }
 
     fn on(sockets: Sockets, config: &Config, surroundings: &Surroundings) -> Result<Self, Failure> {
-        let runtime = runtime(config.runtime)?;
+        let runtime = runtime::chosen(config.runtime)?;
         let wired = wiring::wire(config, surroundings, Absent::Make)?;
         let mut listening = Vec::new();
         for (own, settings) in sockets.listeners.into_iter().zip(&wired.listeners) {
@@ -223,7 +224,7 @@ impl Bound {
             #[cfg(feature = "smol")]
             RuntimeKind::Smol => pop3_server_smol::run(self.setup(server, reload)),
             #[cfg(not(all(feature = "tokio", feature = "smol")))]
-            left_out => return Err(not_built(left_out)),
+            left_out => return Err(runtime::not_built(left_out)),
         };
         done.map_err(Failure::running)
     }
@@ -346,30 +347,4 @@ fn warn_of_restart(old: &Config, new: &Config) {
             tracing::warn!(what, "changed; this needs a restart");
         }
     }
-}
-
-/// What drives the sockets, unless it was left out of this build.
-pub fn runtime(chosen: Option<RuntimeKind>) -> Result<RuntimeKind, Failure> {
-    let built = |kind| match kind {
-        RuntimeKind::Tokio => cfg!(feature = "tokio"),
-        RuntimeKind::Smol => cfg!(feature = "smol"),
-    };
-    let default = if cfg!(feature = "tokio") {
-        RuntimeKind::Tokio
-    } else {
-        RuntimeKind::Smol
-    };
-    let kind = chosen.unwrap_or(default);
-    if built(kind) {
-        Ok(kind)
-    } else {
-        Err(not_built(kind))
-    }
-}
-
-pub(crate) fn not_built(kind: RuntimeKind) -> Failure {
-    let name = kind.word();
-    Failure::configuration(format!(
-        "this pop3-gateway was built without {name}; choose the other runtime"
-    ))
 }

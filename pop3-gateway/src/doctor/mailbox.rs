@@ -15,7 +15,7 @@ use super::token;
 use crate::oauth::claims::Claims;
 use crate::oauth::{Flow, Profile, now};
 use crate::probe::{self, Found};
-use crate::serve;
+use crate::runtime;
 
 /// Opens the mailbox, and looks at the token's claims; where it opens they are right, whatever they say.
 pub(super) fn open(steps: &mut Steps, place: &Place<'_>, target: &Target<'_>, token: &Secret) {
@@ -59,7 +59,7 @@ fn look(
     let here = |what: String| Err(Missing::new(what, "check its [[upstream]]"));
     let ready = target.upstream.open(target.upstream.imap.learned.clone());
     let ready = Arc::new(ready.map_err(|error| here(error.to_string()))?);
-    let runtime = serve::runtime(place.config.runtime).map_err(|failure| here(failure.message))?;
+    let runtime = runtime::chosen(place.config.runtime).map_err(|failure| here(failure.message))?;
     let mechanism = Mechanism::new(target.provider.mechanism());
     let login = Login::Bearer {
         mechanism: mechanism.ok_or_else(|| here("no such mechanism".into()))?,

@@ -14,7 +14,8 @@ use super::desk::{Desk, Lead};
 use super::guard::{Posted, Visit};
 use super::problem::Problem;
 use super::rate::Sort;
-use super::{Outcome, html, proof, reply};
+use super::reply::{self, Outcome};
+use super::{html, proof};
 use crate::oauth::{Authority, CallBack, Meaning, Obtained, Refusal, SignIn, now};
 
 /// How long a person may take, in seconds.

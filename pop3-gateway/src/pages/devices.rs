@@ -10,8 +10,9 @@ use super::browser::{Fresh, Session};
 use super::connect::unkept;
 use super::desk::Desk;
 use super::guard::{Posted, Visit};
+use super::html;
 use super::problem::Problem;
-use super::{Outcome, html, reply};
+use super::reply::{self, Outcome};
 use crate::oauth::{device_password, now};
 
 /// The most devices of a mailbox.

@@ -42,16 +42,13 @@ use std::sync::Arc;
 use hyper::{Method, StatusCode};
 
 use crate::http::page::answer;
-use crate::http::{Answer, Asked, Page, Serves};
+use crate::http::{Asked, Page, Serves};
 
 pub use connect::invite;
 pub use desk::{Desk, Kept, Place};
 
 use guard::{Posted, Visit};
-use problem::Problem;
-
-/// What a page answers, or why it does not.
-type Outcome = Result<Answer, Problem>;
+use reply::Outcome;
 
 /// All pages.
 pub fn pages(desk: &Arc<Desk>) -> Vec<Page> {

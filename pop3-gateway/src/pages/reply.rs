@@ -10,8 +10,12 @@ use maud::Markup;
 use super::browser::Cookie;
 use super::desk::Desk;
 use super::guard::name_of_cookie;
+use super::problem::Problem;
 use crate::http::Answer;
 use crate::http::page::{answer, text};
+
+/// What a page answers, or why it does not.
+pub(super) type Outcome = Result<Answer, Problem>;
 
 /// Nothing but this host's own style and picture, and forms that go nowhere else. A sign-in goes on from a page of its
 /// own, by a link, so that no form leads to a provider.

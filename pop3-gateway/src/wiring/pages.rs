@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::oauth::Flow;
 use crate::pages::card::Card;
 use crate::pages::{Desk, Place};
-use crate::serve;
+use crate::runtime;
 
 impl Opened {
     /// What pages work with, if there are pages; nothing while the state is left to the first start.
@@ -47,7 +47,7 @@ impl Opened {
             gateway: Arc::clone(&self.gateway),
             records: records.clone(),
             keeper: Arc::clone(keeper),
-            runtime: serve::runtime(config.runtime).map_err(|failure| failed(failure.message))?,
+            runtime: runtime::chosen(config.runtime).map_err(|failure| failed(failure.message))?,
             memory: memory.map_err(|error| failed(error.to_string()))?,
             settings: settings.clone(),
         })))

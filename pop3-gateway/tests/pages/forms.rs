@@ -114,6 +114,44 @@ fn v39_who_begins_too_often_waits() {
     assert_eq!(ask("192.0.2.2"), 200);
 }
 
+/// V39: whoever comes when there are too many hears so, and nobody else is put out for them.
+#[test]
+fn v39_sign_ins_under_way_are_bounded() {
+    let rig = Rig::new(RUNTIMES[0]);
+    rig.fills_up();
+    let mut ann = rig.browser();
+    let token = ann.get("/").field("token");
+    let told = ann.post("/connect", &[("token", &token), ("address", ANN)]);
+    told.is(503, "Too many people sign in right now");
+}
+
+/// Behind a web server with TLS, which passes the name on.
+#[test]
+fn a_cookie_that_came_by_tls_is_this_hosts_alone() {
+    let rig = Rig::at("https://mail.example.org", RUNTIMES[0], "", "");
+    let mut ann = rig.browser();
+    let told = ann.ask("GET / HTTP/1.1\r\nHost: MAIL.example.org", "");
+    let cookie = told.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-pages="), "{cookie}");
+    assert!(
+        cookie.ends_with("; Path=/; Secure; HttpOnly; SameSite=Lax"),
+        "{cookie}"
+    );
+    let post =
+        "POST /connect HTTP/1.1\r\nHost: mail.example.org\r\nOrigin: https://mail.example.org";
+    let body = format!("token={}&address=ann%40example.org", told.field("token"));
+    let told = ann.ask(&format!("{post}\r\n{FORM}"), &body);
+    assert!(
+        told.body
+            .contains("https%3A%2F%2Fmail.example.org%2Fsigned-in"),
+        "{told:?}"
+    );
+    // one of a name that anybody could have set
+    ann.cookie = ann.cookie.map(|cookie| cookie.replace("__Host-", ""));
+    ann.ask(&format!("{post}\r\n{FORM}"), &body)
+        .is(403, "This form is out of date");
+}
+
 /// Nothing is kept, framed or loaded from elsewhere, and the cookie is this host's alone.
 #[test]
 fn every_page_closes_itself_up() {

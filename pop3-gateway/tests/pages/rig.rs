@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use gateway_state::{GrantId, SignIn};
+use gateway_state::{GrantId, MAX_SIGN_INS, SignIn};
 use pop3_gateway::config::Config;
 use pop3_gateway::oauth::now;
 use pop3_gateway::serve::Bound;
@@ -55,6 +55,11 @@ impl Rig {
 
     /// With more lines in `[pages]`, and more tables.
     pub(crate) fn with(runtime: &str, pages: &str, more: &str) -> Self {
+        Self::at(&format!("http://{HOST}"), runtime, pages, more)
+    }
+
+    /// The same, where browsers come to this address.
+    pub(crate) fn at(url: &str, runtime: &str, pages: &str, more: &str) -> Self {
         let store = Store::new();
         for user in [ANN, BOB] {
             store.add_user(user, "nobody knows it");
@@ -67,7 +72,7 @@ impl Rig {
         let text = format!(
             "runtime = \"{runtime}\"\n[[listener]]\nlisten = \"127.0.0.1:0\"\n\
              [[http]]\nlisten = \"127.0.0.1:0\"\nserve = \"pages\"\n\
-             [pages]\nurl = \"http://{HOST}\"\ndomains = [\"Example.org\"]\n{pages}\n\
+             [pages]\nurl = \"{url}\"\ndomains = [\"Example.org\"]\n{pages}\n\
              [state]\nurl = \"sqlite:state.db\"\nkey_file = \"state.key\"\n\
              [[provider]]\nname = \"p\"\nprofile = \"oidc\"\nclient_id = \"c\"\nauthorization_endpoint = \"{auth}\"\n\
              token_endpoint = \"{token}\"\nrevocation_endpoint = \"{}\"\n\
@@ -125,6 +130,25 @@ impl Rig {
             rig: self,
             cookie: None,
         }
+    }
+
+    /// As many people as there may be are on their way.
+    pub(crate) fn fills_up(&self) {
+        use sqlx::Connection as _;
+        let url = format!("sqlite://{}", self.folder.path().join("state.db").display());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let rows = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MAX_SIGN_INS}) \
+             INSERT INTO gateway_sign_ins SELECT randomblob(32), 'g', i, x'00', {0}, {0} + 900 FROM n",
+            now()
+        );
+        runtime.unwrap().block_on(async {
+            let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+            let filled = sqlx::query(sqlx::AssertSqlSafe(rows));
+            filled.execute(&mut connection).await.unwrap();
+        });
     }
 
     /// A sign-in of this browser whose time is over.
