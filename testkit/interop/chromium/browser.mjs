@@ -41,7 +41,7 @@ const deeds = {
   open: async (own, { address }) => (await own.goto(address))?.status(),
   fill: async (own, { label, value }) => own.getByLabel(label, { exact: true }).fill(value),
   choose: async (own, { label }) => own.getByLabel(label).check(),
-  unfold: async (own, { name }) => own.locator('summary', { hasText: name }).first().click(),
+  unfold: async (own, { name, within = 'main' }) => own.locator(within).locator('summary', { hasText: name }).first().click(),
   press: async (own, { name, within }) => {
     const place = within ? own.locator(within) : own;
     await place.getByRole('button', { name }).first().click();

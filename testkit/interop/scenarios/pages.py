@@ -98,7 +98,7 @@ def with_a_browser(binary, runtime):
             pages.reads(phone, len(expected))
             pages.open("/mailbox")
             pages.shot("mailbox")
-            browser.do("unfold", name="Take back")
+            browser.do("unfold", name="Take back", within="li:has-text('Scanner')")
             told = browser.do("press", name="Take the password back", within="li:has-text('Scanner')")
             check("was taken back" in told["text"], lambda: f"the page says {told}")
             pages.not_let_in(scanner, b"[AUTH]")
