@@ -1,11 +1,9 @@
-//! Test cases from raw octets: mails, commands, cuts.
+//! Test cases from raw octets: mails, commands, faults.
 //!
 //! Owns the way from octets, which a fuzzer or proptest makes up, to cases that are likely to be
 //! difficult. The same octets always give the same case; when they run out, the case ends soon.
 
 mod source;
-#[cfg(feature = "proptest")]
-pub mod strategy;
 
 use crate::imap_server::{BodyForm, Fault, Trouble};
 
@@ -99,23 +97,6 @@ pub fn commands(source: &mut Source<'_>, messages: usize) -> Vec<Vec<u8>> {
     (0..source.below(31))
         .map(|_| command(source, messages))
         .collect()
-}
-
-/// Cuts octets into pieces, none of them empty. Without a source, one piece.
-pub fn chunks<'a>(source: &mut Source<'_>, octets: &'a [u8]) -> Vec<&'a [u8]> {
-    let mut chunks = Vec::new();
-    let mut rest = octets;
-    while !rest.is_empty() {
-        let most = if source.is_empty() {
-            rest.len()
-        } else {
-            usize::from(source.octet()) + 1
-        };
-        let (chunk, behind) = rest.split_at(most.min(rest.len()));
-        chunks.push(chunk);
-        rest = behind;
-    }
-    chunks
 }
 
 /// A misbehaviour of the IMAP server.
@@ -273,16 +254,6 @@ mod tests {
             for line in commands(&mut Source::new(&octets), 3) {
                 assert!(!line.contains(&b'\n') && !line.contains(&b'\r'));
             }
-        }
-    }
-
-    #[test]
-    fn chunks_lose_nothing() {
-        let octets: Vec<u8> = (0..=255).cycle().take(1000).collect();
-        for cuts in [&[][..], &[0; 2000], &[255], &[3, 0, 200]] {
-            let chunks = chunks(&mut Source::new(cuts), &octets);
-            assert!(chunks.iter().all(|chunk| !chunk.is_empty()));
-            assert_eq!(chunks.concat(), octets);
         }
     }
 }

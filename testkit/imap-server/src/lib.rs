@@ -148,11 +148,6 @@ impl Server {
             .any(|logged| logged.line.starts_with(words))
     }
 
-    /// Forgets the commands received so far.
-    pub fn clear_log(&self) {
-        self.book().log.clear();
-    }
-
     fn options(&self) -> &Options {
         &self.0.options
     }

@@ -86,13 +86,6 @@ impl Store {
         }
     }
 
-    /// Removes a folder with all its mail.
-    pub fn remove_folder(&self, user: &str, folder: &str) {
-        if let Some(account) = self.lock().get_mut(user) {
-            account.folders.remove(folder);
-        }
-    }
-
     /// Puts a message at the end of a folder and returns its UID; 0 if there is no such folder.
     pub fn append(&self, user: &str, folder: &str, content: impl Into<Content>) -> u32 {
         self.edit(user, folder, |folder| folder.append(content.into()))
