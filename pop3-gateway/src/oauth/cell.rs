@@ -33,6 +33,8 @@ pub(super) struct Now {
     pub(super) unkept: Option<(Version, Tokens)>,
     /// The provider is not asked before this, and why.
     pub(super) rest: Option<(Instant, NoToken)>,
+    /// How often in a row nothing was got, and since when.
+    pub(super) failures: Option<(u32, Instant)>,
     pub(super) forced: Option<Instant>,
     /// When the use was noted last, in seconds since 1970.
     pub(super) noted: u64,
@@ -43,6 +45,18 @@ impl Now {
         self.rest
             .as_ref()
             .is_some_and(|(until, _)| Instant::now() < *until)
+    }
+
+    /// The same for what no login waits for: the longer a provider is away, the less often it is asked.
+    pub(super) fn rests_ahead(&self) -> bool {
+        let pauses = |(count, since): &(u32, Instant)| since.elapsed() < pause(*count);
+        self.rests() || self.failures.as_ref().is_some_and(pauses)
+    }
+
+    /// Nothing was got, once more.
+    pub(super) fn failed(&mut self) {
+        let before = self.failures.map_or(0, |(count, _)| count);
+        self.failures = Some((before.saturating_add(1), Instant::now()));
     }
 
     /// Whether anything would be lost with it.
@@ -102,6 +116,13 @@ impl Drop for Landing {
     }
 }
 
+/// How long nobody asks ahead after so many failures: 20 seconds, then twice as long each time, and 5 minutes at most, so
+/// that what is due at four fifths of an hour is there before its end.
+fn pause(failures: u32) -> Duration {
+    let doubled = 10_u64.saturating_mul(1 << failures.min(10));
+    Duration::from_secs(doubled.min(300))
+}
+
 pub(super) fn alive(expires: u64, now: u64) -> bool {
     now.saturating_add(MARGIN) < expires
 }
@@ -116,4 +137,21 @@ pub(super) fn due(id: &GrantId, since: u64, expires: u64) -> u64 {
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_that_stays_away_is_asked_less_and_less() {
+        let pauses = [1, 2, 3, 4, 5, 6, 100, u32::MAX].map(|count| pause(count).as_secs());
+        assert_eq!(pauses, [20, 40, 80, 160, 300, 300, 300, 300]);
+        let mut now = Now::default();
+        assert!(!now.rests_ahead());
+        now.failed();
+        now.failed();
+        assert!(now.rests_ahead() && !now.rests());
+        assert_eq!(now.failures.map(|(count, _)| count), Some(2));
+    }
 }

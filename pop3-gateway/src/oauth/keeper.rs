@@ -6,7 +6,7 @@
 //!   they all leave: a refresh token that was replaced must not be lost with them.
 //! * Ahead of time, at four fifths of a token's life, for grants that were used in the last day.
 //! * A refresh token that was replaced is kept for good before the access token that came with it is used.
-//! * A token that still lives is used while the provider is out of order.
+//! * A token that still lives is used while the provider is out of order, and asking ahead gets rarer meanwhile.
 //! * Only `invalid_grant` ends a grant ([`Meaning::Ended`]). An outage, a limit, a setting that is wrong never do.
 //! * A token that the upstream refused is asked for anew once; another refusal soon after is answered without asking.
 //!
@@ -121,7 +121,8 @@ impl Keeper {
         let token = kept.token.as_ref().filter(|token| token.lives(now))?;
         let access = token.access.clone();
         // the login need not wait for it
-        let (ahead, used) = (token.due <= now, kept.noted.abs_diff(now) >= NOTED);
+        let ahead = token.due <= now && !kept.rests_ahead();
+        let used = kept.noted.abs_diff(now) >= NOTED;
         if (ahead || used) && kept.flight.is_none() && !kept.rests() {
             let want = Want {
                 ahead,
@@ -238,7 +239,7 @@ impl Keeper {
             }
             let cell = self.cell(&grant.id);
             let mut kept = lock(&cell.now);
-            if kept.flight.is_none() && !kept.rests() {
+            if kept.flight.is_none() && !kept.rests_ahead() {
                 let want = Want {
                     ahead: true,
                     ..Want::default()
@@ -418,7 +419,7 @@ impl Keeper {
                 }
             }
             if lives {
-                self.keep(id, cell, &grant.tokens, grant.refreshed);
+                self.put(id, cell, &grant.tokens, grant.refreshed);
             }
             return self.without(cell, &refusal, refused);
         }
@@ -462,14 +463,20 @@ impl Keeper {
         }
     }
 
-    /// Puts a token into memory that there is since then.
+    /// Puts a token into memory that was got, or that somebody else got: it goes well again.
     fn keep(&self, id: &GrantId, cell: &Cell, tokens: &Tokens, since: u64) -> Secret {
+        let access = self.put(id, cell, tokens, since);
+        let mut kept = lock(&cell.now);
+        (kept.rest, kept.failures) = (None, None);
+        access
+    }
+
+    /// Puts a token into memory that there is since then.
+    fn put(&self, id: &GrantId, cell: &Cell, tokens: &Tokens, since: u64) -> Secret {
         let access = tokens.access.clone().unwrap_or_default();
         let due = due(id, since, tokens.access_expires);
         let token = Token::new(access.clone(), due, tokens.access_expires, (self.clock)());
-        let mut kept = lock(&cell.now);
-        kept.rest = None;
-        kept.token = Some(token);
+        lock(&cell.now).token = Some(token);
         access
     }
 
@@ -515,6 +522,7 @@ impl Keeper {
         let now = (self.clock)();
         let mut kept = lock(&cell.now);
         kept.rest = Some((Instant::now() + rest, why.clone()));
+        kept.failed();
         let token = kept.token.as_ref().filter(|token| token.lives(now));
         match token {
             Some(token) if refused != Some(&token.access) => {
