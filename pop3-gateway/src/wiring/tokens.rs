@@ -4,14 +4,13 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gateway_state::Keys;
-use local_accounts::FileAccounts;
+use local_accounts::{FileAccounts, private_file};
 use pop3_proto::backend::Mechanism;
 use pop3_proto::secret::Secret;
 
@@ -258,7 +257,7 @@ fn keys(state: &State, is_new: bool) -> Result<Keys, Problem> {
             Ok(octets) => return read_keys(octets, &file.display().to_string()),
             Err(error) if error.kind() == ErrorKind::NotFound && is_new => {
                 let keys = Keys::generate()?;
-                write_private(file, keys.to_text().expose()).map_err(|error| {
+                private_file::create(file, keys.to_text().expose()).map_err(|error| {
                     format!("{}: the key cannot be made: {error}", file.display())
                 })?;
                 return Ok(keys);
@@ -299,17 +298,6 @@ fn keys(state: &State, is_new: bool) -> Result<Keys, Problem> {
 fn read_keys(octets: Vec<u8>, what: &str) -> Result<Keys, Problem> {
     let octets = Secret::new(octets);
     Keys::parse(octets.expose()).map_err(|error| format!("{what}: {error}").into())
-}
-
-/// A file that is new, and the owner's alone.
-fn write_private(path: &Path, octets: &[u8]) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(octets)?;
-    file.sync_all()
 }
 
 fn of_state(problem: Problem) -> WiringError {
