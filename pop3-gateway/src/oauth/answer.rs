@@ -122,10 +122,13 @@ impl TokenAnswer {
                 "choose another provider profile or app",
             ));
         }
-        let usable = |octets: &[u8], what: &str| {
+        let usable = |token: String, what: &str| {
+            // wiped, whatever it is
+            let token = Secret::new(token.into_bytes());
+            let octets = token.expose();
             let fine = octets.iter().all(|octet| (b'!'..=b'~').contains(octet));
             match octets.len() {
-                1..=MAX_TOKEN if fine => Ok(Secret::from(octets)),
+                1..=MAX_TOKEN if fine => Ok(token),
                 // nothing of it must reach the IMAP server
                 _ => Err(Refusal::later(
                     format!(
@@ -135,11 +138,12 @@ impl TokenAnswer {
                 )),
             }
         };
-        let access = usable(self.access_token.secret().as_bytes(), "an access token")?;
-        let refresh = self.refresh_token.as_ref();
-        let refresh = refresh
-            .filter(|token| !token.secret().is_empty())
-            .map(|token| usable(token.secret().as_bytes(), "a refresh token"))
+        let access = usable(self.access_token.into_secret(), "an access token")?;
+        let refresh = self
+            .refresh_token
+            .map(RefreshToken::into_secret)
+            .filter(|token| !token.is_empty())
+            .map(|token| usable(token, "a refresh token"))
             .transpose()?;
         let scope = match self.scope {
             // one that no record can hold would lose the tokens

@@ -75,6 +75,8 @@ impl Http {
             .max_redirects_will_error(false)
             .timeout_global(Some(TIME))
             .timeout_connect(Some(CONNECT))
+            // one that waits keeps what was said on it in memory, and a grant is refreshed once an hour
+            .max_idle_connections(0)
             .user_agent(concat!("pop3-gateway/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
