@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::tools::Status;
 use crate::config::Config;
+use crate::oauth::now;
 use crate::tools::devices::{date, line, records, told};
 use crate::{Failure, print};
 
@@ -33,6 +34,12 @@ pub fn run(arguments: &Status) -> Result<(), Failure> {
     for grant in &grants {
         let state = match &grant.ended {
             Some(ended) => format!("ended {}: {}", date(ended.at), ended.why),
+            None if is_stuck(grant, now()) => format!(
+                "no new token since {}, though it was used {}; look with \"pop3-gateway doctor {}\"",
+                date(grant.refreshed),
+                date(grant.used),
+                grant.id.owner
+            ),
             None => format!(
                 "good; last refreshed {}, last used {}",
                 date(grant.refreshed),
@@ -65,6 +72,11 @@ pub fn run(arguments: &Status) -> Result<(), Failure> {
     print(text.as_bytes())
 }
 
+/// Whether a login found no token that lives, and none came since: something is in its way that ended no grant.
+fn is_stuck(grant: &GrantSummary, now: u64) -> bool {
+    grant.access_expires <= now && grant.used > grant.access_expires
+}
+
 fn as_json(grant: &GrantSummary) -> Value {
     json!({
         "grant": grant.id.grant,
@@ -77,4 +89,40 @@ fn as_json(grant: &GrantSummary) -> Value {
         "access_expires": grant.access_expires,
         "ended": grant.ended.as_ref().map(|ended| json!({ "why": ended.why, "at": ended.at })),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use gateway_state::{Binding, GrantId, Keys, State, Tokens};
+
+    use super::*;
+
+    #[test]
+    fn a_grant_is_stuck_that_is_used_without_a_token() {
+        futures_lite::future::block_on(async {
+            let place = "memory:".parse().unwrap();
+            let state = State::open(&place, Keys::generate().unwrap());
+            let state = state.await.unwrap();
+            let id = GrantId::new("office", "tim@example.org");
+            let binding = Binding {
+                issuer: "i",
+                client: "c",
+            };
+            let tokens = Tokens {
+                access_expires: 4600,
+                ..Tokens::default()
+            };
+            state.put_grant(&id, binding, &tokens, 1000).await.unwrap();
+            let stuck = async |now| is_stuck(&state.grants().await.unwrap()[0], now);
+            assert!(!stuck(2000).await);
+            // nobody used it since
+            assert!(!stuck(9000).await);
+            state.grant_used(&id, 5000).await.unwrap();
+            assert!(stuck(9000).await);
+            state.put_grant(&id, binding, &tokens, 1000).await.unwrap();
+            assert!(!stuck(9000).await);
+        });
+    }
 }
