@@ -1,5 +1,5 @@
 //! Warnings about a configuration that works: who can read or change the files that it names, which user the
-//! process runs as, and what a rule for names does.
+//! process runs as, whom a listener believes, and what a rule for names does.
 //!
 //! The warnings go to the log when `serve` starts or reads its configuration again; `check` collects them from
 //! there. Never refuses anything, and never opens a file.
@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, MonitorSecret};
+use crate::config::{Config, Listener, MonitorSecret};
 use crate::mailbox::kind;
 use pop3_server::name::DomainRule;
 
@@ -34,6 +34,7 @@ fn all(config: &Config, file: Option<&Path>) -> Vec<String> {
             .to_owned()
     });
     let all = files.chain(root).chain(merged(config));
+    let all = all.chain(config.listeners.iter().filter_map(believing));
     #[cfg(all(feature = "http", feature = "oauth"))]
     let all = all.chain(useless_pages(config));
     all.collect()
@@ -110,6 +111,19 @@ fn exposed(secret: &Secret) -> Option<String> {
     let mode = mode & 0o7777;
     Some(format!(
         "{what} {name}, {path} (mode {mode:04o}); take these rights away with \"chmod go-w,o-r {path}\""
+    ))
+}
+
+/// Whether the listener believes everybody who says who the client is.
+fn believing(listener: &Listener) -> Option<String> {
+    let all = listener
+        .proxies
+        .iter()
+        .find(|network| network.prefix_len() == 0)?;
+    Some(format!(
+        "the listener {:?} takes a header of the PROXY protocol from every address ({all}): each client can choose \
+         the address that its limits, delays and log lines are about; name the balancers in proxy_protocol",
+        listener.name
     ))
 }
 

@@ -90,6 +90,23 @@ fn w030_check_warns_of_files_that_others_read_or_change() {
     assert!(checked(config).contains("the configuration with its secrets"));
 }
 
+/// The balancers that are named are not the whole world.
+#[test]
+fn g27_check_warns_of_a_listener_that_believes_anybody() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("gateway.toml");
+    let said = |networks: &str| {
+        let listener = format!(
+            "[[listener]]\nlisten = \"127.0.0.1:0\"\nproxy_protocol = [{networks}]\nallow_clear_login = true\n"
+        );
+        let upstream = "[[upstream]]\nname = \"main\"\nurl = \"imap://127.0.0.1:1\"\n";
+        fs::write(&config, listener + upstream).unwrap();
+        checked(&config)
+    };
+    assert!(said("\"10.0.0.0/8\", \"::/0\"").contains("from every address (::/0)"));
+    assert!(!said("\"10.0.0.0/8\"").contains("from every address"));
+}
+
 #[test]
 fn w030_w054_the_service_warns_of_what_check_warns_of() {
     let dir = tempfile::tempdir().unwrap();
