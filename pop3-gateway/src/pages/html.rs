@@ -264,7 +264,7 @@ pub(super) fn device(desk: &Desk, session: &Session, fresh: &Fresh) -> Answer {
                 ol {
                     li { "Open the device's settings for receiving mail, often " em { "E-mail Print" } " or " em { "Internet fax" } "." }
                     li { "POP3 server: " code { (card.server) } ", port " code { (port) } "." }
-                    li { "SSL/TLS: " (match way.map(|way| way.encryption()) { Some("none") | None => "off", Some(_) => "on" }) ". APOP: off." }
+                    li { "Encryption: " code { (encryption) } ". APOP: off." }
                     li { "User name and password as above." }
                 }
             }

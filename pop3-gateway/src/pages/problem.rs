@@ -106,7 +106,7 @@ impl Problem {
             Self::NotHere(domain) => (
                 StatusCode::FORBIDDEN,
                 "This mailbox cannot be connected here",
-                format!("Mailboxes of {domain} are not connected by themselves."),
+                format!("This service is not open for mailboxes of {domain}."),
                 "Check the address for slips, or ask the people who run this service for an invitation.",
             ),
             Self::Unknown => (
