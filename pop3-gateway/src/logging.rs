@@ -3,6 +3,7 @@
 //! Lines go through a queue to a thread of their own, so that nothing but that thread waits when standard error
 //! is not read. What finds no room is counted, and the log says how much it was once it flows again.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
@@ -11,9 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::{Log, LogFormat};
 use crate::setting::value::Word as _;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::queue::{Queue, Writer};
 use crate::{Failure, systemd};
@@ -21,26 +24,57 @@ use crate::{Failure, systemd};
 /// Lines that may wait.
 const QUEUE: usize = 8 * 1024;
 
+/// What writes the lines, and which ones.
+type Formatted = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// The log of the process. Dropped, it waits a moment for the last lines to be written.
-#[derive(Debug)]
 #[must_use]
-pub struct Logging(Arc<Queue<Vec<u8>>>);
+pub struct Logging {
+    queue: Arc<Queue<Vec<u8>>>,
+    formatted: Handle<Formatted, Registry>,
+}
+
+impl fmt::Debug for Logging {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Logging").field(&self.queue).finish()
+    }
+}
 
 impl Logging {
     /// How many lines were lost since the start: a counter, for those who watch.
     pub fn lost(&self) -> Arc<AtomicU64> {
-        self.0.all_lost()
+        self.queue.all_lost()
+    }
+
+    /// Goes on with this level and format. `RUST_LOG` goes before the level, as at the start.
+    pub fn change(&self, log: Log) -> Result<(), Failure> {
+        let formatted = formatted(log, &self.queue)?;
+        self.formatted.reload(formatted).map_err(Failure::running)
     }
 }
 
 impl Drop for Logging {
     fn drop(&mut self) {
-        self.0.flush();
+        self.queue.flush();
     }
 }
 
 /// Starts the log of the process. `RUST_LOG` goes before the configured level.
 pub fn start(log: Log) -> Result<Logging, Failure> {
+    let queue = StandardError::open()
+        .and_then(|writer| Queue::start("log", QUEUE, writer))
+        .map_err(|error| Failure::running(format!("the log cannot be written: {error}")))?;
+    let queue = Arc::new(queue);
+    let (layer, handle) = reload::Layer::new(formatted(log, &queue)?);
+    // a log that was started before, as by a test, stays
+    let _ = tracing_subscriber::registry().with(layer).try_init();
+    Ok(Logging {
+        queue,
+        formatted: handle,
+    })
+}
+
+fn formatted(log: Log, queue: &Arc<Queue<Vec<u8>>>) -> Result<Formatted, Failure> {
     let directives = std::env::var("RUST_LOG")
         .ok()
         .filter(|directives| !directives.is_empty());
@@ -52,40 +86,33 @@ pub fn start(log: Log) -> Result<Logging, Failure> {
         })?,
         None => EnvFilter::new(log.level.word()),
     };
-    let queue = StandardError::open()
-        .and_then(|writer| Queue::start("log", QUEUE, writer))
-        .map_err(|error| Failure::running(format!("the log cannot be written: {error}")))?;
-    let logging = Logging(Arc::new(queue));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(Lines(Arc::clone(&logging.0)))
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(Lines(Arc::clone(queue)))
         // that goes to standard error by `eprintln!`, which panics where it cannot be written: a log
         // whose disk is full or whose reader is gone must not end sessions
         .log_internal_errors(false);
-    // a log that was started before, as by a test, stays
-    let _ = match log.format {
-        LogFormat::Human if systemd::is_journal() => builder
+    Ok(match log.format {
+        LogFormat::Human if systemd::is_journal() => lines
             .with_ansi(false)
             .with_target(false)
             .without_time()
             .map_event_format(systemd::Prioritised)
-            .finish()
-            .try_init(),
-        LogFormat::Json if systemd::is_journal() => builder
+            .and_then(filter)
+            .boxed(),
+        LogFormat::Json if systemd::is_journal() => lines
             .json()
             .flatten_event(true)
             .without_time()
             .map_event_format(systemd::Prioritised)
-            .finish()
-            .try_init(),
-        LogFormat::Human => builder
+            .and_then(filter)
+            .boxed(),
+        LogFormat::Human => lines
             .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
             .with_target(false)
-            .finish()
-            .try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
-    };
-    Ok(logging)
+            .and_then(filter)
+            .boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).and_then(filter).boxed(),
+    })
 }
 
 /// Standard error as a file of its own: nothing else has to wait for a lock that is held while it is stuck.

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::config::{Config, RuntimeKind};
@@ -14,6 +14,7 @@ use pop3_server::settings::Reloadable;
 use pop3_server::setup::Setup;
 use pop3_server::transcript::TranscriptSink;
 
+use crate::logging::Logging;
 use crate::service::Gateway;
 #[cfg(feature = "http")]
 use crate::setting::value::Word as _;
@@ -78,11 +79,14 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     advice::give(&config, arguments.config.as_deref());
     let recorder = config.transcript.clone().map(record).transpose()?;
     let surroundings = Surroundings {
-        transcript: recorder
-            .clone()
-            .map(|recorder| recorder as Arc<dyn TranscriptSink>),
+        transcript: sink(recorder.as_ref()),
         ..Surroundings::default()
     };
+    let mut written = Written {
+        log,
+        recorder: None,
+    };
+    written.transcribe(recorder, &surroundings);
     #[cfg(feature = "http")]
     let server = surroundings.metrics.server();
     #[cfg(not(feature = "http"))]
@@ -92,10 +96,7 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     {
         let metrics = &surroundings.metrics;
         metrics.setting.starts(bound.runtime.word());
-        metrics.setting.writes("log", log.lost());
-        if let Some(recorder) = &recorder {
-            metrics.setting.writes("transcript", recorder.lost());
-        }
+        metrics.setting.writes("log", written.log.lost());
     }
     in_force(&config, &surroundings);
     surroundings
@@ -119,13 +120,52 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
             }
         }
     }
-    let reload = bound.reload(arguments.clone(), config, surroundings, descriptors);
+    let written = Arc::new(Mutex::new(written));
+    let reload = bound.reload(
+        arguments.clone(),
+        (config, surroundings),
+        Arc::clone(&written),
+        descriptors,
+    );
     let done = bound.serve(server, reload);
-    if let Some(recorder) = recorder {
+    // a reload that still runs keeps what it needs
+    if let Some(recorder) = &lock(&written).recorder {
         recorder.flush();
     }
-    drop(log);
     done
+}
+
+/// What is written down: the log and transcripts.
+struct Written {
+    log: Logging,
+    recorder: Option<Arc<Recorder>>,
+}
+
+impl Written {
+    /// Transcripts go there from now on. Sessions that have one already end it as they began it.
+    #[cfg_attr(
+        not(feature = "http"),
+        expect(unused_variables, reason = "nothing is counted")
+    )]
+    fn transcribe(&mut self, recorder: Option<Arc<Recorder>>, surroundings: &Surroundings) {
+        #[cfg(feature = "http")]
+        if let Some(recorder) = &recorder {
+            let setting = &surroundings.metrics.setting;
+            setting.writes("transcript", recorder.lost());
+        }
+        if let Some(before) = std::mem::replace(&mut self.recorder, recorder) {
+            before.flush();
+        }
+    }
+}
+
+fn sink(recorder: Option<&Arc<Recorder>>) -> Option<Arc<dyn TranscriptSink>> {
+    recorder.map(|recorder| Arc::clone(recorder) as Arc<dyn TranscriptSink>)
+}
+
+/// What is in there is consistent after every statement, so a panic elsewhere cannot have spoilt it.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The configuration file that the command line names, or the configuration that its flags make.
@@ -255,23 +295,38 @@ impl Bound {
     fn reload(
         &self,
         arguments: cli::Serve,
-        config: Config,
-        surroundings: Surroundings,
+        current: (Config, Surroundings),
+        written: Arc<Mutex<Written>>,
         descriptors: Option<u64>,
     ) -> impl Fn() + Send + Sync + 'static {
         let listening = Listening::kept(&self.listening);
         #[cfg(feature = "http")]
         let http = Listening::kept(&self.http);
-        let current = Mutex::new(config);
+        let current = Mutex::new(current);
         let reload = move || {
-            let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+            let (current, surroundings) = &mut *lock(&current);
+            let mut next = surroundings.clone();
             let read = configuration(&arguments).and_then(|mut config| {
                 fit(&mut config, descriptors);
-                let wired = wiring::wire(&config, &surroundings, Absent::Make)?;
+                let other = config.transcript != current.transcript;
+                let recorder = other.then(|| config.transcript.clone().map(record).transpose());
+                let recorder = recorder.transpose()?;
+                if let Some(recorder) = &recorder {
+                    next.transcript = sink(recorder.as_ref());
+                }
+                let wired = wiring::wire(&config, &next, Absent::Make)?;
+                let mut written = lock(&written);
+                if config.log != current.log {
+                    written.log.change(config.log)?;
+                }
+                if let Some(recorder) = recorder {
+                    written.transcribe(recorder, &next);
+                }
                 Ok((config, wired))
             });
             match read {
                 Ok((config, wired)) => {
+                    *surroundings = next;
                     advice::give(&config, arguments.config.as_deref());
                     let addresses = config.listeners.iter().map(|own| &own.addresses[..]);
                     replace(&listening, addresses, &wired.listeners, Reloadable::replace);
@@ -281,10 +336,10 @@ impl Bound {
                         replace(&http, addresses, &wired.sites, Current::replace);
                     }
                     tracing::info!("configuration and certificates reloaded");
-                    in_force(&config, &surroundings);
+                    in_force(&config, surroundings);
                     #[cfg(feature = "http")]
                     surroundings.metrics.setting.reloaded(true);
-                    warn_of_restart(&current, &config);
+                    warn_of_restart(current, &config);
                     *current = config;
                     "serving; the configuration was reloaded"
                 }
@@ -336,8 +391,6 @@ fn replace<'c, C, S>(
 fn warn_of_restart(old: &Config, new: &Config) {
     for (what, changed) in [
         ("runtime", old.runtime != new.runtime),
-        ("log", old.log != new.log),
-        ("transcript", old.transcript != new.transcript),
         (
             "timers.shutdown_grace",
             old.bounds.shutdown_grace != new.bounds.shutdown_grace,

@@ -260,10 +260,15 @@ fn the_journal_gets_priorities_and_no_second_time() {
             .spawn();
         let running = Running(child.unwrap());
         let begin = std::time::Instant::now();
-        while TcpStream::connect(address).is_err() {
-            assert!(begin.elapsed() < PATIENCE);
+        let mut client = loop {
+            match TcpStream::connect(address) {
+                Ok(client) => break client,
+                Err(_) => assert!(begin.elapsed() < PATIENCE),
+            }
             std::thread::sleep(Duration::from_millis(20));
-        }
+        };
+        // the socket is there before the signals are
+        client.read_exact(&mut [0; 3]).unwrap();
         running.ends();
         let mut text = String::new();
         File::open(folder.path().join("log"))

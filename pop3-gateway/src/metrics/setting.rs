@@ -58,9 +58,12 @@ impl Setting {
         self.reloads.one(if well { "ok" } else { "failed" });
     }
 
-    /// Lines that this writer loses are counted here.
+    /// Lines that this writer loses are counted here, in the place of one of that name before.
     pub fn writes(&self, writer: &'static str, lost: Arc<AtomicU64>) {
-        self.with(|now| now.lost.push((writer, lost)));
+        self.with(|now| {
+            now.lost.retain(|(name, _)| *name != writer);
+            now.lost.push((writer, lost));
+        });
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut Now) -> R) -> R {

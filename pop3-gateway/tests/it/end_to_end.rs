@@ -396,6 +396,52 @@ fn sighup_reloads_without_dropping_sessions() {
     }
 }
 
+/// The level of the log and the folder of transcripts; a session that stands ends as it began.
+#[test]
+fn sighup_changes_what_is_written_down() {
+    for runtime in RUNTIMES {
+        let (_, imap) = imap(&["tim", "sue"]);
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("g.toml");
+        let write = |more: &str| {
+            let text = format!(
+                "[[listener]]\nlisten = \"127.0.0.1:0\"\n\
+                 [[upstream]]\nname = \"main\"\nurl = \"imap://{imap}\"\n{more}"
+            );
+            fs::write(&file, text).unwrap();
+        };
+        write("");
+        let mut gateway = Gateway::start(runtime, 1, &["--config", file.to_str().unwrap()]);
+        let mut first = gateway.log_in("sue");
+        write("[log]\nlevel = \"debug\"\n[transcript]\ndir = \"told\"\n");
+        gateway.signal("HUP");
+        gateway.wait_for("configuration and certificates reloaded");
+        let mut client = gateway.log_in("tim");
+        let entry = gateway.wait_for("logged in");
+        assert_eq!(
+            (&entry["user"], &entry["level"]),
+            (&"tim".into(), &"DEBUG".into())
+        );
+        assert!(client.say("QUIT").starts_with("+OK"));
+        gateway.wait_for("session ended");
+        write("[log]\nlevel = \"info\"\n");
+        gateway.signal("HUP");
+        gateway.wait_for("configuration and certificates reloaded");
+        let mut client = gateway.log_in("tim");
+        assert!(client.say("QUIT").starts_with("+OK"));
+        gateway.wait_for_line("session ended", |entry| {
+            assert_ne!(entry["level"], "DEBUG", "{entry}");
+            entry["message"] == "session ended"
+        });
+        assert!(first.say("QUIT").starts_with("+OK"), "{runtime}");
+        gateway.signal("TERM");
+        assert!(gateway.ended().success());
+        // one session began while there were transcripts
+        let told: Vec<_> = fs::read_dir(dir.path().join("told")).unwrap().collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+    }
+}
+
 #[test]
 fn the_log_has_one_line_for_every_session() {
     for runtime in RUNTIMES {
