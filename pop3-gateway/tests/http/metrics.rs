@@ -52,3 +52,18 @@ fn a_session_shows_while_it_is_open() {
     // the server notices in its own time
     while !rig.get("/metrics").contains(&row(0)) {}
 }
+
+/// Design 8: a scrape with 10,000 sessions is no longer than with none, since nothing in it walks over sessions.
+#[test]
+fn a_scrape_has_as_many_rows_with_sessions_as_without() {
+    let rig = Rig::new(RUNTIMES[0], "");
+    let rows = |text: &str| {
+        text.lines()
+            .filter(|line| line.starts_with("pop3_"))
+            .count()
+    };
+    let before = rows(&rig.get("/metrics"));
+    let sessions: Vec<_> = (0..40).map(|_| rig.connect_pop3()).collect();
+    assert_eq!(rows(&rig.get("/metrics")), before);
+    drop(sessions);
+}
