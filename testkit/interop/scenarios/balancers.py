@@ -64,7 +64,8 @@ def proxied(bench, **settings):
 
 
 def lines_of(gateway):
-    return [json.loads(line) for line in gateway.log().splitlines()]
+    """Its log; the last line may be half written."""
+    return [json.loads(line) for line in gateway.log().rpartition("\n")[0].splitlines()]
 
 
 def clients_of_a_balancer(bench):
@@ -127,16 +128,22 @@ def who_is_no_balancer(bench):
         header = b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 110\r\n"
         for port in (gateway.port, gateway.port_tls):
             for says in (b"", header, header + b"CAPA\r\n"):
-                check(closed(says, "127.0.0.9", port) < 2.5, "a stranger was not closed at once")
+                closed(says, "127.0.0.9", port)
             for says in (b"USER joe\r\n", b"\x16\x03\x01\x02\x00\x01", b"PROXY TCP4 a b c d\r\n", b"\r\n\r\n\0\r\nQUIT\n\x31\x11\0\0"):
-                check(closed(says, HOST, port) < 2.5, lambda: f"{says!r} was not closed at once")
+                closed(says, HOST, port)
             for says in (b"", header[:-1]):
                 seconds = closed(says, HOST, port)
-                check(2.5 < seconds < 8, f"silence was closed after {seconds:.1f} s")
+                check(2.5 < seconds, f"silence was closed after {seconds:.1f} s")
         with Pop(gateway.port, source=HOST) as pop:
             pop.send(header + b"CAPA\r\n")
             pop.greeting()
-        gateway.wait_log("may not say who the client is")
+        # what was not waited for says the log: a clock would only measure the machine
+        for text, count in (("may not say who", 6), ("no valid header", 8), ("not come in time", 4)):
+            def lines(text=text):
+                return [line for line in lines_of(gateway) if line["level"] == "DEBUG" and text in line["message"]]
+
+            wait_until(lambda count=count: len(lines()) >= count, f"{count} lines about {text!r}")
+            check(len(lines()) == count, lambda: f"{len(lines())} lines about {text!r}")
 
 
 def clients_are_counted_by_their_own_address(bench):
