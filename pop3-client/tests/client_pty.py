@@ -162,7 +162,7 @@ class Case:
         terminal.expect("refuses the login")
         terminal.expect(question)
         terminal.type(self.upstream.password + "\n")
-        check(f"{len(bodies)} messages" in terminal.expect(PROMPT), "the number of messages is not told")
+        check(f"{len(bodies)} messages" in terminal.expect(PROMPT), "the number of messages is not shown")
 
         terminal.type("li\t\r")
         page = plain(terminal.expect("-- more"))

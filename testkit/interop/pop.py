@@ -1,6 +1,6 @@
 """A POP3 client of bare sockets, for what no well-behaved client does.
 
-Owns one connection. It sends exactly the bytes it is told to and never repairs an answer.
+Owns one connection. It sends exactly the bytes it is given and never repairs an answer.
 """
 
 import socket
