@@ -3,37 +3,10 @@
 
 mod common;
 
-use std::time::Duration;
-
-use common::stored::{destinations, stored, wanted};
-use common::{Behaviour, Server, identity, message, messages, random};
-use pop3_client::download::{
-    Destination, DownloadError, Order, Removal, Report, Unwatched, download,
-};
-use pop3_client_io::TlsMode;
-use pop3_client_io::blocking::Session;
+use common::stored::{destinations, order, run, stored, wanted};
+use common::{Behaviour, Server, message, messages, random};
+use pop3_client::download::{Destination, DownloadError, Order, Removal};
 use proptest::prelude::*;
-
-fn order(to: Destination) -> Order {
-    Order {
-        to,
-        state: None,
-        account: "alice@localhost".into(),
-        removal: Removal::Never,
-        retries: 0,
-        pause: Duration::ZERO,
-    }
-}
-
-fn run(server: &Server, order: &Order) -> Result<Report, DownloadError> {
-    let endpoint = server.endpoint(TlsMode::None);
-    let mut open = || {
-        let mut session = Session::connect(&endpoint)?;
-        session.log_in(&identity())?;
-        Ok(session)
-    };
-    download(&mut open, order, &mut Unwatched)
-}
 
 /// Every connection but each eighth breaks after a random number of octets.
 fn cutting(seed: u64, most: u64) -> Behaviour {

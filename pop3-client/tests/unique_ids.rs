@@ -7,40 +7,24 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::Duration;
 
-use common::stored::{destinations, stored, wanted};
+use common::stored::{destinations, run, stored, wanted};
 use common::{Behaviour, Message, Quit, Server, identity, message, messages, random};
-use pop3_client::download::{
-    Destination, DownloadError, Order, Removal, Report, Unwatched, download,
-};
+use pop3_client::download::{Destination, Order, Removal, Unwatched, download};
 use pop3_client_io::TlsMode;
 use pop3_client_io::blocking::Session;
 use proptest::prelude::*;
 
 fn order(to: Destination, removal: Removal) -> Order {
     Order {
-        to,
-        state: None,
-        account: "alice@localhost".into(),
         removal,
         retries: 2,
-        pause: Duration::ZERO,
+        ..common::stored::order(to)
     }
 }
 
 fn files(folder: &Path, removal: Removal) -> Order {
     order(Destination::Files(folder.join("files")), removal)
-}
-
-fn run(server: &Server, order: &Order) -> Result<Report, DownloadError> {
-    let endpoint = server.endpoint(TlsMode::None);
-    let mut open = || {
-        let mut session = Session::connect(&endpoint)?;
-        session.log_in(&identity())?;
-        Ok(session)
-    };
-    download(&mut open, order, &mut Unwatched)
 }
 
 /// Messages that differ in one octet of the body only.

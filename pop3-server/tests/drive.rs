@@ -16,7 +16,7 @@ use pop3_server::setup::Setup;
 use proptest::prelude::*;
 use testkit_server::PASSWORD;
 use testkit_server::list::{ListService, Mood};
-use testkit_server::sim::{End, Outcome, Shape, Sim, keep};
+use testkit_server::sim::{Outcome, Shape, Sim, keep};
 use testkit_server::wire::{WireService, WireStore};
 
 const ROOMY: Shape = Shape {
@@ -43,16 +43,6 @@ fn mail() -> ListService {
     ListService::new(&[b"one\r\n", &vec![b'a'; 20_000]])
 }
 
-/// Lets client and server take turns until neither moves.
-fn settle(sim: &Sim, client: &mut End, most: usize) {
-    loop {
-        sim.run();
-        if !client.turn(most) {
-            return;
-        }
-    }
-}
-
 /// Sizes that cut words as well as sizes that do not.
 fn size() -> impl Strategy<Value = usize> {
     prop_oneof![1_usize..10, 10_usize..3000]
@@ -68,7 +58,7 @@ fn no_time_passes_while_something_can_move() {
     let (_server, _) = serve(&sim, settings(mail()));
     let mut client = sim.client();
     client.say(lines());
-    settle(&sim, &mut client, usize::MAX);
+    sim.settle(&mut client);
     assert!(client.ended() && !client.dropped());
     client.end();
     sim.run();
@@ -82,7 +72,7 @@ fn an_idle_connection_is_not_polled() {
     let (_server, _) = serve(&sim, settings(mail()));
     let mut client = sim.client();
     client.say(format!("USER joe\r\nPASS {PASSWORD}\r\n"));
-    settle(&sim, &mut client, usize::MAX);
+    sim.settle(&mut client);
     let before = sim.polls();
     sim.wait(Duration::from_secs(590));
     assert!(sim.polls() - before < 10, "{} polls", sim.polls() - before);
@@ -106,7 +96,7 @@ fn an_ended_client_that_reads_on_is_waited_for() {
     let before = sim.polls();
     sim.run();
     assert!(sim.polls() - before < 10, "{} polls", sim.polls() - before);
-    settle(&sim, &mut client, usize::MAX);
+    sim.settle(&mut client);
     assert!(
         client.text().ends_with("\r\n.\r\n+OK bye, 0 deleted\r\n"),
         "{}",
@@ -124,7 +114,7 @@ fn an_ended_client_is_not_spun_on_during_an_update() {
     let (_server, _) = serve(&sim, settings(service));
     let mut client = sim.client();
     client.say(format!("USER joe\r\nPASS {PASSWORD}\r\nDELE 1\r\nQUIT\r\n"));
-    settle(&sim, &mut client, usize::MAX);
+    sim.settle(&mut client);
     client.end();
     let before = sim.polls();
     sim.wait(Duration::from_secs(300));
@@ -141,7 +131,7 @@ fn f13_clients_do_not_wait_for_each_other() {
     let _silent: Vec<_> = (0..50).map(|_| sim.client()).collect();
     let mut client = sim.client();
     client.say("QUIT\r\n");
-    settle(&sim, &mut client, usize::MAX);
+    sim.settle(&mut client);
     assert!(client.ended());
 }
 
@@ -152,13 +142,13 @@ fn a_failing_accept_pauses_and_goes_on() {
     sim.accept_fails(io::ErrorKind::ConnectionAborted.into());
     sim.accept_fails(io::Error::from_raw_os_error(24));
     let mut client = sim.client();
-    settle(&sim, &mut client, usize::MAX);
+    sim.settle(&mut client);
     assert_eq!(client.text(), "");
     sim.wait(Duration::from_millis(499));
-    settle(&sim, &mut client, usize::MAX);
+    sim.settle(&mut client);
     assert_eq!(client.text(), "");
     sim.wait(Duration::from_millis(1));
-    settle(&sim, &mut client, usize::MAX);
+    sim.settle(&mut client);
     assert!(client.text().starts_with("+OK"));
 }
 
@@ -172,14 +162,14 @@ fn g19_a_signal_stops_the_server() {
         let (server, outcome) = serve(&sim, settings(service.clone()));
         let (mut idle, mut stuck) = (sim.client(), sim.client());
         stuck.say(format!("USER joe\r\nPASS {PASSWORD}\r\nDELE 1\r\nQUIT\r\n"));
-        settle(&sim, &mut stuck, usize::MAX);
-        settle(&sim, &mut idle, usize::MAX);
+        sim.settle(&mut stuck);
+        sim.settle(&mut idle);
         for _ in 0..signals {
             sim.signal(Signal::Stop);
             sim.run();
         }
         let mut late = sim.client();
-        settle(&sim, &mut late, usize::MAX);
+        sim.settle(&mut late);
         assert_eq!(late.text(), "", "nobody new");
         assert_eq!(outcome.lock().unwrap().is_some(), signals == 2);
         sim.wait(Duration::from_secs(32));
@@ -199,12 +189,12 @@ fn g19_clients_that_say_nothing_hold_no_stop_up() {
     let mut clients = [sim.client(), sim.client()];
     clients[1].say(format!("USER joe\r\nPASS {PASSWORD}\r\nDELE 1\r\n"));
     for client in &mut clients {
-        settle(&sim, client, usize::MAX);
+        sim.settle(client);
     }
     sim.signal(Signal::Stop);
     sim.run();
     for client in &mut clients {
-        settle(&sim, client, usize::MAX);
+        sim.settle(client);
         assert!(
             client.text().contains("\r\n-ERR [SYS/TEMP] "),
             "{}",
@@ -232,7 +222,7 @@ fn dropping_the_runtime_frees_the_locks() {
     let (server, _) = serve(&sim, settings(mail()));
     let mut client = sim.client();
     client.say(format!("USER joe\r\nPASS {PASSWORD}\r\n"));
-    settle(&sim, &mut client, usize::MAX);
+    sim.settle(&mut client);
     assert_eq!(server.locks().held(), 1);
     sim.abort();
     assert_eq!(server.locks().held(), 0);
@@ -250,7 +240,7 @@ proptest! {
         let (server, _) = serve(&sim, settings(service.clone()));
         let mut client = sim.client();
         client.say(lines());
-        settle(&sim, &mut client, most);
+        sim.settle_in_pieces(&mut client, most);
         prop_assert!(client.ended(), "stands still after {} octets", client.heard.len());
         prop_assert_eq!(client.text().matches("+OK").count(), 8);
         prop_assert_eq!(service.removed(), vec![0]);
@@ -272,7 +262,7 @@ proptest! {
         let mut store = WireStore::new(vec![b"x".to_vec(), vec![b'y'; 20_000]]);
         client.say(lines());
         loop {
-            settle(&sim, &mut client, most);
+            sim.settle_in_pieces(&mut client, most);
             let moved = upstream.turn(most);
             store.handle_input(&std::mem::take(&mut upstream.heard));
             upstream.say(std::mem::take(&mut store.output));
@@ -294,9 +284,9 @@ proptest! {
         let (server, _) = serve(&sim, settings(service.clone()));
         let mut client = sim.client();
         client.say(&lines()[..cut]);
-        settle(&sim, &mut client, usize::MAX);
+        sim.settle(&mut client);
         if reset { client.reset() } else { client.end() }
-        settle(&sim, &mut client, usize::MAX);
+        sim.settle(&mut client);
         sim.wait(Duration::from_secs(10));
         prop_assert!(client.dropped());
         prop_assert_eq!(server.locks().held(), 0);

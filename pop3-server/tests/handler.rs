@@ -10,7 +10,7 @@ use pop3_server::tls::{Identity, ServerTls};
 use testkit_server::echo::{Echo, PATIENCE};
 use testkit_server::identity;
 use testkit_server::peer::TlsPeer;
-use testkit_server::sim::{End, Outcome, Shape, Sim, keep};
+use testkit_server::sim::{Outcome, Shape, Sim, keep};
 
 const NAME: &str = "mail.example.org";
 
@@ -40,28 +40,6 @@ impl World {
         }
     }
 
-    fn settle(&self, client: &mut End) {
-        loop {
-            self.sim.run();
-            if !client.turn(usize::MAX) {
-                return;
-            }
-        }
-    }
-
-    /// The same with TLS, whose ends talk until they have no more to say.
-    fn settle_tls(&self, client: &mut End, tls: &mut TlsPeer) {
-        loop {
-            client.say(tls.wire());
-            self.settle(client);
-            let heard = std::mem::take(&mut client.heard);
-            tls.receive(&heard);
-            if heard.is_empty() {
-                return;
-            }
-        }
-    }
-
     fn has_stopped(&self) -> bool {
         let outcome = self.outcome.lock().unwrap().take();
         outcome.is_some_and(|outcome| outcome.is_ok())
@@ -83,13 +61,13 @@ fn it_speaks_in_the_clear() {
     let world = World::new(7, None);
     let mut client = world.sim.client();
     client.say("hello");
-    world.settle(&mut client);
+    world.sim.settle(&mut client);
     assert_eq!(client.text(), "hello");
     let mut second = world.sim.client();
-    world.settle(&mut second);
+    world.sim.settle(&mut second);
     assert_eq!(second.text(), "full\n");
     client.end();
-    world.settle(&mut client);
+    world.sim.settle(&mut client);
     assert!(client.ended() && client.dropped());
     assert_eq!(world.server.crowd().count(), (0, 0));
 }
@@ -102,12 +80,12 @@ fn it_speaks_tls() {
         let world = World::new(chunk, Some(load(&identity)));
         let (mut client, mut tls) = (world.sim.client(), TlsPeer::client(&identity, NAME, &[]));
         let long = b"long ".repeat(20_000);
-        world.settle_tls(&mut client, &mut tls);
+        world.sim.settle_tls(&mut client, &mut tls);
         tls.send(&long);
-        world.settle_tls(&mut client, &mut tls);
+        world.sim.settle_tls(&mut client, &mut tls);
         assert_eq!(tls.plaintext, long);
         tls.connection.send_close_notify();
-        world.settle_tls(&mut client, &mut tls);
+        world.sim.settle_tls(&mut client, &mut tls);
         assert!(tls.closed && tls.error.is_none());
         assert!(client.ended() && client.dropped());
         assert_eq!(world.server.crowd().count(), (0, 0));
@@ -125,11 +103,11 @@ fn it_names_its_protocol() {
             TlsPeer::client(&identity, NAME, &[asks]),
         );
         tls.send(b"hello");
-        world.settle_tls(&mut client, &mut tls);
+        world.sim.settle_tls(&mut client, &mut tls);
         assert_eq!(tls.plaintext == b"hello", hears, "{:?}", tls.error);
         assert_eq!(tls.error.is_none(), hears);
         client.end();
-        world.settle(&mut client);
+        world.sim.settle(&mut client);
         assert!(client.dropped());
     }
 }
@@ -140,12 +118,12 @@ fn it_does_not_wait_for_a_handshake_for_ever() {
     let world = World::new(64 * 1024, Some(load(&identity)));
     let mut client = world.sim.client();
     client.say(&TlsPeer::client(&identity, NAME, &[]).wire()[..40]);
-    world.settle(&mut client);
+    world.sim.settle(&mut client);
     world.sim.wait(PATIENCE - Duration::from_millis(1));
     assert!(!client.dropped());
     assert_eq!(world.server.crowd().count().0, 1, "it has its place");
     world.sim.wait(Duration::from_millis(1));
-    world.settle(&mut client);
+    world.sim.settle(&mut client);
     assert!(client.dropped());
 }
 
@@ -155,7 +133,7 @@ fn what_is_no_tls_hears_so() {
     let world = World::new(64 * 1024, Some(load(&identity)));
     let mut client = world.sim.client();
     client.say("GET / HTTP/1.1\r\n\r\n");
-    world.settle(&mut client);
+    world.sim.settle(&mut client);
     assert_eq!(client.heard[0], 21, "an alert (RFC 8446 section 5.1)");
     assert!(client.dropped());
 }
@@ -167,9 +145,9 @@ fn a_client_that_is_cut_off_gives_its_place_back() {
     let world = World::new(64 * 1024, Some(load(&identity)));
     let (mut client, mut tls) = (world.sim.client(), TlsPeer::client(&identity, NAME, &[]));
     tls.send(b"hello");
-    world.settle_tls(&mut client, &mut tls);
+    world.sim.settle_tls(&mut client, &mut tls);
     client.end();
-    world.settle_tls(&mut client, &mut tls);
+    world.sim.settle_tls(&mut client, &mut tls);
     assert_eq!(tls.plaintext, b"hello");
     assert!(!tls.closed && client.dropped());
     assert_eq!(world.server.crowd().count(), (0, 0));
@@ -182,16 +160,16 @@ fn it_hears_that_the_server_goes_down() {
         let world = World::new(7, tls.clone());
         let (mut client, mut peer) = (world.sim.client(), TlsPeer::client(&identity, NAME, &[]));
         if tls.is_some() {
-            world.settle_tls(&mut client, &mut peer);
+            world.sim.settle_tls(&mut client, &mut peer);
         } else {
-            world.settle(&mut client);
+            world.sim.settle(&mut client);
         }
         world.server.shutdown().advance();
         if tls.is_some() {
-            world.settle_tls(&mut client, &mut peer);
+            world.sim.settle_tls(&mut client, &mut peer);
             assert_eq!(peer.plaintext, b"bye\r\n");
         } else {
-            world.settle(&mut client);
+            world.sim.settle(&mut client);
             assert_eq!(client.text(), "bye\r\n");
         }
         assert!(client.ended() && client.dropped());

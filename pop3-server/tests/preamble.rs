@@ -83,17 +83,8 @@ impl World {
     fn client(&self, says: &str) -> End {
         let mut client = self.sim.client();
         client.say(says);
-        self.settle(&mut client);
+        self.sim.settle(&mut client);
         client
-    }
-
-    fn settle(&self, client: &mut End) {
-        loop {
-            self.sim.run();
-            if !client.turn(usize::MAX) {
-                return;
-            }
-        }
     }
 
     fn seen(&self) -> Vec<String> {
@@ -158,7 +149,7 @@ fn a_client_that_leaves_within_it_is_gone() {
     let world = World::new(64 * 1024);
     let mut client = world.client("FROM 198.51");
     client.end();
-    world.settle(&mut client);
+    world.sim.settle(&mut client);
     assert!(client.dropped());
     assert_eq!(world.seen().len(), 0);
 }
@@ -178,7 +169,7 @@ fn a_slow_one_is_cut_off() {
             .starts_with("+OK")
     );
     world.sim.wait(Duration::from_millis(1));
-    world.settle(&mut client);
+    world.sim.settle(&mut client);
     assert!(client.dropped());
     assert_eq!(client.text(), "");
 }

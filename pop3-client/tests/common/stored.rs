@@ -1,9 +1,38 @@
-//! What a download left, and what it should have.
+//! A download, what it left, and what it should have.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
-use pop3_client::download::Destination;
+use pop3_client::download::{
+    Destination, DownloadError, Order, Removal, Report, Unwatched, download,
+};
+use pop3_client_io::TlsMode;
+use pop3_client_io::blocking::Session;
+
+use super::{Server, identity};
+
+/// One that removes nothing and is not tried again.
+pub(crate) fn order(to: Destination) -> Order {
+    Order {
+        to,
+        state: None,
+        account: "alice@localhost".into(),
+        removal: Removal::Never,
+        retries: 0,
+        pause: Duration::ZERO,
+    }
+}
+
+pub(crate) fn run(server: &Server, order: &Order) -> Result<Report, DownloadError> {
+    let endpoint = server.endpoint(TlsMode::None);
+    let mut open = || {
+        let mut session = Session::connect(&endpoint)?;
+        session.log_in(&identity())?;
+        Ok(session)
+    };
+    download(&mut open, order, &mut Unwatched)
+}
 
 /// What is stored, each text with how often.
 pub(crate) fn stored(to: &Destination) -> BTreeMap<Vec<u8>, usize> {

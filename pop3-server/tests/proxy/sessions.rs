@@ -88,33 +88,11 @@ impl World {
         }
     }
 
-    fn settle(&self, client: &mut End) {
-        loop {
-            self.sim.run();
-            if !client.turn(usize::MAX) {
-                return;
-            }
-        }
-    }
-
     fn client(&self, says: impl AsRef<[u8]>) -> End {
         let mut client = self.sim.client();
         client.say(says);
-        self.settle(&mut client);
+        self.sim.settle(&mut client);
         client
-    }
-
-    /// Both ends of TLS talk until they have no more to say.
-    fn settle_tls(&self, client: &mut End, tls: &mut TlsPeer) {
-        loop {
-            client.say(tls.wire());
-            self.settle(client);
-            let heard = std::mem::take(&mut client.heard);
-            tls.receive(&heard);
-            if heard.is_empty() {
-                return;
-            }
-        }
     }
 
     fn seen(&self) -> Vec<String> {
@@ -151,7 +129,7 @@ fn g27_what_comes_after_the_header_is_kept() {
             let mut client = world.client(&header[..cut]);
             client.say(&header[cut..]);
             client.say(session());
-            world.settle(&mut client);
+            world.sim.settle(&mut client);
             assert!(client.ended(), "{cut}: {}", client.text());
             assert_eq!(client.text().matches("+OK").count(), 5, "{cut}");
             assert_eq!(world.seen(), ["198.51.100.7:4711"], "{cut}");
@@ -172,7 +150,7 @@ fn g27_tls_begins_after_it() {
             let mut tls = TlsPeer::client(&world.identity, "localhost", &[]);
             let hello = if early { tls.wire() } else { Vec::new() };
             let mut client = world.client([header.clone(), hello].concat());
-            world.settle_tls(&mut client, &mut tls);
+            world.sim.settle_tls(&mut client, &mut tls);
             assert_eq!(tls.error, None);
             assert!(tls.plaintext.starts_with(b"+OK"));
             assert_eq!(world.seen(), ["198.51.100.7:4711"]);
@@ -181,13 +159,13 @@ fn g27_tls_begins_after_it() {
         let mut client = world.client(header);
         client.heard.clear();
         client.say("STLS\r\n");
-        world.settle(&mut client);
+        world.sim.settle(&mut client);
         assert!(client.text().starts_with("+OK"));
         client.heard.clear();
         let mut tls = TlsPeer::client(&world.identity, "localhost", &[]);
-        world.settle_tls(&mut client, &mut tls);
+        world.sim.settle_tls(&mut client, &mut tls);
         tls.send(session().as_bytes());
-        world.settle_tls(&mut client, &mut tls);
+        world.sim.settle_tls(&mut client, &mut tls);
         let said = String::from_utf8_lossy(&tls.plaintext).into_owned();
         assert_eq!(said.matches("+OK").count(), 4, "{said}");
     }
@@ -218,9 +196,9 @@ fn g27_garbage_and_silence_are_closed() {
         assert!(!client.dropped());
         // octet by octet is no way to stay
         client.say(line().get(20..21).unwrap_or_default());
-        world.settle(&mut client);
+        world.sim.settle(&mut client);
         world.sim.wait(Duration::from_millis(1));
-        world.settle(&mut client);
+        world.sim.settle(&mut client);
         assert!(client.dropped() && client.text().is_empty());
         assert_eq!(world.server.crowd().count(), (0, 0));
     }
@@ -232,7 +210,7 @@ fn a_connection_that_says_nothing_and_leaves_is_no_news() {
     let world = World::new(64 * 1024, TlsOffer::None);
     let mut client = world.client("");
     client.end();
-    world.settle(&mut client);
+    world.sim.settle(&mut client);
     assert!(client.dropped());
     assert_eq!(world.unheard(), []);
 }
@@ -244,7 +222,7 @@ fn g27_others_may_not_say_who_they_are() {
     });
     let mut silent = world.client("");
     assert!(silent.dropped(), "before a word");
-    world.settle(&mut silent);
+    world.sim.settle(&mut silent);
     let client = world.client([line(), session().into_bytes()].concat());
     assert!(client.dropped() && client.text().is_empty());
     assert_eq!(world.unheard(), [Unheard::NotTrusted; 2]);
@@ -302,9 +280,9 @@ fn g27_delays_are_the_clients() {
     let mut first = login(7, "wrong");
     assert_eq!(first.text().matches("-ERR").count(), 1);
     first.say("QUIT\r\n");
-    world.settle(&mut first);
+    world.sim.settle(&mut first);
     first.end();
-    world.settle(&mut first);
+    world.sim.settle(&mut first);
     assert!(first.dropped());
     let answers = |last| {
         let said = login(last, "wrong").text();

@@ -16,6 +16,8 @@ use std::time::Duration;
 use pop3_proto::time::Time;
 use pop3_server::runtime::{Accepted, Boxed, Listener, Runtime, Signal, Signals, Stream, Timer};
 
+use crate::peer::TlsPeer;
+
 /// One direction of a connection.
 #[derive(Default)]
 struct Flow {
@@ -170,6 +172,34 @@ impl Sim {
         let (stream, end) = self.pair();
         self.accept(Ok(stream));
         end
+    }
+
+    /// Lets a client and the server take turns until neither moves.
+    pub fn settle(&self, client: &mut End) {
+        self.settle_in_pieces(client, usize::MAX);
+    }
+
+    /// The same with a client that moves no more than this at once.
+    pub fn settle_in_pieces(&self, client: &mut End, most: usize) {
+        loop {
+            self.run();
+            if !client.turn(most) {
+                return;
+            }
+        }
+    }
+
+    /// The same with TLS, whose ends talk until they have no more to say.
+    pub fn settle_tls(&self, client: &mut End, tls: &mut TlsPeer) {
+        loop {
+            client.say(tls.wire());
+            self.settle(client);
+            let heard = std::mem::take(&mut client.heard);
+            tls.receive(&heard);
+            if heard.is_empty() {
+                return;
+            }
+        }
     }
 
     pub fn accept_fails(&self, error: io::Error) {
