@@ -301,3 +301,26 @@ fn qg5_a_grant_whose_accounts_take_any_password_is_refused() {
         assert!(error.is_none_or(|error| error.contains("nopassword")));
     }
 }
+
+/// The server and a tool may be started at once where there is nothing yet: one makes the key, and all use it.
+#[cfg(all(feature = "oauth", feature = "tokio"))]
+#[test]
+fn a_state_that_several_make_at_once_has_one_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "{LISTENER}{UPSTREAM}[state]\nurl = \"sqlite:state.db\"\nkey_file = \"state.key\"\n"
+    );
+    let config = Config::parse(&text, &folder.path().join("g.toml")).unwrap();
+    let state = config.state.unwrap();
+    let ready = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        let open = || {
+            ready.wait();
+            wiring::tokens::records(&state).map(|_| ())
+        };
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+        for one in all {
+            one.join().unwrap().unwrap();
+        }
+    });
+}

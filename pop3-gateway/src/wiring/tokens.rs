@@ -257,10 +257,16 @@ fn keys(state: &State, is_new: bool) -> Result<Keys, Problem> {
             Ok(octets) => return read_keys(octets, &file.display().to_string()),
             Err(error) if error.kind() == ErrorKind::NotFound && is_new => {
                 let keys = Keys::generate()?;
-                private_file::create(file, keys.to_text().expose()).map_err(|error| {
-                    format!("{}: the key cannot be made: {error}", file.display())
-                })?;
-                return Ok(keys);
+                return match private_file::create(file, keys.to_text().expose()) {
+                    Ok(()) => Ok(keys),
+                    // another process was faster, and made the state as well
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                        read_keys(fs::read(file)?, &file.display().to_string())
+                    }
+                    Err(error) => {
+                        Err(format!("{}: the key cannot be made: {error}", file.display()).into())
+                    }
+                };
             }
             Err(error) => {
                 let path = file.display();
