@@ -135,6 +135,46 @@ fn a_browser_is_sent_with_a_challenge_and_the_code_redeemed_with_its_verifier() 
     assert_eq!(fields(&one(&double)), expected);
 }
 
+/// Who signed in, is asked for beside the scopes for mail where a page has to know; never in the place of them.
+#[test]
+fn a_provider_is_asked_who_signed_in_where_that_has_to_be_known() {
+    let double = Double::start();
+    for (profile, scopes, expected) in [
+        (
+            Profile::Microsoft,
+            vec![],
+            format!("{MICROSOFT} openid email profile"),
+        ),
+        (
+            Profile::Google,
+            vec![],
+            "https://mail.google.com/ openid email profile".into(),
+        ),
+        // what the operator wrote is what is asked for
+        (Profile::Google, vec!["own".to_owned()], "own".into()),
+        (Profile::Oidc, vec![], "openid email offline_access".into()),
+        (Profile::Yandex, vec![], "mail:imap_full".into()),
+    ] {
+        let provider = Provider {
+            name: "office".into(),
+            profile,
+            client_id: "c".into(),
+            scopes,
+            endpoints: Endpoints {
+                authorization: Some(double.url("/authorize")),
+                token: Some(double.url("/token")),
+                ..Endpoints::default()
+            },
+            ..Provider::default()
+        };
+        let authority = Authority::new(provider).unwrap();
+        let (address, _) = authority.begin_proving("http://127.0.0.1/", None).unwrap();
+        let query = form(address.split_once('?').unwrap().1);
+        let mut scope = query.iter().filter(|(key, _)| key == "scope");
+        assert_eq!(scope.next().unwrap().1, expected, "{profile:?}");
+    }
+}
+
 #[test]
 fn an_answer_that_is_not_of_this_sign_in_redeems_nothing() {
     let double = Double::start();
