@@ -46,13 +46,13 @@ pub(crate) enum Command<'a> {
     FetchUids {
         set: &'a str,
     },
-    /// The header of one message.
+    /// The headers of these messages.
     FetchHeader {
-        uid: u64,
+        set: &'a str,
     },
-    /// Octets of one message.
+    /// As many octets of each of these messages.
     FetchPart {
-        uid: u64,
+        set: &'a str,
         offset: u64,
         length: u64,
     },
@@ -192,16 +192,16 @@ pub(crate) fn encode(
         Command::FetchBody { set } => w.text(&format!("UID FETCH {set} (UID BODY.PEEK[])")),
         Command::FetchFlags { set } => w.text(&format!("UID FETCH {set} (UID FLAGS)")),
         Command::FetchUids { set } => w.text(&format!("UID FETCH {set} (UID)")),
-        Command::FetchHeader { uid } => {
-            w.text(&format!("UID FETCH {uid} (UID BODY.PEEK[HEADER])"));
+        Command::FetchHeader { set } => {
+            w.text(&format!("UID FETCH {set} (UID BODY.PEEK[HEADER])"));
         }
         Command::FetchPart {
-            uid,
+            set,
             offset,
             length,
         } => {
             w.text(&format!(
-                "UID FETCH {uid} (UID BODY.PEEK[]<{offset}.{length}>)"
+                "UID FETCH {set} (UID BODY.PEEK[]<{offset}.{length}>)"
             ));
         }
         Command::Id { name } => {

@@ -34,7 +34,7 @@ fn wire(header: bool) -> Wire {
     assert!(matches!(wire.next(), Ok(Some(Event::Status(_)))));
     let (command, purpose) = if header {
         let section = grammar::Section::Header;
-        (Command::FetchHeader { uid: 1 }, Purpose::Fetch(section))
+        (Command::FetchHeader { set: "1" }, Purpose::Fetch(section))
     } else {
         (Command::Noop, Purpose::Keep)
     };

@@ -3,14 +3,13 @@
 //! Owns the order of the requests: the message that is served, the one after it, and what the
 //! client will probably want next.
 
-use alloc::string::String;
-
 use pop3_proto::backend::{Failure, FailureKind, Part, Ticket};
 
-use super::reading::{Ask, Plan, Wanted, What, takes_all};
+use super::reading::{Ask, Plan, Wanted, What, extent};
 use super::{Answer, ImapBackend};
 use crate::command::Command;
 use crate::grammar::Section;
+use crate::read_ahead::Extent;
 use crate::wire::Purpose;
 
 /// The connection is given up rather than reading more than this only to throw it away.
@@ -19,7 +18,12 @@ const DRAIN: u64 = 1024 * 1024;
 impl ImapBackend {
     pub(super) fn retrieve(&mut self, ticket: Ticket, index: u32, part: Part) {
         let size = self.maildrop.size(index);
-        let plan = size.map_or(Plan::Nothing, |size| Plan::of(part, size));
+        let extent = extent(part, size.unwrap_or_default());
+        let plan = match size {
+            None => Plan::Nothing,
+            Some(_) if self.reading.goes_on(index, extent) => Plan::as_one_of(extent),
+            Some(size) => Plan::of(part, size),
+        };
         let (plan, doubtful) = self.plan(index, plan);
         if self.link.is_finished() || self.link.is_first() {
             let failure = Failure::temporary("no maildrop is open");
@@ -37,21 +41,23 @@ impl ImapBackend {
             retried: doubtful,
             alone: doubtful,
         };
-        let takes_all = size.is_some_and(|size| takes_all(part, size));
         let table = &self.maildrop.table;
-        self.reading.want(table, wanted, takes_all);
-        self.guess_further(index);
+        self.reading.want(table, wanted, extent);
+        if plan.extent() == Some(extent) {
+            self.guess_further(index, extent);
+        }
     }
 
     /// If this message is on its way already, sees to it that the next ones are, too.
-    fn guess_further(&mut self, index: u32) {
+    fn guess_further(&mut self, index: u32, extent: Extent) {
         if !self.link.is_ready() {
             return;
         }
-        if let Some(guess) = self.reading.ask_further(&self.maildrop.table, index) {
+        let table = &self.maildrop.table;
+        if let Some(guess) = self.reading.ask_further(table, index, extent) {
             let guess = self.sound(guess);
             if !guess.is_empty() {
-                let (what, set) = What::whole(&self.maildrop.table, guess);
+                let (what, set) = What::run(&self.maildrop.table, extent, guess);
                 self.fetch(what, &set);
             }
         }
@@ -91,10 +97,13 @@ impl ImapBackend {
         }
         while let Some(ask) = self.reading.ask(&self.maildrop.table) {
             let (what, set) = match ask {
-                Ask::Part(what) => (what, String::new()),
-                Ask::Whole { index, guess } => {
+                Ask::Window { what, index } => {
+                    let (_, set) = What::run(&self.maildrop.table, Extent::Whole, index..index + 1);
+                    (what, set)
+                }
+                Ask::Run { of, index, guess } => {
                     let end = self.sound(guess).end;
-                    What::whole(&self.maildrop.table, index..end)
+                    What::run(&self.maildrop.table, of, index..end)
                 }
             };
             if !self.fetch(what, &set) {
@@ -113,30 +122,29 @@ impl ImapBackend {
         }
     }
 
-    /// Sends the request; the set names whole messages. Returns whether it could be sent.
+    /// Sends the request for these messages. Returns whether it could be sent.
     fn fetch(&mut self, what: What, set: &str) -> bool {
-        let uid = |index| self.maildrop.uid(index).unwrap_or_default();
-        let section;
-        let command = match what {
-            What::Whole { .. } => {
-                section = Section::Whole;
-                Command::FetchBody { set }
-            }
-            What::Header { index } => {
-                section = Section::Header;
-                Command::FetchHeader { uid: uid(index) }
-            }
-            What::Window {
-                index,
-                offset,
-                length,
-            } => {
-                section = Section::Whole;
-                Command::FetchPart {
-                    uid: uid(index),
+        let (section, command) = match what {
+            What::Run { of, .. } => match of {
+                Extent::Whole => (Section::Whole, Command::FetchBody { set }),
+                Extent::Header => (Section::Header, Command::FetchHeader { set }),
+                Extent::Octets(length) => {
+                    let offset = 0;
+                    let command = Command::FetchPart {
+                        set,
+                        offset,
+                        length,
+                    };
+                    (Section::Whole, command)
+                }
+            },
+            What::Window { offset, length, .. } => {
+                let command = Command::FetchPart {
+                    set,
                     offset,
                     length,
-                }
+                };
+                (Section::Whole, command)
             }
             What::Spent => return false,
         };

@@ -15,4 +15,5 @@ mod read_ahead;
 mod reconnect;
 mod retrieve;
 mod straying;
+mod tops_ahead;
 mod update;

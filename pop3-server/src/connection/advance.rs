@@ -289,6 +289,8 @@ impl<S: Service> Connection<S> {
         while self.reply(now) {
             moved = true;
             self.transcribe(now);
+            // a session that has enough of a message says so before more of it is asked for
+            self.transcribed(now, Self::events);
         }
         moved
     }

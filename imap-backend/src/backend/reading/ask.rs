@@ -6,6 +6,7 @@ use core::ops::Range;
 
 use super::Reading;
 use super::plan::{Fetch, Plan, What};
+use crate::read_ahead::Extent;
 use crate::table::Table;
 use crate::uid_set;
 
@@ -14,10 +15,14 @@ const FETCHES: usize = 3;
 
 /// What is to be asked for.
 pub(in crate::backend) enum Ask {
-    /// A header or octets.
-    Part(What),
-    /// A message whole, and with it those that the client will probably want next.
-    Whole { index: u32, guess: Range<u32> },
+    /// A window within this message.
+    Window { what: What, index: u32 },
+    /// This much of a message, and of those that the client will probably want next.
+    Run {
+        of: Extent,
+        index: u32,
+        guess: Range<u32>,
+    },
 }
 
 /// What an answered FETCH leaves.
@@ -36,29 +41,27 @@ impl Reading {
     pub(in crate::backend) fn ask(&self, table: &Table) -> Option<Ask> {
         let first = self.wanted.front()?;
         let index = first.index;
-        let what = match first.plan {
-            Plan::Header => Some(What::Header { index }),
-            Plan::Window { offset, length } => Some(What::Window {
+        let Some(extent) = first.plan.extent() else {
+            let Plan::Window { offset, length } = first.plan else {
+                return None;
+            };
+            let what = What::Window {
                 index,
                 offset,
                 length,
-            }),
-            Plan::Whole { .. } => None,
-            Plan::Nothing | Plan::Refused { .. } => return None,
-        };
-        if let Some(what) = what {
+            };
             let on_the_way = self.fetches.iter().any(|fetch| fetch.what == what);
-            return (self.stream.is_none() && !on_the_way).then_some(Ask::Part(what));
-        }
-        if self.stream.is_none() && self.on_the_way(index).is_none() {
-            return Some(self.with_guess(table, index, first.alone));
+            return (self.stream.is_none() && !on_the_way).then_some(Ask::Window { what, index });
+        };
+        if self.stream.is_none() && self.on_the_way(index, extent).is_none() {
+            return Some(self.with_guess(table, index, extent, first.alone));
         }
         // the one after it, so that it costs no round trip of its own
-        let second = self.wanted.get(1)?;
-        let wanted = matches!(second.plan, Plan::Whole { .. })
+        let second = self.wanted.get(1).filter(|_| extent == Extent::Whole)?;
+        let wanted = second.plan.extent() == Some(extent)
             && self.fetches.len() < FETCHES
-            && self.on_the_way(second.index).is_none();
-        wanted.then(|| self.with_guess(table, second.index, second.alone))
+            && self.on_the_way(second.index, extent).is_none();
+        wanted.then(|| self.with_guess(table, second.index, extent, second.alone))
     }
 
     /// If this message is on its way already, the next ones that are worth a command.
@@ -66,24 +69,29 @@ impl Reading {
         &mut self,
         table: &Table,
         index: u32,
+        extent: Extent,
     ) -> Option<Range<u32>> {
-        if self.fetches.len() >= FETCHES {
+        if self.fetches.len() >= FETCHES || !self.is_worth_a_guess(extent) {
             return None;
         }
-        let reached = self.on_the_way(index)?;
+        let reached = self.on_the_way(index, extent)?;
         let ahead = index.saturating_add(1)..reached;
         let octets = self.read_ahead.on_the_way(table, ahead)?;
-        Some(self.read_ahead.guess(table, reached, octets))
+        Some(self.read_ahead.guess(table, reached, extent, octets))
     }
 
-    fn with_guess(&self, table: &Table, index: u32, alone: bool) -> Ask {
+    fn with_guess(&self, table: &Table, index: u32, of: Extent, alone: bool) -> Ask {
         let next = index.saturating_add(1);
-        let guess = if alone {
+        let guess = if alone || !self.is_worth_a_guess(of) {
             next..next
         } else {
-            self.read_ahead.guess(table, next, 0)
+            self.read_ahead.guess(table, next, of, 0)
         };
-        Ask::Whole { index, guess }
+        Ask::Run { of, index, guess }
+    }
+
+    fn is_worth_a_guess(&self, extent: Extent) -> bool {
+        self.windows || !matches!(extent, Extent::Octets(_))
     }
 
     /// This was asked for.
@@ -91,11 +99,18 @@ impl Reading {
         self.fetches.push_back(Fetch { tag, what });
     }
 
-    /// The last of the messages from `index` on that are on their way; `None` if that one is not.
-    fn on_the_way(&self, index: u32) -> Option<u32> {
+    /// The last of the messages from `index` on of which this much is on its way; `None` if that one's is not.
+    fn on_the_way(&self, index: u32, extent: Extent) -> Option<u32> {
         let mut reached = index;
         for fetch in &self.fetches {
-            if let What::Whole { next, end, .. } = fetch.what
+            if let What::Run {
+                of,
+                next,
+                end,
+                spent: false,
+                ..
+            } = fetch.what
+                && of == extent
                 && (next..end).contains(&reached)
             {
                 reached = end;
@@ -112,48 +127,59 @@ impl Reading {
         let Some(Fetch { what, .. }) = self.fetches.remove(place) else {
             return Left::Nothing;
         };
-        if let What::Header { index } = what {
+        let Some(first) = self.wanted.front_mut() else {
+            return Left::Nothing;
+        };
+        let (missed, last_word) = match what {
+            What::Run {
+                of,
+                next,
+                end,
+                alone,
+                spent: false,
+            } if first.plan.extent() == Some(of) => ((next..end).contains(&first.index), alone),
+            What::Window { index, .. } if matches!(first.plan, Plan::Window { .. }) => {
+                (index == first.index, true)
+            }
+            What::Run { .. } | What::Window { .. } | What::Spent => (false, false),
+        };
+        if missed && first.plan == Plan::Header {
             // whatever is wrong with it, windows will show
-            let first = self.wanted.front_mut();
-            if let Some(wanted) = first.filter(|w| w.index == index && w.plan == Plan::Header) {
-                wanted.plan = Plan::FIRST;
-            }
+            first.plan = Plan::FIRST;
             return Left::Nothing;
         }
-        let Some(first) = self.wanted.front() else {
-            return Left::Nothing;
-        };
-        let (missed, last_word) = match (what, first.plan) {
-            (What::Whole { next, end, alone }, Plan::Whole { .. }) => {
-                ((next..end).contains(&first.index), alone)
-            }
-            (What::Window { index, .. }, Plan::Window { .. }) => (index == first.index, true),
-            _ => (false, false),
-        };
-        if !missed || self.on_the_way(first.index).is_some() {
+        let (index, extent) = (first.index, first.plan.extent());
+        if !missed || extent.is_some_and(|of| self.on_the_way(index, of).is_some()) {
             return Left::Nothing;
         }
+        let Some(first) = self.wanted.front_mut() else {
+            return Left::Nothing;
+        };
         if last_word {
             let started = first.started;
             return Left::Missed { started };
         }
         // others were asked for in the same command: perhaps one of them is to blame
-        if let Some(first) = self.wanted.front_mut() {
-            first.alone = true;
-        }
+        first.alone = true;
         Left::Nothing
     }
 }
 
 impl What {
-    /// As many of these messages as fit into one command, and the set of their UIDs.
-    pub(in crate::backend) fn whole(table: &Table, indexes: Range<u32>) -> (Self, String) {
+    /// This much of as many of these messages as fit into one command, and the set of their UIDs.
+    pub(in crate::backend) fn run(
+        table: &Table,
+        of: Extent,
+        indexes: Range<u32>,
+    ) -> (Self, String) {
         let Range { start: next, end } = indexes;
         let (set, count) = uid_set::piece((next..end).map_while(|index| table.uid(index)));
-        let what = Self::Whole {
+        let what = Self::Run {
+            of,
             next,
             end: next.saturating_add(u32::try_from(count).unwrap_or(u32::MAX)),
             alone: count == 1,
+            spent: false,
         };
         (what, set)
     }

@@ -119,6 +119,7 @@ impl Reading {
                 if let Some(first) = self.wanted.front_mut() {
                     first.plan = plan;
                 }
+                self.lacks_more();
                 None
             }
         }

@@ -19,14 +19,14 @@ use pop3_proto::backend::{Failure, FailureKind, Ticket};
 use super::maildrop::Maildrop;
 use super::reply::{Answer, Answers};
 use crate::framer::{Expected, SHORT};
-use crate::read_ahead::ReadAhead;
+use crate::read_ahead::{Extent, ReadAhead};
 use crate::table::Table;
 use crate::wire::Wire;
 
 pub(super) use ask::{Ask, Left};
 pub(super) use lend::Begun;
 use plan::Fetch;
-pub(super) use plan::{Plan, Stream, Verdict, Wanted, What, takes_all};
+pub(super) use plan::{Plan, Stream, Verdict, Wanted, What, extent};
 
 /// What the session wants to read.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub(super) struct Reading {
     body: Vec<u8>,
     /// Octets were taken that were not followed up.
     taken: bool,
+    /// The server has sent a window as one. Another may send whole messages instead, and none is worth a guess then.
+    windows: bool,
 }
 
 impl Reading {
@@ -56,6 +58,7 @@ impl Reading {
             inline: None,
             body: Vec::new(),
             taken: false,
+            windows: false,
         }
     }
 
@@ -70,25 +73,34 @@ impl Reading {
         self.wanted.front()
     }
 
-    /// One more message. `takes_all` says that the client will take the whole of it.
-    pub(super) fn want(&mut self, table: &Table, wanted: Wanted, takes_all: bool) {
-        if takes_all {
-            self.read_ahead.wanted(table, wanted.index);
-        } else {
-            self.read_ahead.forget();
-        }
+    /// One more message, of which the client will take this much.
+    pub(super) fn want(&mut self, table: &Table, wanted: Wanted, extent: Extent) {
+        self.read_ahead.wanted(table, wanted.index, extent);
         self.wanted.push_back(wanted);
     }
 
-    /// This message is not wanted any more. Returns whether it was being lent.
+    /// Whether the client asked for as much of the message before this one.
+    pub(super) fn goes_on(&self, index: u32, extent: Extent) -> bool {
+        self.read_ahead.goes_on(index, extent)
+    }
+
+    /// The client has what it wants of this message. Returns whether it was being lent.
     pub(super) fn cancel(&mut self, ticket: Ticket) -> bool {
         let Some(place) = self.wanted.iter().position(|w| w.ticket == ticket) else {
             return false;
         };
-        self.wanted.remove(place);
-        self.read_ahead.forget();
+        let index = self.wanted.remove(place).map(|wanted| wanted.index);
+        for Fetch { what, .. } in &mut self.fetches {
+            if let What::Run { next, .. } = what
+                && index == Some(*next)
+            {
+                // it may come all the same, and waits for nobody then
+                *next = next.saturating_add(1);
+            }
+        }
         if self.wanted.is_empty() {
-            self.give_up_guesses();
+            // a client that looks into messages does not take whole ones in order
+            self.give_up(|what| !matches!(what, What::Run { of, .. } if *of != Extent::Whole));
         }
         place == 0 && self.stop_lending()
     }
@@ -108,8 +120,30 @@ impl Reading {
     /// What was asked for on a guess is not wanted after all.
     pub(super) fn give_up_guesses(&mut self) {
         self.read_ahead.forget();
-        for fetch in &mut self.fetches {
-            fetch.what = What::Spent;
+        self.give_up(|_| true);
+    }
+
+    /// What was asked for of each message is not enough of this one: the others would come before the rest of it.
+    fn lacks_more(&mut self) {
+        let is_ahead = |fetch: &Fetch| match fetch.what {
+            What::Run {
+                next, end, spent, ..
+            } => next < end && !spent,
+            What::Window { .. } | What::Spent => false,
+        };
+        if self.fetches.iter().any(is_ahead) {
+            self.read_ahead.missed();
+            self.give_up(|_| true);
+        }
+    }
+
+    fn give_up(&mut self, of_these: impl Fn(&What) -> bool) {
+        for Fetch { what, .. } in &mut self.fetches {
+            match what {
+                what if !of_these(what) => {}
+                What::Run { spent, .. } => *spent = true,
+                What::Window { .. } | What::Spent => *what = What::Spent,
+            }
         }
     }
 
@@ -158,8 +192,8 @@ impl Reading {
     pub(super) fn awaited(&self) -> Option<u32> {
         let index = self.first()?.index;
         let brings = |what: &What| match what {
-            What::Whole { next, .. } => *next == index,
-            What::Header { index: asked } | What::Window { index: asked, .. } => *asked == index,
+            What::Run { next, spent, .. } => *next == index && !spent,
+            What::Window { index: asked, .. } => *asked == index,
             What::Spent => false,
         };
         let mut fetches = self.fetches.iter();
@@ -187,13 +221,21 @@ impl Reading {
         }
         let lent = self.stream.as_ref().is_none_or(|s| s.size <= SHORT);
         let is_short = |fetch: &Fetch| match fetch.what {
-            What::Whole { next, end, .. } => {
-                end <= next.saturating_add(1) && table.size(next).is_some_and(|size| size <= SHORT)
-            }
+            What::Run {
+                of,
+                next,
+                end,
+                spent: false,
+                ..
+            } if end <= next.saturating_add(1) => match of {
+                Extent::Whole => table.size(next).is_some_and(|size| size <= SHORT),
+                Extent::Header => true,
+                Extent::Octets(length) => length <= SHORT,
+            },
             What::Window { length, .. } => length <= SHORT,
-            What::Header { .. } => true,
-            // what was asked for on a guess may be anything
             What::Spent => self.stream.is_some(),
+            // what was asked for on a guess may be anything
+            What::Run { .. } => false,
         };
         if lent && self.fetches.iter().all(is_short) {
             Expected::Short

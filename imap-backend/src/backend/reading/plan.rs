@@ -5,6 +5,7 @@
 use pop3_proto::backend::{Part, Ticket};
 use pop3_proto::time::Time;
 
+use crate::read_ahead::Extent;
 use crate::wire::Head;
 
 /// The smallest first window of a TOP, and the assumed length of a line.
@@ -56,11 +57,17 @@ pub(in crate::backend) struct Fetch {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::backend) enum What {
-    /// These messages are still to come.
-    Whole { next: u32, end: u32, alone: bool },
-    /// The header of this message is still to come.
-    Header { index: u32 },
-    /// This window is still to come.
+    /// This much of these messages is still to come.
+    Run {
+        of: Extent,
+        next: u32,
+        end: u32,
+        /// It is one message, which need not be named.
+        alone: bool,
+        /// Nothing of it is wanted. It is still known: octets that come for it must not pass for those of another.
+        spent: bool,
+    },
+    /// This window is still to come; it is not the first.
     Window {
         index: u32,
         offset: u64,
@@ -68,6 +75,19 @@ pub(in crate::backend) enum What {
     },
     /// Nothing more of it is wanted.
     Spent,
+}
+
+impl What {
+    /// Whether it is the first octets of messages.
+    pub(super) const fn is_beginning(&self) -> bool {
+        matches!(
+            self,
+            Self::Run {
+                of: Extent::Octets(_),
+                ..
+            }
+        )
+    }
 }
 
 /// The body that is being lent.
@@ -102,11 +122,30 @@ impl Plan {
         length: HEADER,
     };
 
+    /// How this much of a message is fetched if its neighbours are fetched with it.
+    pub(in crate::backend) const fn as_one_of(extent: Extent) -> Self {
+        match extent {
+            Extent::Whole => Self::Whole { skip: 0 },
+            Extent::Header => Self::Header,
+            Extent::Octets(length) => Self::Window { offset: 0, length },
+        }
+    }
+
+    /// What is asked for first; `None` in the middle of a message, and where nothing is asked for.
+    pub(in crate::backend) const fn extent(self) -> Option<Extent> {
+        match self {
+            Self::Whole { .. } => Some(Extent::Whole),
+            Self::Header => Some(Extent::Header),
+            Self::Window { offset: 0, length } => Some(Extent::Octets(length)),
+            Self::Window { .. } | Self::Nothing | Self::Refused { .. } => None,
+        }
+    }
+
     /// How a part of a message of this announced size is fetched.
     pub(in crate::backend) fn of(part: Part, size: u64) -> Self {
         let enough = match part {
             Part::Whole => return Self::Whole { skip: 0 },
-            Part::Top { lines } => HEADER.saturating_add(lines.saturating_mul(LINE)),
+            Part::Top { lines } => enough(lines),
         };
         match size {
             1.. if size <= enough => Self::Whole { skip: 0 },
@@ -119,11 +158,18 @@ impl Plan {
     }
 }
 
-/// Whether the client will take all of the message: RETR, or the TOP that some clients use for it.
-pub(in crate::backend) fn takes_all(part: Part, size: u64) -> bool {
+/// What a header and this many lines are taken to have at most.
+const fn enough(lines: u64) -> u64 {
+    HEADER.saturating_add(lines.saturating_mul(LINE))
+}
+
+/// How much of a message of this announced size the client will take. Some clients say TOP for all of it.
+pub(in crate::backend) fn extent(part: Part, size: u64) -> Extent {
     match part {
-        Part::Whole => true,
-        Part::Top { lines } => size > 0 && lines.saturating_mul(LINE) >= size,
+        Part::Whole => Extent::Whole,
+        Part::Top { lines } if size > 0 && lines.saturating_mul(LINE) >= size => Extent::Whole,
+        Part::Top { lines: 0 } => Extent::Header,
+        Part::Top { lines } => Extent::Octets(enough(lines).min(FIRST_WINDOW)),
     }
 }
 

@@ -37,8 +37,8 @@ fn wanted(ticket: u32, index: u32) -> Wanted {
 /// The messages that are asked for next.
 fn asked(reading: &Reading, table: &Table) -> Option<core::ops::Range<u32>> {
     match reading.ask(table)? {
-        Ask::Whole { index, guess } => Some(index..guess.end),
-        Ask::Part(_) => None,
+        Ask::Run { index, guess, .. } => Some(index..guess.end),
+        Ask::Window { .. } => None,
     }
 }
 
@@ -56,14 +56,14 @@ fn each_message_is_asked_for_once_and_the_next_one_with_it() {
     let table = table(&[3, 6, 9, 12]);
     let mut reading = Reading::new(1000);
     assert_eq!(asked(&reading, &table), None);
-    reading.want(&table, wanted(1, 0), true);
+    reading.want(&table, wanted(1, 0), Extent::Whole);
     assert_eq!(asked(&reading, &table), Some(0..1));
-    reading.asked(7, What::whole(&table, 0..1).0);
+    reading.asked(7, What::run(&table, Extent::Whole, 0..1).0);
     assert_eq!(asked(&reading, &table), None);
     // the second in order makes a guess worth it
-    reading.want(&table, wanted(2, 1), true);
+    reading.want(&table, wanted(2, 1), Extent::Whole);
     assert_eq!(asked(&reading, &table), Some(1..4));
-    reading.asked(8, What::whole(&table, 1..4).0);
+    reading.asked(8, What::run(&table, Extent::Whole, 1..4).0);
     assert_eq!(asked(&reading, &table), None);
 }
 
@@ -71,8 +71,8 @@ fn each_message_is_asked_for_once_and_the_next_one_with_it() {
 fn a_body_is_lent_in_order_and_what_came_unasked_waits() {
     let table = table(&[3, 6, 9]);
     let mut reading = Reading::new(0);
-    reading.want(&table, wanted(1, 0), true);
-    reading.asked(7, What::whole(&table, 0..3).0);
+    reading.want(&table, wanted(1, 0), Extent::Whole);
+    reading.asked(7, What::run(&table, Extent::Whole, 0..3).0);
     let Verdict::Lend(stream) = reading.verdict(&table, head(3)) else {
         panic!("not lent");
     };
@@ -92,11 +92,11 @@ fn a_body_is_lent_in_order_and_what_came_unasked_waits() {
 fn a_message_that_does_not_come_is_asked_for_alone() {
     let table = table(&[3, 6]);
     let mut reading = Reading::new(0);
-    reading.want(&table, wanted(1, 0), true);
-    reading.asked(7, What::whole(&table, 0..2).0);
+    reading.want(&table, wanted(1, 0), Extent::Whole);
+    reading.asked(7, What::run(&table, Extent::Whole, 0..2).0);
     assert!(matches!(reading.answered(7), Left::Nothing));
     assert_eq!(asked(&reading, &table), Some(0..1));
-    reading.asked(8, What::whole(&table, 0..1).0);
+    reading.asked(8, What::run(&table, Extent::Whole, 0..1).0);
     assert!(matches!(
         reading.answered(8),
         Left::Missed { started: false }
@@ -109,9 +109,9 @@ fn a_lost_connection_fails_what_had_begun_and_keeps_the_rest() {
     let mut maildrop = Maildrop::default();
     let mut reading = Reading::new(0);
     for message in [wanted(1, 0), wanted(2, 1)] {
-        reading.want(&table, message, true);
+        reading.want(&table, message, Extent::Whole);
     }
-    reading.asked(7, What::whole(&table, 0..1).0);
+    reading.asked(7, What::run(&table, Extent::Whole, 0..1).0);
     let Verdict::Lend(stream) = reading.verdict(&table, head(3)) else {
         panic!("not lent");
     };

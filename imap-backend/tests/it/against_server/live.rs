@@ -29,6 +29,8 @@ pub(super) struct Live {
     pub(super) ids: Vec<String>,
     pub(super) bodies: BTreeMap<u32, Vec<u8>>,
     pub(super) open_requests: usize,
+    /// This many octets of a message are enough, as a session says after a TOP.
+    pub(super) enough: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +58,7 @@ impl Live {
             ids: Vec::new(),
             bodies: BTreeMap::new(),
             open_requests: 0,
+            enough: usize::MAX,
         }
     }
 
@@ -95,7 +98,7 @@ impl Live {
 
     pub(super) fn run(&mut self) {
         for step in 0.. {
-            assert!(step < 200_000, "it never ends");
+            assert!(step < 500_000, "it never ends");
             let mut moved = self.take_replies();
             while let Some(effect) = self.backend.poll_effect() {
                 moved = true;
@@ -153,6 +156,14 @@ impl Live {
         }
     }
 
+    /// Whether this is about a message that the session has cancelled.
+    fn has_enough(&self, end: &End) -> bool {
+        match end {
+            End::Body(ticket) | End::NoBody(ticket, _) => self.ends.contains(&End::Body(*ticket)),
+            End::Opened | End::NotOpened(_) | End::Updated | End::NotUpdated(_) => false,
+        }
+    }
+
     fn take_replies(&mut self) -> bool {
         let mut any = false;
         let room = self.next_chunk();
@@ -173,11 +184,14 @@ impl Live {
                     continue;
                 }
                 Reply::Body { ticket, bytes } => {
-                    self.bodies
-                        .get_mut(&ticket.0)
-                        .unwrap()
-                        .extend_from_slice(bytes);
-                    continue;
+                    let body = self.bodies.get_mut(&ticket.0).unwrap();
+                    body.extend_from_slice(bytes);
+                    if body.len() < self.enough || self.ends.contains(&End::Body(ticket.0)) {
+                        continue;
+                    }
+                    self.backend
+                        .handle_request(self.now, Request::Cancel(ticket));
+                    End::Body(ticket.0)
                 }
                 Reply::Opened { .. } => End::Opened,
                 Reply::Refused(refusal) => End::NotOpened(refusal.detail),
@@ -187,6 +201,9 @@ impl Live {
                 Reply::Failed(failure) if self.ends.is_empty() => End::NotOpened(failure.detail),
                 Reply::Failed(failure) => End::NotUpdated(failure.detail),
             };
+            if self.has_enough(&end) {
+                continue;
+            }
             self.ends.push(end);
             self.open_requests -= 1;
         }

@@ -5,6 +5,7 @@
 
 mod chance;
 mod live;
+mod tops;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

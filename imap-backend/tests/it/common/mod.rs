@@ -67,6 +67,8 @@ pub(crate) struct World {
     chunk: usize,
     /// Room for bodies.
     pub(crate) room: usize,
+    /// What a session has enough of: then it cancels, as after a TOP.
+    pub(crate) enough: fn(&[u8]) -> bool,
     pub(crate) largest_room: usize,
     /// How often something was read.
     pub(crate) reads: usize,
@@ -108,6 +110,7 @@ impl World {
             chunks: vec![usize::MAX],
             chunk: 0,
             room: 16 * 1024,
+            enough: |_| false,
             largest_room: 0,
             reads: 0,
             open_requests: 0,
@@ -367,10 +370,11 @@ impl World {
                 }
                 Reply::Body { ticket, bytes } => {
                     assert!(!bytes.is_empty() && bytes.len() <= self.room);
-                    self.bodies
-                        .get_mut(&ticket.0)
-                        .unwrap()
-                        .extend_from_slice(bytes);
+                    let body = self.bodies.get_mut(&ticket.0).unwrap();
+                    body.extend_from_slice(bytes);
+                    if (self.enough)(body) {
+                        self.request(Request::Cancel(ticket));
+                    }
                     continue;
                 }
                 Reply::BodyEnd { ticket } => {

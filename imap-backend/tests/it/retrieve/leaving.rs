@@ -49,18 +49,18 @@ fn cancel_ends_after_the_running_window() {
 #[test]
 fn f01_a_window_that_comes_too_late_is_nobodys() {
     for early in [false, true] {
-        let mut world = opened(&[(4, 60_000), (5, 60_000)]);
+        let mut world = opened(&[(4, 60_000), (5, 60_000), (6, 60_000)]);
         world.top(1, 0, 0);
         let first = world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.8192>)");
         // the next one is wanted before or after the first one is not
         if early {
-            world.top(2, 1, 0);
+            world.top(2, 2, 0);
         }
         world.request(Request::Cancel(Ticket(1)));
         if !early {
-            world.top(2, 1, 0);
+            world.top(2, 2, 0);
         }
-        let second = world.expect("UID FETCH 5 (UID BODY.PEEK[]<0.8192>)");
+        let second = world.expect("UID FETCH 6 (UID BODY.PEEK[]<0.8192>)");
         world.serve("* 1 FETCH (UID 4 BODY[]<0> {5}\r\nwrong)\r\n");
         world.expect_replies(&[]);
         world.serve("* 1 FETCH (BODY[]<0> {5}\r\nwrong)\r\n");
@@ -68,7 +68,7 @@ fn f01_a_window_that_comes_too_late_is_nobodys() {
         world.serve(&format!("{first} OK\r\n"));
         world.expect_replies(&[]);
         world.serve(&format!(
-            "* 2 FETCH (UID 5 BODY[]<0> {{5}}\r\nright)\r\n{second} OK\r\n"
+            "* 3 FETCH (UID 6 BODY[]<0> {{5}}\r\nright)\r\n{second} OK\r\n"
         ));
         world.expect_replies(&["BodyStart 2 None", "BodyEnd 2"]);
         assert_eq!(world.bodies[&2], b"right");
