@@ -12,8 +12,8 @@ use oauth2::url::{Url, form_urlencoded};
 use oauth2::{
     AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
     EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest,
-    HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
-    RequestTokenError, Scope, StandardRevocableToken, StandardTokenIntrospectionResponse, TokenUrl,
+    HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
+    StandardRevocableToken, StandardTokenIntrospectionResponse, TokenUrl,
 };
 use pop3_proto::secret::Secret;
 use serde::de::DeserializeOwned;
@@ -34,6 +34,9 @@ use super::sign_in::{CallBack, DeviceCode, Polled, SignIn};
 const METADATA_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// After a failure an issuer is not asked again before this: logins do not queue up for its silence.
 const METADATA_AGAIN: Duration = Duration::from_secs(10);
+
+/// More than a form ever has, in octets: a token and an assertion of 15 KiB each, escaped.
+const MAX_FORM: usize = 96 * 1024;
 
 /// The grant type of RFC 7523 section 2.1.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -108,35 +111,27 @@ impl Authority {
 
     /// A new access token for a refresh token.
     pub fn refresh(&self, flow: Flow, refresh: &Secret) -> Result<Obtained, Refusal> {
-        let token = RefreshToken::new(text(refresh));
-        let (app, assertion) = self.app(None)?;
-        let mut request = app.exchange_refresh_token(&token);
         // RFC 6749 section 6: what was granted, without naming it; Microsoft wants the resource named
-        for scope in self.provider.scopes(flow) {
-            request = request.add_scope(Scope::new(scope));
-        }
-        if let Some(assertion) = &assertion {
-            request = request
-                .add_extra_param("client_assertion_type", ASSERTION)
-                .add_extra_param("client_assertion", text(assertion));
-        }
-        obtained(request.request(&|request| self.http.send(request)))
+        let fields = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", text(refresh)),
+        ];
+        self.token(&fields, flow)
     }
 
     /// An access token for the app itself.
     pub fn app_token(&self) -> Result<Obtained, Refusal> {
-        let (app, assertion) = self.app(None)?;
-        let mut request = app.exchange_client_credentials();
-        for scope in self.provider.scopes(Flow::App) {
-            request = request.add_scope(Scope::new(scope));
-        }
-        if let Some(assertion) = &assertion {
-            request = request
-                .add_extra_param("client_assertion_type", ASSERTION)
-                .add_extra_param("client_assertion", text(assertion));
-        }
-        let got = obtained(request.request(&|request| self.http.send(request)));
-        got.map_err(no_grant)
+        let fields = [("grant_type", "client_credentials")];
+        self.token(&fields, Flow::App).map_err(no_grant)
+    }
+
+    /// What is asked for all day: by a form of our own, which is wiped afterwards, as is the answer.
+    fn token(&self, fields: &[(&str, &str)], flow: Flow) -> Result<Obtained, Refusal> {
+        let scopes = self.provider.scopes(flow).join(" ");
+        let scope = (!scopes.is_empty()).then_some(("scope", scopes.as_str()));
+        let fields: Vec<_> = fields.iter().copied().chain(scope).collect();
+        let answer: TokenAnswer = self.ask(&self.token_endpoint()?, &fields)?;
+        answer.read()
     }
 
     /// An access token of a service account that acts for this mailbox.
@@ -165,7 +160,7 @@ impl Authority {
             .signer
             .sign(Algorithm::Rs256, &claims)
             .map_err(|error| Refusal::here(error.to_string(), error.remedy()))?;
-        let fields = [("grant_type", JWT_BEARER), ("assertion", &text(&signed))];
+        let fields = [("grant_type", JWT_BEARER), ("assertion", text(&signed))];
         let answer: TokenAnswer = self.ask(&endpoint, &fields).map_err(no_grant)?;
         answer.read()
     }
@@ -236,12 +231,12 @@ impl Authority {
         };
         let (app, assertion) = self.app(Some(&sign_in.redirect))?;
         let mut request = app
-            .exchange_code(AuthorizationCode::new(text(code)))
-            .set_pkce_verifier(PkceCodeVerifier::new(text(&sign_in.verifier)));
+            .exchange_code(AuthorizationCode::new(text(code).into()))
+            .set_pkce_verifier(PkceCodeVerifier::new(text(&sign_in.verifier).into()));
         if let Some(assertion) = &assertion {
             request = request
                 .add_extra_param("client_assertion_type", ASSERTION)
-                .add_extra_param("client_assertion", text(assertion));
+                .add_extra_param("client_assertion", text(assertion).to_owned());
         }
         let got = obtained(request.request(&|request| self.http.send(request)));
         got.map_err(no_grant).and_then(lasting)
@@ -290,8 +285,10 @@ impl Authority {
     /// Asks whether the person entered the code.
     pub fn poll(&self, code: &DeviceCode) -> Result<Polled, Refusal> {
         let endpoint = self.token_endpoint()?;
-        let device = text(&code.device);
-        let fields = [("grant_type", DEVICE_CODE), ("device_code", &device)];
+        let fields = [
+            ("grant_type", DEVICE_CODE),
+            ("device_code", text(&code.device)),
+        ];
         match self.ask::<TokenAnswer>(&endpoint, &fields) {
             Ok(answer) => {
                 let obtained = answer.read().and_then(lasting)?;
@@ -312,9 +309,8 @@ impl Authority {
         let Some(endpoint) = self.endpoints()?.revocation else {
             return Ok(());
         };
-        let token = text(refresh);
         let fields = [
-            ("token", token.as_str()),
+            ("token", text(refresh)),
             ("token_type_hint", "refresh_token"),
         ];
         let request = self.form(&endpoint, &fields)?;
@@ -334,12 +330,13 @@ impl Authority {
             .http
             .send(request)
             .map_err(|HttpError(refusal)| refusal)?;
-        read(&answer)
+        read(answer)
     }
 
     /// A form with the proof of which app this is.
     fn form(&self, endpoint: &str, fields: &[(&str, &str)]) -> Result<HttpRequest, Refusal> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
+        // all of it fits: what grows leaves copies that nobody wipes
+        let mut form = form_urlencoded::Serializer::new(String::with_capacity(MAX_FORM));
         form.extend_pairs(fields);
         if !self.provider.client_id.is_empty() {
             form.append_pair("client_id", &self.provider.client_id);
@@ -351,11 +348,11 @@ impl Authority {
         {
             Shown::Nothing => {}
             Shown::Secret(secret) => {
-                form.append_pair("client_secret", &text(&secret));
+                form.append_pair("client_secret", text(&secret));
             }
             Shown::Assertion(assertion) => {
                 form.append_pair("client_assertion_type", ASSERTION);
-                form.append_pair("client_assertion", &text(&assertion));
+                form.append_pair("client_assertion", text(&assertion));
             }
         }
         oauth2::http::Request::builder()
@@ -399,7 +396,7 @@ impl Authority {
         Ok(match shown {
             Shown::Nothing => (app, None),
             Shown::Secret(secret) => (
-                app.set_client_secret(ClientSecret::new(text(&secret))),
+                app.set_client_secret(ClientSecret::new(text(&secret).into())),
                 None,
             ),
             Shown::Assertion(assertion) => (app, Some(assertion)),
@@ -482,7 +479,7 @@ impl Authority {
                 .http
                 .send(request)
                 .map_err(|HttpError(refusal)| refusal);
-            match told.and_then(|answer| read::<Metadata>(&answer)) {
+            match told.and_then(read::<Metadata>) {
                 // RFC 8414 section 3.3
                 Ok(metadata)
                     if metadata.issuer.trim_end_matches('/') == issuer.trim_end_matches('/') =>
@@ -556,17 +553,20 @@ fn unreadable() -> Refusal {
     Refusal::later("the provider's answer cannot be read", None)
 }
 
-fn read<T: DeserializeOwned>(answer: &HttpResponse) -> Result<T, Refusal> {
-    if answer.status().is_success() {
-        return serde_json::from_slice(answer.body()).map_err(|_| unreadable());
+/// The answer is wiped afterwards.
+fn read<T: DeserializeOwned>(answer: HttpResponse) -> Result<T, Refusal> {
+    let is_good = answer.status().is_success();
+    let said = Secret::new(answer.into_body());
+    if is_good {
+        return serde_json::from_slice(said.expose()).map_err(|_| unreadable());
     }
-    let error: Result<ErrorAnswer, _> = serde_json::from_slice(answer.body());
+    let error: Result<ErrorAnswer, _> = serde_json::from_slice(said.expose());
     Err(error.map_or_else(|_| unreadable(), |error| error.refusal()))
 }
 
 /// All of it is ASCII: it was checked when it came in.
-fn text(secret: &Secret) -> String {
-    String::from_utf8_lossy(secret.expose()).into_owned()
+fn text(secret: &Secret) -> &str {
+    str::from_utf8(secret.expose()).unwrap_or_default()
 }
 
 /// An address that a person may be sent to, as it can be shown: TLS, or this very machine.

@@ -6,9 +6,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use oauth2::http::{HeaderMap, StatusCode, Uri, header};
+use oauth2::http::{HeaderMap, Request, StatusCode, Uri, header};
 use oauth2::url::form_urlencoded;
 use oauth2::{HttpRequest, HttpResponse};
+use pop3_proto::secret::Secret;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Error};
 
@@ -156,8 +157,10 @@ impl Http {
         request: HttpRequest,
     ) -> Result<(HttpResponse, String, HeaderMap), HttpError> {
         let host = allowed(request.uri())?;
-        let said = request.body().clone();
-        let answered = self.agent.run(request);
+        let (head, body) = request.into_parts();
+        // wiped when this is over
+        let said = Secret::new(body);
+        let answered = self.agent.run(Request::from_parts(head, said.expose()));
         let mut answer = answered.map_err(|error| HttpError(unanswered(&host, &error)))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         if status.is_redirection() {
@@ -175,7 +178,7 @@ impl Http {
             .map_err(|error| HttpError(unanswered(&host, &error)))?;
         let mut response = HttpResponse::new(match status.is_success() {
             true => body,
-            false => without_secrets(body, &said),
+            false => without_secrets(body, said.expose()),
         });
         // any success is one; what a failure's number is the answer itself says
         *response.status_mut() = match status.is_success() {
