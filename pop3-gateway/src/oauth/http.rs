@@ -3,6 +3,7 @@
 //! Owns the connection's bounds: TLS (but to this very machine), no redirects, 1 MiB and 30 seconds. Knows nothing
 //! of tokens; shows nothing of a request or an answer in an error.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ const SECRET: &[&str] = &[
 ];
 /// A shorter secret is none, and may be a part of any word.
 const SHORTEST: usize = 8;
+/// An answer with tokens is not longer, in octets.
+const USUAL_ANSWER: usize = 64 * 1024;
 /// The longest answer that is read, in octets.
 const MAX_ANSWER: u64 = 1024 * 1024;
 
@@ -173,9 +176,10 @@ impl Http {
             return Err(HttpError(Refusal::later(what, retry_after(&headers))));
         }
         let limited = answer.body_mut().with_config().limit(MAX_ANSWER);
-        let body = limited
-            .read_to_vec()
-            .map_err(|error| HttpError(unanswered(&host, &error)))?;
+        // what grows leaves copies that nobody wipes
+        let mut body = Vec::with_capacity(USUAL_ANSWER);
+        let read = limited.reader().read_to_end(&mut body);
+        read.map_err(|error| HttpError(unanswered(&host, &error.into())))?;
         let mut response = HttpResponse::new(match status.is_success() {
             true => body,
             false => without_secrets(body, said.expose()),
