@@ -206,6 +206,7 @@ pub fn wire(
             listener: &listener.name,
             certificates: &listener.certificates,
             self_signed: listener.self_signed.as_deref(),
+            names: &listener.self_signed_names,
             addresses: &listener.addresses,
         };
         let tls = shown
@@ -256,6 +257,8 @@ struct Shown<'c> {
     listener: &'c str,
     certificates: &'c [Identity],
     self_signed: Option<&'c Path>,
+    /// What it is for, before this machine.
+    names: &'c [String],
     addresses: &'c [SocketAddr],
 }
 
@@ -266,7 +269,7 @@ impl Shown<'_> {
             if absent == Absent::Leave && !self_signed::is_there(folder) {
                 return Ok(None);
             }
-            let (identity, made) = self_signed::ensure(folder, &names(self.addresses))?;
+            let (identity, made) = self_signed::ensure(folder, &names(self.names, self.addresses))?;
             if made {
                 let (listener, certificate) = (self.listener, identity.chain.display());
                 let print = pem::certificates(&identity.chain)?;
@@ -311,6 +314,7 @@ fn sites(
             listener: &name,
             certificates: &own.certificates,
             self_signed: own.self_signed.as_deref(),
+            names: &[],
             addresses: &own.addresses,
         };
         let tls = shown
@@ -330,21 +334,21 @@ fn sites(
     config.http.iter().map(site).collect()
 }
 
-/// The names in a self-signed certificate: this machine's, by which its clients may know it.
-fn names(addresses: &[SocketAddr]) -> Vec<String> {
-    let mut names: Vec<_> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
+/// The names in a self-signed certificate: those that are given, and this machine's, by which its clients may know it.
+fn names(given: &[String], addresses: &[SocketAddr]) -> Vec<String> {
+    let mut own: Vec<_> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
     if let Ok(host) = std::fs::read_to_string("/proc/sys/kernel/hostname") {
-        names.push(host.trim().to_owned());
+        own.push(host.trim().to_owned());
     }
     let bound = addresses
         .iter()
         .map(SocketAddr::ip)
         .filter(|ip| !ip.is_unspecified());
-    names.extend(bound.map(|ip| ip.to_string()));
-    names.sort_unstable();
-    names.dedup();
-    names.retain(|name| !name.is_empty());
-    names
+    own.extend(bound.map(|ip| ip.to_string()));
+    own.retain(|name| !name.is_empty() && !given.contains(name));
+    own.sort_unstable();
+    own.dedup();
+    [given, &own].concat()
 }
 
 /// An upstream, ready for use.

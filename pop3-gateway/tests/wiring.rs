@@ -324,3 +324,20 @@ fn a_state_that_several_make_at_once_has_one_key() {
         }
     });
 }
+
+/// The names that are given come first, so that the certificate is called by them; this machine's are in it, too.
+#[test]
+fn a_self_signed_certificate_is_for_the_names_that_are_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "[[listener]]\nlisten = \"127.0.0.1:0\"\ntls = \"stls\"\nself_signed = \"tls\"\n\
+         self_signed_names = [\"pop.example.org\", \"192.0.2.7\"]\n{UPSTREAM}"
+    );
+    let config = Config::parse(&text, &folder.path().join("g.toml")).unwrap();
+    wiring::wire(&config, &Surroundings::default(), Absent::Make).unwrap();
+    let shown = pop3_gateway::certificates::shown(&config);
+    let facts = &shown[0].facts;
+    assert_eq!(facts.names[..2], ["pop.example.org", "192.0.2.7"]);
+    assert!(facts.names.contains(&"localhost".into()), "{facts:?}");
+    assert_eq!(facts.issuer, "pop.example.org");
+}

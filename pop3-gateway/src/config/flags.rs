@@ -48,6 +48,9 @@ pub struct Flags {
     /// `--tls-self-signed`
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub tls_self_signed: Option<PathBuf>,
+    /// `--tls-name`
+    #[arg(long, value_name = "NAME")]
+    pub tls_name: Vec<String>,
     /// `--allow-clear-login`
     #[arg(long)]
     pub allow_clear_login: bool,
@@ -292,6 +295,7 @@ impl Flags {
             listener.policy.tls = TlsOffer::Stls;
         }
         let typed = Typed::default()
+            .list("self_signed_names", &self.tls_name)
             .text("tls", self.tls.as_ref())
             .switch("allow_clear_login", self.allow_clear_login);
         typed.set(listener::ROWS, &mut listener)?;

@@ -29,6 +29,8 @@ pub struct Listener {
     pub certificates: Vec<Identity>,
     /// The folder of a self-signed certificate, made at the first start.
     pub self_signed: Option<PathBuf>,
+    /// The names in it, before this machine's.
+    pub self_signed_names: Vec<String>,
     /// The networks of balancers, which say by the PROXY protocol who their client is; without any, clients connect
     /// themselves.
     pub proxies: Vec<IpNet>,
@@ -54,6 +56,8 @@ rows! {
     /// A self-signed certificate, made in this folder at the first start. For tests, or for clients that
     /// can be told to trust it.
     told own "self_signed" r#""tls""# => (self_signed),
+    /// The names and addresses that it is for, before those of this machine. It is made once: remove it for others.
+    own "self_signed_names" r#"["pop.example.org"]"# => (self_signed_names),
     /// Whether clients may log in without TLS: everybody on the way can read the passwords then. Left out: only if
     /// every address is loopback, and no balancer is in front.
     told "allow_clear_login" "true" => (policy.clear_login),
@@ -163,6 +167,7 @@ impl Listener {
             addresses,
             certificates: Vec::new(),
             self_signed: None,
+            self_signed_names: Vec::new(),
             proxies: Vec::new(),
             policy: policy
                 .clone()
@@ -291,6 +296,11 @@ impl Listener {
                 "there is a certificate from files too",
                 "keep one of the two",
             ));
+        }
+        if self.self_signed.is_none() && !self.self_signed_names.is_empty() {
+            let what = "there is no self-signed certificate to have these names";
+            let remedy = format!("write {}", origin.setting("self_signed", "tls"));
+            return Err(Problem::new("self_signed_names", what, remedy));
         }
         match (self.policy.tls, has_certificate) {
             (TlsOffer::None, false) | (TlsOffer::Stls | TlsOffer::Implicit, true) => Ok(()),

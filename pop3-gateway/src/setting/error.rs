@@ -202,6 +202,7 @@ pub(crate) fn flag(key: &str) -> String {
         "level" => "log_level",
         "dir" => "transcript",
         "self_signed" => "tls_self_signed",
+        "self_signed_names" => "tls_name",
         "allow_clear" => "allow_clear_upstream",
         other => other,
     };

@@ -85,6 +85,10 @@ fn t015_x004_c004_mistakes_in_listeners() {
             "listener[1].self_signed: there is a certificate from files too",
         ),
         (
+            with("self_signed_names = [\"a\"]"),
+            "listener[1].self_signed_names: there is no self-signed certificate to have these names",
+        ),
+        (
             with("tls = \"stls\"\nself_signed = \"\""),
             "listener[1].self_signed: the path is empty",
         ),
