@@ -3,6 +3,7 @@
 Owns one `pop3-gateway serve` process at a time. `restart` keeps ports and configuration, nothing else.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -138,6 +139,20 @@ url = "{SCHEMES[self.security]}://{HOST}:{port}"
         if len(found) != 2:
             raise Failure("the gateway has no memory figures: is it gone?")
         return found["VmRSS"], found["VmHWM"]
+
+    def memory_pieces(self):
+        """What stands in the process's memory now."""
+        pid = self.daemon.pid
+        with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as whole:
+            for line in maps:
+                places, rights = line.split()[:2]
+                if "r" not in rights or "[v" in line:
+                    continue
+                begin, end = (int(place, 16) for place in places.split("-"))
+                # what is mapped may go meanwhile
+                with contextlib.suppress(OSError):
+                    whole.seek(begin)
+                    yield whole.read(end - begin)
 
     def __enter__(self):
         return self.start()

@@ -176,15 +176,23 @@ class Chain(Bench):
             self.provider.stop()
 
 
+def forms(secret):
+    """A secret as it is, and within something in base64, without what depends on the neighbours."""
+    yield secret.encode()
+    for before in range(3):
+        encoded = base64.b64encode(b"." * before + secret.encode())
+        yield encoded[4 if before else 0 : -4]
+
+
 def found_in(files, secrets):
-    """Which secrets stand in which files, as they are or within something in base64."""
-    forms = {secret.encode(): secret for secret in secrets}
-    for secret in secrets:
-        for before in range(3):
-            encoded = base64.b64encode(b"." * before + secret.encode())
-            # what depends on the neighbours is left out at both ends
-            forms[encoded[4 if before else 0 : -4]] = secret
-    return [(path.name, secret) for path in files for form, secret in forms.items() if form in path.read_bytes()]
+    """Which secrets stand in which files, in any of their forms."""
+    wanted = {form: secret for secret in secrets for form in forms(secret)}
+    return [(path.name, secret) for path in files for form, secret in wanted.items() if form in path.read_bytes()]
+
+
+def count_in(pieces, secrets):
+    """How often secrets stand in pieces of memory, in any of their forms."""
+    return sum(piece.count(form) for piece in pieces for secret in secrets for form in forms(secret))
 
 
 def sign_in(binary, provider, folder, log, mailbox, words, browser=None):
@@ -385,6 +393,43 @@ def revoked(binary, runtime):
             chain.untouched(expected)
 
 
+def in_memory(binary, runtime, logins=20):
+    """How often each kind of secret stands in the memory when nobody is logged in; tokens live for three seconds. The
+    mailbox's name, which is no secret, is the positive control."""
+    life = 3
+    with Chain(binary, runtime, life=life, quiet=True) as chain:
+        expected = chain.deliver()
+        with chain.gateway:
+            chain.sign_in(ANN)
+            account = chain.account(ANN)
+            for _ in range(logins):
+                chain.reads(account, len(expected))
+                time.sleep(life / 10)
+            # what runs beside the logins ends
+            time.sleep(1)
+            pieces = list(chain.gateway.memory_pieces())
+        access, refresh = chain.provider.given("access_token"), chain.provider.given("refresh_token")
+        check(len(refresh) > 3, f"only {len(refresh)} refresh tokens: nothing was refreshed")
+        check(count_in(pieces, [ANN]) > 0, "the search finds nothing at all")
+        kinds = {
+            "refresh tokens": refresh,
+            "access token that lives": access[-1:],
+            "access tokens of before": access[:-1],
+            "passwords of devices": chain.passwords,
+        }
+        found = {kind: count_in(pieces, secrets) for kind, secrets in kinds.items()}
+        return len(refresh), found
+
+
+def little_in_memory(binary, runtime):
+    """Passwords of devices are wiped, and so are tokens that were replaced, but for what libraries keep of the last
+    requests."""
+    refreshes, found = in_memory(binary, runtime)
+    old = found["access tokens of before"] + found["refresh tokens"]
+    check(found["passwords of devices"] == 0 and old <= refreshes // 2, f"{refreshes} refreshes, and in memory: {found}")
+    return f"{refreshes} refreshes, and in memory: {found}"
+
+
 def newcomer(binary, _):
     """From an empty folder to the first mail by four commands; no file is written or edited by hand."""
     with Provider() as provider, Dovecot(provider.dovecot()) as dovecot:
@@ -473,6 +518,7 @@ ALL = [
     ends_of_tokens,
     revoked,
     somebody_else,
+    little_in_memory,
 ]
 # on one runtime, the one that there is without a setting
 ONCE = [newcomer]
