@@ -98,7 +98,7 @@ pub struct SignIn {
     #[arg(long, value_name = "ADDRESS", conflicts_with = "device")]
     pub redirect: Option<String>,
 
-    /// Prints a link for the mailbox's owner, who signs in with it at the pages (see [pages] in the configuration); it works
+    /// Prints a link for the mailbox's owner, who signs in with it at the pages (see `[pages]` in the configuration); it works
     /// once, within a day
     #[cfg(feature = "http")]
     #[arg(long, conflicts_with_all = ["device", "redirect"])]

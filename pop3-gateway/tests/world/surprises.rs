@@ -300,3 +300,32 @@ fn p018_a_login_that_fails_late() {
         assert!(rig.log_in(&client).starts_with("+OK"));
     }
 }
+
+/// I011: a client that looks at the top of one message after the other waits for few answers of the upstream, and no
+/// more is asked for than it wants.
+#[test]
+fn i011_tops_in_order_ask_for_no_more_than_is_wanted() {
+    for lines in [0, 20] {
+        let body = "0123456789\r\n".repeat(6_000);
+        let mails = (0..40).map(|n| format!("A: {n}\r\n\r\n{body}").into_bytes());
+        let mut rig = Setup::new(mails).start();
+        let tops: Vec<_> = (1..=40).map(|n| format!("TOP {n} {lines}")).collect();
+        let tops: Vec<_> = tops.iter().map(String::as_str).collect();
+        let client = rig.client();
+        judged(
+            &mut rig,
+            &client,
+            &session(&tops),
+            Pace::OneByOne,
+            Tolerance::Nothing,
+        );
+        let commands = rig.imap.commands();
+        let fetches: Vec<_> = commands
+            .iter()
+            .filter(|line| line.contains("BODY.PEEK"))
+            .collect();
+        assert!(fetches.len() <= 8, "{fetches:#?}");
+        let later = |line: &&&String| line.contains("BODY.PEEK[]<") && !line.contains("]<0.");
+        assert_eq!(fetches.iter().find(later), None);
+    }
+}
