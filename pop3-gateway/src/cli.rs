@@ -4,10 +4,13 @@
 
 pub mod tools;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Flags, explain};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
+
+/// The file that `serve` and `check` read if the command line names none: where packages put it.
+pub const CONFIGURATION: &str = "/etc/pop3-gateway/pop3-gateway.toml";
 
 /// `pop3-gateway`
 #[derive(Debug, Parser)]
@@ -122,10 +125,10 @@ deleting anything that no QUIT confirmed; a second one ends at once. SIGHUP read
 and the certificates again; sessions go on.
 
 RUST_LOG=debug (or RUST_LOG=pop3_server=trace, ...) goes before --log-level.",
-    group = clap::ArgGroup::new("what").required(true).args(["config", "upstream"])
+    group = clap::ArgGroup::new("what").args(["config", "upstream"])
 )]
 pub struct Serve {
-    /// Read everything from a file
+    /// Read everything from a file [default without --upstream: /etc/pop3-gateway/pop3-gateway.toml]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
 
@@ -142,6 +145,19 @@ pub struct Serve {
     pub flags: Flags,
 }
 
+impl Serve {
+    /// The file to read, unless flags say everything.
+    pub fn file(&self) -> Option<&Path> {
+        let named = self.config.as_deref();
+        named.or_else(|| {
+            self.flags
+                .upstream
+                .is_none()
+                .then(|| Path::new(CONFIGURATION))
+        })
+    }
+}
+
 /// `check`
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -155,7 +171,7 @@ Examples:
   pop3-gateway check --config pop3-gateway.toml --login tim@example.org")]
 pub struct Check {
     /// The configuration
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = CONFIGURATION)]
     pub config: PathBuf,
 
     /// Answer in JSON
@@ -226,4 +242,49 @@ pub fn man_page() -> std::io::Result<Vec<u8>> {
 pub fn man_pages(dir: &std::path::Path) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
     clap_mangen::generate_to(command(), dir)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, clap::Error> {
+        let matches = command().try_get_matches_from(line.split(' '))?;
+        Ok(Cli::from_arg_matches(&matches)?.command)
+    }
+
+    fn file(line: &str) -> Option<PathBuf> {
+        let command = parsed(line).unwrap();
+        if let Command::Check(check) = command {
+            return Some(check.config);
+        }
+        let Command::Serve(serve) = command else {
+            panic!("{line} is another command");
+        };
+        serve.file().map(Path::to_owned)
+    }
+
+    #[test]
+    fn the_file_of_packages_is_read_where_nothing_else_is_said() {
+        for line in [
+            "pop3-gateway serve",
+            "pop3-gateway serve --runtime smol",
+            "pop3-gateway check",
+        ] {
+            assert_eq!(
+                file(line).as_deref(),
+                Some(Path::new(CONFIGURATION)),
+                "{line}"
+            );
+        }
+        assert_eq!(file("pop3-gateway serve --config a"), Some("a".into()));
+        assert_eq!(file("pop3-gateway serve --upstream imaps://a"), None);
+    }
+
+    #[test]
+    fn flags_that_stand_for_a_file_do_not_go_with_one_that_is_not_named() {
+        let error = parsed("pop3-gateway serve --listen 127.0.0.1:1").unwrap_err();
+        assert!(error.to_string().contains("--upstream <URL>"), "{error}");
+    }
 }

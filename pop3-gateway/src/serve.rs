@@ -76,7 +76,7 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     fit(&mut config, descriptors);
     let sockets = Sockets::open(&config, passed)?;
     privileges::become_other(arguments.user.as_deref(), arguments.group.as_deref())?;
-    advice::give(&config, arguments.config.as_deref());
+    advice::give(&config, arguments.file());
     let recorder = config.transcript.clone().map(record).transpose()?;
     let surroundings = Surroundings {
         transcript: sink(recorder.as_ref()),
@@ -168,12 +168,18 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The configuration file that the command line names, or the configuration that its flags make.
+/// The configuration file, or the configuration that flags of the command line make.
 fn configuration(arguments: &cli::Serve) -> Result<Config, Failure> {
     let flags = &arguments.flags;
-    let Some(file) = &arguments.config else {
+    let Some(file) = arguments.file() else {
         return Ok(Config::from_flags(flags.clone())?);
     };
+    if arguments.config.is_none() && matches!(file.try_exists(), Ok(false)) {
+        let file = file.display();
+        return Err(Failure::configuration(format!(
+            "say what to serve: --config <FILE>|--upstream <URL>; {file} is not there"
+        )));
+    }
     let mut config = Config::load(file)?;
     config.override_with(flags)?;
     Ok(config)
@@ -327,7 +333,7 @@ impl Bound {
             match read {
                 Ok((config, wired)) => {
                     *surroundings = next;
-                    advice::give(&config, arguments.config.as_deref());
+                    advice::give(&config, arguments.file());
                     let addresses = config.listeners.iter().map(|own| &own.addresses[..]);
                     replace(&listening, addresses, &wired.listeners, Reloadable::replace);
                     #[cfg(feature = "http")]

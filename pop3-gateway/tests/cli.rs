@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use pop3_gateway::cli::CONFIGURATION;
 use time::OffsetDateTime;
 
 fn gateway(arguments: &[&str]) -> Output {
@@ -249,6 +250,10 @@ fn wrong_flags_are_exit_code_2() {
         (&["sevre"], "serve"),
         (&[], "Usage: pop3-gateway <COMMAND>"),
     ] {
+        if arguments == ["serve"] && Path::new(CONFIGURATION).exists() {
+            // a package is installed here, and this would run it
+            continue;
+        }
         let output = gateway(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(

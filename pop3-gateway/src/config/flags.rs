@@ -132,7 +132,10 @@ pub(crate) fn explain(arg: Arg) -> Arg {
     match (arg.get_id().as_str(), heading) {
         ("upstream", _) => arg,
         (_, "Logs") => arg.help_heading(heading),
-        (_, _) => arg.help_heading(heading).conflicts_with("config"),
+        (_, _) => {
+            let arg = arg.help_heading(heading);
+            arg.conflicts_with("config").requires("upstream")
+        }
     }
 }
 
