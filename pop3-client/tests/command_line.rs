@@ -175,6 +175,19 @@ fn a_missing_host_and_a_password_on_the_command_line_are_clear_errors() {
 }
 
 #[test]
+fn manual_pages_come_from_the_command_line() {
+    let server = Server::start(Behaviour::default(), Vec::new());
+    let program = Program::new(&server);
+    let page = String::from_utf8(program.run(&["man"]).stdout).unwrap();
+    assert!(page.contains(".TH pop3-client 1"), "{page}");
+    let folder = program.folder.path().join("man");
+    let output = program.run(&["man", folder.to_str().unwrap()]);
+    assert!(output.status.success(), "{output:?}");
+    let download = std::fs::read_to_string(folder.join("pop3-client-download.1")).unwrap();
+    assert!(download.contains("keep\\-days"), "{download}");
+}
+
+#[test]
 fn secrets_come_from_the_password_store_the_keyring_a_file_and_commands() {
     let server = Server::start(Behaviour::default(), messages(1));
     let program = Program::new(&server);

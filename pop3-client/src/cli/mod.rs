@@ -7,10 +7,10 @@ mod output;
 mod progress;
 mod scripted;
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -99,6 +99,12 @@ pub enum Command {
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write all of them into a folder
+    Man {
+        /// Write pop3-client.1 and a page for every command here
+        #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+        dir: Option<PathBuf>,
     },
 }
 
@@ -191,6 +197,9 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
         clap_complete::generate(*shell, &mut Cli::command(), "pop3-client", &mut script);
         return Ok(io::stdout().write_all(&script)?);
     }
+    if let Some(Command::Man { dir }) = &cli.command {
+        return Ok(man(dir.as_deref())?);
+    }
     let file = ConfigFile::load(cli.config.as_deref())?;
     let mut given = cli.settings.clone();
     if let Some(Command::Check(args)) = &cli.command {
@@ -199,6 +208,16 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
     let settings = file.settings(cli.account.as_deref(), &given)?;
     let transcript = transcript(cli)?;
     scripted::run(cli, &settings, transcript, output)
+}
+
+fn man(dir: Option<&Path>) -> io::Result<()> {
+    if let Some(dir) = dir {
+        fs::create_dir_all(dir)?;
+        return clap_mangen::generate_to(Cli::command(), dir);
+    }
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    io::stdout().write_all(&page)
 }
 
 fn transcript(cli: &Cli) -> Result<Transcript, Failure> {

@@ -61,7 +61,7 @@ pub(super) fn run(
         }
         Some(Command::Console) | None => console(settings, transcript),
         // it needs no account
-        Some(Command::Completions { .. }) => Ok(()),
+        Some(Command::Completions { .. } | Command::Man { .. }) => Ok(()),
     }
 }
 
