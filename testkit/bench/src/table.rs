@@ -31,6 +31,9 @@ pub(crate) enum Row {
     IdleTls,
     Before,
     Top,
+    Tops,
+    TopsFar,
+    TopLinesFar,
 }
 
 /// What a figure is; the samples are in seconds, in KiB, or something per second.
@@ -49,13 +52,14 @@ pub(crate) enum Goal {
     AtLeast(f64, Who),
     /// Without anything to compare with.
     Below(f64),
+    Above(f64),
 }
 
-use Goal::{AtLeast, AtMost, Below};
+use Goal::{Above, AtLeast, AtMost, Below};
 use Who::{Bare, Imapc, Native, Relay};
 
 impl Row {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::CpuPerMb,
         Self::CpuPerMbTls,
         Self::Throughput,
@@ -76,6 +80,9 @@ impl Row {
         Self::IdleTls,
         Self::Before,
         Self::Top,
+        Self::Tops,
+        Self::TopsFar,
+        Self::TopLinesFar,
     ];
 
     pub(crate) fn title(self) -> &'static str {
@@ -100,6 +107,9 @@ impl Row {
             Self::IdleTls => "the same, TLS to the client",
             Self::Before => "memory per connection before login",
             Self::Top => "TOP n 0 of 25 MiB messages, per second",
+            Self::Tops => "1,000 mails of 4 KiB, TOP n 0 one by one, per second",
+            Self::TopsFar => "the same with 20 ms of round trip before the upstream",
+            Self::TopLinesFar => "the same, TOP n 20",
         }
     }
 
@@ -122,7 +132,10 @@ impl Row {
             | Self::Pipelined
             | Self::Logins
             | Self::LoginsRelayed
-            | Self::Top => Unit::PerSecond,
+            | Self::Top
+            | Self::Tops
+            | Self::TopsFar
+            | Self::TopLinesFar => Unit::PerSecond,
         }
     }
 
@@ -146,6 +159,8 @@ impl Row {
             Self::IdleTls => &[Below(32.0)],
             Self::Before => &[Below(4.0)],
             Self::Top => &[AtLeast(300.0, Imapc)],
+            Self::Tops => &[AtLeast(1.2, Native)],
+            Self::TopsFar | Self::TopLinesFar => &[Above(1500.0)],
         }
     }
 
@@ -182,6 +197,7 @@ impl Goal {
                 ))
             }
             Self::Below(limit) => Some((ours <= limit, row.show(ours))),
+            Self::Above(limit) => Some((ours >= limit, row.show(ours))),
         }
     }
 
@@ -197,6 +213,7 @@ impl Goal {
             AtMost(limit, who) => format!("≤ {} {}", factor(limit), who.name()),
             AtLeast(limit, who) => format!("≥ {} {}", factor(limit), who.name()),
             Below(limit) => format!("≤ {}", row.show(limit)),
+            Above(limit) => format!("≥ {}", row.show(limit)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Many small messages: one by one, far away, pipelined.
+//! Many small messages: one by one, far away, pipelined, and only their tops.
 
 use std::time::Instant;
 
@@ -14,20 +14,42 @@ use crate::table::Row;
 const DEPTH: usize = 16;
 
 pub(super) fn one_by_one(peer: &Peer, scale: &Scale, note: &mut Note<'_>) -> Outcome {
-    let seconds = (0..scale.many).map(|_| walk(&peer.plain, MANY_MESSAGES));
+    let seconds = (0..scale.many).map(|_| walk(&peer.plain, MANY_MESSAGES, RETR));
     let seconds: f64 = seconds.sum::<Outcome<f64>>()?;
     note(Row::OneByOne, (scale.many * MANY_MESSAGES) as f64 / seconds);
     Ok(())
 }
 
 pub(super) fn far(peer: &Peer, scale: &Scale, note: &mut Note<'_>) -> Outcome {
-    // whose rate is that of round trips shows it with fewer messages
-    let count = match peer.who {
+    let count = far_count(peer, scale);
+    note(
+        Row::OneByOneFar,
+        count as f64 / walk(&peer.far, count, RETR)?,
+    );
+    Ok(())
+}
+
+pub(super) fn tops(peer: &Peer, scale: &Scale, note: &mut Note<'_>) -> Outcome {
+    let seconds = (0..scale.many).map(|_| walk(&peer.plain, MANY_MESSAGES, HEADER));
+    let seconds: f64 = seconds.sum::<Outcome<f64>>()?;
+    note(Row::Tops, (scale.many * MANY_MESSAGES) as f64 / seconds);
+    Ok(())
+}
+
+pub(super) fn tops_far(peer: &Peer, scale: &Scale, note: &mut Note<'_>) -> Outcome {
+    let count = far_count(peer, scale);
+    for (row, command) in [(Row::TopsFar, HEADER), (Row::TopLinesFar, LINES)] {
+        note(row, count as f64 / walk(&peer.far, count, command)?);
+    }
+    Ok(())
+}
+
+/// Whose rate is that of round trips shows it with fewer messages.
+fn far_count(peer: &Peer, scale: &Scale) -> usize {
+    match peer.who {
         Who::Tokio | Who::Smol => MANY_MESSAGES,
         Who::Imapc | Who::Native | Who::Relay | Who::Bare => scale.many_far,
-    };
-    note(Row::OneByOneFar, count as f64 / walk(&peer.far, count)?);
-    Ok(())
+    }
 }
 
 pub(super) fn pipelined(peer: &Peer, scale: &Scale, note: &mut Note<'_>) -> Outcome {
@@ -66,12 +88,19 @@ pub(super) fn bare(imap: u16, row: Row, note: &mut Note<'_>) -> Outcome {
     imap.logout()
 }
 
-/// Retrieves the first messages one after the other; tells how many seconds that took, without the login.
-fn walk(door: &Door, count: usize) -> Outcome<f64> {
+/// What is said before and after the number of a message.
+type Asks = (&'static str, &'static str);
+
+const RETR: Asks = ("RETR", "");
+const HEADER: Asks = ("TOP", " 0");
+const LINES: Asks = ("TOP", " 20");
+
+/// Asks for the first messages one after the other; tells how many seconds that took, without the login.
+fn walk(door: &Door, count: usize, (verb, rest): Asks) -> Outcome<f64> {
     let mut pop = Pop::login(door, MANY)?;
     let begin = Instant::now();
     for number in 1..=count {
-        pop.ask_long(&format!("RETR {number}"))?;
+        pop.ask_long(&format!("{verb} {number}{rest}"))?;
     }
     let seconds = begin.elapsed().as_secs_f64();
     pop.quit()?;

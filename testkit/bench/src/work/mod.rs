@@ -68,13 +68,17 @@ pub(crate) enum Work {
     IdleTls,
     Before,
     Top,
+    Tops,
+    TopsFar,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Large,
         Self::LargeTls,
         Self::Top,
+        Self::Tops,
+        Self::TopsFar,
         Self::OneByOne,
         Self::OneByOneFar,
         Self::Pipelined,
@@ -108,6 +112,8 @@ impl Work {
             Self::IdleTls => &[Row::IdleTls],
             Self::Before => &[Row::Before],
             Self::Top => &[Row::Top],
+            Self::Tops => &[Row::Tops],
+            Self::TopsFar => &[Row::TopsFar, Row::TopLinesFar],
         }
     }
 
@@ -127,7 +133,9 @@ impl Work {
             | Self::Idle
             | Self::IdleTls
             | Self::Before
-            | Self::Top => who != Who::Bare,
+            | Self::Top
+            | Self::Tops
+            | Self::TopsFar => who != Who::Bare,
             // imapc needs as much disk, and more than a minute
             Self::MemoryGiant => who.is_ours(),
         }
@@ -162,7 +170,9 @@ impl Work {
                 | Self::Idle
                 | Self::IdleTls
                 | Self::Before
-                | Self::Top => Ok(()),
+                | Self::Top
+                | Self::Tops
+                | Self::TopsFar => Ok(()),
             };
         };
         match self {
@@ -181,6 +191,8 @@ impl Work {
             Self::IdleTls => idle::tls(peer, scale, &mut note),
             Self::Before => idle::before(peer, scale, &mut note),
             Self::Top => large::top(peer, scale, &mut note),
+            Self::Tops => many::tops(peer, scale, &mut note),
+            Self::TopsFar => many::tops_far(peer, scale, &mut note),
         }
     }
 }
