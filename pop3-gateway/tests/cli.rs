@@ -185,10 +185,12 @@ fn check_tells_of_certificates() {
 }
 
 #[test]
-fn the_example_configuration_would_run() {
-    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../pop3-gateway.example.toml");
-    let output = gateway(&["check", "--config", example]);
-    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+fn the_configurations_that_are_shipped_would_run() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    for file in ["pop3-gateway.example.toml", "packaging/pop3-gateway.toml"] {
+        let output = gateway(&["check", "--config", &format!("{root}/{file}")]);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    }
 }
 
 #[test]
