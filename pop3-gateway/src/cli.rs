@@ -140,6 +140,10 @@ pub struct Serve {
     #[arg(long, value_name = "GROUP", requires = "user")]
     pub group: Option<String>,
 
+    /// Show both dialogues of every session on standard output, without passwords, tokens and messages; for trying things
+    #[arg(long)]
+    pub show_dialogue: bool,
+
     /// What is said without a file.
     #[command(flatten)]
     pub flags: Flags,

@@ -12,7 +12,6 @@ use pop3_server::runtime::Runtime;
 use pop3_server::server::Server;
 use pop3_server::settings::Reloadable;
 use pop3_server::setup::Setup;
-use pop3_server::transcript::TranscriptSink;
 
 use crate::logging::Logging;
 use crate::service::Gateway;
@@ -20,7 +19,7 @@ use crate::service::Gateway;
 use crate::setting::value::Word as _;
 use crate::sockets::{Own, Sockets};
 use crate::systemd::{Manager, Passed, reloading};
-use crate::transcript::{Bound as TranscriptBound, Folder, Recorder};
+use crate::transcript::{self, Bound as TranscriptBound, Display, Folder, Recorder};
 use crate::wiring::{self, Absent, Surroundings};
 use crate::{Failure, advice, certificates, cli, descriptors, logging, privileges, runtime};
 
@@ -78,13 +77,15 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     privileges::become_other(arguments.user.as_deref(), arguments.group.as_deref())?;
     advice::give(&config, arguments.file());
     let recorder = config.transcript.clone().map(record).transpose()?;
+    let shown = arguments.show_dialogue.then(show).transpose()?;
     let surroundings = Surroundings {
-        transcript: sink(recorder.as_ref()),
+        transcript: transcript::sink(recorder.clone().into_iter().chain(shown.clone())),
         ..Surroundings::default()
     };
     let mut written = Written {
         log,
         recorder: None,
+        shown,
     };
     written.transcribe(recorder, &surroundings);
     #[cfg(feature = "http")]
@@ -129,9 +130,7 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     );
     let done = bound.serve(server, reload);
     // a reload that still runs keeps what it needs
-    if let Some(recorder) = &lock(&written).recorder {
-        recorder.flush();
-    }
+    lock(&written).flush();
     done
 }
 
@@ -139,6 +138,8 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
 struct Written {
     log: Logging,
     recorder: Option<Arc<Recorder>>,
+    /// What standard output is shown, if anything.
+    shown: Option<Arc<Recorder>>,
 }
 
 impl Written {
@@ -157,10 +158,11 @@ impl Written {
             before.flush();
         }
     }
-}
 
-fn sink(recorder: Option<&Arc<Recorder>>) -> Option<Arc<dyn TranscriptSink>> {
-    recorder.map(|recorder| Arc::clone(recorder) as Arc<dyn TranscriptSink>)
+    fn flush(&self) {
+        let recorders = self.recorder.iter().chain(&self.shown);
+        recorders.for_each(|recorder| recorder.flush());
+    }
 }
 
 /// What is in there is consistent after every statement, so a panic elsewhere cannot have spoilt it.
@@ -203,6 +205,11 @@ fn record(dir: PathBuf) -> Result<Arc<Recorder>, Failure> {
     };
     let folder = Folder::open(&dir, TranscriptBound::default()).map_err(failed)?;
     Recorder::start(folder).map(Arc::new).map_err(failed)
+}
+
+fn show() -> Result<Arc<Recorder>, Failure> {
+    let shown = Recorder::start(Display::new());
+    shown.map(Arc::new).map_err(Failure::running)
 }
 
 impl Bound {
@@ -318,7 +325,8 @@ impl Bound {
                 let recorder = other.then(|| config.transcript.clone().map(record).transpose());
                 let recorder = recorder.transpose()?;
                 if let Some(recorder) = &recorder {
-                    next.transcript = sink(recorder.as_ref());
+                    let shown = lock(&written).shown.clone();
+                    next.transcript = transcript::sink(recorder.clone().into_iter().chain(shown));
                 }
                 let wired = wiring::wire(&config, &next, Absent::Make)?;
                 let mut written = lock(&written);

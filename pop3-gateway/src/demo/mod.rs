@@ -3,7 +3,6 @@
 //! Everything stays on the loopback interface, in memory and in a temporary folder that is removed at
 //! the end. Nothing here is meant for use with real mail.
 
-mod display;
 mod script;
 
 use std::net::SocketAddr;
@@ -18,10 +17,9 @@ use pop3_server::server::Server;
 
 use crate::config::{Config, Flags, Log, LogFormat, LogLevel};
 use crate::serve::Bound;
-use crate::transcript::Recorder;
+use crate::transcript::{Display, Recorder};
 use crate::wiring::Surroundings;
 use crate::{Failure, cli, logging, print};
-use display::Display;
 
 /// The user's name, and the password too.
 pub const USER: &str = "demo";

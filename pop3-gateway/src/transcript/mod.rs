@@ -4,6 +4,7 @@
 //! thread of its own. Lines that come too fast for the scribe are left out, and the scribe
 //! reports how many.
 
+mod display;
 mod folder;
 
 use std::io;
@@ -16,6 +17,7 @@ use pop3_proto::time::Time;
 use pop3_proto::trace::{Direction, Trace};
 use pop3_server::transcript::{Dialogue, TranscriptSink};
 
+pub use display::Display;
 pub use folder::{Bound, Folder};
 
 use crate::queue::{Queue, Writer};
@@ -118,6 +120,26 @@ impl TranscriptSink for Recorder {
             speaker,
             text,
         });
+    }
+}
+
+/// Where the lines of a session go: to each of these, if there is any.
+pub fn sink(recorders: impl IntoIterator<Item = Arc<Recorder>>) -> Option<Arc<dyn TranscriptSink>> {
+    let mut recorders = recorders.into_iter();
+    let first = recorders.next()?;
+    Some(match recorders.next() {
+        None => first,
+        Some(second) => Arc::new(Both(first, second)),
+    })
+}
+
+/// Two that take down the same.
+struct Both(Arc<Recorder>, Arc<Recorder>);
+
+impl TranscriptSink for Both {
+    fn line(&self, session: u64, at: Time, dialogue: Dialogue, line: &Trace) {
+        self.0.line(session, at, dialogue, line);
+        self.1.line(session, at, dialogue, line);
     }
 }
 

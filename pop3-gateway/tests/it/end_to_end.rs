@@ -97,6 +97,45 @@ fn transcript(dir: &Path) -> BTreeMap<String, String> {
     said
 }
 
+/// A dialogue that is shown is that of both sides, and shows no secret.
+#[test]
+fn v33_the_dialogue_is_shown_live_beside_transcripts() {
+    for runtime in RUNTIMES {
+        let (store, imap) = imap(&["tim"]);
+        store.deliver("tim", &b"Subject: private\r\n\r\nnobody's business\r\n"[..]);
+        let dir = tempfile::tempdir().unwrap();
+        let transcripts = ["--transcript", dir.path().to_str().unwrap()];
+        for more in [&[][..], &transcripts] {
+            let mut gateway = Gateway::serve(runtime, imap, &[&["--show-dialogue"], more].concat());
+            let mut client = gateway.connect();
+            for command in ["USER tim", "PASS sw0rdfish", "USER tim", "PASS tim"] {
+                client.say(command);
+            }
+            client.ask("RETR 1");
+            client.say("QUIT");
+            client.rest();
+            gateway.wait_for("session ended");
+            gateway.signal("TERM");
+            assert!(gateway.ended().success());
+            let shown = gateway.shown();
+            for said in [
+                "C: PASS <password>",
+                "S: +OK",
+                "C: A1 LOGIN",
+                "C: RETR 1",
+                "C: QUIT",
+            ] {
+                assert!(shown.contains(said), "{said}:\n{shown}");
+            }
+            assert!(
+                !shown.contains("sw0rdfish") && !shown.contains("business"),
+                "{shown}"
+            );
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}
+
 #[test]
 fn the_same_session_is_the_same_on_both_runtimes_byte_for_byte() {
     let [tokio, smol] = RUNTIMES.map(session);

@@ -62,6 +62,7 @@ impl Gateway {
             .args(["serve", "--log", "json", "--runtime", runtime])
             .args(arguments)
             .env_remove("RUST_LOG")
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -206,6 +207,14 @@ impl Gateway {
             found += String::from_utf8_lossy(&octets).matches(needle).count();
         }
         found
+    }
+
+    /// What it has written to standard output, once it has ended.
+    pub(crate) fn shown(&mut self) -> String {
+        let mut shown = String::new();
+        let output = self.child.stdout.take();
+        output.unwrap().read_to_string(&mut shown).unwrap();
+        shown
     }
 
     /// Waits for its end.

@@ -5,14 +5,14 @@ use std::io::{self, IsTerminal as _, Write as _};
 use pop3_server::transcript::Dialogue;
 use rustix::termios::tcgetwinsize;
 
-use crate::transcript::{Line, Scribe, Speaker};
+use super::{Line, Scribe, Speaker};
 
 /// The narrowest column that can be read.
 const NARROWEST: usize = 24;
 
 /// Writes lines in two columns to standard output: POP3 on the left, IMAP on the right.
 #[derive(Debug)]
-pub(super) struct Display {
+pub struct Display {
     /// The width of a column.
     column: usize,
     coloured: bool,
@@ -21,7 +21,7 @@ pub(super) struct Display {
 
 impl Display {
     /// As wide as the terminal or `COLUMNS` says, coloured on a terminal unless `NO_COLOR` forbids it.
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         let said = std::env::var("COLUMNS")
             .ok()
             .and_then(|columns| columns.parse().ok());
