@@ -19,6 +19,12 @@ pub struct Display {
     session: Option<u64>,
 }
 
+impl Default for Display {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Display {
     /// As wide as the terminal or `COLUMNS` says, coloured on a terminal unless `NO_COLOR` forbids it.
     pub fn new() -> Self {
