@@ -91,11 +91,11 @@ impl Reading {
         };
         let index = self.wanted.remove(place).map(|wanted| wanted.index);
         for Fetch { what, .. } in &mut self.fetches {
-            if let What::Run { next, .. } = what
+            if let What::Run { next, spent, .. } = what
                 && index == Some(*next)
             {
-                // it may come all the same, and waits for nobody then
-                *next = next.saturating_add(1);
+                // what may still come of it holds nothing up, and is known for what it is
+                *spent = true;
             }
         }
         if self.wanted.is_empty() {

@@ -75,6 +75,27 @@ fn f01_a_window_that_comes_too_late_is_nobodys() {
     }
 }
 
+/// Nor does a shorter beginning of the same message, which was not waited for any more, end a longer one.
+#[test]
+fn f01_a_beginning_that_comes_too_late_does_not_end_a_longer_one() {
+    let mut world = opened(&[(4, 60_000), (5, 60_000)]);
+    world.top(1, 0, 5);
+    let first = world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.8692>)");
+    world.request(Request::Cancel(Ticket(1)));
+    world.top(2, 0, 60);
+    let second = world.expect("UID FETCH 4 (UID BODY.PEEK[]<0.14192>)");
+    let late = "x".repeat(8692);
+    world.serve(&format!(
+        "* 1 FETCH (UID 4 BODY[]<0> {{8692}}\r\n{late})\r\n{first} OK\r\n"
+    ));
+    world.expect_replies(&[]);
+    world.serve(&format!(
+        "* 1 FETCH (UID 4 BODY[]<0> {{5}}\r\nright)\r\n{second} OK\r\n"
+    ));
+    world.expect_replies(&["BodyStart 2 None", "BodyEnd 2"]);
+    assert_eq!(world.bodies[&2], b"right");
+}
+
 #[test]
 fn cancel_of_a_huge_message_gives_the_connection_up() {
     let mut world = opened(&[(4, 1_000_000_000), (5, 5)]);
