@@ -3,9 +3,9 @@
 use std::fmt;
 
 use crate::access::Access;
-use crate::engine::is_news;
 use crate::error::StateError;
 use crate::name::{folded, want_name, want_text};
+use crate::usage::is_news;
 
 /// An account that a tool or a page made.
 ///

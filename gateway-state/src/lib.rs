@@ -31,6 +31,7 @@ mod sign_in;
 mod state;
 mod tokens;
 mod url;
+mod usage;
 
 pub use access::Access;
 pub use account::{Account, AccountChange};

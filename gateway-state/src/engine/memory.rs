@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{GrantRow, SignInRow, Stamp, is_news};
+use super::{GrantRow, SignInRow, Stamp};
 use crate::account::{Account, AccountChange};
 use crate::error::StateError;
 use crate::grant::{Ended, GrantId, GrantSummary, Version};
 use crate::sign_in::{MAX_SIGN_INS, MAX_SIGN_INS_OF_OWNER};
+use crate::usage::is_news;
 
 /// Rows in memory.
 pub(crate) struct Memory(Mutex<Rows>);

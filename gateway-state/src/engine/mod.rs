@@ -67,21 +67,12 @@ impl SignInRow {
     }
 }
 
-/// A use is written down only if the last that was is this many seconds away: not every login is to wait for the
-/// disk.
-pub(crate) const USE_STEP: u64 = 300;
-
-/// Whether a use is to be written down. A clock that was set back is followed.
-pub(crate) const fn is_news(used: u64, now: u64) -> bool {
-    used.abs_diff(now) >= USE_STEP
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_set_back_keeps_nothing_alive_and_no_use_in_the_future() {
+    fn a_clock_that_is_set_back_keeps_nothing_alive() {
         let (now, year) = (1_800_000_000, 365 * 86_400);
         let row = SignInRow {
             digest: Vec::new(),
@@ -100,8 +91,5 @@ mod tests {
         ] {
             assert_eq!(row.lives(then), lives, "{then}");
         }
-        assert!(!is_news(now, now + 1));
-        assert!(is_news(now, now + USE_STEP));
-        assert!(is_news(now, now - year));
     }
 }

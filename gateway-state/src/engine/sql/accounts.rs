@@ -4,9 +4,9 @@ use super::Sql;
 use super::cursor::{Mismatch, Row, values};
 use super::work::Work;
 use crate::account::{Account, AccountChange};
-use crate::engine::USE_STEP;
 use crate::error::StateError;
 use crate::name::folded;
+use crate::usage::USE_STEP;
 
 /// The columns, as [`account`] reads them.
 macro_rules! select {

@@ -3,9 +3,10 @@
 use super::Sql;
 use super::cursor::{Mismatch, Row, values};
 use super::work::Work;
-use crate::engine::{GrantRow, USE_STEP};
+use crate::engine::GrantRow;
 use crate::error::StateError;
 use crate::grant::{Ended, GrantId, GrantSummary, Version};
+use crate::usage::USE_STEP;
 
 /// The columns of a summary, as [`summary`] reads them.
 macro_rules! select {
