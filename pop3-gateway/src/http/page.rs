@@ -88,12 +88,7 @@ impl Page {
         path: &'static str,
         answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            path,
-            method,
-            serves,
-            work: Work::Now(Arc::new(answer)),
-        }
+        Self::of(serves, method, path, Work::Now(Arc::new(answer)))
     }
 
     /// One that asks a database or a server. There are only so many at work at once; what comes beyond is asked to
@@ -104,11 +99,15 @@ impl Page {
         path: &'static str,
         answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
     ) -> Self {
+        Self::of(serves, method, path, Work::Blocking(Arc::new(answer)))
+    }
+
+    const fn of(serves: Serves, method: Method, path: &'static str, work: Work) -> Self {
         Self {
-            work: Work::Blocking(Arc::new(answer)),
-            ..Self::now(serves, method, path, |_| {
-                text(StatusCode::INTERNAL_SERVER_ERROR, "")
-            })
+            path,
+            method,
+            serves,
+            work,
         }
     }
 

@@ -403,6 +403,19 @@ fn ending(reason: Option<Reason>, tls_failed: bool) -> &'static str {
     }
 }
 
+/// A row for each of these and each word of its tally.
+fn rows<'a, T>(
+    label: &'static str,
+    all: &'a [(Arc<str>, Arc<T>)],
+    word: &'static str,
+    tally: fn(&T) -> &Tally,
+) -> impl Iterator<Item = ([(&'static str, &'a str); 2], u64)> {
+    all.iter().flat_map(move |(name, own)| {
+        let row = move |(value, count)| ([(label, &**name), (word, value)], count);
+        tally(own).all().map(row)
+    })
+}
+
 impl Collector for Sessions {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut out = Out(encoder);
@@ -442,12 +455,7 @@ impl Sessions {
             Family::new("sessions_started", "Sessions that began"),
             each(|own| own.started.get()),
         )?;
-        let words = |word: &'static str, tally: fn(&Listener) -> &Tally| {
-            all.iter().flat_map(move |(name, own)| {
-                let row = move |(value, count)| ([("listener", &**name), (word, value)], count);
-                tally(own).all().map(row)
-            })
-        };
+        let words = |word, tally: fn(&Listener) -> &Tally| rows("listener", &all, word, tally);
         out.counters(
             Family::new("sessions_ended", "Sessions that ended, by the reason"),
             words("reason", |own| &own.ended),
@@ -529,12 +537,7 @@ impl Sessions {
 
     fn of_upstreams(&self, out: &mut Out<'_>) -> fmt::Result {
         let all = self.upstreams.all();
-        let words = |word: &'static str, tally: fn(&Upstream) -> &Tally| {
-            all.iter().flat_map(move |(name, own)| {
-                let row = move |(value, count)| ([("upstream", &**name), (word, value)], count);
-                tally(own).all().map(row)
-            })
-        };
+        let words = |word, tally: fn(&Upstream) -> &Tally| rows("upstream", &all, word, tally);
         out.counters(
             Family::new("upstream_connects", "Attempts to connect to an upstream"),
             words("result", |own| &own.connects),
