@@ -59,6 +59,19 @@ _given = set()
 _giving = threading.Lock()
 
 
+def npm_package(name, package, source):
+    """The folder into which packages.sh has installed this, or a failure that says how to get it."""
+    folder = UNPACKED / name
+    with contextlib.suppress(OSError):
+        if (folder / "package-lock.json").read_bytes() == (source / "package-lock.json").read_bytes():
+            if (folder / "node_modules" / package / "package.json").exists():
+                return folder
+    raise Missing(
+        f"{package} is not installed in {folder}: run testkit/interop/packages.sh (it wants Node.js 18 or later with "
+        "npm; Debian 12: apt-get install nodejs npm)"
+    )
+
+
 def free_port():
     """A free loopback port below the range the kernel takes client ports from; never the same one twice."""
     for _ in range(2000):

@@ -7,22 +7,9 @@ import contextlib
 import json
 import subprocess
 
-from base import HERE, UNPACKED, Failure, Missing, Scratch, check, program
+from base import HERE, Failure, Scratch, check, npm_package, program
 
 SOURCE = HERE / "chromium"
-
-
-def installed():
-    """The folder with the package, or a failure that says how to get it."""
-    folder = UNPACKED / "chromium"
-    with contextlib.suppress(OSError):
-        if (folder / "package-lock.json").read_bytes() == (SOURCE / "package-lock.json").read_bytes():
-            if (folder / "node_modules/playwright-core/package.json").exists():
-                return folder
-    raise Missing(
-        f"playwright-core is not installed in {folder}: run testkit/interop/packages.sh (it wants Node.js 18 or later with "
-        "npm; Debian 12: apt-get install nodejs npm)"
-    )
 
 
 class Chromium:
@@ -31,7 +18,7 @@ class Chromium:
     def __init__(self):
         chromium = program("chromium", "chromium")
         node = program("node", "nodejs")
-        folder = installed()
+        folder = npm_package("chromium", "playwright-core", SOURCE)
         self.scratch = Scratch("chromium")
         self.folder = self.scratch.path
         (self.folder / "requests").touch()

@@ -3,13 +3,12 @@
 Owns its process and folder. It is never asked by anything but this machine; packages.sh has fetched it before.
 """
 
-import contextlib
 import json
 import re
 import shutil
 import signal
 
-from base import HERE, HOST, UNPACKED, Daemon, Missing, Scratch, check, free_port, port_open, program, run, wait_until
+from base import HERE, HOST, Daemon, Scratch, check, free_port, npm_package, port_open, program, run, wait_until
 
 SOURCE = HERE / "oidc"
 # where a browser is sent that is not on the gateway's machine
@@ -17,25 +16,12 @@ ELSEWHERE = "https://mail.example.org/back"
 SECRET = "the-app's-secret-8c1f"
 
 
-def installed():
-    """The folder with the package, or a failure that says how to get it."""
-    folder = UNPACKED / "oidc"
-    with contextlib.suppress(OSError):
-        if (folder / "package-lock.json").read_bytes() == (SOURCE / "package-lock.json").read_bytes():
-            if (folder / "node_modules/oidc-provider/package.json").exists():
-                return folder
-    raise Missing(
-        f"oidc-provider is not installed in {folder}: run testkit/interop/packages.sh (it wants Node.js 18 or later with "
-        "npm; Debian 12: apt-get install nodejs npm)"
-    )
-
-
 class Provider:
     """One issuer; `life` is that of access tokens, in seconds."""
 
     def __init__(self, life=3600):
         node = program("node", "nodejs")
-        folder = installed()
+        folder = npm_package("oidc", "oidc-provider", SOURCE)
         self.scratch = Scratch("oidc")
         self.folder = self.scratch.path
         self.port = free_port()
