@@ -1,6 +1,6 @@
 //! Sockets that the service manager bound before this process was there.
 //!
-//! They outlive it, so that a restart refuses nobody: who connects meanwhile waits. A socket belongs to the listener
+//! They outlive it, so that a restart refuses no connection: a client that connects meanwhile waits. A socket belongs to the listener
 //! that has its address in the configuration, since the rules of a listener depend on where it is. If it has the
 //! name of a listener (`FileDescriptorName=`), it has to be that one's.
 
