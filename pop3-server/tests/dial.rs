@@ -12,10 +12,9 @@ use pop3_proto::server::Policy;
 use pop3_server::runtime::Runtime;
 use pop3_server::server::Server;
 use pop3_server::settings::Settings;
-use pop3_server::setup::Setup;
 use proptest::prelude::*;
 use testkit_server::logged::logged;
-use testkit_server::sim::{End, Reach, Shape, Sim, keep};
+use testkit_server::sim::{End, Reach, Shape, Sim, serve};
 use testkit_server::wire::{WireService, WireStore};
 
 const NAME: &str = "many.example";
@@ -44,10 +43,7 @@ impl World {
         }));
         settings.policy = Arc::new(Policy::default().clear_login(true));
         let server = Server::new();
-        let socket = pop3_server::listen::listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let setup = Setup::new().server(server.clone()).pop3(socket, settings);
-        keep(&sim, setup.serve(sim.clone(), sim.signals()));
-        sim.run();
+        serve(&sim, &server, settings);
         Self {
             sim,
             _server: server,

@@ -11,10 +11,9 @@ use pop3_server::preamble::{Preamble, Verdict};
 use pop3_server::server::Server;
 use pop3_server::service::Peer;
 use pop3_server::settings::Settings;
-use pop3_server::setup::Setup;
 use testkit_server::PASSWORD;
 use testkit_server::list::ListService;
-use testkit_server::sim::{End, Outcome, Shape, Sim, keep};
+use testkit_server::sim::{End, Outcome, Shape, Sim, serve};
 
 struct From;
 
@@ -68,10 +67,7 @@ impl World {
             .policy(Policy::default().clear_login(true))
             .preamble(From);
         settings.limits.per_address = 1;
-        let socket = pop3_server::listen::listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let setup = Setup::new().server(server.clone()).pop3(socket, settings);
-        let outcome = keep(&sim, setup.serve(sim.clone(), sim.signals()));
-        sim.run();
+        let outcome = serve(&sim, &server, settings);
         Self {
             sim,
             server,

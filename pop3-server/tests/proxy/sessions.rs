@@ -10,10 +10,9 @@ use pop3_server::observer::{About, Event, Observer, Unheard};
 use pop3_server::proxy::ProxyProtocol;
 use pop3_server::server::Server;
 use pop3_server::settings::Settings;
-use pop3_server::setup::Setup;
 use testkit_server::list::ListService;
 use testkit_server::peer::TlsPeer;
-use testkit_server::sim::{End, Outcome, Shape, Sim, keep};
+use testkit_server::sim::{End, Outcome, Shape, Sim, serve};
 use testkit_server::{PASSWORD, identity};
 
 use super::binary;
@@ -74,10 +73,7 @@ impl World {
         }
         settings.limits.per_address = 1;
         settings.limits.strangers = 3;
-        let socket = pop3_server::listen::listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let setup = Setup::new().server(server.clone()).pop3(socket, settings);
-        let outcome = keep(&sim, setup.serve(sim.clone(), sim.signals()));
-        sim.run();
+        let outcome = serve(&sim, &server, settings);
         Self {
             sim,
             server,

@@ -14,7 +14,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use pop3_proto::time::Time;
+use pop3_server::listen::listen;
 use pop3_server::runtime::{Accepted, Boxed, Listener, Runtime, Signal, Signals, Stream, Timer};
+use pop3_server::server::Server;
+use pop3_server::service::Service;
+use pop3_server::settings::Settings;
+use pop3_server::setup::Setup;
 
 use crate::peer::TlsPeer;
 
@@ -591,5 +596,14 @@ pub fn keep(sim: &Sim, task: impl Future<Output = io::Result<()>> + Send + 'stat
         let yielded = task.await;
         *kept.lock().unwrap() = Some(yielded);
     });
+    outcome
+}
+
+/// Serves POP3 with these settings on a listener of this world, which then stands still.
+pub fn serve<S: Service>(sim: &Sim, server: &Server, settings: Settings<S>) -> Outcome {
+    let socket = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let setup = Setup::new().server(server.clone()).pop3(socket, settings);
+    let outcome = keep(sim, setup.serve(sim.clone(), sim.signals()));
+    sim.run();
     outcome
 }
