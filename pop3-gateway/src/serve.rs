@@ -79,7 +79,7 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     let recorder = config.transcript.clone().map(record).transpose()?;
     let shown = arguments.show_dialogue.then(show).transpose()?;
     let surroundings = Surroundings {
-        transcript: transcript::sink(recorder.clone().into_iter().chain(shown.clone())),
+        transcript: transcript::sink(recorder.clone(), shown.clone()),
         ..Surroundings::default()
     };
     let mut written = Written {
@@ -326,7 +326,7 @@ impl Bound {
                 let recorder = recorder.transpose()?;
                 if let Some(recorder) = &recorder {
                     let shown = lock(&written).shown.clone();
-                    next.transcript = transcript::sink(recorder.clone().into_iter().chain(shown));
+                    next.transcript = transcript::sink(recorder.clone(), shown);
                 }
                 let wired = wiring::wire(&config, &next, Absent::Make)?;
                 let mut written = lock(&written);

@@ -123,14 +123,15 @@ impl TranscriptSink for Recorder {
     }
 }
 
-/// Where the lines of a session go: to each of these, if there is any.
-pub fn sink(recorders: impl IntoIterator<Item = Arc<Recorder>>) -> Option<Arc<dyn TranscriptSink>> {
-    let mut recorders = recorders.into_iter();
-    let first = recorders.next()?;
-    Some(match recorders.next() {
-        None => first,
-        Some(second) => Arc::new(Both(first, second)),
-    })
+/// Where the lines of a session go: to both of these, as far as they are there.
+pub fn sink(
+    kept: Option<Arc<Recorder>>,
+    shown: Option<Arc<Recorder>>,
+) -> Option<Arc<dyn TranscriptSink>> {
+    match (kept, shown) {
+        (Some(kept), Some(shown)) => Some(Arc::new(Both(kept, shown))),
+        (kept, shown) => Some(kept.or(shown)?),
+    }
 }
 
 /// Two that take down the same.
