@@ -66,7 +66,7 @@ pub enum Login {
         token: Secret,
     },
     /// A mechanism that the session only passes through: its steps become
-    /// [`Reply::Challenge`] and [`Request::Answer`].
+    /// [`Reply::Challenge`](super::Reply::Challenge) and [`Request::Answer`](super::Request::Answer).
     Relay {
         /// The mechanism's name.
         mechanism: Mechanism,
