@@ -3,6 +3,13 @@
 
 mod flags;
 mod listeners;
+#[cfg(all(
+    feature = "http",
+    feature = "oauth",
+    feature = "maildir",
+    feature = "sql"
+))]
+mod shown;
 mod stores;
 mod text;
 mod upstreams;
