@@ -31,6 +31,7 @@ pub struct Bound {
     http: Vec<Listening<Current>>,
     runtime: RuntimeKind,
     grace: Duration,
+    drain: Duration,
 }
 
 /// A socket, and what its connections start with.
@@ -241,6 +242,7 @@ impl Bound {
             http,
             runtime,
             grace: config.bounds.shutdown_grace,
+            drain: config.bounds.drain_delay,
         })
     }
 
@@ -293,7 +295,8 @@ impl Bound {
             .server(server)
             .on_reload(reload)
             .supervisor(Manager)
-            .grace(self.grace);
+            .grace(self.grace)
+            .drain(self.drain);
         let listening = self.listening.into_iter();
         let setup = listening.fold(setup, |setup, own| setup.pop3(own.socket, own.current));
         #[cfg(feature = "http")]
@@ -408,6 +411,10 @@ fn warn_of_restart(old: &Config, new: &Config) {
         (
             "timers.shutdown_grace",
             old.bounds.shutdown_grace != new.bounds.shutdown_grace,
+        ),
+        (
+            "timers.drain_delay",
+            old.bounds.drain_delay != new.bounds.drain_delay,
         ),
     ] {
         if changed {

@@ -41,6 +41,15 @@ pub(crate) type Reload = Arc<dyn Fn() + Send + Sync>;
 /// Accepting sockets, and the handler of each.
 pub(crate) type Sockets<R> = Vec<(TcpListener, Arc<dyn Handler<R>>)>;
 
+/// How long the end of the server may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// From the signal until nothing more is accepted.
+    pub(crate) drain: Duration,
+    /// From then on, for connections to finish.
+    pub(crate) grace: Duration,
+}
+
 /// Serves connections until the server is asked to stop and all connections are gone, or the grace
 /// is over.
 pub(crate) async fn serve<R: Runtime>(
@@ -50,11 +59,12 @@ pub(crate) async fn serve<R: Runtime>(
     mut signals: impl Signals,
     reload: Reload,
     supervisor: Arc<dyn Supervisor>,
-    grace: Duration,
+    patience: Patience,
 ) -> io::Result<()> {
     let reloading = Reloading {
         reload,
         turn: Arc::default(),
+        drains: !patience.drain.is_zero(),
     };
     let listeners: io::Result<Vec<_>> = sockets
         .into_iter()
@@ -76,6 +86,8 @@ pub(crate) async fn serve<R: Runtime>(
     let mut pulse = Pulse::new(&runtime, &*supervisor);
     let shutdown = server.shutdown().clone();
     supervisor.serving();
+    let mut timer = runtime.timer();
+    let mut drained = None;
     poll_fn(|cx| {
         shutdown.watch(cx);
         alarm.keep(&runtime, &mut alarm_timer, cx);
@@ -83,8 +95,21 @@ pub(crate) async fn serve<R: Runtime>(
         while let Poll::Ready(signal) = signals.poll_signal(cx) {
             reloading.signalled(&runtime, &server, signal);
         }
-        if shutdown.phase() > Phase::Running {
-            return Poll::Ready(());
+        match shutdown.phase() {
+            Phase::Running => {}
+            Phase::Draining => {
+                let until = *drained.get_or_insert_with(|| {
+                    supervisor.draining();
+                    let connections = shutdown.members();
+                    tracing::info!(target: TARGET, connections, after = ?patience.drain, "stopping soon");
+                    runtime.now() + patience.drain
+                });
+                if timer.poll_at(cx, until).is_ready() {
+                    shutdown.advance();
+                    return Poll::Ready(());
+                }
+            }
+            Phase::Finishing | Phase::Ending => return Poll::Ready(()),
         }
         accepting.poll(cx)
     })
@@ -93,8 +118,7 @@ pub(crate) async fn serve<R: Runtime>(
 
     supervisor.stopping();
     tracing::info!(target: TARGET, connections = shutdown.members(), "stopping");
-    let mut timer = runtime.timer();
-    let mut until = runtime.now() + grace;
+    let mut until = runtime.now() + patience.grace;
     poll_fn(|cx| {
         shutdown.watch(cx);
         alarm.keep(&runtime, &mut alarm_timer, cx);
@@ -127,12 +151,22 @@ struct Reloading {
     reload: Reload,
     /// Reloads run one after the other, so the configuration that was read last is in force.
     turn: Arc<Mutex<()>>,
+    /// The first signal to stop only begins the drain.
+    drains: bool,
 }
 
 impl Reloading {
     fn signalled<R: Runtime>(&self, runtime: &R, server: &Server, signal: Signal) {
         match signal {
-            Signal::Stop => server.shutdown().advance(),
+            Signal::Stop => {
+                let shutdown = server.shutdown();
+                match shutdown.phase() {
+                    Phase::Running if self.drains => shutdown.advance_to(Phase::Draining),
+                    Phase::Running | Phase::Draining | Phase::Finishing | Phase::Ending => {
+                        shutdown.advance();
+                    }
+                }
+            }
             Signal::Reload => {
                 let (reload, turn) = (Arc::clone(&self.reload), Arc::clone(&self.turn));
                 let job = runtime.block(move || {

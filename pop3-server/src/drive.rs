@@ -106,7 +106,7 @@ impl<S: Service, R: Runtime> Drive<S, R> {
                 self.connection.shut_down(now);
                 true
             }
-            Poll::Ready(Phase::Running) | Poll::Pending => false,
+            Poll::Ready(Phase::Running | Phase::Draining) | Poll::Pending => false,
         };
         moved |= self.actions();
         moved |= self.outcomes(cx, now);

@@ -242,7 +242,7 @@ impl Future for Placed {
         // Both are asked until they have nothing new, so that both wake.
         while let Poll::Ready(phase) = self.member.poll_phase(cx) {
             match phase {
-                Phase::Running => {}
+                Phase::Running | Phase::Draining => {}
                 Phase::Finishing => self.finishing.raise(),
                 Phase::Ending => return Poll::Ready(()),
             }

@@ -66,7 +66,7 @@ pub(crate) async fn read<R: Runtime>(
         let n = poll_fn(|cx| {
             // All are asked until they have nothing new, so that all wake.
             while let Poll::Ready(phase) = member.poll_phase(cx) {
-                if phase > Phase::Running {
+                if phase > Phase::Draining {
                     return Poll::Ready(Err(None));
                 }
             }

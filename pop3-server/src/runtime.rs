@@ -57,7 +57,7 @@ pub trait Timer: Send + Unpin + 'static {
 /// What a signal asks of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM or SIGINT: finish and go; a second one: go now.
+    /// SIGTERM or SIGINT: drain if there is a delay for it, finish and go; each further one: the next step at once.
     Stop,
     /// SIGHUP: read the configuration again.
     Reload,

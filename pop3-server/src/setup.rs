@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pop3_proto::server::Policy;
 
-use crate::accept::{Reload, Sockets, serve};
+use crate::accept::{Patience, Reload, Sockets, serve};
 use crate::handler::Handler;
 use crate::runtime::{NoSignals, Runtime, Signals};
 use crate::server::Server;
@@ -25,7 +25,7 @@ pub struct Setup<R: Runtime> {
     sockets: Sockets<R>,
     reload: Reload,
     supervisor: Arc<dyn Supervisor>,
-    grace: Duration,
+    patience: Patience,
     threads: usize,
 }
 
@@ -36,7 +36,10 @@ impl<R: Runtime> Default for Setup<R> {
             sockets: Vec::new(),
             reload: Arc::new(|| {}),
             supervisor: Arc::new(Unsupervised),
-            grace: Duration::from_secs(30),
+            patience: Patience {
+                drain: Duration::ZERO,
+                grace: Duration::from_secs(30),
+            },
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
@@ -47,7 +50,7 @@ impl<R: Runtime> fmt::Debug for Setup<R> {
         let sockets: Vec<_> = self.sockets.iter().map(|(socket, _)| socket).collect();
         f.debug_struct("Setup")
             .field("sockets", &sockets)
-            .field("grace", &self.grace)
+            .field("patience", &self.patience)
             .field("threads", &self.threads)
             .finish_non_exhaustive()
     }
@@ -103,9 +106,17 @@ impl<R: Runtime> Setup<R> {
         self
     }
 
+    /// Sets how long connections are accepted as before after the first signal to stop, in which the phase of the
+    /// [`shutdown`](crate::shutdown) is [`Draining`](crate::shutdown::Phase::Draining); a second signal ends it. Not
+    /// at all by default, and not after [`Shutdown::advance`](crate::shutdown::Shutdown::advance).
+    pub fn drain(mut self, drain: Duration) -> Self {
+        self.patience.drain = drain;
+        self
+    }
+
     /// Sets how long connections may take to finish when the server shuts down; 30 seconds by default.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+        self.patience.grace = grace;
         self
     }
 
@@ -129,10 +140,13 @@ impl<R: Runtime> Setup<R> {
             sockets,
             reload,
             supervisor,
-            grace,
+            patience,
             ..
         } = self;
-        serve(server, runtime, sockets, signals, reload, supervisor, grace).await
+        serve(
+            server, runtime, sockets, signals, reload, supervisor, patience,
+        )
+        .await
     }
 
     /// For driver crates: the same in a task of its own, without signals.

@@ -25,6 +25,8 @@ pub enum Phase {
     /// Business as usual.
     #[default]
     Running,
+    /// Business as usual, but not for long: whoever sends clients is to send them elsewhere.
+    Draining,
     /// Finish what runs, then go.
     Finishing,
     /// Go now.
@@ -59,7 +61,7 @@ impl Shutdown {
     /// Asks every member to finish and go; asked again, to go now.
     pub fn advance(&self) {
         let next = match self.phase() {
-            Phase::Running => Phase::Finishing,
+            Phase::Running | Phase::Draining => Phase::Finishing,
             Phase::Finishing | Phase::Ending => Phase::Ending,
         };
         self.advance_to(next);
@@ -69,7 +71,8 @@ impl Shutdown {
     pub fn phase(&self) -> Phase {
         match self.0.phase.load(Ordering::Acquire) {
             0 => Phase::Running,
-            1 => Phase::Finishing,
+            1 => Phase::Draining,
+            2 => Phase::Finishing,
             _ => Phase::Ending,
         }
     }
@@ -81,12 +84,10 @@ impl Shutdown {
         }
         self.0.phase.store(phase as u8, Ordering::Release);
         let waiting = state.waiting.take();
-        let wakers: Vec<Waker> = state
-            .members
-            .values_mut()
-            .filter_map(Option::take)
-            .chain(waiting)
-            .collect();
+        // Members do not hear of the drain, in which nothing changes for them.
+        let members = state.members.values_mut();
+        let told = members.take_while(|_| phase > Phase::Draining);
+        let wakers: Vec<Waker> = told.filter_map(Option::take).chain(waiting).collect();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -136,7 +137,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// The phase, once it is further than the last time.
+    /// The phase, once it is further than the last time; [`Phase::Draining`] passes unheard.
     pub(crate) fn poll_phase(&mut self, cx: &Context<'_>) -> Poll<Phase> {
         let registered = |waker: &Waker| waker.will_wake(cx.waker());
         if !self.waker.as_ref().is_some_and(registered) {
@@ -147,7 +148,7 @@ impl Member {
             drop(before);
         }
         let phase = self.shutdown.phase();
-        if phase == self.told {
+        if phase == self.told || phase == Phase::Draining {
             return Poll::Pending;
         }
         // The change took the waker out of the table.
@@ -161,10 +162,10 @@ impl Drop for Member {
     fn drop(&mut self) {
         let mut state = self.shutdown.state();
         let waker = state.members.remove(&self.id);
-        // While the server runs nothing waits for members to go; waking the acceptor at the end of every
+        // While the server accepts nothing waits for members to go; waking the acceptor at the end of every
         // connection would be in vain.
         let waiting = match self.shutdown.phase() {
-            Phase::Running => None,
+            Phase::Running | Phase::Draining => None,
             Phase::Finishing | Phase::Ending => state.waiting.take(),
         };
         drop(state);

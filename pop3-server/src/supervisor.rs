@@ -23,6 +23,9 @@ pub trait Supervisor: Send + Sync + 'static {
     /// The task that accepts has its turn, and the timers of the runtime go.
     fn lives(&self) {}
 
+    /// The server still accepts connections, and is about to stop.
+    fn draining(&self) {}
+
     /// The server accepts no more connections; those that are open finish what they do.
     fn stopping(&self) {}
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use pop3_server::handler::{Arrival, Door, Handler};
 use pop3_server::limit::Limits;
 use pop3_server::runtime::{Runtime, Signal};
+use pop3_server::server::Server;
 use pop3_server::setup::Setup;
+use pop3_server::shutdown::Phase;
 use pop3_server::supervisor::Supervisor;
 use testkit_server::sim::{Outcome, Shape, Sim, keep};
 
@@ -40,6 +42,10 @@ impl Supervisor for Told {
         self.say("lives");
     }
 
+    fn draining(&self) {
+        self.say("draining");
+    }
+
     fn stopping(&self) {
         self.say("stopping");
     }
@@ -61,19 +67,22 @@ impl<R: Runtime> Handler<R> for Stays {
     }
 }
 
-fn serve(told: &Told) -> (Sim, Outcome) {
+fn serve(told: &Told, drain: Duration) -> (Sim, Server, Outcome) {
     let sim = Sim::new(Shape {
         buffer: 64 * 1024,
         chunk: 64 * 1024,
     });
     let socket = pop3_server::listen::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let server = Server::new();
     let setup = Setup::new()
+        .server(server.clone())
         .supervisor(told.clone())
         .speak(socket, Stays)
-        .grace(Duration::from_secs(30));
+        .grace(Duration::from_secs(30))
+        .drain(drain);
     let outcome = keep(&sim, setup.serve(sim.clone(), sim.signals()));
     sim.run();
-    (sim, outcome)
+    (sim, server, outcome)
 }
 
 #[test]
@@ -82,7 +91,7 @@ fn it_hears_of_every_turn_until_the_end() {
         interval: Some(Duration::from_secs(10)),
         ..Told::default()
     };
-    let (sim, outcome) = serve(&told);
+    let (sim, _, outcome) = serve(&told, Duration::ZERO);
     assert_eq!(told.heard(), ["serving", "lives"]);
     sim.wait(Duration::from_secs(30));
     assert_eq!(told.heard(), ["lives"; 3]);
@@ -100,8 +109,73 @@ fn it_hears_of_every_turn_until_the_end() {
 #[test]
 fn without_an_interval_nothing_wakes() {
     let told = Told::default();
-    let (sim, _outcome) = serve(&told);
+    let (sim, _, _outcome) = serve(&told, Duration::ZERO);
     let polls = sim.polls();
     sim.wait(Duration::from_secs(3600));
     assert_eq!((told.heard(), sim.polls()), (vec!["serving"], polls));
+}
+
+/// Whether a client that comes now is accepted.
+fn accepts(sim: &Sim) -> bool {
+    let before = sim.tasks();
+    let _client = sim.client();
+    sim.run();
+    sim.tasks() > before
+}
+
+#[test]
+fn a_drain_comes_before_the_end_and_accepts_as_before() {
+    let told = Told {
+        interval: Some(Duration::from_secs(2)),
+        ..Told::default()
+    };
+    let (sim, server, outcome) = serve(&told, Duration::from_secs(5));
+    sim.signal(Signal::Stop);
+    sim.run();
+    assert_eq!(told.heard(), ["serving", "lives", "draining"]);
+    assert_eq!(server.shutdown().phase(), Phase::Draining);
+    assert!(accepts(&sim));
+    sim.wait(Duration::from_millis(4999));
+    assert_eq!(told.heard(), ["lives"; 2]);
+    assert!(accepts(&sim));
+    sim.wait(Duration::from_millis(1));
+    assert_eq!(told.heard(), ["stopping"]);
+    assert_eq!(server.shutdown().phase(), Phase::Finishing);
+    assert!(!accepts(&sim));
+    // from here on it is as without a drain
+    assert!(outcome.lock().unwrap().is_none());
+    sim.wait(Duration::from_secs(31));
+    assert!(outcome.lock().unwrap().take().unwrap().is_ok());
+}
+
+#[test]
+fn a_second_signal_ends_the_drain_and_a_third_the_grace() {
+    let told = Told::default();
+    let (sim, server, outcome) = serve(&told, Duration::from_secs(3600));
+    assert!(accepts(&sim));
+    for (word, phase) in [
+        ("draining", Phase::Draining),
+        ("stopping", Phase::Finishing),
+    ] {
+        sim.signal(Signal::Stop);
+        sim.run();
+        assert_eq!(told.heard().last(), Some(&word));
+        assert_eq!(server.shutdown().phase(), phase);
+    }
+    sim.signal(Signal::Stop);
+    sim.wait(Duration::from_secs(1));
+    assert!(outcome.lock().unwrap().take().unwrap().is_ok());
+}
+
+/// Idle sessions are not woken by it.
+#[test]
+fn members_do_not_hear_of_a_drain() {
+    let told = Told::default();
+    let (sim, _, _outcome) = serve(&told, Duration::from_secs(3600));
+    let _clients: Vec<_> = std::iter::repeat_with(|| sim.client()).take(100).collect();
+    sim.run();
+    let polls = sim.polls();
+    sim.signal(Signal::Stop);
+    sim.run();
+    assert!(sim.polls() - polls < 10);
 }

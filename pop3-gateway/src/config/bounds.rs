@@ -31,6 +31,8 @@ pub struct Bounds {
     pub policy: Policy,
     /// How long running responses may take when the gateway is asked to stop.
     pub shutdown_grace: Duration,
+    /// How long it says before that it is not ready, and accepts as before.
+    pub drain_delay: Duration,
 }
 
 impl Default for Bounds {
@@ -42,6 +44,7 @@ impl Default for Bounds {
             read_ahead_total: 256 << 20,
             policy: Policy::default(),
             shutdown_grace: Duration::from_secs(30),
+            drain_delay: Duration::ZERO,
         };
         bounds.limits.per_address = 50;
         bounds.allow(1000);
@@ -87,6 +90,9 @@ rows! {
     told "stalled_reader" r#""10m""# => (policy.stalled_reader),
     /// How long running responses may take when the gateway is asked to stop.
     told "shutdown_grace" r#""30s""# => (shutdown_grace),
+    /// How long before that /readyz says "not ready" while clients are served as before, so that a balancer can send
+    /// them elsewhere. A second signal to stop ends it. "5s" suits a balancer that asks every second.
+    told "drain_delay" r#""0s""# => (drain_delay),
 }
 
 fn set_strangers(bounds: &mut Bounds, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {

@@ -20,7 +20,7 @@ pub fn pages() -> [Page; 2] {
 fn ready(asked: &Asked) -> Answer {
     match asked.phase {
         Phase::Running => text(StatusCode::OK, "ready\n"),
-        Phase::Finishing | Phase::Ending => text(
+        Phase::Draining | Phase::Finishing | Phase::Ending => text(
             StatusCode::SERVICE_UNAVAILABLE,
             "not ready: the server shuts down\n",
         ),

@@ -23,6 +23,11 @@ impl Supervisor for Manager {
         tell(&[NotifyState::Watchdog]);
     }
 
+    fn draining(&self) {
+        let status = "stopping soon: not ready, but new clients are still served";
+        tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
+    }
+
     fn stopping(&self) {
         tell(&[
             NotifyState::Stopping,

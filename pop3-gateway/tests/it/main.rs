@@ -3,6 +3,8 @@
 
 mod advice;
 mod common;
+#[cfg(all(feature = "http", feature = "maildir"))]
+mod drain;
 mod end_to_end;
 #[cfg(feature = "maildir")]
 mod stores;

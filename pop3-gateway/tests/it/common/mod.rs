@@ -272,6 +272,20 @@ impl Client {
         }
     }
 
+    /// One that has logged in, unless the gateway closes the connection or refuses the login.
+    pub(crate) fn try_log_in(address: SocketAddr, user: &str) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut client = Self::on(stream);
+        let greeted = client.try_line()?;
+        let named = client.try_say(&format!("USER {user}"))?;
+        let proved = client.try_say(&format!("PASS {user}"))?;
+        let good = [greeted, named, proved]
+            .iter()
+            .all(|line| line.starts_with("+OK"));
+        good.then_some(client)
+    }
+
     fn greeted(stream: impl Stream + 'static) -> Self {
         let mut client = Self::on(stream);
         client.line();
@@ -288,6 +302,27 @@ impl Client {
     pub(crate) fn say(&mut self, command: &str) -> String {
         self.send(format!("{command}\r\n").as_bytes());
         self.line()
+    }
+
+    /// The same, unless the gateway has closed the connection.
+    pub(crate) fn try_say(&mut self, command: &str) -> Option<String> {
+        let stream = self.stream.get_mut();
+        stream.write_all(format!("{command}\r\n").as_bytes()).ok()?;
+        self.try_line()
+    }
+
+    fn try_line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).ok()?;
+        line.ends_with("\r\n").then_some(line)
+    }
+
+    /// The next octets, as many as are asked for; fewer at the end of the connection.
+    pub(crate) fn rest_of(&mut self, length: usize) -> Vec<u8> {
+        let mut octets = Vec::with_capacity(length);
+        let most = u64::try_from(length).unwrap();
+        let _ = self.stream.by_ref().take(most).read_to_end(&mut octets);
+        octets
     }
 
     /// Sends a command and takes the lines after its good status line, unstuffed.
