@@ -1,7 +1,7 @@
 //! The exclusive use of a maildrop: granted by the table of this process, or by a service that several processes share.
 //!
-//! A [`Holder`] is asked once the credentials are good. It answers at once or later, and may say that a hold is lost
-//! while the session runs. Whatever it does, no client hears that it is logged in before the maildrop is held, and
+//! A [`Holder`] is asked once the credentials are good, and not before: a stranger's guess must not keep the owner out.
+//! It answers at once or later, while the mailbox is opened, and may say that a hold is lost while the session runs. Whatever it does, no client hears that it is logged in before the maildrop is held, and
 //! the maildrop is free before the last reply is sent. Holds are dropped with their session.
 //!
 //! | outcome | at the login | later |
@@ -76,6 +76,12 @@ pub trait Hold: Send + 'static {
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
         let _ = cx;
         Poll::Pending
+    }
+
+    /// Whether it is held at this moment, by the clock. Asked before something is removed: a process that was stopped
+    /// for a while has not heard of its loss yet.
+    fn stands(&self) -> bool {
+        true
     }
 
     /// Lets other readers in, because this session turned out to be a reader.

@@ -33,6 +33,8 @@ struct State {
     /// Letting go waits for the test.
     slow: bool,
     let_go: bool,
+    /// The hold has lapsed, and nothing has said so yet.
+    stale: bool,
 }
 
 impl Engine {
@@ -86,6 +88,10 @@ impl Hold for Far {
         let mut state = self.0.0.lock().unwrap();
         state.waker = Some(cx.waker().clone());
         state.says.take().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn stands(&self) -> bool {
+        !self.0.0.lock().unwrap().stale
     }
 
     fn share(&mut self) {
@@ -235,6 +241,21 @@ fn an_update_takes_a_lost_hold_again() {
     let heard = rig.heard();
     assert!(heard.starts_with("+OK"), "{heard}");
     assert_eq!((service.removed(), engine.holds()), (vec![0], 0));
+}
+
+/// The process was stopped for longer than its lease, and the client's QUIT is read before anything else.
+#[test]
+fn an_update_does_not_trust_a_hold_that_has_lapsed_unheard() {
+    let engine = Engine::default();
+    let service = mail();
+    let mut rig = marked(&engine, &service);
+    engine.0.lock().unwrap().stale = true;
+    assert_eq!(rig.ask("QUIT"), "");
+    assert_eq!((engine.again(), service.removed()), (1, vec![]));
+    engine.says(Outcome::Busy);
+    rig.run();
+    assert!(rig.heard().starts_with("-ERR"));
+    assert_eq!(service.removed(), Vec::<u32>::new());
 }
 
 #[test]

@@ -79,6 +79,18 @@ impl Holding {
         }
     }
 
+    /// Takes out a hold that is lost, though it may not have been reported yet.
+    pub(super) fn take_lost(&mut self) -> Option<Held> {
+        match std::mem::take(self) {
+            Self::Lost(held) => Some(held),
+            Self::Held(held) if !held.hold.stands() => Some(held),
+            other @ (Self::Nothing | Self::Asked { .. } | Self::Held(_) | Self::Again { .. }) => {
+                *self = other;
+                None
+            }
+        }
+    }
+
     /// Lets go. The returned future ends when others can have the maildrop; `None` if they can at once.
     pub(super) fn release(&mut self) -> Option<Boxed<()>> {
         match std::mem::take(self) {

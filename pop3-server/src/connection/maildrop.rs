@@ -76,23 +76,15 @@ impl<S: Service> Connection<S> {
         let Some(upstream) = self.upstream.as_mut().filter(|_| removes) else {
             return Some(request);
         };
-        match std::mem::take(&mut upstream.holding) {
-            Holding::Lost(mut held) => {
-                held.take_again();
-                upstream.holding = Holding::Again {
-                    held,
-                    update: Box::new(request),
-                };
-                None
-            }
-            holding @ (Holding::Nothing
-            | Holding::Asked { .. }
-            | Holding::Held(_)
-            | Holding::Again { .. }) => {
-                upstream.holding = holding;
-                Some(request)
-            }
-        }
+        let Some(mut held) = upstream.holding.take_lost() else {
+            return Some(request);
+        };
+        held.take_again();
+        upstream.holding = Holding::Again {
+            held,
+            update: Box::new(request),
+        };
+        None
     }
 
     /// The backend's last reply. It is passed on once others can have the maildrop, since the client may log in
