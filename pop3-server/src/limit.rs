@@ -119,6 +119,12 @@ pub struct Site {
 }
 
 impl Site {
+    pub(crate) fn octets(self) -> [u8; 17] {
+        let mut octets = [self.length; 17];
+        octets[1..].copy_from_slice(&self.bits.to_be_bytes());
+        octets
+    }
+
     /// How many bits the network has in common: the fewer, the wider.
     pub fn length(self) -> u8 {
         self.length

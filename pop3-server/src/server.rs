@@ -14,7 +14,7 @@ use crate::lock::Locks;
 use crate::log::Log;
 use crate::observer::Observer;
 use crate::shutdown::Shutdown;
-use crate::throttle::Throttle;
+use crate::throttle::{Others, Throttle};
 
 /// What all connections share. Clones are the same server.
 #[derive(Clone)]
@@ -37,6 +37,8 @@ struct Shared {
 pub struct Builder {
     observer: Arc<dyn Observer>,
     holder: Option<Arc<dyn Holder>>,
+    locks: Locks,
+    throttle: Throttle,
 }
 
 impl Default for Builder {
@@ -44,6 +46,8 @@ impl Default for Builder {
         Self {
             observer: Arc::new(Log::default()),
             holder: None,
+            locks: Locks::default(),
+            throttle: Throttle::default(),
         }
     }
 }
@@ -61,15 +65,31 @@ impl Builder {
         self
     }
 
+    /// Sets the table of this process, where the holder has one: [`Server::locks`] says what is in it.
+    pub fn locks(mut self, locks: Locks) -> Self {
+        self.locks = locks;
+        self
+    }
+
+    /// Sets who else knows of failed logins, beside this process.
+    pub fn others(mut self, others: impl Others) -> Self {
+        self.throttle = Throttle::with(Arc::new(others));
+        self
+    }
+
     /// The server, without connections.
     pub fn build(self) -> Server {
-        let Self { observer, holder } = self;
-        let locks = Locks::default();
+        let Self {
+            observer,
+            holder,
+            locks,
+            throttle,
+        } = self;
         Server(Arc::new(Shared {
             observer,
             holder: holder.unwrap_or_else(|| Arc::new(locks.clone())),
             locks,
-            throttle: Throttle::default(),
+            throttle,
             crowd: Crowd::default(),
             users: Slots::default(),
             dialler: Dialler::default(),

@@ -18,6 +18,8 @@ pub(super) struct Attempt {
     open: Option<Open>,
     /// When the throttle is to be asked again.
     again: Time,
+    /// It is known that it waits.
+    told: bool,
     /// Since when it is looked at.
     since: Time,
     /// The session gave it up.
@@ -39,6 +41,7 @@ impl Attempt {
             look,
             open: Some(open),
             again: now,
+            told: false,
             since: now,
             given_up: false,
         }
@@ -51,8 +54,10 @@ impl Attempt {
             return None;
         }
         if let Some(again) = self.look.poll(now) {
-            let first = self.again == self.since;
             self.again = again;
+            // an answer that comes at once is no wait
+            let first = !self.told && !self.look.is_asking();
+            self.told |= first;
             return first.then_some(Turn::Waits { until: again });
         }
         self.since = now;
@@ -64,7 +69,7 @@ impl Attempt {
         Some((self.again, "the turn of a login"))
     }
 
-    pub(super) fn poll_called(&self, cx: &Context<'_>) -> Poll<()> {
+    pub(super) fn poll_called(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.look.poll_called(cx)
     }
 

@@ -229,7 +229,7 @@ impl<S: Service> Connection<S> {
     /// Acts on news from outside the connection: its login may be looked at, its place is wanted, its hold has
     /// changed. Returns whether there was any; if not, this task is woken when there is.
     pub fn poll_calls(&mut self, cx: &mut Context<'_>, now: Time) -> bool {
-        let attempt = self.attempt.as_deref();
+        let attempt = self.attempt.as_deref_mut();
         let is_called = attempt.is_some_and(|attempt| attempt.poll_called(cx).is_ready());
         let place = self.place.as_ref();
         let is_wanted = place.is_some_and(|place| place.poll_turned_out(cx).is_ready());

@@ -29,6 +29,13 @@ pub const NAMES: usize = 20_000;
 
 pub(super) type Digest = [u8; 16];
 
+/// The form of a name that stands for all of them: accounts are looked up by prepared names (RFC 4013), and each name
+/// has any number of other forms.
+pub(super) fn one_form(name: &str) -> String {
+    let prepared = stringprep::saslprep(name);
+    prepared.as_deref().unwrap_or(name).to_lowercase()
+}
+
 /// Makes the digests.
 pub(super) struct Key {
     mac: Hmac<Sha256>,
@@ -62,10 +69,7 @@ impl Key {
 
     /// A name, however it is written.
     pub(super) fn name(&self, name: &str) -> Digest {
-        // accounts are looked up by prepared names (RFC 4013), and each name has any number of other forms
-        let prepared = stringprep::saslprep(name);
-        let name = prepared.as_deref().unwrap_or(name);
-        self.digest(b'n', &[name.to_lowercase().as_bytes()])
+        self.digest(b'n', &[one_form(name).as_bytes()])
     }
 
     pub(super) fn origin(&self, origin: Origin) -> u64 {

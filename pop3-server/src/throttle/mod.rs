@@ -17,7 +17,9 @@
 //! addresses without failures, which wait only because of their name. A name waits less than an address
 //! does.
 //!
-//! Time is a parameter; what it remembers is bounded, lies in memory and ends with the process.
+//! Time is a parameter; what it remembers is bounded, lies in memory and ends with the process. Where several processes
+//! serve the same users, they share their failures by [`Others`]: a login that this process would let through asks them,
+//! unless its device is known here.
 //!
 //! # Examples
 //!
@@ -39,10 +41,12 @@
 //! ```
 
 mod devices;
+mod others;
 mod subjects;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -55,10 +59,12 @@ use crate::delay::{Delay, Failures, Fault};
 use crate::limit::Origin;
 use crate::notice::Notice;
 use devices::{Device, Devices, Digest, Key};
+use others::{Asking, Shared};
 
 use subjects::{NAME, Place, Subjects};
 
 pub use devices::{DEVICES, LIFETIME, NAMES};
+pub use others::{Looked, Others, Subject, Turn};
 pub use subjects::{NAME_FAILURES, NAME_SOURCES};
 
 /// How long a turn is kept for a login that is being looked at: a slow upstream, or a client that does not
@@ -67,7 +73,10 @@ pub const TURN: Duration = Duration::from_secs(10);
 
 /// The logins of one process. Clones share everything.
 #[derive(Clone, Debug, Default)]
-pub struct Throttle(Arc<Mutex<State>>);
+pub struct Throttle {
+    state: Arc<Mutex<State>>,
+    others: Option<Arc<dyn Others>>,
+}
 
 #[derive(Debug)]
 struct State {
@@ -118,10 +127,18 @@ impl Throttle {
         Self::default()
     }
 
+    /// The same, together with other processes.
+    pub fn with(others: Arc<dyn Others>) -> Self {
+        Self {
+            others: Some(others),
+            ..Self::default()
+        }
+    }
+
     /// A login that wants to be looked at.
     pub fn ask(&self, rules: &Delay, login: &Login, address: IpAddr, now: Time) -> Look {
         let origin = Origin::from(address);
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         let device = state.key.device(login, origin);
         let subjects = Subjects {
             origin,
@@ -133,8 +150,13 @@ impl Throttle {
         let id = state.next;
         state.next += 1;
         let free = known || rules.most.is_zero() || state.free_at(rules, &subjects, now).is_none();
+        let others = self.others.as_ref();
+        let shared = others.map(|others| Box::new(Shared::new(others, login, origin)));
+        let asks = shared.as_ref().filter(|_| !known && !rules.most.is_zero());
         let standing = if free {
-            Standing::Seen
+            asks.map_or(Standing::Seen, |shared| {
+                Standing::Asks(shared.ask(rules, now))
+            })
         } else {
             let familiar = device
                 .as_ref()
@@ -163,6 +185,8 @@ impl Throttle {
             id,
             subjects,
             device,
+            shared,
+            turn: None,
             standing,
         }
     }
@@ -170,25 +194,25 @@ impl Throttle {
     /// How many failures of this address count now.
     pub fn failures(&self, rules: &Delay, address: IpAddr, now: Time) -> u32 {
         let place = Place::Origin(address.into());
-        let state = lock(&self.0);
+        let state = lock(&self.state);
         let failed = state.places.get(&place);
         failed.map_or(0, |failed| failed.weight(rules, place.scope(), now))
     }
 
     /// How many addresses and networks, names, and devices are remembered.
     pub fn remembered(&self) -> (usize, usize, usize) {
-        let state = lock(&self.0);
+        let state = lock(&self.state);
         (state.places.len(), state.names.len(), state.devices.len())
     }
 
     /// How many logins wait.
     pub fn waiting(&self) -> usize {
-        lock(&self.0).waiting.len()
+        lock(&self.state).waiting.len()
     }
 
     /// Lets the logins through whose turn it is.
     fn pass_on(&self, now: Time) {
-        let raised = lock(&self.0).pass_on(now);
+        let raised = lock(&self.state).pass_on(now);
         // not under the lock: a waker may own a task that owns a login
         for notice in raised {
             notice.raise();
@@ -296,7 +320,6 @@ fn name_free_at(
 
 /// A login that waits to be looked at, or is looked at. Dropped without a verdict, it gives its turn back and
 /// counts for nothing.
-#[derive(Debug)]
 #[must_use]
 pub struct Look {
     throttle: Throttle,
@@ -304,12 +327,23 @@ pub struct Look {
     id: u64,
     subjects: Subjects,
     device: Option<Device>,
+    /// The login as other processes know it.
+    shared: Option<Box<Shared>>,
+    /// Its turn among the logins of all processes.
+    turn: Option<Turn>,
     standing: Standing,
 }
 
 #[derive(Debug)]
 enum Standing {
-    Waits { order: Order, notice: Arc<Notice> },
+    Waits {
+        order: Order,
+        notice: Arc<Notice>,
+    },
+    /// It is free here, and others are asked.
+    Asks(Asking),
+    /// Others want it to wait.
+    Later(Time),
     Seen,
 }
 
@@ -317,48 +351,80 @@ impl Look {
     /// `None`: it may be looked at now. Otherwise when to ask again, unless
     /// [`poll_called`](Self::poll_called) says so earlier.
     pub fn poll(&mut self, now: Time) -> Option<Time> {
-        let Standing::Waits { notice, .. } = &self.standing else {
-            return None;
-        };
-        if !notice.is_raised() {
-            self.throttle.pass_on(now);
+        loop {
+            let next = match &mut self.standing {
+                Standing::Waits { notice, .. } => {
+                    if !notice.is_raised() {
+                        self.throttle.pass_on(now);
+                    }
+                    if !notice.is_raised() {
+                        // at the same moment another may have the turn, but not for long
+                        let at =
+                            lock(&self.throttle.state).free_at(&self.rules, &self.subjects, now);
+                        return Some(at.unwrap_or(now).max(now + Duration::from_millis(1)));
+                    }
+                    self.asks(now)
+                }
+                Standing::Asks(asking) => match asking.take(now) {
+                    Err(until) => return Some(until),
+                    Ok(looked) if looked.wait.is_zero() => {
+                        self.turn = looked.turn;
+                        Standing::Seen
+                    }
+                    Ok(looked) => Standing::Later(now + looked.wait),
+                },
+                Standing::Later(until) if *until > now => return Some(*until),
+                Standing::Later(_) => self.asks(now),
+                Standing::Seen => return None,
+            };
+            self.standing = next;
         }
-        if notice.is_raised() {
-            self.standing = Standing::Seen;
-            return None;
-        }
-        // at the same moment another may have the turn, but not for long
-        let at = lock(&self.throttle.0).free_at(&self.rules, &self.subjects, now);
-        Some(at.unwrap_or(now).max(now + Duration::from_millis(1)))
     }
 
-    /// Ready, once, when it waited and may be looked at.
-    pub fn poll_called(&self, cx: &Context<'_>) -> Poll<()> {
-        match &self.standing {
+    fn asks(&self, now: Time) -> Standing {
+        let shared = self.shared.as_ref();
+        shared.map_or(Standing::Seen, |shared| {
+            Standing::Asks(shared.ask(&self.rules, now))
+        })
+    }
+
+    /// Whether it only waits for an answer of others.
+    pub(crate) fn is_asking(&self) -> bool {
+        matches!(self.standing, Standing::Asks(_))
+    }
+
+    /// Ready, once, when it waited and is to be [polled](Self::poll) again.
+    pub fn poll_called(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.standing {
             Standing::Waits { notice, .. } => notice.poll(cx),
-            Standing::Seen => Poll::Pending,
+            Standing::Asks(asking) => asking.poll(cx),
+            Standing::Later(_) | Standing::Seen => Poll::Pending,
         }
     }
 
-    /// Whether it waited and has now been let through.
+    /// Whether it waited and is to be [polled](Self::poll) now.
     pub fn is_called(&self) -> bool {
         match &self.standing {
             Standing::Waits { notice, .. } => notice.is_raised(),
-            Standing::Seen => false,
+            Standing::Asks(asking) => asking.is_answered(),
+            Standing::Later(_) | Standing::Seen => false,
         }
     }
 
     /// The credentials were good: this device is known from now on.
     pub fn right(self, now: Time) {
         if let Some(device) = &self.device {
-            lock(&self.throttle.0).devices.remember(device, now);
+            lock(&self.throttle.state).devices.remember(device, now);
         }
         self.end(now);
     }
 
     /// The login failed.
     pub fn wrong(self, fault: Fault, now: Time) {
-        let mut state = lock(&self.throttle.0);
+        if let Some(shared) = &self.shared {
+            shared.failed(&self.rules, fault);
+        }
+        let mut state = lock(&self.throttle.state);
         state.note(&self.rules, &self.subjects, fault, now);
         if let Some(device) = self.device.as_ref().filter(|_| fault == Fault::Wrong) {
             state.devices.spend(device);
@@ -379,9 +445,18 @@ impl Look {
     }
 }
 
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Look")
+            .field("id", &self.id)
+            .field("standing", &self.standing)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for Look {
     fn drop(&mut self) {
-        let mut state = lock(&self.throttle.0);
+        let mut state = lock(&self.throttle.state);
         if let Standing::Waits { order, .. } = &self.standing {
             state.waiting.remove(order);
         }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod memory;
+mod others;
 mod owners;
 mod turns;
 
