@@ -3,8 +3,8 @@
 
     memory_secrets.py --gateway target/release/pop3-gateway [--runtime smol] [--logins 20]
 
-A person signs in, a device logs in and out again, tokens are refreshed. Then all of the process's memory is searched for
-every token and password that there was, as it is and in base64.
+A person signs in, a device logs in and out again, tokens are refreshed, all of it through TLS. Then all of the
+process's memory is searched for every token and password that there was, as it is and in base64.
 """
 
 import argparse

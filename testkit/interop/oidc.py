@@ -146,3 +146,22 @@ class Provider:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class TlsFront:
+    """haproxy before a provider: the same endpoints through TLS, on a port of its own."""
+
+    def __init__(self, folder, certificates, provider):
+        folder.mkdir(parents=True, exist_ok=True)
+        port = free_port()
+        self.url = f"https://{HOST}:{port}"
+        config = folder / "front.cfg"
+        config.write_text(
+            "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1m\n  timeout server 1m\n"
+            f"listen provider\n  bind {HOST}:{port} ssl crt {certificates.both}\n  server provider {HOST}:{provider.port}\n"
+        )
+        self.daemon = Daemon([program("haproxy", "haproxy"), "-db", "-f", config], folder / "front.log")
+        self.daemon.wait_port(port)
+
+    def stop(self):
+        self.daemon.stop(seconds=2)

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
+use wiping_alloc::wiped;
 
 use super::answer::{DeviceAnswer, ErrorAnswer, Metadata, Obtained, TokenAnswer};
 use super::assertion::Algorithm;
@@ -130,12 +131,18 @@ impl Authority {
         let scopes = self.provider.scopes(flow).join(" ");
         let scope = (!scopes.is_empty()).then_some(("scope", scopes.as_str()));
         let fields: Vec<_> = fields.iter().copied().chain(scope).collect();
-        let answer: TokenAnswer = self.ask(&self.token_endpoint()?, &fields)?;
-        answer.read()
+        wiped(|| {
+            let answer: TokenAnswer = self.ask(&self.token_endpoint()?, &fields)?;
+            answer.read()
+        })
     }
 
     /// An access token of a service account that acts for this mailbox.
     pub fn service_account_token(&self, mailbox: &str) -> Result<Obtained, Refusal> {
+        wiped(|| self.token_for(mailbox))
+    }
+
+    fn token_for(&self, mailbox: &str) -> Result<Obtained, Refusal> {
         let Proof::ServiceAccount(file) = &self.provider.proof else {
             let what = "there is no service account";
             return Err(Refusal::here(
@@ -229,6 +236,11 @@ impl Authority {
         let Some(code) = &back.code else {
             return Err(declined("the answer has no code", again));
         };
+        wiped(|| self.exchange(sign_in, code))
+    }
+
+    /// The tokens for a code.
+    fn exchange(&self, sign_in: &SignIn, code: &Secret) -> Result<Obtained, Refusal> {
         let (app, assertion) = self.app(Some(&sign_in.redirect))?;
         let mut request = app
             .exchange_code(AuthorizationCode::new(text(code).into()))
@@ -289,11 +301,12 @@ impl Authority {
             ("grant_type", DEVICE_CODE),
             ("device_code", text(&code.device)),
         ];
-        match self.ask::<TokenAnswer>(&endpoint, &fields) {
-            Ok(answer) => {
-                let obtained = answer.read().and_then(lasting)?;
-                Ok(Polled::Done(Box::new(obtained)))
-            }
+        let asked: Result<_, Refusal> = wiped(|| {
+            let answer = self.ask::<TokenAnswer>(&endpoint, &fields)?;
+            Ok(answer.read().and_then(lasting))
+        });
+        match asked {
+            Ok(obtained) => Ok(Polled::Done(Box::new(obtained?))),
             Err(refusal) => match refusal.meaning {
                 Meaning::Pending => Ok(Polled::Pending),
                 Meaning::SlowDown => Ok(Polled::SlowDown),
@@ -313,10 +326,12 @@ impl Authority {
             ("token", text(refresh)),
             ("token_type_hint", "refresh_token"),
         ];
-        let request = self.form(&endpoint, &fields)?;
-        self.http
-            .tell(request)
-            .map_err(|HttpError(refusal)| refusal)
+        wiped(|| {
+            let request = self.form(&endpoint, &fields)?;
+            self.http
+                .tell(request)
+                .map_err(|HttpError(refusal)| refusal)
+        })
     }
 
     /// A request that the crate for the protocol has no name for.

@@ -11,6 +11,7 @@ use gateway_state::{GrantId, Tokens, Version};
 use pop3_proto::secret::Secret;
 
 use super::answer::MAX_LIFE;
+use super::hidden::Hidden;
 use super::refusal::NoToken;
 
 /// A token that ends sooner is not given out, in seconds.
@@ -70,7 +71,7 @@ impl Now {
 
 /// An access token that lives.
 pub(super) struct Token {
-    pub(super) access: Secret,
+    pub(super) access: Hidden,
     /// When it is to be replaced, in seconds since 1970.
     pub(super) due: u64,
     expires: u64,
@@ -79,7 +80,7 @@ pub(super) struct Token {
 }
 
 impl Token {
-    pub(super) fn new(access: Secret, due: u64, expires: u64, now: u64) -> Self {
+    pub(super) fn new(access: Hidden, due: u64, expires: u64, now: u64) -> Self {
         let life = expires.saturating_sub(now).min(MAX_LIFE);
         Self {
             access,

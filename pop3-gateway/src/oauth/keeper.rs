@@ -23,6 +23,7 @@ use pop3_proto::secret::Secret;
 use super::answer::Obtained;
 use super::authority::unix;
 use super::cell::{Cell, Flight, Landing, Now, Token, alive, due, lock};
+use super::hidden::Hider;
 use super::records::Records;
 use super::refusal::{Meaning, NoToken, Refusal};
 use super::source::{Ask, Source};
@@ -50,6 +51,8 @@ pub struct Keeper {
     records: Option<Records>,
     sources: HashMap<String, Arc<dyn Source>>,
     cells: Mutex<HashMap<GrantId, Arc<Cell>>>,
+    /// Without it nothing is kept in memory, and each login asks.
+    hider: Option<Arc<Hider>>,
     clock: fn() -> u64,
     me: Weak<Self>,
 }
@@ -83,6 +86,7 @@ impl Keeper {
             records,
             sources: by_folded_name(sources),
             cells: Mutex::default(),
+            hider: Hider::new().map(Arc::new),
             clock,
             me: me.clone(),
         })
@@ -108,6 +112,7 @@ impl Keeper {
             records,
             sources,
             cells: Mutex::new(cells),
+            hider: self.hider.clone(),
             clock: self.clock,
             me: me.clone(),
         })
@@ -119,7 +124,7 @@ impl Keeper {
         let now = (self.clock)();
         let mut kept = lock(&cell.now);
         let token = kept.token.as_ref().filter(|token| token.lives(now))?;
-        let access = token.access.clone();
+        let access = self.shown(token)?;
         // the login need not wait for it
         let ahead = token.due <= now && !kept.rests_ahead();
         let used = kept.noted.abs_diff(now) >= NOTED;
@@ -142,11 +147,8 @@ impl Keeper {
                 let cell = self.cell(id);
                 let now = (self.clock)();
                 let mut kept = lock(&cell.now);
-                let token = kept.token.as_ref().filter(|token| token.lives(now));
-                if let Some(token) = token
-                    && refused != Some(&token.access)
-                {
-                    return Ok(token.access.clone());
+                if let Some(access) = self.usable(&kept, now, refused) {
+                    return Ok(access);
                 }
                 match &kept.flight {
                     Some(flight) => (Arc::clone(flight), false),
@@ -303,12 +305,10 @@ impl Keeper {
         want: &Want,
     ) -> Result<Secret, NoToken> {
         let now = (self.clock)();
-        if let Some(token) = &lock(&cell.now).token
-            && token.lives(now)
-            && !want.ahead
-            && want.refused.as_ref() != Some(&token.access)
+        if !want.ahead
+            && let Some(access) = self.usable(&lock(&cell.now), now, want.refused.as_ref())
         {
-            return Ok(token.access.clone());
+            return Ok(access);
         }
         if want.looks {
             return Err(refused_again());
@@ -475,8 +475,10 @@ impl Keeper {
     fn put(&self, id: &GrantId, cell: &Cell, tokens: &Tokens, since: u64) -> Secret {
         let access = tokens.access.clone().unwrap_or_default();
         let due = due(id, since, tokens.access_expires);
-        let token = Token::new(access.clone(), due, tokens.access_expires, (self.clock)());
-        lock(&cell.now).token = Some(token);
+        let hidden = self.hider.as_ref().and_then(|hider| hider.hide(&access));
+        let now = (self.clock)();
+        lock(&cell.now).token =
+            hidden.map(|hidden| Token::new(hidden, due, tokens.access_expires, now));
         access
     }
 
@@ -523,14 +525,21 @@ impl Keeper {
         let mut kept = lock(&cell.now);
         kept.rest = Some((Instant::now() + rest, why.clone()));
         kept.failed();
-        let token = kept.token.as_ref().filter(|token| token.lives(now));
-        match token {
-            Some(token) if refused != Some(&token.access) => {
-                tracing::warn!(%why, "no new token; the old one still lives and is used");
-                Ok(token.access.clone())
-            }
-            Some(_) | None => Err(why),
+        let still = self.usable(&kept, now, refused);
+        if still.is_some() {
+            tracing::warn!(%why, "no new token; the old one still lives and is used");
         }
+        still.ok_or(why)
+    }
+
+    /// The token in memory, if it lives and is not the one that was refused.
+    fn usable(&self, kept: &Now, now: u64, refused: Option<&Secret>) -> Option<Secret> {
+        let token = kept.token.as_ref().filter(|token| token.lives(now))?;
+        self.shown(token).filter(|access| refused != Some(access))
+    }
+
+    fn shown(&self, token: &Token) -> Option<Secret> {
+        self.hider.as_ref()?.show(&token.access)
     }
 }
 

@@ -15,6 +15,7 @@
 //! | [`source`] | where new tokens of one grant come from |
 //! | [`keeper`] | the tokens in memory, and when new ones are asked for |
 //! | `cell` | what there is in memory of one grant |
+//! | `hidden` | secrets that stay in memory for hours |
 //! | [`sign_in`] | what is kept of a sign-in under way, and what comes back |
 //! | `service_account` | the files of service accounts |
 //! | [`claims`] | what a token says of itself, for people who look for a fault |
@@ -30,6 +31,7 @@ pub mod authority;
 mod cell;
 pub mod claims;
 pub mod devices;
+mod hidden;
 pub mod http;
 pub mod keeper;
 pub mod password;
