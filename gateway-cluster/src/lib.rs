@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+
+mod agent;
+mod ask;
+mod clock;
+mod cluster;
+mod digest;
+#[allow(dead_code, reason = "for the engines that come")]
+mod engine;
+mod error;
+mod held;
+mod lease;
+#[allow(dead_code, reason = "for the engines that come")]
+mod ledger;
+mod machine;
+mod notice;
+mod options;
+mod pending;
+mod shared;
+mod status;
+mod subject;
+mod timing;
+mod url;
+
+pub use cluster::{Cluster, Ended, Ending, Left, Looked, Place, Refresh, RefreshLease};
+pub use digest::{ClusterKey, SECRET_LENGTH};
+pub use engine::Memory;
+pub use error::ClusterError;
+pub use held::{Hold, Released};
+pub use machine::Outcome;
+pub use notice::Notice;
+pub use options::{OnFailure, Options};
+pub use pending::Pending;
+pub use status::{ClusterStatus, Figures, NodeStatus};
+pub use subject::{BROKEN_OFF, DOUBTS, Fault, Rules, Subject, TURN};
+pub use timing::Timing;
+pub use url::ClusterUrl;

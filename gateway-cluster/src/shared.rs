@@ -1,0 +1,192 @@
+//! What the handles, the agent and the engine's thread have in common: the machine under a lock, and who waits for what.
+//!
+//! Nothing blocks under the lock, and no waker is woken under it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use pop3_proto::time::Time;
+
+use crate::ask::{Answer, Ask};
+use crate::clock::Clock;
+use crate::engine::Trouble;
+use crate::machine::{Machine, Outcome, Report};
+use crate::notice::Notice;
+
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    state: Mutex<State>,
+    /// Wakes the agent.
+    pub(crate) agent: Condvar,
+    /// Wakes the engine's thread.
+    pub(crate) engine: Condvar,
+    notice: Arc<dyn Fn(&Notice) + Send + Sync>,
+}
+
+pub(crate) struct State {
+    pub(crate) machine: Machine,
+    slots: HashMap<u64, Slot>,
+    next: u64,
+    /// Whether the agent has something to look at.
+    pub(crate) poked: bool,
+    /// For the engine's thread.
+    pub(crate) batch: Option<(u64, Vec<Ask>)>,
+    /// From it.
+    pub(crate) arrived: Option<(u64, Result<Vec<Answer>, Trouble>)>,
+    /// No handle is left.
+    pub(crate) closing: bool,
+    /// The threads are to end.
+    pub(crate) done: bool,
+    pub(crate) namesake: Signal,
+    pub(crate) left: Signal,
+}
+
+/// What somebody waits for.
+#[derive(Default)]
+struct Slot {
+    news: Option<News>,
+    waker: Option<Waker>,
+}
+
+/// What came.
+#[derive(Debug)]
+pub(crate) enum News {
+    Outcome(Outcome),
+    Report(Report),
+}
+
+/// Something that happens once.
+#[derive(Default)]
+pub(crate) struct Signal {
+    raised: bool,
+    wakers: Vec<Waker>,
+}
+
+impl Signal {
+    pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.raised {
+            return Poll::Ready(());
+        }
+        if !self.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.wakers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    fn raise(&mut self) -> Vec<Waker> {
+        self.raised = true;
+        std::mem::take(&mut self.wakers)
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        machine: Machine,
+        clock: Clock,
+        notice: Arc<dyn Fn(&Notice) + Send + Sync>,
+    ) -> Self {
+        Self {
+            clock,
+            state: Mutex::new(State {
+                machine,
+                slots: HashMap::new(),
+                next: 1,
+                poked: false,
+                batch: None,
+                arrived: None,
+                closing: false,
+                done: false,
+                namesake: Signal::default(),
+                left: Signal::default(),
+            }),
+            agent: Condvar::new(),
+            engine: Condvar::new(),
+            notice,
+        }
+    }
+
+    /// Each change leaves the state as it should be, so a panic elsewhere cannot have spoilt it.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets something happen to the machine, and tells what follows.
+    pub(crate) fn with<T>(&self, what: impl FnOnce(&mut State, Time) -> T) -> T {
+        let mut state = self.lock();
+        let done = what(&mut state, self.clock.now());
+        state.poked = true;
+        let told = state.tell();
+        drop(state);
+        self.agent.notify_one();
+        self.wake(told);
+        done
+    }
+
+    pub(crate) fn wake(&self, (wakers, notices): (Vec<Waker>, Vec<Notice>)) {
+        wakers.into_iter().for_each(Waker::wake);
+        notices.iter().for_each(|notice| (self.notice)(notice));
+    }
+}
+
+impl State {
+    /// A place for what somebody will wait for.
+    pub(crate) fn slot(&mut self) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        self.slots.insert(id, Slot::default());
+        id
+    }
+
+    /// Nobody waits any more. What had come already.
+    pub(crate) fn close(&mut self, id: u64) -> Option<News> {
+        self.slots.remove(&id)?.news
+    }
+
+    /// What had come already does not count.
+    pub(crate) fn renew(&mut self, id: u64) {
+        self.slots.insert(id, Slot::default());
+    }
+
+    pub(crate) fn poll(&mut self, id: u64, cx: &Context<'_>) -> Poll<News> {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return Poll::Pending;
+        };
+        if let Some(news) = slot.news.take() {
+            return Poll::Ready(news);
+        }
+        slot.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Puts what the machine says where it is waited for.
+    pub(crate) fn tell(&mut self) -> (Vec<Waker>, Vec<Notice>) {
+        let (mut wakers, mut notices) = (Vec::new(), Vec::new());
+        for report in self.machine.reports() {
+            let (id, news) = match report {
+                Report::Outcome(id, outcome) => (id, News::Outcome(outcome)),
+                Report::Released(id)
+                | Report::Answer(id, _)
+                | Report::Place(id, _)
+                | Report::Turn(id, _) => (id, News::Report(report)),
+                Report::Namesake => {
+                    wakers.extend(self.namesake.raise());
+                    continue;
+                }
+                Report::Left => {
+                    wakers.extend(self.left.raise());
+                    continue;
+                }
+                Report::Notice(notice) => {
+                    notices.push(notice);
+                    continue;
+                }
+            };
+            if let Some(slot) = self.slots.get_mut(&id) {
+                slot.news = Some(news);
+                wakers.extend(slot.waker.take());
+            }
+        }
+        (wakers, notices)
+    }
+}
