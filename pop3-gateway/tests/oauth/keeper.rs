@@ -479,6 +479,53 @@ fn ten_thousand_tokens_fit() {
     assert_eq!(source.asked().len(), 10_000);
 }
 
+/// A day of 10,000 grants, of which a tenth is used: a login asks nobody while its token lives, one request an hour for
+/// each that is used, none for the others.
+#[test]
+fn ten_thousand_grants_ask_only_for_those_in_use() {
+    clock!(CLOCK, clock);
+    let (records, source) = (records(), Script::new(Flow::Code));
+    let ids: Vec<_> = (0..10_000)
+        .map(|number| GrantId::new("office", format!("box{number}@example.org")))
+        .collect();
+    for id in &ids {
+        sign_in(&records, id, NOW + LIFE, NOW);
+    }
+    let keeper = keeper(Some(records), &source, clock);
+    let used = &ids[..1000];
+    for _ in 0..2 {
+        for id in used {
+            assert_eq!(ask(&keeper, id, None), Ok("access-0".into()));
+        }
+        keeper.refresh_due();
+    }
+    assert_eq!(source.asked().len(), 0, "all tokens live");
+
+    // all were signed in for within the day: each is refreshed once an hour, ahead of its end
+    at(&CLOCK, NOW + LIFE * 4 / 5);
+    keeper.refresh_due();
+    assert_eq!(source.asked().len(), 10_000);
+    keeper.refresh_due();
+    assert_eq!(source.asked().len(), 10_000, "none is due again");
+
+    // a day later those are left alone that nobody used
+    for hour in 2..=25 {
+        at(&CLOCK, NOW + hour * LIFE);
+        for id in used {
+            ask(&keeper, id, None).unwrap();
+        }
+    }
+    until("uses are noted", || {
+        let before = source.asked().len();
+        a_while();
+        source.asked().len() == before
+    });
+    let before = source.asked().len();
+    at(&CLOCK, NOW + 25 * LIFE + LIFE * 4 / 5);
+    keeper.refresh_due();
+    assert_eq!(source.asked().len() - before, used.len());
+}
+
 /// The octets of this process in memory.
 fn resident() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
