@@ -6,7 +6,7 @@ pub mod tools;
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{Flags, explain};
+use crate::config::{Flags, explain, reference};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueHint};
 
 /// The file that `serve` and `check` read if the command line names none: where packages put it.
@@ -100,9 +100,12 @@ Example:
     },
     /// Print the manual page, or write all of them into a folder
     Man {
-        /// Write pop3-gateway.1 and a page for every command here
+        /// Write pop3-gateway.1, a page for every command and pop3-gateway.toml.5 here
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
+        /// Print the reference of the configuration, as Markdown
+        #[arg(long, conflicts_with = "dir")]
+        reference: bool,
     },
 }
 
@@ -245,7 +248,8 @@ pub fn man_page() -> std::io::Result<Vec<u8>> {
 /// Writes the manual pages of all commands into a folder.
 pub fn man_pages(dir: &std::path::Path) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
-    clap_mangen::generate_to(command(), dir)
+    clap_mangen::generate_to(command(), dir)?;
+    std::fs::write(dir.join("pop3-gateway.toml.5"), reference::manual_page())
 }
 
 #[cfg(test)]

@@ -158,10 +158,13 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Store(store) => tools::store(&store),
         Command::HashPassword(hash) => tools::hash_password(&hash),
         Command::Completions { shell } => print(&cli::completions(shell)),
-        Command::Man { dir: None } => cli::man_page()
+        Command::Man {
+            reference: true, ..
+        } => print(config::reference::page().as_bytes()),
+        Command::Man { dir: None, .. } => cli::man_page()
             .map_err(Failure::running)
             .and_then(|page| print(&page)),
-        Command::Man { dir: Some(dir) } => cli::man_pages(&dir).map_err(Failure::running),
+        Command::Man { dir: Some(dir), .. } => cli::man_pages(&dir).map_err(Failure::running),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

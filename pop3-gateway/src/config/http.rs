@@ -48,7 +48,7 @@ impl Default for Http {
 
 rows! {
     /// `[[http]]`, but for its certificates.
-    ROWS: Http = Http::default();
+    pub(super) ROWS: Http = Http::default();
 
     /// One address or a list.
     told own "listen" r#""127.0.0.1:9110""# => (addresses),

@@ -41,6 +41,7 @@ mod monitor;
 mod pages;
 #[cfg(feature = "oauth")]
 mod provider;
+pub(crate) mod reference;
 mod routing;
 mod sasl;
 #[cfg(feature = "oauth")]

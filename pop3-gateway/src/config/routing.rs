@@ -68,7 +68,7 @@ rows! {
 
 rows! {
     /// What a route to a domain's users has.
-    DOMAIN: Route = Route::default();
+    pub(super) DOMAIN: Route = Route::default();
 
     own "upstream" r#""main""# => (to),
     own "store" r#""local""# => (with set_store, show_to),
@@ -79,7 +79,7 @@ rows! {
 
 rows! {
     /// What a route to a single user has.
-    USER: Route = Route::default();
+    pub(super) USER: Route = Route::default();
 
     own "upstream" r#""main""# => (to),
     own "store" r#""local""# => (with set_store, show_to),

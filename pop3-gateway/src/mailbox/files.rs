@@ -14,6 +14,7 @@ use super::local::{Local, Nobody};
 use crate::Failure;
 use crate::setting::document::Table;
 use crate::setting::error::{Fault, Problem as Mistake};
+use crate::setting::reference::Section;
 use crate::setting::rows;
 use crate::setting::value::{BadValue, Value, Word};
 
@@ -85,6 +86,24 @@ rows! {
     "text" r#"[".txt"]"# => (config.texts),
     /// A file that was changed less than this ago is still being written.
     "settle" r#""2s""# => (config.settle),
+}
+
+/// What the reference says of both kinds.
+pub(super) fn sections() -> [Section; 3] {
+    [
+        Section::new(
+            "[[store]], kind = \"maildir\" or \"directory\"",
+            "Message files in folders: the keys of both kinds.",
+        )
+        .with(WHERE)
+        .with(ROWS),
+        Section::new("[[store]], kind = \"maildir\"", "Besides, for a Maildir.").with(MAILDIR),
+        Section::new(
+            "[[store]], kind = \"directory\"",
+            "Besides, for a directory in which every file is a message.",
+        )
+        .with(DIRECTORY),
+    ]
 }
 
 impl Word for Missing {

@@ -10,6 +10,7 @@ use crate::listed::Listed;
 use crate::mail::Mail;
 use crate::setting::document::Table;
 use crate::setting::error::{Fault, Problem as Mistake};
+use crate::setting::reference::Section;
 use crate::setting::rows;
 use crate::setting::value::Date;
 
@@ -52,6 +53,12 @@ rows! {
     own "date" "2026-11-20" => (date),
     /// Or a message in a file, header and all.
     own "file" r#""welcome.eml""# => (file),
+}
+
+/// What the reference says of it.
+pub(super) fn section() -> Section {
+    let about = "A message of a store of kind = \"list\".";
+    Section::new("[[store.message]]", about).with(ROWS)
 }
 
 /// Reads the keys of this kind.

@@ -22,6 +22,7 @@ use toml::de::DeValue;
 
 use crate::setting::document::Table;
 use crate::setting::error::{Fault, Problem as Mistake};
+use crate::setting::reference::Section;
 use crate::setting::rows;
 use crate::setting::value::{BadValue, Value, not_known};
 
@@ -100,6 +101,20 @@ rows! {
     /// How the names of users are written here, as user_domain and user_separator of an upstream.
     "user_domain" r#""keep""# => (rewrite.domain),
     own "user_separator" r#""@""# => (rewrite.separator),
+}
+
+/// What the reference says of stores.
+pub(crate) fn sections() -> Vec<Section> {
+    let heading = "[[store]]";
+    let about =
+        "A mailbox that is kept here. These keys are those of every kind; each kind has more.";
+    let mut all = vec![Section::new(heading, about).with(ROWS)];
+    #[cfg(feature = "maildir")]
+    all.extend(files::sections());
+    all.push(list::section());
+    #[cfg(feature = "sql")]
+    all.extend(sql::sections());
+    all
 }
 
 impl Store {

@@ -25,6 +25,7 @@ use super::local::{self, Local, Nobody, Secrets};
 use crate::Failure;
 use crate::setting::document::Table;
 use crate::setting::error::{Fault, Problem as Mistake};
+use crate::setting::reference::Section;
 use crate::setting::rows;
 use crate::setting::value::{BadValue, Value};
 
@@ -129,6 +130,28 @@ fn set_stored_secrets(sql: &mut Sql, value: &DeValue<'_>, base: &Path) -> Result
 
 fn show_stored_secrets(sql: &Sql) -> Json {
     json!(sql.config.stored_secrets == StoredSecrets::All)
+}
+
+/// What the reference says of it.
+pub(super) fn sections() -> [Section; 3] {
+    [
+        Section::new("[[store]], kind = \"sql\"", "Tables of a database.")
+            .with(URL)
+            .with(ROWS),
+        Section::new(
+            "[store.queries]",
+            "What to ask of tables of yours. Left out: the tool's own tables, which \"pop3-gateway store migrate\" \
+             makes. :user, :id, :from and :for are bound as parameters, and columns are found by their names.",
+        )
+        .with(QUERIES)
+        .with(ACCOUNT),
+        Section::new(
+            "[store.template]",
+            "Makes a message of a plain text. Names in braces are columns of the queries. [store.template.headers] \
+             has more header fields, each a key: \"X-Level\" = \"{level}\".",
+        )
+        .with(TEMPLATE),
+    ]
 }
 
 /// Reads the keys of this kind.

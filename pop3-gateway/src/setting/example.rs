@@ -11,7 +11,7 @@ const EXAMPLE: &str = include_str!("../../../pop3-gateway.example.toml");
 
 /// The example shows each row with its own words, and the default where there is one. A row without words may also
 /// stand in a table in braces or in a sentence.
-pub(crate) fn shown<S>(rows: &[Row<S>], section: impl Fn() -> S) {
+pub(crate) fn shown<S>(rows: &[Row<S>]) {
     for row in rows {
         let doc: String = row.doc.iter().map(|line| format!("#{line}\n")).collect();
         let line = format!("{} = {}\n", row.key, row.example);
@@ -22,11 +22,11 @@ pub(crate) fn shown<S>(rows: &[Row<S>], section: impl Fn() -> S) {
             || doc.is_empty() && ["{", ",", ":"].into_iter().any(in_line);
         assert!(is_there, "{doc}{line}");
         if !row.marks.contains(&Mark::NoDefault) {
-            let mut read = section();
+            let mut read = (row.fresh)();
             let table = DeTable::parse(&line).unwrap();
             let value = table.get_ref().values().next().unwrap().get_ref();
             (row.set)(&mut read, value, Path::new("")).unwrap();
-            assert_eq!((row.show)(&read), (row.show)(&section()), "{line}");
+            assert_eq!((row.show)(&read), (row.show)(&(row.fresh)()), "{line}");
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod error;
 #[cfg(test)]
 pub(crate) mod example;
 pub(crate) mod names;
+pub(crate) mod reference;
 pub(crate) mod row;
 pub(crate) mod syntax;
 pub(crate) mod value;

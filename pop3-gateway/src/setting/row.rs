@@ -22,6 +22,8 @@ pub(crate) struct Row<S> {
     pub(crate) example: &'static str,
     pub(crate) set: Set<S>,
     pub(crate) show: fn(&S) -> Json,
+    /// A section without any setting.
+    pub(crate) fresh: fn() -> S,
     pub(crate) marks: &'static [Mark],
 }
 
@@ -55,7 +57,7 @@ pub(crate) fn told<S>(rows: &[Row<S>], section: &S) -> Map<String, Json> {
 /// }
 /// ```
 ///
-/// What follows `=` is a section without any setting, for the test. `check` shows `told` rows; `own` values are
+/// What follows `=` is a section without any setting, to try values with. `check` shows `told` rows; `own` values are
 /// the operator's, so that the example is no default. The place is a field of the section, `itself` for the section,
 /// or two functions.
 macro_rules! rows {
@@ -70,18 +72,16 @@ macro_rules! rows {
             example: $example,
             set: $crate::setting::row::set!($($how)+),
             show: $crate::setting::row::show!($($how)+),
+            fresh: || $fresh,
             marks: &[$($crate::setting::row::mark!($mark)),*],
         }),*];
 
         #[cfg(test)]
         #[allow(non_snake_case, reason = "a test for the table, by its name")]
         mod $name {
-            #[allow(unused_imports, reason = "some sections need no more than their name")]
-            use super::*;
-
             #[test]
             fn the_example_says_what_the_rows_say() {
-                $crate::setting::example::shown(super::$name, || $fresh);
+                $crate::setting::example::shown(super::$name);
             }
         }
     };
