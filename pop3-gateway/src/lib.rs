@@ -74,10 +74,10 @@ pub mod tools;
 pub mod transcript;
 pub mod wiring;
 
-/// The examples of the README are compiled and run with the tests.
+/// The example of the book is compiled and run with the tests.
 #[cfg(all(doctest, feature = "tokio"))]
-#[doc = include_str!("../../README.md")]
-struct Readme;
+#[doc = include_str!("../../docs/book/start/developer.md")]
+struct Book;
 
 use std::fmt;
 use std::io::{self, Write as _};

@@ -1,4 +1,4 @@
-//! POP3SF's own tables, as its MySQL adapters make them, served by the queries of the README.
+//! POP3SF's own tables, as its MySQL adapters make them, served by the queries of the book.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
@@ -11,10 +11,10 @@ use sql_backend::{Config, Logins, Maildrops, Queries, SqlStore, Template};
 use testkit_databases::Kind;
 use toml::Table;
 
-/// The store of the README that asks POP3SF's tables.
-fn of_readme() -> Table {
-    let readme = include_str!("../../README.md");
-    let blocks = readme.split("```toml\n").skip(1);
+/// The store of the book that asks POP3SF's tables.
+fn of_book() -> Table {
+    let page = include_str!("../../docs/book/from-pop3sf.md");
+    let blocks = page.split("```toml\n").skip(1);
     let blocks = blocks.map(|block| block.split("```").next().unwrap());
     let block = blocks
         .into_iter()
@@ -68,7 +68,7 @@ const TABLES: &str = "
 fn mariadb_w064_pop3sf_tables_by_the_queries_of_the_readme() {
     let admin = Admin::server(Kind::MariaDb);
     admin.sql(TABLES);
-    let asked = of_readme();
+    let asked = of_book();
     let mut multi = admin.config(queries(&asked));
     multi.logins = Logins::Query(text(asked["queries"].as_table().unwrap(), "account"));
     serve(multi);

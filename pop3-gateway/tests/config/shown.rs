@@ -2,6 +2,7 @@
 //!
 //! A configuration that is a part of one is put into the least that it needs: a listener, an upstream.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
@@ -85,7 +86,7 @@ fn every_configuration_that_is_shown_is_accepted() {
             }
         }
     }
-    assert!(count > 10, "{count} were found");
+    assert!(count > 15, "{count} were found");
     assert!(wrong.is_empty(), "{wrong}");
 }
 
@@ -154,6 +155,73 @@ fn every_command_that_is_shown_is_accepted() {
             }
         }
     }
-    assert!(count > 10, "{count} were found");
+    assert!(count > 30, "{count} were found");
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// The sources that answer a client.
+fn sources() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut files = vec![root.join("pop3-server/src/pop3.rs")];
+    for folder in ["pop3-proto/src/server", "pop3-proto/src/server/state"] {
+        let entries = std::fs::read_dir(root.join(folder)).unwrap();
+        files.extend(entries.map(|entry| entry.unwrap().path()));
+    }
+    files.retain(|file| file.extension().is_some_and(|end| end == "rs"));
+    files
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect()
+}
+
+/// The texts after `-ERR` in the sources: the text in quotes after one of the functions that answer so.
+fn refusals() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for source in sources() {
+        let code: Vec<_> = source
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect();
+        let code = code.join("\n");
+        for function in [
+            ".bad(",
+            ".send_err(",
+            ".answer_login(",
+            ".login_ended(",
+            "-ERR [SYS/TEMP] ",
+        ] {
+            for after in code.split(function).skip(1) {
+                let text = match function.starts_with('.') {
+                    true => after
+                        .split(");")
+                        .next()
+                        .and_then(|call| call.split('"').nth(1)),
+                    false => after.split('\\').next(),
+                };
+                found.extend(text.map(str::to_owned));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn each_refusal_that_a_client_may_hear_is_explained() {
+    let page = include_str!("../../../docs/book/trouble.md");
+    let table = page
+        .split("<!-- replies -->")
+        .nth(1)
+        .unwrap()
+        .split("<!-- end -->")
+        .next()
+        .unwrap();
+    let rows = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `-ERR ")?.split('`').next());
+    let without_code = |reply: &str| match reply.split_once("] ") {
+        Some((_, text)) => text.to_owned(),
+        None => reply.to_owned(),
+    };
+    let explained: BTreeSet<_> = rows.map(without_code).collect();
+    assert_eq!(explained, refusals());
 }

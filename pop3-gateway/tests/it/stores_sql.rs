@@ -225,7 +225,7 @@ fn a_database_that_is_not_there_is_sys_temp_and_no_obstacle_to_a_start() {
     }
 }
 
-/// POP3SF's own tables with its bcrypt hashes; the README's queries want a MySQL, and are in the tests of
+/// POP3SF's own tables with its bcrypt hashes; the queries of the book want a MySQL, and are in the tests of
 /// `sql-backend`.
 #[test]
 fn the_tables_of_pop3sf_are_served() {
@@ -285,7 +285,7 @@ fn p016_a_table_for_everybody_is_one_maildrop() {
     }
 }
 
-/// A log whose rows are mails, set up as the README says.
+/// A log whose rows are mails, set up as the book says.
 fn log(template: &str) -> Place {
     let place = Place::new(&format!(
         "{OWN}accounts = \"users\"\n[store.queries]\n\
