@@ -74,7 +74,7 @@ impl Cluster {
         options: Options,
     ) -> Result<Self, ClusterError> {
         options.check()?;
-        let engine = url.engine(&options)?;
+        let engine = url.engine(&options);
         Self::with_engine(engine, url.to_string(), key, options)
     }
 

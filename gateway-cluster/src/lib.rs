@@ -5,12 +5,10 @@ mod ask;
 mod clock;
 mod cluster;
 mod digest;
-#[allow(dead_code, reason = "for the engines that come")]
 mod engine;
 mod error;
 mod held;
 mod lease;
-#[allow(dead_code, reason = "for the engines that come")]
 mod ledger;
 mod machine;
 mod notice;

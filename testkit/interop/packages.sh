@@ -13,7 +13,7 @@ as_root=()
 
 installed=(
     make g++
-    mariadb-server postgresql pgbouncer
+    mariadb-server postgresql pgbouncer redis-server
     haproxy nginx-light libnginx-mod-stream systemd fail2ban chromium fonts-dejavu-core prometheus
     dovecot-imapd dovecot-pop3d curl fetchmail getmail6 mpop openssl ca-certificates python3 util-linux mount
     libcourier-unicode4 libgamin0 libgdbm6 libical3 libicu72 libidn12 libjansson4 libkrb5-3 libldap-2.5-0 libltdl7

@@ -34,6 +34,7 @@ impl Memory {
     pub fn lose_all(&self) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.ledger = Ledger::default();
+        kept.fresh = false;
     }
 }
 

@@ -2,6 +2,8 @@
 //! own but a connection.
 
 mod memory;
+mod postgres;
+mod redis;
 
 use std::fmt;
 
@@ -10,6 +12,8 @@ use crate::digest::Digest;
 use crate::timing::Timing;
 
 pub use memory::Memory;
+pub(crate) use postgres::Postgres;
+pub(crate) use redis::Redis;
 
 /// Why a batch was not answered: the thing, the cause, the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,3 +60,6 @@ pub(crate) trait Engine: Send {
     /// place, and the connection is not used again.
     fn answer(&mut self, common: &Common, asks: &[Ask]) -> Result<Vec<Answer>, Trouble>;
 }
+
+#[cfg(test)]
+mod tests;

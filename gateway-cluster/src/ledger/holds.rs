@@ -6,47 +6,14 @@ use crate::digest::Digest;
 use crate::lease::{Foreign, Lease, Proof};
 use crate::timing::LITTER;
 
-/// A row of a maildrop.
-struct Hold {
-    /// `None`: it is free.
-    lease: Option<Lease>,
-    session: u64,
-    fence: u64,
-    /// A hold before this one was taken from a lease that had ended, so somebody may still come back for it.
-    broken: bool,
-}
-
-impl Hold {
-    fn read(value: &str) -> Result<Self, Foreign> {
-        let mut words = value.split(' ');
-        let lease = match words.next().ok_or(Foreign)? {
-            "-" => None,
-            lease => Some(lease.parse()?),
-        };
-        Ok(Self {
-            lease,
-            session: number(&mut words)?,
-            fence: number(&mut words)?,
-            broken: number(&mut words)? != 0,
-        })
-    }
-
-    fn is(&self, proof: Proof) -> bool {
-        let Proof {
-            lease,
-            session,
-            fence,
-        } = proof;
-        self.lease == Some(lease) && self.session == session && self.fence == fence
-    }
-
-    fn write(&self) -> String {
-        let lease = self
-            .lease
-            .map_or_else(|| "-".into(), |lease| lease.to_string());
-        let (session, fence, broken) = (self.session, self.fence, u8::from(self.broken));
-        format!("{lease} {session} {fence} {broken}")
-    }
+/// What stands in the row of a maildrop.
+fn read(value: &str) -> Result<Proof, Foreign> {
+    let mut words = value.split(' ');
+    Ok(Proof {
+        lease: words.next().ok_or(Foreign)?.parse()?,
+        session: number(&mut words)?,
+        fence: number(&mut words)?,
+    })
 }
 
 impl Book<'_, '_> {
@@ -62,20 +29,18 @@ impl Book<'_, '_> {
         if !grace.is_zero() {
             return Ok(Answer::Grace(grace));
         }
-        let hold = self.hold(maildrop)?;
-        let holder = hold.as_ref().and_then(|hold| hold.lease);
-        if holder.is_some_and(|holder| self.lives(holder)) {
+        let holder = self.hold(maildrop)?;
+        if holder.is_some_and(|holder| self.lives(holder.lease)) {
             return Ok(Answer::InUse);
         }
         let fence = self.fence()?.saturating_add(1);
         self.set(FENCE, fence.to_string(), None);
-        let hold = Hold {
-            lease: Some(lease),
+        let proof = Proof {
+            lease,
             session,
             fence,
-            broken: hold.is_some(),
         };
-        self.set(&hold_row(maildrop), hold.write(), Some(LITTER));
+        self.set(&hold_row(maildrop), proof.to_string(), Some(LITTER));
         Ok(Answer::Granted { fence })
     }
 
@@ -91,54 +56,31 @@ impl Book<'_, '_> {
         };
         let last = self.fence()?;
         let anew = Proof { lease, ..proof };
-        let hold = match self.hold(maildrop)? {
-            Some(hold) if hold.is(proof) || hold.is(anew) => hold,
-            // the engine does not know what it knew, and this node does
-            older if sure && !grace.is_zero() => {
-                let newer = older.as_ref().is_none_or(|hold| hold.fence < proof.fence);
-                if !newer {
-                    return Ok(Answer::InUse);
-                }
-                let Proof { session, fence, .. } = proof;
-                Hold {
-                    lease: None,
-                    session,
-                    fence,
-                    broken: older.is_some(),
-                }
+        let holder = self.hold(maildrop)?;
+        let same = holder.is_some_and(|holder| holder == proof || holder == anew);
+        if !same {
+            // the engine may not know what it knew, and this node does
+            let newer = holder.is_none_or(|holder| holder.fence < proof.fence);
+            if !sure || grace.is_zero() || !newer {
+                return Ok(Answer::InUse);
             }
-            Some(_) | None => return Ok(Answer::InUse),
-        };
-        let fence = hold.fence;
-        let hold = Hold {
-            lease: Some(lease),
-            ..hold
-        };
+        }
+        let fence = proof.fence;
         if last < fence {
             self.set(FENCE, fence.to_string(), None);
         }
-        self.set(&hold_row(maildrop), hold.write(), Some(LITTER));
+        self.set(&hold_row(maildrop), anew.to_string(), Some(LITTER));
         Ok(Answer::Granted { fence })
     }
 
     pub(super) fn release(&mut self, maildrop: Digest, proof: Proof) -> Result<Answer, Foreign> {
-        let hold = self.hold(maildrop)?.filter(|hold| hold.is(proof));
-        match hold {
-            Some(hold) if hold.broken => {
-                let free = Hold {
-                    lease: None,
-                    session: 0,
-                    ..hold
-                };
-                self.set(&hold_row(maildrop), free.write(), Some(LITTER));
-            }
-            Some(_) => self.delete(&hold_row(maildrop)),
-            None => {}
+        if self.hold(maildrop)? == Some(proof) {
+            self.delete(&hold_row(maildrop));
         }
         Ok(Answer::Done)
     }
 
-    fn hold(&self, maildrop: Digest) -> Result<Option<Hold>, Foreign> {
-        self.get(&hold_row(maildrop)).map(Hold::read).transpose()
+    fn hold(&self, maildrop: Digest) -> Result<Option<Proof>, Foreign> {
+        self.get(&hold_row(maildrop)).map(read).transpose()
     }
 }

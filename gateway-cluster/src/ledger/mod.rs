@@ -11,19 +11,21 @@
 //! | `nodes` | the leases that were opened | never |
 //! | `name:NAME` | the lease of the oldest node with this name | the lease's time |
 //! | `fence` | the last one given | never |
-//! | `hold:DIGEST` | lease, session, fence; whether a hold before it was broken | a day |
+//! | `hold:DIGEST` | lease, session, fence | a day |
 //! | `places:DIGEST` | for each lease how many connections | a day |
 //! | `back:DIGEST` | nothing | the span |
 //! | `refresh:DIGEST` | lease, turn | the span |
 //! | `fail:DIGEST` | the failures of a subject | their memory |
 //!
-//! A hold whose lease has ended is free. A lease that has ended never comes back. Once a hold was taken from a lease that
-//! had ended, a row stays when it is released: whoever comes back then learns that another had it.
+//! A hold whose lease has ended is free. A lease that has ended never comes back. A hold goes over to a newer lease of its
+//! process only if its row is as it was: a row that is gone may have been another's meanwhile.
 
 mod failures;
 mod holds;
 mod nodes;
 mod places;
+
+pub(crate) use nodes::read_node;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

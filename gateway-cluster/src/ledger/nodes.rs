@@ -142,7 +142,7 @@ impl Book<'_, '_> {
     }
 }
 
-fn read_node(value: &str) -> Result<Node, Foreign> {
+pub(crate) fn read_node(value: &str) -> Result<Node, Foreign> {
     let mut words = value.splitn(3, ' ');
     let holds = number(&mut words)?;
     let degraded = Duration::from_millis(number(&mut words)?);
