@@ -130,7 +130,10 @@ impl Redis {
     /// What redis-cli prints.
     pub fn cli(&self, words: &[&str]) -> String {
         let mut command = Command::new("redis-cli");
-        let output = command.args(["-p", &self.port.to_string()]).args(words).output();
+        let output = command
+            .args(["-p", &self.port.to_string()])
+            .args(words)
+            .output();
         String::from_utf8(output.unwrap().stdout).unwrap()
     }
 }
