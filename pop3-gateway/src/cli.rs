@@ -125,7 +125,7 @@ Examples:
 
 Signals: SIGTERM and SIGINT finish the responses that run, refuse the next command and end without
 deleting anything that no QUIT confirmed; a second one ends at once. SIGHUP reads the configuration
-and the certificates again; sessions go on.
+and the certificates again; everything but the runtime follows it, addresses too, and sessions go on.
 
 RUST_LOG=debug (or RUST_LOG=pop3_server=trace, ...) goes before --log-level.",
     group = clap::ArgGroup::new("what").args(["config", "upstream"])

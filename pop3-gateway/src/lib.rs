@@ -6,7 +6,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`cli`] | the command line |
-//! | [`serve`] | `serve`: bind, run, reload |
+//! | [`serve`], [`reload`] | `serve`: bind and run; read the configuration again |
 //! | [`check`], [`probe`] | `check`: what would run, and what an upstream says to it |
 //! | `demo` | `demo`: everything in one process; with the feature of that name |
 //! | `doctor` | `doctor`: which step to a mailbox is missing; with the feature `oauth` |
@@ -61,6 +61,7 @@ pub mod pages;
 mod privileges;
 pub mod probe;
 pub mod queue;
+pub mod reload;
 pub mod runtime;
 pub mod self_signed;
 pub mod serve;

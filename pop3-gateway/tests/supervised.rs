@@ -204,6 +204,45 @@ fn a_restart_refuses_nobody() {
     }
 }
 
+/// A reload takes what a start would take: the service manager keeps its socket open, and clients would wait there.
+#[test]
+fn a_reload_keeps_the_sockets_of_the_service_manager() {
+    for runtime in runtimes() {
+        let manager = Manager::new();
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let file = config(manager.folder.path(), runtime, &address.to_string());
+        let child = passing(&serve(&file), &socket, "pop3")
+            .env("NOTIFY_SOCKET", manager.folder.path().join("notify"))
+            .stderr(Stdio::null())
+            .spawn();
+        let running = Running(child.unwrap());
+        assert_eq!(manager.told()[0], "READY=1");
+        for (listen, status) in [
+            ("127.0.0.2:0".to_owned(), "was not reloaded"),
+            (format!("{address}\", \"127.0.0.2:0"), "was reloaded"),
+        ] {
+            let listen = format!("[\"{listen}\"]");
+            let text = fs::read_to_string(&file).unwrap();
+            let line = text
+                .lines()
+                .find(|line| line.starts_with("listen"))
+                .unwrap();
+            fs::write(&file, text.replace(line, &format!("listen = {listen}"))).unwrap();
+            running.signal(Signal::HUP);
+            assert_eq!(manager.told()[0], "RELOADING=1");
+            let told = manager.told();
+            assert!(told[1].contains(status), "{told:?}");
+            let stream = TcpStream::connect(address).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut line = String::new();
+            BufReader::new(stream).read_line(&mut line).unwrap();
+            assert!(line.starts_with("+OK"), "{line:?}");
+        }
+        running.ends();
+    }
+}
+
 #[test]
 fn sockets_that_nothing_wants_are_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -15,6 +15,7 @@ use pop3_proto::time::Time;
 use crate::alarm::Alarm;
 use crate::handler::{Arrival, Door, Handler};
 use crate::limit::{Limit, Slots};
+use crate::live::{Live, Open, Ready};
 use crate::observer::Unheard;
 use crate::preamble;
 use crate::runtime::{Accepted, Listener, Runtime, Signal, Signals, Stream, Timer};
@@ -32,43 +33,37 @@ const BACK_OFF: Duration = Duration::from_millis(500);
 /// How many connections are accepted before other tasks get their turn.
 const BATCH: usize = 32;
 
+/// How many connections are accepted that wait at a socket that is closed.
+const WAITING: usize = 1024;
+
 /// How long connections may take to notice that the time is over.
 const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// What reads the configuration again; may block.
-pub(crate) type Reload = Arc<dyn Fn() + Send + Sync>;
+pub(crate) type Reload<R> = Arc<dyn Fn(&Live<R>) + Send + Sync>;
 
 /// Accepting sockets, and the handler of each.
 pub(crate) type Sockets<R> = Vec<(TcpListener, Arc<dyn Handler<R>>)>;
-
-/// How long the end of the server may take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    /// From the signal until nothing more is accepted.
-    pub(crate) drain: Duration,
-    /// From then on, for connections to finish.
-    pub(crate) grace: Duration,
-}
 
 /// Serves connections until the server is asked to stop and all connections are gone, or the grace
 /// is over.
 pub(crate) async fn serve<R: Runtime>(
     server: Server,
-    runtime: R,
+    live: Live<R>,
     sockets: Sockets<R>,
     mut signals: impl Signals,
-    reload: Reload,
+    reload: Reload<R>,
     supervisor: Arc<dyn Supervisor>,
-    patience: Patience,
 ) -> io::Result<()> {
+    let runtime = live.runtime().clone();
     let reloading = Reloading {
         reload,
+        live: live.clone(),
         turn: Arc::default(),
-        drains: !patience.drain.is_zero(),
     };
     let listeners: io::Result<Vec<_>> = sockets
         .into_iter()
-        .map(|(socket, handler)| Ok((runtime.listen(socket)?, handler)))
+        .map(|(socket, handler)| Open::new(&runtime, socket, handler))
         .collect();
     let alarm = Alarm::default();
     let mut alarm_timer = runtime.timer();
@@ -93,16 +88,16 @@ pub(crate) async fn serve<R: Runtime>(
         alarm.keep(&runtime, &mut alarm_timer, cx);
         pulse.beat(&runtime, &*supervisor, cx);
         while let Poll::Ready(signal) = signals.poll_signal(cx) {
-            reloading.signalled(&runtime, &server, signal);
+            reloading.signalled(&server, signal);
         }
         match shutdown.phase() {
             Phase::Running => {}
             Phase::Draining => {
                 let until = *drained.get_or_insert_with(|| {
                     supervisor.draining();
-                    let connections = shutdown.members();
-                    tracing::info!(target: TARGET, connections, after = ?patience.drain, "stopping soon");
-                    runtime.now() + patience.drain
+                    let (connections, drain) = (shutdown.members(), live.patience().drain);
+                    tracing::info!(target: TARGET, connections, after = ?drain, "stopping soon");
+                    runtime.now() + drain
                 });
                 if timer.poll_at(cx, until).is_ready() {
                     shutdown.advance();
@@ -111,20 +106,24 @@ pub(crate) async fn serve<R: Runtime>(
             }
             Phase::Finishing | Phase::Ending => return Poll::Ready(()),
         }
+        for change in live.changes(cx) {
+            accepting.change(change, cx);
+        }
         accepting.poll(cx)
     })
     .await;
+    let grace = live.end().grace;
     drop(accepting);
 
     supervisor.stopping();
     tracing::info!(target: TARGET, connections = shutdown.members(), "stopping");
-    let mut until = runtime.now() + patience.grace;
+    let mut until = runtime.now() + grace;
     poll_fn(|cx| {
         shutdown.watch(cx);
         alarm.keep(&runtime, &mut alarm_timer, cx);
         pulse.beat(&runtime, &*supervisor, cx);
         while let Poll::Ready(signal) = signals.poll_signal(cx) {
-            reloading.signalled(&runtime, &server, signal);
+            reloading.signalled(&server, signal);
         }
         if shutdown.members() == 0 {
             return Poll::Ready(());
@@ -147,21 +146,22 @@ pub(crate) async fn serve<R: Runtime>(
 }
 
 /// What a signal asks for.
-struct Reloading {
-    reload: Reload,
+struct Reloading<R: Runtime> {
+    reload: Reload<R>,
+    live: Live<R>,
     /// Reloads run one after the other, so the configuration that was read last is in force.
     turn: Arc<Mutex<()>>,
-    /// The first signal to stop only begins the drain.
-    drains: bool,
 }
 
-impl Reloading {
-    fn signalled<R: Runtime>(&self, runtime: &R, server: &Server, signal: Signal) {
+impl<R: Runtime> Reloading<R> {
+    fn signalled(&self, server: &Server, signal: Signal) {
         match signal {
             Signal::Stop => {
                 let shutdown = server.shutdown();
                 match shutdown.phase() {
-                    Phase::Running if self.drains => shutdown.advance_to(Phase::Draining),
+                    Phase::Running if !self.live.patience().drain.is_zero() => {
+                        shutdown.advance_to(Phase::Draining)
+                    }
                     Phase::Running | Phase::Draining | Phase::Finishing | Phase::Ending => {
                         shutdown.advance();
                     }
@@ -169,9 +169,10 @@ impl Reloading {
             }
             Signal::Reload => {
                 let (reload, turn) = (Arc::clone(&self.reload), Arc::clone(&self.turn));
+                let (runtime, live) = (self.live.runtime(), self.live.clone());
                 let job = runtime.block(move || {
                     let _turn = turn.lock();
-                    reload();
+                    reload(&live);
                 });
                 runtime.spawn(async {
                     if let Err(error) = job.await {
@@ -185,13 +186,38 @@ impl Reloading {
 
 /// All accepting sockets of a server.
 struct Accepting<R: Runtime> {
-    listeners: Vec<(R::Listener, Arc<dyn Handler<R>>)>,
+    listeners: Vec<Open<R>>,
     timer: R::Timer,
     pause: Option<Time>,
     entrance: Entrance<R>,
 }
 
 impl<R: Runtime> Accepting<R> {
+    fn change(&mut self, change: Ready<R>, cx: &mut Context<'_>) {
+        for gone in &change.gone {
+            let own = |open: &Open<R>| open.address == *gone;
+            let Some(place) = self.listeners.iter().position(own) else {
+                continue;
+            };
+            let mut open = self.listeners.swap_remove(place);
+            // A client that found the socket open is not to find it closed.
+            for _ in 0..WAITING {
+                match open.listener.poll_accept(cx) {
+                    Poll::Ready(Ok(accepted)) => self.entrance.let_in(&open.handler, accepted, cx),
+                    Poll::Ready(Err(error)) if concerns_one(&error) => {}
+                    Poll::Ready(Err(_)) | Poll::Pending => break,
+                }
+            }
+        }
+        for (address, handler) in change.others {
+            let mut all = self.listeners.iter_mut();
+            if let Some(open) = all.find(|open| open.address == address) {
+                open.handler = handler;
+            }
+        }
+        self.listeners.extend(change.new);
+    }
+
     /// Never ready: accepting ends when it is dropped.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(until) = self.pause {
@@ -200,7 +226,10 @@ impl<R: Runtime> Accepting<R> {
             }
             self.pause = None;
         }
-        for (listener, handler) in &mut self.listeners {
+        for Open {
+            listener, handler, ..
+        } in &mut self.listeners
+        {
             let mut turns = 0;
             loop {
                 if turns == BATCH {

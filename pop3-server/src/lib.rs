@@ -21,7 +21,7 @@
 //! | [`delay`], [`throttle`] | failed logins, which login is looked at when |
 //! | [`tls`] | certificates that are shown and certificates that are believed |
 //! | [`observer`], [`log`] | watching sessions; what the operator's log says |
-//! | [`listen`] | sockets that accept |
+//! | [`listen`], [`live`] | sockets that accept; where a server listens while it runs |
 //! | [`shutdown`] | telling every connection that the server shuts down |
 //! | [`supervisor`] | what watches over the process, such as systemd |
 //! | [`transcript`] | both dialogues of a session side by side |
@@ -41,6 +41,7 @@ pub mod handler;
 pub mod hold;
 pub mod limit;
 pub mod listen;
+pub mod live;
 pub mod lock;
 pub mod log;
 pub mod name;

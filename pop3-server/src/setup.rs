@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use pop3_proto::server::Policy;
 
-use crate::accept::{Patience, Reload, Sockets, serve};
+use crate::accept::{Reload, Sockets, serve};
 use crate::handler::Handler;
+use crate::live::{Live, Patience};
 use crate::runtime::{NoSignals, Runtime, Signals};
 use crate::server::Server;
 use crate::service::Service;
@@ -23,7 +24,7 @@ use crate::supervisor::{Supervisor, Unsupervised};
 pub struct Setup<R: Runtime> {
     server: Server,
     sockets: Sockets<R>,
-    reload: Reload,
+    reload: Reload<R>,
     supervisor: Arc<dyn Supervisor>,
     patience: Patience,
     threads: usize,
@@ -34,7 +35,7 @@ impl<R: Runtime> Default for Setup<R> {
         Self {
             server: Server::new(),
             sockets: Vec::new(),
-            reload: Arc::new(|| {}),
+            reload: Arc::new(|_| {}),
             supervisor: Arc::new(Unsupervised),
             patience: Patience {
                 drain: Duration::ZERO,
@@ -94,8 +95,8 @@ impl<R: Runtime> Setup<R> {
     }
 
     /// Sets what to do when the process is asked to read its configuration again (SIGHUP). May block;
-    /// calls never overlap.
-    pub fn on_reload(mut self, reload: impl Fn() + Send + Sync + 'static) -> Self {
+    /// calls never overlap. It may change where the server listens.
+    pub fn on_reload(mut self, reload: impl Fn(&Live<R>) + Send + Sync + 'static) -> Self {
         self.reload = Arc::new(reload);
         self
     }
@@ -143,10 +144,8 @@ impl<R: Runtime> Setup<R> {
             patience,
             ..
         } = self;
-        serve(
-            server, runtime, sockets, signals, reload, supervisor, patience,
-        )
-        .await
+        let live = Live::new(runtime, patience);
+        serve(server, live, sockets, signals, reload, supervisor).await
     }
 
     /// For driver crates: the same in a task of its own, without signals.

@@ -47,7 +47,7 @@ pub fn run(arguments: &cli::Demo) -> Result<(), Failure> {
         Err(taken) if taken.code == 1 && arguments.port != 0 => bind(0)?,
         bound => bound?,
     };
-    let Some(address) = bound.addresses()?.first().copied() else {
+    let Some(address) = bound.addresses().first().copied() else {
         return Err(Failure::running("there is no listener"));
     };
     let server = Server::new();
@@ -62,7 +62,7 @@ pub fn run(arguments: &cli::Demo) -> Result<(), Failure> {
         print(invitation(address, imap).as_bytes())?;
         None
     };
-    bound.serve(server, || ())?;
+    bound.serve(server, None)?;
     recorder.flush();
     let Some(session) = session else {
         return Ok(());

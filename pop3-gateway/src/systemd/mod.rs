@@ -10,7 +10,7 @@ mod passed;
 
 pub(crate) use journal::{Prioritised, is_journal, prioritised};
 pub(crate) use manager::{Manager, reloading};
-pub(crate) use passed::Passed;
+pub(crate) use passed::passed;
 
 use std::path::{Path, PathBuf};
 

@@ -53,12 +53,9 @@ impl Rig {
         let shown = pop3_gateway::certificates::shown(&config);
         surroundings.metrics.configured(&config, &shown);
         let bound = Bound::new(&config, &surroundings).unwrap();
-        let (pop3, http) = (
-            bound.addresses().unwrap()[0],
-            bound.http_addresses().unwrap()[0],
-        );
+        let (pop3, http) = (bound.addresses()[0], bound.http_addresses()[0]);
         let running = server.clone();
-        let thread = thread::spawn(move || bound.serve(running, || {}).unwrap());
+        let thread = thread::spawn(move || bound.serve(running, None).unwrap());
         Self {
             server,
             pop3,

@@ -6,6 +6,7 @@ mod common;
 #[cfg(all(feature = "http", feature = "maildir"))]
 mod drain;
 mod end_to_end;
+mod reload;
 #[cfg(feature = "maildir")]
 mod stores;
 #[cfg(feature = "sql")]

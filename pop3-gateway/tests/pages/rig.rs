@@ -85,11 +85,11 @@ impl Rig {
         fs::write(&file, text).unwrap();
         let config = Config::load(&file).unwrap();
         let bound = Bound::new(&config, &Surroundings::default()).unwrap();
-        let pop3 = bound.addresses().unwrap()[0];
-        let http = bound.http_addresses().unwrap()[0];
+        let pop3 = bound.addresses()[0];
+        let http = bound.http_addresses()[0];
         let server = Server::new();
         let running = server.clone();
-        let thread = thread::spawn(move || bound.serve(running, || {}).unwrap());
+        let thread = thread::spawn(move || bound.serve(running, None).unwrap());
         let rig = Self {
             provider,
             imap: Some(imap),

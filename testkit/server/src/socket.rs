@@ -534,7 +534,7 @@ pub fn signals_reload_and_stop<R: Runtime>(driver: Driver<R>) {
     let address = listener.local_addr().unwrap();
     let (reloaded, reloads) = channel();
     let setup = Setup::new().pop3(listener, clear(JobService));
-    let setup = setup.on_reload(move || reloaded.send(()).unwrap());
+    let setup = setup.on_reload(move |_| reloaded.send(()).unwrap());
     let server = thread::spawn(move || driver(setup));
     let mut client = Client::new(connect(address));
     assert!(client.line().starts_with("+OK"));
