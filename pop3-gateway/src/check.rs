@@ -18,7 +18,7 @@ use crate::{Failure, advice, cli, descriptors, logging, print, runtime};
 
 /// Runs `check`.
 pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
-    let found = Config::load(&arguments.config);
+    let found = Config::load(&arguments.file.config);
     if arguments.json
         && let Err(error) = &found
     {
@@ -26,7 +26,7 @@ pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
     }
     let config = found?;
     let (verified, heard) = logging::warnings(|| {
-        advice::give(&config, Some(&arguments.config));
+        advice::give(&config, Some(&arguments.file.config));
         if let Some((_, warning)) = descriptors::shortage(&config, descriptors::most()) {
             tracing::warn!("{warning}");
         }
@@ -41,7 +41,7 @@ pub fn run(arguments: &cli::Check) -> Result<(), Failure> {
     if arguments.json {
         return print(format!("{:#}\n", as_json(&config, runtime, &warnings)).as_bytes());
     }
-    let file = arguments.config.display();
+    let file = arguments.file.config.display();
     print(
         format!(
             "{file} is good. It would run:\n\n{}",

@@ -165,6 +165,14 @@ impl Serve {
     }
 }
 
+/// The configuration of every command but `serve`, which may have flags in its place.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// The configuration
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = CONFIGURATION)]
+    pub config: PathBuf,
+}
+
 /// `check`
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -178,8 +186,8 @@ Examples:
   pop3-gateway check --config pop3-gateway.toml --login tim@example.org")]
 pub struct Check {
     /// The configuration
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = CONFIGURATION)]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub file: Named,
 
     /// Answer in JSON
     #[arg(long, conflicts_with_all = ["connect", "login"])]
@@ -263,14 +271,22 @@ mod tests {
     }
 
     fn file(line: &str) -> Option<PathBuf> {
-        let command = parsed(line).unwrap();
-        if let Command::Check(check) = command {
-            return Some(check.config);
+        use tools::{Account, Message, Store};
+        match parsed(line).unwrap() {
+            Command::Serve(serve) => return serve.file().map(Path::to_owned),
+            Command::Check(check) => Some(check.file),
+            Command::Account(Account::List { store, .. })
+            | Command::Message(Message::List { store, .. })
+            | Command::Store(Store::Migrate { store }) => Some(store.file),
+            #[cfg(feature = "oauth")]
+            Command::SignIn(sign_in) => Some(sign_in.file),
+            #[cfg(feature = "oauth")]
+            Command::Doctor(doctor) => Some(doctor.file),
+            #[cfg(feature = "oauth")]
+            Command::Status(status) => Some(status.file),
+            _ => None,
         }
-        let Command::Serve(serve) = command else {
-            panic!("{line} is another command");
-        };
-        serve.file().map(Path::to_owned)
+        .map(|named| named.config)
     }
 
     #[test]
@@ -279,6 +295,15 @@ mod tests {
             "pop3-gateway serve",
             "pop3-gateway serve --runtime smol",
             "pop3-gateway check",
+            "pop3-gateway account list",
+            "pop3-gateway message list",
+            "pop3-gateway store migrate",
+            #[cfg(feature = "oauth")]
+            "pop3-gateway sign-in ann@example.org",
+            #[cfg(feature = "oauth")]
+            "pop3-gateway doctor",
+            #[cfg(feature = "oauth")]
+            "pop3-gateway status",
         ] {
             assert_eq!(
                 file(line).as_deref(),

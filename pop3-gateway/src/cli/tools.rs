@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
+use super::Named;
+
 /// Which store a tool works on.
 #[derive(Debug, Args)]
 pub struct StoreName {
     /// The configuration
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub file: Named,
 
     /// The store; may be left out where there is only one
     #[arg(long, value_name = "NAME")]
@@ -82,8 +84,8 @@ Examples:
   pop3-gateway sign-in --config pop3-gateway.toml --device scanner@example.org")]
 pub struct SignIn {
     /// The configuration
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub file: Named,
 
     /// The upstream; may be left out where only one has a grant of persons
     #[arg(long, value_name = "NAME")]
@@ -190,8 +192,8 @@ Examples:
   pop3-gateway doctor --config pop3-gateway.toml --json")]
 pub struct Doctor {
     /// The configuration
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub file: Named,
 
     /// The upstream; may be left out where only one has a grant
     #[arg(long, value_name = "NAME")]
@@ -210,8 +212,8 @@ pub struct Doctor {
 #[derive(Debug, Args)]
 pub struct Status {
     /// The configuration
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub file: Named,
 
     /// Answer in JSON
     #[arg(long)]

@@ -38,7 +38,7 @@ use token::Watched;
 /// Runs `doctor`.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let steps = examine(
-        &arguments.config,
+        &arguments.file.config,
         arguments.upstream.as_deref(),
         arguments.mailbox.as_deref(),
     );

@@ -79,7 +79,7 @@ pub(super) fn upstream<'c>(
 }
 
 fn add(store: &StoreName, device: &Device, mailbox: &str, user: &str) -> Result<(), Failure> {
-    let config = Config::load(&store.config)?;
+    let config = Config::load(&store.file.config)?;
     let own = upstream(&config, device.upstream.as_deref(), |own| {
         own.grant.is_some()
     })?;
@@ -119,7 +119,7 @@ fn add(store: &StoreName, device: &Device, mailbox: &str, user: &str) -> Result<
 }
 
 fn list(store: &StoreName, mailbox: &str) -> Result<(), Failure> {
-    let config = Config::load(&store.config)?;
+    let config = Config::load(&store.file.config)?;
     let records = records(&config)?;
     let found = records
         .with(|state| state.accounts(Some(mailbox)))
@@ -137,7 +137,7 @@ fn list(store: &StoreName, mailbox: &str) -> Result<(), Failure> {
 }
 
 fn remove(store: &StoreName, mailbox: &str, user: &str) -> Result<(), Failure> {
-    let config = Config::load(&store.config)?;
+    let config = Config::load(&store.file.config)?;
     let records = records(&config)?;
     let found = records
         .with(|state| state.account(user))

@@ -135,7 +135,7 @@ pub fn hash_password(arguments: &HashPassword) -> Result<(), Failure> {
 
 /// The store that the command line names.
 fn find(name: &StoreName) -> Result<Store, Failure> {
-    let mut stores = Config::load(&name.config)?.stores;
+    let mut stores = Config::load(&name.file.config)?.stores;
     let names: Vec<_> = stores.iter().map(|store| store.name.clone()).collect();
     let at = match (&name.store, names.as_slice()) {
         (_, []) => return Err(Failure::configuration("the configuration has no store")),

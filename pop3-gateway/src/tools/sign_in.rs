@@ -29,7 +29,7 @@ const MAX_REQUEST: u64 = 64 * 1024;
 
 /// Runs `sign-in`.
 pub fn run(arguments: &SignIn) -> Result<(), Failure> {
-    let config = Config::load(&arguments.config)?;
+    let config = Config::load(&arguments.file.config)?;
     let signs_in = |name: &String| {
         let grant = config.grants.iter().find(|own| own.name == *name)?;
         let provider = config
@@ -82,7 +82,7 @@ pub fn run(arguments: &SignIn) -> Result<(), Failure> {
          add --config {2} --mailbox {0}\n",
         arguments.mailbox,
         own.name,
-        arguments.config.display()
+        arguments.file.config.display()
     ))
 }
 

@@ -15,7 +15,7 @@ use crate::{Failure, print};
 
 /// Runs `status`.
 pub fn run(arguments: &Status) -> Result<(), Failure> {
-    let config = Config::load(&arguments.config)?;
+    let config = Config::load(&arguments.file.config)?;
     let records = records(&config)?;
     let grants = records
         .with(|state| state.grants())
