@@ -354,7 +354,8 @@ impl<R: Runtime> Entrance<R> {
         cx: &mut Context<'_>,
     ) {
         let (address, now) = (peer.address.ip(), self.runtime.now());
-        let place = match self.server.crowd().admit(&door.limits, address, now) {
+        let crowd = door.crowd.as_ref().unwrap_or_else(|| self.server.crowd());
+        let place = match crowd.admit(&door.limits, address, now) {
             Ok(place) => place,
             Err(limit) => return self.turn_away(door, stream, &peer, limit, cx),
         };

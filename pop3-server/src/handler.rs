@@ -44,7 +44,7 @@ use std::time::Duration;
 
 use crate::alarm::Deadline;
 use crate::channel::Channel;
-use crate::crowd::Place;
+use crate::crowd::{Crowd, Place};
 use crate::limit::Limits;
 use crate::notice::Notice;
 use crate::preamble::Preamble;
@@ -73,6 +73,8 @@ pub struct Door {
     pub full: &'static [u8],
     /// What reads the first octets, if anything.
     pub preamble: Option<Arc<dyn Preamble>>,
+    /// The crowd in which connections have their places, in the place of the server's.
+    pub crowd: Option<Crowd>,
 }
 
 impl fmt::Debug for Door {
@@ -90,7 +92,15 @@ impl Door {
             limits,
             full: b"",
             preamble: None,
+            crowd: None,
         }
+    }
+
+    /// Gives connections their places in another crowd than the server's: neither takes places of the other.
+    #[must_use]
+    pub fn crowd(mut self, crowd: Crowd) -> Self {
+        self.crowd = Some(crowd);
+        self
     }
 
     /// What a client is sent when the server is full.

@@ -1,7 +1,8 @@
 //! The handler of a listener that speaks HTTP.
 //!
 //! Owns the bounds of a connection: how long a client may take, how much it may send, how many there are. Whatever a
-//! client does, it holds a place for a bounded time, and the places of POP3 are others. Decides nothing about pages.
+//! client does, it holds a place for a bounded time, and the places of POP3 are others: it takes none of them, and is
+//! turned out for none. Decides nothing about pages.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -17,6 +18,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
+use pop3_server::crowd::Crowd;
 use pop3_server::handler::{Arrival, Door, Handler, Visit};
 use pop3_server::limit::{Limits, Origin, Slots};
 use pop3_server::runtime::Runtime;
@@ -69,6 +71,7 @@ impl Current {
 #[derive(Clone, Debug)]
 pub struct Web {
     current: Current,
+    crowd: Crowd,
     all: Slots<()>,
     addresses: Slots<Origin>,
     at_work: Slots<()>,
@@ -80,6 +83,7 @@ impl Web {
     pub fn new(current: Current, shutdown: Shutdown) -> Self {
         Self {
             current,
+            crowd: Crowd::default(),
             all: Slots::default(),
             addresses: Slots::default(),
             at_work: Slots::default(),
@@ -90,10 +94,10 @@ impl Web {
 
 impl<R: Runtime> Handler<R> for Web {
     fn door(&self) -> Door {
-        // what there may be at once is counted here: a full house of POP3 is to show, and a browser takes no place of it
+        // what there may be at once is counted here: a full house of POP3 is to show, and turns no browser out
         let mut limits = Limits::default();
         (limits.total, limits.strangers, limits.per_address) = (0, 0, 0);
-        Door::new(limits).full(FULL)
+        Door::new(limits).full(FULL).crowd(self.crowd.clone())
     }
 
     fn handle(&self, arrival: Arrival<R>) {

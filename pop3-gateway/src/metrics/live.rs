@@ -19,7 +19,7 @@ impl Collector for Live {
         out.gauge(
             Family::new(
                 "connections",
-                "Connections that have a place, those of HTTP included",
+                "Connections that have a place; those of HTTP have others",
             ),
             number(all),
         )?;

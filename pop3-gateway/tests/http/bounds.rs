@@ -103,6 +103,26 @@ fn a_full_house_still_says_that_it_lives() {
     }
 }
 
+/// And a flood there turns out no browser, nor does a browser take a place of it.
+#[test]
+fn a_flood_of_strangers_leaves_browsers_alone() {
+    for runtime in RUNTIMES {
+        let rig = Rig::with(runtime, "", "[limits]\nconnections = 2\n");
+        // older than every stranger, and from the same address
+        let mut browser = rig.connect();
+        let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+        browser.write_all(request).unwrap();
+        assert!(crate::rig::answer(&mut browser).starts_with("HTTP/1.1 200 "));
+        assert_eq!(rig.server.crowd().count(), (0, 0));
+        let _standing: Vec<_> = (0..2).map(|_| rig.connect_pop3()).collect();
+        while rig.server.crowd().make_room() {}
+        let _others: Vec<_> = (0..2).map(|_| rig.connect_pop3()).collect();
+        browser.write_all(request).unwrap();
+        assert!(crate::rig::answer(&mut browser).starts_with("HTTP/1.1 200 "));
+        assert_eq!(rig.server.crowd().count().0, 2);
+    }
+}
+
 /// With TLS there is nothing in the clear. curl is the other side, where it is installed.
 #[test]
 fn tls_is_all_or_nothing() {

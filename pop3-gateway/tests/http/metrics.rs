@@ -31,7 +31,7 @@ fn what_is_counted_is_shown_in_the_format_that_is_asked_for() {
         for row in [
             "pop3_gateway_sessions{listener=\"127.0.0.1:0\",state=\"authorization\"} 0\n",
             "pop3_gateway_upstream_connects_total{upstream=\"main\",result=\"unreachable\"} 0\n",
-            "pop3_gateway_connections 1\n",
+            "pop3_gateway_connections 0\n",
         ] {
             assert!(open.contains(row), "{row} {open}");
         }
