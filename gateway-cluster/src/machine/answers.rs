@@ -84,6 +84,11 @@ impl Machine {
         }
         if !grace.is_zero() {
             self.reports.push(Report::Notice(Notice::Grace { grace }));
+            // nothing new is held for longer than anybody waits
+            let wanted: Vec<u64> = self.wanted.iter().copied().collect();
+            for id in wanted {
+                self.without_engine(id, now);
+            }
         }
     }
 

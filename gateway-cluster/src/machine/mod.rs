@@ -109,6 +109,7 @@ struct Errand {
 }
 
 /// What a node believes.
+#[derive(Clone)]
 pub(crate) struct Machine {
     timing: Timing,
     /// Without the engine this process decides alone.
@@ -337,6 +338,12 @@ impl Machine {
         self.holds.get(&id).map(|hold| hold.stand)
     }
 
+    #[cfg(test)]
+    fn believes(&self, id: u64, now: Time) -> bool {
+        let lease = self.holds.get(&id).and_then(Hold::believed_under);
+        lease.is_some_and(|lease| self.believed(lease) > now)
+    }
+
     pub(crate) fn figures(&self, now: Time) -> Figures {
         let mut figures = self.figures.clone();
         for hold in self.holds.values() {
@@ -475,3 +482,6 @@ impl Machine {
 
 /// How often the same is said.
 const NOTICE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use crate::lease::Lease;
 /// How often one that waits asks again.
 pub(super) const AGAIN: Duration = Duration::from_millis(250);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Places {
     counts: HashMap<Digest, u32>,
     /// Accounts of which the engine has to hear how many there are.
@@ -23,6 +23,7 @@ pub(super) struct Places {
     waiting: BTreeMap<u64, Waiting>,
 }
 
+#[derive(Clone)]
 struct Waiting {
     account: Digest,
     cap: u32,

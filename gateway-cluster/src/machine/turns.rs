@@ -11,9 +11,10 @@ use crate::ask::{Answer, Ask};
 use crate::digest::Digest;
 use crate::lease::Lease;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Turns(BTreeMap<u64, Waiting>);
 
+#[derive(Clone)]
 struct Waiting {
     grant: Digest,
     until: Time,

@@ -1,0 +1,5 @@
+//! Nodes and an engine in a world of their own, where time, the network and the engine do what a test says.
+
+mod check;
+mod steps;
+mod world;
