@@ -64,6 +64,9 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Say what a configuration would run, or what is wrong with it
     Check(Check),
+    /// Ask the gateway that runs on this machine whether it takes logins
+    #[cfg(feature = "http")]
+    Ready(tools::Ready),
     /// Try it out: a small IMAP server with sample mail and the gateway in front of it
     #[cfg(feature = "demo")]
     Demo(Demo),

@@ -144,6 +144,8 @@ pub fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve(serve) => serve::run(&serve),
         Command::Check(check) => check::run(&check),
+        #[cfg(feature = "http")]
+        Command::Ready(ready) => tools::ready::run(&ready),
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo::run(&demo),
         #[cfg(feature = "oauth")]

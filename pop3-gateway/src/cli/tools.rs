@@ -220,6 +220,21 @@ pub struct Status {
     pub json: bool,
 }
 
+/// `ready`
+#[cfg(feature = "http")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Asks the first [[http]] without TLS that serves \"health\" for /readyz, on this machine. For supervisors that
+start a program where others would ask by HTTP, such as the health check of a container.
+
+Exit codes: 0 it takes logins; 1 it does not, or does not answer within 5 seconds; 2 the configuration is
+wrong, or there is no such [[http]].")]
+pub struct Ready {
+    /// The configuration
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, default_value = super::CONFIGURATION)]
+    pub config: PathBuf,
+}
+
 /// `account`
 #[derive(Debug, Subcommand)]
 pub enum Account {

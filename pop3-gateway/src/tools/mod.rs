@@ -1,13 +1,16 @@
 //! The tools for stores: what an administrator does to accounts and messages while the gateway runs, or
 //! before.
 //!
-//! Each works on one store of a configuration. They take no login and wait for no session.
+//! Each works on one store of a configuration. They take no login and wait for no session. [`ready`] asks the gateway
+//! itself.
 
 mod accounts;
 #[cfg(feature = "oauth")]
 pub(crate) mod devices;
 mod messages;
 mod password;
+#[cfg(feature = "http")]
+pub mod ready;
 #[cfg(feature = "oauth")]
 pub mod sign_in;
 #[cfg(feature = "oauth")]

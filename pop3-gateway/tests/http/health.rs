@@ -1,7 +1,12 @@
 //! `/healthz` and `/readyz`.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
 
+use pop3_gateway::cli::tools::Ready;
+use pop3_gateway::tools::ready;
 use pop3_server::shutdown::Phase;
 
 use crate::rig::{RUNTIMES, Rig, answer};
@@ -67,4 +72,52 @@ fn a_server_that_shuts_down_is_not_ready() {
 fn what_is_not_configured_is_not_there() {
     let rig = Rig::new(RUNTIMES[0], "serve = \"metrics\"");
     assert!(rig.get("/healthz").starts_with("HTTP/1.1 404 "));
+}
+
+/// The command `ready` asks where the configuration says, and its failure says what came.
+#[test]
+fn the_command_says_what_the_page_says() {
+    let rig = Rig::new(RUNTIMES[0], "");
+    let file = rig.folder.path().join("asking.toml");
+    let arguments = Ready {
+        config: file.clone(),
+    };
+    let asked = |listen: &str| {
+        let text = format!(
+            "[[listener]]\nlisten = \"127.0.0.1:1\"\n{listen}\n[[upstream]]\nname = \"main\"\nurl = \"imap://127.0.0.1:1\"\n"
+        );
+        fs::write(&file, text).unwrap();
+        ready::run(&arguments)
+    };
+    let port = rig.http.port();
+    let http = |serve: &str| {
+        format!("[[http]]\nlisten = \"0.0.0.0:{port}\"\nserve = \"{serve}\"\nconnections = 7")
+    };
+    assert_eq!(asked(&http("health")), Ok(()));
+    assert_eq!(asked(&http("metrics")).unwrap_err().code, 2);
+    assert_eq!(asked("").unwrap_err().code, 2);
+
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = busy.local_addr().unwrap();
+    let said = thread::spawn(move || {
+        let (mut socket, _) = busy.accept().unwrap();
+        let mut request = [0; 1024];
+        assert_ne!(socket.read(&mut request).unwrap(), 0);
+        let answer = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 5\r\n\r\nlater";
+        socket.write_all(answer.as_bytes()).unwrap();
+    });
+    let failure = asked(&format!("[[http]]\nlisten = \"{address}\"")).unwrap_err();
+    assert_eq!(failure.code, 1);
+    assert_eq!(
+        failure.message,
+        format!("{address} says HTTP/1.1 503 Service Unavailable: later")
+    );
+    said.join().unwrap();
+    let failure = asked(&format!("[[http]]\nlisten = \"{address}\"")).unwrap_err();
+    assert_eq!(failure.code, 1);
+    assert!(
+        failure.message.contains("does not answer"),
+        "{}",
+        failure.message
+    );
 }
