@@ -4,7 +4,7 @@
 #
 # Debian's IMAP servers exclude each other, so Dovecot is installed and Cyrus and Courier are only unpacked, beside
 # the system, into $INTEROP_ROOT (default /opt/pop3-gateway-interop); the libraries they need are installed. So are
-# oidc-provider and playwright-core, from npm.
+# oidc-provider and playwright-core, from npm, and what validate.txt names, from PyPI.
 set -euo pipefail
 
 root=${INTEROP_ROOT:-/opt/pop3-gateway-interop}
@@ -15,6 +15,7 @@ installed=(
     make g++
     mariadb-server postgresql pgbouncer redis-server
     haproxy nginx-light libnginx-mod-stream systemd fail2ban chromium fonts-dejavu-core prometheus
+    debootstrap systemd-container rpm podman runc mandoc iproute2 python3-venv
     dovecot-imapd dovecot-pop3d curl fetchmail getmail6 mpop openssl ca-certificates python3 util-linux mount
     libcourier-unicode4 libgamin0 libgdbm6 libical3 libicu72 libidn12 libjansson4 libkrb5-3 libldap-2.5-0 libltdl7
     libpcre3 libpq5 libsasl2-2 libsasl2-modules libsasl2-modules-db libsqlite3-0 libwrap0 libxapian30 libxml2 libzephyr4
@@ -27,6 +28,19 @@ for package in "${installed[@]}"; do
 done
 # Node.js from elsewhere is as good, and excludes Debian's
 command -v node >/dev/null && command -v npm >/dev/null || missing+=(nodejs npm)
+
+# what looks at files for others' programs
+install_validators() {
+    local from to="$root/validate"
+    from=$(cd "$(dirname "$0")" && pwd)/validate.txt
+    if cmp -s "$from" "$to/installed"; then
+        return
+    fi
+    rm -rf "$to"
+    python3 -m venv "$to"
+    "$to/bin/pip" install --quiet --disable-pip-version-check --requirement "$from" </dev/null
+    cp "$from" "$to/installed"
+}
 
 # the provider of tokens and what drives a browser, as their lock files say
 install_npm() {
@@ -50,6 +64,7 @@ install_from_npm() {
 stamp="$root/.unpacked"
 if [ ${#missing[@]} = 0 ] && [ -e "$stamp" ] && [ "$(cat "$stamp")" = "${unpacked[*]}" ]; then
     install_npm
+    install_validators
     exit 0
 fi
 
@@ -83,3 +98,4 @@ done
 chmod 755 "$root"
 echo "${unpacked[*]}" >"$stamp"
 install_npm
+install_validators
