@@ -4,6 +4,7 @@
 //! `cargo run --release -p bench` needs Debian's dovecot-imapd, dovecot-pop3d and haproxy, and nothing
 //! of the system's configuration. The load is made here; it decides nothing but what is asked for.
 
+mod chart;
 mod delay;
 mod imap;
 mod limits;
@@ -61,9 +62,12 @@ struct Cli {
     /// No round is begun that would not end within this many minutes.
     #[arg(long, default_value_t = 15.0)]
     minutes: f64,
-    /// Writes the figures into docs/performance.md.
+    /// Writes the figures into docs/performance.md, and draws them.
     #[arg(long)]
     write: bool,
+    /// Only draws what docs/performance.md says, into docs/book/charts; nothing is measured.
+    #[arg(long)]
+    charts: bool,
     /// Serves as the upstream at scale on this port, as this program tells itself.
     #[arg(long, hide = true)]
     upstream: Option<u16>,
@@ -85,6 +89,9 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Outcome {
     if let Some(port) = cli.upstream {
         return scale::serve(port, cli.users);
+    }
+    if cli.charts {
+        return report::draw();
     }
     let gateway = match &cli.gateway {
         Some(path) => path.clone(),

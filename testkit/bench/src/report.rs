@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::Outcome;
+use crate::chart;
 use crate::limits::Limits;
 use crate::machine;
 use crate::scale::Seens;
@@ -46,7 +47,8 @@ impl Figures {
             text = replaced(&text, name, &figures)
                 .ok_or_else(|| format!("{DOCUMENT} has no place for {name}"))?;
         }
-        Ok(fs::write(path, text)?)
+        fs::write(path, text)?;
+        draw()
     }
 
     fn sections(&self) -> Vec<(&'static str, String)> {
@@ -84,6 +86,11 @@ impl Figures {
         );
         text
     }
+}
+
+/// Draws what the document says.
+pub(crate) fn draw() -> Outcome {
+    chart::write(&fs::read_to_string(DOCUMENT)?)
 }
 
 fn table(samples: &Samples) -> String {
