@@ -4,7 +4,8 @@
     links.py BOOK       BOOK is what mdbook has built of docs/
 
 A link leads to a page and a place on it, to a file of this repository, or to somewhere else, which is not looked at.
-A page of docs/ that is not in the book is a mistake too. The exit status is 1 if something is wrong.
+A page of docs/ that is not in the book is a mistake too, and so is a drawing that differs from the text under it. The exit
+status is 1 if something is wrong.
 """
 
 import os
@@ -19,6 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 # what is on the web under this address is in this repository
 HOME = "https://github.com/pop3-gateway/pop3-gateway"
+
+
+def escape(text):
+    """As it stands in an image."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 class Page(HTMLParser):
@@ -107,6 +113,13 @@ def main():
         name = str(path.relative_to(DOCS))
         if name != "SUMMARY.md" and name not in chapters:
             wrong.append(f"docs/{name}: not in docs/SUMMARY.md")
+
+    for path in DOCS.glob("*.md"):
+        drawn = r"\(book/drawings/([a-z0-9-]+\.svg)\)(?:(?!```).)*```mermaid\n(.*?)```"
+        for image, source in re.findall(drawn, path.read_text("utf-8"), flags=re.S):
+            image = DOCS / "book/drawings" / image
+            if not image.exists() or f"<desc>{escape(source)}</desc>" not in image.read_text("utf-8"):
+                wrong.append(f"docs/{path.name}: {image.name} shows something else: see .ci/drawings.mjs")
 
     for line in sorted(set(wrong)):
         print(line, file=sys.stderr)
