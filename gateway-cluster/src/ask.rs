@@ -24,12 +24,13 @@ pub(crate) enum Ask {
         maildrop: Digest,
         session: u64,
     },
-    /// A maildrop goes from an older lease to a newer one of the same process, if it was held all the time. `sure`:
-    /// the older one has not ended, so nobody else can have it, and the engine may take this node's word.
+    /// A maildrop goes from any older lease of the process to this one, if it was held all the time. `sure`: its lease
+    /// has not ended, so nobody else can have it, and the engine may take this node's word.
     Keep {
         lease: Lease,
         maildrop: Digest,
-        proof: Proof,
+        session: u64,
+        fence: u64,
         sure: bool,
     },
     /// A maildrop is given back, if it still is held so.

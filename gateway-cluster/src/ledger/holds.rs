@@ -48,28 +48,35 @@ impl Book<'_, '_> {
         &mut self,
         lease: Lease,
         maildrop: Digest,
-        proof: Proof,
+        (session, fence): (u64, u64),
         sure: bool,
     ) -> Result<Answer, Foreign> {
         let Some(grace) = self.standing(lease)? else {
             return Ok(Answer::NoLease);
         };
         let last = self.fence()?;
-        let anew = Proof { lease, ..proof };
+        let proof = Proof {
+            lease,
+            session,
+            fence,
+        };
         let holder = self.hold(maildrop)?;
-        let same = holder.is_some_and(|holder| holder == proof || holder == anew);
+        // it may have come farther than its process heard, and never goes back: what is late is not to undo what is newer
+        let same = holder.is_some_and(|holder| {
+            let older = holder.lease.generation <= lease.generation;
+            holder.lease.boot == lease.boot && older && proof == Proof { lease, ..holder }
+        });
         if !same {
             // the engine may not know what it knew, and this node does
-            let newer = holder.is_none_or(|holder| holder.fence < proof.fence);
+            let newer = holder.is_none_or(|holder| holder.fence < fence);
             if !sure || grace.is_zero() || !newer {
                 return Ok(Answer::InUse);
             }
         }
-        let fence = proof.fence;
         if last < fence {
             self.set(FENCE, fence.to_string(), None);
         }
-        self.set(&hold_row(maildrop), anew.to_string(), Some(LITTER));
+        self.set(&hold_row(maildrop), proof.to_string(), Some(LITTER));
         Ok(Answer::Granted { fence })
     }
 

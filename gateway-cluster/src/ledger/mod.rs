@@ -108,9 +108,10 @@ impl Ledger {
             Ask::Keep {
                 lease,
                 maildrop,
-                proof,
+                session,
+                fence,
                 sure,
-            } => book.keep(*lease, *maildrop, *proof, *sure),
+            } => book.keep(*lease, *maildrop, (*session, *fence), *sure),
             Ask::Release { maildrop, proof } => book.release(*maildrop, *proof),
             Ask::Enter {
                 lease,

@@ -53,8 +53,8 @@ impl Machine {
             Purpose::Acquire(id, lease, maildrop) => {
                 self.acquired(id, (lease, maildrop), answer, now);
             }
-            Purpose::Keep(id, lease, maildrop, proof) => {
-                self.kept(id, (lease, maildrop), proof, answer, now);
+            Purpose::Keep(id, lease, maildrop) => {
+                self.kept(id, (lease, maildrop), answer, now);
             }
             Purpose::Release(id) => self.reports.push(Report::Released(id)),
             Purpose::Errand(id) => {
@@ -151,18 +151,11 @@ impl Machine {
         }
     }
 
-    fn kept(
-        &mut self,
-        id: u64,
-        (lease, maildrop): (Lease, Digest),
-        old: Proof,
-        answer: Answer,
-        now: Time,
-    ) {
+    fn kept(&mut self, id: u64, (lease, maildrop): (Lease, Digest), answer: Answer, now: Time) {
         if let Answer::Granted { fence } = answer {
             let proof = Proof {
                 lease,
-                session: old.session,
+                session: id,
                 fence,
             };
             self.granted(id, maildrop, proof, now);

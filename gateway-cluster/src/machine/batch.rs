@@ -7,7 +7,7 @@ use pop3_proto::time::Time;
 use super::{Hold, Link, Machine, Record, Stand};
 use crate::ask::Ask;
 use crate::digest::Digest;
-use crate::lease::{Lease, Proof};
+use crate::lease::Lease;
 use crate::timing::REPEAT;
 
 /// The most questions of a batch: an engine is to answer it well within the time of an answer.
@@ -20,7 +20,7 @@ pub(super) enum Purpose {
     Renew(Lease),
     Close(Lease),
     Acquire(u64, Lease, Digest),
-    Keep(u64, Lease, Digest, Proof),
+    Keep(u64, Lease, Digest),
     Release(u64),
     Errand(Option<u64>),
     Count(Digest),
@@ -137,10 +137,11 @@ impl Machine {
             let ask = Ask::Keep {
                 lease,
                 maildrop,
-                proof,
+                session: proof.session,
+                fence: proof.fence,
                 sure: hold.stand == Stand::Held && self.believed(proof.lease) > now,
             };
-            batch.push(Purpose::Keep(id, lease, maildrop, proof), ask);
+            batch.push(Purpose::Keep(id, lease, maildrop), ask);
         }
     }
 

@@ -196,6 +196,19 @@ impl Server {
         }
     }
 
+    /// It stands still, and its connections with it. Of PostgreSQL alone.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        succeed(Command::new("kill").arg(signal).args(self.processes()));
+    }
+
     pub fn url(&self) -> String {
         self.url_of("test")
     }
@@ -372,14 +385,21 @@ impl Server {
     }
 
     fn has_workers(&self) -> bool {
+        !self.processes().is_empty()
+    }
+
+    /// Of PostgreSQL: they all live in its data.
+    fn processes(&self) -> Vec<String> {
         let data = self.data();
         let Ok(processes) = fs::read_dir("/proc") else {
-            return false;
+            return Vec::new();
         };
-        processes.flatten().any(|process| {
+        let own = processes.flatten().filter(|process| {
             let cwd = fs::read_link(process.path().join("cwd"));
             cwd.is_ok_and(|cwd| cwd == data)
-        })
+        });
+        own.filter_map(|process| process.file_name().into_string().ok())
+            .collect()
     }
 }
 

@@ -240,19 +240,25 @@ function answer.A(a)
   put_hold(a[2], a[1], a[3], last)
   return {'H', last}
 end
--- keep: lease, maildrop, old lease, session, fence, sure
+-- keep: lease, maildrop, session, fence, sure
 function answer.K(a)
   local wait = standing(a[1])
   if not wait then return {'N'} end
   local last, it = fence(), hold(a[2])
-  local as_said = ' ' .. a[4] .. ' ' .. a[5]
-  if not it or (it.is ~= a[3] .. as_said and it.is ~= a[1] .. as_said) then
-    local newer = not it or it.fence < tonumber(a[5])
-    if a[6] ~= '1' or wait == 0 or not newer then return {'U'} end
+  local boot, generation = string.match(a[1], '^(%x+)%.(%d+)$')
+  local same = false
+  if it then
+    local own, older = string.match(it.lease, '^(%x+)%.(%d+)$')
+    same = own == boot and tonumber(older) <= tonumber(generation)
+      and it.is == it.lease .. ' ' .. a[3] .. ' ' .. a[4]
   end
-  if last < tonumber(a[5]) then set('fence', a[5]) end
-  put_hold(a[2], a[1], a[4], a[5])
-  return {'H', a[5]}
+  if not same then
+    local newer = not it or it.fence < tonumber(a[4])
+    if a[5] ~= '1' or wait == 0 or not newer then return {'U'} end
+  end
+  if last < tonumber(a[4]) then set('fence', a[4]) end
+  put_hold(a[2], a[1], a[3], a[4])
+  return {'H', a[4]}
 end
 -- release: maildrop, lease, session, fence
 function answer.L(a)

@@ -39,16 +39,16 @@ fn words(ask: &Ask) -> (&'static str, Vec<String>) {
         Ask::Keep {
             lease,
             maildrop,
-            proof,
+            session,
+            fence,
             sure,
         } => (
             "K",
             vec![
                 lease.to_string(),
                 maildrop.to_string(),
-                proof.lease.to_string(),
-                proof.session.to_string(),
-                proof.fence.to_string(),
+                session.to_string(),
+                fence.to_string(),
                 u8::from(*sure).to_string(),
             ],
         ),

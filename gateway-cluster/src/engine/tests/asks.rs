@@ -77,10 +77,11 @@ fn any_ask() -> impl Strategy<Value = Ask> {
         5 => (lease(), any_node()).prop_map(|(lease, node)| Ask::Open { lease, node }),
         1 => (lease(), any_node()).prop_map(|(lease, node)| Ask::Renew { lease, node }),
         1 => lease().prop_map(|lease| Ask::Close { lease }),
-        4 => (lease(), name(), session)
+        4 => (lease(), name(), session.clone())
             .prop_map(|(lease, maildrop, session)| Ask::Acquire { lease, maildrop, session }),
-        4 => (lease(), name(), any_proof(), any::<bool>())
-            .prop_map(|(lease, maildrop, proof, sure)| Ask::Keep { lease, maildrop, proof, sure }),
+        4 => (lease(), name(), session, 1..4_u64, any::<bool>()).prop_map(
+            |(lease, maildrop, session, fence, sure)| Ask::Keep { lease, maildrop, session, fence, sure },
+        ),
         4 => (name(), any_proof())
             .prop_map(|(maildrop, proof)| Ask::Release { maildrop, proof }),
         2 => (lease(), name(), 0..4_u32)
@@ -105,14 +106,18 @@ fn any_ask() -> impl Strategy<Value = Ask> {
 
 /// Some questions are about what was really granted: chance alone would seldom find it.
 fn really(ask: &mut Ask, granted: &HashMap<Digest, Proof>) {
-    if let Ask::Keep {
-        maildrop, proof, ..
-    }
-    | Ask::Release { maildrop, proof } = ask
+    if let Ask::Release { maildrop, proof } = ask
         && proof.fence > 1
         && let Some(known) = granted.get(maildrop)
     {
         *proof = *known;
+    } else if let Ask::Keep {
+        maildrop, fence, ..
+    } = ask
+        && *fence > 1
+        && let Some(known) = granted.get(maildrop)
+    {
+        *fence = known.fence;
     }
 }
 
@@ -135,14 +140,15 @@ fn remember(granted: &mut HashMap<Digest, Proof>, ask: &Ask, answer: &Answer) {
     } else if let Ask::Keep {
         lease,
         maildrop,
-        proof,
+        session,
+        fence,
         ..
     } = *ask
     {
         let proof = Proof {
             lease,
+            session,
             fence,
-            ..proof
         };
         granted.insert(maildrop, proof);
     }

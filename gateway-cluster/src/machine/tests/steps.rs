@@ -198,3 +198,30 @@ fn who_comes_after_the_grace_is_not_believed_either() {
     );
     assert_eq!(world.told(0), Some(Outcome::Busy));
 }
+
+/// The engine heard more of it than this node knows.
+#[test]
+fn a_hold_is_kept_though_answers_were_lost() {
+    for network in [Network::Mute, Network::Late] {
+        let mut world = world(false);
+        let lost = [
+            Action::Take(0, 0),
+            Action::Network(0, network),
+            Action::Wait(6000),
+        ];
+        after(&mut world, &lost);
+        after(
+            &mut world,
+            &[
+                Action::Arrive,
+                Action::Network(0, Network::Up),
+                Action::Wait(3000),
+            ],
+        );
+        assert_eq!(world.told(0), Some(Outcome::Held), "{network:?}");
+        assert_eq!(world.stand(0), Some(Stand::Held));
+        world.act(Action::Arrive);
+        world.act(Action::Wait(40_000));
+        assert_eq!(world.stand(0), Some(Stand::Held));
+    }
+}

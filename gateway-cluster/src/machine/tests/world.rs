@@ -78,6 +78,9 @@ pub(super) struct World {
     ids: u64,
     /// Which session was the last to be told that it has the maildrop.
     last: BTreeMap<usize, u64>,
+    /// To which session the engine granted it last.
+    granted: BTreeMap<Digest, u64>,
+    flushed: bool,
     /// How many removals were acknowledged.
     pub(super) removals: u64,
     pub(super) refused: u64,
@@ -95,6 +98,8 @@ impl World {
             boots: 0,
             ids: 0,
             last: BTreeMap::new(),
+            granted: BTreeMap::new(),
+            flushed: false,
             removals: 0,
             refused: 0,
         };
@@ -142,7 +147,10 @@ impl World {
                     self.execute(&asks);
                 }
             }
-            Action::Flush => self.ledger = Ledger::default(),
+            Action::Flush => {
+                self.ledger = Ledger::default();
+                self.flushed = true;
+            }
             Action::Wait(time) => self.wait(time),
         }
         self.check();
@@ -303,7 +311,11 @@ impl World {
                     self.refused += 1;
                     self.forget(node, id);
                 }
-                Outcome::Busy | Outcome::Lost => {}
+                Outcome::Busy => {
+                    let last = self.granted.get(&name(session.maildrop));
+                    assert!(self.flushed || last != Some(&id), "nobody else had it");
+                }
+                Outcome::Lost => {}
             }
         }
     }
@@ -315,10 +327,18 @@ impl World {
             server: "",
             now: self.now,
         };
-        let answers = asks
-            .iter()
-            .map(|ask| self.ledger.answer(terms, ask))
-            .collect();
+        let mut answers = Vec::new();
+        for ask in asks {
+            let answer = self.ledger.answer(terms, ask);
+            if let Ask::Acquire {
+                maildrop, session, ..
+            } = ask
+                && matches!(answer, Answer::Granted { .. })
+            {
+                self.granted.insert(*maildrop, *session);
+            }
+            answers.push(answer);
+        }
         let _ = self.ledger.take_changes();
         answers
     }
