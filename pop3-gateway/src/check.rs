@@ -9,6 +9,8 @@ use std::io::{self, Write as _};
 use serde_json::{Value, json};
 
 use crate::certificates::{self, Certificate, Watch};
+#[cfg(feature = "cluster")]
+use crate::cluster;
 use crate::config::{Config, ConfigError, RuntimeKind};
 use crate::probe;
 use crate::setting::value::Word as _;
@@ -68,6 +70,17 @@ fn try_out(arguments: &cli::Check, config: &Config, runtime: RuntimeKind) -> Res
             let looked = found.failure.as_deref() == Some("only looked");
             failed.extend(found.failure.filter(|_| !looked).map(|_| name));
         }
+        #[cfg(feature = "cluster")]
+        if let Some(cluster) = &config.cluster {
+            let failure = cluster::probe(cluster).err().map(|failure| failure.message);
+            let name = "cluster".to_owned();
+            let found = probe::Found {
+                failure,
+                ..probe::Found::default()
+            };
+            print(told(&name, &found).as_bytes())?;
+            failed.extend(found.failure.map(|_| name));
+        }
     }
     if let Some(user) = &arguments.login {
         let password = tools::known_password(user, arguments.password_stdin)?;
@@ -105,6 +118,10 @@ type Warnings = Vec<(Option<String>, String)>;
 
 /// Loads certificates, keys, authorities and accounts, and checks that stores are there.
 fn verify(config: &Config) -> Result<(RuntimeKind, Warnings), Failure> {
+    #[cfg(feature = "cluster")]
+    if let Some(cluster) = &config.cluster {
+        cluster::parts(cluster)?;
+    }
     wiring::wire(config, &Surroundings::default(), Absent::Leave)?;
     let mut watch = Watch::default();
     watch.shows(certificates::shown(config));

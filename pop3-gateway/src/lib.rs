@@ -8,6 +8,7 @@
 //! | [`cli`] | the command line |
 //! | [`serve`], [`reload`] | `serve`: bind and run; read the configuration again |
 //! | [`check`], [`probe`] | `check`: what would run, and what an upstream says to it |
+//! | `cluster` | this process as one of several; with the feature of that name |
 //! | `demo` | `demo`: everything in one process; with the feature of that name |
 //! | `doctor` | `doctor`: which step to a mailbox is missing; with the feature `oauth` |
 //! | `setup` | `setup`: a configuration for one mailbox; with the feature `oauth` |
@@ -38,6 +39,8 @@ mod advice;
 pub mod certificates;
 pub mod check;
 pub mod cli;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;

@@ -1,4 +1,4 @@
-//! SIGHUP: the configuration is read again, and everything but the runtime follows it.
+//! SIGHUP: the configuration is read again, and everything but the runtime and the cluster follows it.
 //!
 //! Owns the order: whatever may fail comes first, so that a configuration with a mistake changes nothing. Sessions
 //! keep what they began with.
@@ -121,7 +121,7 @@ impl Reloader {
         }
         drop(written);
         live.grace(config.bounds.shutdown_grace);
-        live.drain(config.bounds.drain_delay);
+        live.drain(config.drain_delay());
         let runtime = latest.runtime;
         latest.listening = listening.in_force(Reloadable::replace, |own| own.announce(runtime));
         #[cfg(feature = "http")]
@@ -134,8 +134,21 @@ impl Reloader {
         advice::give(&config, self.arguments.file());
         tracing::info!("configuration and certificates reloaded");
         serve::in_force(&config, &surroundings);
-        if latest.config.runtime != config.runtime {
-            tracing::warn!(what = "runtime", "changed; this needs a restart");
+        for (what, changed) in [
+            ("runtime", latest.config.runtime != config.runtime),
+            #[cfg(feature = "cluster")]
+            (
+                "cluster",
+                match (&latest.config.cluster, &config.cluster) {
+                    (None, None) => false,
+                    (Some(old), Some(new)) => old.differs(new),
+                    (None, Some(_)) | (Some(_), None) => true,
+                },
+            ),
+        ] {
+            if changed {
+                tracing::warn!(what, "changed; this needs a restart");
+            }
         }
         (latest.config, latest.surroundings) = (config, surroundings);
         Ok(())

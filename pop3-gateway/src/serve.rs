@@ -13,6 +13,8 @@ use pop3_server::server::Server;
 use pop3_server::settings::Reloadable;
 use pop3_server::setup::Setup;
 
+#[cfg(feature = "cluster")]
+use crate::cluster::Node;
 use crate::logging::Logging;
 use crate::reload::{Latest, Reloader};
 use crate::service::Gateway;
@@ -97,6 +99,8 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     advice::give(&config, arguments.file());
     let recorder = config.transcript.clone().map(record).transpose()?;
     let shown = arguments.show_dialogue.then(show).transpose()?;
+    #[cfg(feature = "cluster")]
+    let node = config.cluster.as_ref().map(Node::join).transpose()?;
     let surroundings = Surroundings {
         transcript: transcript::sink(recorder.clone(), shown.clone()),
         ..Surroundings::default()
@@ -107,10 +111,18 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
         shown,
     };
     written.transcribe(recorder, &surroundings);
+    let server = Server::builder();
+    #[cfg(feature = "cluster")]
+    let server = match &node {
+        Some(node) => node.serving(server),
+        None => server,
+    };
     #[cfg(feature = "http")]
-    let server = surroundings.metrics.server();
+    let server = surroundings.metrics.watch(server);
     #[cfg(not(feature = "http"))]
-    let server = Server::new();
+    let server = server.build();
+    #[cfg(feature = "cluster")]
+    node.iter().try_for_each(|node| node.watch(&server))?;
     let bound = Bound::on(sockets, &config, &surroundings)?;
     #[cfg(feature = "http")]
     {
@@ -157,6 +169,10 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
         }),
     };
     let done = bound.serve(server, Some(reloader));
+    #[cfg(feature = "cluster")]
+    let left = node.map_or(Ok(()), |node| node.leave());
+    #[cfg(feature = "cluster")]
+    let done = done.and(left);
     // a reload that still runs keeps what it needs
     lock(&written).flush();
     done
@@ -262,7 +278,7 @@ impl Bound {
             http,
             runtime,
             grace: config.bounds.shutdown_grace,
-            drain: config.bounds.drain_delay,
+            drain: config.drain_delay(),
         })
     }
 

@@ -31,8 +31,8 @@ pub struct Bounds {
     pub policy: Policy,
     /// How long running responses may take when the gateway is asked to stop.
     pub shutdown_grace: Duration,
-    /// How long it says before that it is not ready, and accepts as before.
-    pub drain_delay: Duration,
+    /// How long it says before that it is not ready, and accepts as before, if the operator said so.
+    pub drain_delay: Option<Duration>,
 }
 
 impl Default for Bounds {
@@ -44,7 +44,7 @@ impl Default for Bounds {
             read_ahead_total: 256 << 20,
             policy: Policy::default(),
             shutdown_grace: Duration::from_secs(30),
-            drain_delay: Duration::ZERO,
+            drain_delay: None,
         };
         bounds.limits.per_address = 50;
         bounds.allow(1000);
@@ -91,8 +91,8 @@ rows! {
     /// How long running responses may take when the gateway is asked to stop.
     told "shutdown_grace" r#""30s""# => (shutdown_grace),
     /// How long before that /readyz says "not ready" while clients are served as before, so that a balancer can send
-    /// them elsewhere. A second signal to stop ends it. "5s" suits a balancer that asks every second.
-    told "drain_delay" r#""0s""# => (drain_delay),
+    /// them elsewhere. A second signal to stop ends it. Left out: not at all; with [cluster] "5s".
+    told own "drain_delay" r#""5s""# => (drain_delay),
 }
 
 fn set_strangers(bounds: &mut Bounds, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {

@@ -31,6 +31,8 @@
 //! ```
 
 pub(crate) mod bounds;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod flags;
 #[cfg(feature = "http")]
 mod http;
@@ -48,9 +50,12 @@ mod sasl;
 mod state;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use crate::setting::error::ConfigError;
 pub use bounds::Bounds;
+#[cfg(feature = "cluster")]
+pub use cluster::Cluster;
 pub use flags::Flags;
 pub(crate) use flags::explain;
 #[cfg(feature = "http")]
@@ -107,6 +112,9 @@ pub struct Config {
     /// `[state]`
     #[cfg(feature = "oauth")]
     pub state: Option<State>,
+    /// `[cluster]`
+    #[cfg(feature = "cluster")]
+    pub cluster: Option<Cluster>,
     /// `[monitor]`; its name has no route of its own.
     pub monitor: Option<Monitor>,
     /// `[routing]`; names only upstreams and stores that exist.
@@ -200,6 +208,16 @@ impl Config {
             .or_else(|| store().map(|store| &store.rewrite))
     }
 
+    /// How long clients are served as before once the gateway is asked to stop. Where there are other nodes there is a
+    /// balancer, which needs a moment.
+    pub fn drain_delay(&self) -> Duration {
+        #[cfg(feature = "cluster")]
+        let usual = self.cluster.as_ref().map(|_| Duration::from_secs(5));
+        #[cfg(not(feature = "cluster"))]
+        let usual = None;
+        self.bounds.drain_delay.or(usual).unwrap_or_default()
+    }
+
     /// Reads every table; what they say together is looked at in a `whole` document alone.
     fn read(document: &DeTable<'_>, base: &Path, whole: bool) -> Result<Self, Fault> {
         let mut root = Table::root(document, base);
@@ -229,6 +247,12 @@ impl Config {
         config.monitor = is_watched.then_some(monitor);
         #[cfg(feature = "oauth")]
         config.read_tokens(&mut root);
+        #[cfg(feature = "cluster")]
+        {
+            let mut cluster = Cluster::default();
+            let is_one = root.section("cluster", cluster::ROWS, &mut cluster, Cluster::check);
+            config.cluster = is_one.then_some(cluster);
+        }
         let (policy, has_stores) = (&config.bounds.policy, root.has("store"));
         config.listeners = root.each("listener", |table, others| {
             let listener = Listener::read(table, policy, others)?;
@@ -495,6 +519,8 @@ impl Config {
             #[cfg(feature = "http")]
             told.extend(self.pages.iter().map(|own| ("pages", own.told())));
         }
+        #[cfg(feature = "cluster")]
+        told.extend(self.cluster.iter().map(|own| ("cluster", own.told())));
         told.extend(self.monitor.iter().map(|own| ("monitor", own.told())));
         let routes = self.routing.told().into_iter();
         told.extend(routes.map(|(who, to)| ("route", format!("{who} -> {to}"))));
@@ -511,7 +537,7 @@ impl Config {
         let upstream = |own| row::told(imap::ROWS, own).into();
         let route = |(who, to)| json!({ "who": who, "to": to });
         #[cfg_attr(
-            not(any(feature = "http", feature = "oauth")),
+            not(any(feature = "http", feature = "oauth", feature = "cluster")),
             expect(unused_mut, reason = "nothing is added")
         )]
         let mut told = json!({
@@ -528,6 +554,11 @@ impl Config {
         #[cfg(feature = "http")]
         {
             told["http"] = all(self.http.iter().map(Http::told_json).collect());
+        }
+        #[cfg(feature = "cluster")]
+        {
+            let cluster = |own| row::told(cluster::ROWS, own).into();
+            told["cluster"] = self.cluster.as_ref().map_or(Json::Null, cluster);
         }
         #[cfg(feature = "oauth")]
         {

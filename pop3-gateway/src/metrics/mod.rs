@@ -34,7 +34,7 @@ pub mod tokens;
 use std::sync::{Arc, OnceLock};
 
 use pop3_server::log::Log;
-use pop3_server::server::Server;
+use pop3_server::server::{Builder, Server};
 use prometheus_client::registry::Registry;
 
 pub use certificates::Certificates;
@@ -80,8 +80,13 @@ impl Metrics {
 
     /// A server that is watched: its sessions are in the log, and counted here. For one server.
     pub fn server(&self) -> Server {
+        self.watch(Server::builder())
+    }
+
+    /// The same, whose other parts are chosen.
+    pub fn watch(&self, server: Builder) -> Server {
         let observer = (Log::default(), Arc::clone(&self.sessions));
-        let server = Server::builder().observer(observer).build();
+        let server = server.observer(observer).build();
         self.scraped
             .get_or_init(|| Arc::new(self.of(server.clone())));
         server

@@ -170,7 +170,7 @@ fn everything_that_is_said_is_heard() {
         Duration::from_secs(660)
     );
     assert_eq!(config.bounds.shutdown_grace, Duration::from_secs(3));
-    assert_eq!(config.bounds.drain_delay, Duration::from_secs(4));
+    assert_eq!(config.drain_delay(), Duration::from_secs(4));
     assert_eq!(
         (config.log.format, config.log.level),
         (LogFormat::Json, LogLevel::Debug)

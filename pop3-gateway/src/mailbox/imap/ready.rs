@@ -1,7 +1,7 @@
 //! Mailboxes on an IMAP server, ready for logins.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use imap_backend::{Config, ImapBackend, Learned};
 use pop3_proto::backend::erased::{AnyBackend, Erased};
@@ -135,7 +135,9 @@ pub(crate) fn place(imap: &Config) -> String {
     format!("{}:{}\n{folder}\n", endpoint.host, endpoint.port)
 }
 
-/// A name that no user has: it contains line ends.
+/// A name that no user has, and no session of another process: it contains line ends.
 pub(crate) fn unique() -> String {
-    format!("\n{}", UNKNOWN.fetch_add(1, Ordering::Relaxed))
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
+    let number = UNKNOWN.fetch_add(1, Ordering::Relaxed);
+    format!("\n{:016x}\n{number}", *PROCESS)
 }
