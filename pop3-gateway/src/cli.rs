@@ -83,7 +83,7 @@ pub enum Command {
     #[cfg(feature = "oauth")]
     Doctor(tools::Doctor),
     /// Say which mailboxes are signed in for, who may log in to them, and what ends when
-    #[cfg(feature = "oauth")]
+    #[cfg(any(feature = "oauth", feature = "cluster"))]
     Status(tools::Status),
     /// Add, list and remove the messages of a store
     #[command(subcommand, after_help = TOOLS)]

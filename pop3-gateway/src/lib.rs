@@ -157,8 +157,14 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::SignIn(sign_in) => tools::sign_in::run(&sign_in),
         #[cfg(feature = "oauth")]
         Command::Doctor(doctor) => doctor::run(&doctor),
+        #[cfg(feature = "cluster")]
+        Command::Status(status) if status.cluster => cluster::status::run(&status),
         #[cfg(feature = "oauth")]
         Command::Status(status) => tools::status::run(&status),
+        #[cfg(all(feature = "cluster", not(feature = "oauth")))]
+        Command::Status(_) => Err(Failure::configuration(
+            "this pop3-gateway was built without grants; add --cluster",
+        )),
         Command::Account(account) => tools::account(&account),
         Command::Message(message) => tools::message(message),
         Command::Store(store) => tools::store(&store),

@@ -117,6 +117,10 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
         Some(node) => node.serving(server),
         None => server,
     };
+    #[cfg(all(feature = "http", feature = "cluster"))]
+    if let Some(node) = &node {
+        surroundings.metrics.node.joined(node.handle().clone());
+    }
     #[cfg(feature = "http")]
     let server = surroundings.metrics.watch(server);
     #[cfg(not(feature = "http"))]

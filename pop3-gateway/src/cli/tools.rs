@@ -208,9 +208,14 @@ pub struct Doctor {
 }
 
 /// `status`
-#[cfg(feature = "oauth")]
+#[cfg(any(feature = "oauth", feature = "cluster"))]
 #[derive(Debug, Args)]
 pub struct Status {
+    /// Which nodes there are, and how many maildrops each holds, in the place of grants and accounts
+    #[cfg(feature = "cluster")]
+    #[arg(long)]
+    pub cluster: bool,
+
     /// The configuration
     #[command(flatten)]
     pub file: Named,

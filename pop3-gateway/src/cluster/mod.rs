@@ -7,6 +7,7 @@
 
 mod failures;
 mod holder;
+pub mod status;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -5,6 +5,7 @@
 //! | [`sessions`] | sessions, logins, messages, upstreams: an observer of the server |
 //! | [`tokens`] | what providers of tokens answered |
 //! | [`certificates`] | when the certificates end that clients are shown |
+//! | `cluster` | what a node shares with others; with the feature of that name |
 //! | [`setting`] | what is configured now, and how reloads went |
 //! | `live` | what the server knows at the moment at which it is asked |
 //! | `process` | memory, processor, descriptors: by the names that every exporter has |
@@ -19,6 +20,8 @@
 //! Each metric stands in `docs/metrics.md`, which a test holds against what is written here.
 
 pub mod certificates;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod exposition;
 mod live;
 mod out;
@@ -60,6 +63,9 @@ pub struct Metrics {
     pub certificates: Arc<Certificates>,
     /// The configuration.
     pub setting: Arc<Setting>,
+    /// The cluster.
+    #[cfg(feature = "cluster")]
+    pub node: Arc<cluster::Node>,
     scraped: Arc<OnceLock<Arc<Exposition>>>,
 }
 
@@ -106,6 +112,8 @@ impl Metrics {
         own.register_collector(Box::new(live::Live(server)));
         own.register_collector(Box::new(Arc::clone(&self.tokens)));
         own.register_collector(Box::new(Arc::clone(&self.certificates)));
+        #[cfg(feature = "cluster")]
+        own.register_collector(Box::new(Arc::clone(&self.node)));
         Exposition::new(registry)
     }
 }
