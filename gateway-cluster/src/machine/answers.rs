@@ -13,7 +13,8 @@ use crate::lease::{Lease, Proof};
 use crate::notice::Notice;
 use crate::timing::FAILURES;
 
-/// By how much a lease may live longer than it should if nobody renewed it: answers come early and late.
+/// By how much a lease may live longer than it should if nobody renewed it: answers come early and late. More than the
+/// time of an answer.
 const JITTER: Duration = Duration::from_secs(1);
 
 impl Machine {
@@ -113,11 +114,11 @@ impl Machine {
             }
         }
         self.grace = now + grace;
-        // a lease that lives longer than it did was renewed
-        let before = self.namesake.take();
-        self.namesake = namesake.map(|left| (left, sent));
-        if let (Some((left, at)), Some(left_now)) = (before, namesake)
-            && left_now + sent.since(at) > left + JITTER.min(timing.renew / 2)
+        // a lease that lives longer than it did at first was renewed
+        let first = self.namesake.take();
+        self.namesake = namesake.map(|left| first.unwrap_or((left, sent)));
+        if let (Some((left, at)), Some(left_now)) = (first, namesake)
+            && left_now + sent.since(at) > left + JITTER
         {
             self.reports.push(Report::Namesake);
         }
