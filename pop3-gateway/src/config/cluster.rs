@@ -19,6 +19,8 @@ pub struct Cluster {
     pub url: Option<ClusterUrl>,
     /// The engine's password, in a file.
     pub password_file: Option<PathBuf>,
+    /// Whose certificates the engine is believed with, if not the system's.
+    pub ca_file: Option<PathBuf>,
     /// What all nodes make digests with, in a file.
     pub secret_file: PathBuf,
     /// The name of this node, if it is not the machine's.
@@ -38,6 +40,8 @@ rows! {
     told own "url" r#""rediss://gateway@redis.example.org""# => (with set_url, show_url),
     /// The engine's password, in a file; it goes before one in the url.
     told own "password_file" r#""redis.password""# => (password_file),
+    /// The certificates to trust for the engine, as PEM. Left out: the system's authorities.
+    told own "ca_file" r#""/etc/ssl/my-ca.pem""# => (ca_file),
     /// A secret that all nodes have: no name of a user stands in the engine, but a digest that is made with it. Make it
     /// once, with "openssl rand -base64 32", and give every node the same file.
     told own "secret_file" r#""cluster.secret""# => (secret_file),
@@ -78,14 +82,18 @@ impl Cluster {
         self.node.clone().unwrap_or_else(machine)
     }
 
-    /// The address, with the password from its file.
+    /// The address, with what its files say.
     pub fn place(&self) -> Result<ClusterUrl, String> {
-        let url = self.url.clone().ok_or("the cluster has no url")?;
-        let Some(file) = &self.password_file else {
-            return Ok(url);
-        };
-        url.with_password(&secret(file)?)
-            .map_err(|error| error.to_string())
+        let mut url = self.url.clone().ok_or("the cluster has no url")?;
+        let wrong = |error: gateway_cluster::ClusterError| error.to_string();
+        if let Some(file) = &self.password_file {
+            url = url.with_password(&secret(file)?).map_err(wrong)?;
+        }
+        if let Some(file) = &self.ca_file {
+            let pem = fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+            url = url.with_ca(&pem).map_err(wrong)?;
+        }
+        Ok(url)
     }
 
     /// What digests are made with.
@@ -99,13 +107,22 @@ impl Cluster {
             let Self {
                 url,
                 password_file,
+                ca_file,
                 secret_file,
                 node,
                 name,
                 on_failure,
             } = own.clone();
             let url = url.map(|url| url.to_string());
-            (url, password_file, secret_file, node, name, on_failure)
+            (
+                url,
+                password_file,
+                ca_file,
+                secret_file,
+                node,
+                name,
+                on_failure,
+            )
         };
         parts(self) != parts(other)
     }

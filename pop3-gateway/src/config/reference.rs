@@ -69,6 +69,14 @@ fn sections() -> Vec<Section> {
         )
         .with(super::state::ROWS),
     ]);
+    #[cfg(feature = "cluster")]
+    all.push(
+        Section::new(
+            "[cluster]",
+            "Several gateways in front of the same mailboxes (docs/fleet.md). Left out: this one is alone.",
+        )
+        .with(super::cluster::ROWS),
+    );
     #[cfg(feature = "http")]
     all.push(Section::new("[[http]]", "Where HTTP is served, and what.").with(super::http::ROWS));
     #[cfg(all(feature = "http", feature = "oauth"))]

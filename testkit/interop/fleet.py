@@ -1,0 +1,788 @@
+#!/usr/bin/env python3
+"""Three gateways before one Dovecot, an engine that they share, haproxy in front, clients without pause, and faults.
+
+    fleet.py --gateway target/debug/pop3-gateway [--engine redis|postgresql] [--on-failure open|closed] [--seconds N]
+
+What each client saw is recorded, and then looked at as a whole (`judge`):
+
+ 1. one session at most had a maildrop at any moment that a client could tell, unless a fault fell into it;
+ 2. a QUIT with marks was acknowledged only if no other session had the maildrop since the login (`closed`: whatever
+    happened; `open`: unless the engine was out of order);
+ 3. what is gone was marked by a session that said QUIT, and what an acknowledged QUIT marked is gone; nothing else is;
+ 4. after a node died, its maildrops were free within a lease and a second (and what a busy machine adds);
+ 5. with `closed` no login passed without the engine, with `open` some did.
+"""
+
+import argparse
+import json
+import os
+import pwd
+import random
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.request
+from datetime import datetime
+from pathlib import Path
+
+import servers
+import stores
+from base import HOST, Daemon, Failure, Scratch, check, free_port, is_worked_in, program, run, wait_until
+from gateway import quoted
+
+# the usual times of a cluster, ten times as fast
+LEASE = 3.0
+NODES = 3
+USERS = 4
+CLIENTS_OF_A_USER = 3
+MAILS = 400
+PASSWORD = "correct-horse"
+# what a machine with much to do adds to any wait
+BUSY = 4.0
+
+
+class Redis:
+    """redis-server without a disk, and a replica of it that can be promoted."""
+
+    name = "redis"
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.binary = program("redis-server", "redis-server")
+        self.ports = [free_port(), free_port()]
+        self.first = 0
+        self.daemons = [self.launch(0), self.launch(1)]
+        self.ask(1, "REPLICAOF", HOST, str(self.ports[0]))
+        wait_until(lambda: b"master_link_status:up" in self.ask(1, "INFO", "replication"), "the replica to follow")
+
+    def launch(self, which):
+        argv = [self.binary, "--port", self.ports[which], "--bind", HOST, "--save", "", "--appendonly", "no"]
+        argv += ["--requirepass", "engine-password", "--masterauth", "engine-password", "--repl-diskless-sync-delay", "0"]
+        daemon = Daemon(argv, self.folder / f"redis{which}.log", cwd=self.folder)
+        daemon.wait_port(self.ports[which])
+        return daemon
+
+    def ask(self, which, *words):
+        with socket.create_connection((HOST, self.ports[which]), 5) as link:
+            for words in (("AUTH", "engine-password"), words):
+                link.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words))
+                time.sleep(0.02)
+                answer = link.recv(65536)
+        return answer
+
+    @property
+    def port(self):
+        return self.ports[self.first]
+
+    def url(self, port):
+        return f"redis://{HOST}:{port}/0"
+
+    def freeze(self):
+        self.daemons[self.first].send(signal.SIGSTOP)
+
+    def thaw(self):
+        self.daemons[self.first].send(signal.SIGCONT)
+
+    def restart(self):
+        """It comes back with nothing."""
+        self.daemons[self.first].kill()
+        time.sleep(0.3)
+        self.daemons[self.first] = self.launch(self.first)
+
+    def forget(self):
+        self.ask(self.first, "FLUSHALL")
+
+    def fail_over(self):
+        """The replica is the master from now on, and knows what it has heard so far. The old one starts anew after it."""
+        old, new = self.first, 1 - self.first
+        self.daemons[old].kill()
+        self.ask(new, "REPLICAOF", "NO", "ONE")
+        self.first = new
+        self.daemons[old] = self.launch(old)
+        self.ask(old, "REPLICAOF", HOST, str(self.ports[new]))
+
+    def stop(self):
+        for daemon in self.daemons:
+            daemon.kill()
+
+
+class Postgresql:
+    """A PostgreSQL of its own. What it knows outlives a restart."""
+
+    name = "postgresql"
+
+    def __init__(self, folder):
+        self.data = folder / "data"
+        self.data.mkdir()
+        account = pwd.getpwnam("postgres")
+        os.chown(self.data, account.pw_uid, account.pw_gid)
+        self.rights = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
+        self.folder = folder
+        self.port = free_port()
+        options = ["-A", "trust", "-U", "gateway", "-E", "UTF8", "--no-locale", "--no-sync", "-D", self.data]
+        run([*self.rights, stores.Postgresql.program("initdb"), *options], cwd=self.data)
+        self.launch()
+        run([program("psql", "postgresql-client"), "-h", HOST, "-p", self.port, "-U", "gateway", "-c",
+             "create database cluster", "postgres"])
+
+    def launch(self):
+        argv = [stores.Postgresql.program("postgres"), "-D", self.data, "-k", self.data, "-p", str(self.port)]
+        self.daemon = Daemon([*self.rights, *argv, "-c", "fsync=off"], self.folder / "postgres.log", cwd=self.data)
+        client = [program("psql", "postgresql-client"), "-h", HOST, "-p", self.port, "-U", "gateway", "-c", "select 1"]
+        wait_until(lambda: run([*client, "postgres"], check_status=False).returncode == 0, "PostgreSQL to answer", 60)
+
+    def url(self, port):
+        return f"postgres://gateway@{HOST}:{port}/cluster?sslmode=disable"
+
+    def workers(self):
+        """The postmaster, and what works for it in groups of its own."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(process / "cwd") == os.path.realpath(self.data):
+                    found.append(int(process.name))
+            except OSError:
+                pass
+        return found
+
+    def freeze(self):
+        self.frozen = self.workers()
+        for pid in self.frozen:
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self):
+        for pid in self.frozen:
+            os.kill(pid, signal.SIGCONT)
+
+    def restart(self):
+        self.daemon.kill()
+        wait_until(lambda: not is_worked_in(self.data), "PostgreSQL's workers to end", 60)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        self.launch()
+
+    def stop(self):
+        self.daemon.stop(seconds=5)
+
+
+class Wire:
+    """From one node to the engine. It can be cut: what is under way stops, and nothing new comes through."""
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.is_cut = False
+        self.links = set()
+        self.server = socket.create_server((HOST, 0))
+        self.port = self.server.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            if self.is_cut:
+                # as a network without an answer does: nothing is said
+                self.links.add(client)
+                continue
+            try:
+                there = socket.create_connection((HOST, self.engine.port), 2)
+            except OSError:
+                client.close()
+                continue
+            self.links |= {client, there}
+            for source, target in ((client, there), (there, client)):
+                threading.Thread(target=self.pump, args=(source, target), daemon=True).start()
+
+    def pump(self, source, target):
+        try:
+            while octets := source.recv(65536):
+                while self.is_cut:
+                    time.sleep(0.05)
+                target.sendall(octets)
+        except OSError:
+            pass
+        for link in (source, target):
+            link.close()
+            self.links.discard(link)
+
+    def cut(self):
+        self.is_cut = True
+
+    def mend(self):
+        """The connections of before are dead: what was in them is not delivered late."""
+        links, self.links = self.links, set()
+        for link in links:
+            try:
+                link.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.is_cut = False
+
+    def stop(self):
+        self.server.close()
+        self.mend()
+
+
+class Node:
+    def __init__(self, number, fleet):
+        self.name = f"node-{number}"
+        self.fleet = fleet
+        self.folder = fleet.folder / self.name
+        self.folder.mkdir()
+        self.wire = Wire(fleet.engine)
+        self.port, self.http = free_port(), free_port()
+        self.config = self.folder / "gateway.toml"
+        password = fleet.engine.name == "redis"
+        (self.folder / "engine.password").write_text("engine-password\n")
+        (self.folder / "cluster.secret").write_text("what all nodes of this fleet share\n")
+        self.config.write_text(f"""runtime = {quoted(("tokio", "smol", "tokio")[number % 3])}
+[[listener]]
+listen = "{HOST}:{self.port}"
+allow_clear_login = true
+[[http]]
+listen = "{HOST}:{self.http}"
+[[upstream]]
+name = "dovecot"
+url = "imap://{HOST}:{fleet.dovecot.port}"
+[limits]
+failed_login_delay = "0s"
+failed_login_delay_max = "0s"
+[timers]
+drain_delay = "2s"
+[cluster]
+url = {quoted(fleet.engine.url(self.wire.port))}
+{'password_file = "engine.password"' if password else ""}
+secret_file = "cluster.secret"
+node = "{self.name}"
+on_failure = "{fleet.on_failure}"
+""")
+        self.daemon = None
+
+    def start(self):
+        environment = {**os.environ, "POP3_GATEWAY_TEST_LEASE": str(int(LEASE * 1000)), "RUST_BACKTRACE": "1"}
+        environment.pop("RUST_LOG", None)
+        argv = [self.fleet.binary, "serve", "--config", self.config]
+        self.daemon = Daemon(argv, self.folder / "gateway.log", env=environment, cwd=self.folder)
+        self.daemon.wait_port(self.port)
+        return self
+
+    def log(self):
+        return (self.folder / "gateway.log").read_text(errors="replace")
+
+    def figures(self):
+        """What /metrics says, by name with labels."""
+        with urllib.request.urlopen(f"http://{HOST}:{self.http}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        rows = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, value in rows}
+
+    def stop(self):
+        if self.daemon:
+            self.daemon.send(signal.SIGCONT)
+            self.daemon.stop(seconds=20)
+        self.wire.stop()
+
+
+class Gone(Exception):
+    """The connection ended."""
+
+
+class Session:
+    """One session of a client, and when it heard what."""
+
+    def __init__(self, fleet, user, node):
+        self.fleet, self.user, self.node = fleet, user, node
+        self.asked = self.let_in = self.quit = self.done = None
+        self.last = 0.0
+        self.answer = ""
+        self.marks, self.seen = [], []
+        port = fleet.nodes[node].port if node is not None else fleet.port
+        self.link = socket.create_connection((HOST, port), 10)
+        self.link.settimeout(20)
+        self.file = self.link.makefile("rb")
+
+    def line(self):
+        line = self.file.readline()
+        if not line.endswith(b"\r\n"):
+            raise Gone
+        self.last = time.monotonic()
+        return line.decode("latin-1").strip()
+
+    def say(self, text):
+        try:
+            self.link.sendall(text.encode() + b"\r\n")
+            return self.line()
+        except OSError as error:
+            raise Gone from error
+
+    def lines(self, text):
+        answer = self.say(text)
+        if not answer.startswith("+OK"):
+            raise Gone
+        found = []
+        while (line := self.line()) != ".":
+            found.append(line)
+        return found
+
+    def log_in(self):
+        self.asked = time.monotonic()
+        self.line()
+        self.say(f"USER {self.user}")
+        self.answer = self.say(f"PASS {PASSWORD}")
+        if self.answer.startswith("+OK"):
+            self.let_in = self.last
+        return self.let_in is not None
+
+    def leave(self):
+        self.quit = time.monotonic()
+        self.answer = self.say("QUIT")
+        self.done = self.last
+
+    def close(self):
+        self.link.close()
+
+    def record(self):
+        return {
+            "user": self.user, "node": self.node, "asked": self.asked, "let_in": self.let_in, "last": self.last,
+            "quit": self.quit, "done": self.done, "answer": self.answer, "marks": self.marks,
+        }
+
+
+class Fleet:
+    def __init__(self, binary, engine, on_failure, seed):
+        self.binary = Path(binary).resolve()
+        self.on_failure = on_failure
+        self.random = random.Random(seed)
+        self.scratch = Scratch("fleet")
+        self.folder = self.scratch.path
+        self.history, self.faults = [], []
+        self.lock = threading.Lock()
+        self.ends = threading.Event()
+        self.dovecot = servers.start("dovecot")
+        self.parts = [self.dovecot]
+        folder = self.folder / "engine"
+        folder.mkdir()
+        folder.chmod(0o755)
+        self.engine = {"redis": Redis, "postgresql": Postgresql}[engine](folder)
+        self.parts.append(self.engine)
+        self.nodes = [Node(number, self) for number in range(NODES)]
+        self.parts += self.nodes
+        self.users = [f"user{number}" for number in range(USERS)]
+        for user in [*self.users, "probe"]:
+            self.dovecot.create_user(user)
+            self.dovecot.deliver(user, [f"Subject: {user} {n}\r\n\r\nmail {n}\r\n".encode() for n in range(MAILS)])
+        for node in self.nodes:
+            node.start()
+        self.balance()
+
+    def balance(self):
+        self.port = free_port()
+        text = "global\n  maxconn 500\ndefaults\n  mode tcp\n  timeout connect 2s\n  timeout client 1m\n  timeout server 1m\n"
+        text += f"listen pop3\n  bind {HOST}:{self.port}\n  option httpchk GET /readyz\n"
+        for node in self.nodes:
+            text += f"  server {node.name} {HOST}:{node.port} check port {node.http} inter 500ms fall 1 rise 1\n"
+        config = self.folder / "haproxy.cfg"
+        config.write_text(text)
+        daemon = Daemon([program("haproxy", "haproxy"), "-db", "-f", config], self.folder / "haproxy.log")
+        self.parts.append(daemon)
+        daemon.wait_port(self.port)
+
+    def stop(self):
+        for part in reversed(self.parts):
+            part.stop()
+        self.scratch.remove()
+
+    # what clients do
+
+    def play(self, user, seed):
+        choose = random.Random(seed)
+        while not self.ends.is_set():
+            node = choose.choice([None, *range(NODES)])
+            try:
+                session = Session(self, user, node)
+            except OSError:
+                time.sleep(0.1)
+                continue
+            try:
+                self.act(session, choose)
+            except (Gone, OSError):
+                pass
+            finally:
+                session.close()
+                with self.lock:
+                    self.history.append(session.record())
+            time.sleep(choose.uniform(0, 0.1))
+
+    def act(self, session, choose):
+        if not session.log_in():
+            return
+        ids = session.lines("UIDL")
+        for line in choose.sample(ids, min(len(ids), choose.randint(0, 3))):
+            number, unique = line.split()
+            if choose.random() < 0.5:
+                session.lines(f"RETR {number}")
+            if session.say(f"DELE {number}").startswith("+OK"):
+                session.marks.append(unique)
+        # some stay, and speak now and then: long enough for a lease to end
+        for _ in range(choose.choice([0, 0, 0, 3, 20])):
+            if self.ends.is_set():
+                break
+            time.sleep(0.3)
+            session.say("NOOP")
+        if choose.random() < 0.8:
+            session.leave()
+
+    # what goes wrong
+
+    def fault(self, what, begin, end, node=None):
+        self.faults.append({"what": what, "begin": begin, "end": end, "node": node})
+
+    def disturb(self, until):
+        kinds = [self.stop_node, self.kill_node, self.cut_wire, self.freeze_engine, self.restart_engine, self.roll]
+        if self.engine.name == "redis":
+            kinds += [self.forget, self.fail_over]
+        last = []
+        while time.monotonic() < until - 3 * LEASE:
+            # each kind comes before one comes again
+            last = last or self.random.sample(kinds, len(kinds))
+            last.pop()()
+            time.sleep(self.random.uniform(0.5, 1.5))
+
+    def stop_node(self):
+        """For longer than a lease, and less."""
+        node = self.random.randrange(NODES)
+        daemon, begin = self.nodes[node].daemon, time.monotonic()
+        daemon.send(signal.SIGSTOP)
+        time.sleep(self.random.choice([0.5, LEASE + 1]))
+        daemon.send(signal.SIGCONT)
+        self.fault("stopped", begin, time.monotonic(), node)
+
+    def kill_node(self):
+        node = self.random.randrange(NODES)
+        held = None
+        try:
+            held = Session(self, "probe", node)
+            if not held.log_in():
+                held = None
+        except (Gone, OSError):
+            held = None
+        begin = time.monotonic()
+        self.nodes[node].daemon.kill()
+        if held:
+            self.free_again(begin, (node + 1) % NODES)
+        else:
+            time.sleep(LEASE / 2)
+        self.nodes[node].start()
+        self.fault("killed", begin, time.monotonic(), node)
+
+    def free_again(self, begin, node):
+        while True:
+            waited = time.monotonic() - begin
+            try:
+                session = Session(self, "probe", node)
+                is_free = session.log_in()
+                if is_free:
+                    session.leave()
+                session.close()
+            except (Gone, OSError):
+                is_free = False
+            if is_free:
+                break
+            check(waited < LEASE + 1 + BUSY, f"the maildrop of a dead node is not free after {waited:.1f} s: {session.answer}")
+            time.sleep(0.1)
+        with self.lock:
+            self.freed.append(waited)
+
+    freed = []
+
+    def cut_wire(self):
+        node = self.random.randrange(NODES)
+        begin = time.monotonic()
+        self.nodes[node].wire.cut()
+        time.sleep(self.random.choice([0.7, LEASE + 1]))
+        self.nodes[node].wire.mend()
+        self.fault("cut", begin, time.monotonic() + 1, node)
+
+    def freeze_engine(self):
+        begin = time.monotonic()
+        self.engine.freeze()
+        time.sleep(self.random.choice([1.0, LEASE + 2]))
+        self.engine.thaw()
+        self.fault("engine frozen", begin, time.monotonic())
+
+    def restart_engine(self):
+        begin = time.monotonic()
+        self.engine.restart()
+        self.fault("engine restarted", begin, time.monotonic() + 1)
+
+    def forget(self):
+        begin = time.monotonic()
+        self.engine.forget()
+        self.fault("engine emptied", begin, time.monotonic() + 1)
+
+    def fail_over(self):
+        begin = time.monotonic()
+        self.engine.fail_over()
+        self.fault("engine failed over", begin, time.monotonic() + 1)
+
+    def roll(self):
+        """A node is upgraded: it drains, ends, and starts anew. Nobody is cut: the history shows it no fault."""
+        node = self.random.randrange(NODES)
+        daemon = self.nodes[node].daemon
+        daemon.send(signal.SIGTERM)
+        daemon.process.wait(60)
+        check(daemon.process.returncode == 0, f"{self.nodes[node].name} ended with {daemon.process.returncode}:\n{daemon.tail()}")
+        self.nodes[node].start()
+
+    # what came of it
+
+    def judge(self, before, after):
+        findings = []
+        self.lapses()
+        self.overlaps(findings)
+        self.updates(findings)
+        self.mail(findings, before, after)
+        self.without_engine(findings)
+        for node in self.nodes:
+            if "panicked at" in node.log():
+                findings.append(f"{node.name} panicked:\n{node.log()[-2000:]}")
+        return findings
+
+    def lapses(self):
+        """What a node itself said of holds that it lost is a fault: the machine was too busy for its short leases."""
+        offset = time.time() - time.monotonic()
+        for number, node in enumerate(self.nodes):
+            for line in node.log().splitlines():
+                if "holds of maildrops were lost" in line:
+                    at = datetime.fromisoformat(line.split()[0].replace("Z", "+00:00")).timestamp() - offset
+                    self.fault("lapsed", at - LEASE, at, number)
+
+    def is_disturbed(self, session, begin, end):
+        """Whether a fault that may have cost this session its hold fell into this time."""
+        return any(
+            fault["begin"] < end and fault["end"] + LEASE > begin and fault["node"] in (None, session["node"])
+            or (session["node"] is None and fault["begin"] < end and fault["end"] + LEASE > begin)
+            for fault in self.faults
+        )
+
+    def overlaps(self, findings):
+        for user in self.users:
+            own = sorted((s for s in self.history if s["user"] == user and s["let_in"]), key=lambda s: s["let_in"])
+            for position, first in enumerate(own):
+                # it could tell that it had the maildrop until it said QUIT, or until the last answer
+                end = first["quit"] or first["last"]
+                for second in own[position + 1:]:
+                    if second["let_in"] >= end:
+                        break
+                    if not self.is_disturbed(first, first["let_in"], second["let_in"]):
+                        findings.append(f"two sessions had {user} at once:\n  {first}\n  {second}")
+
+    def updates(self, findings):
+        removed = [s for s in self.history if s["marks"] and s["done"] and s["answer"].startswith("+OK")]
+        for first in removed:
+            for second in self.history:
+                inside = (
+                    second is not first and second["user"] == first["user"] and second["let_in"]
+                    and first["let_in"] < second["asked"] and second["let_in"] < first["quit"]
+                )
+                if not inside:
+                    continue
+                engine = any(
+                    fault["begin"] < first["quit"] and fault["end"] + LEASE > first["let_in"] and fault["what"] != "killed"
+                    for fault in self.faults
+                )
+                if self.on_failure == "closed" or not engine:
+                    findings.append(f"a QUIT was acknowledged though another session came between:\n  {first}\n  {second}")
+
+    def mail(self, findings, before, after):
+        for user in self.users:
+            gone = before[user] - after[user]
+            sessions = [s for s in self.history if s["user"] == user]
+            asked = {mark for s in sessions if s["quit"] for mark in s["marks"]}
+            refused = [s for s in sessions if s["done"] and not s["answer"].startswith("+OK")]
+            granted = {mark for s in sessions if s["done"] and s["answer"].startswith("+OK") for mark in s["marks"]}
+            if gone - asked:
+                findings.append(f"{user}: gone, and nobody had marked it: {sorted(gone - asked)[:5]}")
+            if granted - gone:
+                findings.append(f"{user}: removal was acknowledged, and it is there: {sorted(granted - gone)[:5]}")
+            # one whose answer never came may have removed them; one that was refused may not
+            open_ends = {mark for s in sessions if s["quit"] and not s["done"] for mark in s["marks"]}
+            wrong = {mark for s in refused for mark in s["marks"]} & gone - granted - open_ends
+            if wrong:
+                findings.append(f"{user}: removed though QUIT was refused: {sorted(wrong)[:5]}")
+
+    def without_engine(self, findings):
+        """Frozen for longer than it takes to notice."""
+        passed = 0
+        for fault in self.faults:
+            if fault["what"] != "engine frozen" or fault["end"] - fault["begin"] < 2:
+                continue
+            for session in self.history:
+                if session["let_in"] and fault["begin"] + 1.5 < session["asked"] and session["let_in"] < fault["end"]:
+                    passed += 1
+                    if self.on_failure == "closed":
+                        findings.append(f"a login passed without the engine: {session}")
+        long = any(f["what"] == "engine frozen" and f["end"] - f["begin"] > LEASE for f in self.faults)
+        if self.on_failure == "open" and long and not passed:
+            findings.append("no login passed while the engine was frozen, with on_failure = \"open\"")
+
+    def unique_ids(self, user):
+        end = time.monotonic() + 3 * LEASE + BUSY
+        while True:
+            session = Session(self, user, None)
+            try:
+                if session.log_in():
+                    found = {line.split()[1] for line in session.lines("UIDL")}
+                    session.leave()
+                    return found
+            finally:
+                session.close()
+            check(time.monotonic() < end, f"{user} cannot log in when all is well again: {session.answer}")
+            time.sleep(0.1)
+
+    def run(self, seconds, seed):
+        before = {user: self.unique_ids(user) for user in self.users}
+        check(all(len(ids) == MAILS for ids in before.values()), "the mailboxes are not as they were filled")
+        self.freed = []
+        clients = [
+            threading.Thread(target=self.play, args=(user, f"{seed} {user} {number}"), daemon=True)
+            for user in self.users for number in range(CLIENTS_OF_A_USER)
+        ]
+        for client in clients:
+            client.start()
+        time.sleep(2)
+        try:
+            self.disturb(time.monotonic() + seconds - 2)
+        finally:
+            self.ends.set()
+            for client in clients:
+                client.join(60)
+        check(not any(client.is_alive() for client in clients), "a client is stuck")
+        after = {user: self.unique_ids(user) for user in self.users}
+        self.status()
+        return self.judge(before, after)
+
+    def status(self):
+        """All nodes are there, and hold nothing, once the last session has ended."""
+        node = self.nodes[0]
+
+        def is_calm():
+            done = run([self.binary, "status", "--cluster", "--json", "--config", node.config], check_status=False,
+                       env={**os.environ, "POP3_GATEWAY_TEST_LEASE": str(int(LEASE * 1000))})
+            if done.returncode:
+                return False
+            self.seen = json.loads(done.stdout)
+            return [own["name"] for own in self.seen["nodes"]] == [own.name for own in self.nodes] and all(
+                own["holds"] == 0 for own in self.seen["nodes"]
+            )
+
+        self.seen = None
+        wait_until(is_calm, lambda: f"the nodes to be there and hold nothing: {self.seen}", 3 * LEASE + BUSY, 0.3)
+
+
+def bad_input(binary, engine_name):
+    """What a cluster is told that cannot work: one clear text each."""
+    fleet = Fleet(binary, engine_name, "closed", 1)
+    try:
+        node = fleet.nodes[0]
+        good = node.config.read_text()
+
+        def checked(text, *wanted):
+            node.config.write_text(text)
+            done = run([fleet.binary, "check", "--connect", "--config", node.config], check_status=False)
+            said = (done.stdout + done.stderr).decode()
+            check(done.returncode in (1, 2), f"check took it, {wanted}: {said}")
+            for word in wanted:
+                check(word in said, f"{word!r} is not in: {said}")
+            check("engine-password" not in said and "what all nodes" not in said, f"a secret was shown: {said}")
+
+        if engine_name == "redis":
+            (node.folder / "wrong").write_text("a wrong one\n")
+            checked(good.replace('"engine.password"', '"wrong"'), "cluster")
+        (node.folder / "other").write_text("short\n")
+        checked(good.replace('"cluster.secret"', '"other"'), "secret", "16 octets")
+        checked(good.replace('"cluster.secret"', '"missing"'), "missing", "No such file")
+        checked(good.replace(str(node.wire.port), str(free_port())), "cluster")
+        checked(good.replace('on_failure = "closed"', 'on_failure = "ajar"'), "on_failure", "open")
+        node.config.write_text(good)
+        environment = {**os.environ, "POP3_GATEWAY_TEST_LEASE": str(int(LEASE * 1000))}
+        # another secret than the others have: it says so, and lets nobody in
+        double = good.replace(str(node.port), str(free_port())).replace(str(node.http), str(free_port()))
+        (node.folder / "other").write_text("another secret than the others have\n")
+        other = node.folder / "double.toml"
+        other.write_text(double.replace('"cluster.secret"', '"other"').replace('"node-0"', '"stranger"'))
+        stranger = Daemon([fleet.binary, "serve", "--config", other], node.folder / "stranger.log", env=environment)
+        try:
+            log = node.folder / "stranger.log"
+            wait_until(lambda: "another secret" in log.read_text(), "the log to name the other secret")
+        finally:
+            stranger.stop()
+        # two nodes with one name: the younger one ends with code 2
+        other.write_text(double)
+        done = run([fleet.binary, "serve", "--config", other], check_status=False, env=environment, timeout=60)
+        said = (done.stdout + done.stderr).decode()
+        check(done.returncode == 2 and "same name" in said, f"ended with {done.returncode}: {said[-1500:]}")
+        check(node.daemon.alive(), "the older node ended, too")
+    finally:
+        fleet.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gateway", required=True)
+    parser.add_argument("--engine", action="append", choices=("redis", "postgresql"))
+    parser.add_argument("--on-failure", action="append", choices=("open", "closed"))
+    parser.add_argument("--seconds", type=float, default=30, help="of each run")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--history", type=Path, help="a folder for what was recorded")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    seed = arguments.seed if arguments.seed is not None else int(time.time())
+    failed = False
+    for engine in arguments.engine or ("redis", "postgresql"):
+        title = f"{engine}, what cannot work"
+        try:
+            bad_input(arguments.gateway, engine)
+            print(f"ok    {title}", flush=True)
+        except Failure as error:
+            failed = True
+            print(f"FAIL  {title}\n      {error}", flush=True)
+        for on_failure in arguments.on_failure or ("closed", "open"):
+            title = f"{engine}, {on_failure}, seed {seed}"
+            begin = time.monotonic()
+            fleet = Fleet(arguments.gateway, engine, on_failure, seed)
+            try:
+                findings = fleet.run(arguments.seconds, seed)
+            except Failure as error:
+                findings = [str(error)]
+            finally:
+                if arguments.history:
+                    arguments.history.mkdir(parents=True, exist_ok=True)
+                    record = {"faults": fleet.faults, "sessions": fleet.history, "freed": fleet.freed}
+                    (arguments.history / f"{engine}-{on_failure}-{seed}.json").write_text(json.dumps(record, indent=1))
+                    for node in fleet.nodes:
+                        (arguments.history / f"{engine}-{on_failure}-{seed}-{node.name}.log").write_text(node.log())
+                logs = "\n".join(f"== {node.name}\n{node.log()[-1500:]}" for node in fleet.nodes)
+                fleet.stop()
+            sessions = [s for s in fleet.history if s["let_in"]]
+            removed = [s for s in sessions if s["marks"] and s["done"] and s["answer"].startswith("+OK")]
+            refused = [s for s in sessions if s["done"] and not s["answer"].startswith("+OK")]
+            busy = [s for s in fleet.history if "[IN-USE]" in s["answer"] and not s["let_in"]]
+            text = f"{len(sessions)} sessions, {len(busy)} found it in use, {len(removed)} removed, {len(refused)} QUITs refused, "
+            text += f"{len(fleet.faults)} faults, free again after {max(fleet.freed, default=0):.1f} s at most"
+            word = "FAIL " if findings else "ok   "
+            print(f"{word} {title}: {text} ({time.monotonic() - begin:.0f} s)", flush=True)
+            for finding in findings[:5]:
+                print("      " + finding.replace("\n", "\n      "), flush=True)
+            if findings:
+                failed = True
+                print(logs)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
