@@ -109,6 +109,10 @@ pub struct Node {
 
 impl Node {
     pub fn start(url: &str, name: &str, on_failure: OnFailure) -> Self {
+        Self::start_with(url, name, b"a secret of all nodes", on_failure)
+    }
+
+    pub fn start_with(url: &str, name: &str, secret: &[u8], on_failure: OnFailure) -> Self {
         let notices = Arc::new(Mutex::new(Vec::new()));
         let mut options = Options::new(name);
         options.on_failure = on_failure;
@@ -116,7 +120,8 @@ impl Node {
         let noted = Arc::clone(&notices);
         options.notice = Arc::new(move |notice| noted.lock().unwrap().push(notice.clone()));
         let url: ClusterUrl = url.parse().unwrap();
-        let cluster = Cluster::start(&url, &key(), options).unwrap();
+        let key = ClusterKey::new(&Secret::from(secret)).unwrap();
+        let cluster = Cluster::start(&url, &key, options).unwrap();
         Self { cluster, notices }
     }
 
