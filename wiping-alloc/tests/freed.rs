@@ -1,5 +1,6 @@
 //! What is freed inside is wiped, and what is freed outside is as it was: the process looks into its own memory.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use wiping_alloc::{Wiping, wiped};
 
