@@ -269,3 +269,6 @@ fn number<'a>(words: &mut impl Iterator<Item = &'a str>) -> Result<u64, Foreign>
     let word = words.next().ok_or(Foreign)?;
     word.parse().map_err(|_| Foreign)
 }
+
+#[cfg(test)]
+mod tests;
