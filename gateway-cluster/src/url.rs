@@ -147,10 +147,15 @@ impl FromStr for ClusterUrl {
 /// Whether a node could take part.
 fn probe(engine: &mut dyn Engine, common: &Common, place: &str) -> Result<(), Trouble> {
     let answers = engine.answer(common, &[Ask::Survey])?;
-    match answers.contains(&Answer::Foreign) {
-        true => Err(Trouble::lasting(format!("{place}: {}", Notice::Foreign))),
-        false => Ok(()),
+    for (answer, notice) in [
+        (Answer::Foreign, Notice::Foreign),
+        (Answer::OtherSecret, Notice::OtherSecret),
+    ] {
+        if answers.contains(&answer) {
+            return Err(Trouble::lasting(format!("{place}: {notice}")));
+        }
     }
+    Ok(())
 }
 
 fn postgres_place(url: &str) -> Result<ClusterUrl, ClusterError> {

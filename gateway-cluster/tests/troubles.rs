@@ -196,9 +196,7 @@ fn redis_has_values_of_somebody_else() {
         server.cli(&["FLUSHALL"]);
         server.cli(&["SET", &format!("{{gateway}}:{name}"), value]);
         let url: ClusterUrl = server.url().parse().unwrap();
-        if name != "born" {
-            refused_at(&url, &["did not write", "name of its own"]);
-        }
+        refused_at(&url, &["did not write", "name of its own"]);
         let node = Node::start(&server.url(), "node", OnFailure::Closed);
         until("it is said", || {
             let taken = node.take("tim");
@@ -244,6 +242,16 @@ fn redis_has_nodes_with_another_secret() {
         other.noticed(|notice| *notice == Notice::OtherSecret)
     });
     assert_eq!(node.take("tim"), Outcome::Held);
+    let url: ClusterUrl = server.url().parse().unwrap();
+    let secret = ClusterKey::new(&Secret::from(&b"quite another secret"[..])).unwrap();
+    let error = url.probe(&secret, &Options::new("other")).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("give all nodes of a cluster the same"),
+        "{error}"
+    );
+    url.probe(&key(), &Options::new("other")).unwrap();
 }
 
 #[test]

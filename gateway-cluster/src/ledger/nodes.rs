@@ -73,6 +73,9 @@ impl Book<'_, '_> {
     }
 
     pub(super) fn survey(&mut self) -> Result<Answer, Foreign> {
+        if matches!(self.born()?, Born::OtherSecret) {
+            return Ok(Answer::OtherSecret);
+        }
         let seen = |lease: Lease| {
             let row = lease_row(lease);
             let value = self.get(&row)?;

@@ -120,6 +120,7 @@ impl Machine {
         let old = |hold: &Hold| hold.proof.is_some() && now.since(hold.heard) >= REPEAT / 2;
         let old = self.holds.iter().filter(|(_, hold)| old(hold));
         self.unkept.extend(old.map(|(id, _)| *id));
+        self.places.say_all();
     }
 
     fn keep(&mut self, lease: Lease, batch: &mut Batch, now: Time) {

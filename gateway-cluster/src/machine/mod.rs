@@ -241,6 +241,10 @@ impl Machine {
     /// Gives back the lease, and never takes another.
     pub(crate) fn leave(&mut self, now: Time) {
         self.leaving = true;
+        // what ends at the engine is not believed any more, even before it has ended there
+        for record in &mut self.records {
+            record.until = Time::ZERO;
+        }
         if self.current().is_none() {
             self.left();
         }
@@ -255,6 +259,7 @@ impl Machine {
     /// Lets time pass.
     pub(crate) fn tick(&mut self, now: Time) {
         if let Link::Joined { lease, .. } = self.link
+            && !self.leaving
             && self.believed(lease) <= now
         {
             // this process was stopped, or asked for nothing

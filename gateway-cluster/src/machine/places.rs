@@ -46,7 +46,7 @@ impl Places {
         self.waiting.values().map(moment).min()
     }
 
-    /// A new lease knows of none.
+    /// The engine is to hear of all: a new lease knows of none, and what is old becomes litter.
     pub(super) fn say_all(&mut self) {
         self.unsaid = self.counts.keys().copied().collect();
     }

@@ -345,6 +345,7 @@ function answer.S(a)
 end
 -- survey
 function answer.V()
+  if born() == 'other' then return {'X'} end
   local list = {'V', text(fence())}
   for _, lease in ipairs(nodes()) do
     local value = get('lease:' .. lease)

@@ -225,3 +225,21 @@ fn a_hold_is_kept_though_answers_were_lost() {
         assert_eq!(world.stand(0), Some(Stand::Held));
     }
 }
+
+#[test]
+fn a_node_that_leaves_believes_nothing_any_more() {
+    for network in [Network::Up, Network::Mute] {
+        let mut world = world(false);
+        let left = [
+            Action::Take(0, 0),
+            Action::Network(0, network),
+            Action::Leave(0),
+        ];
+        after(&mut world, &left);
+        assert_eq!(world.told(0), Some(Outcome::Lost));
+        world.act(Action::Take(1, 0));
+        assert_eq!(world.told(1), Some(Outcome::Held));
+        after(&mut world, &[Action::Quit(0), Action::Wait(1000)]);
+        assert_eq!(world.removals, 0);
+    }
+}

@@ -37,6 +37,8 @@ pub(super) enum Action {
     Resume(usize),
     /// The node is gone, and starts anew.
     Crash(usize),
+    /// The node gives back its lease.
+    Leave(usize),
     /// What was late comes to the engine now.
     Arrive,
     /// The engine loses all.
@@ -140,6 +142,11 @@ impl World {
             Action::Crash(node) => {
                 let rate = self.hosts[node].rate;
                 self.hosts[node] = self.host(rate);
+                self.run(node);
+            }
+            Action::Leave(node) => {
+                let now = self.time(node);
+                self.hosts[node].machine.leave(now);
                 self.run(node);
             }
             Action::Arrive => {
