@@ -103,6 +103,8 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     let node = config.cluster.as_ref().map(Node::join).transpose()?;
     let surroundings = Surroundings {
         transcript: transcript::sink(recorder.clone(), shown.clone()),
+        #[cfg(feature = "cluster")]
+        node: node.clone(),
         ..Surroundings::default()
     };
     let mut written = Written {

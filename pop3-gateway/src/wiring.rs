@@ -81,6 +81,9 @@ pub struct Surroundings {
     /// The tokens of grants.
     #[cfg(feature = "oauth")]
     pub tokens: tokens::Kept,
+    /// This process as one of several, if it is.
+    #[cfg(feature = "cluster")]
+    pub node: Option<crate::cluster::Node>,
     /// What warns before a certificate ends.
     pub certificates: Watchman,
     /// What is counted.

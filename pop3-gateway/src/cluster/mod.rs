@@ -8,10 +8,12 @@
 mod failures;
 mod holder;
 pub mod status;
+#[cfg(feature = "oauth")]
+mod turns;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_lite::FutureExt as _;
 use futures_lite::future::block_on;
@@ -26,6 +28,9 @@ use holder::NodeHolder;
 
 /// The length of a lease in milliseconds; all other times follow it. For tests: nobody waits for 30 seconds there.
 const LEASE: &str = "POP3_GATEWAY_TEST_LEASE";
+
+/// How long the start waits for a lease of an engine that answers.
+const JOINING: Duration = Duration::from_secs(2);
 
 /// How long the end of the program waits for what it held to be given back.
 const LEAVING: Duration = Duration::from_secs(2);
@@ -42,15 +47,21 @@ impl Node {
     /// Joins. An engine that does not answer is no reason not to start: it may come back. One that refuses this node is.
     pub fn join(settings: &Settings) -> Result<Self, Failure> {
         let (url, key, options) = parts(settings)?;
-        match url.probe(&key, &options) {
-            Ok(()) => {}
+        let answers = match url.probe(&key, &options) {
+            Ok(()) => true,
             Err(error @ ClusterError::Unavailable(_)) => {
                 tracing::warn!(%error, "started without the cluster's engine");
+                false
             }
             Err(error) => return Err(wrong(error)),
-        }
+        };
         let node = options.node.clone();
         let cluster = gateway_cluster::Cluster::start(&url, &key, options).map_err(wrong)?;
+        // before it has its lease it would decide alone, though others are there
+        let end = Instant::now() + JOINING;
+        while answers && !cluster.figures().joined && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         tracing::info!(engine = %url, node, "joined the cluster");
         Ok(Self::of(cluster))
     }
@@ -75,6 +86,12 @@ impl Node {
             .locks(locks.clone())
             .holder(NodeHolder::new(locks, self.cluster.clone()))
             .others(Failures::new(self.cluster.clone()))
+    }
+
+    /// One refresh at a time for each grant, over all nodes.
+    #[cfg(feature = "oauth")]
+    pub fn turns(&self) -> Arc<dyn crate::oauth::Turns> {
+        Arc::new(turns::NodeTurns(self.cluster.clone()))
     }
 
     /// Lets the server end if another, older node has this one's name.

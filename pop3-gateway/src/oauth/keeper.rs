@@ -14,7 +14,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use gateway_state::{Binding, Grant, GrantId, Replaced, StateError, Tokens};
@@ -27,6 +27,7 @@ use super::hidden::Hider;
 use super::records::Records;
 use super::refusal::{Meaning, NoToken, Refusal};
 use super::source::{Ask, Source};
+use super::turns::{Turn, Turns};
 
 /// After a failure the provider is not asked again before this, unless it names another time.
 const BACKOFF: Duration = Duration::from_secs(10);
@@ -54,6 +55,8 @@ pub struct Keeper {
     /// Without it nothing is kept in memory, and each login asks.
     hider: Option<Arc<Hider>>,
     clock: fn() -> u64,
+    /// Who refreshes, where there are other processes.
+    turns: OnceLock<Arc<dyn Turns>>,
     me: Weak<Self>,
 }
 
@@ -88,6 +91,7 @@ impl Keeper {
             cells: Mutex::default(),
             hider: Hider::new().map(Arc::new),
             clock,
+            turns: OnceLock::new(),
             me: me.clone(),
         })
     }
@@ -114,8 +118,15 @@ impl Keeper {
             cells: Mutex::new(cells),
             hider: self.hider.clone(),
             clock: self.clock,
+            turns: self.turns.clone(),
             me: me.clone(),
         })
+    }
+
+    /// From now on refreshes wait for their turn among those of other processes.
+    pub fn takes_turns(&self, turns: Arc<dyn Turns>) {
+        // it stays the same until the process ends
+        let _ = self.turns.set(turns);
     }
 
     /// The token that is there already, if one lives. Asks nobody and waits for nothing.
@@ -341,8 +352,9 @@ impl Keeper {
             issuer: &issuer,
             client: &client,
         };
+        let mut waited = false;
         // somebody else may change the grant meanwhile; then what he left is looked at
-        for _ in 0..3 {
+        for _ in 0..3 + usize::from(self.turns.get().is_some()) {
             let grant = records.with(|state| state.grant(id, binding));
             let grant = match grant {
                 Ok(Some(grant)) => grant,
@@ -377,6 +389,12 @@ impl Keeper {
             let Some(refresh) = &grant.tokens.refresh else {
                 return Err(nobody_signed_in(id));
             };
+            let turn = self.turns.get().map(|turns| turns.turn(id));
+            // one that is late does not keep this one for ever
+            if matches!(turn, Some(Turn::Waited)) && !waited {
+                waited = true;
+                continue;
+            }
             let refusal = match source.obtain(Ask::Refresh(refresh)) {
                 Ok(obtained) => {
                     let replaced = obtained.refresh.is_some();

@@ -14,6 +14,7 @@
 //! | [`records`] | the state of grants and accounts, for code that blocks |
 //! | [`source`] | where new tokens of one grant come from |
 //! | [`keeper`] | the tokens in memory, and when new ones are asked for |
+//! | `turns` | which of several processes asks |
 //! | `cell` | what there is in memory of one grant |
 //! | `hidden` | secrets that stay in memory for hours |
 //! | [`sign_in`] | what is kept of a sign-in under way, and what comes back |
@@ -42,6 +43,7 @@ pub mod refusal;
 mod service_account;
 pub mod sign_in;
 pub mod source;
+mod turns;
 
 pub use answer::Obtained;
 pub use authority::Authority;
@@ -55,3 +57,4 @@ pub use records::Records;
 pub use refusal::{Meaning, NoToken, Refusal};
 pub use sign_in::{CallBack, DeviceCode, Polled, SignIn};
 pub use source::{Ask, Granted, Source};
+pub use turns::{Turn, Turns};

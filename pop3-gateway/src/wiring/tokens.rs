@@ -87,6 +87,10 @@ impl Tokens {
             Some(keeper) => keeper.reconfigured(records.clone(), sources),
             None => Keeper::new(records.clone(), sources),
         };
+        #[cfg(feature = "cluster")]
+        if let Some(node) = &surroundings.node {
+            keeper.takes_turns(node.turns());
+        }
         if absent == Absent::Make {
             keeper
                 .look_ahead()

@@ -535,3 +535,38 @@ fn resident() -> u64 {
         .and_then(|pages| pages.parse::<u64>().ok());
     pages.unwrap_or(0) * 4096
 }
+
+/// Two nodes whose tokens ended at the same moment: one asks, and the other takes what it left.
+#[cfg(feature = "cluster")]
+#[test]
+fn nodes_refresh_a_grant_one_after_the_other() {
+    use gateway_cluster::{Cluster, ClusterKey, ClusterUrl, Memory, Options};
+    use pop3_gateway::cluster::Node;
+
+    clock!(CLOCK, clock);
+    let (records, source) = (records(), Script::new(Flow::Code));
+    sign_in(&records, &id(), NOW, NOW);
+    let memory = Memory::new();
+    let key = ClusterKey::new(&secret("what all nodes share")).unwrap();
+    let nodes = ["one", "two"].map(|name| {
+        let url = ClusterUrl::memory(&memory);
+        Node::of(Cluster::start(&url, &key, Options::new(name)).unwrap())
+    });
+    until("both nodes have joined", || {
+        nodes.iter().all(|node| node.handle().figures().joined)
+    });
+    let keepers = nodes.each_ref().map(|node| {
+        let keeper = keeper(Some(records.clone()), &source, clock);
+        keeper.takes_turns(node.turns());
+        keeper
+    });
+    source.hold(true);
+    let logins = keepers.map(|keeper| std::thread::spawn(move || ask(&keeper, &id(), None)));
+    until("a request", || !source.asked().is_empty());
+    a_while();
+    source.hold(false);
+    for login in logins {
+        assert_eq!(login.join().unwrap(), Ok("access-1".into()));
+    }
+    assert_eq!(source.asked(), ["refresh refresh-0"]);
+}
