@@ -210,6 +210,23 @@ fn w007_a_client_that_waited_in_vain_counts() {
     }
 }
 
+/// What is here and was not taken is the client's delay, not the upstream's.
+#[test]
+fn w007_a_client_that_does_not_read_says_nothing_of_the_message() {
+    for (takes, counts) in [(0, 0), (16 * 1024, 1)] {
+        let mut process = Process::new();
+        let mut world = process.session_of(config(), "alice", &[(10, 5), (11, 100_000)]);
+        world.retrieve(1, 1);
+        world.expect("UID FETCH 11 (UID BODY.PEEK[])");
+        world.room = takes;
+        let half = "x".repeat(60_000);
+        world.serve(&format!("* 2 FETCH (UID 11 BODY[] {{100000}}\r\n{half}"));
+        world.pass(Duration::from_secs(45));
+        process.ends(world);
+        assert_eq!(process.remembered(), counts, "room for {takes}");
+    }
+}
+
 /// The same for the header of a message, which is what TOP asks for.
 #[test]
 fn w007_a_client_that_waited_for_a_header_in_vain_counts() {

@@ -87,6 +87,36 @@ fn a_body_is_lent_in_order_and_what_came_unasked_waits() {
     assert!(matches!(reading.verdict(&table, head(4)), Verdict::Discard));
 }
 
+#[test]
+fn a_message_is_awaited_if_what_comes_next_brings_it() {
+    let table = table(&[3, 6, 9]);
+    let run = |next, spent| What::Run {
+        of: Extent::Whole,
+        next,
+        end: 3,
+        alone: false,
+        spent,
+    };
+    let window = |index| What::Window {
+        index,
+        offset: 10,
+        length: 10,
+    };
+    for (what, awaited) in [
+        (run(1, false), Some(1)),
+        (run(1, true), None),
+        (run(2, false), None),
+        (window(1), Some(1)),
+        (window(2), None),
+        (What::Spent, None),
+    ] {
+        let mut reading = Reading::new(0);
+        reading.want(&table, wanted(1, 1), Extent::Whole);
+        reading.asked(7, what);
+        assert_eq!(reading.awaited(), awaited);
+    }
+}
+
 /// What was asked for with others and did not come is asked for alone, and then it is missed.
 #[test]
 fn a_message_that_does_not_come_is_asked_for_alone() {
