@@ -167,12 +167,11 @@ impl<R: Runtime> Race<R> {
             if self.running.is_empty() {
                 return Poll::Ready(Err(Lost::Failed(self.failure_in_words())));
             }
-            let until = if self.waiting.is_empty() {
-                self.end
-            } else {
-                self.next.min(self.end)
-            };
-            if self.timer.poll_at(cx, until).is_pending() {
+            // The last address, most often the only one, sets no timer: that costs a wake-up of the thread which
+            // sleeps, and the backend has a deadline of its own.
+            if self.waiting.is_empty()
+                || self.timer.poll_at(cx, self.next.min(self.end)).is_pending()
+            {
                 return Poll::Pending;
             }
         }
