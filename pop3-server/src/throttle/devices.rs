@@ -7,7 +7,9 @@
 //! an account can push out only devices of that account.
 
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -39,6 +41,8 @@ pub(super) fn one_form(name: &str) -> String {
 /// Makes the digests.
 pub(super) struct Key {
     mac: Hmac<Sha256>,
+    /// Half as long as a digest and kept for no comparison of secrets, so a keyed hash will do.
+    origins: RandomState,
     /// Without a random key no device is recognised.
     random: bool,
 }
@@ -49,6 +53,7 @@ impl Key {
         let random = getrandom::fill(&mut key).is_ok();
         Self {
             mac: Hmac::<Sha256>::new(&key.into()),
+            origins: RandomState::new(),
             random,
         }
     }
@@ -73,12 +78,11 @@ impl Key {
     }
 
     pub(super) fn origin(&self, origin: Origin) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.digest(b'o', &[&origin.octets()]);
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+        self.origins.hash_one(origin)
     }
 
-    /// The device that this login comes from.
-    pub(super) fn device(&self, login: &Login, origin: Origin) -> Option<Device> {
+    /// The device that this login comes from; `named` is the digest of its name.
+    pub(super) fn device(&self, named: Digest, login: &Login, origin: Origin) -> Option<Device> {
         let name = login.identity().filter(|_| self.random)?;
         let (form, credential): (&str, Option<&[u8]>) = match login {
             Login::Password { password, .. } | Login::ActingFor { password, .. } => {
@@ -100,7 +104,7 @@ impl Key {
             &origin.octets(),
         ];
         Some(Device {
-            name: self.name(name),
+            name: named,
             origin: self.origin(origin),
             proof: self.digest(b'd', &fields),
             tells: credential.is_some(),
@@ -241,7 +245,13 @@ mod tests {
             password: b"secret"[..].into(),
         };
         let origin = Origin::from(IpAddr::from([192, 0, 2, 1]));
-        key.device(&login, origin).expect("a random key")
+        of(key, &login, origin)
+    }
+
+    fn of(key: &Key, login: &Login, origin: Origin) -> Device {
+        let name = login.identity().map(|name| key.name(name));
+        let device = name.and_then(|name| key.device(name, login, origin));
+        device.expect("a random key")
     }
 
     fn at(seconds: usize) -> Time {
@@ -312,7 +322,7 @@ mod tests {
         };
         let origin = Origin::from(IpAddr::from([192, 0, 2, 1]));
         let mut devices = Devices::default();
-        let device = key.device(&login, origin).expect("a random key");
+        let device = of(&key, &login, origin);
         for second in 0..3 {
             devices.remember(&device, Time::from_start(Duration::from_secs(second)));
             let capacities: Vec<usize> = devices.0.values().map(Vec::capacity).collect();

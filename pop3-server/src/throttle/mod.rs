@@ -139,11 +139,9 @@ impl Throttle {
     pub fn ask(&self, rules: &Delay, login: &Login, address: IpAddr, now: Time) -> Look {
         let origin = Origin::from(address);
         let mut state = lock(&self.state);
-        let device = state.key.device(login, origin);
-        let subjects = Subjects {
-            origin,
-            name: login.identity().map(|name| state.key.name(name)),
-        };
+        let name = login.identity().map(|name| state.key.name(name));
+        let device = name.and_then(|name| state.key.device(name, login, origin));
+        let subjects = Subjects { origin, name };
         let known = device
             .as_ref()
             .is_some_and(|device| state.devices.passes(device, now));
