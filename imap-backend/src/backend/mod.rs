@@ -314,14 +314,11 @@ impl Backend for ImapBackend {
         if !listens {
             return &mut [];
         }
-        let scans = self
-            .link
-            .as_opening()
-            .is_some_and(|opening| opening.scans());
-        let expected = if scans || self.update.is_some() {
-            Expected::Much
-        } else {
-            self.reading.expected(&self.maildrop.table)
+        let opening = self.link.as_opening();
+        let expected = match opening.and_then(|opening| opening.listing()) {
+            _ if self.update.is_some() => Expected::Much,
+            Some(listing) => listing,
+            None => self.reading.expected(&self.maildrop.table),
         };
         self.wire.room(expected)
     }

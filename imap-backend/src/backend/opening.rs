@@ -5,9 +5,13 @@
 use core::mem;
 
 use crate::auth::Exchange;
+use crate::framer::Expected;
 use crate::grammar::Code;
 use crate::table::Scan;
 use crate::wire::{Message, Notice};
+
+/// As many messages as are listed in one short read, with some 50 octets each.
+const FEW: u32 = 256;
 
 /// How far the opening is.
 #[derive(Debug)]
@@ -146,9 +150,19 @@ impl Opening {
         matches!(&self.step, Step::Folder(folder) if folder.again_from.is_some_and(|from| tag < from))
     }
 
-    /// Whether a listing of the folder is coming.
-    pub(super) fn scans(&self) -> bool {
-        self.first && matches!(self.step, Step::Folder(_))
+    /// How much the listing of the folder will be, if one is coming.
+    pub(super) fn listing(&self) -> Option<Expected> {
+        match &self.step {
+            Step::Folder(folder) if self.first && folder.exists > FEW => Some(Expected::Much),
+            Step::Folder(_) if self.first => Some(Expected::Short),
+            Step::Folder(_)
+            | Step::Greeting
+            | Step::StartTls
+            | Step::Capability
+            | Step::CapabilityAgain
+            | Step::Login(_)
+            | Step::Enable => None,
+        }
     }
 
     /// What a response code says about the folder.

@@ -126,6 +126,9 @@ impl Framer {
         } else if self.buf.len() - self.end < self.buf.len() / 2 {
             if pending <= self.buf.len() / 4 {
                 self.rebase();
+                if expected == Expected::Much {
+                    self.buf.resize(LIMIT, 0);
+                }
             } else if self.end == self.buf.len() && !self.can_lend() {
                 self.rebase();
                 if self.end == self.buf.len() {

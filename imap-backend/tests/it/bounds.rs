@@ -44,7 +44,7 @@ fn there_is_much_room_only_while_much_is_expected() {
     assert_eq!(room(&mut world), SMALL, "for the answer to LOGIN");
     let sent = tags(&world.take_sent());
     world.serve(&format!("{} OK\r\n* 2 EXISTS\r\n", sent[0]));
-    assert_eq!(room(&mut world), LARGE, "for the listing");
+    assert_eq!(room(&mut world), MEDIUM, "for a short listing");
     world.serve(&format!(
         "* OK [UIDVALIDITY 7]\r\n{} OK\r\n* 1 FETCH (UID 1 RFC822.SIZE 12288 FLAGS ())\r\n\
          * 2 FETCH (UID 2 RFC822.SIZE 12289 FLAGS ())\r\n{} OK\r\n",
@@ -72,6 +72,32 @@ fn there_is_much_room_only_while_much_is_expected() {
     assert_eq!(room(&mut world), SMALL, "when it is over");
     world.update(&[0], &[]);
     assert_eq!(room(&mut world), LARGE, "for the answers to an update");
+}
+
+/// Also where the octets that are there end within a line.
+#[test]
+fn there_is_much_room_for_a_long_listing() {
+    let line = |n| format!("* {n} FETCH (UID {n} RFC822.SIZE 12288 FLAGS ())\r\n");
+    let begun: String = (1..=200).map(line).collect::<String>() + "* 201 FETCH (";
+    for (count, begun, expected) in [
+        (256, "", MEDIUM),
+        (257, "", LARGE),
+        (257, begun.as_str(), LARGE - 13),
+    ] {
+        let mut world = World::new(config());
+        world.open(password_open());
+        world.serve(&format!("* OK [CAPABILITY {FULL}] ready\r\n"));
+        let sent = tags(&world.take_sent());
+        world.serve(&format!("{} OK\r\n", sent[0]));
+        assert_eq!(room(&mut world), MEDIUM, "before its length is known");
+        world.serve(&format!("* {count} EXISTS\r\n{begun}"));
+        assert_eq!(
+            room(&mut world),
+            expected,
+            "{count}, {} octets",
+            begun.len()
+        );
+    }
 }
 
 /// A reconnect lists nothing: what is known stays known.
