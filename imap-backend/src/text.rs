@@ -103,14 +103,13 @@ impl Mask {
             return printable(text);
         }
         let firsts = self.firsts();
+        let may_begin = |octet: &u8| firsts[usize::from(octet >> 6)] >> (octet & 63) & 1 == 1;
         let mut masked = Vec::with_capacity(text.len());
         let mut at = 0;
         loop {
             let rest = &text[at..];
-            let same = rest
-                .iter()
-                .take_while(|&&octet| !firsts[usize::from(octet)]);
-            let (same, rest) = rest.split_at(same.count());
+            let same = rest.iter().position(may_begin).unwrap_or(rest.len());
+            let (same, rest) = rest.split_at(same);
             masked.extend_from_slice(same);
             at += same.len();
             let Some(first) = rest.first() else { break };
@@ -140,14 +139,15 @@ impl Mask {
         printable(&masked)
     }
 
-    /// The octets that a mask or a secret may begin with.
-    fn firsts(&self) -> [bool; 256] {
-        let mut firsts = [false; 256];
-        firsts[usize::from(b'<')] = true;
+    /// The octets that a mask or a secret may begin with, a bit for each.
+    fn firsts(&self) -> [u64; 4] {
+        let mut firsts = [0; 4];
+        let mut may_begin = |octet: u8| firsts[usize::from(octet >> 6)] |= 1 << (octet & 63);
+        may_begin(b'<');
         for (secret, _) in &self.secrets {
             if let Some(first) = secret.expose().first() {
-                firsts[usize::from(first.to_ascii_lowercase())] = true;
-                firsts[usize::from(first.to_ascii_uppercase())] = true;
+                may_begin(first.to_ascii_lowercase());
+                may_begin(first.to_ascii_uppercase());
             }
         }
         firsts
@@ -173,10 +173,14 @@ fn is_servers_word(secret: &[u8]) -> bool {
 /// The beginning of a text, with what does not print escaped.
 pub(crate) fn printable(text: &[u8]) -> String {
     let shown = text[..text.len().min(4 * BOUND)].trim_ascii();
-    let text = String::from_utf8_lossy(shown);
-    if shown.len() < BOUND && shown.iter().all(|octet| matches!(octet, b' '..=b'~')) {
-        return text.into_owned();
+    let prints = |octet: &u8| matches!(octet, b' '..=b'~');
+    if shown.len() < BOUND
+        && shown.iter().all(prints)
+        && let Ok(text) = core::str::from_utf8(shown)
+    {
+        return text.into();
     }
+    let text = String::from_utf8_lossy(shown);
     let mut printable: String = escaped(text.chars().take(BOUND)).collect();
     if printable.chars().count() >= BOUND {
         printable.push('…');
