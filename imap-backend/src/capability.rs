@@ -1,7 +1,6 @@
 //! What the upstream says that it can do, without what the operator does not believe.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 
 use crate::grammar::words;
@@ -95,8 +94,7 @@ impl Capabilities {
                 .any(|m| name.eq_ignore_ascii_case(m.as_bytes()))
         };
         let mut capabilities = Self::default();
-        let announced: Vec<&[u8]> = words(list).collect();
-        for name in announced.into_iter().filter(|name| !is_masked(name)) {
+        for name in words(list).filter(|name| !is_masked(name)) {
             if let Some((_, known)) = NAMES
                 .iter()
                 .find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()))
@@ -143,7 +141,9 @@ impl Capabilities {
         if let Ok(name) = core::str::from_utf8(name)
             && self.mechanisms.len() + name.len() < 512
         {
-            self.mechanisms.push_str(&name.to_ascii_uppercase());
+            let begin = self.mechanisms.len();
+            self.mechanisms.push_str(name);
+            self.mechanisms[begin..].make_ascii_uppercase();
             self.mechanisms.push(' ');
         }
     }

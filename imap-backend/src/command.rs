@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::SocketAddr;
 
 use base64::Engine;
@@ -16,6 +17,7 @@ use pop3_proto::trace::Claimed;
 use zeroize::Zeroizing;
 
 use crate::capability::Capabilities;
+use crate::text::printable;
 
 /// A command without its tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,8 +141,8 @@ impl<'a> Flag<'a> {
 pub(crate) struct Encoded {
     /// The pieces; before each but the first the server says `+`.
     pub(crate) pieces: Vec<Zeroizing<Vec<u8>>>,
-    /// The line as a log may show it.
-    pub(crate) shown: String,
+    /// The line as a log may show it, where it is shown.
+    pub(crate) shown: Option<String>,
 }
 
 /// An argument holds NUL, CR, LF or another octet that no form of it may hold.
@@ -156,23 +158,25 @@ pub fn is_keyword(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_graphic() && !special(b))
 }
 
-/// Encodes a command under a tag. `utf8` says that 8-bit may stand in quoted strings.
+/// Encodes a command under a tag. `utf8` says that 8-bit may stand in quoted strings; to `shown` is added what a log
+/// may show.
 pub(crate) fn encode(
     tag: u32,
     command: Command<'_>,
     capabilities: &Capabilities,
     utf8: bool,
+    shown: Option<String>,
 ) -> Result<Encoded, Unsendable> {
     let mut w = Writer {
         capabilities,
         utf8,
         pieces: vec![Zeroizing::new(Vec::with_capacity(64))],
-        shown: String::new(),
+        shown,
     };
-    w.text(&format!("A{tag} "));
+    w.args(format_args!("A{tag} "));
     match command {
         Command::Authenticate { mechanism, initial } => {
-            w.text(&format!("AUTHENTICATE {mechanism}"));
+            w.args(format_args!("AUTHENTICATE {mechanism}"));
             if let Some(initial) = initial {
                 w.text(" ");
                 w.secret(&base64(initial), "<initial response>");
@@ -180,7 +184,7 @@ pub(crate) fn encode(
         }
         Command::Capability => w.text("CAPABILITY"),
         Command::Copy { set, folder } => {
-            w.text(&format!("UID COPY {set} "));
+            w.args(format_args!("UID COPY {set} "));
             w.string(folder)?;
         }
         Command::Create { folder } => {
@@ -189,18 +193,18 @@ pub(crate) fn encode(
         }
         Command::EnableUtf8 => w.text("ENABLE UTF8=ACCEPT"),
         Command::Expunge => w.text("EXPUNGE"),
-        Command::FetchBody { set } => w.text(&format!("UID FETCH {set} (UID BODY.PEEK[])")),
-        Command::FetchFlags { set } => w.text(&format!("UID FETCH {set} (UID FLAGS)")),
-        Command::FetchUids { set } => w.text(&format!("UID FETCH {set} (UID)")),
+        Command::FetchBody { set } => w.args(format_args!("UID FETCH {set} (UID BODY.PEEK[])")),
+        Command::FetchFlags { set } => w.args(format_args!("UID FETCH {set} (UID FLAGS)")),
+        Command::FetchUids { set } => w.args(format_args!("UID FETCH {set} (UID)")),
         Command::FetchHeader { set } => {
-            w.text(&format!("UID FETCH {set} (UID BODY.PEEK[HEADER])"));
+            w.args(format_args!("UID FETCH {set} (UID BODY.PEEK[HEADER])"));
         }
         Command::FetchPart {
             set,
             offset,
             length,
         } => {
-            w.text(&format!(
+            w.args(format_args!(
                 "UID FETCH {set} (UID BODY.PEEK[]<{offset}.{length}>)"
             ));
         }
@@ -217,12 +221,12 @@ pub(crate) fn encode(
             let (ip, port) = (client.ip().to_canonical(), client.port());
             w.text("ID (\"name\" ");
             w.string(name.as_bytes())?;
-            w.text(&format!(
+            w.args(format_args!(
                 " \"x-originating-ip\" \"{ip}\" \"x-originating-port\" \"{port}\""
             ));
             if let Some(local) = local {
                 let (ip, port) = (local.ip().to_canonical(), local.port());
-                w.text(&format!(
+                w.args(format_args!(
                     " \"x-connected-ip\" \"{ip}\" \"x-connected-port\" \"{port}\""
                 ));
             }
@@ -232,21 +236,20 @@ pub(crate) fn encode(
         Command::List { special_use: false } => w.text("LIST \"\" \"*\""),
         Command::Login { user, password } => {
             w.text("LOGIN ");
-            let shown = Claimed(user).to_string();
-            w.string_shown(user.as_bytes(), shown.as_bytes())?;
+            w.name(user)?;
             w.text(" ");
             w.secret_string(password.expose(), "<password>")?;
         }
         Command::Logout => w.text("LOGOUT"),
         Command::Move { set, folder } => {
-            w.text(&format!("UID MOVE {set} "));
+            w.args(format_args!("UID MOVE {set} "));
             w.string(folder)?;
         }
         Command::Noop => w.text("NOOP"),
         Command::Scan { to, flags } => {
             let to = to.map_or_else(|| "*".into(), |to| format!("{to}"));
             let flags = if flags { " FLAGS" } else { "" };
-            w.text(&format!("UID FETCH 1:{to} (UID RFC822.SIZE{flags})"));
+            w.args(format_args!("UID FETCH 1:{to} (UID RFC822.SIZE{flags})"));
         }
         Command::Select { folder, read_only } => {
             w.text(if read_only { "EXAMINE " } else { "SELECT " });
@@ -261,16 +264,16 @@ pub(crate) fn encode(
         } => {
             let silent = if silent { ".SILENT" } else { "" };
             let sign = if add { '+' } else { '-' };
-            w.text(&format!(
+            w.args(format_args!(
                 "UID STORE {set} {sign}FLAGS{silent} ({})",
                 flag.name()
             ));
         }
         Command::Xclient { client } => {
             let (ip, port) = (client.ip().to_canonical(), client.port());
-            w.text(&format!("XCLIENT ADDR={ip} PORT={port}"));
+            w.args(format_args!("XCLIENT ADDR={ip} PORT={port}"));
         }
-        Command::UidExpunge { set } => w.text(&format!("UID EXPUNGE {set}")),
+        Command::UidExpunge { set } => w.args(format_args!("UID EXPUNGE {set}")),
     }
     w.raw(b"\r\n");
     Ok(Encoded {
@@ -305,7 +308,14 @@ struct Writer<'c> {
     capabilities: &'c Capabilities,
     utf8: bool,
     pieces: Vec<Zeroizing<Vec<u8>>>,
-    shown: String,
+    shown: Option<String>,
+}
+
+impl fmt::Write for Writer<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.text(text);
+        Ok(())
+    }
 }
 
 impl Writer<'_> {
@@ -315,29 +325,48 @@ impl Writer<'_> {
         }
     }
 
+    fn show(&mut self, text: &str) {
+        if let Some(shown) = &mut self.shown {
+            shown.push_str(text);
+        }
+    }
+
+    fn show_quoted(&mut self, text: impl FnOnce() -> String) {
+        if let Some(shown) = &mut self.shown {
+            shown.push('"');
+            shown.push_str(&text());
+            shown.push('"');
+        }
+    }
+
     fn text(&mut self, text: &str) {
         self.raw(text.as_bytes());
-        self.shown.push_str(text);
+        self.show(text);
+    }
+
+    fn args(&mut self, args: fmt::Arguments<'_>) {
+        // what is written here takes everything
+        let _ = fmt::Write::write_fmt(self, args);
     }
 
     fn secret(&mut self, text: &str, name: &str) {
         self.raw(text.as_bytes());
-        self.shown.push_str(name);
+        self.show(name);
     }
 
     fn string(&mut self, octets: &[u8]) -> Result<(), Unsendable> {
-        self.string_shown(octets, octets)
-    }
-
-    fn string_shown(&mut self, octets: &[u8], shown: &[u8]) -> Result<(), Unsendable> {
-        self.shown.push('"');
-        self.shown.push_str(&crate::text::printable(shown));
-        self.shown.push('"');
+        self.show_quoted(|| printable(octets));
         self.octets(octets)
     }
 
+    /// A name that is not proven.
+    fn name(&mut self, name: &str) -> Result<(), Unsendable> {
+        self.show_quoted(|| printable(Claimed(name).to_string().as_bytes()));
+        self.octets(name.as_bytes())
+    }
+
     fn secret_string(&mut self, octets: &[u8], name: &str) -> Result<(), Unsendable> {
-        self.shown.push_str(name);
+        self.show(name);
         self.octets(octets)
     }
 

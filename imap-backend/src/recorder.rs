@@ -28,6 +28,11 @@ impl Recorder {
         self.lines.pop_front()
     }
 
+    /// A line to be written, where lines are recorded.
+    pub(crate) fn line(&self) -> Option<String> {
+        self.on.then(String::new)
+    }
+
     pub(crate) fn sent(&mut self, text: impl FnOnce() -> String) {
         if self.on {
             self.end_fetches();

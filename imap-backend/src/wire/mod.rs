@@ -134,14 +134,17 @@ impl Wire {
         let tag = self.last_tag.wrapping_add(1);
         let none = Capabilities::default();
         let capabilities = self.capabilities.as_ref().unwrap_or(&none);
-        let encoded = command::encode(tag, command, capabilities, self.utf8)?;
+        let shown = self.recorder.line();
+        let encoded = command::encode(tag, command, capabilities, self.utf8, shown)?;
         self.last_tag = tag;
         self.outstanding.push_back((tag, purpose));
         if self.out.capacity() == 0 {
             // enough for the commands of a login
             self.out.reserve(1024);
         }
-        self.recorder.sent(|| encoded.shown);
+        if let Some(shown) = encoded.shown {
+            self.recorder.sent(|| shown);
+        }
         for (place, bytes) in encoded.pieces.into_iter().enumerate() {
             self.held_back.push_back(Piece {
                 tag,
@@ -492,7 +495,7 @@ mod tests {
             let mechanism = "XOAUTH2";
             let none = Capabilities::default();
             let command = Command::Authenticate { mechanism, initial };
-            let encoded = command::encode(1, command, &none, false);
+            let encoded = command::encode(1, command, &none, false, None);
             let pieces = encoded.map(|encoded| encoded.pieces).unwrap_or_default();
             assert!(!pieces.is_empty());
             assert!(
