@@ -24,6 +24,9 @@ use crate::{Failure, systemd};
 /// Lines that may wait.
 const QUEUE: usize = 8 * 1024;
 
+/// How many octets of lines are written together.
+const TOGETHER: usize = 4096;
+
 /// What writes the lines, and which ones.
 type Formatted = Box<dyn Layer<Registry> + Send + Sync>;
 
@@ -115,20 +118,37 @@ fn formatted(log: Log, queue: &Arc<Queue<Vec<u8>>>) -> Result<Formatted, Failure
     })
 }
 
-/// Standard error as a file of its own: nothing else has to wait for a lock that is held while it is stuck.
-struct StandardError(File);
+/// Standard error as a file of its own: nothing else has to wait for a lock that is held while it is stuck. Lines that
+/// waited together are written together.
+struct StandardError {
+    file: File,
+    lines: Vec<u8>,
+}
 
 impl StandardError {
     fn open() -> io::Result<Self> {
         let own = io::stderr().as_fd().try_clone_to_owned()?;
-        Ok(Self(own.into()))
+        Ok(Self {
+            file: own.into(),
+            lines: Vec::with_capacity(TOGETHER),
+        })
     }
 }
 
 impl Writer<Vec<u8>> for StandardError {
     fn write(&mut self, line: Vec<u8>) {
-        // nothing is left to say it to
-        let _ = self.0.write_all(&line);
+        if self.lines.len() + line.len() > TOGETHER {
+            self.rest();
+        }
+        self.lines.extend_from_slice(&line);
+    }
+
+    fn rest(&mut self) {
+        if !self.lines.is_empty() {
+            // nothing is left to say it to
+            let _ = self.file.write_all(&self.lines);
+            self.lines.clear();
+        }
     }
 
     fn lost(&mut self, lines: u64) {

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
-use std::{fmt, io, thread};
+use std::{fmt, io, iter, thread};
 
 /// How long the end of the process waits for what was put in.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long a writer that was woken waits for more. Waking it costs time in the thread that puts something
-/// in; with many lines a second this is paid once for several of them.
-const GATHER: Duration = Duration::from_millis(5);
+/// How long a writer that was woken waits for more, unless somebody waits for it. Waking it costs time in the thread
+/// that puts something in; with many lines a second this is paid once for several of them.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// Writes what comes out of a queue. Runs on a thread of its own and may block.
 pub trait Writer<T>: Send + 'static {
@@ -24,11 +24,16 @@ pub trait Writer<T>: Send + 'static {
 
     /// This many found no room in the queue and are lost.
     fn lost(&mut self, count: u64);
+
+    /// Nothing waits any more. What was only gathered so far has to be written now.
+    fn rest(&mut self) {}
 }
 
 /// The way to a writer.
 pub struct Queue<T> {
     jobs: SyncSender<Job<T>>,
+    /// Ends the wait for more.
+    hurry: SyncSender<()>,
     /// What the writer has not heard of.
     lost: AtomicU64,
     all_lost: Arc<AtomicU64>,
@@ -44,11 +49,13 @@ impl<T: Send + 'static> Queue<T> {
     /// Starts a writer's thread, with room for this many. It ends with the queue.
     pub fn start(name: &str, room: usize, writer: impl Writer<T>) -> io::Result<Self> {
         let (jobs, queued) = sync_channel(room);
+        let (hurry, hurried) = sync_channel(1);
         thread::Builder::new()
             .name(name.into())
-            .spawn(move || work(writer, &queued))?;
+            .spawn(move || work(writer, &queued, &hurried))?;
         Ok(Self {
             jobs,
+            hurry,
             lost: AtomicU64::new(0),
             all_lost: Arc::default(),
         })
@@ -72,6 +79,8 @@ impl<T: Send + 'static> Queue<T> {
     pub fn flush(&self) {
         let (done, wait) = sync_channel(1);
         if self.tell_lost() && self.jobs.try_send(Job::Flush(done)).is_ok() {
+            // full: the writer is told already
+            let _ = self.hurry.try_send(());
             let _ = wait.recv_timeout(PATIENCE);
         }
     }
@@ -95,18 +104,24 @@ impl<T> fmt::Debug for Queue<T> {
     }
 }
 
-fn work<T>(mut writer: impl Writer<T>, jobs: &Receiver<Job<T>>) {
-    let mut work = |job| match job {
-        Job::Write(item) => writer.write(item),
-        Job::Lost(count) => writer.lost(count),
-        Job::Flush(done) => {
-            let _ = done.try_send(());
+fn work<T>(mut writer: impl Writer<T>, jobs: &Receiver<Job<T>>, hurried: &Receiver<()>) {
+    let mut work = |jobs: &mut dyn Iterator<Item = Job<T>>| {
+        for job in jobs {
+            match job {
+                Job::Write(item) => writer.write(item),
+                Job::Lost(count) => writer.lost(count),
+                Job::Flush(done) => {
+                    writer.rest();
+                    let _ = done.try_send(());
+                }
+            }
         }
+        writer.rest();
     };
     while let Ok(job) = jobs.recv() {
-        work(job);
-        thread::sleep(GATHER);
-        jobs.try_iter().for_each(&mut work);
+        work(&mut iter::once(job));
+        let _ = hurried.recv_timeout(GATHER);
+        work(&mut jobs.try_iter());
     }
 }
 
@@ -133,6 +148,32 @@ mod tests {
         fn lost(&mut self, count: u64) {
             self.said.send(format!("{count} lost")).unwrap();
         }
+    }
+
+    /// Gathers what it writes, and reports it when it rests.
+    struct Gathers(String, Sender<String>);
+
+    impl Writer<char> for Gathers {
+        fn write(&mut self, item: char) {
+            self.0.push(item);
+        }
+
+        fn lost(&mut self, _: u64) {}
+
+        fn rest(&mut self) {
+            let _ = self.1.send(std::mem::take(&mut self.0));
+        }
+    }
+
+    #[test]
+    fn what_was_gathered_is_written_when_nothing_waits() {
+        let (said, heard) = channel();
+        let queue = Queue::start("test", 10, Gathers(String::new(), said)).unwrap();
+        queue.put('a');
+        assert_eq!(heard.recv().unwrap(), "a");
+        "bcd".chars().for_each(|item| queue.put(item));
+        queue.flush();
+        assert_eq!(heard.try_iter().collect::<String>(), "bcd");
     }
 
     /// W025: nothing waits for a writer that is stuck, and what was lost is counted and reported.
