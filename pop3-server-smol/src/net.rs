@@ -11,6 +11,10 @@ use std::time::Instant;
 
 use pop3_proto::time::Time;
 use pop3_server::runtime::{Accepted, Boxed, Listener, Runtime, Stream, Timer};
+#[cfg(target_os = "linux")]
+use rustix::io::Errno;
+#[cfg(target_os = "linux")]
+use rustix::net::{SendFlags, send};
 use smol::future::FutureExt;
 use smol::io::AsyncWrite;
 use smol::{Async, Executor, unblock};
@@ -130,6 +134,16 @@ impl Stream for Tcp {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.socket).poll_write(cx, bytes)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn poll_write_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            match send(&self.socket, bytes, SendFlags::MORE | SendFlags::NOSIGNAL) {
+                Err(Errno::WOULDBLOCK) => ready!(self.socket.poll_writable(cx))?,
+                sent => return Poll::Ready(Ok(sent?)),
+            }
+        }
     }
 
     fn shut_down(&mut self) -> io::Result<()> {

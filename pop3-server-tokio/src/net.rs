@@ -2,14 +2,18 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use pop3_proto::time::Time;
 use pop3_server::runtime::{Accepted, Boxed, Listener, Runtime, Stream, Timer};
-use socket2::SockRef;
+#[cfg(target_os = "linux")]
+use rustix::net::{SendFlags, send};
+use rustix::net::{Shutdown, shutdown};
+#[cfg(target_os = "linux")]
+use tokio::io::Interest;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
@@ -97,8 +101,21 @@ impl Stream for Tcp {
         Pin::new(&mut self.0).poll_write(cx, bytes)
     }
 
+    #[cfg(target_os = "linux")]
+    fn poll_write_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        loop {
+            ready!(self.0.poll_write_ready(cx))?;
+            let send = || Ok(send(&self.0, bytes, flags)?);
+            match self.0.try_io(Interest::WRITABLE, send) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+
     fn shut_down(&mut self) -> io::Result<()> {
-        SockRef::from(&self.0).shutdown(Shutdown::Write)
+        Ok(shutdown(&self.0, Shutdown::Write)?)
     }
 }
 

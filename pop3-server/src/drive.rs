@@ -256,7 +256,11 @@ impl<S: Service, R: Runtime> Drive<S, R> {
         if bytes.is_empty() {
             return false;
         }
-        match stream.poll_write(cx, bytes) {
+        let written = match self.connection.is_last(side) {
+            true => stream.poll_write_last(cx, bytes),
+            false => stream.poll_write(cx, bytes),
+        };
+        match written {
             Poll::Pending => return false,
             Poll::Ready(Ok(0)) => {
                 let error = io::Error::from(io::ErrorKind::WriteZero);

@@ -24,6 +24,12 @@ pub trait Stream: Send + Unpin + 'static {
     /// Writes some of `bytes`, which are not empty.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 
+    /// The same for octets after which there will be no others: they may wait for the end of the stream, and go out
+    /// with it in one packet.
+    fn poll_write_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write(cx, bytes)
+    }
+
     /// Ends the sending direction: the peer sees the end of the stream after what was written.
     fn shut_down(&mut self) -> io::Result<()>;
 }

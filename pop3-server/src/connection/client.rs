@@ -129,6 +129,11 @@ impl Client {
         }
     }
 
+    /// Whether the session has said its last words.
+    pub(super) fn is_flushing(&self) -> bool {
+        matches!(self.phase, Phase::Flushing { .. })
+    }
+
     /// Drops pipe and phase; returns whether there is a socket to close.
     pub(super) fn let_go(&mut self) -> bool {
         self.pipe = Pipe::Plain;

@@ -132,6 +132,15 @@ impl<S: Service> Connection<S> {
         }
     }
 
+    /// Whether nothing comes after what [`send_buf`](Self::send_buf) has, but the end.
+    pub fn is_last(&self, side: Side) -> bool {
+        match (side, &self.upstream) {
+            (Side::Client, _) => self.client.is_flushing(),
+            (Side::Upstream, Some(upstream)) => upstream.is_finished(),
+            (Side::Upstream, None) => false,
+        }
+    }
+
     /// The first `n` bytes of [`send_buf`](Self::send_buf) were written.
     pub fn sent(&mut self, side: Side, now: Time, n: usize) {
         match (side, &mut self.upstream) {
