@@ -34,6 +34,15 @@ impl Identity {
             key: key.into(),
         }
     }
+
+    /// Reads both.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be read, or they do not belong together.
+    pub fn load(&self) -> Result<Arc<CertifiedKey>, TlsError> {
+        certified_key(self)
+    }
 }
 
 /// How a listener speaks TLS. Immutable: a reload makes a new one, and running sessions keep theirs.
@@ -45,12 +54,20 @@ impl ServerTls {
     /// no certificate here has.
     pub fn load(identities: &[Identity]) -> Result<Self, TlsError> {
         let keys: Result<Vec<_>, _> = identities.iter().map(certified_key).collect();
-        let certificates = Certificates::new(keys?)?;
+        Self::showing(Arc::new(Certificates::new(keys?)?))
+    }
+
+    /// Shows what `certificates` chooses, which may change.
+    ///
+    /// # Errors
+    ///
+    /// If the TLS library cannot be set up.
+    pub fn showing(certificates: Arc<dyn ResolvesServerCert>) -> Result<Self, TlsError> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|cause| TlsError::SetUp(cause.to_string()))?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(certificates));
+            .with_cert_resolver(certificates);
         // A client that names protocols must name this one: no HTTP request ends up here (V32).
         config.alpn_protocols = vec![b"pop3".to_vec()];
         config.ticketer = Ticketer::new().map_err(|cause| TlsError::SetUp(cause.to_string()))?;
@@ -63,6 +80,23 @@ impl ServerTls {
     pub fn protocols(mut self, names: impl IntoIterator<Item: Into<Vec<u8>>>) -> Self {
         let names = names.into_iter().map(Into::into);
         Arc::make_mut(&mut self.0).alpn_protocols = names.collect();
+        self
+    }
+
+    /// Shows clients that ask for this protocol alone (ALPN) what `certificates` chooses.
+    #[must_use]
+    pub fn aside(
+        mut self,
+        protocol: &'static [u8],
+        certificates: Arc<dyn ResolvesServerCert>,
+    ) -> Self {
+        let config = Arc::make_mut(&mut self.0);
+        config.alpn_protocols.push(protocol.to_vec());
+        config.cert_resolver = Arc::new(Aside {
+            protocol,
+            certificates,
+            usual: Arc::clone(&config.cert_resolver),
+        });
         self
     }
 
@@ -153,6 +187,24 @@ impl ResolvesServerCert for Certificates {
             named()
         };
         Some(Arc::clone(chosen.unwrap_or(&self.default)))
+    }
+}
+
+/// Certificates for one protocol, beside the usual ones.
+#[derive(Debug)]
+struct Aside {
+    protocol: &'static [u8],
+    certificates: Arc<dyn ResolvesServerCert>,
+    usual: Arc<dyn ResolvesServerCert>,
+}
+
+impl ResolvesServerCert for Aside {
+    fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let mut asked = client.alpn().into_iter().flatten();
+        match (asked.next(), asked.next()) {
+            (Some(only), None) if only == self.protocol => self.certificates.resolve(client),
+            _ => self.usual.resolve(client),
+        }
     }
 }
 
