@@ -121,8 +121,12 @@ impl Answer {
 struct Inner {
     asked: Mutex<Vec<Asked>>,
     answers: Mutex<HashMap<String, VecDeque<Answer>>>,
+    /// Answers in the place of those.
+    by: Option<Box<By>>,
     is_over: AtomicBool,
 }
+
+type By = dyn Fn(&str, &Asked) -> Answer + Send + Sync;
 
 /// The provider. It ends when it is dropped.
 pub struct Provider {
@@ -137,10 +141,26 @@ impl Provider {
     ///
     /// If there is no port.
     pub fn start() -> Self {
+        Self::with(None)
+    }
+
+    /// One whose answers are made from its address and what it is asked.
+    ///
+    /// # Panics
+    ///
+    /// If there is no port.
+    pub fn by(answer: impl Fn(&str, &Asked) -> Answer + Send + Sync + 'static) -> Self {
+        Self::with(Some(Box::new(answer)))
+    }
+
+    fn with(by: Option<Box<By>>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let listener = listener.expect("a port of the loopback interface");
         let address = listener.local_addr().expect("its own address");
-        let inner = Arc::new(Inner::default());
+        let inner = Arc::new(Inner {
+            by,
+            ..Inner::default()
+        });
         let shared = Arc::clone(&inner);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -149,7 +169,7 @@ impl Provider {
                 }
                 let shared = Arc::clone(&shared);
                 // who goes away meanwhile is no trouble
-                thread::spawn(move || serve(stream, &shared));
+                thread::spawn(move || serve(stream, address, &shared));
             }
         });
         Self { address, inner }
@@ -188,8 +208,11 @@ impl Drop for Provider {
     }
 }
 
-fn serve(mut stream: TcpStream, inner: &Inner) -> Option<()> {
+fn serve(mut stream: TcpStream, address: SocketAddr, inner: &Inner) -> Option<()> {
     let asked = read(&stream)?;
+    if let Some(by) = &inner.by {
+        return say(&mut stream, &by(&format!("http://{address}"), &asked));
+    }
     let path = asked
         .target
         .split('?')
@@ -206,6 +229,10 @@ fn serve(mut stream: TcpStream, inner: &Inner) -> Option<()> {
         }
     };
     let answer = answer.unwrap_or_else(|| Answer::other(404, "text/html", "<h1>Not found</h1>"));
+    say(&mut stream, &answer)
+}
+
+fn say(stream: &mut TcpStream, answer: &Answer) -> Option<()> {
     let mut head = format!("HTTP/1.1 {} Said\r\n", answer.status);
     for (name, value) in &answer.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
