@@ -47,7 +47,26 @@ pub fn shown(config: &Config) -> Vec<Certificate> {
     let shown = shown.chain(config.http.iter().flat_map(|own| {
         Certificate::of(&own.name(), &own.certificates, own.self_signed.as_deref())
     }));
+    #[cfg(feature = "acme")]
+    let shown = shown.chain(of_ca(config));
     shown.collect()
+}
+
+/// Those of the CA, and those that are shown until one comes.
+#[cfg(feature = "acme")]
+fn of_ca(config: &Config) -> impl Iterator<Item = Certificate> {
+    let listeners = config.listeners.iter();
+    let listeners = listeners.map(|own| (own.name.clone(), &own.acme));
+    let http = config.http.iter().map(|own| (own.name(), &own.acme));
+    let all = listeners.chain(http).filter(|(_, names)| !names.is_empty());
+    all.flat_map(|(listener, names)| {
+        let folder = config.acme.as_ref().map(crate::config::Acme::folder);
+        let place = crate::acme::place::Place::new(folder.unwrap_or_else(|| Path::new("")), names);
+        match place.identity() {
+            Some(identity) => Certificate::of(&listener, &[identity], None),
+            None => Certificate::of(&listener, &[], Some(&place.stopgap())),
+        }
+    })
 }
 
 impl Certificate {

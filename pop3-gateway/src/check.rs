@@ -82,6 +82,19 @@ fn try_out(arguments: &cli::Check, config: &Config, runtime: RuntimeKind) -> Res
             failed.extend(found.failure.map(|_| name));
         }
     }
+    #[cfg(feature = "acme")]
+    if let (true, Some(settings)) = (arguments.connect, &config.acme) {
+        let name = "acme";
+        match crate::acme::terms(settings) {
+            Ok(terms) => {
+                print(format!("\n{name}\n  terms of service: {terms}\n  ok\n").as_bytes())?
+            }
+            Err(failure) => {
+                print(format!("\n{name}\n  FAILED: {failure}\n").as_bytes())?;
+                failed.push(name.to_owned());
+            }
+        }
+    }
     if let Some(user) = &arguments.login {
         let password = tools::known_password(user, arguments.password_stdin)?;
         let found = probe::log_in(gateway, runtime, user, &password)?;

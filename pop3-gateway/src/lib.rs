@@ -17,6 +17,8 @@
 //! | `sockets`, `privileges` | where it listens, and the rights that it gives up after that |
 //! | `systemd` | what a service manager hears, and what it gives |
 //! | [`certificates`], [`self_signed`] | the certificates that clients are shown; one for the first start |
+//! | `acme` | certificates from an ACME CA; with the feature of that name |
+//! | `outbound` | requests to servers elsewhere: how they are bounded |
 //! | `setting` | how a setting is written, read and shown |
 //! | [`wiring`] | from the configuration to what runs |
 //! | [`service`], [`layer`] | the backend of a login, and what stands around it |
@@ -35,6 +37,8 @@ compile_error!(
     "pop3-gateway needs something to drive its sockets: build it with the feature `tokio`, `smol` or both"
 );
 
+#[cfg(feature = "acme")]
+pub mod acme;
 mod advice;
 pub mod certificates;
 pub mod check;
@@ -59,6 +63,8 @@ pub mod metrics;
 pub mod monitor;
 #[cfg(feature = "oauth")]
 pub mod oauth;
+#[cfg(any(feature = "acme", feature = "oauth"))]
+mod outbound;
 #[cfg(all(feature = "http", feature = "oauth"))]
 pub mod pages;
 mod privileges;

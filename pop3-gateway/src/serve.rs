@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+#[cfg(feature = "acme")]
+use crate::acme::Plan;
 use crate::config::{Config, RuntimeKind};
+#[cfg(feature = "acme")]
+use crate::config::{Http, acme};
 #[cfg(feature = "http")]
 use crate::http::{Current, Web};
 use pop3_server::runtime::Runtime;
@@ -352,4 +356,32 @@ pub(crate) fn in_force(config: &Config, surroundings: &Surroundings) {
     #[cfg(feature = "http")]
     surroundings.metrics.configured(config, &shown);
     surroundings.certificates.shows(shown);
+    #[cfg(feature = "acme")]
+    if let Err(error) = surroundings.acme.follow(plan(config, surroundings)) {
+        tracing::error!(%error, "no certificate can be asked for");
+    }
+}
+
+/// Which certificates a CA is to be asked for.
+#[cfg(feature = "acme")]
+fn plan(config: &Config, surroundings: &Surroundings) -> Option<Plan> {
+    let settings = config.acme.clone()?;
+    let mut places: Vec<_> = acme::looked_at(config).map(Http::has_tls).collect();
+    places.sort_unstable_by_key(|has_tls| !has_tls);
+    places.dedup();
+    let (metrics, watchman) = (
+        surroundings.metrics.clone(),
+        surroundings.certificates.clone(),
+    );
+    let with = config.clone();
+    Some(Plan {
+        settings,
+        certificates: acme::certificates(config),
+        with_tls: places,
+        renewed: Arc::new(move || {
+            let shown = certificates::shown(&with);
+            metrics.configured(&with, &shown);
+            watchman.shows(shown);
+        }),
+    })
 }

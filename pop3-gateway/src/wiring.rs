@@ -17,6 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config::Http;
 use crate::config::{Config, Listener, MonitorSecret};
 #[cfg(feature = "http")]
+#[cfg(feature = "acme")]
+use crate::http::Serves;
+#[cfg(feature = "http")]
 use crate::http::{Site, health};
 use imap_backend::{Learned, Memory, SharedMessages};
 use peer_trust::{Fingerprint, pem};
@@ -29,6 +32,8 @@ use pop3_server::settings::Settings;
 use pop3_server::tls::{Identity, ServerTls};
 use pop3_server::transcript::TranscriptSink;
 
+#[cfg(feature = "acme")]
+use crate::acme;
 use crate::certificates::Watchman;
 use crate::layer::Budget;
 use crate::mailbox::imap::{Ready, Upstream};
@@ -86,6 +91,9 @@ pub struct Surroundings {
     pub node: Option<crate::cluster::Node>,
     /// What warns before a certificate ends.
     pub certificates: Watchman,
+    /// What gets certificates from a CA.
+    #[cfg(feature = "acme")]
+    pub acme: acme::Kept,
     /// What is counted.
     #[cfg(feature = "http")]
     pub metrics: Metrics,
@@ -211,6 +219,8 @@ pub fn wire(
             self_signed: listener.self_signed.as_deref(),
             names: &listener.self_signed_names,
             addresses: &listener.addresses,
+            #[cfg(feature = "acme")]
+            by_acme: by_acme(config, surroundings, &listener.acme),
         };
         let tls = shown
             .tls(absent)
@@ -263,10 +273,35 @@ struct Shown<'c> {
     /// What it is for, before this machine.
     names: &'c [String],
     addresses: &'c [SocketAddr],
+    /// What gets its certificate, where, and for which names.
+    #[cfg(feature = "acme")]
+    by_acme: Option<(&'c acme::Kept, &'c Path, &'c [String])>,
+}
+
+/// A certificate for these names, if there are some.
+#[cfg(feature = "acme")]
+fn by_acme<'c>(
+    config: &'c Config,
+    surroundings: &'c Surroundings,
+    names: &'c [String],
+) -> Option<(&'c acme::Kept, &'c Path, &'c [String])> {
+    let settings = config.acme.as_ref().filter(|_| !names.is_empty())?;
+    Some((&surroundings.acme, settings.folder(), names))
 }
 
 impl Shown<'_> {
     fn tls(&self, absent: Absent) -> Result<Option<ServerTls>, Problem> {
+        #[cfg(feature = "acme")]
+        if let Some((kept, folder, names)) = self.by_acme {
+            let is_there = acme::place::Place::new(folder, names).is_there();
+            return match absent == Absent::Leave && !is_there {
+                true => Ok(None),
+                false => {
+                    let shown = kept.shown(folder, names)?;
+                    Ok(Some(ServerTls::showing(Arc::new(shown))?))
+                }
+            };
+        }
         let mut identities = self.certificates.to_vec();
         if let Some(folder) = self.self_signed {
             if absent == Absent::Leave && !self_signed::is_there(folder) {
@@ -305,6 +340,11 @@ fn sites(
     // every page that this program has
     let metrics = surroundings.metrics.exposition().map(page);
     let all: Vec<_> = health::pages().into_iter().chain(metrics).collect();
+    #[cfg(feature = "acme")]
+    let all = {
+        let answers = acme::page(surroundings.acme.answers());
+        all.into_iter().chain([answers]).collect::<Vec<_>>()
+    };
     #[cfg(feature = "oauth")]
     let all = {
         let desk = opened.desk(config, surroundings)?;
@@ -319,14 +359,25 @@ fn sites(
             self_signed: own.self_signed.as_deref(),
             names: &[],
             addresses: &own.addresses,
+            #[cfg(feature = "acme")]
+            by_acme: by_acme(config, surroundings, &own.acme),
         };
         let tls = shown
             .tls(absent)
             .map_err(|cause| WiringError::new(format!("http {name:?}"), cause))?;
         let pages = all.iter().cloned();
         let pages = pages.filter(|page| own.serve.contains(&page.serves()));
+        let tls = tls.map(|tls| tls.protocols(["http/1.1"]));
+        #[cfg(feature = "acme")]
+        let tls = match own.serve.contains(&Serves::Acme) {
+            true => {
+                let answers = surroundings.acme.answers().clone();
+                tls.map(|tls| tls.aside(acme::PROTOCOL, Arc::new(answers)))
+            }
+            false => tls,
+        };
         let site = Site {
-            tls: tls.map(|tls| tls.protocols(["http/1.1"])),
+            tls,
             networks: own.networks.clone(),
             connections: own.connections,
             pages: pages.collect(),

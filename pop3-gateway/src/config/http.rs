@@ -8,7 +8,7 @@ use pop3_server::tls::Identity;
 use serde_json::Value as Json;
 
 use super::Listener;
-use super::listener::{certificates, collision};
+use super::listener::{certificates, collision, one_of};
 use crate::http::Serves;
 use crate::self_signed;
 use crate::setting::document::Table;
@@ -31,6 +31,8 @@ pub struct Http {
     pub certificates: Vec<Identity>,
     /// The folder of a self-signed certificate, made at the first start.
     pub self_signed: Option<PathBuf>,
+    /// The names of a certificate that `[acme]` gets.
+    pub acme: Vec<String>,
 }
 
 impl Default for Http {
@@ -42,6 +44,7 @@ impl Default for Http {
             connections: 256,
             certificates: Vec::new(),
             self_signed: None,
+            acme: Vec::new(),
         }
     }
 }
@@ -53,7 +56,7 @@ rows! {
     /// One address or a list.
     told own "listen" r#""127.0.0.1:9110""# => (addresses),
     /// What is served there. "health": /healthz says that the process lives, /readyz whether it takes logins.
-    /// "metrics": /metrics. "pages": see [pages]; with TLS, or on loopback alone.
+    /// "metrics": /metrics. "pages": see [pages]; with TLS, or on loopback alone. "acme": see [acme].
     told "serve" r#"["health", "metrics"]"# => (serve),
     /// From where it may be asked. Left out: from anywhere.
     told own "networks" r#"["192.0.2.0/24", "::1"]"# => (networks),
@@ -61,12 +64,16 @@ rows! {
     "connections" "256" => (connections),
     /// TLS, with a self-signed certificate that is made in this folder, or with [[http.certificate]] as at a listener.
     told own "self_signed" r#""tls-http""# => (self_signed),
+    /// Or with a certificate that the gateway gets by itself for these names: see [acme].
+    told own "acme" r#"["mail.example.org"]"# => (acme),
 }
 
 impl Word for Serves {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("health", Self::Health),
         ("metrics", Self::Metrics),
+        #[cfg(feature = "acme")]
+        ("acme", Self::Acme),
         #[cfg(feature = "oauth")]
         ("pages", Self::Pages),
     ];
@@ -116,10 +123,11 @@ impl Http {
             let remedy = "write 1 or more, or leave it out";
             return Err(Problem::new("connections", "nobody could connect", remedy));
         }
-        if !self.certificates.is_empty() && self.self_signed.is_some() {
-            let what = "there is a certificate from files too";
-            return Err(Problem::new("self_signed", what, "keep one of the two"));
-        }
+        one_of([
+            (!self.certificates.is_empty(), "certificate"),
+            (self.self_signed.is_some(), "self_signed"),
+            (!self.acme.is_empty(), "acme"),
+        ])?;
         Ok(())
     }
 
@@ -133,7 +141,7 @@ impl Http {
 
     /// Whether it speaks TLS.
     pub const fn has_tls(&self) -> bool {
-        !self.certificates.is_empty() || self.self_signed.is_some()
+        !self.certificates.is_empty() || self.self_signed.is_some() || !self.acme.is_empty()
     }
 
     /// What `check` says of it.

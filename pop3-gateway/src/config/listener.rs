@@ -31,6 +31,8 @@ pub struct Listener {
     pub self_signed: Option<PathBuf>,
     /// The names in it, before this machine's.
     pub self_signed_names: Vec<String>,
+    /// The names of a certificate that `[acme]` gets.
+    pub acme: Vec<String>,
     /// The networks of balancers, which say by the PROXY protocol who their client is; without any, clients connect
     /// themselves.
     pub proxies: Vec<IpNet>,
@@ -58,6 +60,9 @@ rows! {
     told own "self_signed" r#""tls""# => (self_signed),
     /// The names and addresses that it is for, before those of this machine. It is made once: remove it for others.
     own "self_signed_names" r#"["pop.example.org"]"# => (self_signed_names),
+    /// The names of a certificate that the gateway gets by itself: see [acme]. Until it comes, one is shown that is
+    /// self-signed.
+    told own "acme" r#"["pop.example.org", "mail.example.org"]"# => (acme),
     /// Whether clients may log in without TLS: everybody on the way can read the passwords then. Left out: only if
     /// every address is loopback, and no balancer is in front.
     told "allow_clear_login" "true" => (policy.clear_login),
@@ -168,6 +173,7 @@ impl Listener {
             certificates: Vec::new(),
             self_signed: None,
             self_signed_names: Vec::new(),
+            acme: Vec::new(),
             proxies: Vec::new(),
             policy: policy
                 .clone()
@@ -241,6 +247,9 @@ impl Listener {
             (TlsOffer::None | TlsOffer::Stls, false) => ", no login before TLS",
         };
         let certificate = match (&self.self_signed, self.certificates.len()) {
+            _ if !self.acme.is_empty() => {
+                format!(", certificate of a CA for {}", self.acme.join(" "))
+            }
             (Some(folder), _) if self_signed::is_there(folder) => {
                 ", self-signed certificate".to_owned()
             }
@@ -289,14 +298,12 @@ impl Listener {
     }
 
     fn check_tls(&self, origin: Origin) -> Result<(), Problem> {
-        let has_certificate = !self.certificates.is_empty() || self.self_signed.is_some();
-        if !self.certificates.is_empty() && self.self_signed.is_some() {
-            return Err(Problem::new(
-                "self_signed",
-                "there is a certificate from files too",
-                "keep one of the two",
-            ));
-        }
+        let sources = [
+            (!self.certificates.is_empty(), "certificate"),
+            (self.self_signed.is_some(), "self_signed"),
+            (!self.acme.is_empty(), "acme"),
+        ];
+        let has_certificate = one_of(sources)?;
         if self.self_signed.is_none() && !self.self_signed_names.is_empty() {
             let what = "there is no self-signed certificate to have these names";
             let remedy = format!("write {}", origin.setting("self_signed", "tls"));
@@ -388,6 +395,25 @@ impl Listener {
             ));
         }
         Ok(())
+    }
+}
+
+/// Whether there is a certificate, of the ways to have one; why there are too many.
+pub(super) fn one_of(sources: [(bool, &'static str); 3]) -> Result<bool, Problem> {
+    let mut named = sources.iter().filter(|(is_there, _)| *is_there);
+    let (first, second) = (named.next(), named.next());
+    match (first, second) {
+        (Some((_, "certificate")), Some((_, key))) => Err(Problem::new(
+            key,
+            "there is a certificate from files too",
+            "keep one of the two",
+        )),
+        (Some((_, first)), Some((_, key))) => {
+            let what = format!("there is {first} too");
+            Err(Problem::new(key, what, "keep one of the two"))
+        }
+        (first, None) => Ok(first.is_some()),
+        (None, Some(_)) => Ok(true),
     }
 }
 

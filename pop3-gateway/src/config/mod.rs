@@ -30,6 +30,8 @@
 //! # Ok::<(), pop3_gateway::config::ConfigError>(())
 //! ```
 
+#[cfg(feature = "acme")]
+pub(crate) mod acme;
 pub(crate) mod bounds;
 #[cfg(feature = "cluster")]
 mod cluster;
@@ -53,6 +55,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use crate::setting::error::ConfigError;
+#[cfg(feature = "acme")]
+pub use acme::Acme;
 pub use bounds::Bounds;
 #[cfg(feature = "cluster")]
 pub use cluster::Cluster;
@@ -100,6 +104,9 @@ pub struct Config {
     /// `[[http]]`
     #[cfg(feature = "http")]
     pub http: Vec<Http>,
+    /// `[acme]`; there is an `[[http]]` where a CA may look.
+    #[cfg(feature = "acme")]
+    pub acme: Option<Acme>,
     /// `[pages]`; there is an `[[http]]` that serves them.
     #[cfg(all(feature = "http", feature = "oauth"))]
     pub pages: Option<Pages>,
@@ -245,6 +252,12 @@ impl Config {
         let mut monitor = Monitor::nobody();
         let is_watched = root.section("monitor", monitor::ROWS, &mut monitor, Monitor::check);
         config.monitor = is_watched.then_some(monitor);
+        #[cfg(feature = "acme")]
+        {
+            let mut acme = Acme::default();
+            let is_there = root.section("acme", acme::ROWS, &mut acme, Acme::check);
+            config.acme = is_there.then_some(acme);
+        }
         #[cfg(feature = "oauth")]
         config.read_tokens(&mut root);
         #[cfg(feature = "cluster")]
@@ -435,6 +448,20 @@ impl Config {
         }
     }
 
+    /// This build gets no certificates.
+    #[cfg(not(feature = "acme"))]
+    fn without_acme(&self) -> Result<(), Problem> {
+        let all = self.listeners.iter().map(|own| &own.acme);
+        #[cfg(feature = "http")]
+        let all = all.chain(self.http.iter().map(|own| &own.acme));
+        if all.flatten().next().is_some() {
+            let what = "this pop3-gateway was built without ACME";
+            let remedy = "build it with --features acme";
+            return Err(Problem::new("acme", what, remedy));
+        }
+        Ok(())
+    }
+
     /// Reads the routes, and looks at what the tables say together.
     fn look_around(&mut self, root: &Table<'_>, routing: Option<Table<'_>>) -> Result<(), Fault> {
         let mut fault = Fault::default();
@@ -461,6 +488,10 @@ impl Config {
             let suits = self.reaches(upstream);
             fault.note::<()>(suits.map_err(|problem| root.fault(problem)));
         }
+        #[cfg(feature = "acme")]
+        fault.note::<()>(acme::suits(self).map_err(|problem| root.fault(problem)));
+        #[cfg(not(feature = "acme"))]
+        fault.note::<()>(self.without_acme().map_err(|problem| root.fault(problem)));
         #[cfg(all(feature = "http", feature = "oauth"))]
         fault.note::<()>(self.has_pages().map_err(|problem| root.fault(problem)));
         fault.found()?;
@@ -505,6 +536,8 @@ impl Config {
         told.extend(self.listeners.iter().map(|own| ("listener", own.told())));
         #[cfg(feature = "http")]
         told.extend(self.http.iter().map(|own| ("http", own.told())));
+        #[cfg(feature = "acme")]
+        told.extend(self.acme.iter().map(|own| ("acme", own.told())));
         told.extend(self.upstreams.iter().map(|own| ("upstream", own.told())));
         told.extend(self.stores.iter().flat_map(Store::told));
         #[cfg(feature = "oauth")]
@@ -554,6 +587,11 @@ impl Config {
         #[cfg(feature = "http")]
         {
             told["http"] = all(self.http.iter().map(Http::told_json).collect());
+        }
+        #[cfg(feature = "acme")]
+        {
+            let acme = |own| row::told(acme::ROWS, own).into();
+            told["acme"] = self.acme.as_ref().map_or(Json::Null, acme);
         }
         #[cfg(feature = "cluster")]
         {

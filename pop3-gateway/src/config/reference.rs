@@ -11,7 +11,8 @@ start at the folder of the file; \"credential:NAME\" is a file that systemd give
 refused, with the nearest one that is known. A table in double brackets may come several times.
 
 pop3-gateway check says what a file would run, or everything that is wrong with it. SIGHUP lets a running gateway read it
-again: listeners that stay keep their sessions; a file with a mistake is logged, and the old configuration stays.";
+again and changes everything but the runtime and the place of the state, addresses too: no session is cut. After a
+mistake, or where a port is taken, the log says so, and the old configuration stays.";
 
 /// Before the first table in the book.
 const OF_BOOK: &str = "\
@@ -79,6 +80,14 @@ fn sections() -> Vec<Section> {
     );
     #[cfg(feature = "http")]
     all.push(Section::new("[[http]]", "Where HTTP is served, and what.").with(super::http::ROWS));
+    #[cfg(feature = "acme")]
+    all.push(
+        Section::new(
+            "[acme]",
+            "Who issues certificates for the names that a listener or an [[http]] has in acme.",
+        )
+        .with(super::acme::ROWS),
+    );
     #[cfg(all(feature = "http", feature = "oauth"))]
     all.push(
         Section::new(
@@ -117,7 +126,7 @@ fn sections() -> Vec<Section> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 #[cfg(all(
-    feature = "http",
+    feature = "acme",
     feature = "oauth",
     feature = "maildir",
     feature = "sql"

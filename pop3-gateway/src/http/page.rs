@@ -56,6 +56,9 @@ pub enum Serves {
     Health,
     /// Counts, for programs.
     Metrics,
+    /// What a CA asks for.
+    #[cfg(feature = "acme")]
+    Acme,
     /// Mailboxes and devices, for people.
     #[cfg(feature = "oauth")]
     Pages,
@@ -74,6 +77,7 @@ pub(super) enum Work {
 #[derive(Clone)]
 pub struct Page {
     pub(super) path: &'static str,
+    is_below: bool,
     pub(super) method: Method,
     pub(super) serves: Serves,
     pub(super) work: Work,
@@ -105,10 +109,22 @@ impl Page {
     const fn of(serves: Serves, method: Method, path: &'static str, work: Work) -> Self {
         Self {
             path,
+            is_below: false,
             method,
             serves,
             work,
         }
+    }
+
+    /// The same, which also answers what lies below its path, as that begins with it.
+    #[must_use]
+    pub const fn and_below(mut self) -> Self {
+        self.is_below = true;
+        self
+    }
+
+    pub(super) fn is_at(&self, path: &str) -> bool {
+        self.path == path || self.is_below && path.starts_with(self.path)
     }
 
     /// Which sort of page it is.

@@ -35,7 +35,7 @@ impl Site {
 
     /// The page for this request, or why there is none.
     pub(super) fn find(&self, method: &Method, path: &str) -> Result<&Page, Box<Answer>> {
-        let mut here = self.pages.iter().filter(|page| page.path == path);
+        let mut here = self.pages.iter().filter(|page| page.is_at(path));
         if let Some(page) = here.clone().find(|page| page.takes(method)) {
             return Ok(page);
         }

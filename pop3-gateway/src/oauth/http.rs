@@ -1,7 +1,7 @@
 //! Requests to providers.
 //!
-//! Owns the connection's bounds: TLS (but to this very machine), no redirects, 1 MiB and 30 seconds. Knows nothing
-//! of tokens; shows nothing of a request or an answer in an error.
+//! Owns the length of an answer, 1 MiB; the other bounds stand in [`outbound`](crate::outbound). Knows nothing of
+//! tokens; shows nothing of a request or an answer in an error.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -11,15 +11,11 @@ use oauth2::http::{HeaderMap, Request, StatusCode, Uri, header};
 use oauth2::url::form_urlencoded;
 use oauth2::{HttpRequest, HttpResponse};
 use pop3_proto::secret::Secret;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Error};
 
 use super::refusal::{Refusal, clean};
+use crate::outbound;
 
-/// How long a request may take in all.
-const TIME: Duration = Duration::from_secs(30);
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(10);
 /// The fields of a request that are secret: some providers repeat them in what they say.
 const SECRET: &[&str] = &[
     "assertion",
@@ -52,38 +48,8 @@ pub struct HttpError(pub(super) Refusal);
 impl Http {
     /// Believes the authorities of the file, or the system's.
     pub fn new(ca_file: Option<&Path>) -> Result<Self, Refusal> {
-        let roots = match ca_file {
-            Some(file) => {
-                let found = peer_trust::pem::certificates(file);
-                found.map_err(|error| {
-                    Refusal::here(error.to_string(), "check ca_file in [[provider]]")
-                })?
-            }
-            None => peer_trust::SystemRoots::load().certificates,
-        };
-        let tls = TlsConfig::builder()
-            .root_certs(match roots.as_slice() {
-                [] => RootCerts::WebPki,
-                roots => RootCerts::from(
-                    roots
-                        .iter()
-                        .map(|root| Certificate::from_der(root).to_owned()),
-                ),
-            })
-            .unversioned_rustls_crypto_provider(peer_trust::provider())
-            .build();
-        let agent = Agent::config_builder()
-            .tls_config(tls)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(TIME))
-            .timeout_connect(Some(CONNECT))
-            // one that waits keeps what was said on it in memory, and a grant is refreshed once an hour
-            .max_idle_connections(0)
-            .user_agent(concat!("pop3-gateway/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
+        let agent = outbound::agent(ca_file)
+            .map_err(|error| Refusal::here(error.to_string(), "check ca_file in [[provider]]"))?;
         Ok(Self { agent })
     }
 
@@ -214,20 +180,14 @@ fn without_secrets(body: Vec<u8>, form: &[u8]) -> Vec<u8> {
 
 /// TLS, or this very machine.
 fn allowed(uri: &Uri) -> Result<String, HttpError> {
-    let host = uri.host().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    let here = host.eq_ignore_ascii_case("localhost")
-        || address
-            .parse()
-            .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-    match uri.scheme_str() {
-        Some("https") if !host.is_empty() => Ok(clean(host, 255)),
-        Some("http") if here => Ok(clean(host, 255)),
-        _ => Err(HttpError(Refusal::here(
-            format!("the endpoint at {:?} is not https", clean(host, 255)),
-            "write https:// endpoints in [[provider]]; http is for this very machine alone",
-        ))),
-    }
+    outbound::allowed(uri)
+        .map(|host| clean(host, 255))
+        .map_err(|host| {
+            HttpError(Refusal::here(
+                format!("the endpoint at {:?} is not https", clean(host, 255)),
+                "write https:// endpoints in [[provider]]; http is for this very machine alone",
+            ))
+        })
 }
 
 fn unanswered(host: &str, error: &Error) -> Refusal {

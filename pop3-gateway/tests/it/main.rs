@@ -1,6 +1,8 @@
 //! The program as a process: before the IMAP server of testkit, and with mailboxes of its own.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[cfg(feature = "acme")]
+mod acme;
 mod advice;
 mod common;
 #[cfg(all(feature = "http", feature = "maildir"))]

@@ -1,0 +1,439 @@
+//! One order at a CA: from the account to a certificate.
+//!
+//! Owns the words between the two, and what a refusal means for the operator. Knows nothing of when, and shows
+//! nothing of an account's key. Every call blocks.
+
+use std::fs;
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use futures_lite::future::block_on;
+use http_body_util::BodyExt as _;
+use hyper::header::RETRY_AFTER;
+use hyper::{Request, Response};
+use instant_acme::{
+    Account, AuthorizationStatus, BodyWrapper, BytesResponse, ChallengeType, Error,
+    ExternalAccountKey, HttpClient, Identifier, NewAccount, NewOrder, Order, OrderStatus, Problem,
+};
+use peer_trust::{CertificateFacts, provider};
+use pop3_server::rustls::pki_types::pem::PemObject as _;
+use pop3_server::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use pop3_server::rustls::sign::CertifiedKey;
+use rcgen::{CertificateParams, DistinguishedName, KeyPair};
+use serde_json::Value as Json;
+use ureq::Agent;
+
+use super::answers::{Answers, Given};
+use super::place;
+use crate::config::Acme;
+use crate::outbound;
+
+/// How long it is waited between two looks at an order; a CA that needs longer than all of it is given up.
+const PAUSES: [u64; 9] = [1, 1, 2, 4, 8, 15, 30, 30, 30];
+/// The longest answer that is read, in octets.
+const MAX_ANSWER: u64 = 1024 * 1024;
+/// What a CA wants to be left in peace for, at most, in seconds.
+const MAX_RETRY_AFTER: u64 = 7 * 24 * 3600;
+
+/// Why there is no certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) what: String,
+    pub(super) remedy: String,
+    /// How long the CA wants to be left in peace.
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// A certificate that has come.
+pub(super) struct Issued {
+    /// The key and the chain.
+    pub(super) pem: String,
+    pub(super) key: Arc<CertifiedKey>,
+}
+
+/// What is asked for.
+pub(super) struct Wish<'w> {
+    pub(super) settings: &'w Acme,
+    pub(super) folder: &'w Path,
+    pub(super) names: &'w [String],
+    /// How a CA may look, the best first.
+    pub(super) challenges: &'w [ChallengeType],
+    pub(super) answers: &'w Answers,
+}
+
+impl Wish<'_> {
+    /// Asks for it.
+    pub(super) fn come_true(&self) -> Result<Issued, Trouble> {
+        let client = Client::new(self.settings)?;
+        let issued = block_on(self.issue(&client));
+        issued.map_err(|trouble| Trouble {
+            retry_after: client.retry_after(),
+            ..trouble
+        })
+    }
+
+    async fn issue(&self, client: &Client) -> Result<Issued, Trouble> {
+        let names: Vec<_> = self.names.iter().cloned().map(Identifier::Dns).collect();
+        let mut order = match self.order(client, &names).await {
+            // a CA that begins anew has forgotten it
+            Err(error) if kind(&error) == "accountDoesNotExist" => {
+                let forgotten = fs::remove_file(place::account(self.folder));
+                forgotten.map_err(|error| here(error.to_string()))?;
+                self.order(client, &names).await
+            }
+            order => order,
+        }
+        .map_err(|error| self.refused(error))?;
+        let given = self.prove(&mut order).await?;
+        self.is_ready(client, &mut order).await?;
+        drop(given);
+        self.finalize(client, &mut order).await
+    }
+
+    async fn order(&self, client: &Client, names: &[Identifier]) -> Result<Order, Error> {
+        let account = self.account(client).await?;
+        account.new_order(&NewOrder::new(names)).await
+    }
+
+    /// The account that is there, or a new one.
+    async fn account(&self, client: &Client) -> Result<Account, Error> {
+        let file = place::account(self.folder);
+        let builder = Account::builder_with_http(Box::new(client.clone()));
+        if let Ok(kept) = fs::read(&file) {
+            let told: Json = serde_json::from_slice(&kept)?;
+            if told["directory"] == self.settings.directory.as_str() {
+                return builder
+                    .from_credentials(serde_json::from_slice(&kept)?)
+                    .await;
+            }
+        }
+        let contact: Vec<_> = self.settings.contact.iter().map(String::as_str).collect();
+        let new = NewAccount {
+            contact: &contact,
+            terms_of_service_agreed: self.settings.terms_accepted,
+            only_return_existing: false,
+        };
+        let binding = binding(self.settings).map_err(|error| Error::Other(error.into()))?;
+        let directory = self.settings.directory.clone();
+        let (account, credentials) = builder.create(&new, directory, binding.as_ref()).await?;
+        let kept = serde_json::to_vec(&credentials)?;
+        place::keep_account(self.folder, &kept).map_err(|error| Error::Other(error.into()))?;
+        Ok(account)
+    }
+
+    /// Lets the CA look at each name that it has not looked at lately.
+    async fn prove(&self, order: &mut Order) -> Result<Vec<Given>, Trouble> {
+        let mut given = Vec::new();
+        let mut all = order.authorizations();
+        while let Some(next) = all.next().await {
+            let mut next = next.map_err(|error| self.refused(error))?;
+            if next.status == AuthorizationStatus::Valid {
+                continue;
+            }
+            let offered =
+                |kind: &&ChallengeType| next.challenges.iter().any(|own| own.r#type == **kind);
+            let Some(kind) = self.challenges.iter().find(offered).cloned() else {
+                return Err(Trouble {
+                    what: format!(
+                        "the CA looks at {} in no way that is served here",
+                        next.identifier()
+                    ),
+                    remedy: "serve = [\"acme\"] in an [[http]] without TLS is for port 80, one with TLS for port 443"
+                        .into(),
+                    retry_after: None,
+                });
+            };
+            let Some(mut challenge) = next.challenge(kind.clone()) else {
+                continue;
+            };
+            let proof = challenge.key_authorization();
+            let name = challenge.identifier().to_string();
+            given.push(if kind == ChallengeType::TlsAlpn01 {
+                let given = self.answers.certificate(&name, proof.digest().as_ref());
+                given.map_err(here)?
+            } else {
+                self.answers.text(&challenge.token, proof.as_str())
+            });
+            let told = challenge.set_ready().await;
+            told.map_err(|error| self.refused(error))?;
+        }
+        Ok(given)
+    }
+
+    /// Waits until the CA has looked.
+    async fn is_ready(&self, client: &Client, order: &mut Order) -> Result<(), Trouble> {
+        for pause in PAUSES {
+            let state = order.refresh().await.map_err(|error| self.refused(error))?;
+            match state.status {
+                OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid => return Ok(()),
+                OrderStatus::Pending => client.pause(pause),
+                OrderStatus::Invalid => return Err(self.unproven(order).await),
+            }
+        }
+        Err(slow())
+    }
+
+    /// What the CA found wrong.
+    async fn unproven(&self, order: &mut Order) -> Trouble {
+        let mut all = order.authorizations();
+        while let Some(next) = all.next().await {
+            let Ok(mut next) = next else { continue };
+            let Ok(state) = next.refresh().await else {
+                continue;
+            };
+            let name = state.identifier().to_string();
+            let mut errors = state.challenges.iter();
+            if let Some(problem) = errors.find_map(|own| own.error.clone()) {
+                let trouble = self.refused(Error::Api(problem));
+                return Trouble {
+                    what: format!("{name}: {}", trouble.what),
+                    ..trouble
+                };
+            }
+        }
+        Trouble {
+            what: "the CA gave the order up and does not say why".into(),
+            remedy: "look at its status page".into(),
+            retry_after: None,
+        }
+    }
+
+    async fn finalize(&self, client: &Client, order: &mut Order) -> Result<Issued, Trouble> {
+        let make = || -> Result<_, rcgen::Error> {
+            let mut params = CertificateParams::new(self.names)?;
+            params.distinguished_name = DistinguishedName::new();
+            let key = KeyPair::generate()?;
+            Ok((params.serialize_request(&key)?, key))
+        };
+        let (request, key) = make().map_err(|error| here(error.to_string()))?;
+        let asked = order.finalize_csr(request.der()).await;
+        asked.map_err(|error| self.refused(error))?;
+        for pause in PAUSES {
+            let came = order.certificate().await;
+            if let Some(chain) = came.map_err(|error| self.refused(error))? {
+                let private = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+                let checked = self.checked(&chain, private)?;
+                let pem = format!("{}{chain}", key.serialize_pem());
+                return Ok(Issued { pem, key: checked });
+            }
+            client.pause(pause);
+        }
+        Err(slow())
+    }
+
+    /// The certificate is for this key and these names.
+    fn checked(
+        &self,
+        pem: &str,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Arc<CertifiedKey>, Trouble> {
+        let wrong = |what: String| Trouble {
+            what: format!("the CA sent a certificate that does not fit: {what}"),
+            remedy: "ask the CA".into(),
+            retry_after: None,
+        };
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+        let chain = chain.map_err(|error| wrong(error.to_string()))?;
+        let facts = chain.first().and_then(|own| CertificateFacts::read(own));
+        let facts = facts.ok_or_else(|| wrong("it cannot be read".into()))?;
+        if let Some(missing) = self.names.iter().find(|name| !facts.names.contains(name)) {
+            return Err(wrong(format!("it is not for {missing}")));
+        }
+        let key = CertifiedKey::from_der(chain, key, &provider());
+        key.map(Arc::new).map_err(|error| wrong(error.to_string()))
+    }
+
+    /// What an error means, and what there is to do about it.
+    fn refused(&self, error: Error) -> Trouble {
+        let account = place::account(self.folder);
+        let name = kind(&error);
+        let remedy = match name.as_str() {
+            "rateLimited" => "nothing: it is asked again later".into(),
+            "externalAccountRequired" => {
+                "write eab_kid and eab_key_file into [acme]; the CA has both for its customers"
+                    .into()
+            }
+            "userActionRequired" => "read the CA's terms of service, which have changed".into(),
+            "rejectedIdentifier" | "malformed" => "check the names in acme".into(),
+            "caa" => "the CAA records of the name do not allow this CA".into(),
+            "connection" | "dns" | "tls" | "incorrectResponse" => format!(
+                "each name has to lead here, and the CA has to reach {} from outside",
+                self.ports()
+            ),
+            "unauthorized" | "accountDoesNotExist" | "invalidContact" | "unsupportedContact" => {
+                format!(
+                    "if the account was closed, remove {}, and another one is made; check contact in [acme], and \
+                     that each name leads here",
+                    account.display()
+                )
+            }
+            "serverInternal" => "nothing: it is asked again later".into(),
+            _ => "check directory and ca_file in [acme], and the way to the CA".into(),
+        };
+        let what = if let Error::Api(Problem { detail, .. }) = error {
+            let detail = detail.unwrap_or_default();
+            format!("the CA says: {} ({name})", clean(&detail))
+        } else if let Error::Json(_) = error {
+            "the CA answers with something that is no ACME".into()
+        } else {
+            clean(&error.to_string())
+        };
+        Trouble {
+            what,
+            remedy,
+            retry_after: None,
+        }
+    }
+
+    fn ports(&self) -> &'static str {
+        match self.challenges {
+            [ChallengeType::TlsAlpn01] => "port 443",
+            [ChallengeType::Http01] => "port 80",
+            _ => "ports 443 and 80",
+        }
+    }
+}
+
+/// Asks a CA what it wants accepted; for `check`.
+pub(crate) fn terms(settings: &Acme) -> Result<String, String> {
+    let client = Client::new(settings).map_err(|trouble| trouble.what)?;
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| clean(&error.to_string());
+    let request = Request::get(&settings.directory).body(Vec::new());
+    let request = request.map_err(|error| clean(&error.to_string()))?;
+    let answer = client.exchange(request).map_err(failed)?;
+    let told: Json = serde_json::from_slice(answer.body())
+        .map_err(|_| "it answers with something that is no ACME".to_owned())?;
+    if told["newOrder"].is_string() {
+        let terms = told["meta"]["termsOfService"].as_str();
+        Ok(clean(terms.unwrap_or("none")))
+    } else {
+        Err("this is no directory of an ACME CA".into())
+    }
+}
+
+/// The key that a customer of the CA has, if one is named.
+fn binding(settings: &Acme) -> Result<Option<ExternalAccountKey>, String> {
+    let (Some(id), Some(file)) = (&settings.eab_kid, &settings.eab_key_file) else {
+        return Ok(None);
+    };
+    let wrong = |what: String| format!("eab_key_file {}: {what}", file.display());
+    let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    let text = text.trim().trim_end_matches('=');
+    let key = URL_SAFE_NO_PAD.decode(text);
+    let key = key.or_else(|_| STANDARD_NO_PAD.decode(text));
+    let key = key.map_err(|_| wrong("it is not base64".into()))?;
+    Ok(Some(ExternalAccountKey::new(id.clone(), &key)))
+}
+
+/// The type of the CA's problem, without what all of them begin with (RFC 8555 section 6.7).
+fn kind(error: &Error) -> String {
+    let Error::Api(problem) = error else {
+        return String::new();
+    };
+    let named = problem.r#type.as_deref().unwrap_or_default();
+    let named = named.strip_prefix("urn:ietf:params:acme:error:");
+    clean(named.unwrap_or_default())
+}
+
+fn slow() -> Trouble {
+    Trouble {
+        what: "the CA has not come to an end for two minutes".into(),
+        remedy: "nothing: it is asked again later".into(),
+        retry_after: None,
+    }
+}
+
+fn here(what: String) -> Trouble {
+    Trouble {
+        what,
+        remedy: "check the folder dir in [acme]".into(),
+        retry_after: None,
+    }
+}
+
+/// One short line of what somebody else says.
+fn clean(text: &str) -> String {
+    let shown = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    shown.take(300).collect()
+}
+
+/// The way to the CA. Clones are the same.
+#[derive(Clone)]
+struct Client {
+    agent: Agent,
+    /// What the last answer said of it, in seconds; zero is nothing.
+    retry_after: Arc<AtomicU64>,
+}
+
+type Anything = Box<dyn std::error::Error + Send + Sync>;
+
+impl Client {
+    fn new(settings: &Acme) -> Result<Self, Trouble> {
+        let agent = outbound::agent(settings.ca_file.as_deref()).map_err(|error| Trouble {
+            what: error.to_string(),
+            remedy: "check ca_file in [acme]".into(),
+            retry_after: None,
+        })?;
+        Ok(Self {
+            agent,
+            retry_after: Arc::default(),
+        })
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self.retry_after.load(Ordering::Relaxed) {
+            0 => None,
+            seconds => Some(Duration::from_secs(seconds.min(MAX_RETRY_AFTER))),
+        }
+    }
+
+    /// Waits for so many seconds, or as long as the CA has said, at most a minute.
+    fn pause(&self, seconds: u64) {
+        let said = self.retry_after().map_or(0, |said| said.as_secs());
+        thread::sleep(Duration::from_secs(seconds.max(said.min(60))));
+    }
+
+    fn exchange(&self, request: Request<Vec<u8>>) -> Result<Response<Bytes>, Anything> {
+        let host = outbound::allowed(request.uri())
+            .map_err(|host| format!("{host:?} is not asked without https"))?
+            .to_owned();
+        let failed = |error: &ureq::Error| format!("{host} cannot be asked: {error}");
+        let mut answer = self.agent.run(request).map_err(|error| failed(&error))?;
+        let said = answer.headers().get(RETRY_AFTER);
+        let said = said.and_then(|said| said.to_str().ok()?.trim().parse().ok());
+        self.retry_after.store(said.unwrap_or(0), Ordering::Relaxed);
+        let limited = answer.body_mut().with_config().limit(MAX_ANSWER);
+        let body = limited.read_to_vec().map_err(|error| failed(&error))?;
+        Ok(answer.map(|_| body.into()))
+    }
+}
+
+impl HttpClient for Client {
+    fn request(
+        &self,
+        request: Request<BodyWrapper<Bytes>>,
+    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
+        let client = self.clone();
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let body = body
+                .collect()
+                .await
+                .map_err(|never| Error::Other(never.into()))?;
+            let request = Request::from_parts(head, body.to_bytes().to_vec());
+            let (parts, body) = client.exchange(request).map_err(Error::Other)?.into_parts();
+            Ok(BytesResponse {
+                parts,
+                body: Box::new(body),
+            })
+        })
+    }
+}

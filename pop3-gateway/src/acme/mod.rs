@@ -1,0 +1,22 @@
+//! Certificates from an ACME CA (RFC 8555).
+//!
+//! | file | what it owns |
+//! |---|---|
+//! | [`keeper`] | when a certificate is asked for, and what comes of it |
+//! | `ca` | one order: the account, the challenges, the certificate; what refusals of the CA mean |
+//! | `answers` | what the CA is shown when it looks whether a name is ours: `http-01` and `tls-alpn-01` |
+//! | `shown` | a certificate that listeners show and that a renewal replaces |
+//! | [`place`] | where the account, the certificates and the memory of failures lie |
+//!
+//! One thread does all of it, and only where the configuration asks for certificates. Requests block there, so it is
+//! the same on every runtime. A renewal that fails leaves the certificate of before.
+
+mod answers;
+mod ca;
+pub mod keeper;
+pub mod place;
+mod shown;
+
+pub(crate) use answers::{PROTOCOL, page};
+pub(crate) use ca::terms;
+pub use keeper::{Kept, Plan};
