@@ -52,8 +52,8 @@ impl ByHand {
                     self.backend.handle_outcome(NOW, Outcome::Connected);
                 }
                 Effect::Disconnect => self.upstream = None,
-                // it is in the clear, and an IMAP mailbox has no jobs
-                Effect::StartTls { .. } | Effect::Run(_) => {}
+                // it is in the clear, parks nothing, and an IMAP mailbox has no jobs
+                Effect::Resume(_) | Effect::Park(_) | Effect::StartTls { .. } | Effect::Run(_) => {}
             }
         }
         if let Some(upstream) = &mut self.upstream {

@@ -143,7 +143,7 @@ fn play(
                 }
                 Action::Disconnect | Action::Release => connected = false,
                 Action::ShutDownClient => connection.handle_eof(Side::Client, NOW),
-                Action::Run(_) | Action::CloseClient => {}
+                Action::Run(_) | Action::Resume(_) | Action::Park(_) | Action::CloseClient => {}
             }
         }
         let room = connection.recv_buf(Side::Client, &mut scratch);

@@ -243,10 +243,10 @@ impl<R: Runtime> Accepting<R> {
                     }
                     Poll::Ready(Err(error)) if concerns_one(&error) => {}
                     Poll::Ready(Err(error)) => {
-                        // Most likely descriptors have run out: a client that has not logged in makes room for the
-                        // newcomer.
+                        // Most likely descriptors have run out: a connection that only waits, or else a client that has
+                        // not logged in, makes room for the newcomer.
                         let server = &self.entrance.server;
-                        let made_room = server.crowd().make_room();
+                        let made_room = server.parking().make_room() || server.crowd().make_room();
                         server.observer().limited(Limit::Descriptors);
                         tracing::error!(
                             target: TARGET,

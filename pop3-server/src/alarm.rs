@@ -95,6 +95,11 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
+    /// One for another task, not set yet.
+    pub(crate) fn another(&self) -> Self {
+        self.alarm.join()
+    }
+
     /// Wakes the task at `at` or earlier, though not before `now`. A later call may name another moment.
     pub(crate) fn wake_at(&mut self, at: Time, now: Time, cx: &Context<'_>) {
         if let Some((set, waker)) = &self.set

@@ -21,6 +21,7 @@ use tracing::Span;
 use crate::alarm::Deadline;
 use crate::connection::{Action, Connection, Side};
 use crate::dial::Dialler;
+use crate::parking::{Leaving, park};
 use crate::runtime::{Boxed, Runtime, Stream};
 use crate::service::Service;
 use crate::shutdown::{Member, Phase};
@@ -113,6 +114,8 @@ impl<S: Service, R: Runtime> Drive<S, R> {
         // Reading comes first: what an upstream said before it closed is not lost to a failing write.
         moved |= self.read(Side::Client, cx, now);
         moved |= self.read(Side::Upstream, cx, now);
+        // A client may log in again once it has its answer: what is put aside for it is there before.
+        moved |= self.actions();
         moved |= self.write(Side::Client, cx, now);
         moved |= self.write(Side::Upstream, cx, now);
         moved |= self.connection.poll_calls(cx, now);
@@ -139,6 +142,10 @@ impl<S: Service, R: Runtime> Drive<S, R> {
                     let attempt = dialler.dial(self.runtime.clone(), endpoint);
                     self.dialling = Some(Box::pin(attempt));
                 }
+                Action::Resume(stream) => {
+                    self.upstream = stream.downcast().ok().map(|stream| *stream)
+                }
+                Action::Park(leaving) => self.park(*leaving),
                 Action::Disconnect => self.disconnect(),
                 Action::Run(job) => self.job = Some(self.start(job)),
                 Action::Release => {
@@ -158,6 +165,13 @@ impl<S: Service, R: Runtime> Drive<S, R> {
     fn disconnect(&mut self) {
         self.upstream = None;
         self.dialling = None;
+    }
+
+    fn park(&mut self, leaving: Leaving) {
+        if let Some(stream) = self.upstream.take() {
+            let (deadline, member) = (self.deadline.another(), self.member.another());
+            park(&self.runtime, stream, leaving, deadline, member);
+        }
     }
 
     fn start(&self, job: Job<Done<S>>) -> Boxed<io::Result<Done<S>>> {

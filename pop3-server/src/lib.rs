@@ -14,6 +14,7 @@
 //! | [`runtime`] | the traits that a driver crate implements |
 //! | [`name`] | users' names: domains, and the rules that change them |
 //! | [`service`], [`route`] | what serves a login: the seam to the program that configures the server |
+//! | [`parking`] | connections to upstreams that wait for the next login |
 //! | [`store`] | one store for every login, and what it takes to write one |
 //! | [`settings`] | what a new connection starts with |
 //! | [`hold`] | the exclusive use of a maildrop, and what grants it |
@@ -47,6 +48,7 @@ pub mod log;
 pub mod name;
 mod notice;
 pub mod observer;
+pub mod parking;
 mod pipe;
 mod pop3;
 pub mod preamble;

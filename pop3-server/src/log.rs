@@ -101,6 +101,7 @@ macro_rules! login {
             tls = tls.map(|tls| tls.protocol),
             cipher = tls.map(|tls| tls.cipher.as_str()),
             upstream = $about.upstream,
+            resumed = $about.resumed.then_some(true),
             $($more)+
         );
     }};
@@ -224,6 +225,7 @@ impl About<'_> {
             kept = summary.kept,
             not_deleted = summary.not_deleted,
             upstream = self.upstream,
+            resumed = self.resumed.then_some(true),
             seconds = self.now.since(self.began).as_secs_f64(),
             reason,
             detail = tls_failure.map(beginning),

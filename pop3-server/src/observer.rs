@@ -74,6 +74,8 @@ pub struct About<'a> {
     pub upstream: Option<&'a str>,
     /// How far it is.
     pub stage: Stage,
+    /// Whether its connection to the upstream is one that waited since an earlier login.
+    pub resumed: bool,
     /// What it has done so far.
     pub summary: &'a Summary,
     /// When it began.
@@ -158,6 +160,8 @@ pub enum Event<'a> {
 pub enum Contact {
     /// It is open; TLS and the login are still to come.
     Connected,
+    /// One that waited since an earlier login is used again.
+    Resumed,
     /// There is none: no address, no answer in time, or a refusal.
     Unreachable,
     /// TLS failed, not for the certificate.

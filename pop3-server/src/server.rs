@@ -13,6 +13,7 @@ use crate::limit::Slots;
 use crate::lock::Locks;
 use crate::log::Log;
 use crate::observer::Observer;
+use crate::parking::Parking;
 use crate::shutdown::Shutdown;
 use crate::throttle::{Others, Throttle};
 
@@ -28,6 +29,7 @@ struct Shared {
     crowd: Crowd,
     users: Slots<Arc<str>>,
     dialler: Dialler,
+    parking: Parking,
     sessions: AtomicU64,
     shutdown: Shutdown,
 }
@@ -93,6 +95,7 @@ impl Builder {
             crowd: Crowd::default(),
             users: Slots::default(),
             dialler: Dialler::default(),
+            parking: Parking::default(),
             sessions: AtomicU64::default(),
             shutdown: Shutdown::default(),
         }))
@@ -151,6 +154,11 @@ impl Server {
 
     pub(crate) fn dialler(&self) -> &Dialler {
         &self.0.dialler
+    }
+
+    /// The connections to upstreams that wait for the next login. A service makes its lots of it.
+    pub fn parking(&self) -> &Parking {
+        &self.0.parking
     }
 
     /// The logins that failed, and those that wait.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use pop3_proto::backend::{Backend, Failure, Login, Refusal};
 
+use crate::parking::Lot;
 use crate::tls::UpstreamTls;
 
 /// Chooses the backend of a login.
@@ -61,6 +62,8 @@ pub struct Routed<B> {
     pub upstream: String,
     /// How the upstream's certificate is verified. Without it a backend cannot begin TLS.
     pub tls: Option<Arc<UpstreamTls>>,
+    /// Where its connection may wait for the next login. Without it none waits.
+    pub lot: Option<Lot>,
 }
 
 impl<B> Routed<B> {
@@ -71,7 +74,15 @@ impl<B> Routed<B> {
             maildrop: maildrop.into(),
             upstream: upstream.into(),
             tls: None,
+            lot: None,
         }
+    }
+
+    /// Sets where its connection may wait for the next login.
+    #[must_use]
+    pub fn lot(mut self, lot: Option<Lot>) -> Self {
+        self.lot = lot;
+        self
     }
 
     /// Sets how the upstream's certificate is verified.
@@ -88,12 +99,14 @@ impl<B> Routed<B> {
             maildrop,
             upstream,
             tls,
+            lot,
         } = self;
         Routed {
             backend: change(backend),
             maildrop,
             upstream,
             tls,
+            lot,
         }
     }
 }

@@ -137,6 +137,11 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    /// Another one, for another task.
+    pub(crate) fn another(&self) -> Self {
+        self.shutdown.join()
+    }
+
     /// The phase, once it is further than the last time; [`Phase::Draining`] passes unheard.
     pub(crate) fn poll_phase(&mut self, cx: &Context<'_>) -> Poll<Phase> {
         let registered = |waker: &Waker| waker.will_wake(cx.waker());

@@ -312,7 +312,9 @@ impl Rig {
                     self.transmit();
                     self.disconnected();
                 }
-                Effect::Run(_) => panic!("there is nothing to run"),
+                Effect::Run(_) | Effect::Resume(_) | Effect::Park(_) => {
+                    panic!("there is nothing to run, and nothing is parked")
+                }
             }
         }
         moved

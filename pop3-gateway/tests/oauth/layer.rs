@@ -251,7 +251,13 @@ impl Session {
                     let done = block_on(job);
                     self.backend.handle_outcome(now, Outcome::Done(done));
                 }
-                Some(Effect::Connect(_) | Effect::StartTls { .. } | Effect::Disconnect) => {}
+                Some(
+                    Effect::Connect(_)
+                    | Effect::Resume(_)
+                    | Effect::Park(_)
+                    | Effect::StartTls { .. }
+                    | Effect::Disconnect,
+                ) => {}
                 None => return said,
             }
         }

@@ -130,6 +130,7 @@ impl<B: Backend> Backend for Erased<B> {
     fn handle_outcome(&mut self, now: Time, outcome: Outcome<AnyDone>) {
         let outcome = match outcome {
             Outcome::Connected => Outcome::Connected,
+            Outcome::Resumed(waiting) => Outcome::Resumed(waiting),
             Outcome::TlsReady => Outcome::TlsReady,
             Outcome::Lost(failure) => Outcome::Lost(failure),
             Outcome::Done(done) => match done.read() {
@@ -143,6 +144,8 @@ impl<B: Backend> Backend for Erased<B> {
     fn poll_effect(&mut self) -> Option<Effect<AnyDone>> {
         Some(match self.0.poll_effect()? {
             Effect::Connect(endpoint) => Effect::Connect(endpoint),
+            Effect::Resume(wanted) => Effect::Resume(wanted),
+            Effect::Park(parked) => Effect::Park(parked),
             Effect::StartTls { server_name } => Effect::StartTls { server_name },
             Effect::Disconnect => Effect::Disconnect,
             Effect::Run(job) => Effect::Run(AnyDone::of_job(job)),

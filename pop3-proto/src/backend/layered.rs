@@ -195,7 +195,9 @@ impl<L: Layer<B>, B: Backend<Done = AnyDone>> Backend for Layered<L, B> {
 
     fn handle_outcome(&mut self, now: Time, outcome: Outcome<AnyDone>) {
         match outcome {
-            Outcome::Connected | Outcome::TlsReady => self.within.handle_outcome(now, outcome),
+            Outcome::Connected | Outcome::Resumed(_) | Outcome::TlsReady => {
+                self.within.handle_outcome(now, outcome);
+            }
             Outcome::Done(done) => match self.running.take() {
                 Some(Owner::Within) | None => {
                     self.within.handle_outcome(now, Outcome::Done(done));
@@ -244,8 +246,8 @@ impl<L: Layer<B>, B: Backend<Done = AnyDone>> Backend for Layered<L, B> {
         }
         while let Some(effect) = self.within.poll_effect() {
             match effect {
-                Effect::Connect(_) => self.connected = true,
-                Effect::Disconnect => self.connected = false,
+                Effect::Connect(_) | Effect::Resume(_) => self.connected = true,
+                Effect::Disconnect | Effect::Park(_) => self.connected = false,
                 Effect::StartTls { .. } => {}
                 Effect::Run(_) if self.is_idle() => self.running = Some(Owner::Within),
                 Effect::Run(job) => {

@@ -3,10 +3,14 @@
 //! Owns what a session passes on. Never looks at a proof.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
+use zeroize::Zeroizing;
+
 use super::Caller;
-use crate::secret::Secret;
+use super::waiting::Claim;
+use crate::secret::{self, Secret};
 
 /// What the client may do with the maildrop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,6 +112,34 @@ impl Login {
     }
 }
 
+/// Writes parts so that no two lists of them give the same octets.
+fn part(proof: &mut Zeroizing<Vec<u8>>, octets: &[u8]) {
+    secret::append(proof, &(octets.len() as u64).to_be_bytes());
+    secret::append(proof, octets);
+}
+
+impl Login {
+    /// Appends what a login has to repeat to be the same. Returns whether it can be: some proofs are good for once, and
+    /// how long a token is good its issuer decides.
+    fn prove(&self, proof: &mut Zeroizing<Vec<u8>>) -> bool {
+        let (kind, parts): (&[u8], [&[u8]; 3]) = match self {
+            Self::Password { user, password } => {
+                (b"password", [user.as_bytes(), b"", password.expose()])
+            }
+            Self::ActingFor { user, by, password } => (
+                b"acting for",
+                [user.as_bytes(), by.as_bytes(), password.expose()],
+            ),
+            Self::Apop { .. } | Self::CramMd5 { .. } | Self::Bearer { .. } | Self::Relay { .. } => {
+                return false;
+            }
+        };
+        part(proof, kind);
+        parts.into_iter().for_each(|octets| part(proof, octets));
+        true
+    }
+}
+
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, user) = match self {
@@ -175,9 +207,86 @@ impl Open {
     }
 }
 
+impl Open {
+    /// The claim to a connection that was opened by an equal login. `more` is what else has to be the same. `None`
+    /// where the login names no user, where its proof is good for once (APOP, CRAM-MD5, whatever is only passed through),
+    /// and for a token, which its issuer may call back at any time.
+    pub fn claim(&self, more: &[u8]) -> Option<Claim> {
+        let account = self.login.user().filter(|user| !user.is_empty())?.into();
+        let mut proof = Zeroizing::default();
+        let repeats = self.login.prove(&mut proof);
+        part(&mut proof, &[u8::from(self.utf8)]);
+        part(&mut proof, more);
+        repeats.then(|| Claim {
+            account,
+            proof: Secret::new(core::mem::take(&mut *proof)),
+        })
+    }
+}
+
 setters! { Open:
     login: Login,
     access: Access,
     utf8: bool,
     caller: Caller,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn password(user: &str, password: &str) -> Login {
+        let (user, password) = (user.into(), password.as_bytes().into());
+        Login::Password { user, password }
+    }
+
+    #[test]
+    fn equal_logins_have_equal_claims_and_others_do_not() {
+        let acting = Login::ActingFor {
+            user: "tim".into(),
+            by: "secret".into(),
+            password: Secret::default(),
+        };
+        let logins = [
+            Open::new(password("tim", "secret")),
+            Open::new(password("tim", "secret")).utf8(true),
+            Open::new(password("tim", "secre")),
+            Open::new(password("tims", "ecret")),
+            Open::new(acting),
+        ];
+        for (place, one) in logins.iter().enumerate() {
+            for (other, another) in logins.iter().enumerate() {
+                let same = one.claim(b"") == another.claim(b"");
+                assert_eq!(same, place == other, "{one:?} {another:?}");
+            }
+            assert_ne!(one.claim(b""), one.claim(b"x"));
+            assert!(one.claim(b"").is_some());
+        }
+    }
+
+    #[test]
+    fn what_is_good_for_once_or_may_be_called_back_claims_nothing() {
+        let apop = Login::Apop {
+            user: "tim".into(),
+            timestamp: "<1@x>".into(),
+            digest: [0; 16],
+        };
+        let relay = Login::Relay {
+            mechanism: Mechanism("SCRAM-SHA-256".into()),
+            initial: None,
+            names: Names {
+                authentication: Some("tim".into()),
+                authorization: None,
+            },
+        };
+        assert_eq!(Open::new(apop).claim(b""), None);
+        assert_eq!(Open::new(relay).claim(b""), None);
+        assert_eq!(Open::new(password("", "x")).claim(b""), None);
+        let bearer = Login::Bearer {
+            mechanism: Mechanism("XOAUTH2".into()),
+            user: "tim".into(),
+            token: Secret::from(&b"token"[..]),
+        };
+        assert_eq!(Open::new(bearer).claim(b""), None);
+    }
 }

@@ -25,6 +25,8 @@
 //! To offer messages without writing a state machine, write a store: the module `store` (with the
 //! feature `std`) shows how.
 //!
+//! A connection may outlive its session, for the next login with the same credential: [`waiting`].
+//!
 //! Backends of several kinds become one type in [`erased`]. A [`layer`] stands between a session and a mailbox
 //! of any kind, and changes some of what passes.
 //!
@@ -75,6 +77,7 @@ mod login;
 mod said;
 #[cfg(feature = "std")]
 pub mod store;
+pub mod waiting;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -89,6 +92,7 @@ pub use login::{Access, Login, Mechanism, Names, Open};
 use crate::secret::Secret;
 use crate::time::Time;
 use crate::trace::Trace;
+use waiting::{Parked, Waiting, Wanted};
 
 /// Names a [`Request::Retrieve`] for as long as its replies can arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -320,6 +324,11 @@ pub enum Effect<D> {
     /// Open a TCP connection: answered by [`Outcome::Connected`] or [`Outcome::Lost`]. Replaces the
     /// connection that was there.
     Connect(Endpoint),
+    /// Take the connection that waits under this claim: answered by [`Outcome::Resumed`] at once. If none does, this is
+    /// [`Connect`](Self::Connect).
+    Resume(Box<Wanted>),
+    /// Put the connection aside for the next login, in the place of closing it. Everything is sent. Not answered.
+    Park(Box<Parked>),
     /// Start a TLS handshake on the connection: answered by [`Outcome::TlsReady`] or
     /// [`Outcome::Lost`]. The backend has nothing to transmit until then.
     StartTls {
@@ -336,6 +345,8 @@ impl<D> fmt::Debug for Effect<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(endpoint) => f.debug_tuple("Connect").field(endpoint).finish(),
+            Self::Resume(wanted) => f.debug_tuple("Resume").field(&wanted.claim).finish(),
+            Self::Park(parked) => f.debug_tuple("Park").field(&parked.claim).finish(),
             Self::StartTls { server_name } => f.debug_tuple("StartTls").field(server_name).finish(),
             Self::Disconnect => f.write_str("Disconnect"),
             Self::Run(_) => f.write_str("Run"),
@@ -352,10 +363,11 @@ pub enum Job<D> {
 }
 
 /// What came of an [`Effect`], or happened to the upstream connection.
-#[derive(Debug, PartialEq, Eq)]
 pub enum Outcome<D> {
     /// The TCP connection is made.
     Connected,
+    /// A connection that waited is there again, with what kept it in order.
+    Resumed(Box<dyn Waiting>),
     /// The TLS handshake succeeded and the certificate was verified.
     TlsReady,
     /// The job's result.
@@ -363,6 +375,18 @@ pub enum Outcome<D> {
     /// The connection could not be made, or is gone (end of stream, reset, bad certificate). What was
     /// received before has been delivered.
     Lost(Failure),
+}
+
+impl<D: fmt::Debug> fmt::Debug for Outcome<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected => f.write_str("Connected"),
+            Self::Resumed(_) => f.write_str("Resumed"),
+            Self::TlsReady => f.write_str("TlsReady"),
+            Self::Done(done) => f.debug_tuple("Done").field(done).finish(),
+            Self::Lost(failure) => f.debug_tuple("Lost").field(failure).finish(),
+        }
+    }
 }
 
 /// A mail store as a state machine. See the [module](self) for the order of things.

@@ -220,7 +220,10 @@ impl<B: Backend<Done = AnyDone>> Driver<B> {
                         assert!(self.job.replace(job).is_none(), "two jobs at a time");
                         "Run".into()
                     }
-                    other @ (Effect::StartTls { .. } | Effect::Disconnect) => format!("{other:?}"),
+                    other @ (Effect::Resume(_)
+                    | Effect::Park(_)
+                    | Effect::StartTls { .. }
+                    | Effect::Disconnect) => format!("{other:?}"),
                 });
             } else {
                 return std::mem::take(&mut self.said);

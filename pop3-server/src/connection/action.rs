@@ -1,8 +1,11 @@
 //! What a connection asks of its driver, and of which socket.
 
+use std::any::Any;
 use std::fmt;
 
 use pop3_proto::backend::{Endpoint, Job};
+
+use crate::parking::Leaving;
 
 /// Which of the two sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,10 @@ pub enum Action<D> {
     /// Open the upstream's socket, in the place of the one that may be there. Answered by
     /// [`Connected`](pop3_proto::backend::Outcome::Connected) or [`Lost`](pop3_proto::backend::Outcome::Lost).
     Connect(Endpoint),
+    /// Take this socket, which waited, as the upstream's. It is one of the same runtime.
+    Resume(Box<dyn Any + Send>),
+    /// Put the upstream's socket aside with this.
+    Park(Box<Leaving>),
     /// Close the upstream's socket, or give the attempt up.
     Disconnect,
     /// Run this and bring back [`Done`](pop3_proto::backend::Outcome::Done).
@@ -35,6 +42,8 @@ impl<D> fmt::Debug for Action<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(endpoint) => f.debug_tuple("Connect").field(endpoint).finish(),
+            Self::Resume(_) => f.write_str("Resume"),
+            Self::Park(_) => f.write_str("Park"),
             Self::Disconnect => f.write_str("Disconnect"),
             Self::Run(_) => f.write_str("Run"),
             Self::Release => f.write_str("Release"),

@@ -19,9 +19,11 @@ impl<S: Service> Connection<S> {
     /// The credentials are good. The client learns it only when the maildrop is held.
     pub(super) fn hold(&mut self, now: Time, opened: Option<Access>) {
         self.right(now);
+        self.note();
         let Some(upstream) = &mut self.upstream else {
             return;
         };
+        upstream.took_credential();
         match upstream.holding {
             Holding::Nothing => {}
             Holding::Asked { .. } | Holding::Held(_) | Holding::Lost(_) | Holding::Again { .. } => {

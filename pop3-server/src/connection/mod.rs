@@ -52,6 +52,7 @@ use standing::Done;
 
 pub use action::{Action, Side};
 pub use standing::Connection;
+pub(crate) use upstream::Upstream;
 
 impl<S: Service> Connection<S> {
     /// A connection that was just accepted, and that has its place among the others (see

@@ -20,6 +20,8 @@ pub(super) struct Report {
     pub(super) reason: Option<Reason>,
     /// How far the session is.
     pub(super) stage: Stage,
+    /// Whether the connection to the upstream is one that waited.
+    pub(super) resumed: bool,
     observer: Arc<dyn Observer>,
     peer: SocketAddr,
     began: Time,
@@ -44,6 +46,7 @@ impl Report {
             upstream: None,
             reason: None,
             stage: Stage::default(),
+            resumed: false,
             observer,
             peer,
             began: now,
@@ -71,6 +74,7 @@ impl Report {
             peer: self.peer,
             upstream: self.upstream.as_deref(),
             stage: self.stage,
+            resumed: self.resumed,
             summary,
             began: self.began,
             now: self.now,

@@ -17,7 +17,7 @@ use super::holding::Parting;
 use super::report::Report;
 use super::upstream::Upstream;
 use crate::crowd::Place;
-use crate::observer::Event;
+use crate::observer::{Contact, Event};
 use crate::server::Server;
 use crate::service::{Peer, Service};
 use crate::settings::Settings;
@@ -77,6 +77,14 @@ impl<S: Service> Connection<S> {
         if let Some(upstream) = &mut self.upstream {
             while let Some(contact) = upstream.poll_contact() {
                 let summary = self.session.summary();
+                match contact {
+                    Contact::Connected => self.report.resumed = false,
+                    Contact::Resumed => self.report.resumed = true,
+                    Contact::Unreachable
+                    | Contact::TlsFailed
+                    | Contact::Untrusted
+                    | Contact::Broken => {}
+                }
                 let event = Event::Upstream(contact);
                 self.report.tell(&self.settings.name, summary, &event);
             }

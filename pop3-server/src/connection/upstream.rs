@@ -8,6 +8,7 @@ use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pop3_proto::backend::waiting::{Claim, Parked};
 use pop3_proto::backend::{
     Access, Backend, Effect, Endpoint, Failure, FailureKind, Outcome, Presence,
 };
@@ -18,13 +19,14 @@ use super::action::Action;
 use super::holding::Holding;
 use crate::lock::Mode;
 use crate::observer::Contact;
+use crate::parking::{Found, Leaving, Lot, Returned};
 use crate::pipe::{Pipe, TlsEnd, TlsEvent};
 use crate::runtime::Boxed;
 use crate::service::Routed;
 use crate::tls::{UpstreamTls, describe};
 
-pub(super) struct Upstream<B: Backend> {
-    pub(super) backend: B,
+pub(crate) struct Upstream<B: Backend> {
+    pub(crate) backend: B,
     pub(super) label: Arc<str>,
     maildrop: Arc<str>,
     access: Access,
@@ -32,6 +34,10 @@ pub(super) struct Upstream<B: Backend> {
     presence: Option<Presence>,
     pub(super) holding: Holding,
     tls: Option<Arc<UpstreamTls>>,
+    /// Where its connection may wait after the session, and may have waited before it.
+    lot: Option<Lot>,
+    /// The account for which another connection waits, with another credential.
+    rival: Option<Box<str>>,
     pipe: Pipe,
     link: Link,
     /// Where the connection goes, or went last.
@@ -41,8 +47,8 @@ pub(super) struct Upstream<B: Backend> {
     job: bool,
     /// A connection was open, or a job ran.
     reached: bool,
-    /// What the observer has not heard of: that a connection was opened, and what went wrong with it.
-    connected: bool,
+    /// What the observer has not heard of: that there is a connection, and what went wrong with it.
+    contact: Option<Contact>,
     trouble: Option<Contact>,
     leave: Option<Time>,
 }
@@ -67,16 +73,48 @@ impl<B: Backend> Upstream<B> {
             presence: Some(presence),
             holding: Holding::Nothing,
             tls: routed.tls,
+            lot: routed.lot,
+            rival: None,
             pipe: Pipe::Plain,
             link: Link::Down,
             endpoint: None,
             broken: None,
             job: false,
             reached: false,
-            connected: false,
+            contact: None,
             trouble: None,
             leave: None,
         }
+    }
+
+    /// The mailbox of nobody: a connection that waits, with what keeps it in order.
+    pub(crate) fn waiting(backend: B, pipe: Pipe) -> Self {
+        let nothing: Arc<str> = "".into();
+        Self {
+            backend,
+            label: Arc::clone(&nothing),
+            maildrop: nothing,
+            access: Access::ReadOnly,
+            presence: None,
+            holding: Holding::Nothing,
+            tls: None,
+            lot: None,
+            rival: None,
+            pipe,
+            link: Link::Up,
+            endpoint: None,
+            broken: None,
+            job: false,
+            reached: true,
+            contact: None,
+            trouble: None,
+            leave: None,
+        }
+    }
+
+    /// Its connection without the socket.
+    pub(crate) fn into_parts(self) -> (Pipe, B) {
+        (self.pipe, self.backend)
     }
 
     /// How the maildrop is wanted.
@@ -108,7 +146,7 @@ impl<B: Backend> Upstream<B> {
 
     /// The session is done with the backend: it frees what it holds and may log out. The returned future
     /// ends when others can have the maildrop; `None` if they can at once.
-    pub(super) fn finish(&mut self, now: Time, leave: Duration) -> Option<Boxed<()>> {
+    pub(crate) fn finish(&mut self, now: Time, leave: Duration) -> Option<Boxed<()>> {
         self.presence = None;
         self.leave.get_or_insert(now + leave);
         self.holding.release()
@@ -119,30 +157,30 @@ impl<B: Backend> Upstream<B> {
         self.reached
     }
 
-    pub(super) fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.leave.is_some()
     }
 
     /// Whether the backend can be dropped.
-    pub(super) fn has_left(&self, now: Time) -> bool {
+    pub(crate) fn has_left(&self, now: Time) -> bool {
         self.leave
             .is_some_and(|until| until <= now || (self.link == Link::Down && !self.job))
     }
 
-    pub(super) fn deadline(&self) -> Option<(Time, &'static str)> {
+    pub(crate) fn deadline(&self) -> Option<(Time, &'static str)> {
         let own = self.leave.map(|until| (until, "leaving the upstream"));
         let backend = self.backend.poll_timeout().map(|at| (at, "upstream"));
         own.into_iter().chain(backend).min_by_key(|(at, _)| *at)
     }
 
     /// Serves the backend's deadline if it has come.
-    pub(super) fn expire(&mut self, now: Time) {
+    pub(crate) fn expire(&mut self, now: Time) {
         if self.backend.poll_timeout().is_some_and(|at| at <= now) {
             self.backend.handle_timeout(now);
         }
     }
 
-    pub(super) fn recv_buf<'a>(&'a mut self, scratch: &'a mut [u8]) -> &'a mut [u8] {
+    pub(crate) fn recv_buf<'a>(&'a mut self, scratch: &'a mut [u8]) -> &'a mut [u8] {
         match (self.link, &self.pipe) {
             _ if self.broken.is_some() => &mut [],
             (Link::Up, Pipe::Plain) => self.backend.recv_buf(),
@@ -151,14 +189,14 @@ impl<B: Backend> Upstream<B> {
         }
     }
 
-    pub(super) fn received(&mut self, now: Time, n: usize, scratch: &[u8]) {
+    pub(crate) fn received(&mut self, now: Time, n: usize, scratch: &[u8]) {
         match &mut self.pipe {
             Pipe::Plain => self.backend.received(now, n),
             Pipe::Tls(tls) => tls.received(&scratch[..n.min(scratch.len())]),
         }
     }
 
-    pub(super) fn send_buf(&self) -> &[u8] {
+    pub(crate) fn send_buf(&self) -> &[u8] {
         match (self.link, &self.pipe) {
             _ if self.broken.is_some() => &[],
             (Link::Up | Link::Closing, Pipe::Plain) => self.backend.transmit(),
@@ -167,7 +205,7 @@ impl<B: Backend> Upstream<B> {
         }
     }
 
-    pub(super) fn sent(&mut self, now: Time, n: usize) {
+    pub(crate) fn sent(&mut self, now: Time, n: usize) {
         match &mut self.pipe {
             Pipe::Plain => self.backend.transmitted(now, n),
             Pipe::Tls(tls) => tls.sent(n),
@@ -184,7 +222,7 @@ impl<B: Backend> Upstream<B> {
             Outcome::Connected => {
                 self.link = Link::Up;
                 self.reached = true;
-                self.connected = true;
+                self.contact = Some(Contact::Connected);
             }
             Outcome::Done(_) => self.job = false,
             Outcome::Lost(_) => {
@@ -192,13 +230,13 @@ impl<B: Backend> Upstream<B> {
                 self.unreachable();
                 self.disconnect(actions);
             }
-            Outcome::TlsReady => {}
+            Outcome::Resumed(_) | Outcome::TlsReady => {}
         }
         self.backend.handle_outcome(now, outcome);
     }
 
     /// No more bytes will come, for the reason given.
-    pub(super) fn handle_eof(
+    pub(crate) fn handle_eof(
         &mut self,
         now: Time,
         detail: &str,
@@ -214,7 +252,7 @@ impl<B: Backend> Upstream<B> {
     }
 
     /// Moves plaintext between pipe and backend; returns whether something moved.
-    pub(super) fn pump(&mut self, now: Time, actions: &mut VecDeque<Action<B::Done>>) -> bool {
+    pub(crate) fn pump(&mut self, now: Time, actions: &mut VecDeque<Action<B::Done>>) -> bool {
         let mut moved = false;
         if let Pipe::Tls(tls) = &mut self.pipe {
             while !tls.plaintext().is_empty() {
@@ -254,18 +292,17 @@ impl<B: Backend> Upstream<B> {
     }
 
     /// Carries out what the backend asks for; returns whether it asked.
-    pub(super) fn effects(&mut self, now: Time, actions: &mut VecDeque<Action<B::Done>>) -> bool {
+    pub(crate) fn effects(&mut self, now: Time, actions: &mut VecDeque<Action<B::Done>>) -> bool {
         let mut moved = false;
         while let Some(effect) = self.backend.poll_effect() {
             moved = true;
             match effect {
-                Effect::Connect(endpoint) => {
-                    self.pipe = Pipe::Plain;
-                    self.broken = None;
-                    self.link = Link::Connecting;
-                    self.endpoint = Some(endpoint.clone());
-                    actions.push_back(Action::Connect(endpoint));
-                }
+                Effect::Connect(endpoint) => self.connect(endpoint, actions),
+                Effect::Resume(wanted) => match self.look_for(wanted.claim, now) {
+                    Some(returned) => self.resume(now, returned, actions),
+                    None => self.connect(wanted.endpoint, actions),
+                },
+                Effect::Park(parked) => self.park(*parked, actions),
                 Effect::StartTls { server_name } => self.start_tls(now, &server_name, actions),
                 Effect::Disconnect => match self.link {
                     Link::Connecting => {
@@ -283,6 +320,59 @@ impl<B: Backend> Upstream<B> {
             }
         }
         moved
+    }
+
+    fn connect(&mut self, to: Endpoint, actions: &mut VecDeque<Action<B::Done>>) {
+        self.pipe = Pipe::Plain;
+        self.broken = None;
+        self.link = Link::Connecting;
+        self.endpoint = Some(to.clone());
+        actions.push_back(Action::Connect(to));
+    }
+
+    fn look_for(&mut self, claim: Claim, now: Time) -> Option<Returned> {
+        match self.lot.as_ref()?.take(&claim, now) {
+            Found::Returned(returned) => return Some(returned),
+            Found::Another => self.rival = Some(claim.account.into()),
+            Found::Nothing => {}
+        }
+        None
+    }
+
+    fn resume(&mut self, now: Time, returned: Returned, actions: &mut VecDeque<Action<B::Done>>) {
+        let Returned {
+            stream,
+            pipe,
+            waiting,
+        } = returned;
+        self.pipe = pipe;
+        self.broken = None;
+        self.link = Link::Up;
+        self.reached = true;
+        self.contact = Some(Contact::Resumed);
+        actions.push_back(Action::Resume(stream));
+        self.backend.handle_outcome(now, Outcome::Resumed(waiting));
+    }
+
+    fn park(&mut self, parked: Parked, actions: &mut VecDeque<Action<B::Done>>) {
+        if self.link != Link::Up || self.broken.is_some() {
+            return self.disconnect(actions);
+        }
+        self.link = Link::Down;
+        let Parked { claim, waiting } = parked;
+        let lot = self.lot.as_ref();
+        actions.push_back(Action::Park(Box::new(Leaving {
+            pipe: take(&mut self.pipe),
+            waiting,
+            place: lot.and_then(|lot| lot.reserve(&claim)),
+        })));
+    }
+
+    /// The upstream took the credential. What waits for the account with another one is out of date.
+    pub(super) fn took_credential(&mut self) {
+        if let Some((lot, account)) = self.lot.as_ref().zip(self.rival.take()) {
+            lot.outdate(account.into());
+        }
     }
 
     fn start_tls(&mut self, now: Time, server_name: &str, actions: &mut VecDeque<Action<B::Done>>) {
@@ -350,10 +440,7 @@ impl<B: Backend> Upstream<B> {
 
     /// What became of the connection. Poll until `None`.
     pub(super) fn poll_contact(&mut self) -> Option<Contact> {
-        match take(&mut self.connected) {
-            true => Some(Contact::Connected),
-            false => self.trouble.take(),
-        }
+        self.contact.take().or_else(|| self.trouble.take())
     }
 
     fn failure(&mut self, end: TlsEnd) -> Failure {

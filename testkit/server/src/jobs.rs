@@ -87,7 +87,7 @@ impl Backend for JobBackend {
             }
             Outcome::Done(Done::Updated) => self.replies.push_back(Reply::Updated),
             Outcome::Lost(failure) => self.replies.push_back(Reply::Failed(failure)),
-            Outcome::Connected | Outcome::TlsReady => {
+            Outcome::Connected | Outcome::Resumed(_) | Outcome::TlsReady => {
                 self.replies
                     .push_back(Reply::Failed(Failure::permanent("never asked for")));
             }

@@ -153,7 +153,9 @@ impl<S: Service> Rig<S> {
                         upstream.closed = true;
                     }
                 }
-                Action::Run(_) => panic!("no backend here has jobs"),
+                Action::Run(_) | Action::Resume(_) | Action::Park(_) => {
+                    panic!("no backend here has jobs, or parks")
+                }
                 Action::ShutDownClient => self.client.shut_down = true,
                 Action::CloseClient => self.client.closed = true,
             }

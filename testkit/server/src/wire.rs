@@ -226,7 +226,7 @@ impl Backend for WireBackend {
                 None => self.say("HELLO"),
             },
             Outcome::TlsReady => self.say("HELLO"),
-            Outcome::Done(()) => {}
+            Outcome::Done(()) | Outcome::Resumed(_) => {}
             Outcome::Lost(failure) => self.fail(failure),
         }
     }

@@ -160,7 +160,11 @@ impl<'a, S: Subject> Client<'a, S> {
                 Effect::Run(job) => {
                     assert!(self.job.replace(job).is_none(), "two jobs at a time");
                 }
-                other @ (Effect::Connect(_) | Effect::StartTls { .. } | Effect::Disconnect) => {
+                other @ (Effect::Connect(_)
+                | Effect::Resume(_)
+                | Effect::Park(_)
+                | Effect::StartTls { .. }
+                | Effect::Disconnect) => {
                     panic!("a store has no upstream: {other:?}")
                 }
             }

@@ -119,7 +119,10 @@ impl Live {
                         self.backend.transmitted(self.now, out.len());
                         self.session = None;
                     }
-                    Effect::StartTls { .. } | Effect::Run(_) => panic!("not asked for"),
+                    Effect::Resume(_)
+                    | Effect::Park(_)
+                    | Effect::StartTls { .. }
+                    | Effect::Run(_) => panic!("not asked for"),
                 }
             }
             let chunk = self.next_chunk();

@@ -413,7 +413,11 @@ impl World {
                 self.backend.handle_outcome(self.now, Outcome::TlsReady);
             }
             Effect::Disconnect => self.socket.clear(),
-            Effect::Connect(_) | Effect::StartTls { .. } | Effect::Run(_) => {}
+            Effect::Connect(_)
+            | Effect::Resume(_)
+            | Effect::Park(_)
+            | Effect::StartTls { .. }
+            | Effect::Run(_) => {}
         }
     }
 

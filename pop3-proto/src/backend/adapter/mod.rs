@@ -132,7 +132,7 @@ impl<W: Worker> Adapter<W> {
             }
             // nothing runs, and there is no upstream connection
             (Outcome::Done(_) | Outcome::Lost(_), None)
-            | (Outcome::Connected | Outcome::TlsReady, _) => {}
+            | (Outcome::Connected | Outcome::Resumed(_) | Outcome::TlsReady, _) => {}
         }
         self.advance();
     }

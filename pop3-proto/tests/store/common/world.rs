@@ -119,7 +119,11 @@ impl<B: Backend> World<B> {
                     assert!(self.job.replace(job).is_none(), "two jobs at a time");
                     self.jobs += 1;
                 }
-                Effect::Connect(_) | Effect::StartTls { .. } | Effect::Disconnect => {
+                Effect::Connect(_)
+                | Effect::Resume(_)
+                | Effect::Park(_)
+                | Effect::StartTls { .. }
+                | Effect::Disconnect => {
                     unreachable!("a store has no upstream")
                 }
             }
