@@ -19,6 +19,7 @@ pub(crate) struct Capabilities {
 pub(crate) enum Capability {
     Enable,
     Id,
+    Idle,
     LiteralMinus,
     LiteralPlus,
     ListExtended,
@@ -33,9 +34,10 @@ pub(crate) enum Capability {
     Xclient,
 }
 
-const NAMES: [(&str, Capability); 15] = [
+const NAMES: [(&str, Capability); 16] = [
     ("ENABLE", Capability::Enable),
     ("ID", Capability::Id),
+    ("IDLE", Capability::Idle),
     ("IMAP4REV1", Capability::Rev1),
     ("IMAP4REV2", Capability::Rev2),
     ("LIST-EXTENDED", Capability::ListExtended),
@@ -52,8 +54,9 @@ const NAMES: [(&str, Capability); 15] = [
 ];
 
 /// What a server that speaks only IMAP4rev2 can do without announcing it (RFC 9051 appendix E).
-const REV2: [Capability; 7] = [
+const REV2: [Capability; 8] = [
     Capability::Enable,
+    Capability::Idle,
     Capability::ListExtended,
     Capability::LiteralMinus,
     Capability::Move,

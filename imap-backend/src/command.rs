@@ -68,6 +68,8 @@ pub(crate) enum Command<'a> {
         /// The address that it connected to, if known.
         local: Option<SocketAddr>,
     },
+    /// Wait for news (RFC 2177), until DONE.
+    Idle,
     /// The folders, or only those with a special use.
     List {
         special_use: bool,
@@ -240,6 +242,7 @@ pub(crate) fn encode(
             w.text(" ");
             w.secret_string(password.expose(), "<password>")?;
         }
+        Command::Idle => w.text("IDLE"),
         Command::Logout => w.text("LOGOUT"),
         Command::Move { set, folder } => {
             w.args(format_args!("UID MOVE {set} "));

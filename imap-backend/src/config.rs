@@ -41,6 +41,11 @@ pub struct Config {
     pub response_timeout: Duration,
     /// After how long without traffic a NOOP keeps the connection open; zero sends none.
     pub keep_alive: Duration,
+    /// How long a connection may wait after a session for the next login with the same credential; zero for not at
+    /// all. It needs a driver that takes it.
+    pub park: Duration,
+    /// How long the server's yes to a credential counts for logins that take up a connection which waited.
+    pub trust_login: Duration,
     /// How a user's name and password are sent.
     pub auth: AuthPreference,
     /// The name of the program, as the server hears it in ID (RFC 2971).
@@ -73,6 +78,8 @@ impl Config {
             login_timeout: Duration::from_secs(30),
             response_timeout: Duration::from_secs(60),
             keep_alive: Duration::from_secs(9 * 60),
+            park: Duration::ZERO,
+            trust_login: Duration::from_secs(60 * 60),
             auth: AuthPreference::Auto,
             client_name: "imap-backend".into(),
             quirks: Quirks::default(),

@@ -1,12 +1,23 @@
-//! What the fuzz targets see of framer and grammar. Compiled only with `cfg(fuzzing)`.
+//! What the fuzz targets see of framer and grammar, and a connection that waits. Compiled only with `cfg(fuzzing)`.
 //!
 //! Owns the properties that need private parts: cutting the octets changes nothing, and what a line lends lies
 //! within it.
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use pop3_proto::backend::waiting::Waiting;
+
+use crate::config::Config;
 use crate::framer::{Expected, Frame, Framer, LIMIT, TooLong};
 use crate::grammar::{self, Body, Data, Response};
+use crate::parked::Parked;
+
+/// A connection that idles, with an empty folder that is known or not.
+pub fn parked(config: &Arc<Config>, listed: bool) -> Box<dyn Waiting> {
+    Box::new(Parked::sample(config, listed))
+}
 
 /// What came out of the framer.
 #[derive(Debug, PartialEq, Eq)]

@@ -9,9 +9,10 @@
 //! | `command`, `uid_set`, `mailbox_name` | what we send |
 //! | `wire` | one connection: tags, buffers, capabilities |
 //! | `auth`, `error` | how to log in; what a refusal means |
+//! | `parked` | a connection that waits for the next login |
 //! | `broken` | messages that could not be sent, remembered beyond the session |
 //! | `table`, `presence`, `read_ahead` | the messages; which of them are gone upstream; what the client will probably want next |
-//! | `backend` | the session. Parts that own their fields: `asked` (the login, kept to connect once more), `link` (how far the connection is, and what is known of its end), `opening` (the steps from greeting to folder), `deadline` (the clock), `maildrop` (the table and its listing), `reading` (what is wanted, asked for and lent), `update` (QUIT: a plan, then its stages), `suspects` (messages that could not be sent), `reply` and `notes` (what the session and the operator hear). What is done with them: `connect`, `open`, `login`, `folder`, `retrieve`, `deliver`, `blame`; `phase` has the table of the states |
+//! | `backend` | the session. Parts that own their fields: `asked` (the login, kept to connect once more), `link` (how far the connection is, and what is known of its end), `opening` (the steps from greeting to folder), `deadline` (the clock), `maildrop` (the table and its listing), `reading` (what is wanted, asked for and lent), `update` (QUIT: a plan, then its stages), `suspects` (messages that could not be sent), `reply` and `notes` (what the session and the operator hear). What is done with them: `connect`, `open`, `login`, `folder`, `park`, `retrieve`, `deliver`, `blame`; `phase` has the table of the states |
 //! | `text`, `recorder` | what an operator may read of it |
 //!
 //! # Limits
@@ -39,6 +40,7 @@ mod learned;
 mod mailbox_name;
 #[cfg(test)]
 mod oracle;
+mod parked;
 mod presence;
 mod read_ahead;
 mod recorder;

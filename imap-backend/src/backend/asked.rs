@@ -24,6 +24,11 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    pub(super) fn access(&self) -> Access {
+        let open = self.open.as_ref();
+        open.map_or(Access::ReadOnly, |open| open.access)
+    }
+
     pub(super) fn read_only(&self) -> bool {
         let open = self.open.as_ref();
         open.is_some_and(|open| open.access == Access::ReadOnly)

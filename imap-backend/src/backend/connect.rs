@@ -5,6 +5,7 @@
 
 use alloc::format;
 
+use pop3_proto::backend::waiting::Wanted;
 use pop3_proto::backend::{Failure, FailureKind, Note};
 use pop3_proto::time::Time;
 use pop3_proto::trouble::Trouble;
@@ -40,8 +41,13 @@ impl ImapBackend {
         }
     }
 
+    /// Makes a connection; at a login, one that waits may be taken.
     pub(super) fn connect(&mut self, opening: Opening) {
-        self.link.connect(self.config.endpoint.clone(), opening);
+        let endpoint = self.config.endpoint.clone();
+        match self.claim().filter(|_| opening.first) {
+            Some(claim) => self.link.resume(Wanted { claim, endpoint }, opening),
+            None => self.link.connect(endpoint, opening),
+        }
         self.clock.seeks();
     }
 
@@ -99,7 +105,9 @@ impl ImapBackend {
         let (state, failure) = self.link.fall(failure);
         match state {
             State::Connecting(opening) | State::Handshake(opening) | State::Opening(opening) => {
-                if opening.first {
+                if opening.resumed {
+                    self.start_anew();
+                } else if opening.first {
                     self.conclude(Denial::Failed(failure));
                 } else {
                     self.clock.pause();
@@ -116,6 +124,10 @@ impl ImapBackend {
 
     /// The folder cannot be opened.
     pub(super) fn deny(&mut self, denial: Denial) {
+        let opening = self.link.as_opening();
+        if opening.is_some_and(|opening| opening.resumed) {
+            return self.drop_link(Failure::temporary("a connection that waited is of no use"));
+        }
         if self.link.is_first() {
             self.conclude(denial);
             return;

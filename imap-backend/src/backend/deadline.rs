@@ -19,6 +19,8 @@ use crate::wire::Wire;
 const PARKED: Duration = Duration::from_secs(5);
 /// How long a server that said BYE may take to end what it was doing.
 const BYE: Duration = Duration::from_secs(5);
+/// How long a server may be silent when a connection is taken up that waited.
+const RESUMED: Duration = Duration::from_secs(5);
 /// How long octets of a message may still come after what looks like the end of the command.
 const OVER: Duration = Duration::from_secs(5);
 /// How long a listing may pause once the login has taken longer than it should.
@@ -54,6 +56,10 @@ pub(super) struct Clock {
     sought: Time,
     /// When anything was last sent.
     spoke: Time,
+    /// When the server was last heard.
+    heard: Time,
+    /// When it took the credential.
+    pub(super) proven: Time,
     /// Before this moment no other attempt to reconnect is made.
     not_before: Time,
 }
@@ -73,10 +79,27 @@ impl Clock {
         self.asked = self.now;
     }
 
+    /// The server said something.
+    pub(super) fn hears(&mut self) {
+        self.moved();
+        self.heard = self.now;
+    }
+
     /// Something was sent.
     pub(super) fn spoke(&mut self) {
         self.moved();
         self.spoke = self.now;
+    }
+
+    /// A connection that waited is used again.
+    pub(super) fn takes_up(&mut self, proven: Time, heard: Time) {
+        self.spoke();
+        (self.proven, self.heard) = (proven, heard);
+    }
+
+    /// When the server was last heard.
+    pub(super) fn last_heard(&self) -> Time {
+        self.heard
     }
 
     /// A connection is asked for.
@@ -127,6 +150,11 @@ impl Clock {
                 if matches!(opening.step, Step::Greeting | Step::StartTls) && link.bye().is_none() {
                     return Some(self.connect_due(config, opening));
                 }
+                let patience = if opening.resumed {
+                    patience.min(RESUMED)
+                } else {
+                    patience
+                };
                 let answer_due = self.progress + patience;
                 let lost = link.bye().is_none() && opening.may_be_lost();
                 let again = lost.then(|| self.progress + MOMENT);

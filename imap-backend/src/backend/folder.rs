@@ -8,9 +8,9 @@ use core::mem;
 
 use pop3_proto::backend::{Failure, Note};
 
-use super::ImapBackend;
 use super::maildrop::Maildrop;
 use super::opening::{Folder, Opening, Step};
+use super::{Answer, ImapBackend};
 use crate::capability::Capability;
 use crate::command::Command;
 use crate::error::{self, Denial};
@@ -101,24 +101,28 @@ impl ImapBackend {
     }
 
     /// The folder is open. If its commands were sent twice, it is now clear whether the first ones were lost, and only
-    /// the second listing counts.
+    /// the second listing counts. On a connection that waited, only what comes from here on is about the folder.
     pub(super) fn selected(&mut self) {
         let flags = self.wire.watch.is_some();
         let Some(opening) = self.link.opening() else {
             return;
         };
-        let id_said = opening.id_said;
+        let (id_said, resumed) = (opening.id_said, opening.resumed);
         let Some(folder) = opening.folder() else {
             return;
         };
         folder.selected = true;
-        let Some(from) = folder.again_from else {
+        if folder.again_from.is_none() && !resumed {
             return;
-        };
+        }
+        // what came before was about the first ones, or about the folder as it was open before
         folder.scan = Scan::default();
         folder.scan.with_flags(flags);
         let max = self.config.max_messages;
         folder.scan.expect(folder.exists.min(max));
+        let Some(from) = folder.again_from else {
+            return;
+        };
         let in_doubt = folder.in_doubt;
         let at = &self.config.endpoint;
         let place = format!("{} port {}", at.host, at.port);
@@ -234,7 +238,11 @@ impl ImapBackend {
     }
 
     pub(super) fn ready(&mut self) {
-        let folder = self.link.opening().and_then(Opening::folder);
+        let opening = self.link.opening();
+        if opening.as_ref().is_some_and(|opening| opening.resumed) {
+            self.answers.push(Answer::Authenticated);
+        }
+        let folder = opening.and_then(Opening::folder);
         self.maildrop.exists = folder.map_or(0, |folder| folder.exists);
         self.link.ready();
         self.wire.watch = None;

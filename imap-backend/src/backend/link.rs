@@ -10,6 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
+use pop3_proto::backend::waiting::{Parked, Wanted};
 use pop3_proto::backend::{Effect, Endpoint, Failure};
 
 use super::opening::{Opening, Step};
@@ -111,6 +112,12 @@ impl Link {
         self.enter(State::Connecting(Box::new(opening)));
     }
 
+    /// The same, where a connection may wait.
+    pub(super) fn resume(&mut self, wanted: Wanted, opening: Opening) {
+        self.effects.push_back(Effect::Resume(Box::new(wanted)));
+        self.enter(State::Connecting(Box::new(opening)));
+    }
+
     pub(super) fn shake_hands(&mut self, server_name: String) {
         self.effects.push_back(Effect::StartTls { server_name });
         self.go_on(State::Handshake);
@@ -199,6 +206,12 @@ impl Link {
             State::Down
         };
         (self.enter(to), failure)
+    }
+
+    /// The session is over, and the connection is not.
+    pub(super) fn park(&mut self, parked: Parked) {
+        self.effects.push_back(Effect::Park(Box::new(parked)));
+        self.enter(State::Finished);
     }
 
     /// The session is over.

@@ -182,6 +182,7 @@ impl ImapBackend {
         let Some(login) = opening.login() else {
             return;
         };
+        self.clock.proven = self.clock.now;
         let Login {
             capabilities_before,
             ahead,

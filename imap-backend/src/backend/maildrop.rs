@@ -13,15 +13,17 @@ use crate::table::{Scan, Table};
 
 /// An open folder; empty while none is open.
 #[derive(Debug, Default)]
-pub(super) struct Maildrop {
+pub(crate) struct Maildrop {
     pub(super) table: Table,
     presence: Presence,
-    pub(super) uid_validity: u64,
+    pub(crate) uid_validity: u64,
     pub(super) read_only: bool,
     /// How many messages the folder has, as last heard.
     pub(super) exists: u32,
     /// The next entry of the listing.
     listing: Option<u32>,
+    /// The server said something that another listing would show, or may.
+    differs: bool,
 }
 
 impl Maildrop {
@@ -63,18 +65,36 @@ impl Maildrop {
         Failure::new(kind, detail)
     }
 
+    /// Another listing may be another one.
+    pub(super) fn differs(&mut self) {
+        self.differs = true;
+    }
+
+    /// Whether another listing would be the same, as far as is known.
+    pub(crate) fn is_as_listed(&self) -> bool {
+        !self.differs && self.is_listed()
+    }
+
+    /// Lists it from the beginning.
+    pub(super) fn list_again(&mut self) {
+        self.listing = Some(0);
+    }
+
     pub(super) fn exist(&mut self, count: u32) {
+        self.differs();
         self.exists = count;
         self.presence.exist(count);
     }
 
     pub(super) fn expunged(&mut self, number: u32) {
+        self.differs();
         self.exists = self.exists.saturating_sub(1);
         self.presence.expunged(number);
     }
 
     /// The known sequence numbers mean other messages now.
     pub(super) fn forget_numbers(&mut self) {
+        self.differs();
         self.presence.forget_numbers();
     }
 

@@ -18,6 +18,7 @@ mod maildrop;
 mod notes;
 mod open;
 mod opening;
+mod park;
 mod phase;
 mod reading;
 mod reply;
@@ -42,7 +43,7 @@ use crate::wire::{Event, Purpose, Wire};
 use asked::Asked;
 use deadline::Clock;
 use link::{Link, State};
-use maildrop::Maildrop;
+pub(crate) use maildrop::Maildrop;
 use notes::Notes;
 use reading::Reading;
 use reply::{Answer, Answers};
@@ -189,6 +190,7 @@ impl ImapBackend {
             Event::Whole(uid) => self.literal_here(uid),
             Event::Tail(uid) => self.literal_done(uid),
             Event::Message(message) => {
+                self.maildrop.differs();
                 if let Some(update) = &mut self.update {
                     update.saw_flags(message, self.config.max_messages);
                 }
@@ -262,6 +264,7 @@ impl Backend for ImapBackend {
         self.clock.moved();
         match outcome {
             Outcome::Connected => self.connected(),
+            Outcome::Resumed(waiting) => self.resumed(waiting),
             Outcome::TlsReady => self.tls_ready(),
             Outcome::Done(()) => {}
             Outcome::Lost(failure) => self.lost(failure),
@@ -326,7 +329,7 @@ impl Backend for ImapBackend {
     fn received(&mut self, now: Time, n: usize) {
         self.clock.tick(now);
         if n > 0 {
-            self.clock.moved();
+            self.clock.hears();
             self.wire.filled(n);
         }
         self.advance();

@@ -192,6 +192,7 @@ impl ImapBackend {
             Purpose::Scan
             | Purpose::Fetch(_)
             | Purpose::Id
+            | Purpose::Idle
             | Purpose::Keep
             | Purpose::Logout
             | Purpose::Update(_) => {}

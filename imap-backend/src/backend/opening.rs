@@ -64,6 +64,8 @@ pub(super) struct Folder {
 pub(super) struct Opening {
     /// At the client's login, not later at a quiet reconnect.
     pub(super) first: bool,
+    /// On a connection that waited since an earlier login.
+    pub(super) resumed: bool,
     pub(super) step: Step,
     pub(super) secure: bool,
     /// Whether the server is one to which SELECT may be sent right after LOGIN.
@@ -77,6 +79,7 @@ impl Opening {
     pub(super) fn new(first: bool) -> Self {
         Self {
             first,
+            resumed: false,
             step: Step::Greeting,
             secure: false,
             suits_pipelining: false,

@@ -29,7 +29,7 @@ pub(super) enum Phase {
 pub(super) type Transition = (Phase, Phase);
 
 /// Every step, and what makes a backend take it.
-pub(super) const TRANSITIONS: [(Transition, &str); 38] = [
+pub(super) const TRANSITIONS: [(Transition, &str); 40] = [
     (
         (Down, Connecting),
         "a login, or work for a connection that is gone",
@@ -39,6 +39,11 @@ pub(super) const TRANSITIONS: [(Transition, &str); 38] = [
         "refused at once, lost at the login, or the session ends",
     ),
     ((Connecting, Handshake), "connected, and TLS comes first"),
+    ((Connecting, Folder), "a connection that waited is there"),
+    (
+        (Connecting, Ready),
+        "one is there whose server would have said what is new",
+    ),
     ((Connecting, Greeting), "connected"),
     ((Connecting, Down), "lost"),
     ((Connecting, Finished), "the session ends"),
@@ -89,6 +94,7 @@ pub(super) fn check((from, to): Transition) {
 
 #[cfg(test)]
 mod tests {
+    use alloc::boxed::Box;
     use alloc::collections::BTreeSet;
     use alloc::format;
     use alloc::string::{String, ToString};
@@ -106,6 +112,7 @@ mod tests {
     use crate::backend::ImapBackend;
     use crate::backend::opening::Step;
     use crate::config::{Config, Security};
+    use crate::parked::Parked;
 
     /// Something that may happen to a backend.
     #[derive(Clone, Copy, Debug)]
@@ -115,6 +122,8 @@ mod tests {
         Update,
         Abandon,
         Connected,
+        /// A connection that waited is there, with this listing or without one.
+        Resumed(bool),
         TlsReady,
         Lost,
         Late,
@@ -123,12 +132,14 @@ mod tests {
         Answers(&'static str),
     }
 
-    const INPUTS: [Input; 18] = [
+    const INPUTS: [Input; 20] = [
         Input::Open,
         Input::Retrieve,
         Input::Update,
         Input::Abandon,
         Input::Connected,
+        Input::Resumed(true),
+        Input::Resumed(false),
         Input::TlsReady,
         Input::Lost,
         Input::Late,
@@ -171,6 +182,10 @@ mod tests {
                 }
                 Input::Abandon => backend.handle_request(now, Request::Abandon),
                 Input::Connected => backend.handle_outcome(now, Outcome::Connected),
+                Input::Resumed(listed) => {
+                    let parked = Parked::sample(&backend.config, listed);
+                    backend.handle_outcome(now, Outcome::Resumed(Box::new(parked)));
+                }
                 Input::TlsReady => backend.handle_outcome(now, Outcome::TlsReady),
                 Input::Lost => {
                     let failure = Failure::temporary("lost");

@@ -15,6 +15,7 @@ pub(crate) enum Purpose {
     /// For the header of a message, or for messages or parts of them.
     Fetch(Section),
     Id,
+    Idle,
     Keep,
     Login,
     Logout,

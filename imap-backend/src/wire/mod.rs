@@ -10,6 +10,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::mem;
 
 use pop3_proto::backend::Failure;
 use pop3_proto::secret::{self, Secret};
@@ -38,6 +39,16 @@ struct Piece {
     bytes: Zeroizing<Vec<u8>>,
 }
 
+/// Whether the server is asked to say what is new (RFC 2177).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Idle {
+    No,
+    /// Under this tag; the server has not said `+`.
+    Asked(u32),
+    /// The server tells.
+    Told,
+}
+
 #[derive(Debug)]
 pub(crate) struct Wire {
     config: Arc<Config>,
@@ -55,6 +66,7 @@ pub(crate) struct Wire {
     capabilities_heard: u32,
     /// Whether 8-bit may stand in quoted strings.
     pub(crate) utf8: bool,
+    idle: Idle,
     /// The server announced its capabilities after the login.
     pub(crate) settled: bool,
     /// The flag to look for in FLAGS.
@@ -79,6 +91,7 @@ impl Wire {
             capabilities: None,
             capabilities_heard: 0,
             utf8: false,
+            idle: Idle::No,
             settled: false,
             watch: None,
             mask: Mask::default(),
@@ -136,6 +149,10 @@ impl Wire {
         let capabilities = self.capabilities.as_ref().unwrap_or(&none);
         let shown = self.recorder.line();
         let encoded = command::encode(tag, command, capabilities, self.utf8, shown)?;
+        self.end_idle();
+        if command == Command::Idle {
+            self.idle = Idle::Asked(tag);
+        }
         self.last_tag = tag;
         self.outstanding.push_back((tag, purpose));
         if self.out.capacity() == 0 {
@@ -154,6 +171,29 @@ impl Wire {
         }
         self.release_pieces();
         Ok(tag)
+    }
+
+    /// Another command may be sent only after DONE, and that only after the server's `+`.
+    fn end_idle(&mut self) {
+        let waits = match mem::replace(&mut self.idle, Idle::No) {
+            Idle::No => return,
+            Idle::Asked(_) => true,
+            Idle::Told => false,
+        };
+        self.recorder.sent(|| "DONE".into());
+        let tag = self.last_tag;
+        let bytes = Zeroizing::new(b"DONE\r\n".to_vec());
+        self.held_back.push_back(Piece { tag, waits, bytes });
+    }
+
+    /// Whether the server was asked to say what is new, and nothing else since.
+    pub(crate) fn is_idling(&self) -> bool {
+        self.idle != Idle::No
+    }
+
+    /// Whether the server has agreed to say what is new.
+    pub(crate) fn is_told(&self) -> bool {
+        self.idle == Idle::Told
     }
 
     /// Answers a challenge.
@@ -187,9 +227,9 @@ impl Wire {
         self.outstanding.len() < awaited
     }
 
-    /// How many commands await their answer.
+    /// How many commands await their answer. IDLE does only after DONE.
     pub(crate) fn outstanding(&self) -> usize {
-        self.outstanding.len()
+        self.outstanding.len() - usize::from(self.is_idling())
     }
 
     /// Whether a command could be sent now and would be read as one.
@@ -353,6 +393,9 @@ impl Wire {
                 Response::Blank => continue,
                 Response::Continue(text) => {
                     let Some(piece) = self.held_back.front_mut() else {
+                        if let Idle::Asked(_) = self.idle {
+                            self.idle = Idle::Told;
+                        }
                         return Ok(Some(Event::Continue(text.to_vec())));
                     };
                     piece.waits = false;
@@ -384,6 +427,10 @@ impl Wire {
                     }
                     let (_, purpose) = self.outstanding[at];
                     self.outstanding.remove(at);
+                    if purpose == Purpose::Idle {
+                        // DONE is not sent to a server that has ended it
+                        self.idle = Idle::No;
+                    }
                     self.held_back.retain(|piece| piece.tag != tag);
                     self.release_pieces();
                     Event::Done {

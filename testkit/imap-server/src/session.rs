@@ -25,6 +25,8 @@ pub struct ServerSession {
     input: Input,
     exchange: Option<Exchange>,
     fetch: Option<Fetch>,
+    /// The tag of IDLE, until DONE.
+    idle: Option<Vec<u8>>,
     tls: Tls,
     hung: bool,
     ending: bool,
@@ -45,6 +47,7 @@ impl ServerSession {
             input: Input::default(),
             exchange: None,
             fetch: None,
+            idle: None,
             tls: if tls { Tls::On } else { Tls::Off },
             hung: false,
             ending: false,
@@ -83,6 +86,13 @@ impl ServerSession {
     /// Whether a TLS handshake is to begin now.
     pub fn wants_tls(&self) -> bool {
         self.tls == Tls::Wanted && self.transmit().is_empty()
+    }
+
+    /// Tells a client that idles what is new. For drivers to call now and then.
+    pub fn look(&mut self) {
+        if self.idle.is_some() {
+            self.state.sync(true);
+        }
     }
 
     /// What can go to the client at once. Empty: nothing to send now.
@@ -148,6 +158,19 @@ impl ServerSession {
             }
             if let Some(fetch) = self.fetch.take() {
                 self.fetch = self.state.fetch_on(fetch);
+            } else if let Some(tag) = self.idle.take() {
+                let Some(line) = self.input.next_line() else {
+                    self.idle = Some(tag);
+                    break;
+                };
+                self.state.sync(true);
+                let done = line.eq_ignore_ascii_case(b"DONE");
+                let text = if done {
+                    "OK done"
+                } else {
+                    "BAD this is not DONE"
+                };
+                self.state.tagged(&tag, text);
             } else if let Some(exchange) = self.exchange.take() {
                 let Some(line) = self.input.next_line() else {
                     self.exchange = Some(exchange);

@@ -77,6 +77,7 @@ impl ImapBackend {
         if deleted.is_empty() && seen.is_empty() {
             return self.conclude_update(if kept { Answer::Kept } else { Answer::Updated });
         }
+        self.maildrop.differs();
         self.update = Some(Box::new(Update::new(deleted, seen, kept)));
     }
 
@@ -112,8 +113,22 @@ impl ImapBackend {
 
     fn conclude_update(&mut self, answer: Answer) {
         self.update = None;
+        let is_done = match &answer {
+            Answer::Updated | Answer::Kept => true,
+            Answer::Challenge(_)
+            | Answer::Authenticated
+            | Answer::Refused(_)
+            | Answer::BodyStart(..)
+            | Answer::BodyEnd(_)
+            | Answer::BodyFailed(..)
+            | Answer::Failed(_) => false,
+        };
         self.answers.push(answer);
-        self.finish();
+        if is_done {
+            self.leave();
+        } else {
+            self.finish();
+        }
     }
 }
 

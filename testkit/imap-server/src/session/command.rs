@@ -101,6 +101,12 @@ impl ServerSession {
                 "OK done".to_owned()
             }
             _ if self.state.selected.is_none() => "BAD not now, or unknown".to_owned(),
+            (false, "IDLE") if self.state.offers("IDLE") => {
+                self.state.output.push(b"+ idling\r\n");
+                self.idle = Some(tag.to_vec());
+                self.look();
+                return Answer::Later;
+            }
             (false, "CLOSE") => self.state.close(),
             (false, "UNSELECT") if self.state.offers("UNSELECT") => {
                 self.state.selected = None;

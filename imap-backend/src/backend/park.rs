@@ -1,0 +1,106 @@
+//! The connection that outlives its session: given back at the end, taken up at the beginning.
+//!
+//! A chapter of the backend. A session that ends by a complete update and owes the server nothing gives its connection
+//! back; every other one logs out. A login that gets a connection selects the folder anew in one flight, or needs none
+//! if the server would have said what has changed. Until the folder is open the client has been told nothing: should
+//! the connection turn out to be dead, or the server say anything but OK, the login goes the way of all others.
+
+use alloc::boxed::Box;
+use core::any::Any;
+use core::mem;
+
+use pop3_proto::backend::Failure;
+use pop3_proto::backend::waiting::{Claim, Parked as Leaving, Waiting};
+
+use super::link::State;
+use super::opening::{Folder, Opening, Step};
+use super::{Answer, ImapBackend};
+use crate::parked::Parked;
+use crate::wire::Wire;
+
+impl ImapBackend {
+    /// Under which claim this session's connection may wait, if it may.
+    pub(super) fn claim(&self) -> Option<Claim> {
+        if self.config.park.is_zero() || self.asked.only_looks {
+            return None;
+        }
+        let open = self.asked.open.as_ref()?;
+        // a server of our own was told where the client is
+        let octets = self
+            .asked
+            .origin
+            .map(|origin| match origin.ip().to_canonical() {
+                core::net::IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+                core::net::IpAddr::V6(ip) => ip.octets(),
+            });
+        open.claim(octets.as_ref().map_or(&[], |octets| octets.as_slice()))
+    }
+
+    /// A connection that waited is there.
+    pub(super) fn resumed(&mut self, waiting: Box<dyn Waiting>) {
+        let State::Connecting(_) = self.link.state() else {
+            return;
+        };
+        let waiting: Box<dyn Any> = waiting;
+        let parked = waiting.downcast::<Parked>();
+        let Some(mut parked) = parked.ok().filter(|_| self.link.is_first()) else {
+            return self.drop_link(Failure::temporary("a connection that was not asked for"));
+        };
+        let listing = parked.listing(self.clock.now, self.asked.access());
+        let recorder = mem::take(&mut self.wire.recorder);
+        self.clock.takes_up(parked.proven, parked.heard);
+        self.wire = parked.wire;
+        self.wire.recorder = recorder;
+        if let Some(mut maildrop) = listing {
+            maildrop.list_again();
+            self.maildrop = maildrop;
+            self.link.ready();
+            return self.answers.push(Answer::Authenticated);
+        }
+        if let Some(opening) = self.link.opening() {
+            opening.resumed = true;
+            opening.id_said = true;
+        }
+        self.link.step(Step::Folder(Folder::default()));
+        self.link.go_on(State::Opening);
+        self.select();
+    }
+
+    /// The connection that waited is of no use: the login begins from the beginning.
+    pub(super) fn start_anew(&mut self) {
+        self.link
+            .connect(self.config.endpoint.clone(), Opening::new(true));
+        self.clock.seeks();
+    }
+
+    /// The session is over: the connection is given back, or the server is logged out of.
+    pub(super) fn leave(&mut self) {
+        let idle = self.wire.outstanding() == 0
+            && self.wire.between_commands()
+            && self.wire.transmit().is_empty()
+            && self.wire.pending() == 0
+            && self.wire.head().is_none()
+            && !self.reading.is_busy();
+        let sound = self.link.is_ready() && self.link.hears() && self.link.may_speak();
+        let now = self.clock.now;
+        let recent = now < self.clock.proven + self.config.trust_login;
+        let claim = self.claim().filter(|_| idle && sound && recent);
+        let Some(claim) = claim else {
+            return self.finish();
+        };
+        let mut wire = mem::replace(&mut self.wire, Wire::new(self.config.clone()));
+        self.wire.recorder = mem::take(&mut wire.recorder);
+        let parked = Parked::new(
+            &self.config,
+            wire,
+            mem::take(&mut self.maildrop),
+            self.asked.access(),
+            (now, self.clock.last_heard(), self.clock.proven),
+        );
+        self.link.park(Leaving {
+            claim,
+            waiting: Box::new(parked),
+        });
+        self.finish();
+    }
+}
