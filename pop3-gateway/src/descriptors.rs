@@ -38,11 +38,23 @@ pub fn most() -> Option<u64> {
     getrlimit(Resource::Nofile).maximum
 }
 
-/// If this many descriptors are too few for the configured connections: how many connections they are
-/// enough for, and the warning to the operator.
-pub fn shortage(config: &Config, limit: Option<u64>) -> Option<(usize, String)> {
-    let limit = limit?;
-    let connections = u64::try_from(config.bounds.limits.total).unwrap_or(u64::MAX);
+/// How many of this many descriptors are left beside those that the configured connections need.
+pub fn left(config: &Config, limit: u64) -> usize {
+    usize::try_from(limit.saturating_sub(needed(config))).unwrap_or(usize::MAX)
+}
+
+/// What the configured connections need, and everything beside them.
+fn needed(config: &Config) -> u64 {
+    connections(config)
+        .saturating_mul(SESSION)
+        .saturating_add(others(config))
+}
+
+fn connections(config: &Config) -> u64 {
+    u64::try_from(config.bounds.limits.total).unwrap_or(u64::MAX)
+}
+
+fn others(config: &Config) -> u64 {
     let listeners = config.listeners.iter().map(|own| own.addresses.len());
     let transcripts = config.transcript.as_ref().map_or(0, |_| TRANSCRIPTS);
     #[cfg(feature = "http")]
@@ -50,12 +62,18 @@ pub fn shortage(config: &Config, limit: Option<u64>) -> Option<(usize, String)> 
         let http = config.http.iter();
         listeners.chain(http.map(|own| own.addresses.len().saturating_add(own.connections)))
     };
-    let others = RESERVE + transcripts + u64::try_from(listeners.sum::<usize>()).unwrap_or(0);
-    let needed = connections.saturating_mul(SESSION).saturating_add(others);
+    RESERVE + transcripts + u64::try_from(listeners.sum::<usize>()).unwrap_or(0)
+}
+
+/// If this many descriptors are too few for the configured connections: how many connections they are
+/// enough for, and the warning to the operator.
+pub fn shortage(config: &Config, limit: Option<u64>) -> Option<(usize, String)> {
+    let limit = limit?;
+    let (connections, needed) = (connections(config), needed(config));
     if needed <= limit {
         return None;
     }
-    let fitting = limit.saturating_sub(others) / SESSION;
+    let fitting = limit.saturating_sub(others(config)) / SESSION;
     let fitting = usize::try_from(fitting).unwrap_or(usize::MAX).max(1);
     Some((
         fitting,

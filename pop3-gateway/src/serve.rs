@@ -105,7 +105,7 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     let shown = arguments.show_dialogue.then(show).transpose()?;
     #[cfg(feature = "cluster")]
     let node = config.cluster.as_ref().map(Node::join).transpose()?;
-    let surroundings = Surroundings {
+    let mut surroundings = Surroundings {
         transcript: transcript::sink(recorder.clone(), shown.clone()),
         #[cfg(feature = "cluster")]
         node: node.clone(),
@@ -133,6 +133,7 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     let server = server.build();
     #[cfg(feature = "cluster")]
     node.iter().try_for_each(|node| node.watch(&server))?;
+    surroundings.parking = server.parking().clone();
     let bound = Bound::on(sockets, &config, &surroundings)?;
     #[cfg(feature = "http")]
     {
@@ -252,6 +253,10 @@ pub(crate) fn fit(config: &mut Config, descriptors: Option<u64>) {
         tracing::warn!("{warning}");
         config.bounds.allow(fitting);
     }
+    if let Some(limit) = descriptors {
+        let left = descriptors::left(config, limit);
+        config.bounds.parked = config.bounds.parked.min(left);
+    }
 }
 
 pub(crate) fn record(dir: PathBuf) -> Result<Arc<Recorder>, Failure> {
@@ -356,6 +361,8 @@ pub(crate) fn in_force(config: &Config, surroundings: &Surroundings) {
     #[cfg(feature = "http")]
     surroundings.metrics.configured(config, &shown);
     surroundings.certificates.shows(shown);
+    surroundings.parking.allow(config.bounds.parked);
+    surroundings.lots.keep(&config.upstreams);
     #[cfg(feature = "acme")]
     if let Err(error) = surroundings.acme.follow(plan(config, surroundings)) {
         tracing::error!(%error, "no certificate can be asked for");

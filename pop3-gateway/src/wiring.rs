@@ -26,6 +26,7 @@ use peer_trust::{Fingerprint, pem};
 use pop3_proto::backend::Endpoint;
 use pop3_proto::secret::Secret;
 use pop3_server::name::Rewrite;
+use pop3_server::parking::{Lot, Parking};
 use pop3_server::proxy::ProxyProtocol;
 use pop3_server::route::Routes;
 use pop3_server::settings::Settings;
@@ -79,6 +80,10 @@ pub struct Surroundings {
     pub budget: Budget,
     /// What was learned of upstreams.
     pub learned: Lessons,
+    /// The connections to upstreams that wait for the next login.
+    pub parking: Parking,
+    /// Where they wait.
+    pub lots: Lots,
     /// The messages that upstreams could not send.
     pub broken: Arc<SharedMessages>,
     /// What checks the passwords of stores.
@@ -123,6 +128,36 @@ impl Lessons {
         };
         let mut lessons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lessons.retain(|place, _| named(place));
+    }
+}
+
+/// Where the connections of each upstream wait that is configured. One that is configured in another way has another
+/// lot: what waits for the old one is of no use.
+#[derive(Clone, Debug, Default)]
+pub struct Lots(Arc<Mutex<Vec<(Upstream, Lot)>>>);
+
+impl Lots {
+    /// That of one upstream, the same one at each call; none where nothing is to wait.
+    fn of(&self, upstream: &Upstream, parking: &Parking) -> Option<Lot> {
+        if upstream.imap.park.is_zero() {
+            return None;
+        }
+        let mut lots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, lot)) = lots.iter().find(|(own, _)| own == upstream) {
+            return Some(lot.clone());
+        }
+        let lot = parking.lot();
+        lots.push((upstream.clone(), lot.clone()));
+        Some(lot)
+    }
+
+    /// Closes those of upstreams that are not in force any more.
+    pub(crate) fn keep(&self, upstreams: &[Upstream]) {
+        let mut lots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let closed = lots.extract_if(.., |(own, _)| !upstreams.contains(own));
+        let closed: Vec<_> = closed.collect();
+        drop(lots);
+        closed.iter().for_each(|(_, lot)| lot.close());
     }
 }
 
@@ -415,6 +450,10 @@ fn open(
     let ready = own
         .open(surroundings.learned.of(own))
         .map_err(|error| failed(error.into()))?;
+    let ready = Ready {
+        lot: surroundings.lots.of(own, &surroundings.parking),
+        ..ready
+    };
     #[cfg(feature = "oauth")]
     let ready = Ready {
         desk: tokens.desk(own, &surroundings.passwords).map_err(failed)?,

@@ -25,6 +25,8 @@ pub struct Bounds {
     strangers: Option<usize>,
     /// How long the logins of an address or a name wait after a failed one.
     pub delay: Delay,
+    /// How many connections to upstreams may wait for the next login.
+    pub parked: usize,
     /// How many octets may be fetched ahead for all sessions together.
     pub read_ahead_total: u64,
     /// What every session may take; the listeners add what they offer.
@@ -41,6 +43,7 @@ impl Default for Bounds {
             limits: Limits::default(),
             strangers: None,
             delay: Delay::default(),
+            parked: 1000,
             read_ahead_total: 256 << 20,
             policy: Policy::default(),
             shutdown_grace: Duration::from_secs(30),
@@ -73,6 +76,9 @@ rows! {
     told "failed_logins" "3" => (policy.failed_logins),
     "bad_commands_before_login" "10" => (policy.bad_commands_before_login),
     "bad_commands" "50" => (policy.bad_commands),
+    /// How many connections to upstreams may wait for the next login, all together; the one that has waited longest makes
+    /// room. Fewer where the system allows fewer open files. 0 for none.
+    "parked" "1000" => (parked),
     /// How much may be fetched ahead for all sessions together.
     "read_ahead_total" r#""256 MiB""# => (read_ahead_total),
 }

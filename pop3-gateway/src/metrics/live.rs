@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use pop3_server::parking::Why;
 use pop3_server::server::Server;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -50,6 +51,22 @@ impl Collector for Live {
                 "Logins that wait because recent ones failed",
             ),
             number(self.0.throttle().waiting()),
+        )?;
+        let parking = self.0.parking();
+        out.gauge(
+            Family::new(
+                "parked_connections",
+                "Connections to upstreams that wait for the next login",
+            ),
+            number(parking.waiting()),
+        )?;
+        let row = |(why, count): (Why, _)| ([("reason", why.as_str())], count);
+        out.counters(
+            Family::new(
+                "parked_connections_ended",
+                "Connections to upstreams that waited in vain, by what ended them",
+            ),
+            parking.ended().map(row),
         )?;
         let (places, names, devices) = self.0.throttle().remembered();
         let row = |what, count| ([("what", what)], number(count));

@@ -56,7 +56,7 @@ const ENDINGS: [&str; 17] = [
 const VERSIONS: [&str; 3] = ["TLSv1.2", "TLSv1.3", "other"];
 
 /// What became of an attempt to connect to an upstream.
-const CONNECTS: [&str; 2] = ["connected", "unreachable"];
+const CONNECTS: [&str; 3] = ["connected", "unreachable", "resumed"];
 
 /// What went wrong with the connection to an upstream.
 const ERRORS: [&str; 4] = ["tls", "certificate", "broken", "other"];
@@ -355,6 +355,7 @@ impl Upstream {
     fn contact(&self, contact: Contact) {
         match contact {
             Contact::Connected => self.connects.one("connected"),
+            Contact::Resumed => self.connects.one("resumed"),
             Contact::Unreachable => self.connects.one("unreachable"),
             Contact::TlsFailed => self.errors.one("tls"),
             Contact::Untrusted => self.errors.one("certificate"),

@@ -103,6 +103,7 @@ impl Line {
     /// Whether anything moved, and whether the connection goes on.
     fn converse(&mut self, octets: &mut u64) -> (bool, bool) {
         let mut moved = false;
+        self.session.look();
         loop {
             if self.session.wants_tls() && self.tls.is_none() {
                 self.tls = Some(TlsEnd::server());

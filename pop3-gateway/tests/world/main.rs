@@ -20,6 +20,7 @@ mod deletion;
 mod exhaustive;
 mod interrupts;
 mod metrics;
+mod parked;
 mod random;
 mod sessions;
 mod surprises;

@@ -12,6 +12,7 @@ use pop3_gateway::service::{Gateway, Target};
 use pop3_proto::server::{Policy, TlsOffer};
 use pop3_server::limit::Limits;
 use pop3_server::name::{Names, Rewrite};
+use pop3_server::parking::Lot;
 use pop3_server::route::Routes;
 use pop3_server::runtime::NoSignals;
 use pop3_server::server::Server;
@@ -112,10 +113,11 @@ impl Rig {
         let (tasks, meter) = (Tasks::new(), Meter::default());
         let runtime = Simulated::new(world.network(), &tasks, &meter);
         let implicit_tls = setup.policy.tls == TlsOffer::Implicit;
-        let settings = settings(setup.imap, setup.policy).limits(setup.limits);
-        let (socket, pop3) = port(0).unwrap();
         let metrics = Metrics::default();
         let server = metrics.server();
+        let lot = (!setup.imap.park.is_zero()).then(|| server.parking().lot());
+        let settings = settings(setup.imap, setup.policy, lot).limits(setup.limits);
+        let (socket, pop3) = port(0).unwrap();
         let serve = pop3_server::setup::Setup::new()
             .server(server.clone())
             .pop3(socket, settings)
@@ -203,6 +205,11 @@ impl Rig {
 
     pub(crate) fn uids(&self) -> Vec<u32> {
         self.imap.store().uids(USER, "INBOX")
+    }
+
+    /// How many connections wait for the next login.
+    pub(crate) fn parked(&self) -> usize {
+        self.server.parking().waiting()
     }
 
     /// How many maildrops are locked.
@@ -333,7 +340,7 @@ pub(crate) fn judged(
         .unwrap_or_else(|fault| panic!("{fault}\n{}", client.heard().escape_ascii()))
 }
 
-fn settings(imap: Config, policy: Policy) -> Settings<Gateway> {
+fn settings(imap: Config, policy: Policy, lot: Option<Lot>) -> Settings<Gateway> {
     let tls = match imap.security {
         Security::Clear => None,
         Security::StartTls | Security::Implicit => Some(Arc::clone(&self::tls().upstream)),
@@ -342,6 +349,7 @@ fn settings(imap: Config, policy: Policy) -> Settings<Gateway> {
         name: "world".into(),
         imap: Arc::new(imap),
         tls,
+        lot,
         #[cfg(feature = "oauth")]
         desk: None,
     });

@@ -29,6 +29,9 @@ use crate::setting::value::{BadValue, Value, Word};
 /// The name of the trash on servers that mark no folder as `\Trash`.
 const TRASH: &str = "Trash";
 
+/// How long a connection waits for the next login.
+const PARK: Duration = Duration::from_secs(10 * 60);
+
 /// One `[[upstream]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
@@ -119,6 +122,29 @@ rows! {
     "reply_timeout" r#""1m""# => (imap.response_timeout),
     /// How often an idle connection is kept alive.
     "keep_alive" r#""9m""# => (imap.keep_alive),
+    /// How long the connection of a session that said QUIT waits for the next login to the same mailbox with the same
+    /// password: most devices come every minute and find nothing new, and each login less is one less that a provider
+    /// counts. One waits for each mailbox, and as many in all as "parked" in [limits] says. None waits
+    /// where a token opens the mailbox. "off" logs out at QUIT.
+    told "park" r#""10m""# => (with set_park, show_park),
+    /// How long the server's yes to a password counts for such logins: a password that was changed there may open the
+    /// mailbox here for as long, unless a login with the new one comes first.
+    "trust_login" r#""1h""# => (imap.trust_login),
+}
+
+fn set_park(upstream: &mut Upstream, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
+    upstream.imap.park = match value.as_str() {
+        Some("off") => Duration::ZERO,
+        Some(_) | None => Value::read(value, base)?,
+    };
+    Ok(())
+}
+
+fn show_park(upstream: &Upstream) -> Json {
+    match upstream.imap.park {
+        Duration::ZERO => json!("off"),
+        park => park.show(),
+    }
 }
 
 /// Makes it an upstream at this place; the rows after this one change it.
@@ -234,7 +260,12 @@ impl Upstream {
             rewrite: Rewrite::default(),
             grant: None,
             accounts: None,
-            imap: Config::new("", 0, Security::Implicit),
+            imap: UpstreamUrl {
+                security: Security::Implicit,
+                host: String::new(),
+                port: 0,
+            }
+            .into(),
         }
     }
 

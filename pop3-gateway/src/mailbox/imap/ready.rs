@@ -7,6 +7,7 @@ use imap_backend::{Config, ImapBackend, Learned};
 use pop3_proto::backend::erased::{AnyBackend, Erased};
 #[cfg(feature = "oauth")]
 use pop3_proto::backend::layered::Layered;
+use pop3_server::parking::Lot;
 use pop3_server::service::Routed;
 use pop3_server::tls::{TlsError, UpstreamTls};
 
@@ -25,6 +26,8 @@ pub struct Ready {
     pub imap: Arc<Config>,
     /// How its certificate is verified; none for `imap://`.
     pub tls: Option<Arc<UpstreamTls>>,
+    /// Where its connections wait for the next login, if they do.
+    pub lot: Option<Lot>,
     /// What its logins go through, where a grant opens its mailboxes.
     #[cfg(feature = "oauth")]
     pub desk: Option<Arc<TokenDesk>>,
@@ -42,6 +45,7 @@ impl Upstream {
             name: self.name.clone(),
             imap: Arc::new(imap),
             tls: tls.transpose()?.map(Arc::new),
+            lot: None,
             #[cfg(feature = "oauth")]
             desk: None,
         })
@@ -83,6 +87,7 @@ impl Mailboxes for Ready {
             self.name.clone(),
         )
         .tls(self.tls.clone())
+        .lot(self.lot.clone())
     }
 
     fn takes_digests(&self) -> bool {

@@ -46,7 +46,9 @@ const SCHEMES: [(Security, &str, u16); 3] = [
 
 impl From<UpstreamUrl> for Config {
     fn from(url: UpstreamUrl) -> Self {
-        Self::new(&url.host, url.port, url.security)
+        let mut config = Self::new(&url.host, url.port, url.security);
+        config.park = super::PARK;
+        config
     }
 }
 
