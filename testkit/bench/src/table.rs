@@ -27,6 +27,9 @@ pub(crate) enum Row {
     Logins,
     LoginsRelayed,
     CpuPerLogin,
+    Polls,
+    PollFar,
+    PollIdling,
     Idle,
     IdleTls,
     Before,
@@ -59,7 +62,7 @@ use Goal::{Above, AtLeast, AtMost, Below};
 use Who::{Bare, Imapc, Native, Relay};
 
 impl Row {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::CpuPerMb,
         Self::CpuPerMbTls,
         Self::Throughput,
@@ -76,6 +79,9 @@ impl Row {
         Self::Logins,
         Self::LoginsRelayed,
         Self::CpuPerLogin,
+        Self::Polls,
+        Self::PollFar,
+        Self::PollIdling,
         Self::Idle,
         Self::IdleTls,
         Self::Before,
@@ -103,6 +109,11 @@ impl Row {
             Self::Logins => "logins per second, 10 at a time",
             Self::LoginsRelayed => "the same, the bare client through haproxy",
             Self::CpuPerLogin => "proxy CPU per login",
+            Self::Polls => {
+                "polls that find nothing (login, STAT, UIDL, QUIT) again and again, per second; bare: logins"
+            }
+            Self::PollFar => "such a poll at 20 ms",
+            Self::PollIdling => "the same, IDLE upstream",
             Self::Idle => "memory per idle logged-in session",
             Self::IdleTls => "the same, TLS to the client",
             Self::Before => "memory per connection before login",
@@ -122,6 +133,8 @@ impl Row {
             | Self::HugeWarm
             | Self::ThousandFar
             | Self::LoginFar
+            | Self::PollFar
+            | Self::PollIdling
             | Self::CpuPerLogin => Unit::Duration,
             Self::Memory | Self::MemoryGiant | Self::Idle | Self::IdleTls | Self::Before => {
                 Unit::Memory
@@ -132,6 +145,7 @@ impl Row {
             | Self::Pipelined
             | Self::Logins
             | Self::LoginsRelayed
+            | Self::Polls
             | Self::Top
             | Self::Tops
             | Self::TopsFar
@@ -155,6 +169,9 @@ impl Row {
             Self::LoginFar => &[AtMost(0.6, Bare)],
             Self::Logins => &[AtLeast(1.0, Bare)],
             Self::CpuPerLogin => &[AtMost(1.25, Relay)],
+            Self::Polls => &[AtLeast(3.0, Bare)],
+            Self::PollFar => &[Below(0.025)],
+            Self::PollIdling => &[Below(0.001)],
             Self::Idle => &[Below(8.0)],
             Self::IdleTls => &[Below(32.0)],
             Self::Before => &[Below(4.0)],

@@ -1,4 +1,5 @@
-//! The gateway, with its defaults except for the limits that would stop a benchmark.
+//! The gateway, with its defaults except for the limits that would stop a benchmark. Only users of two domains have
+//! connections that wait: everything else measures logins.
 
 use std::fs;
 
@@ -6,6 +7,12 @@ use super::{Ours, Ports};
 use crate::Outcome;
 use crate::place::Place;
 use crate::process::Served;
+
+/// The domain of users whose connections wait, and whose upstream is asked at each login what is new.
+pub(crate) const ASKED: &str = "asked";
+
+/// The same where the upstream says by itself what is new.
+pub(crate) const IDLING: &str = "idling";
 
 pub(crate) fn start(
     place: &Place,
@@ -40,7 +47,25 @@ key = \"{key}\"
 [[upstream]]
 name = \"dovecot\"
 url = \"imap://127.0.0.1:{upstream}\"
+park = \"off\"
 {read_ahead}
+[[upstream]]
+name = \"asked\"
+url = \"imap://127.0.0.1:{upstream}\"
+user_domain = \"strip\"
+without = [\"IDLE\"]
+
+[[upstream]]
+name = \"idling\"
+url = \"imap://127.0.0.1:{upstream}\"
+user_domain = \"strip\"
+
+[routing]
+default = \"dovecot\"
+[routing.domain]
+\"{ASKED}\" = \"asked\"
+\"{IDLING}\" = \"idling\"
+
 [limits]
 connections = 20000
 connections_per_address = 20000

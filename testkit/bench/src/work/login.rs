@@ -7,8 +7,9 @@ use super::{Note, Scale};
 use crate::Outcome;
 use crate::imap::Imap;
 use crate::mail::{USERS, user};
-use crate::pop::Pop;
+use crate::pop::{Door, Pop};
 use crate::servers::Peer;
+use crate::servers::gateway::{ASKED, IDLING};
 use crate::table::{Row, median};
 
 /// Clients at the same time, each with users of its own.
@@ -28,6 +29,48 @@ pub(super) fn bare_rate(imap: u16, row: Row, scale: &Scale, note: &mut Note<'_>)
     let session = |user: &str| Imap::open(imap, user)?.logout();
     let (logins, seconds) = crowd(scale, &session)?;
     note(row, logins as f64 / seconds);
+    Ok(())
+}
+
+/// A session of a device that looks for mail.
+fn poll(door: &Door, user: &str) -> Outcome {
+    let mut pop = Pop::login(door, user)?;
+    pop.ask("STAT")?;
+    pop.ask_long("UIDL")?;
+    pop.quit()
+}
+
+/// The user whose connection waits upstream, where the server can do that.
+fn waiting(peer: &Peer, user: &str, domain: &str) -> String {
+    match peer.who.is_ours() {
+        true => format!("{user}@{domain}"),
+        false => user.into(),
+    }
+}
+
+pub(super) fn polls(peer: &Peer, scale: &Scale, note: &mut Note<'_>) -> Outcome {
+    let session = |user: &str| poll(&peer.plain, &waiting(peer, user, ASKED));
+    // the second round is of those who were there before
+    crowd(scale, &session)?;
+    let (polls, seconds) = crowd(scale, &session)?;
+    note(Row::Polls, polls as f64 / seconds);
+    Ok(())
+}
+
+pub(super) fn polls_far(peer: &Peer, scale: &Scale, note: &mut Note<'_>) -> Outcome {
+    for (row, domain) in [(Row::PollFar, ASKED), (Row::PollIdling, IDLING)] {
+        let mut times = Vec::new();
+        let user = waiting(peer, &user(0), domain);
+        poll(&peer.far, &user)?;
+        for _ in 0..scale.far {
+            // as long as the answer to IDLE takes
+            thread::sleep(Duration::from_millis(100));
+            let begin = Instant::now();
+            poll(&peer.far, &user)?;
+            times.push(begin.elapsed().as_secs_f64());
+        }
+        note(row, median(&mut times).unwrap_or_default());
+    }
     Ok(())
 }
 

@@ -64,6 +64,8 @@ pub(crate) enum Work {
     ThousandFar,
     LoginFar,
     Logins,
+    Polls,
+    PollsFar,
     Idle,
     IdleTls,
     Before,
@@ -73,7 +75,7 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Large,
         Self::LargeTls,
         Self::Top,
@@ -86,6 +88,8 @@ impl Work {
         Self::ThousandFar,
         Self::LoginFar,
         Self::Logins,
+        Self::Polls,
+        Self::PollsFar,
         // these start the servers anew
         Self::Memory,
         Self::MemoryGiant,
@@ -108,6 +112,8 @@ impl Work {
             Self::ThousandFar => &[Row::ThousandFar],
             Self::LoginFar => &[Row::LoginFar],
             Self::Logins => &[Row::Logins, Row::LoginsRelayed, Row::CpuPerLogin],
+            Self::Polls => &[Row::Polls],
+            Self::PollsFar => &[Row::PollFar, Row::PollIdling],
             Self::Idle => &[Row::Idle],
             Self::IdleTls => &[Row::IdleTls],
             Self::Before => &[Row::Before],
@@ -126,10 +132,12 @@ impl Work {
             | Self::Huge
             | Self::ThousandFar
             | Self::LoginFar
-            | Self::Logins => true,
+            | Self::Logins
+            | Self::Polls => true,
             Self::LargeTls
             | Self::Memory
             | Self::Pipelined
+            | Self::PollsFar
             | Self::Idle
             | Self::IdleTls
             | Self::Before
@@ -163,10 +171,12 @@ impl Work {
                     login::bare_rate(imap, Row::Logins, scale, &mut note)?;
                     login::bare_rate(imap_relayed, Row::LoginsRelayed, scale, &mut note)
                 }
+                Self::Polls => login::bare_rate(imap, Row::Polls, scale, &mut note),
                 Self::LargeTls
                 | Self::Memory
                 | Self::MemoryGiant
                 | Self::Pipelined
+                | Self::PollsFar
                 | Self::Idle
                 | Self::IdleTls
                 | Self::Before
@@ -187,6 +197,8 @@ impl Work {
             Self::ThousandFar => listing::far(peer, &mut note),
             Self::LoginFar => login::far(peer, scale, &mut note),
             Self::Logins => login::rate(peer, scale, &mut note),
+            Self::Polls => login::polls(peer, scale, &mut note),
+            Self::PollsFar => login::polls_far(peer, scale, &mut note),
             Self::Idle => idle::plain(peer, scale, &mut note),
             Self::IdleTls => idle::tls(peer, scale, &mut note),
             Self::Before => idle::before(peer, scale, &mut note),
