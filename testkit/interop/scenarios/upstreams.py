@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 
-from base import HOST, Certificates, check, free_port
+from base import HOST, Certificates, check, free_port, wait_until
 from mailbox import normalised
 from pop import Pop, stuffed
 
@@ -84,6 +84,57 @@ def gone_before_quit(bench):
         bench.untouched(before)
         pop, _ = bench.login_soon(gateway)
         pop.close()
+
+
+def polled_for_an_hour(bench):
+    """A device looks for mail sixty times, as in an hour of minutes: one login upstream. What arrives meanwhile comes, and
+    what others remove is gone. A wrong password is refused by the upstream."""
+    before = bench.deliver()
+    log = bench.upstream.folder / "dovecot.log"
+
+    def logins():
+        return log.read_text(errors="replace").count(f"imap-login: Info: Login: user=<{bench.user}>")
+
+    def listed(gateway):
+        with bench.logged_in(gateway) as pop:
+            _, lines = pop.multi("UIDL")
+            pop.ok("QUIT")
+            return len(lines)
+
+    with bench.gateway() as gateway:
+        start, times = logins(), []
+        for _ in range(60):
+            begin = time.monotonic()
+            check(listed(gateway) == len(before), "mail is missing")
+            times.append(time.monotonic() - begin)
+        wait_until(lambda: logins() > start, "the log of the upstream")
+        polls = logins() - start
+        check(polls == 1, f"{polls} logins upstream for 60 polls")
+        bench.upstream.deliver(bench.user, [b"Subject: new\r\n\r\nnew\r\n"])
+        wait_until(lambda: listed(gateway) == len(before) + 1, "the new mail")
+        with bench.logged_in(gateway) as pop:
+            pop.ok("DELE 1")
+            pop.ok("QUIT")
+        check(listed(gateway) == len(before), "a deletion is not seen")
+        check(logins() - start == 1, "another login upstream")
+        pop = Pop(gateway.port)
+        pop.greeting()
+        pop.ok(f"USER {bench.user}")
+        pop.refused("PASS wrong", b"[AUTH]")
+        pop.close()
+        check(listed(gateway) == len(before), "the right password after a wrong one")
+        check(logins() - start == 1, "another login upstream after a wrong password")
+        bench.upstream.kill()
+        bench.upstream.restart()
+        check(listed(gateway) == len(before), "mail is missing after a restart")
+        check(logins() - start <= 2, "more than one login after a restart")
+    with bench.gateway(upstream_lines='park = "off"') as gateway:
+        start = logins()
+        for _ in range(5):
+            listed(gateway)
+        wait_until(lambda: logins() - start == 5, "a login upstream for each poll without park")
+    times.sort()
+    return f"1 login upstream for 60 polls; a poll takes {times[30] * 1000:.1f} ms (median), {times[-1] * 1000:.0f} ms with the login"
 
 
 def down(bench):
@@ -220,4 +271,4 @@ class Nonsense:
         self.socket.close()
 
 
-ALL = [killed_within_a_message, restarted_between_commands, gone_between_commands, gone_before_quit, kept_without_rights, down, not_who_it_should_be, knows_where_clients_are, talks_nonsense]
+ALL = [killed_within_a_message, restarted_between_commands, gone_between_commands, polled_for_an_hour, gone_before_quit, kept_without_rights, down, not_who_it_should_be, knows_where_clients_are, talks_nonsense]
