@@ -46,6 +46,9 @@ pub struct Config {
     pub park: Duration,
     /// How long the server's yes to a credential counts for logins that take up a connection which waited.
     pub trust_login: Duration,
+    /// Whether a server that offers IDLE is believed to say by itself what is new, while a connection waits: then a login
+    /// that finds nothing new asks it nothing. What the server says late is seen late.
+    pub trust_idle: bool,
     /// How a user's name and password are sent.
     pub auth: AuthPreference,
     /// The name of the program, as the server hears it in ID (RFC 2971).
@@ -80,6 +83,7 @@ impl Config {
             keep_alive: Duration::from_secs(9 * 60),
             park: Duration::ZERO,
             trust_login: Duration::from_secs(60 * 60),
+            trust_idle: false,
             auth: AuthPreference::Auto,
             client_name: "imap-backend".into(),
             quirks: Quirks::default(),

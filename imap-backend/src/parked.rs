@@ -1,7 +1,7 @@
 //! A connection that waits for the next login, with its folder open.
 //!
-//! Owns the connection between two sessions. It says nothing but IDLE (RFC 2177), where the server offers that, and
-//! good-bye. What the server says meanwhile is believed only as far as it is plain: news end what is known of the
+//! Owns the connection between two sessions. It says nothing but IDLE (RFC 2177), where the server offers that and is
+//! believed, and good-bye. What the server says meanwhile is believed only as far as it is plain: news end what is known of the
 //! folder, and whatever leaves a doubt ends the connection. Never decides whose it is.
 //!
 //! Two things are kept beside the connection. When the upstream last looked at the credential: the connection ends
@@ -63,7 +63,7 @@ impl Parked {
         (now, heard, proven): (Time, Time, Time),
     ) -> Self {
         let validity = maildrop.uid_validity;
-        if !wire.is_idling() && wire.can(Capability::Idle) {
+        if config.trust_idle && !wire.is_idling() && wire.can(Capability::Idle) {
             // IDLE cannot be unsendable
             let _ = wire.send(Command::Idle, Purpose::Idle);
         }
@@ -216,6 +216,10 @@ impl Backend for Parked {
 impl Parked {
     /// One that idles, with an empty folder that is known or not.
     pub(crate) fn sample(config: &Arc<Config>, listed: bool) -> Self {
+        let config = &Arc::new(Config {
+            trust_idle: true,
+            ..Config::clone(config)
+        });
         let mut wire = Wire::new(Arc::clone(config));
         let greeting = b"* OK [CAPABILITY IMAP4rev1 IDLE UIDPLUS ENABLE UTF8=ACCEPT] x\r\n";
         wire.room(Expected::Line)[..greeting.len()].copy_from_slice(greeting);

@@ -15,6 +15,7 @@ const PLAIN: &str = "* OK [CAPABILITY IMAP4rev1 UIDPLUS] ready\r\n";
 fn config() -> Config {
     let mut config = Config::new("imap.example.org", 143, Security::Clear);
     config.park = Duration::from_secs(600);
+    config.trust_idle = true;
     config
 }
 
@@ -269,6 +270,17 @@ fn its_time_ends_with_a_good_bye() {
         assert!(waiting.poll_effect().is_none() && waiting.poll_timeout().is_none());
         assert!(waiting.recv_buf().is_empty());
     }
+}
+
+/// A server that is not believed is asked, whatever it offers.
+#[test]
+fn a_server_idles_only_where_it_is_believed() {
+    let mut config = config();
+    config.trust_idle = false;
+    let (_, mut waiting) = quit(&mut logged_in(&config, GREETING, &FOLDER), at(1)).unwrap();
+    assert_eq!(said(&mut *waiting, at(1)), "");
+    let mut backend = resumed(waiting, at(2), open("secret"));
+    assert!(said(&mut backend, at(2)).contains(" SELECT "));
 }
 
 /// What is not over is not put aside: a message under way, an update that failed, a server that said good-bye.

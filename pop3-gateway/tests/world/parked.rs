@@ -28,6 +28,7 @@ const WAYS: [bool; 2] = [false, true];
 fn setup(idle: bool) -> Setup {
     let mut setup = Setup::new(MAILS);
     setup.imap.park = 10 * MINUTE;
+    setup.imap.trust_idle = idle;
     if idle {
         setup.options = setup.options.with("IDLE");
     }

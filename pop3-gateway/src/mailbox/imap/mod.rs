@@ -130,6 +130,9 @@ rows! {
     /// How long the server's yes to a password counts for such logins: a password that was changed there may open the
     /// mailbox here for as long, unless a login with the new one comes first.
     "trust_login" r#""1h""# => (imap.trust_login),
+    /// Whether a server that offers IDLE is believed to say what is new while a connection waits: a login that finds
+    /// nothing new then asks it nothing. What the server says late is seen late; Dovecot takes half a second.
+    "trust_idle" "false" => (imap.trust_idle),
 }
 
 fn set_park(upstream: &mut Upstream, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {

@@ -53,12 +53,12 @@ park = \"off\"
 name = \"asked\"
 url = \"imap://127.0.0.1:{upstream}\"
 user_domain = \"strip\"
-without = [\"IDLE\"]
 
 [[upstream]]
 name = \"idling\"
 url = \"imap://127.0.0.1:{upstream}\"
 user_domain = \"strip\"
+trust_idle = true
 
 [routing]
 default = \"dovecot\"
