@@ -1,6 +1,6 @@
 //! Requests to providers.
 //!
-//! Owns the length of an answer, 1 MiB; the other bounds stand in [`outbound`](crate::outbound). Knows nothing of
+//! Owns the length of an answer, 1 MiB; the other bounds stand in `outbound.rs`. Knows nothing of
 //! tokens; shows nothing of a request or an answer in an error.
 
 use std::io::Read as _;
