@@ -53,12 +53,12 @@ fn hear<B: Backend + ?Sized>(backend: &mut B, now: Time, mut octets: &[u8], most
 fn replies(backend: &mut ImapBackend, now: Time) -> Vec<String> {
     let mut all = Vec::new();
     while let Some(reply) = backend.poll_reply(now, 1000) {
-        all.push(match reply {
-            Reply::Entry { size, unique_id } => {
-                format!("{} {size}", String::from_utf8_lossy(unique_id))
-            }
-            other => format!("{other:?}"),
-        });
+        let text = if let Reply::Entry { size, unique_id } = reply {
+            format!("{} {size}", String::from_utf8_lossy(unique_id))
+        } else {
+            format!("{reply:?}")
+        };
+        all.push(text);
     }
     all
 }
