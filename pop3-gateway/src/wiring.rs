@@ -37,6 +37,8 @@ use pop3_server::transcript::TranscriptSink;
 use crate::acme;
 use crate::certificates::Watchman;
 use crate::layer::Budget;
+#[cfg(feature = "cluster")]
+use crate::layer::Cap;
 use crate::mailbox::imap::{Ready, Upstream};
 use crate::mailbox::kind::{Mailboxes, Passwords, Problem, Shared, Store};
 #[cfg(feature = "http")]
@@ -94,6 +96,9 @@ pub struct Surroundings {
     /// This process as one of several, if it is.
     #[cfg(feature = "cluster")]
     pub node: Option<crate::cluster::Node>,
+    /// What counts connections where it is alone.
+    #[cfg(feature = "cluster")]
+    pub alone: Arc<std::sync::OnceLock<gateway_cluster::Cluster>>,
     /// What warns before a certificate ends.
     pub certificates: Watchman,
     /// What gets certificates from a CA.
@@ -105,6 +110,31 @@ pub struct Surroundings {
     /// The browsers of people at the pages.
     #[cfg(all(feature = "http", feature = "oauth"))]
     pub pages: crate::pages::Kept,
+}
+
+#[cfg(feature = "cluster")]
+impl Surroundings {
+    /// Where the connections of an upstream's accounts are counted, if they are limited: with those of other nodes, or
+    /// in this process alone.
+    fn cap(&self, own: &Upstream) -> Result<Option<Cap>, Problem> {
+        if own.max_per_account == 0 {
+            return Ok(None);
+        }
+        let cluster = match (&self.node, self.alone.get()) {
+            (Some(node), _) => node.handle().clone(),
+            (None, Some(alone)) => alone.clone(),
+            (None, None) => {
+                let alone = crate::cluster::alone()?;
+                self.alone.get_or_init(|| alone).clone()
+            }
+        };
+        let endpoint = &own.imap.endpoint;
+        Ok(Some(Cap {
+            cluster,
+            most: own.max_per_account,
+            upstream: format!("{}:{}", endpoint.host, endpoint.port),
+        }))
+    }
 }
 
 /// What was learned of each upstream that is configured, by its place and name.
@@ -457,6 +487,11 @@ fn open(
     #[cfg(feature = "oauth")]
     let ready = Ready {
         desk: tokens.desk(own, &surroundings.passwords).map_err(failed)?,
+        ..ready
+    };
+    #[cfg(feature = "cluster")]
+    let ready = Ready {
+        cap: surroundings.cap(own).map_err(failed)?,
         ..ready
     };
     Ok(Arc::new(ready))

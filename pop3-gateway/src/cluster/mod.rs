@@ -17,7 +17,10 @@ use std::time::{Duration, Instant};
 
 use futures_lite::FutureExt as _;
 use futures_lite::future::block_on;
-use gateway_cluster::{ClusterError, ClusterKey, Ending, Notice, Options, Timing};
+use gateway_cluster::{
+    ClusterError, ClusterKey, ClusterUrl, Ending, Memory, Notice, Options, Timing,
+};
+use pop3_proto::secret::Secret;
 use pop3_server::lock::Locks;
 use pop3_server::server::{Builder, Server};
 
@@ -126,6 +129,15 @@ impl Node {
     }
 }
 
+/// The only node of a cluster in this process: what counts for all nodes counts here.
+pub fn alone() -> Result<gateway_cluster::Cluster, ClusterError> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| ClusterError::System(error.to_string()))?;
+    let key = ClusterKey::new(&Secret::from(&secret[..]))?;
+    let url = ClusterUrl::memory(&Memory::new());
+    gateway_cluster::Cluster::start(&url, &key, Options::new("alone"))
+}
+
 /// Tries the engine, as `check --connect` does.
 pub fn probe(settings: &Settings) -> Result<(), Failure> {
     let (url, key, options) = parts(settings)?;
@@ -133,9 +145,7 @@ pub fn probe(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// Reads what the configuration names; connects to nothing.
-pub fn parts(
-    settings: &Settings,
-) -> Result<(gateway_cluster::ClusterUrl, ClusterKey, Options), Failure> {
+pub fn parts(settings: &Settings) -> Result<(ClusterUrl, ClusterKey, Options), Failure> {
     let of = |error: String| Failure::configuration(format!("[cluster]: {error}"));
     let url = settings.place().map_err(of)?;
     let key = ClusterKey::new(&settings.secret().map_err(of)?).map_err(wrong)?;

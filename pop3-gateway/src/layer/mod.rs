@@ -3,6 +3,8 @@
 //! Owns which layers there are and the order in which they stand; each of its files owns one. A layer never
 //! knows a kind of mailbox, nor the configuration.
 
+#[cfg(feature = "cluster")]
+mod cap;
 mod lock;
 mod read_ahead;
 mod rename;
@@ -12,6 +14,8 @@ pub mod token;
 use pop3_proto::backend::erased::AnyBackend;
 use pop3_proto::backend::layered::Layered;
 
+#[cfg(feature = "cluster")]
+pub use cap::{Cap, Capped};
 pub use lock::Lock;
 pub use read_ahead::{Budget, Share};
 pub use rename::Rename;

@@ -4,6 +4,8 @@
 #[cfg(feature = "acme")]
 mod acme;
 mod advice;
+#[cfg(feature = "cluster")]
+mod cap;
 mod common;
 #[cfg(all(feature = "http", feature = "maildir"))]
 mod drain;

@@ -51,6 +51,8 @@ pub struct Upstream {
     pub grant: Option<String>,
     /// The passwd-file of who may log in then; there may be others in the state.
     pub accounts: Option<PathBuf>,
+    /// How many connections an account may have at once, on all nodes together; 0: as many as there are.
+    pub max_per_account: u32,
     /// Where it is, and how its mailboxes are treated.
     pub imap: Config,
 }
@@ -89,6 +91,10 @@ rows! {
     /// How much may be fetched ahead for a client that takes one message after the other; "0 B" for nothing.
     /// It waits in the socket, not in the memory of the gateway.
     told "read_ahead" r#""1 MiB""# => (imap.read_ahead),
+    /// How many connections one account may have there at once, those of all gateways of a [cluster] together, as
+    /// providers allow: Gmail 15, Dovecot 10 of one address. A further login waits for 5 seconds, and is then answered
+    /// "-ERR [SYS/TEMP]". 0: as many as there are.
+    told "max_per_account" "0" => (max_per_account),
     /// How this server wants the names of users. user_domain: "keep"; "strip": without the domain; "add:DOMAIN":
     /// names without a domain get this one; "replace:DOMAIN": all names get it. user_separator is what stands
     /// between name and domain there.
@@ -263,6 +269,7 @@ impl Upstream {
             rewrite: Rewrite::default(),
             grant: None,
             accounts: None,
+            max_per_account: 0,
             imap: UpstreamUrl {
                 security: Security::Implicit,
                 host: String::new(),
@@ -340,6 +347,12 @@ impl Upstream {
         if self.imap.endpoint.host.is_empty() {
             let remedy = "write for example url = \"imaps://imap.example.org\"";
             return Err(Problem::new("url", "the URL is missing", remedy));
+        }
+        #[cfg(not(feature = "cluster"))]
+        if self.max_per_account != 0 {
+            let what = "this pop3-gateway was built without it";
+            let remedy = "build it with --features cluster";
+            return Err(Problem::new("max_per_account", what, remedy));
         }
         let clear = self.imap.security == Security::Clear;
         if self.name.is_empty() || self.name.len() > 64 || self.name.chars().any(char::is_control) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use imap_backend::{Config, ImapBackend, Learned};
 use pop3_proto::backend::erased::{AnyBackend, Erased};
-#[cfg(feature = "oauth")]
+#[cfg(any(feature = "oauth", feature = "cluster"))]
 use pop3_proto::backend::layered::Layered;
 use pop3_server::parking::Lot;
 use pop3_server::service::Routed;
@@ -14,6 +14,8 @@ use pop3_server::tls::{TlsError, UpstreamTls};
 use super::Upstream;
 #[cfg(feature = "oauth")]
 use crate::layer::token::{Token, TokenDesk};
+#[cfg(feature = "cluster")]
+use crate::layer::{Cap, Capped};
 use crate::layer::{Layers, Served};
 use crate::mailbox::kind::{Arrival, Mailboxes};
 
@@ -31,6 +33,9 @@ pub struct Ready {
     /// What its logins go through, where a grant opens its mailboxes.
     #[cfg(feature = "oauth")]
     pub desk: Option<Arc<TokenDesk>>,
+    /// How many connections an account may have, if that is limited.
+    #[cfg(feature = "cluster")]
+    pub cap: Option<Cap>,
 }
 
 impl Upstream {
@@ -48,6 +53,8 @@ impl Upstream {
             lot: None,
             #[cfg(feature = "oauth")]
             desk: None,
+            #[cfg(feature = "cluster")]
+            cap: None,
         })
     }
 }
@@ -68,13 +75,20 @@ impl Mailboxes for Ready {
         let (imap, peer) = (Arc::clone(&self.imap), arrival.peer);
         let (client, local) = (peer.address, peer.local);
         let broken = Arc::clone(&shared.broken);
+        #[cfg(feature = "cluster")]
+        let cap = self.cap.clone();
         let make = move || {
             let backend = ImapBackend::new(Arc::clone(&imap))
                 .reading_ahead(octets)
                 .of_client(client)
                 .connected_to(local)
                 .remembering(Arc::clone(&broken));
-            Erased::boxed(backend)
+            let backend = Erased::boxed(backend);
+            #[cfg(feature = "cluster")]
+            if let Some(cap) = &cap {
+                return Erased::boxed(Layered::new(Capped::new(cap.clone()), backend));
+            }
+            backend
         };
         let layers = Layers {
             rename: arrival.rename,

@@ -1,0 +1,80 @@
+//! How many connections an account of an upstream has at once, on all nodes together.
+//!
+//! Stands next to the mailbox, so that its place is taken before the upstream is connected to, and is given back with the
+//! backend within. A login for which there is no place waits for a moment.
+
+use std::time::Duration;
+
+use gateway_cluster::{Cluster, Place};
+use pop3_proto::backend::layer::{Layer, Turn};
+use pop3_proto::backend::{Failure, Job, Open, Reply, Request};
+
+/// How long a login waits for a place.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const FULL: &str = "the account has as many connections as max_per_account allows";
+
+/// Whose connections are counted, and how many there may be.
+#[derive(Clone, Debug)]
+pub struct Cap {
+    /// Where they are counted.
+    pub cluster: Cluster,
+    /// The most of one account.
+    pub most: u32,
+    /// The upstream's address.
+    pub upstream: String,
+}
+
+/// One login within the cap.
+pub struct Capped {
+    cap: Cap,
+    waiting: Option<Open>,
+    place: Option<Place>,
+}
+
+impl Capped {
+    /// A login that has not come yet.
+    pub fn new(cap: Cap) -> Self {
+        Self {
+            cap,
+            waiting: None,
+            place: None,
+        }
+    }
+}
+
+impl<B> Layer<B> for Capped {
+    type Done = Option<Place>;
+
+    fn request(&mut self, turn: &mut Turn<'_, B, Self::Done>, request: Request) -> Option<Request> {
+        let open = match (request, &self.place) {
+            (Request::Open(open), None) => open,
+            (request, _) => return Some(request),
+        };
+        let Some(user) = open.login.user() else {
+            // nobody knows whose it is before the upstream does
+            return Some(Request::Open(open));
+        };
+        let Cap {
+            cluster,
+            most,
+            upstream,
+        } = &self.cap;
+        let account = format!("{upstream}\n{}", user.to_lowercase());
+        let place = cluster.place(&account, *most, PATIENCE);
+        self.waiting = Some(open);
+        turn.run(Job::Await(Box::pin(place)));
+        None
+    }
+
+    fn done(&mut self, turn: &mut Turn<'_, B, Self::Done>, place: Self::Done) {
+        let Some(open) = self.waiting.take() else {
+            return;
+        };
+        self.place = place;
+        match &self.place {
+            Some(_) => turn.ask(Request::Open(open)),
+            None => turn.say(Reply::Failed(Failure::temporary(FULL))),
+        }
+    }
+}
