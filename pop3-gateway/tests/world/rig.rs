@@ -350,6 +350,8 @@ fn settings(imap: Config, policy: Policy, lot: Option<Lot>) -> Settings<Gateway>
         imap: Arc::new(imap),
         tls,
         lot,
+        #[cfg(feature = "cluster")]
+        cap: None,
         #[cfg(feature = "oauth")]
         desk: None,
     });
