@@ -268,6 +268,7 @@ def banned_by_fail2ban(bench):
         with Pop(gateway.port, source="127.0.5.3") as pop:
             pop.login(bench.user, bench.password)
             pop.ok("QUIT")
+        wait_until(lambda: gateway.log().count("login refused") == 6, "the refused logins in the log")
     lines = gateway.log().splitlines()
     # a client of IPv6, which loopback has one address of only
     refused = next(line for line in lines if "login refused" in line)

@@ -193,8 +193,7 @@ def clients_are_counted_by_their_own_address(bench):
             pop.login(bench.user, bench.password)
             others = time.monotonic() - begin
             pop.ok("QUIT")
-        log = gateway.log()
-        check('"peer":"127.2.0.2:' in log, "the log does not name the client")
+        gateway.wait_log('"peer":"127.2.0.2:')
         delayed = [line for line in lines_of(gateway) if line["message"].startswith("login delayed")]
         check(delayed and all(line["peer"].startswith("127.2.0.1:") for line in delayed), f"delayed: {delayed}")
     return f"{CLIENTS} clients in {seconds:.1f} s; another client's login took {others * 1000:.0f} ms"

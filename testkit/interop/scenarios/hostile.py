@@ -142,8 +142,8 @@ def bytes_behind_stls(bench):
             pop.wrap(gateway.certificates.ca)
             pop.refused(f"PASS {bench.password}")
         bench.untouched(before)
-        log = gateway.log()
-        check("plaintext" in log.lower() or "stls" in log.lower(), "nothing about it in the log")
+        said = ("plaintext", "stls")
+        wait_until(lambda: any(word in gateway.log().lower() for word in said), "a line about it in the log")
 
 
 def _unread(pop):
