@@ -85,11 +85,6 @@ impl Machine {
         }
         if !grace.is_zero() {
             self.reports.push(Report::Notice(Notice::Grace { grace }));
-            // nothing new is held for longer than anybody waits
-            let wanted: Vec<u64> = self.wanted.iter().copied().collect();
-            for id in wanted {
-                self.without_engine(id, now);
-            }
         }
     }
 
@@ -114,6 +109,9 @@ impl Machine {
             }
         }
         self.grace = now + grace;
+        if !grace.is_zero() {
+            self.wait_for_grace(now);
+        }
         // a lease that lives longer than it did at first was renewed
         let first = self.namesake.take();
         self.namesake = namesake.map(|left| first.unwrap_or((left, sent)));
@@ -145,7 +143,7 @@ impl Machine {
         } else if let Answer::Grace(grace) = answer {
             self.grace = self.grace.max(now + grace);
             self.wanted.push_back(id);
-            self.without_engine(id, now);
+            self.wait_for_grace(now);
         } else {
             self.odd(&answer);
             self.without_engine(id, now);

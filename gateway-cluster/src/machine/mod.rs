@@ -189,13 +189,33 @@ impl Machine {
             self.figures.busy += 1;
             return self.reports.push(Report::Outcome(id, Outcome::Busy));
         }
-        let until = now + self.timing.answer;
+        let until = self.patience(now);
         self.by_maildrop.insert(maildrop, id);
         self.holds.insert(id, Hold::new(maildrop, until));
         self.deadlines.insert((until, id));
         self.wanted.push_back(id);
-        if self.is_alone(now) {
+        if self.is_gone() || self.leaving {
             self.without_engine(id, now);
+        }
+    }
+
+    /// Until when a claim that is made now waits: for an answer, and before that for the end of a grace, since the engine
+    /// is there and will know.
+    fn patience(&self, now: Time) -> Time {
+        now.max(self.grace) + self.timing.answer
+    }
+
+    /// The engine is in a grace: claims that are still waited for are put again after it.
+    fn wait_for_grace(&mut self, now: Time) {
+        let later = self.patience(now);
+        for id in &self.wanted {
+            if let Some(hold) = self.holds.get_mut(id)
+                && let Some(until) = hold.until.as_mut()
+            {
+                self.deadlines.remove(&(*until, *id));
+                self.deadlines.insert((later, *id));
+                *until = later;
+            }
         }
     }
 
@@ -395,11 +415,6 @@ impl Machine {
             Link::Joined { .. } => false,
             Link::Left => true,
         }
-    }
-
-    /// Whether nothing new is to be held by the engine's word.
-    fn is_alone(&self, now: Time) -> bool {
-        self.is_gone() || self.leaving || now < self.grace
     }
 
     fn lapse(&mut self, now: Time) {

@@ -118,20 +118,30 @@ fn an_engine_that_lost_all_hears_what_is_held_before_it_grants_anything() {
     let mut world = world(false);
     after(
         &mut world,
-        &[
-            Action::Take(0, 0),
-            Action::Flush,
-            Action::Take(1, 0),
-            Action::Take(1, 1),
-        ],
+        &[Action::Take(0, 0), Action::Flush, Action::Take(1, 0)],
     );
-    // in the grace nothing new
-    assert_eq!((world.told(1), world.refused), (None, 2));
-    after(&mut world, &[Action::Wait(6000), Action::Take(1, 0)]);
-    assert_eq!((world.told(1), world.refused), (None, 3));
+    // in the grace nothing new: who comes waits for its end
+    assert_eq!((world.told(1), world.refused), (None, 0));
+    after(&mut world, &[Action::Wait(6000)]);
+    assert_eq!((world.told(1), world.refused), (None, 1));
     assert_eq!(world.stand(0), Some(Stand::Held));
     world.act(Action::Take(1, 1));
     assert_eq!(world.told(1), Some(Outcome::Held));
+}
+
+#[test]
+fn a_claim_waits_for_the_end_of_a_grace_and_nobody_decides_alone() {
+    for open in [false, true] {
+        let mut world = world(open);
+        after(
+            &mut world,
+            &[Action::Flush, Action::Take(0, 0), Action::Take(1, 0)],
+        );
+        after(&mut world, &[Action::Wait(6000)]);
+        let held = [0, 1].map(|node| world.told(node) == Some(Outcome::Held));
+        assert_eq!((held, world.refused), ([true, false], 1));
+        assert_eq!(world.figures(0).alone_granted, 0);
+    }
 }
 
 #[test]
