@@ -16,6 +16,7 @@ use crate::held::Hold;
 use crate::lease::Lease;
 use crate::machine::{Machine, Report, Turned};
 use crate::options::{OnFailure, Options};
+use crate::owner::Owner;
 use crate::pending::{Cancel, Pending};
 use crate::shared::Shared;
 use crate::status::{ClusterStatus, Figures, NodeStatus};
@@ -46,21 +47,6 @@ use crate::url::ClusterUrl;
 /// ```
 #[derive(Clone)]
 pub struct Cluster(pub(crate) Arc<Owner>);
-
-/// What all handles share. When it is dropped, the node leaves.
-pub(crate) struct Owner {
-    pub(crate) shared: Arc<Shared>,
-    key: ClusterKey,
-    name: String,
-    place: String,
-    boot: u64,
-}
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        self.shared.with(|state, _| state.closing = true);
-    }
-}
 
 impl Cluster {
     /// Starts to take part. Does not wait for the engine: until it answers, all is as if it were gone.

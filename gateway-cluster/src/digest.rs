@@ -8,10 +8,7 @@ use std::fmt;
 use pop3_proto::secret::Secret;
 use ring::hmac;
 
-use crate::error::ClusterError;
-
-/// The fewest octets of a secret.
-pub const SECRET_LENGTH: usize = 16;
+use crate::error::{ClusterError, SECRET_LENGTH};
 
 /// A digest of a name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

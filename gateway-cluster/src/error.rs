@@ -1,6 +1,7 @@
 //! What can be wrong with a cluster, in words that name the thing, the cause and the remedy.
 
-use crate::digest::SECRET_LENGTH;
+/// The fewest octets of a secret.
+pub const SECRET_LENGTH: usize = 16;
 
 /// What is wrong.
 #[derive(Debug, thiserror::Error)]

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::cluster::Owner;
 use crate::machine::{Outcome, Stand};
+use crate::owner::Owner;
 use crate::shared::News;
 
 /// A maildrop that is held, or was asked for. Dropped, it is given back.

@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::cluster::Owner;
 use crate::machine::Report;
+use crate::owner::Owner;
 use crate::shared::News;
 
 /// What the machine is told when nobody waits any more.
