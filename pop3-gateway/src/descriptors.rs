@@ -13,6 +13,10 @@ const SESSION: u64 = 2;
 /// read, a database's pool.
 const RESERVE: u64 = 64;
 
+/// Which part of the descriptors connections that wait get at least, where there are too few for everything: one in
+/// this many. Without any, each poll of a device would be a login upstream.
+const WAITING: u64 = 16;
+
 /// Files of transcripts that are open at once.
 const TRANSCRIPTS: u64 = 64;
 
@@ -73,7 +77,9 @@ pub fn shortage(config: &Config, limit: Option<u64>) -> Option<(usize, String)> 
     if needed <= limit {
         return None;
     }
-    let fitting = limit.saturating_sub(others(config)) / SESSION;
+    let waiting = u64::try_from(config.bounds.parked).unwrap_or(u64::MAX);
+    let beside = others(config).saturating_add(waiting.min(limit / WAITING));
+    let fitting = limit.saturating_sub(beside) / SESSION;
     let fitting = usize::try_from(fitting).unwrap_or(usize::MAX).max(1);
     Some((
         fitting,
@@ -108,10 +114,10 @@ mod tests {
         for (connections, limit, fitting) in [
             (1000, None, None),
             (1000, Some(2065), None),
-            (1000, Some(2064), Some(999)),
-            (1000, Some(1024), Some(479)),
+            (1000, Some(2064), Some(935)),
+            (1000, Some(1024), Some(447)),
             (1000, Some(10), Some(1)),
-            (4_294_967_295, Some(1 << 20), Some(524_255)),
+            (4_294_967_295, Some(1 << 20), Some(523_755)),
         ] {
             let short = shortage(&config(connections), limit);
             assert_eq!(
@@ -130,5 +136,20 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn where_descriptors_are_short_some_are_left_for_connections_that_wait() {
+        let mut config = config(20_000);
+        let limit = 20_000;
+        let Some((fitting, _)) = shortage(&config, Some(limit)) else {
+            panic!("too few for twice as many")
+        };
+        config.bounds.allow(fitting);
+        assert_eq!(left(&config, limit).min(config.bounds.parked), 1000);
+        config.bounds.parked = 0;
+        config.bounds.allow(20_000);
+        let without = shortage(&config, Some(limit));
+        assert_eq!(without.map(|(fits, _)| fits), Some(9967));
     }
 }
