@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`cli`] | the command line |
 //! | [`serve`], [`reload`] | `serve`: bind and run; read the configuration again |
+//! | `running` | what those two share |
 //! | [`check`], [`probe`] | `check`: what would run, and what an upstream says to it |
 //! | `cluster` | this process as one of several; with the feature of that name |
 //! | `demo` | `demo`: everything in one process; with the feature of that name |
@@ -71,6 +72,7 @@ mod privileges;
 pub mod probe;
 pub mod queue;
 pub mod reload;
+mod running;
 pub mod runtime;
 pub mod self_signed;
 pub mod serve;

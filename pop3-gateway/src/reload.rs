@@ -16,7 +16,7 @@ use pop3_server::shutdown::Shutdown;
 use crate::config::{Config, RuntimeKind};
 #[cfg(feature = "http")]
 use crate::http::{Current, Web};
-use crate::serve::{self, Listening, Written, lock};
+use crate::running::{self, Listening, Written, lock};
 use crate::service::Gateway;
 use crate::sockets::{Own, Sockets};
 use crate::systemd::reloading;
@@ -77,11 +77,11 @@ impl Reloader {
 
     fn follow<R: Runtime>(&self, latest: &mut Latest, live: &Live<R>) -> Result<(), Failure> {
         let mut surroundings = latest.surroundings.clone();
-        let mut config = serve::configuration(&self.arguments)?;
-        serve::fit(&mut config, self.descriptors);
+        let mut config = running::configuration(&self.arguments)?;
+        running::fit(&mut config, self.descriptors);
         let sockets = Sockets::open(&config, latest.there())?;
         let other = config.transcript != latest.config.transcript;
-        let recorder = other.then(|| config.transcript.clone().map(serve::record).transpose());
+        let recorder = other.then(|| config.transcript.clone().map(running::record).transpose());
         let recorder = recorder.transpose()?;
         if let Some(recorder) = &recorder {
             let shown = lock(&self.written).shown.clone();
@@ -133,7 +133,7 @@ impl Reloader {
         }
         advice::give(&config, self.arguments.file());
         tracing::info!("configuration and certificates reloaded");
-        serve::in_force(&config, &surroundings);
+        running::in_force(&config, &surroundings);
         for (what, changed) in [
             ("runtime", latest.config.runtime != config.runtime),
             #[cfg(feature = "cluster")]

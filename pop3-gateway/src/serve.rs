@@ -1,17 +1,9 @@
 //! `serve`: binds, and runs until it is asked to stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-#[cfg(feature = "acme")]
-use crate::acme::Plan;
-use crate::config::{Config, RuntimeKind};
-#[cfg(feature = "acme")]
-use crate::config::{Http, acme};
-#[cfg(feature = "http")]
-use crate::http::{Current, Web};
 use pop3_server::runtime::Runtime;
 use pop3_server::server::Server;
 use pop3_server::settings::Reloadable;
@@ -19,16 +11,19 @@ use pop3_server::setup::Setup;
 
 #[cfg(feature = "cluster")]
 use crate::cluster::Node;
-use crate::logging::Logging;
+use crate::config::{Config, RuntimeKind};
+#[cfg(feature = "http")]
+use crate::http::{Current, Web};
 use crate::reload::{Latest, Reloader};
+use crate::running::{Listening, Written, configuration, fit, in_force, lock, record};
 use crate::service::Gateway;
 #[cfg(feature = "http")]
 use crate::setting::value::Word as _;
-use crate::sockets::{Own, Sockets};
+use crate::sockets::Sockets;
 use crate::systemd::{Manager, passed};
-use crate::transcript::{self, Bound as TranscriptBound, Display, Folder, Recorder};
+use crate::transcript::{self, Display, Recorder};
 use crate::wiring::{self, Absent, Surroundings};
-use crate::{Failure, advice, certificates, cli, descriptors, logging, privileges, runtime};
+use crate::{Failure, advice, cli, descriptors, logging, privileges, runtime};
 
 /// A gateway whose sockets listen, but that accepts no connection yet.
 #[derive(Debug)]
@@ -39,56 +34,6 @@ pub struct Bound {
     runtime: RuntimeKind,
     grace: Duration,
     drain: Duration,
-}
-
-/// A socket, and what its connections start with.
-#[derive(Debug)]
-pub(crate) struct Listening<C> {
-    pub(crate) own: Own,
-    pub(crate) current: C,
-}
-
-impl<C: Clone> Listening<C> {
-    /// What listens on the sockets of these tables.
-    fn on<S>(tables: Vec<Vec<Own>>, settings: &[Arc<S>], start: impl Fn(Arc<S>) -> C) -> Vec<Self> {
-        let tables = tables.into_iter().zip(settings);
-        let all = tables.flat_map(|(table, settings)| {
-            let current = || start(Arc::clone(settings));
-            let listening = |own| Self {
-                own,
-                current: current(),
-            };
-            table.into_iter().map(listening).collect::<Vec<_>>()
-        });
-        all.collect()
-    }
-
-    /// What a reload needs of these.
-    fn kept(all: &[Self]) -> Vec<Self> {
-        let kept = |own: &Self| Self {
-            own: own.own.kept(),
-            current: own.current.clone(),
-        };
-        all.iter().map(kept).collect()
-    }
-}
-
-impl Listening<Reloadable<Gateway>> {
-    /// Tells the operator of it.
-    pub(crate) fn announce(&self, runtime: RuntimeKind) {
-        let (address, settings) = (self.own.address, self.current.current());
-        let (listener, tls) = (&settings.name, settings.policy.tls);
-        tracing::info!(%address, listener, ?tls, ?runtime, "listening");
-    }
-}
-
-#[cfg(feature = "http")]
-impl Listening<Current> {
-    /// Tells the operator of it.
-    pub(crate) fn announce(&self) {
-        let (address, tls) = (self.own.address, self.current.site().tls.is_some());
-        tracing::info!(%address, tls, "listening for HTTP");
-    }
 }
 
 /// Runs `serve`.
@@ -111,11 +56,7 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
         node: node.clone(),
         ..Surroundings::default()
     };
-    let mut written = Written {
-        log,
-        recorder: None,
-        shown,
-    };
+    let mut written = Written::new(log, shown);
     written.transcribe(recorder, &surroundings);
     let server = Server::builder();
     #[cfg(feature = "cluster")]
@@ -187,87 +128,6 @@ pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
     // a reload that still runs keeps what it needs
     lock(&written).flush();
     done
-}
-
-/// What is written down: the log and transcripts.
-pub(crate) struct Written {
-    pub(crate) log: Logging,
-    recorder: Option<Arc<Recorder>>,
-    /// What standard output is shown, if anything.
-    pub(crate) shown: Option<Arc<Recorder>>,
-}
-
-impl Written {
-    /// Transcripts go there from now on. Sessions that have one already end it as they began it.
-    #[cfg_attr(
-        not(feature = "http"),
-        expect(unused_variables, reason = "nothing is counted")
-    )]
-    pub(crate) fn transcribe(
-        &mut self,
-        recorder: Option<Arc<Recorder>>,
-        surroundings: &Surroundings,
-    ) {
-        #[cfg(feature = "http")]
-        if let Some(recorder) = &recorder {
-            let setting = &surroundings.metrics.setting;
-            setting.writes("transcript", recorder.lost());
-        }
-        if let Some(before) = std::mem::replace(&mut self.recorder, recorder) {
-            before.flush();
-        }
-    }
-
-    fn flush(&self) {
-        let recorders = self.recorder.iter().chain(&self.shown);
-        recorders.for_each(|recorder| recorder.flush());
-    }
-}
-
-/// What is in there is consistent after every statement, so a panic elsewhere cannot have spoilt it.
-pub(crate) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The configuration file, or the configuration that flags of the command line make.
-pub(crate) fn configuration(arguments: &cli::Serve) -> Result<Config, Failure> {
-    let flags = &arguments.flags;
-    let Some(file) = arguments.file() else {
-        return Ok(Config::from_flags(flags.clone())?);
-    };
-    if arguments.config.is_none() && matches!(file.try_exists(), Ok(false)) {
-        let file = file.display();
-        return Err(Failure::configuration(format!(
-            "say what to serve: --config <FILE>|--upstream <URL>; {file} is not there"
-        )));
-    }
-    let mut config = Config::load(file)?;
-    config.override_with(flags)?;
-    Ok(config)
-}
-
-/// Allows no more connections than there are descriptors for: a client that is turned away learns why, and
-/// one that is never accepted does not.
-pub(crate) fn fit(config: &mut Config, descriptors: Option<u64>) {
-    if let Some((fitting, warning)) = descriptors::shortage(config, descriptors) {
-        tracing::warn!("{warning}");
-        config.bounds.allow(fitting);
-    }
-    if let Some(limit) = descriptors {
-        let left = descriptors::left(config, limit);
-        config.bounds.parked = config.bounds.parked.min(left);
-    }
-}
-
-pub(crate) fn record(dir: PathBuf) -> Result<Arc<Recorder>, Failure> {
-    let failed = |error| {
-        Failure::configuration(format!(
-            "transcripts cannot be written to {}: {error}",
-            dir.display()
-        ))
-    };
-    let folder = Folder::open(&dir, TranscriptBound::default()).map_err(failed)?;
-    Recorder::start(folder).map(Arc::new).map_err(failed)
 }
 
 fn show() -> Result<Arc<Recorder>, Failure> {
@@ -353,42 +213,4 @@ impl Bound {
         };
         setup
     }
-}
-
-/// Tells what watches the gateway which configuration is in force.
-pub(crate) fn in_force(config: &Config, surroundings: &Surroundings) {
-    let shown = certificates::shown(config);
-    #[cfg(feature = "http")]
-    surroundings.metrics.configured(config, &shown);
-    surroundings.certificates.shows(shown);
-    surroundings.parking.allow(config.bounds.parked);
-    surroundings.lots.keep(&config.upstreams);
-    #[cfg(feature = "acme")]
-    if let Err(error) = surroundings.acme.follow(plan(config, surroundings)) {
-        tracing::error!(%error, "no certificate can be asked for");
-    }
-}
-
-/// Which certificates a CA is to be asked for.
-#[cfg(feature = "acme")]
-fn plan(config: &Config, surroundings: &Surroundings) -> Option<Plan> {
-    let settings = config.acme.clone()?;
-    let mut places: Vec<_> = acme::looked_at(config).map(Http::has_tls).collect();
-    places.sort_unstable_by_key(|has_tls| !has_tls);
-    places.dedup();
-    let (metrics, watchman) = (
-        surroundings.metrics.clone(),
-        surroundings.certificates.clone(),
-    );
-    let with = config.clone();
-    Some(Plan {
-        settings,
-        certificates: acme::certificates(config),
-        with_tls: places,
-        renewed: Arc::new(move || {
-            let shown = certificates::shown(&with);
-            metrics.configured(&with, &shown);
-            watchman.shows(shown);
-        }),
-    })
 }
