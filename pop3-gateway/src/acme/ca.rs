@@ -4,24 +4,15 @@
 //! nothing of an account's key. Every call blocks.
 
 use std::fs;
-use std::future::Future;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use bytes::Bytes;
 use futures_lite::future::block_on;
-use http_body_util::BodyExt as _;
-use hyper::header::RETRY_AFTER;
-use hyper::{Request, Response};
 use instant_acme::{
-    Account, AuthorizationStatus, BodyWrapper, BytesResponse, ChallengeType, Error,
-    ExternalAccountKey, HttpClient, Identifier, NewAccount, NewOrder, Order, OrderStatus, Problem,
+    Account, AuthorizationStatus, ChallengeType, Error, ExternalAccountKey, Identifier, NewAccount,
+    NewOrder, Order, OrderStatus, Problem,
 };
 use peer_trust::{CertificateFacts, provider};
 use pop3_server::rustls::pki_types::pem::PemObject as _;
@@ -29,28 +20,15 @@ use pop3_server::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use pop3_server::rustls::sign::CertifiedKey;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use serde_json::Value as Json;
-use ureq::Agent;
 
 use super::answers::{Answers, Given};
+use super::client::Client;
 use super::place;
+use super::trouble::{Trouble, clean, here, kind, slow};
 use crate::config::Acme;
-use crate::outbound;
 
 /// How long it is waited between two looks at an order; a CA that needs longer than all of it is given up.
 const PAUSES: [u64; 9] = [1, 1, 2, 4, 8, 15, 30, 30, 30];
-/// The longest answer that is read, in octets.
-const MAX_ANSWER: u64 = 1024 * 1024;
-/// What a CA wants to be left in peace for, at most, in seconds.
-const MAX_RETRY_AFTER: u64 = 7 * 24 * 3600;
-
-/// Why there is no certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
-    pub(super) what: String,
-    pub(super) remedy: String,
-    /// How long the CA wants to be left in peace.
-    pub(super) retry_after: Option<Duration>,
-}
 
 /// A certificate that has come.
 pub(super) struct Issued {
@@ -302,23 +280,6 @@ impl Wish<'_> {
     }
 }
 
-/// Asks a CA what it wants accepted; for `check`.
-pub(crate) fn terms(settings: &Acme) -> Result<String, String> {
-    let client = Client::new(settings).map_err(|trouble| trouble.what)?;
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| clean(&error.to_string());
-    let request = Request::get(&settings.directory).body(Vec::new());
-    let request = request.map_err(|error| clean(&error.to_string()))?;
-    let answer = client.exchange(request).map_err(failed)?;
-    let told: Json = serde_json::from_slice(answer.body())
-        .map_err(|_| "it answers with something that is no ACME".to_owned())?;
-    if told["newOrder"].is_string() {
-        let terms = told["meta"]["termsOfService"].as_str();
-        Ok(clean(terms.unwrap_or("none")))
-    } else {
-        Err("this is no directory of an ACME CA".into())
-    }
-}
-
 /// The key that a customer of the CA has, if one is named.
 fn binding(settings: &Acme) -> Result<Option<ExternalAccountKey>, String> {
     let (Some(id), Some(file)) = (&settings.eab_kid, &settings.eab_key_file) else {
@@ -331,109 +292,4 @@ fn binding(settings: &Acme) -> Result<Option<ExternalAccountKey>, String> {
     let key = key.or_else(|_| STANDARD_NO_PAD.decode(text));
     let key = key.map_err(|_| wrong("it is not base64".into()))?;
     Ok(Some(ExternalAccountKey::new(id.clone(), &key)))
-}
-
-/// The type of the CA's problem, without what all of them begin with (RFC 8555 section 6.7).
-fn kind(error: &Error) -> String {
-    let Error::Api(problem) = error else {
-        return String::new();
-    };
-    let named = problem.r#type.as_deref().unwrap_or_default();
-    let named = named.strip_prefix("urn:ietf:params:acme:error:");
-    clean(named.unwrap_or_default())
-}
-
-fn slow() -> Trouble {
-    Trouble {
-        what: "the CA has not come to an end for two minutes".into(),
-        remedy: "nothing: it is asked again later".into(),
-        retry_after: None,
-    }
-}
-
-fn here(what: String) -> Trouble {
-    Trouble {
-        what,
-        remedy: "check the folder dir in [acme]".into(),
-        retry_after: None,
-    }
-}
-
-/// One short line of what somebody else says.
-fn clean(text: &str) -> String {
-    let shown = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    shown.take(300).collect()
-}
-
-/// The way to the CA. Clones are the same.
-#[derive(Clone)]
-struct Client {
-    agent: Agent,
-    /// What the last answer said of it, in seconds; zero is nothing.
-    retry_after: Arc<AtomicU64>,
-}
-
-type Anything = Box<dyn std::error::Error + Send + Sync>;
-
-impl Client {
-    fn new(settings: &Acme) -> Result<Self, Trouble> {
-        let agent = outbound::agent(settings.ca_file.as_deref()).map_err(|error| Trouble {
-            what: error.to_string(),
-            remedy: "check ca_file in [acme]".into(),
-            retry_after: None,
-        })?;
-        Ok(Self {
-            agent,
-            retry_after: Arc::default(),
-        })
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        match self.retry_after.load(Ordering::Relaxed) {
-            0 => None,
-            seconds => Some(Duration::from_secs(seconds.min(MAX_RETRY_AFTER))),
-        }
-    }
-
-    /// Waits for so many seconds, or as long as the CA has said, at most a minute.
-    fn pause(&self, seconds: u64) {
-        let said = self.retry_after().map_or(0, |said| said.as_secs());
-        thread::sleep(Duration::from_secs(seconds.max(said.min(60))));
-    }
-
-    fn exchange(&self, request: Request<Vec<u8>>) -> Result<Response<Bytes>, Anything> {
-        let host = outbound::allowed(request.uri())
-            .map_err(|host| format!("{host:?} is not asked without https"))?
-            .to_owned();
-        let failed = |error: &ureq::Error| format!("{host} cannot be asked: {error}");
-        let mut answer = self.agent.run(request).map_err(|error| failed(&error))?;
-        let said = answer.headers().get(RETRY_AFTER);
-        let said = said.and_then(|said| said.to_str().ok()?.trim().parse().ok());
-        self.retry_after.store(said.unwrap_or(0), Ordering::Relaxed);
-        let limited = answer.body_mut().with_config().limit(MAX_ANSWER);
-        let body = limited.read_to_vec().map_err(|error| failed(&error))?;
-        Ok(answer.map(|_| body.into()))
-    }
-}
-
-impl HttpClient for Client {
-    fn request(
-        &self,
-        request: Request<BodyWrapper<Bytes>>,
-    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
-        let client = self.clone();
-        Box::pin(async move {
-            let (head, body) = request.into_parts();
-            let body = body
-                .collect()
-                .await
-                .map_err(|never| Error::Other(never.into()))?;
-            let request = Request::from_parts(head, body.to_bytes().to_vec());
-            let (parts, body) = client.exchange(request).map_err(Error::Other)?.into_parts();
-            Ok(BytesResponse {
-                parts,
-                body: Box::new(body),
-            })
-        })
-    }
 }

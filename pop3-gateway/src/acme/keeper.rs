@@ -16,9 +16,10 @@ use instant_acme::ChallengeType;
 use peer_trust::{CertificateFacts, Fingerprint, pem};
 
 use super::answers::Answers;
-use super::ca::{Trouble, Wish};
+use super::ca::Wish;
 use super::place::{Place, Tries};
 use super::shown::Shown;
+use super::trouble::Trouble;
 use crate::certificates::now;
 use crate::config::Acme;
 use crate::self_signed;

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`keeper`] | when a certificate is asked for, and what comes of it |
 //! | `ca` | one order: the account, the challenges, the certificate; what refusals of the CA mean |
+//! | `client` | the way to the CA |
+//! | `trouble` | why there is no certificate, in words |
 //! | `answers` | what the CA is shown when it looks whether a name is ours: `http-01` and `tls-alpn-01` |
 //! | `shown` | a certificate that listeners show and that a renewal replaces |
 //! | [`place`] | where the account, the certificates and the memory of failures lie |
@@ -13,10 +15,12 @@
 
 mod answers;
 mod ca;
+mod client;
 pub mod keeper;
 pub mod place;
 mod shown;
+mod trouble;
 
 pub(crate) use answers::{PROTOCOL, page};
-pub(crate) use ca::terms;
+pub(crate) use client::terms;
 pub use keeper::{Kept, Plan};
