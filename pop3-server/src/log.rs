@@ -52,7 +52,8 @@ impl Observer for Log {
             | Event::Upstream(_)
             | Event::Updates
             | Event::Answered { .. }
-            | Event::Octets { .. } => {}
+            | Event::Octets { .. }
+            | Event::UpstreamOctets { .. } => {}
             Event::InTheClear { user } => about.in_the_clear(user),
             Event::Waits { until } => about.waits(until),
             Event::Refused(refusal) | Event::GivenUp(refusal) => about.refused(refusal),

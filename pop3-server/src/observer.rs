@@ -145,6 +145,14 @@ pub enum Event<'a> {
         /// How many the client's socket took.
         sent: u32,
     },
+    /// Octets on the wire of the upstream since the last time: told when they have become many, and before the login's
+    /// connection is given up.
+    UpstreamOctets {
+        /// How many came from the upstream.
+        received: u32,
+        /// How many the upstream's socket took.
+        sent: u32,
+    },
     /// The session is over. Nothing comes after it.
     Ended {
         /// Why, unless this server cut it off.

@@ -120,6 +120,8 @@ struct Upstream {
     errors: Tally,
     messages_failed: Tally,
     updates_failed: Tally,
+    received: Count,
+    sent: Count,
     good_logins: Span,
     bad_logins: Span,
     first_octets: Span,
@@ -173,6 +175,8 @@ impl Default for Upstream {
             errors: Tally::of(&ERRORS),
             messages_failed: Tally::of(&FAILURES),
             updates_failed: Tally::of(&FAILURES),
+            received: Count::default(),
+            sent: Count::default(),
             good_logins: Span::default(),
             bad_logins: Span::default(),
             first_octets: Span::default(),
@@ -271,6 +275,10 @@ impl Observer for Sessions {
                 span.seen(*after);
             }),
             Event::Octets { received, sent } => self.listener(about, |own| {
+                own.received.add(u64::from(*received));
+                own.sent.add(u64::from(*sent));
+            }),
+            Event::UpstreamOctets { received, sent } => self.upstream(about, |own| {
                 own.received.add(u64::from(*received));
                 own.sent.add(u64::from(*sent));
             }),
@@ -549,6 +557,26 @@ impl Sessions {
                 "Connections to an upstream that ended in an error after they were open",
             ),
             words("kind", |own| &own.errors),
+        )?;
+        let each = |count: fn(&Upstream) -> u64| {
+            all.iter()
+                .map(move |(name, own)| ([("upstream", &**name)], count(own)))
+        };
+        out.counters(
+            Family::new(
+                "upstream_received",
+                "Octets that came from an upstream, TLS included",
+            )
+            .bytes(),
+            each(|own| own.received.get()),
+        )?;
+        out.counters(
+            Family::new(
+                "upstream_sent",
+                "Octets that went to an upstream, TLS included",
+            )
+            .bytes(),
+            each(|own| own.sent.get()),
         )?;
         out.counters(
             Family::new("message_failures", "Messages that could not be sent"),

@@ -65,6 +65,28 @@ fn a_session_adds_to_the_figures_what_it_did() {
     assert!(!text.contains(USER), "{text}");
 }
 
+/// A message of several mebibytes is counted while it comes, and the rest when the upstream is let go.
+#[test]
+fn octets_of_an_upstream_are_counted_in_both_directions() {
+    let mail = b"a line of this message\r\n".repeat(100_000);
+    let length = mail.len() as u64;
+    let mut rig = Setup::new([mail]).start();
+    let figures = |rig: &crate::rig::Rig| {
+        ["received", "sent"]
+            .map(|way| rig.figure(&format!("upstream_{way}_bytes_total{{upstream=\"world\"}}")))
+    };
+    let client = rig.logged_in();
+    rig.say_all(&client, &["RETR 1"], Pace::OneByOne);
+    let [received, sent] = figures(&rig);
+    assert!(received >= 1 << 20 && sent > 0, "{received} {sent}");
+    rig.say_all(&client, &["QUIT"], Pace::OneByOne);
+    client.vanish();
+    rig.world.settle();
+    let [received, sent] = figures(&rig);
+    assert!((length..length + 2000).contains(&received), "{received}");
+    assert!((50..2000).contains(&sent), "{sent}");
+}
+
 /// Design 8: a gauge, so it goes up and down.
 #[test]
 fn open_sessions_are_counted_by_their_state() {

@@ -116,9 +116,12 @@ impl<S: Service> Connection<S> {
             (Side::Client, _) => {
                 let bytes = &scratch[..n.min(scratch.len())];
                 self.client.received(&mut self.session, now, bytes);
-                self.moved((n, 0));
+                self.moved(side, (n, 0));
             }
-            (Side::Upstream, Some(upstream)) => upstream.received(now, n, scratch),
+            (Side::Upstream, Some(upstream)) => {
+                upstream.received(now, n, scratch);
+                self.moved(side, (n, 0));
+            }
             (Side::Upstream, None) => {}
         }
         self.advance(now);
@@ -147,9 +150,12 @@ impl<S: Service> Connection<S> {
         match (side, &mut self.upstream) {
             (Side::Client, _) => {
                 self.client.sent(&mut self.session, now, n);
-                self.moved((0, n));
+                self.moved(side, (0, n));
             }
-            (Side::Upstream, Some(upstream)) => upstream.sent(now, n),
+            (Side::Upstream, Some(upstream)) => {
+                upstream.sent(now, n);
+                self.moved(side, (0, n));
+            }
             (Side::Upstream, None) => {}
         }
         self.advance(now);

@@ -8,10 +8,28 @@ use pop3_proto::backend::Login;
 use pop3_proto::server::{Reason, Summary};
 use pop3_proto::time::Time;
 
+use super::action::Side;
 use crate::observer::{About, Asked, Event, Observer, Stage};
 
-/// How many octets of a client are counted here before the observer hears of them.
+/// How many octets of one side are counted here before the observer hears of them.
 const MANY: u32 = 1 << 20;
+
+/// Octets of one side that the observer has not heard of.
+#[derive(Default)]
+struct Moved {
+    received: u32,
+    sent: u32,
+}
+
+impl Moved {
+    /// Counts more; returns whether they have become many.
+    fn add(&mut self, (received, sent): (usize, usize)) -> bool {
+        let more = |octets: usize| u32::try_from(octets).unwrap_or(u32::MAX);
+        self.received = self.received.saturating_add(more(received));
+        self.sent = self.sent.saturating_add(more(sent));
+        self.received.max(self.sent) >= MANY
+    }
+}
 
 pub(super) struct Report {
     pub(super) session: u64,
@@ -27,9 +45,8 @@ pub(super) struct Report {
     began: Time,
     now: Time,
     tls_failure: Option<Box<str>>,
-    /// What the observer has not heard of.
-    received: u32,
-    sent: u32,
+    client: Moved,
+    server: Moved,
     /// What the backend has not answered yet, and since when.
     asked: Option<(Asked, Time)>,
 }
@@ -52,8 +69,8 @@ impl Report {
             began: now,
             now,
             tls_failure: None,
-            received: 0,
-            sent: 0,
+            client: Moved::default(),
+            server: Moved::default(),
             asked: None,
         }
     }
@@ -100,24 +117,34 @@ impl Report {
         self.asked = None;
     }
 
-    /// Octets came from the client, or went to it.
-    pub(super) fn moved(&mut self, (received, sent): (usize, usize)) -> bool {
-        let more = |octets: usize| u32::try_from(octets).unwrap_or(u32::MAX);
-        self.received = self.received.saturating_add(more(received));
-        self.sent = self.sent.saturating_add(more(sent));
-        self.received.max(self.sent) >= MANY
-    }
-
-    /// Tells the observer of the octets that it has not heard of.
-    pub(super) fn octets(&mut self, listener: &str, summary: &Summary) {
-        let (received, sent) = (take(&mut self.received), take(&mut self.sent));
-        if (received, sent) != (0, 0) {
-            self.tell(listener, summary, &Event::Octets { received, sent });
+    /// Octets came from this side, or went to it. Returns whether the observer should hear of them.
+    pub(super) fn moved(&mut self, side: Side, octets: (usize, usize)) -> bool {
+        match side {
+            Side::Client => self.client.add(octets),
+            Side::Upstream => self.server.add(octets),
         }
     }
 
+    /// Tells the observer of the octets of this side that it has not heard of.
+    pub(super) fn octets(&mut self, side: Side, listener: &str, summary: &Summary) {
+        let moved = match side {
+            Side::Client => &mut self.client,
+            Side::Upstream => &mut self.server,
+        };
+        let Moved { received, sent } = take(moved);
+        if (received, sent) == (0, 0) {
+            return;
+        }
+        let event = match side {
+            Side::Client => Event::Octets { received, sent },
+            Side::Upstream => Event::UpstreamOctets { received, sent },
+        };
+        self.tell(listener, summary, &event);
+    }
+
     pub(super) fn ended(&mut self, listener: &str, summary: &Summary) {
-        self.octets(listener, summary);
+        self.octets(Side::Upstream, listener, summary);
+        self.octets(Side::Client, listener, summary);
         let (reason, tls_failure) = (self.reason, self.tls_failure.as_deref());
         self.tell(
             listener,

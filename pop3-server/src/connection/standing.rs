@@ -10,7 +10,7 @@ use std::sync::Arc;
 use pop3_proto::backend::Backend;
 use pop3_proto::server::Session;
 
-use super::action::Action;
+use super::action::{Action, Side};
 use super::attempt::Attempt;
 use super::client::Client;
 use super::holding::Parting;
@@ -56,17 +56,22 @@ impl<S: Service> Connection<S> {
             .answered(&self.settings.name, self.session.summary());
     }
 
-    /// Counts octets of the client.
-    pub(super) fn moved(&mut self, octets: (usize, usize)) {
-        if self.report.moved(octets) {
-            self.report
-                .octets(&self.settings.name, self.session.summary());
+    /// Counts octets of one side.
+    pub(super) fn moved(&mut self, side: Side, octets: (usize, usize)) {
+        if self.report.moved(side, octets) {
+            self.octets(side);
         }
+    }
+
+    fn octets(&mut self, side: Side) {
+        let summary = self.session.summary();
+        self.report.octets(side, &self.settings.name, summary);
     }
 
     /// Drops the backend.
     pub(super) fn dismiss(&mut self) {
         self.note();
+        self.octets(Side::Upstream);
         if self.upstream.take().is_some() {
             self.actions.push_back(Action::Release);
         }
