@@ -17,9 +17,10 @@ SECRET = "the-app's-secret-8c1f"
 
 
 class Provider:
-    """One issuer; `life` is that of access tokens, in seconds."""
+    """One issuer; `life` is that of access tokens, in seconds; `audience`: what else an app's proof may be made for; `scopes`: what
+    else may be asked for."""
 
-    def __init__(self, life=3600):
+    def __init__(self, life=3600, audience=None, scopes=()):
         node = program("node", "nodejs")
         folder = npm_package("oidc", "oidc-provider", SOURCE)
         self.scratch = Scratch("oidc")
@@ -41,6 +42,8 @@ class Provider:
             "person": str(self.person),
             "issued": str(self.issued),
             "life": life,
+            "audience": audience,
+            "scopes": list(scopes),
             "clients": self.clients(),
         }
         file = self.folder / "settings.json"
@@ -54,7 +57,7 @@ class Provider:
 
     def clients(self):
         persons = {
-            "redirect_uris": ["http://127.0.0.1/", "http://127.0.0.1/signed-in", ELSEWHERE],
+            "redirect_uris": ["http://127.0.0.1/", "http://127.0.0.1/signed-in", "http://localhost/", ELSEWHERE],
             "response_types": ["code"],
             "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
             "application_type": "native",

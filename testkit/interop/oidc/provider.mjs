@@ -39,7 +39,7 @@ const provider = new Provider(issuer, {
   }),
   claims: { openid: ['sub'], email: ['email', 'email_verified'] },
   conformIdTokenClaims: false,
-  scopes: ['openid', 'email', 'offline_access', 'mail'],
+  scopes: ['openid', 'email', 'offline_access', 'mail', ...settings.scopes],
   // an app's token opens any mailbox here: the server asks for the name that is written down
   extraTokenClaims: (_ctx, token) => ({ mail: token.accountId ?? person() }),
   interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
@@ -55,6 +55,13 @@ const provider = new Provider(issuer, {
   },
   renderError: (ctx, out) => { ctx.type = 'json'; ctx.body = out; },
 });
+
+// where a front hands on what was said to another address
+const { OIDCContext } = provider;
+const expected = OIDCContext.prototype.clientJwtAuthExpectedAudience;
+OIDCContext.prototype.clientJwtAuthExpectedAudience = function audiences() {
+  return settings.audience ? new Set([...expected.call(this), settings.audience]) : expected.call(this);
+};
 
 const grants = new Set();
 const accesses = new Set();
