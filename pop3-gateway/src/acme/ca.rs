@@ -1,30 +1,26 @@
-//! One order at a CA: from the account to a certificate.
+//! One order at a CA: from the names to a certificate.
 //!
-//! Owns the words between the two, and what a refusal means for the operator. Knows nothing of when, and shows
-//! nothing of an account's key. Every call blocks.
+//! Owns the words between the two, and what a refusal means for the operator. Knows nothing of when. Every call blocks.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use futures_lite::future::block_on;
 use instant_acme::{
-    Account, AuthorizationStatus, ChallengeType, Error, ExternalAccountKey, Identifier, NewAccount,
-    NewOrder, Order, OrderStatus, Problem,
+    AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier, NewOrder, Order,
+    OrderStatus, Problem,
 };
 use peer_trust::{CertificateFacts, provider};
 use pop3_server::rustls::pki_types::pem::PemObject as _;
 use pop3_server::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use pop3_server::rustls::sign::CertifiedKey;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
-use serde_json::Value as Json;
 
 use super::answers::{Answers, Given};
 use super::client::Client;
-use super::place;
 use super::trouble::{Trouble, clean, here, kind, slow};
+use super::{account, place};
 use crate::config::Acme;
 
 /// How long it is waited between two looks at an order; a CA that needs longer than all of it is given up.
@@ -45,6 +41,8 @@ pub(super) struct Wish<'w> {
     /// How a CA may look, the best first.
     pub(super) challenges: &'w [ChallengeType],
     pub(super) answers: &'w Answers,
+    /// Which certificate it is to replace, where the CA wants to know that.
+    pub(super) replaces: Option<CertificateIdentifier<'static>>,
 }
 
 impl Wish<'_> {
@@ -77,34 +75,20 @@ impl Wish<'_> {
     }
 
     async fn order(&self, client: &Client, names: &[Identifier]) -> Result<Order, Error> {
-        let account = self.account(client).await?;
-        account.new_order(&NewOrder::new(names)).await
-    }
-
-    /// The account that is there, or a new one.
-    async fn account(&self, client: &Client) -> Result<Account, Error> {
-        let file = place::account(self.folder);
-        let builder = Account::builder_with_http(Box::new(client.clone()));
-        if let Ok(kept) = fs::read(&file) {
-            let told: Json = serde_json::from_slice(&kept)?;
-            if told["directory"] == self.settings.directory.as_str() {
-                return builder
-                    .from_credentials(serde_json::from_slice(&kept)?)
-                    .await;
+        let account = account::opened(client, self.settings, self.folder).await?;
+        let order = NewOrder::new(names);
+        if let Some(replaced) = &self.replaces {
+            // a CA that does not know the certificate, or has replaced it, still issues another one (RFC 9773 section 5)
+            match account.new_order(&order.replaces(replaced.clone())).await {
+                Err(error)
+                    if !["accountDoesNotExist", "rateLimited"].contains(&kind(&error).as_str()) =>
+                {
+                    tracing::debug!(%error, "the CA takes the order for no renewal");
+                }
+                order => return order,
             }
         }
-        let contact: Vec<_> = self.settings.contact.iter().map(String::as_str).collect();
-        let new = NewAccount {
-            contact: &contact,
-            terms_of_service_agreed: self.settings.terms_accepted,
-            only_return_existing: false,
-        };
-        let binding = binding(self.settings).map_err(|error| Error::Other(error.into()))?;
-        let directory = self.settings.directory.clone();
-        let (account, credentials) = builder.create(&new, directory, binding.as_ref()).await?;
-        let kept = serde_json::to_vec(&credentials)?;
-        place::keep_account(self.folder, &kept).map_err(|error| Error::Other(error.into()))?;
-        Ok(account)
+        account.new_order(&NewOrder::new(names)).await
     }
 
     /// Lets the CA look at each name that it has not looked at lately.
@@ -278,18 +262,4 @@ impl Wish<'_> {
             _ => "ports 443 and 80",
         }
     }
-}
-
-/// The key that a customer of the CA has, if one is named.
-fn binding(settings: &Acme) -> Result<Option<ExternalAccountKey>, String> {
-    let (Some(id), Some(file)) = (&settings.eab_kid, &settings.eab_key_file) else {
-        return Ok(None);
-    };
-    let wrong = |what: String| format!("eab_key_file {}: {what}", file.display());
-    let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-    let text = text.trim().trim_end_matches('=');
-    let key = URL_SAFE_NO_PAD.decode(text);
-    let key = key.or_else(|_| STANDARD_NO_PAD.decode(text));
-    let key = key.map_err(|_| wrong("it is not base64".into()))?;
-    Ok(Some(ExternalAccountKey::new(id.clone(), &key)))
 }

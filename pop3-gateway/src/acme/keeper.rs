@@ -1,7 +1,7 @@
 //! When a certificate is asked for, and what comes of it.
 //!
-//! Owns the thread, the moments and the memory of failures. Two thirds into its life a certificate is renewed, a
-//! little earlier or later for each. After a failure there is a pause that grows from a quarter of an hour to a day,
+//! Owns the thread, the moments and the memory of failures. A certificate is renewed when its CA suggests it, without
+//! that two thirds into its life, at another moment for each. After a failure there is a pause that grows from a quarter of an hour to a day,
 //! longer if the CA says so; it is remembered on disk, so that neither restarts nor reloads ask more often. The disk is
 //! read along with the configuration.
 
@@ -13,12 +13,14 @@ use std::thread;
 use std::time::Duration;
 
 use instant_acme::ChallengeType;
-use peer_trust::{CertificateFacts, Fingerprint, pem};
+use peer_trust::{CertificateFacts, Fingerprint, day, pem};
+use pop3_server::rustls::pki_types::CertificateDer;
 
 use super::answers::Answers;
 use super::ca::Wish;
 use super::place::{Place, Tries};
 use super::shown::Shown;
+use super::suggestion::{self, Suggestion};
 use super::trouble::Trouble;
 use crate::certificates::now;
 use crate::config::Acme;
@@ -70,6 +72,16 @@ struct Work {
     shown: HashMap<Place, Shown>,
     /// What is remembered of each, as it was read along with the plan and goes on since.
     tries: HashMap<Place, Tries>,
+    /// What the CA has said of certificates since the start.
+    suggestions: HashMap<Place, Suggestion>,
+}
+
+/// What is done next.
+enum Step {
+    /// Ask when this certificate is to be renewed.
+    Ask(Place, CertificateDer<'static>),
+    /// Ask for a certificate with these names.
+    Renew(Vec<String>),
 }
 
 impl Kept {
@@ -145,8 +157,8 @@ impl Inner {
         loop {
             let work = self.work();
             let plan = work.plan.clone();
-            let next = plan.as_ref().and_then(|plan| plan.next(&work.tries));
-            let (Some(plan), Some((at, names))) = (plan, next) else {
+            let next = plan.as_ref().and_then(|plan| plan.next(&work));
+            let (Some(plan), Some((at, step))) = (plan, next) else {
                 drop(self.woken.wait(work));
                 continue;
             };
@@ -157,8 +169,20 @@ impl Inner {
                 continue;
             }
             drop(work);
-            self.renew(&plan, &names);
+            match step {
+                Step::Ask(place, certificate) => self.ask(&plan, place, &certificate),
+                Step::Renew(names) => self.renew(&plan, &names),
+            }
         }
+    }
+
+    fn ask(&self, plan: &Plan, place: Place, certificate: &CertificateDer<'_>) {
+        let suggestion = Suggestion::ask(&plan.settings, plan.settings.folder(), certificate);
+        if let Some((from, until)) = suggestion.window {
+            let (file, from, until) = (place.file(), day(from), day(until));
+            tracing::info!(certificate = %file.display(), %from, %until, "the CA suggests when to renew");
+        }
+        self.work().suggestions.insert(place, suggestion);
     }
 
     fn renew(&self, plan: &Plan, names: &[String]) {
@@ -175,12 +199,19 @@ impl Inner {
                 false => ChallengeType::Http01,
             })
             .collect();
+        let suggests = |own: &Known| {
+            let work = self.work();
+            let suggestion = work.suggestions.get(&place);
+            suggestion.is_some_and(|said| said.of == own.print && said.window.is_some())
+        };
+        let replaced = Known::of(&place).filter(suggests);
         let wish = Wish {
             settings: &plan.settings,
             folder,
             names,
             challenges: &challenges,
             answers: &self.answers,
+            replaces: replaced.and_then(|own| suggestion::identifier(&own.certificate)),
         };
         let issued = wish.come_true().and_then(|issued| {
             place.replace(&issued.pem).map_err(|error| Trouble {
@@ -196,7 +227,7 @@ impl Inner {
                     shown.replace(key);
                 }
                 (plan.renewed)();
-                let life = facts(&place).map_or(0, |(facts, _)| life(&facts));
+                let life = Known::of(&place).map_or(0, |own| life(&own.facts));
                 (Ok(()), Tries::after_success(life))
             }
             Err(trouble) => {
@@ -244,50 +275,78 @@ impl Tries {
 }
 
 impl Plan {
-    /// The next certificate, and when it is asked for.
-    fn next(&self, tries: &HashMap<Place, Tries>) -> Option<(i64, Vec<String>)> {
-        let all = self.certificates.iter().map(|names| {
+    /// What comes next, and when.
+    fn next(&self, work: &Work) -> Option<(i64, Step)> {
+        let all = self.certificates.iter().flat_map(|names| {
             let place = Place::new(self.settings.folder(), names);
-            let tries = tries.get(&place).copied().unwrap_or_default();
-            (due(&place, names, tries), names.clone())
+            let tries = work.tries.get(&place).copied().unwrap_or_default();
+            let known = Known::of(&place).filter(|own| own.is_for(names));
+            let said = work.suggestions.get(&place);
+            let said = said.filter(|said| known.as_ref().is_some_and(|own| own.print == said.of));
+            let due = due(known.as_ref(), said, tries);
+            let ask = known.map(|own| {
+                let at = said.map_or(0, |said| said.again);
+                (at, Step::Ask(place, own.certificate))
+            });
+            ask.into_iter().chain([(due, Step::Renew(names.clone()))])
         });
         all.min_by_key(|(at, _)| *at)
     }
 }
 
-/// When a certificate with these names is to be asked for, in seconds since 1970.
-fn due(place: &Place, names: &[String], tries: Tries) -> i64 {
-    let usual = match facts(place) {
-        Some((facts, print)) if names.iter().all(|name| facts.names.contains(name)) => {
-            renewal(&facts, print)
-        }
-        Some(_) | None => 0,
-    };
-    usual.max(tries.next)
+/// A certificate that is there.
+struct Known {
+    certificate: CertificateDer<'static>,
+    facts: CertificateFacts,
+    print: Fingerprint,
 }
 
-fn facts(place: &Place) -> Option<(CertificateFacts, Fingerprint)> {
-    let chain = pem::certificates(&place.identity()?.chain).ok()?;
-    let first = chain.first()?;
-    Some((CertificateFacts::read(first)?, Fingerprint::of(first)))
+impl Known {
+    fn of(place: &Place) -> Option<Self> {
+        let chain = pem::certificates(&place.identity()?.chain).ok()?;
+        let certificate = chain.into_iter().next()?;
+        Some(Self {
+            facts: CertificateFacts::read(&certificate)?,
+            print: Fingerprint::of(&certificate),
+            certificate,
+        })
+    }
+
+    fn is_for(&self, names: &[String]) -> bool {
+        names.iter().all(|name| self.facts.names.contains(name))
+    }
+}
+
+/// When a certificate is to be asked for, in seconds since 1970, where this one is known and this is said of it.
+fn due(known: Option<&Known>, said: Option<&Suggestion>, tries: Tries) -> i64 {
+    let Some(own) = known else { return tries.next };
+    let window = said.and_then(|said| said.window);
+    let at = match window {
+        // whatever the CA says, the certificate must not end
+        Some(window) => within(window, own.print).min(own.facts.not_after - life(&own.facts) / 20),
+        None => renewal(&own.facts, own.print),
+    };
+    at.max(tries.next)
 }
 
 fn life(facts: &CertificateFacts) -> i64 {
     facts.not_after.saturating_sub(facts.not_before)
 }
 
-/// Two thirds into the life, earlier by up to a twentieth of it: by how much, is the certificate's own, so that a
-/// restart changes nothing.
+/// Two thirds into the life, earlier by up to a twentieth of it.
 fn renewal(facts: &CertificateFacts, print: Fingerprint) -> i64 {
     let life = life(facts);
+    let latest = facts.not_before.saturating_add(life / 3 * 2);
+    within((latest.saturating_sub(life / 20), latest), print)
+}
+
+/// A moment in this window. Which one, is the certificate's own, so that a restart changes nothing.
+fn within((start, end): (i64, i64), print: Fingerprint) -> i64 {
     let print = print.to_string();
     let digits = print.get(print.len().saturating_sub(2)..);
     let octet = digits.and_then(|digits| i64::from_str_radix(digits, 16).ok());
-    let earlier = life / 20 * octet.unwrap_or(0) / 256;
-    facts
-        .not_before
-        .saturating_add(life / 3 * 2)
-        .saturating_sub(earlier)
+    let earlier = end.saturating_sub(start) / 256 * octet.unwrap_or(0);
+    end.saturating_sub(earlier)
 }
 
 /// How long it is waited after one more failure.
@@ -317,16 +376,39 @@ mod tests {
         let names = ["pop.example.org".to_owned()];
         let place = Place::new(folder.path(), &names);
         let none = Tries::default();
-        assert_eq!(due(&place, &names, none), 0, "there is none");
+        assert_eq!(due(None, None, none), 0, "there is none");
         let own = self_signed::ensure(folder.path(), &names).unwrap().0;
         std::fs::copy(own.chain, place.file()).unwrap();
-        let (facts, _) = facts(&place).unwrap();
-        let at = due(&place, &names, none) - facts.not_before;
-        let life = life(&facts);
+        let known = Known::of(&place).unwrap();
+        let at = due(Some(&known), None, none) - known.facts.not_before;
+        let life = life(&known.facts);
         assert!(at <= life / 3 * 2 && at > life / 3 * 2 - life / 20, "{at}");
         // another name needs another certificate
         let more = ["pop.example.org".to_owned(), "x.example.org".to_owned()];
-        assert_eq!(due(&place, &more, none), 0);
+        assert!(known.is_for(&names) && !known.is_for(&more));
+
+        // the CA's word goes before that, but not beyond the end
+        let end = known.facts.not_after;
+        for (window, expected) in [
+            ((1000, 2000), 1000..=2000),
+            ((2 * end, 3 * end), end - life / 20..=end - life / 20),
+            ((i64::MIN, i64::MAX), i64::MIN..=end),
+        ] {
+            let said = Suggestion {
+                of: known.print,
+                window: Some(window),
+                again: 0,
+            };
+            let at = due(
+                Some(&known),
+                Some(&said),
+                Tries {
+                    failures: 0,
+                    next: i64::MIN,
+                },
+            );
+            assert!(expected.contains(&at), "{window:?}: {at}");
+        }
     }
 
     #[test]
@@ -341,7 +423,7 @@ mod tests {
         };
         place.remember(&names, tries).unwrap();
         assert_eq!(place.tries(&names), tries);
-        assert_eq!(due(&place, &names, tries), 1 << 40);
+        assert_eq!(due(None, None, tries), 1 << 40);
         let others = ["pop.example.org".to_owned(), "x.example.org".to_owned()];
         assert_eq!(place.tries(&others), Tries::default());
     }

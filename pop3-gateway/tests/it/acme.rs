@@ -13,6 +13,7 @@ use testkit_acme::{Ca, Habits};
 use crate::common::{Gateway, RUNTIMES};
 
 const SHOWN: &str = "a new certificate is shown; sessions go on";
+const SUGGESTED: &str = "the CA suggests when to renew";
 const FAILED: &str = "no new certificate; the one of before stays";
 const RELOADED: &str = "configuration and certificates reloaded";
 
@@ -175,6 +176,33 @@ fn a_certificate_is_renewed_while_it_is_shown() {
         rig.again(&mut gateway);
         assert!(gateway.connect_tls(0, &rig.root).is_ok());
         assert_eq!(rig.ca.count(), (2, 1));
+    }
+}
+
+/// RFC 9773: the CA says when a certificate is to be renewed, and learns which one an order replaces.
+#[test]
+fn a_certificate_is_renewed_when_its_ca_suggests_it() {
+    for runtime in RUNTIMES {
+        let rig = Rig::new();
+        rig.write(ALPN, "");
+        let hour = 3600;
+        // it wants its certificates renewed an hour ago
+        rig.ca
+            .behaves(|habits| habits.suggests = Some((-2 * hour, -hour)));
+        let mut gateway = rig.start(runtime);
+        gateway.wait_for(SHOWN);
+        gateway.wait_for(SUGGESTED);
+        assert_eq!((rig.ca.count(), rig.ca.renewals()), ((1, 1), (0, 1)));
+        // and now in a month
+        rig.ca
+            .behaves(|habits| habits.suggests = Some((700 * hour, 701 * hour)));
+        rig.again(&mut gateway);
+        gateway.wait_for(SHOWN);
+        gateway.wait_for(SUGGESTED);
+        assert_eq!((rig.ca.count(), rig.ca.renewals()), ((2, 1), (1, 2)));
+        rig.again(&mut gateway);
+        assert!(gateway.connect_tls(0, &rig.root).is_ok());
+        assert_eq!(rig.ca.count(), (2, 1), "{runtime}");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ECDSA_P256_SHA256,
     PublicKeyData, SignatureAlgorithm,
@@ -9,6 +11,7 @@ use rcgen::{
 use time::OffsetDateTime;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::pem::parse_x509_pem;
 use x509_parser::prelude::FromDer as _;
 
 /// Signs.
@@ -85,6 +88,7 @@ impl Authority {
         let key = &request.certification_request_info.subject_pki;
         let key = Key(key.subject_public_key.data.to_vec());
         let mut params = CertificateParams::new(names).map_err(|error| failed(&error))?;
+        params.use_authority_key_identifier_extension = true;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         params.not_before = OffsetDateTime::UNIX_EPOCH + now.unwrap_or_default() - ago;
         params.not_after = params.not_before + life;
@@ -92,4 +96,19 @@ impl Authority {
         let certificate = certificate.map_err(|error| failed(&error))?;
         Ok(format!("{}{}", certificate.pem(), self.pem))
     }
+}
+
+/// What names the first certificate of a chain (RFC 9773 section 4.1).
+pub(crate) fn identifier(chain: &str) -> String {
+    let (_, pem) = parse_x509_pem(chain.as_bytes()).expect("a certificate");
+    let own = pem.parse_x509().expect("a certificate");
+    let key = own.extensions().iter().find_map(|extension| {
+        if let ParsedExtension::AuthorityKeyIdentifier(own) = extension.parsed_extension() {
+            return own.key_identifier.as_ref();
+        }
+        None
+    });
+    let key = key.expect("the key of its authority");
+    let text = |octets| URL_SAFE_NO_PAD.encode(octets);
+    format!("{}.{}", text(key.0), text(own.raw_serial()))
 }

@@ -23,6 +23,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value as Json, json};
 use testkit_provider::{Answer, Asked, Provider};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use issue::Authority;
 use jws::{Opened, thumbprint};
@@ -49,6 +51,8 @@ pub struct Habits {
     pub closed: bool,
     /// What a customer has to know: a name and a key.
     pub binding: Option<(String, Vec<u8>)>,
+    /// From when to when it wants certificates renewed, in seconds from now; nothing is said of it without.
+    pub suggests: Option<(i64, i64)>,
     /// How long ago certificates began.
     pub ago: Duration,
     /// How long certificates live.
@@ -66,6 +70,7 @@ impl Default for Habits {
             rate_limited: None,
             closed: false,
             binding: None,
+            suggests: None,
             ago: Duration::from_secs(60),
             life: Duration::from_secs(90 * 24 * 3600),
         }
@@ -92,6 +97,8 @@ struct State {
     accounts: HashMap<String, Json>,
     orders: Vec<Order>,
     names: Vec<Name>,
+    /// How often it said when a certificate is to be renewed.
+    suggested: usize,
 }
 
 struct Order {
@@ -99,6 +106,8 @@ struct Order {
     status: &'static str,
     chain: Option<String>,
     slow: usize,
+    /// Which certificate it replaces, if it says so.
+    replaces: Option<String>,
 }
 
 struct Name {
@@ -156,6 +165,13 @@ impl Ca {
         let state = self.shared.state();
         (state.orders.len(), state.accounts.len())
     }
+
+    /// How many orders named the certificate that they replace, and how often it said when that is to be done.
+    pub fn renewals(&self) -> (usize, usize) {
+        let state = self.shared.state();
+        let named = state.orders.iter().filter(|own| own.replaces.is_some());
+        (named.count(), state.suggested)
+    }
 }
 
 impl Shared {
@@ -167,6 +183,9 @@ impl Shared {
         let answer = match (asked.method.as_str(), asked.target.as_str()) {
             (_, "/directory") => Ok(self.directory(base)),
             (_, "/nonce") => Ok(Answer::other(200, "text/plain", "")),
+            ("GET", target) if target.starts_with("/renewal-info/") => {
+                self.suggestion(target.trim_start_matches("/renewal-info/"))
+            }
             ("POST", _) => self.told(base, asked),
             _ => Err((404, "malformed", "there is nothing here".into())),
         };
@@ -187,7 +206,7 @@ impl Shared {
     }
 
     fn directory(&self, base: &str) -> Answer {
-        let text = json!({
+        let mut text = json!({
             "newNonce": format!("{base}/nonce"),
             "newAccount": format!("{base}/new-account"),
             "newOrder": format!("{base}/new-order"),
@@ -198,7 +217,27 @@ impl Shared {
                 "externalAccountRequired": self.state().habits.binding.is_some(),
             },
         });
+        if self.state().habits.suggests.is_some() {
+            text["renewalInfo"] = format!("{base}/renewal-info").into();
+        }
         Answer::json(200, text.to_string())
+    }
+
+    /// When a certificate is to be renewed (RFC 9773 section 4.2).
+    fn suggestion(&self, own: &str) -> Result<Answer, Refusal> {
+        let mut state = self.state();
+        state.issued(own)?;
+        let Some((start, end)) = state.habits.suggests else {
+            return Err((404, "malformed", "nothing is suggested".into()));
+        };
+        state.suggested += 1;
+        let at = |seconds| {
+            let at = OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
+            at.format(&Rfc3339).expect("a date")
+        };
+        let window = json!({ "start": at(start), "end": at(end) });
+        let text = json!({ "suggestedWindow": window }).to_string();
+        Ok(Answer::json(200, text).with("Retry-After", "21600"))
     }
 
     fn told(&self, base: &str, asked: &Asked) -> Result<Answer, Refusal> {
@@ -308,6 +347,15 @@ impl Shared {
 }
 
 impl State {
+    /// Whether a certificate of this CA is named so (RFC 9773 section 4.1).
+    fn issued(&self, own: &str) -> Result<(), Refusal> {
+        let mut chains = self.orders.iter().filter_map(|order| order.chain.as_ref());
+        match chains.any(|chain| issue::identifier(chain) == own) {
+            true => Ok(()),
+            false => Err((404, "malformed", "no such certificate".into())),
+        }
+    }
+
     fn open_account(&mut self, base: &str, opened: &Opened) -> Result<Answer, Refusal> {
         let key = &opened.head["jwk"];
         if !opened.is_by(key) {
@@ -338,6 +386,17 @@ impl State {
         if self.habits.rate_limited.is_some() {
             return Err((429, "rateLimited", "too many certificates lately".into()));
         }
+        let replaces = said["replaces"].as_str().map(str::to_owned);
+        if let Some(own) = &replaces {
+            self.issued(own)?;
+            if self
+                .orders
+                .iter()
+                .any(|order| order.replaces.as_ref() == Some(own))
+            {
+                return Err((409, "alreadyReplaced", "that is done already".into()));
+            }
+        }
         let mut names = Vec::new();
         for identifier in said["identifiers"].as_array().into_iter().flatten() {
             let name = identifier["value"].as_str().unwrap_or_default();
@@ -358,6 +417,7 @@ impl State {
             status: "pending",
             chain: None,
             slow: 0,
+            replaces,
         });
         let number = self.orders.len() - 1;
         let answer = self.show_order(base, number)?;
@@ -393,6 +453,9 @@ impl State {
             "authorizations": names,
             "finalize": format!("{base}/finalize/{number}"),
         });
+        if let Some(replaced) = &order.replaces {
+            told["replaces"] = replaced.as_str().into();
+        }
         if order.status == "valid" {
             told["certificate"] = format!("{base}/chain/{number}").into();
         }
