@@ -217,6 +217,12 @@ impl Exchange {
         )
     }
 
+    /// Whether the server has nothing to ask once it has the first message, unless it refuses: a token is taken at once,
+    /// and a refusal is a challenge that takes one line of any content.
+    pub(crate) const fn bears_more(&self) -> bool {
+        matches!(self.style, Style::Bearer(_))
+    }
+
     /// What to do about a challenge, which is given as it is on the wire.
     pub(crate) fn challenged(&mut self, challenge: &[u8]) -> Next {
         if let Some(message) = self.message.take() {

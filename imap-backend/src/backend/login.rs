@@ -17,6 +17,7 @@ use crate::capability::{Capabilities, Capability};
 use crate::command::{self, Command};
 use crate::config::Security;
 use crate::error::{self, Denial};
+use crate::grammar::Kind;
 use crate::remedy;
 use crate::wire::{Notice, Purpose};
 
@@ -141,6 +142,7 @@ impl ImapBackend {
                     None
                 };
                 let mechanism = exchange.mechanism.clone();
+                let more = utf8_is_settled && initial.is_some() && exchange.bears_more();
                 login.exchange = Some(exchange);
                 self.link.step(Step::Login(login));
                 let initial = initial.as_ref();
@@ -149,6 +151,9 @@ impl ImapBackend {
                     initial,
                 };
                 self.put(command, Purpose::Authenticate);
+                if more && self.wire.between_commands() {
+                    self.open_folder_ahead();
+                }
             }
         }
     }
@@ -161,6 +166,8 @@ impl ImapBackend {
             return;
         };
         match exchange.challenged(challenge) {
+            // the server takes the next line for the answer, and that is there already
+            Next::Answer(_) if login.ahead.is_some() => {}
             Next::Answer(message) => self.wire.answer(&message),
             Next::Ask(challenge) => {
                 login.asks = true;
@@ -204,11 +211,18 @@ impl ImapBackend {
 
     pub(super) fn not_authenticated(&mut self, notice: &Notice) {
         let login = self.link.opening().and_then(Opening::login);
+        let is_ahead = login.as_ref().is_some_and(|login| login.ahead.is_some());
         let explained = login.and_then(|login| login.exchange.take());
         let was_sasl = explained.is_some();
         let explained = explained
             .map(|exchange| exchange.explained)
             .unwrap_or_default();
+        let mut notice = notice.clone();
+        if is_ahead && !explained.is_empty() && notice.kind == Kind::Bad {
+            // the answer to its refusal was a command, which it may say so of: the refusal stays one
+            notice.kind = Kind::No;
+        }
+        let notice = &notice;
         let line = format!("{} {}", notice.kind, notice.text);
         let mut detail = self.config.in_words(Trouble::Login { line: &line });
         if !explained.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imap_backend::AuthPreference;
+use imap_backend::{AuthPreference, PipelineLogin};
 use pop3_proto::backend::{Login, Open, Request};
 use pop3_proto::secret::Secret;
 
@@ -104,11 +104,15 @@ fn o005_bearer_tokens_go_in_the_form_that_is_offered() {
 #[test]
 fn a_second_challenge_to_a_token_ends_the_login() {
     let capabilities = "IMAP4rev1 SASL-IR AUTH=XOAUTH2";
-    for explanation in ["eyJzdGF0dXMiOiI0MDEifQ==", "", "%"] {
-        let mut world = greeted(config(), bearer("XOAUTH2", "a"), capabilities);
+    let explanations = ["eyJzdGF0dXMiOiI0MDEifQ==", "", "%"];
+    let ways = [(PipelineLogin::Never, "\r\n"), (PipelineLogin::Always, "")];
+    for (explanation, (way, answer)) in explanations.into_iter().flat_map(|e| ways.map(|w| (e, w)))
+    {
+        let config = with(|c| c.quirks.pipeline_login = way);
+        let mut world = greeted(config, bearer("XOAUTH2", "a"), capabilities);
         world.take_sent();
         world.serve(&format!("+ {explanation}\r\n"));
-        assert_eq!(world.take_sent(), "\r\n");
+        assert_eq!(world.take_sent(), answer);
         world.serve("+ eyJzdGF0dXMiOiI0MDEifQ==\r\n");
         world.expect_reply("Failed Temporary");
         assert_eq!(world.take_sent(), "");
@@ -119,8 +123,10 @@ fn a_second_challenge_to_a_token_ends_the_login() {
 fn o004_an_error_in_a_challenge_is_answered_so_that_the_refusal_comes() {
     for (mechanism, answer) in [("XOAUTH2", "\r\n"), ("OAUTHBEARER", "AQ==\r\n")] {
         let capabilities = format!("IMAP4rev1 SASL-IR AUTH={mechanism}");
-        let mut world = greeted(config(), bearer(mechanism, "a"), &capabilities);
+        let config = with(|c| c.quirks.pipeline_login = PipelineLogin::Never);
+        let mut world = greeted(config, bearer(mechanism, "a"), &capabilities);
         let sent = world.take_sent();
+        assert_eq!(tags(&sent).len(), 1, "{sent}");
         // {"status":"401"}
         world.serve("+ eyJzdGF0dXMiOiI0MDEifQ==\r\n");
         assert_eq!(world.take_sent(), answer);
@@ -130,6 +136,83 @@ fn o004_an_error_in_a_challenge_is_answered_so_that_the_refusal_comes() {
         assert!(replies[0].contains("401"), "{replies:?}");
         assert!(!replies[0].contains("ya29"), "{replies:?}");
     }
+}
+
+/// The folder goes in the flight of the token. A server that refuses the token takes the next line for the answer to its
+/// error, whatever is in it, and says so or not: it stays a refusal of the token.
+#[test]
+fn a_refusal_of_a_token_is_one_though_the_folder_was_asked_for_in_its_flight() {
+    let refusals = [
+        "{authenticate} NO [AUTHENTICATIONFAILED] failed\r\n{scan} BAD log in first\r\n",
+        "{authenticate} NO failed\r\n{select} BAD log in first\r\n{scan} BAD log in first\r\n",
+        "{authenticate} BAD Invalid base64 data in continued response\r\n",
+    ];
+    for (mechanism, refusal) in ["XOAUTH2", "OAUTHBEARER"]
+        .into_iter()
+        .flat_map(|mechanism| refusals.map(|refusal| (mechanism, refusal)))
+    {
+        let capabilities = format!("IMAP4rev1 SASL-IR AUTH={mechanism}");
+        let mut world = greeted(config(), bearer(mechanism, "a"), &capabilities);
+        let sent = world.take_sent();
+        let [authenticate, select, scan] = &tags(&sent)[..] else {
+            panic!("{sent}")
+        };
+        let lines: Vec<_> = sent.lines().collect();
+        assert!(lines[1].ends_with("SELECT \"INBOX\""), "{sent}");
+        assert!(
+            lines[2].ends_with("UID FETCH 1:* (UID RFC822.SIZE)"),
+            "{sent}"
+        );
+        world.serve("+ eyJzdGF0dXMiOiI0MDEifQ==\r\n");
+        assert_eq!(world.take_sent(), "", "the answer is there already");
+        let refusal = refusal.replace("{authenticate}", authenticate);
+        world.serve(&refusal.replace("{select}", select).replace("{scan}", scan));
+        let replies = world.take_replies_said();
+        assert!(replies[0].contains("kind: Credentials"), "{replies:?}");
+        assert!(replies[0].contains("401"), "{replies:?}");
+        assert_eq!(replies.len(), 1, "{replies:?}");
+    }
+    // a refusal without a word about the token says nothing of it
+    let mut world = greeted(
+        config(),
+        bearer("XOAUTH2", "a"),
+        "IMAP4rev1 SASL-IR AUTH=XOAUTH2",
+    );
+    let sent = world.take_sent();
+    world.serve(&format!("{} BAD what is that?\r\n", tags(&sent)[0]));
+    world.expect_reply("Failed Temporary");
+}
+
+#[test]
+fn a_token_and_its_folder_take_one_flight_where_the_server_bears_it() {
+    let capabilities = "IMAP4rev1 SASL-IR AUTH=XOAUTH2";
+    for (greeting, is_one) in [
+        ("Dovecot ready", true),
+        ("The Exchange service is ready", false),
+    ] {
+        let mut world = World::new(with(|c| c.quirks.pipeline_login = PipelineLogin::Auto));
+        world.open(bearer("XOAUTH2", "a@b"));
+        world.serve(&format!("* OK [CAPABILITY {capabilities}] {greeting}\r\n"));
+        let tag = world.expect("AUTHENTICATE XOAUTH2 dXNlcj1hQGIBYXV0aD1CZWFyZXIgeWEyOS50b2tlbgEB");
+        if !is_one {
+            world.expect_nothing();
+            world.serve(&format!("{tag} OK in\r\n"));
+        }
+        let select = world.expect("SELECT \"INBOX\"");
+        let scan = world.expect("UID FETCH 1:* (UID RFC822.SIZE)");
+        if is_one {
+            world.serve(&format!("{tag} OK in\r\n"));
+        }
+        world.expect_reply("Authenticated");
+        world.serve(&format!(
+            "* 0 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n{select} OK [READ-WRITE] in\r\n{scan} OK\r\n"
+        ));
+        world.expect_reply("Opened");
+    }
+    // the first message waits for the server, so everything else does
+    let mut world = greeted(config(), bearer("XOAUTH2", "a"), "IMAP4rev1 AUTH=XOAUTH2");
+    world.expect("AUTHENTICATE XOAUTH2");
+    world.expect_nothing();
 }
 
 #[test]
