@@ -10,7 +10,8 @@ use std::path::Path;
 
 use common::{BINDING, NOW, id, make, names, open, tokens};
 use gateway_state::{
-    Access, Account, AccountChange, Keys, MAX_SIGN_INS, Replaced, SignIn, State, StateError,
+    Access, Account, AccountChange, Keys, MAX_SIGN_INS, MAX_SLIPS, Replaced, SignIn, Slip, State,
+    StateError,
 };
 use smol::block_on;
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -36,6 +37,18 @@ fn sql(path: &Path, statement: &'static str) {
             .unwrap();
         connection.close().await.unwrap();
     });
+}
+
+/// The one number that a statement gives.
+fn number(path: &Path, statement: &'static str) -> i64 {
+    block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let mut connection = options.connect().await.unwrap();
+        let number = sqlx::query_scalar(statement);
+        let number = number.fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        number
+    })
 }
 
 #[test]
@@ -297,6 +310,68 @@ fn as_many_sign_ins_as_may_be_are_under_way() {
             .begin_sign_in(&common::secret("key"), &sign_in(NOW + 1))
             .await
             .unwrap();
+        state.close().await;
+    });
+}
+
+/// With one more of a kind, the one goes that would be late first; other kinds are left alone.
+#[test]
+fn as_many_slips_of_a_kind_as_may_be_are_kept() {
+    let (_folder, path) = common::file();
+    let keys = Keys::generate().unwrap();
+    make(&path, &keys);
+    let most = MAX_SLIPS;
+    let many = format!(
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {most}) \
+         INSERT INTO gateway_slips SELECT CAST(n AS BLOB), 'word', x'00', {NOW}, {NOW} + 900 + n FROM n"
+    );
+    sql(&path, many.leak());
+    let (first, second) = (common::secret("first"), common::secret("second"));
+    let slip = |life| Slip {
+        payload: common::secret("payload"),
+        created: NOW,
+        expires: NOW + life,
+    };
+    block_on(async {
+        let state = open(&path, &keys).await.unwrap();
+        state.put_slip("session", &first, &slip(900)).await.unwrap();
+        state.put_slip("word", &first, &slip(900)).await.unwrap();
+        assert!(state.slip("word", &first, NOW).await.unwrap().is_some());
+        state.put_slip("word", &second, &slip(900)).await.unwrap();
+        assert_eq!(state.slip("word", &first, NOW).await.unwrap(), None);
+        assert!(state.slip("session", &first, NOW).await.unwrap().is_some());
+        state.close().await;
+    });
+    let count = "SELECT COUNT(*) FROM gateway_slips WHERE kind = 'word'";
+    assert_eq!(number(&path, count), most as i64);
+}
+
+/// A state of the first version gets what came after.
+#[test]
+fn a_state_of_the_first_version_goes_on() {
+    let (_folder, path) = common::file();
+    let keys = Keys::generate().unwrap();
+    make(&path, &keys);
+    for back in [
+        "DROP TABLE gateway_slips",
+        "UPDATE gateway_state SET version = 1",
+    ] {
+        sql(&path, back);
+    }
+    block_on(async {
+        // with its key lost, too
+        let url = common::url_of(&path);
+        let other = Keys::generate().unwrap();
+        assert!(open(&path, &other).await.is_err());
+        let (state, _) = State::open_without_key(&url, other).await.unwrap();
+        let slip = Slip {
+            payload: common::secret("payload"),
+            created: NOW,
+            expires: NOW + 900,
+        };
+        let key = common::secret("key");
+        state.put_slip("session", &key, &slip).await.unwrap();
+        assert_eq!(state.slip("session", &key, NOW).await.unwrap(), Some(slip));
         state.close().await;
     });
 }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{BINDING, NOW, secret};
 use gateway_state::{
-    Access, Account, AccountChange, Binding, GrantId, Keys, Replaced, SignIn, State, StateError,
-    StateUrl, Tokens, Version,
+    Access, Account, AccountChange, Binding, GrantId, Keys, Replaced, SignIn, Slip, State,
+    StateError, StateUrl, Tokens, Version,
 };
 use pop3_proto::secret::Secret;
 use proptest::collection::vec;
@@ -88,6 +88,21 @@ enum Op {
         key: u8,
         now: u64,
     },
+    Slip {
+        kind: &'static str,
+        key: u8,
+        now: u64,
+        what: OfSlip,
+    },
+}
+
+/// What is done with a slip.
+#[derive(Clone, Copy, Debug)]
+enum OfSlip {
+    Put(u64),
+    Read,
+    Take,
+    Prolong(u64),
 }
 
 fn owner() -> impl Strategy<Value = usize> {
@@ -228,7 +243,21 @@ fn op() -> impl Strategy<Value = Op> {
         }),
         (0..12u8, time()).prop_map(|(key, now)| Op::Take { key, now }),
     ];
-    prop_oneof![grants, accounts, sign_ins]
+    let of_slip = prop_oneof![
+        (1..900u64).prop_map(OfSlip::Put),
+        Just(OfSlip::Read),
+        Just(OfSlip::Take),
+        (1..900u64).prop_map(OfSlip::Prolong),
+    ];
+    let kind = prop_oneof![Just("session"), Just("word")];
+    let slips = (kind, 0..4u8, time(), of_slip);
+    let slips = slips.prop_map(|(kind, key, now, what)| Op::Slip {
+        kind,
+        key,
+        now,
+        what,
+    });
+    prop_oneof![grants, accounts, sign_ins, slips]
 }
 
 /// A state, and which versions it has handed out.
@@ -381,6 +410,39 @@ impl Subject {
                 let taken =
                     taken.map(|taken| (taken.id, taken.payload.expose().to_vec(), taken.created));
                 format!("{taken:?}")
+            }
+            Op::Slip {
+                kind,
+                key,
+                now,
+                what,
+            } => {
+                let (name, key) = (format!("{kind} {key}"), self.key(*key));
+                // what is written down ends at a time that a database knows
+                let written = (*now).min(NOW + 900);
+                let read =
+                    |slip: Slip| (slip.payload.expose().to_vec(), slip.created, slip.expires);
+                match what {
+                    OfSlip::Put(life) => {
+                        let slip = Slip {
+                            payload: secret(&name),
+                            created: written,
+                            expires: written + life,
+                        };
+                        state.put_slip(kind, &key, &slip).await?;
+                        String::new()
+                    }
+                    OfSlip::Read => {
+                        format!("{:?}", state.slip(kind, &key, *now).await?.map(read))
+                    }
+                    OfSlip::Take => {
+                        format!("{:?}", state.take_slip(kind, &key, *now).await?.map(read))
+                    }
+                    OfSlip::Prolong(life) => {
+                        state.prolong_slip(kind, &key, written + life).await?;
+                        String::new()
+                    }
+                }
             }
         })
     }

@@ -5,8 +5,8 @@ mod common;
 
 use common::{BINDING, NOW, secret, tokens};
 use gateway_state::{
-    Account, AccountChange, Binding, GrantId, Keys, MAX_SIGN_INS_OF_OWNER, Replaced, SignIn, State,
-    StateError, StateUrl, Tokens,
+    Account, AccountChange, Binding, GrantId, Keys, MAX_SIGN_INS_OF_OWNER, Replaced, SignIn, Slip,
+    State, StateError, StateUrl, Tokens,
 };
 use testkit_databases::{Kind, Runtime, Server};
 
@@ -21,6 +21,7 @@ fn keeps_its_word(url: &StateUrl) {
             a_grant_is_of_no_use_for_another_client(&state).await;
             a_sign_in_is_taken_once(&state).await;
             sign_ins_of_one_owner_are_few(&state).await;
+            a_slip_is_read_until_it_is_taken_or_late(&state).await;
         });
         let another = runtime.run(State::open(url, Keys::generate().unwrap()));
         if url.to_string() != "memory:" {
@@ -154,6 +155,35 @@ async fn sign_ins_of_one_owner_are_few(state: &State) {
         let taken = state.take_sign_in(&key(n), NOW + 10).await.unwrap();
         assert_eq!(taken.is_some(), n >= 3, "{n}");
     }
+}
+
+async fn a_slip_is_read_until_it_is_taken_or_late(state: &State) {
+    let key = secret("a browser");
+    let slip = |payload: &str| Slip {
+        payload: secret(payload),
+        created: NOW,
+        expires: NOW + 900,
+    };
+    state.put_slip("session", &key, &slip("1")).await.unwrap();
+    state.put_slip("session", &key, &slip("2")).await.unwrap();
+    let read = |kind, now| state.slip(kind, &key, now);
+    assert_eq!(read("session", NOW).await.unwrap(), Some(slip("2")));
+    // another kind, or another key, is another slip
+    assert_eq!(read("word", NOW).await.unwrap(), None);
+    assert_eq!(read("session", NOW + 900).await.unwrap(), None);
+    // a clock that was set back by a year
+    assert_eq!(read("session", NOW - 365 * 86_400).await.unwrap(), None);
+    let prolonged = state.prolong_slip("session", &key, NOW + 1800);
+    prolonged.await.unwrap();
+    assert!(read("session", NOW + 900).await.unwrap().is_some());
+    let takers = (0..20).map(|_| Box::pin(state.take_slip("session", &key, NOW)));
+    let taken = join(takers.collect()).await.into_iter();
+    let taken: Vec<Slip> = taken.filter_map(Result::unwrap).collect();
+    assert_eq!(taken.len(), 1);
+    // what is gone is not brought back
+    let prolonged = state.prolong_slip("session", &key, NOW + 1800);
+    prolonged.await.unwrap();
+    assert_eq!(read("session", NOW).await.unwrap(), None);
 }
 
 async fn keys_are_changed(state: &State, url: &StateUrl, keys: &Keys) {
@@ -367,8 +397,7 @@ fn postgres_keeps_its_word_behind_pgbouncer() {
 }
 
 /// Both have the state's tables.
-const CLEAN: &str =
-    "DROP TABLE IF EXISTS gateway_state, gateway_grants, gateway_accounts, gateway_sign_ins";
+const CLEAN: &str = "DROP TABLE IF EXISTS gateway_state, gateway_grants, gateway_accounts, gateway_sign_ins, gateway_slips";
 
 /// What was heard to be kept is there when the server is back, and what is asked meanwhile may be asked again.
 #[test]

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{GrantRow, SignInRow, Stamp};
+use super::{GrantRow, SignInRow, SlipRow, Stamp};
 use crate::account::{Account, AccountChange};
 use crate::error::StateError;
 use crate::grant::{Ended, GrantId, GrantSummary, Version};
 use crate::sign_in::{MAX_SIGN_INS, MAX_SIGN_INS_OF_OWNER};
+use crate::slip::MAX_SLIPS;
 use crate::usage::is_news;
 
 /// Rows in memory.
@@ -19,6 +20,7 @@ struct Rows {
     grants: BTreeMap<GrantId, GrantRow>,
     accounts: BTreeMap<String, Account>,
     sign_ins: BTreeMap<Vec<u8>, SignInRow>,
+    slips: BTreeMap<Vec<u8>, SlipRow>,
 }
 
 #[expect(clippy::unused_async, reason = "as the other engines are called")]
@@ -29,6 +31,7 @@ impl Memory {
             grants: BTreeMap::new(),
             accounts: BTreeMap::new(),
             sign_ins: BTreeMap::new(),
+            slips: BTreeMap::new(),
         }))
     }
 
@@ -45,6 +48,7 @@ impl Memory {
         self.reseal_stamp(old, new).await?;
         let mut rows = self.rows();
         rows.sign_ins.clear();
+        rows.slips.clear();
         Ok(mem::take(&mut rows.grants).len() as u64)
     }
 
@@ -216,6 +220,38 @@ impl Memory {
         digest: &[u8],
     ) -> Result<Option<SignInRow>, StateError> {
         Ok(self.rows().sign_ins.remove(digest))
+    }
+
+    pub(crate) async fn put_slip(&self, row: &SlipRow, now: u64) -> Result<(), StateError> {
+        let mut rows = self.rows();
+        rows.slips.retain(|_, row| row.lives(now));
+        let slips = rows.slips.values();
+        let others = slips.filter(|other| other.kind == row.kind && other.digest != row.digest);
+        let mut others: Vec<_> = others
+            .map(|other| (other.expires, other.digest.clone()))
+            .collect();
+        others.sort_unstable();
+        let too_many = (others.len() + 1).saturating_sub(MAX_SLIPS);
+        for (_, digest) in &others[..too_many] {
+            rows.slips.remove(digest);
+        }
+        rows.slips.insert(row.digest.clone(), row.clone());
+        Ok(())
+    }
+
+    pub(crate) async fn slip(&self, digest: &[u8]) -> Result<Option<SlipRow>, StateError> {
+        Ok(self.rows().slips.get(digest).cloned())
+    }
+
+    pub(crate) async fn take_slip(&self, digest: &[u8]) -> Result<Option<SlipRow>, StateError> {
+        Ok(self.rows().slips.remove(digest))
+    }
+
+    pub(crate) async fn prolong_slip(&self, digest: &[u8], expires: u64) -> Result<(), StateError> {
+        if let Some(row) = self.rows().slips.get_mut(digest) {
+            row.expires = expires;
+        }
+        Ok(())
     }
 
     /// Nothing that is done under the lock can leave it half done.

@@ -59,12 +59,35 @@ pub(crate) struct SignInRow {
 }
 
 impl SignInRow {
-    /// Whether it may still be ended. One that will only begin after as long as it may take was made before the
-    /// clock was set back: it does not live until then.
+    /// Whether it may still be ended.
     pub(crate) fn lives(&self, now: u64) -> bool {
-        let longest = self.expires.saturating_sub(self.created);
-        now < self.expires && self.created <= now.saturating_add(longest)
+        lives(self.created, self.expires, now)
     }
+}
+
+/// A slip as it is stored.
+#[derive(Clone)]
+pub(crate) struct SlipRow {
+    /// Of its kind and key.
+    pub(crate) digest: Vec<u8>,
+    pub(crate) kind: String,
+    pub(crate) sealed: Vec<u8>,
+    pub(crate) created: u64,
+    pub(crate) expires: u64,
+}
+
+impl SlipRow {
+    /// Whether it may still be read.
+    pub(crate) fn lives(&self, now: u64) -> bool {
+        lives(self.created, self.expires, now)
+    }
+}
+
+/// What will only begin after as long as it may take was made before the clock was set back: it does not live until
+/// then.
+fn lives(created: u64, expires: u64, now: u64) -> bool {
+    let longest = expires.saturating_sub(created);
+    now < expires && created <= now.saturating_add(longest)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod accounts;
 mod grants;
 mod reseal;
 mod sign_ins;
+mod slips;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::url::StateUrl;
 
 pub use reseal::Resealed;
 
-/// What outlives a process: grants, accounts, sign-ins under way. Cheap to clone; all clones are one.
+/// What outlives a process: grants, accounts, sign-ins under way, slips. Cheap to clone; all clones are one.
 ///
 /// ```
 /// use gateway_state::{Binding, GrantId, Keys, Replaced, State, Tokens};

@@ -19,7 +19,7 @@ pub struct Resealed {
 
 impl State {
     /// Seals every grant with the newest key. Afterwards, unless some failed, the retired ones are of no use, except
-    /// for sign-ins that are under way.
+    /// for sign-ins that are under way and for slips.
     ///
     /// It may be cut anywhere and begun anew, and grants may be used and replaced meanwhile.
     ///

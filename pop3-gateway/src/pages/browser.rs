@@ -1,26 +1,31 @@
 //! What is known of a browser: its cookie, its session, what it is shown next.
 //!
-//! Owns the cookies' values and the tokens of forms. In memory alone: after a restart people sign in again. What is
-//! kept of browsers that do not come back is bounded, and goes by itself.
+//! Owns the cookies' values, the tokens of forms, and how long what is kept is good. It stands as slips in the state,
+//! so that every process on that state knows the same browsers; what is kept of those that do not come back is bounded
+//! there, and goes by itself.
 
-use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gateway_state::Slip;
 use pop3_proto::secret::Secret;
 use ring::{digest, hmac};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
+use super::connect::unkept;
 use super::problem::Problem;
+use crate::oauth::{Records, now};
 
-/// A session ends when it was not used for so long,
-const IDLE: Duration = Duration::from_secs(15 * 60);
+/// A session ends when it was not used for so long, in seconds,
+const IDLE: u64 = 15 * 60;
 /// and in any case after this.
-const LIFE: Duration = Duration::from_secs(3600);
-/// The most browsers that something is kept of.
-const MOST: usize = 10_000;
+const LIFE: u64 = 3600;
+/// A use is noted when the last one was so long ago: not every look at a page is to be written down.
+const NOTED: u64 = 60;
+/// How long it can be said that a sign-in was ended.
+const ENDED: u64 = 30 * 60;
 /// The random octets of a cookie.
 const OCTETS: usize = 32;
 
@@ -55,7 +60,7 @@ impl fmt::Debug for Cookie {
 }
 
 /// Who signed in, and for which mailbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Session {
     /// The address as clients log in with it.
     pub address: String,
@@ -76,72 +81,33 @@ pub struct Fresh {
     pub password: Secret,
 }
 
-type Digest = [u8; digest::SHA256_OUTPUT_LEN];
+/// All browsers.
+#[derive(Clone, Debug)]
+pub struct Browsers(Records);
 
-/// All browsers. Outlives a reload of the configuration.
-pub struct Browsers {
-    key: hmac::Key,
-    table: Mutex<Table>,
-}
+/// The kinds of slips.
+const SESSION: &str = "session";
+const ENDS: &str = "ended";
+const PROBLEM: &str = "problem";
+const NOTICE: &str = "notice";
+const FRESH: &str = "fresh";
 
-#[derive(Default)]
-struct Table {
-    known: HashMap<Digest, Known>,
-    /// Sign-ins that were ended, so that it can be said.
-    ended: HashSet<Digest>,
-    order: VecDeque<Digest>,
-}
-
+/// A session, and the sign-in that it came by, as its digest.
+#[derive(Deserialize, Serialize)]
 struct Known {
-    begun: Instant,
-    seen: Instant,
-    session: Option<Session>,
-    /// The sign-in that it came by.
-    by: Option<Digest>,
-    fresh: Option<Fresh>,
-    problem: Option<Problem>,
-    notice: Option<&'static str>,
-}
-
-impl Known {
-    fn new(now: Instant) -> Self {
-        Self {
-            begun: now,
-            seen: now,
-            session: None,
-            by: None,
-            fresh: None,
-            problem: None,
-            notice: None,
-        }
-    }
-
-    fn lives(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.seen) < IDLE
-            && now.saturating_duration_since(self.begun) < LIFE
-    }
-}
-
-impl fmt::Debug for Browsers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Browsers").finish_non_exhaustive()
-    }
+    session: Session,
+    by: String,
 }
 
 impl Browsers {
-    /// Nobody yet.
-    pub fn new() -> Result<Self, getrandom::Error> {
-        let mut octets = [0; 32];
-        getrandom::fill(&mut octets)?;
-        Ok(Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, &octets),
-            table: Mutex::default(),
-        })
+    /// Those that this state knows.
+    pub fn new(records: Records) -> Self {
+        Self(records)
     }
 
-    /// What forms for this browser hold.
+    /// What forms for this browser hold: whoever makes one has to know the cookie.
     pub fn token(&self, cookie: &Cookie) -> String {
-        URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, cookie.0.as_bytes()))
+        URL_SAFE_NO_PAD.encode(hmac::sign(&form_key(cookie), FORM))
     }
 
     /// Whether a form is for this browser.
@@ -149,154 +115,170 @@ impl Browsers {
         let Ok(token) = URL_SAFE_NO_PAD.decode(token) else {
             return false;
         };
-        hmac::verify(&self.key, cookie.0.as_bytes(), &token).is_ok()
+        hmac::verify(&form_key(cookie), FORM, &token).is_ok()
     }
 
     /// The session of this browser, if one lives. Asking is a use.
-    pub fn session(&self, cookie: &Cookie) -> Option<Session> {
-        let now = Instant::now();
-        let mut table = self.table();
-        let known = table.known.get_mut(&digest_of(&cookie.0))?;
-        if !known.lives(now) {
-            return None;
+    pub fn session(&self, cookie: &Cookie) -> Result<Option<Session>, Problem> {
+        let now = now();
+        let Some((known, slip)) = self.known(cookie, now)? else {
+            return Ok(None);
+        };
+        let until = (slip.created + LIFE).min(now + IDLE);
+        if until >= slip.expires + NOTED {
+            let key = key(&cookie.0);
+            let prolonged = self
+                .0
+                .with(|state| state.prolong_slip(SESSION, &key, until));
+            prolonged.map_err(|error| unkept(&error))?;
         }
-        known.seen = now;
-        known.session.clone()
+        Ok(Some(known.session))
     }
 
     /// Begins a session, under a cookie that was never seen before: whoever knew the old one has nothing of it.
-    pub fn sign_in(
-        &self,
-        old: &Cookie,
-        session: Session,
-        state: &str,
-    ) -> Result<Cookie, getrandom::Error> {
-        let (now, cookie) = (Instant::now(), Cookie::random()?);
+    pub fn sign_in(&self, old: &Cookie, session: Session, state: &str) -> Result<Cookie, Problem> {
+        let cookie = Cookie::random().map_err(|_| Problem::Unkept)?;
         let known = Known {
-            session: Some(session),
-            by: Some(digest_of(state)),
-            ..Known::new(now)
+            session,
+            by: digest_of(state),
         };
-        let mut table = self.table();
-        table.known.remove(&digest_of(&old.0));
-        table.put(&cookie, known, now);
+        self.sign_out(old)?;
+        self.put(SESSION, &cookie.0, &known, IDLE)?;
         Ok(cookie)
     }
 
     /// Whether this browser's session came by this sign-in.
-    pub fn came_by(&self, cookie: &Cookie, state: &str) -> bool {
-        let table = self.table();
-        let known = table.known.get(&digest_of(&cookie.0));
-        let known = known.filter(|known| known.lives(Instant::now()));
-        known.is_some_and(|known| known.by == Some(digest_of(state)))
+    pub fn came_by(&self, cookie: &Cookie, state: &str) -> Result<bool, Problem> {
+        let known = self.known(cookie, now())?;
+        Ok(known.is_some_and(|(known, _)| known.by == digest_of(state)))
     }
 
     /// Ends the session.
-    pub fn sign_out(&self, cookie: &Cookie) {
-        self.table().known.remove(&digest_of(&cookie.0));
+    pub fn sign_out(&self, cookie: &Cookie) -> Result<(), Problem> {
+        self.take(SESSION, &cookie.0)?;
+        // a password that was never looked at
+        self.take(FRESH, &cookie.0).map(drop)
     }
 
     /// Notes that a sign-in was taken.
-    pub fn ended(&self, state: &str) {
-        let digest = digest_of(state);
-        let mut table = self.table();
-        if table.ended.insert(digest) {
-            table.order.push_back(digest);
-        }
-        if table.order.len() > MOST
-            && let Some(oldest) = table.order.pop_front()
-        {
-            table.ended.remove(&oldest);
-        }
+    pub fn ended(&self, state: &str) -> Result<(), Problem> {
+        self.put(ENDS, state, &(), ENDED)
     }
 
     /// Whether a sign-in was taken, lately.
-    pub fn was_ended(&self, state: &str) -> bool {
-        self.table().ended.contains(&digest_of(state))
+    pub fn was_ended(&self, state: &str) -> Result<bool, Problem> {
+        let (key, now) = (key(state), now());
+        let found = self.0.with(|state| state.slip(ENDS, &key, now));
+        found
+            .map(|slip| slip.is_some())
+            .map_err(|error| unkept(&error))
     }
 
     /// What the browser is to be told next.
-    pub fn tell(&self, cookie: &Cookie, problem: Problem) {
-        self.change(cookie, |known| known.problem = Some(problem));
+    pub fn tell(&self, cookie: &Cookie, problem: &Problem) -> Result<(), Problem> {
+        self.put(PROBLEM, &cookie.0, problem, IDLE)
     }
 
     /// That, once.
-    pub fn told(&self, cookie: &Cookie) -> Option<Problem> {
-        let mut table = self.table();
-        table.known.get_mut(&digest_of(&cookie.0))?.problem.take()
+    pub fn told(&self, cookie: &Cookie) -> Result<Option<Problem>, Problem> {
+        Ok(read(self.take(PROBLEM, &cookie.0)?.as_ref()))
     }
 
     /// What the list of devices says next.
-    pub fn note(&self, cookie: &Cookie, notice: &'static str) {
-        self.change(cookie, |known| known.notice = Some(notice));
+    pub fn note(&self, cookie: &Cookie, notice: &str) -> Result<(), Problem> {
+        self.put(NOTICE, &cookie.0, &notice, IDLE)
     }
 
     /// That, once.
-    pub fn noted(&self, cookie: &Cookie) -> Option<&'static str> {
-        let mut table = self.table();
-        table.known.get_mut(&digest_of(&cookie.0))?.notice.take()
+    pub fn noted(&self, cookie: &Cookie) -> Result<Option<String>, Problem> {
+        Ok(read(self.take(NOTICE, &cookie.0)?.as_ref()))
     }
 
     /// A password that is to be shown.
-    pub fn keep(&self, cookie: &Cookie, fresh: Fresh) {
-        self.change(cookie, |known| known.fresh = Some(fresh));
+    pub fn keep(&self, cookie: &Cookie, fresh: &Fresh) -> Result<(), Problem> {
+        let (label, name) = (fresh.label.as_bytes(), fresh.name.as_bytes());
+        // neither has a line end; made in one piece, so that no other one is left in memory
+        let payload = [label, b"\n", name, b"\n", fresh.password.expose()].concat();
+        self.put_payload(FRESH, &cookie.0, Secret::new(payload), IDLE)
     }
 
     /// That, once.
-    pub fn kept(&self, cookie: &Cookie) -> Option<Fresh> {
-        let mut table = self.table();
-        table.known.get_mut(&digest_of(&cookie.0))?.fresh.take()
+    pub fn kept(&self, cookie: &Cookie) -> Result<Option<Fresh>, Problem> {
+        let slip = self.take(FRESH, &cookie.0)?;
+        Ok(slip.and_then(|slip| {
+            let mut parts = slip.payload.expose().splitn(3, |octet| *octet == b'\n');
+            let mut text = || Some(str::from_utf8(parts.next()?).ok()?.to_owned());
+            Some(Fresh {
+                label: text()?,
+                name: text()?,
+                password: Secret::from(parts.next()?),
+            })
+        }))
     }
 
-    /// How many browsers something is kept of.
-    pub fn count(&self) -> usize {
-        self.table().known.len()
+    fn known(&self, cookie: &Cookie, now: u64) -> Result<Option<(Known, Slip)>, Problem> {
+        let key = key(&cookie.0);
+        let slip = self.0.with(|state| state.slip(SESSION, &key, now));
+        let slip = slip.map_err(|error| unkept(&error))?;
+        Ok(slip.and_then(|slip| Some((read(Some(&slip))?, slip))))
     }
 
-    fn change(&self, cookie: &Cookie, change: impl FnOnce(&mut Known)) {
-        let now = Instant::now();
-        let mut table = self.table();
-        if let Some(known) = table.known.get_mut(&digest_of(&cookie.0)) {
-            return change(known);
-        }
-        let mut known = Known::new(now);
-        change(&mut known);
-        table.put(cookie, known, now);
+    fn put(&self, kind: &str, of: &str, what: &impl Serialize, life: u64) -> Result<(), Problem> {
+        let payload = serde_json::to_vec(what).map_err(|_| Problem::Unkept)?;
+        self.put_payload(kind, of, Secret::new(payload), life)
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    fn put_payload(&self, kind: &str, of: &str, payload: Secret, life: u64) -> Result<(), Problem> {
+        let created = now();
+        let slip = Slip {
+            payload,
+            created,
+            expires: created + life,
+        };
+        let key = key(of);
+        let put = self.0.with(|state| state.put_slip(kind, &key, &slip));
+        put.map_err(|error| unkept(&error))
+    }
+
+    fn take(&self, kind: &str, of: &str) -> Result<Option<Slip>, Problem> {
+        let (key, now) = (key(of), now());
+        let taken = self.0.with(|state| state.take_slip(kind, &key, now));
+        taken.map_err(|error| unkept(&error))
     }
 }
 
-impl Table {
-    fn put(&mut self, cookie: &Cookie, known: Known, now: Instant) {
-        if self.known.len() >= MOST {
-            self.known.retain(|_, known| known.lives(now));
-        }
-        if self.known.len() >= MOST {
-            // those without a session cost nobody a sign-in
-            let rank = |known: &Known| (known.session.is_some(), known.seen);
-            let oldest = self.known.iter().min_by_key(|(_, known)| rank(known));
-            if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
-                self.known.remove(&oldest);
-            }
-        }
-        self.known.insert(digest_of(&cookie.0), known);
-    }
+fn key(of: &str) -> Secret {
+    Secret::from(of.as_bytes())
 }
 
-fn digest_of(text: &str) -> Digest {
-    let mut octets = [0; digest::SHA256_OUTPUT_LEN];
-    octets.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
-    octets
+/// What cannot be read is as if it were not there: another version of the program wrote it.
+fn read<T: DeserializeOwned>(slip: Option<&Slip>) -> Option<T> {
+    serde_json::from_slice(slip?.payload.expose()).ok()
+}
+
+/// What the tokens of forms are made of, beside the cookie.
+const FORM: &[u8] = b"form";
+
+fn form_key(cookie: &Cookie) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, cookie.0.as_bytes())
+}
+
+fn digest_of(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use gateway_state::Keys;
+
     use super::*;
+
+    fn browsers() -> Browsers {
+        let records = Records::open(&"memory:".parse().unwrap(), Keys::generate().unwrap());
+        Browsers::new(records.unwrap())
+    }
 
     fn session() -> Session {
         Session {
@@ -308,33 +290,52 @@ mod tests {
 
     #[test]
     fn a_session_gets_a_cookie_that_nobody_knew() {
-        let (browsers, old) = (Browsers::new().unwrap(), Cookie::random().unwrap());
+        let (browsers, old) = (browsers(), Cookie::random().unwrap());
         let new = browsers.sign_in(&old, session(), "s").unwrap();
         assert_ne!(old.expose(), new.expose());
-        assert_eq!(browsers.session(&old), None);
-        assert_eq!(browsers.session(&new), Some(session()));
-        assert!(browsers.came_by(&new, "s") && !browsers.came_by(&new, "t"));
+        assert_eq!(browsers.session(&old), Ok(None));
+        assert_eq!(browsers.session(&new), Ok(Some(session())));
+        let came_by = |state| browsers.came_by(&new, state).unwrap();
+        assert!(came_by("s") && !came_by("t"));
         assert!(browsers.is_token(&new, &browsers.token(&new)));
         assert!(!browsers.is_token(&new, &browsers.token(&old)));
         assert!(!browsers.is_token(&new, ""));
-        browsers.sign_out(&new);
-        assert_eq!(browsers.session(&new), None);
+        assert!(!browsers.token(&new).contains(new.expose()));
+        browsers.sign_out(&new).unwrap();
+        assert_eq!(browsers.session(&new), Ok(None));
     }
 
     #[test]
     fn who_does_not_come_back_takes_no_room_of_who_signed_in() {
-        let browsers = Browsers::new().unwrap();
+        let browsers = browsers();
         let old = Cookie::random().unwrap();
         let own = browsers.sign_in(&old, session(), "s").unwrap();
-        for _ in 0..MOST + 100 {
-            browsers.tell(&Cookie::random().unwrap(), Problem::Unknown);
+        let strangers: Vec<_> = (0..300).map(|_| Cookie::random().unwrap()).collect();
+        for stranger in &strangers {
+            browsers.tell(stranger, &Problem::Unknown).unwrap();
         }
-        assert_eq!(browsers.count(), MOST);
-        assert_eq!(browsers.session(&own), Some(session()));
-        for number in 0..MOST + 100 {
-            browsers.ended(&number.to_string());
-        }
-        assert!(!browsers.was_ended("0") && browsers.was_ended("10000"));
+        assert_eq!(browsers.session(&own), Ok(Some(session())));
+        // said once, to each
+        assert_eq!(browsers.told(&strangers[0]), Ok(Some(Problem::Unknown)));
+        assert_eq!(browsers.told(&strangers[0]), Ok(None));
+        browsers.ended("s").unwrap();
+        let was_ended = |state| browsers.was_ended(state).unwrap();
+        assert!(was_ended("s") && !was_ended("t"));
+    }
+
+    #[test]
+    fn a_password_is_shown_once() {
+        let (browsers, cookie) = (browsers(), Cookie::random().unwrap());
+        let fresh = Fresh {
+            label: "Scanner, 2nd floor \u{1f4e0}".into(),
+            name: "ann+scanner@example.org".into(),
+            password: Secret::from(&b"abcd-efgh\nijkl"[..]),
+        };
+        browsers.keep(&cookie, &fresh).unwrap();
+        let kept = browsers.kept(&cookie).unwrap().unwrap();
+        assert_eq!((kept.label, kept.name), (fresh.label, fresh.name));
+        assert!(kept.password == fresh.password);
+        assert!(browsers.kept(&cookie).unwrap().is_none());
     }
 
     #[test]

@@ -37,11 +37,11 @@ struct Payload {
 
 /// The first page.
 pub(super) fn start(desk: &Desk, visit: &Visit<'_>) -> Outcome {
-    if visit.session(desk).is_some() {
+    if visit.session(desk)?.is_some() {
         return Ok(reply::go("/mailbox"));
     }
     let cookie = known_or_new(visit)?;
-    let token = desk.memory.browsers.token(&cookie);
+    let token = desk.browsers.token(&cookie);
     let told = html::start(desk, &token, None);
     Ok(reply::with_cookie(told, desk, &cookie))
 }
@@ -53,15 +53,15 @@ pub(super) fn invited(desk: &Desk, visit: &Visit<'_>) -> Outcome {
     let key = fields.find(|(name, _)| name == "key");
     let key = key.map(|(_, key)| key).ok_or(Problem::NoInvitation)?;
     let cookie = known_or_new(visit)?;
-    let token = desk.memory.browsers.token(&cookie);
+    let token = desk.browsers.token(&cookie);
     let told = html::start(desk, &token, Some(&key));
     Ok(reply::with_cookie(told, desk, &cookie))
 }
 
 /// What went wrong, said once.
 pub(super) fn problem(desk: &Desk, visit: &Visit<'_>) -> Outcome {
-    let told = |cookie: &Cookie| desk.memory.browsers.told(cookie);
-    match visit.cookie.as_ref().and_then(told) {
+    let told = |cookie: &Cookie| desk.browsers.told(cookie).transpose();
+    match visit.cookie.as_ref().and_then(told).transpose()? {
         Some(problem) => Err(problem),
         None => Ok(reply::go("/")),
     }
@@ -107,10 +107,7 @@ fn keep(
     let payload = serde_json::to_vec(&payload).map_err(|_| Problem::Unkept)?;
     let kept = Kept {
         // those of one browser make room for each other; who types somebody's address ends no sign-in of his
-        id: GrantId::new(
-            lead.place.grant.as_str(),
-            desk.memory.browsers.token(cookie),
-        ),
+        id: GrantId::new(lead.place.grant.as_str(), desk.browsers.token(cookie)),
         payload: Secret::new(payload),
         created: begun,
         expires: begun + PATIENCE + LATE,
@@ -160,7 +157,7 @@ pub(super) fn end(desk: &Desk, visit: &Visit<'_>) -> Outcome {
         Ok(Some(cookie)) => Ok(reply::with_cookie(reply::go("/mailbox"), desk, &cookie)),
         Ok(None) => Ok(reply::go("/mailbox")),
         Err(problem) => {
-            desk.memory.browsers.tell(cookie, problem);
+            desk.browsers.tell(cookie, &problem)?;
             Ok(reply::go("/problem"))
         }
     }
@@ -168,21 +165,21 @@ pub(super) fn end(desk: &Desk, visit: &Visit<'_>) -> Outcome {
 
 /// The cookie of the new session; none if this browser has the session of this sign-in already.
 fn finish(desk: &Desk, cookie: &Cookie, back: &CallBack) -> Result<Option<Cookie>, Problem> {
-    let browsers = &desk.memory.browsers;
+    let browsers = &desk.browsers;
     let state = back.state.as_deref().ok_or(Problem::Unknown)?;
     let key = key(state, cookie);
     let taken = desk.records.with(|state| state.take_sign_in(&key, now()));
     let Some(kept) = taken.map_err(|error| unkept(&error))? else {
         // the same call-back again, in the browser that it was for
-        if browsers.came_by(cookie, state) {
+        if browsers.came_by(cookie, state)? {
             return Ok(None);
         }
-        return Err(match browsers.was_ended(state) {
+        return Err(match browsers.was_ended(state)? {
             true => Problem::Used,
             false => Problem::Unknown,
         });
     };
-    browsers.ended(state);
+    browsers.ended(state)?;
     let payload: Payload =
         serde_json::from_slice(kept.payload.expose()).map_err(|_| Problem::Unknown)?;
     if payload.late <= now() {
@@ -218,8 +215,7 @@ fn finish(desk: &Desk, cookie: &Cookie, back: &CallBack) -> Result<Option<Cookie
         mailbox: lead.mailbox,
         place: lead.place.ready.name.clone(),
     };
-    let new = browsers.sign_in(cookie, session, state);
-    new.map(Some).map_err(|_| Problem::Unkept)
+    browsers.sign_in(cookie, session, state).map(Some)
 }
 
 /// What is not kept is not needed at the provider either.

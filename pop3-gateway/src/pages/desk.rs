@@ -3,7 +3,8 @@
 //! Owns the question whose mailboxes may be connected here. Made anew at each reload; what outlives that is [`Kept`].
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use gateway_state::GrantId;
 use pop3_server::name::is_domain;
@@ -11,36 +12,19 @@ use pop3_server::name::is_domain;
 use super::browser::{Browsers, Session};
 use super::card::Card;
 use super::problem::Problem;
-use super::rate::Rates;
+use super::rate::{Rates, Sort};
 use crate::config::{Pages, RuntimeKind};
 use crate::mailbox::imap::Ready;
 use crate::oauth::{Authority, Keeper, Records};
 use crate::service::Gateway;
 
-/// What outlives a reload.
+/// What outlives a reload: how often addresses asked. Each process counts for itself.
 #[derive(Clone, Debug, Default)]
-pub struct Kept(Arc<Mutex<Option<Arc<Memory>>>>);
-
-/// What is in memory of browsers and addresses.
-#[derive(Debug)]
-pub struct Memory {
-    pub(super) browsers: Browsers,
-    pub(super) rates: Rates,
-}
+pub struct Kept(Arc<Rates>);
 
 impl Kept {
-    /// The same at each call.
-    pub fn memory(&self) -> Result<Arc<Memory>, getrandom::Error> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(memory) = &*kept {
-            return Ok(Arc::clone(memory));
-        }
-        let memory = Arc::new(Memory {
-            browsers: Browsers::new()?,
-            rates: Rates::default(),
-        });
-        *kept = Some(Arc::clone(&memory));
-        Ok(memory)
+    pub(super) fn allow(&self, address: IpAddr, sort: Sort) -> bool {
+        self.0.allow(address, sort)
     }
 }
 
@@ -72,8 +56,10 @@ pub struct Desk {
     pub keeper: Arc<Keeper>,
     /// What drives the sockets.
     pub runtime: RuntimeKind,
-    /// Browsers and addresses.
-    pub memory: Arc<Memory>,
+    /// Who is there.
+    pub browsers: Browsers,
+    /// How often they asked.
+    pub kept: Kept,
 }
 
 /// Where an address leads.

@@ -22,14 +22,20 @@ const LABEL: usize = 40;
 
 /// The mailbox and its devices.
 pub(super) fn list(desk: &Desk, visit: &Visit<'_>) -> Outcome {
-    let Some((cookie, session)) = visit.session(desk) else {
+    let Some((cookie, session)) = visit.session(desk)? else {
         return Ok(reply::go("/"));
     };
     desk.place(&session)?;
-    let browsers = &desk.memory.browsers;
+    let browsers = &desk.browsers;
     let devices = devices(desk, &session)?;
-    let (token, notice) = (browsers.token(&cookie), browsers.noted(&cookie));
-    Ok(html::mailbox(desk, &session, &devices, &token, notice))
+    let (token, notice) = (browsers.token(&cookie), browsers.noted(&cookie)?);
+    Ok(html::mailbox(
+        desk,
+        &session,
+        &devices,
+        &token,
+        notice.as_deref(),
+    ))
 }
 
 fn devices(desk: &Desk, session: &Session) -> Result<Vec<Account>, Problem> {
@@ -96,7 +102,7 @@ pub(super) fn make(desk: &Desk, _: &Visit<'_>, posted: &Posted) -> Outcome {
             name,
             password,
         };
-        desk.memory.browsers.keep(&posted.cookie, fresh);
+        desk.browsers.keep(&posted.cookie, &fresh)?;
         return Ok(reply::go("/device"));
     }
     Err(Problem::NoName)
@@ -126,13 +132,13 @@ fn names(address: &str, label: &str) -> impl Iterator<Item = String> + use<> {
 
 /// Shows the password, once.
 pub(super) fn show(desk: &Desk, visit: &Visit<'_>) -> Outcome {
-    let Some((cookie, session)) = visit.session(desk) else {
+    let Some((cookie, session)) = visit.session(desk)? else {
         return Ok(reply::go("/"));
     };
     if visit.asked.head.method != hyper::Method::GET {
         return Ok(reply::go("/mailbox"));
     }
-    match desk.memory.browsers.kept(&cookie) {
+    match desk.browsers.kept(&cookie)? {
         Some(fresh) => Ok(html::device(desk, &session, &fresh)),
         None => Ok(reply::go("/mailbox")),
     }
@@ -155,7 +161,7 @@ pub(super) fn revoke(desk: &Desk, _: &Visit<'_>, posted: &Posted) -> Outcome {
         "a password was taken back"
     );
     let notice = "The password was taken back. The device cannot log in any more.";
-    desk.memory.browsers.note(&posted.cookie, notice);
+    desk.browsers.note(&posted.cookie, notice)?;
     Ok(reply::go("/mailbox"))
 }
 
@@ -186,14 +192,14 @@ pub(super) fn disconnect(desk: &Desk, _: &Visit<'_>, posted: &Posted) -> Outcome
         tracing::warn!(mailbox = session.mailbox, %refusal, "the provider was not told of a grant's end");
     }
     tracing::info!(mailbox = session.mailbox, "disconnected by its owner");
-    desk.memory.browsers.sign_out(&posted.cookie);
+    desk.browsers.sign_out(&posted.cookie)?;
     let told = html::gone(desk, &session.address);
     Ok(reply::without_cookie(told, desk))
 }
 
 /// Ends the session.
 pub(super) fn sign_out(desk: &Desk, _: &Visit<'_>, posted: &Posted) -> Outcome {
-    desk.memory.browsers.sign_out(&posted.cookie);
+    desk.browsers.sign_out(&posted.cookie)?;
     Ok(reply::without_cookie(reply::go("/"), desk))
 }
 

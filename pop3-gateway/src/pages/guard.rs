@@ -56,17 +56,19 @@ impl<'a> Visit<'a> {
 
     /// Whether the address may go on.
     pub(super) fn count(&self, desk: &Desk, sort: Sort) -> Result<(), Problem> {
-        match desk.memory.rates.allow(self.address, sort) {
+        match desk.kept.allow(self.address, sort) {
             true => Ok(()),
             false => Err(Problem::TooOften),
         }
     }
 
     /// The session of the browser.
-    pub(super) fn session(&self, desk: &Desk) -> Option<(Cookie, Session)> {
-        let cookie = self.cookie.clone()?;
-        let session = desk.memory.browsers.session(&cookie)?;
-        Some((cookie, session))
+    pub(super) fn session(&self, desk: &Desk) -> Result<Option<(Cookie, Session)>, Problem> {
+        let Some(cookie) = &self.cookie else {
+            return Ok(None);
+        };
+        let session = desk.browsers.session(cookie)?;
+        Ok(session.map(|session| (cookie.clone(), session)))
     }
 
     /// The form, if it is from here and for this browser.
@@ -88,7 +90,7 @@ impl<'a> Visit<'a> {
         let cookie = self.cookie.clone().ok_or(Problem::Stale)?;
         let posted = Posted { fields, cookie };
         let token = posted.field("token");
-        let is_for_it = desk.memory.browsers.is_token(&posted.cookie, token);
+        let is_for_it = desk.browsers.is_token(&posted.cookie, token);
         match is_form && is_from_here && is_own && is_for_it {
             true => Ok(posted),
             false => Err(Problem::Stale),
@@ -109,7 +111,7 @@ impl Posted {
 
     /// The session of the browser.
     pub(super) fn session(&self, desk: &Desk) -> Result<Session, Problem> {
-        let session = desk.memory.browsers.session(&self.cookie);
+        let session = desk.browsers.session(&self.cookie)?;
         session.ok_or(Problem::SignedOut)
     }
 }

@@ -3,9 +3,10 @@
 //! Owns the texts. Holds no secret; what a provider or a server said is cleaned before it comes here.
 
 use hyper::StatusCode;
+use serde::{Deserialize, Serialize};
 
 /// Why a page does not do what was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub enum Problem {
     /// The address in the browser is not the one that the operator gave these pages.

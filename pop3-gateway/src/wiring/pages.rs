@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Opened, Surroundings, WiringError};
 use crate::config::Config;
 use crate::oauth::Flow;
+use crate::pages::browser::Browsers;
 use crate::pages::card::Card;
 use crate::pages::{Desk, Place};
 use crate::runtime;
@@ -35,7 +36,6 @@ impl Opened {
             .server
             .as_deref()
             .unwrap_or_else(|| settings.host());
-        let memory = surroundings.pages.memory();
         Ok(Some(Arc::new(Desk {
             card: Card::new(server, &config.listeners),
             places: config
@@ -48,7 +48,8 @@ impl Opened {
             records: records.clone(),
             keeper: Arc::clone(keeper),
             runtime: runtime::chosen(config.runtime).map_err(|failure| failed(failure.message))?,
-            memory: memory.map_err(|error| failed(error.to_string()))?,
+            browsers: Browsers::new(records.clone()),
+            kept: surroundings.pages.clone(),
             settings: settings.clone(),
         })))
     }

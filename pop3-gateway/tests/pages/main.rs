@@ -6,3 +6,4 @@ mod call_backs;
 mod devices;
 mod forms;
 mod rig;
+mod several;

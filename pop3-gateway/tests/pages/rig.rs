@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::marker::PhantomData;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gateway_state::{GrantId, MAX_SIGN_INS, SignIn};
+use local_accounts::private_file;
 use pop3_gateway::config::Config;
 use pop3_gateway::oauth::now;
 use pop3_gateway::serve::Bound;
@@ -36,17 +38,41 @@ pub(crate) const BOB: &str = "bob@example.org";
 pub(crate) const HOST: &str = "127.0.0.1";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A gateway that runs until this is dropped.
+/// A gateway that runs until this is dropped, and what it works with.
 pub(crate) struct Rig {
     pub(crate) provider: Provider,
     pub(crate) imap: Option<TcpHost>,
-    server: Server,
-    pub(crate) pop3: SocketAddr,
-    http: SocketAddr,
+    running: Running,
     folder: TempDir,
     file: PathBuf,
+}
+
+/// A process's part of it.
+pub(crate) struct Running {
+    server: Server,
+    pop3: SocketAddr,
+    http: SocketAddr,
     thread: Option<JoinHandle<()>>,
 }
+
+impl Running {
+    fn new(config: &Config) -> Self {
+        let bound = Bound::new(config, &Surroundings::default()).unwrap();
+        let (pop3, http) = (bound.addresses()[0], bound.http_addresses()[0]);
+        let server = Server::new();
+        let running = server.clone();
+        let thread = thread::spawn(move || bound.serve(running, None).unwrap());
+        Self {
+            server,
+            pop3,
+            http,
+            thread: Some(thread),
+        }
+    }
+}
+
+/// Where the state of a test is, beside its configuration.
+const STATE: &str = "sqlite:state.db";
 
 impl Rig {
     pub(crate) fn new(runtime: &str) -> Self {
@@ -60,6 +86,15 @@ impl Rig {
 
     /// The same, where browsers come to this address.
     pub(crate) fn at(url: &str, runtime: &str, pages: &str, more: &str) -> Self {
+        Self::made(url, STATE, runtime, pages, more)
+    }
+
+    /// The same, with the state in a database.
+    pub(crate) fn with_state(state: &str, runtime: &str) -> Self {
+        Self::made(&format!("http://{HOST}"), state, runtime, "", "")
+    }
+
+    fn made(url: &str, state: &str, runtime: &str, pages: &str, more: &str) -> Self {
         let store = Store::new();
         for user in [ANN, BOB] {
             store.add_user(user, "nobody knows it");
@@ -73,7 +108,7 @@ impl Rig {
             "runtime = \"{runtime}\"\n[[listener]]\nlisten = \"127.0.0.1:0\"\n\
              [[http]]\nlisten = \"127.0.0.1:0\"\nserve = \"pages\"\n\
              [pages]\nurl = \"{url}\"\ndomains = [\"Example.org\"]\n{pages}\n\
-             [state]\nurl = \"sqlite:state.db\"\nkey_file = \"state.key\"\n\
+             [state]\nurl = \"{state}\"\nkey_file = \"state.key\"\n\
              [[provider]]\nname = \"p\"\nprofile = \"oidc\"\nclient_id = \"c\"\nauthorization_endpoint = \"{auth}\"\n\
              token_endpoint = \"{token}\"\nrevocation_endpoint = \"{}\"\n\
              [[grant]]\nname = \"g\"\nprovider = \"p\"\nflow = \"code\"\n\
@@ -83,25 +118,25 @@ impl Rig {
         );
         let file = folder.path().join("gateway.toml");
         fs::write(&file, text).unwrap();
-        let config = Config::load(&file).unwrap();
-        let bound = Bound::new(&config, &Surroundings::default()).unwrap();
-        let pop3 = bound.addresses()[0];
-        let http = bound.http_addresses()[0];
-        let server = Server::new();
-        let running = server.clone();
-        let thread = thread::spawn(move || bound.serve(running, None).unwrap());
+        if state != STATE {
+            let key = gateway_state::Keys::generate().unwrap().to_text();
+            let key_file = folder.path().join("state.key");
+            private_file::create(&key_file, key.expose()).unwrap();
+        }
         let rig = Self {
             provider,
             imap: Some(imap),
-            server,
-            pop3,
-            http,
+            running: Running::new(&Config::load(&file).unwrap()),
             folder,
             file,
-            thread: Some(thread),
         };
         rig.gives(ANN);
         rig
+    }
+
+    /// Another gateway on the same state, with the same settings.
+    pub(crate) fn another(&self) -> Running {
+        Running::new(&Config::load(&self.file).unwrap())
     }
 
     /// The provider gives tokens of this person from now on.
@@ -127,8 +162,9 @@ impl Rig {
 
     pub(crate) fn browser(&self) -> Browser<'_> {
         Browser {
-            rig: self,
+            http: self.running.http,
             cookie: None,
+            rig: PhantomData,
         }
     }
 
@@ -189,6 +225,12 @@ impl Rig {
 
     /// The answer to a login.
     pub(crate) fn log_in(&self, name: &str, password: &str) -> String {
+        self.running.log_in(name, password)
+    }
+}
+
+impl Running {
+    pub(crate) fn log_in(&self, name: &str, password: &str) -> String {
         let socket = TcpStream::connect(self.pop3).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut lines = BufReader::new(socket.try_clone().unwrap()).lines();
@@ -205,7 +247,7 @@ impl Rig {
     }
 }
 
-impl Drop for Rig {
+impl Drop for Running {
     fn drop(&mut self) {
         self.server.shutdown().advance();
         self.server.shutdown().advance();
@@ -256,14 +298,21 @@ impl Told {
 
 /// A browser of one person.
 pub(crate) struct Browser<'r> {
-    rig: &'r Rig,
+    /// Where it is led to.
+    http: SocketAddr,
+    rig: PhantomData<&'r Rig>,
     pub(crate) cookie: Option<String>,
 }
 
 impl Browser<'_> {
+    /// From now on a balancer leads it there.
+    pub(crate) fn is_led_to(&mut self, running: &Running) {
+        self.http = running.http;
+    }
+
     /// Sends a request as it is, and keeps the cookie that comes back.
     pub(crate) fn ask(&mut self, head: &str, body: &str) -> Told {
-        let mut socket = TcpStream::connect(self.rig.http).unwrap();
+        let mut socket = TcpStream::connect(self.http).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let cookie = self.cookie.as_ref();
         let cookie = cookie.map_or_else(String::new, |cookie| format!("Cookie: {cookie}\r\n"));

@@ -12,6 +12,7 @@ mod options;
 mod pool;
 mod schema;
 mod sign_ins;
+mod slips;
 mod trouble;
 mod work;
 

@@ -6,6 +6,7 @@
 //! | `gateway_grants` | a row for each grant: what [`GrantSummary`](crate::GrantSummary) has, and the sealed tokens |
 //! | `gateway_accounts` | a row for each account |
 //! | `gateway_sign_ins` | a row for each sign-in under way, by the digest of its key |
+//! | `gateway_slips` | a row for each slip, by the digest of its key |
 //!
 //! A step is never changed once it was released; a new one is added at the end. All steps that a program makes are
 //! one transaction. Names are folded where they are compared.
@@ -26,7 +27,9 @@ use crate::error::StateError;
 /// What leads from one version to the next. `{octets}` is the type of octets, which has two names.
 pub(super) type Step = &'static [&'static str];
 
-pub(super) const STEPS: [Step; 1] = [&[
+pub(super) const STEPS: [Step; 2] = [TABLES, SLIPS];
+
+const TABLES: Step = &[
     "CREATE TABLE gateway_state (
         version BIGINT NOT NULL,
         id TEXT NOT NULL,
@@ -70,7 +73,17 @@ pub(super) const STEPS: [Step; 1] = [&[
         expires BIGINT NOT NULL)",
     "CREATE INDEX gateway_sign_ins_owner ON gateway_sign_ins (name, owner)",
     "CREATE INDEX gateway_sign_ins_expires ON gateway_sign_ins (expires)",
-]];
+];
+
+const SLIPS: Step = &[
+    "CREATE TABLE gateway_slips (
+        digest {octets} NOT NULL PRIMARY KEY,
+        kind TEXT NOT NULL,
+        sealed {octets} NOT NULL,
+        created BIGINT NOT NULL,
+        expires BIGINT NOT NULL)",
+    "CREATE INDEX gateway_slips_kind ON gateway_slips (kind, expires)",
+];
 
 /// Reads the stamp of what is there. Where there are no tables in a server's database, they are made, with this one.
 pub(super) async fn open(pool: &Arc<Pool>, fresh: &Stamp) -> Result<Stamp, StateError> {
@@ -184,6 +197,9 @@ pub(super) async fn forget_sealed(
         return Err(StateError::Unavailable(problem));
     }
     work.execute("DELETE FROM gateway_sign_ins", &[]).await?;
+    if version(pool, &mut work).await? > 1 {
+        work.execute("DELETE FROM gateway_slips", &[]).await?;
+    }
     let grants = work.execute("DELETE FROM gateway_grants", &[]).await?;
     work.end().await?;
     Ok(grants)

@@ -4,13 +4,15 @@ use super::super::file;
 use super::*;
 
 /// A later version, and one that does not come about.
-const LATER: [Step; 2] = [
+const LATER: [Step; 3] = [
     STEPS[0],
+    STEPS[1],
     &["CREATE TABLE gateway_later (name TEXT NOT NULL)"],
 ];
-const BROKEN: [Step; 3] = [
+const BROKEN: [Step; 4] = [
     LATER[0],
     LATER[1],
+    LATER[2],
     &["CREATE TABLE gateway_half (name TEXT)", "CREATE NONSENSE"],
 ];
 
@@ -56,8 +58,8 @@ fn versions_go_forward_whole_or_not_at_all_and_never_back() {
                 matches!(
                     refused,
                     StateError::Newer {
-                        found: 2,
-                        known: 1,
+                        found: 3,
+                        known: 2,
                         ..
                     }
                 ),
