@@ -174,6 +174,8 @@ pub(super) struct ErrorAnswer {
     #[serde(default)]
     error_subtype: Option<Value>,
     #[serde(default)]
+    suberror: Option<Value>,
+    #[serde(default)]
     error_codes: Option<Value>,
 }
 
@@ -190,7 +192,8 @@ impl ErrorAnswer {
         let description = description.map(str::to_owned);
         let description =
             description.or_else(|| self.error.get("message")?.as_str().map(str::to_owned));
-        let subtype = self.error_subtype.as_ref().and_then(Value::as_str);
+        let subtype = self.error_subtype.as_ref().or(self.suberror.as_ref());
+        let subtype = subtype.and_then(Value::as_str);
         let numbers = self.error_codes.as_ref().and_then(Value::as_array);
         let numbers: Vec<_> = numbers
             .into_iter()

@@ -9,8 +9,8 @@ use std::time::Duration;
 /// What a refusal means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
-    /// The grant is at an end; a person has to sign in again. `invalid_grant` alone says so, unless a number beside it
-    /// says that only a rule bars the way.
+    /// The grant is at an end; a person has to sign in again. `invalid_grant` alone says so, unless a number or a word
+    /// beside it says that only a rule bars the way.
     Ended,
     /// It may work later without anybody's doing.
     Later {
@@ -67,7 +67,7 @@ impl Refusal {
         }
     }
 
-    /// What a provider said no with.
+    /// What a provider said no with. The subtype is Google's `error_subtype` or Microsoft's `suberror`.
     pub fn said(
         code: &str,
         description: Option<&str>,
@@ -81,9 +81,12 @@ impl Refusal {
             .chain(description.into_iter().flat_map(numbers_in))
             .take(8)
             .collect();
-        let meaning = meaning(&code, &numbers);
+        let meaning = meaning(&code, subtype, &numbers);
         let remedy = remedy(&code, subtype, &numbers);
         let mut what = format!("the provider says {code}");
+        if let Some(subtype) = subtype.filter(|subtype| !subtype.is_empty()) {
+            what.push_str(&format!(" ({})", clean(subtype, 60)));
+        }
         if let Some(description) = description {
             what.push_str(": ");
             what.push_str(&clean(description, 200));
@@ -139,7 +142,7 @@ impl fmt::Display for NoToken {
 
 impl std::error::Error for NoToken {}
 
-fn meaning(code: &str, numbers: &[u64]) -> Meaning {
+fn meaning(code: &str, subtype: Option<&str>, numbers: &[u64]) -> Meaning {
     let later = Meaning::Later { after: None };
     // asked in a loop, too busy, or out of order for a while: whatever the code says
     if numbers
@@ -152,6 +155,7 @@ fn meaning(code: &str, numbers: &[u64]) -> Meaning {
         "invalid_grant" if numbers.iter().any(|number| BARRED.contains(number)) => {
             Meaning::Settings
         }
+        "invalid_grant" if suberror(subtype).is_some_and(|(_, bars, _)| *bars) => Meaning::Settings,
         "invalid_grant" => Meaning::Ended,
         "authorization_pending" => Meaning::Pending,
         "slow_down" => Meaning::SlowDown,
@@ -183,6 +187,72 @@ const BARRED: &[u64] = &[
     // the app is unknown in the tenant, or disabled
     700_016, 7_000_112,
 ];
+
+/// Microsoft's words beside `invalid_grant` (`suberror`), and whether the refresh token is good once somebody did what
+/// is asked for. A word that is not here decides nothing, and none makes an end of what a number only bars.
+const SUBERRORS: &[(&str, bool, &str)] = &[
+    (
+        "bad_token",
+        false,
+        "the grant was revoked; sign in again with \"pop3-gateway sign-in MAILBOX\"",
+    ),
+    (
+        "token_expired",
+        false,
+        "the grant is older than the tenant allows; sign in again with \"pop3-gateway sign-in MAILBOX\", and let an \
+         administrator exclude this app from the sign-in frequency",
+    ),
+    (
+        "basic_action",
+        true,
+        "the tenant wants a step that only the person can take; sign in again with \"pop3-gateway sign-in MAILBOX\"",
+    ),
+    (
+        "additional_action",
+        true,
+        "the tenant wants a step outside of a sign-in; the person signs in at https://myaccount.microsoft.com and does \
+         what is asked for there, or an administrator excludes this app from the rule (sign-in log)",
+    ),
+    (
+        "message_only",
+        true,
+        "a rule of the tenant bars the way, and no step of the person helps; an administrator looks at the sign-in log",
+    ),
+    (
+        "consent_required",
+        true,
+        "nobody consented to the app, or the consent was taken back; sign in again and accept, or let an administrator \
+         grant it (App registrations, API permissions)",
+    ),
+    (
+        "user_password_expired",
+        true,
+        "the person's password at the provider has expired; the person sets another one there, and signs in again with \
+         \"pop3-gateway sign-in MAILBOX\" if that is asked for",
+    ),
+    (
+        "protection_policy_required",
+        true,
+        "the tenant's Conditional Access wants an app under Intune's protection, which this one cannot be; an \
+         administrator excludes this app",
+    ),
+    (
+        "client_mismatch",
+        true,
+        "the grant was made with another app; put that app's client_id into [[provider]], or sign in again with \
+         \"pop3-gateway sign-in MAILBOX\"",
+    ),
+    (
+        "device_authentication_failed",
+        true,
+        "the tenant's Conditional Access wants a registered device; an administrator excludes this app or allows this \
+         network",
+    ),
+];
+
+fn suberror(word: Option<&str>) -> Option<&'static (&'static str, bool, &'static str)> {
+    SUBERRORS.iter().find(|(known, _, _)| Some(*known) == word)
+}
 
 /// Microsoft's numbers that have a remedy of their own.
 const NUMBERS: &[(u64, &str)] = &[
@@ -364,6 +434,9 @@ fn remedy(code: &str, subtype: Option<&str>, numbers: &[u64]) -> &'static str {
     }
     if numbers.contains(&50011) {
         return ADDRESS;
+    }
+    if let Some((_, _, remedy)) = suberror(subtype) {
+        return remedy;
     }
     match (code, subtype) {
         ("invalid_grant", Some("invalid_rapt")) => {

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 use testkit::imap_server::{Fault as Misbehaviour, Options, Trouble};
 
-use crate::rig::{ANN, APP, OBJECT, Rig, nobody, unknown_certificate};
+use crate::rig::{ANN, APP, OBJECT, Rig, change_state, nobody, unknown_certificate};
 
 /// One fault: what it is put into, the step that is missing then, and what its remedy says.
 pub(crate) struct Fault {
@@ -104,6 +104,19 @@ const HERE: &[Row] = &[
         },
         "state",
         &["restore"],
+    ),
+    (
+        "state of a newer version",
+        Rig::default,
+        |rig| {
+            rig.state_is_whole = false;
+            rig.at_last = |folder| {
+                let statement = "UPDATE gateway_state SET version = 999";
+                change_state(&folder.join("state.db"), statement);
+            };
+        },
+        "state",
+        &["use the newer program"],
     ),
     (
         "secret's file missing",
@@ -376,6 +389,76 @@ const TOKEN: &[Row] = &[
         },
         "token",
         &["how long a session lasts"],
+    ),
+    (
+        "grant revoked, in a word",
+        Rig::default,
+        |rig| rig.said_with("bad_token"),
+        "token",
+        &["was revoked", ANN],
+    ),
+    (
+        "grant too old, in a word",
+        Rig::default,
+        |rig| rig.said_with("token_expired"),
+        "token",
+        &["older than the tenant allows", ANN],
+    ),
+    (
+        "a step of the person missing",
+        Rig::default,
+        |rig| rig.said_with("basic_action"),
+        "token",
+        &["only the person can take", ANN],
+    ),
+    (
+        "a step outside of the sign-in missing",
+        Rig::default,
+        |rig| rig.said_with("additional_action"),
+        "token",
+        &["myaccount.microsoft.com"],
+    ),
+    (
+        "a rule that nobody can satisfy",
+        Rig::default,
+        |rig| rig.said_with("message_only"),
+        "token",
+        &["sign-in log"],
+    ),
+    (
+        "consent taken back",
+        Rig::default,
+        |rig| rig.said_with("consent_required"),
+        "token",
+        &["grant it"],
+    ),
+    (
+        "password expired at the provider",
+        Rig::default,
+        |rig| rig.said_with("user_password_expired"),
+        "token",
+        &["has expired", ANN],
+    ),
+    (
+        "app protection wanted",
+        Rig::default,
+        |rig| rig.said_with("protection_policy_required"),
+        "token",
+        &["Intune"],
+    ),
+    (
+        "grant of another app",
+        Rig::default,
+        |rig| rig.said_with("client_mismatch"),
+        "token",
+        &["client_id"],
+    ),
+    (
+        "device unknown",
+        Rig::default,
+        |rig| rig.said_with("device_authentication_failed"),
+        "token",
+        &["registered device"],
     ),
     (
         "delegation missing",

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::thread;
@@ -149,6 +149,13 @@ impl Rig {
         self.answer = Some((400, body.to_string()));
     }
 
+    /// `invalid_grant`, and Microsoft's word for why.
+    pub(crate) fn said_with(&mut self, suberror: &str) {
+        let body =
+            json!({ "error": "invalid_grant", "suberror": suberror, "error_description": "no" });
+        self.answer = Some((400, body.to_string()));
+    }
+
     pub(crate) fn build(self) -> Built {
         let folder = tempfile::tempdir().unwrap();
         // Google's is no JWT
@@ -233,9 +240,23 @@ impl Rig {
     }
 }
 
+/// Does to the file of a state what no tool does.
+pub(crate) fn change_state(file: &Path, statement: &'static str) {
+    use sqlx::Connection as _;
+    let url = format!("sqlite://{}", file.display());
+    futures_lite::future::block_on(async {
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query(statement)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+    });
+}
+
 /// All of it, at work.
 pub(crate) struct Built {
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     _imap: TcpHost,
     file: PathBuf,
     /// The access token that the provider gives.
@@ -285,9 +306,14 @@ impl Built {
     }
 
     pub(crate) fn command(&self, more: &[&str]) -> Output {
+        self.tool(&["doctor"], more)
+    }
+
+    /// What `pop3-gateway` does with this configuration.
+    pub(crate) fn tool(&self, words: &[&str], more: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pop3-gateway"));
         command
-            .arg("doctor")
+            .args(words)
             .arg("--config")
             .arg(&self.file)
             .args(more)

@@ -252,6 +252,42 @@ fn a_rule_that_bars_the_way_ends_no_grant() {
     }
 }
 
+/// The word that Microsoft has beside its number, as it comes: shown, cleaned, and no word of another kind is one.
+#[test]
+fn a_word_beside_a_refusal_is_shown_and_decides() {
+    for (suberror, shown, meaning, remedy) in [
+        (
+            "\"bad_token\"",
+            " (bad_token)",
+            Meaning::Ended,
+            "was revoked",
+        ),
+        (
+            "\"consent_required\"",
+            " (consent_required)",
+            Meaning::Settings,
+            "grant it",
+        ),
+        ("\"x\\r\\ny\"", " (x)", Meaning::Ended, "sign in again"),
+        ("\"\"", "", Meaning::Ended, "sign in again"),
+        (
+            "[\"consent_required\"]",
+            "",
+            Meaning::Ended,
+            "sign in again",
+        ),
+    ] {
+        let body = format!("{{\"error\":\"invalid_grant\",\"suberror\":{suberror}}}");
+        let refusal = refreshed(Answer::json(400, body)).unwrap_err();
+        assert_eq!(
+            refusal.what,
+            format!("the provider says invalid_grant{shown}")
+        );
+        assert_eq!(refusal.meaning, meaning, "{suberror}");
+        assert!(refusal.remedy.contains(remedy), "{suberror}: {refusal}");
+    }
+}
+
 /// Whatever a provider repeats of a request or puts into an error: nothing secret is shown.
 #[test]
 fn nothing_secret_is_shown() {

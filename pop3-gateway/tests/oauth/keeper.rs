@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_lite::future::{block_on, poll_once};
 use gateway_state::GrantId;
-use pop3_gateway::oauth::{Flow, Refusal, Source};
+use pop3_gateway::oauth::{Flow, Meaning, Refusal, Source};
 
 use crate::script::{
     Filed, LIFE, NOW, Scene, Script, a_while, ask, at, clock, down, id, keeper, kept, kept_refresh,
@@ -110,6 +110,9 @@ fn an_outage_ends_no_grant_and_no_token() {
         Err(Refusal::said("invalid_grant", None, None, &[50196])),
         // from a network that Conditional Access does not allow
         Err(Refusal::said("invalid_grant", None, None, &[53003])),
+        // a mailbox that is unknown for a while, whatever the word beside the number
+        Err(barred("bad_token", &[50034])),
+        Err(barred("consent_required", &[])),
     ] {
         at(&CLOCK, NOW);
         let Scene {
@@ -133,8 +136,43 @@ fn an_outage_ends_no_grant_and_no_token() {
         at(&CLOCK, NOW + LIFE);
         let (passes, _) = ask(&keeper, &id(), None).unwrap_err();
         let meaning = refusal.unwrap_err().meaning;
-        let later = matches!(meaning, pop3_gateway::oauth::Meaning::Later { .. });
+        let later = matches!(meaning, Meaning::Later { .. });
         assert_eq!(passes, later);
+    }
+}
+
+fn barred(suberror: &str, numbers: &[u64]) -> Refusal {
+    Refusal::said("invalid_grant", None, Some(suberror), numbers)
+}
+
+#[test]
+fn a_word_beside_invalid_grant_can_only_keep_a_grant_from_its_end() {
+    let of = |word: &str, numbers: &[u64]| barred(word, numbers).meaning;
+    for word in [
+        "basic_action",
+        "additional_action",
+        "message_only",
+        "consent_required",
+        "user_password_expired",
+        "protection_policy_required",
+        "client_mismatch",
+        "device_authentication_failed",
+    ] {
+        assert_eq!(of(word, &[]), Meaning::Settings, "{word}");
+        assert_eq!(of(word, &[50196]), Meaning::Later { after: None }, "{word}");
+    }
+    for word in ["bad_token", "token_expired", "", "a word of next year"] {
+        assert_eq!(of(word, &[]), Meaning::Ended, "{word}");
+        assert_eq!(of(word, &[53003]), Meaning::Settings, "{word}");
+    }
+    // without that code no word ends anything
+    for code in [
+        "interaction_required",
+        "unauthorized_client",
+        "server_error",
+    ] {
+        let refusal = Refusal::said(code, None, Some("bad_token"), &[]);
+        assert_ne!(refusal.meaning, Meaning::Ended, "{code}");
     }
 }
 
