@@ -131,9 +131,9 @@ impl Devices {
         let Some(records) = &self.records else {
             return Ok(None);
         };
-        let account = records.with(|state| state.account(user));
-        let account =
-            account.map_err(|error| NotAdmitted::Failed(Failure::temporary(error.to_string())))?;
+        let account = records
+            .account(user)
+            .map_err(|error| NotAdmitted::Failed(Failure::temporary(error.to_string())))?;
         account.map_or(Ok(None), |account| self.kept(account, address))
     }
 

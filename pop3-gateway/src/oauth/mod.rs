@@ -13,6 +13,7 @@
 //! | [`password`] | passwords for devices |
 //! | [`records`] | the state of grants and accounts, for code that blocks |
 //! | [`source`] | where new tokens of one grant come from |
+//! | `lookups` | logins that wait for the state |
 //! | [`keeper`] | the tokens in memory, and when new ones are asked for |
 //! | `turns` | which of several processes asks |
 //! | `cell` | what there is in memory of one grant |
@@ -35,6 +36,7 @@ pub mod devices;
 mod hidden;
 pub mod http;
 pub mod keeper;
+mod lookups;
 pub mod password;
 pub mod proof;
 pub mod provider;

@@ -11,6 +11,7 @@ use gateway_state::{Account, Binding, GrantId, Keys, State, StateError, StateUrl
 
 use super::answer::Obtained;
 use super::authority::unix;
+use super::lookups::Lookups;
 use super::provider::Provider;
 
 /// The state, and what it runs in. Clones are the same.
@@ -18,6 +19,7 @@ use super::provider::Provider;
 pub struct Records {
     state: State,
     runtime: Arc<Own>,
+    lookups: Arc<Lookups>,
 }
 
 /// A runtime that may be dropped on a thread of another one: the last to let go is the end of the server.
@@ -30,17 +32,42 @@ type Own = ();
 impl Records {
     /// Opens it. Blocks.
     pub fn open(url: &StateUrl, keys: Keys) -> Result<Self, StateError> {
+        let (runtime, state) = Self::in_runtime(|| State::open(url, keys))?;
+        Ok(Self::new(state, runtime))
+    }
+
+    /// Opens it though the key is lost: what was sealed with it is removed. How many grants that were. Blocks.
+    pub fn open_without_key(url: &StateUrl, keys: Keys) -> Result<(Self, u64), StateError> {
+        let opened = Self::in_runtime(|| State::open_without_key(url, keys));
+        let (runtime, (state, removed)) = opened?;
+        Ok((Self::new(state, runtime), removed))
+    }
+
+    fn in_runtime<T, F: Future<Output = Result<T, StateError>>>(
+        open: impl FnOnce() -> F,
+    ) -> Result<(Own, T), StateError> {
         let runtime = own().map_err(|error| StateError::Refused(error.to_string()))?;
-        let state = wait(&runtime, State::open(url, keys))?;
-        Ok(Self {
+        let opened = wait(&runtime, open())?;
+        Ok((runtime, opened))
+    }
+
+    fn new(state: State, runtime: Own) -> Self {
+        Self {
             state,
             runtime: Arc::new(runtime),
-        })
+            lookups: Arc::default(),
+        }
     }
 
     /// An account that is at hand; waits for nothing.
     pub fn account_at_hand(&self, name: &str) -> Option<Account> {
         self.state.account_at_hand(name)
+    }
+
+    /// An account, for a login that waits. Blocks.
+    pub fn account(&self, name: &str) -> Result<Option<Account>, StateError> {
+        let ask = || self.with(|state| state.account(name));
+        self.lookups.ask(ask)
     }
 
     /// Keeps what a sign-in brought, in the place of what there was. Blocks.
