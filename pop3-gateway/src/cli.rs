@@ -85,6 +85,10 @@ pub enum Command {
     /// Say which mailboxes are signed in for, who may log in to them, and what ends when
     #[cfg(any(feature = "oauth", feature = "cluster"))]
     Status(tools::Status),
+    /// What is done about the key of the state: another one, or none that opens it
+    #[cfg(feature = "oauth")]
+    #[command(subcommand)]
+    State(tools::State),
     /// Add, list and remove the messages of a store
     #[command(subcommand, after_help = TOOLS)]
     Message(tools::Message),
@@ -287,6 +291,10 @@ mod tests {
             Command::Doctor(doctor) => Some(doctor.file),
             #[cfg(feature = "oauth")]
             Command::Status(status) => Some(status.file),
+            #[cfg(feature = "oauth")]
+            Command::State(
+                tools::State::Reseal { file, .. } | tools::State::ForgetGrants { file },
+            ) => Some(file),
             _ => None,
         }
         .map(|named| named.config)
@@ -307,6 +315,10 @@ mod tests {
             "pop3-gateway doctor",
             #[cfg(feature = "oauth")]
             "pop3-gateway status",
+            #[cfg(feature = "oauth")]
+            "pop3-gateway state reseal",
+            #[cfg(feature = "oauth")]
+            "pop3-gateway state forget-grants",
         ] {
             assert_eq!(
                 file(line).as_deref(),

@@ -173,6 +173,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Status(_) => Err(Failure::configuration(
             "this pop3-gateway was built without grants; add --cluster",
         )),
+        #[cfg(feature = "oauth")]
+        Command::State(state) => tools::state::run(&state),
         Command::Account(account) => tools::account(&account),
         Command::Message(message) => tools::message(message),
         Command::Store(store) => tools::store(&store),

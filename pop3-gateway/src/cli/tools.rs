@@ -370,6 +370,43 @@ pub enum Store {
     },
 }
 
+/// `state`
+#[cfg(feature = "oauth")]
+#[derive(Debug, Subcommand)]
+pub enum State {
+    /// Seal every grant with the first key of the key's file, so that the other keys can go
+    #[command(after_help = "\
+A key's file has a key on each line. The first one seals, all of them open. To change the key, put the new one before
+the old one, restart the gateway, run this, and remove the old one:
+  (umask 077; openssl rand -base64 32 | cat - state.key >state.key.new)
+
+Exit codes: 0 all is sealed with the first key; 1 something is not, and why is said; 2 the command line or the
+configuration is wrong.")]
+    Reseal {
+        /// The configuration
+        #[command(flatten)]
+        file: Named,
+
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove the grants of a state whose key is lost; the accounts stay
+    #[command(after_help = "\
+Without its key nothing opens a grant any more. Make another key where the lost one was, run this, and let people sign in
+again; their devices keep their passwords:
+  (umask 077; openssl rand -base64 32 >state.key)
+
+If the key is the right one, nothing is removed.
+
+Exit codes: 0 done; 1 something failed; 2 the command line or the configuration is wrong.")]
+    ForgetGrants {
+        /// The configuration
+        #[command(flatten)]
+        file: Named,
+    },
+}
+
 /// `hash-password`
 #[derive(Debug, Args)]
 pub struct HashPassword {

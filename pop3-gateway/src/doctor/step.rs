@@ -87,8 +87,8 @@ pub(super) fn of_problem(problem: &Problem) -> Missing {
 pub(super) fn of_state(error: &StateError) -> Missing {
     let remedy = match error {
         StateError::OtherKey { .. } => {
-            "put the key back that this state was made with; if it is lost, move the state away and let everybody \
-             sign in again"
+            "put the key back that this state was made with; if it is lost, \"pop3-gateway state forget-grants\" keeps the \
+             accounts of devices, and everybody has to sign in again"
         }
         StateError::Newer { .. } => "use the newer program",
         StateError::Damaged(_) | StateError::Bound { .. } => {

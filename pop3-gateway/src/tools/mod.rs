@@ -14,6 +14,8 @@ pub mod ready;
 #[cfg(feature = "oauth")]
 pub mod sign_in;
 #[cfg(feature = "oauth")]
+pub mod state;
+#[cfg(feature = "oauth")]
 pub mod status;
 
 use crate::config::Config;

@@ -253,6 +253,12 @@ pub fn records(state: &State) -> Result<Records, Problem> {
     records.ok_or_else(|| "there is no state".into())
 }
 
+/// Opens the state for a tool, without its grants if the key does not open them. How many were removed.
+pub fn records_without_grants(state: &State) -> Result<(Records, u64), Problem> {
+    let url = state.url.as_ref().ok_or("the state has no url")?;
+    Ok(Records::open_without_key(url, keys(state, false)?)?)
+}
+
 /// The key, from where the configuration says. A file of it is made along with the state, and never for a state that
 /// is there already: no other key opens that one.
 fn keys(state: &State, is_new: bool) -> Result<Keys, Problem> {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod faults;
+mod keys;
 #[cfg(feature = "smol")]
 mod newcomer;
 mod rig;
