@@ -44,6 +44,10 @@ pub struct Config {
     /// How long a connection may wait after a session for the next login with the same credential; zero for not at
     /// all. It needs a driver that takes it.
     pub park: Duration,
+    /// How long a session may need nothing of the server before its connection is put aside, to wait as one of a session
+    /// that has ended or to be logged out of; the next thing that is needed brings one back. Zero keeps it. Only a login by
+    /// password is repeated so late. It needs a driver that takes connections.
+    pub rest: Duration,
     /// How long the server's yes to a credential counts for logins that take up a connection which waited.
     pub trust_login: Duration,
     /// Whether a server that offers IDLE is believed to say by itself what is new, while a connection waits: then a login
@@ -82,6 +86,7 @@ impl Config {
             response_timeout: Duration::from_secs(60),
             keep_alive: Duration::from_secs(9 * 60),
             park: Duration::ZERO,
+            rest: Duration::ZERO,
             trust_login: Duration::from_secs(60 * 60),
             trust_idle: false,
             auth: AuthPreference::Auto,

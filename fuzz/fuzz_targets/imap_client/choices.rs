@@ -1,5 +1,7 @@
 //! What the fuzzer chooses from: configurations, logins, and lines of servers.
 
+use std::time::Duration;
+
 use imap_backend::{AuthPreference, Config, DeletePolicy, PipelineLogin, Security};
 use pop3_proto::backend::{Access, Login, Mechanism, Names, Open};
 use pop3_proto::secret::Secret;
@@ -70,6 +72,9 @@ pub(crate) fn config(flags: u8, pick: u8) -> Config {
     config.quirks.pipeline_login =
         [PipelineLogin::Auto, PipelineLogin::Always][usize::from(flags >> 7)];
     config.max_messages = MESSAGES;
+    if flags & 64 != 0 {
+        config.rest = Duration::from_secs(60);
+    }
     config.delete = match pick % 8 {
         0 => DeletePolicy::Trash {
             fallback: "Old".into(),

@@ -44,6 +44,14 @@ impl Asked {
         open.is_some_and(|open| !matches!(open.login, Login::Relay { .. }))
     }
 
+    /// Whether it can be repeated at any time: a token may have run out by then.
+    pub(super) fn lasts(&self) -> bool {
+        let open = self.open.as_ref();
+        open.is_some_and(|open| {
+            matches!(open.login, Login::Password { .. } | Login::ActingFor { .. })
+        })
+    }
+
     /// A text without the credentials. The connection's mask is gone after the login, but they are still here.
     pub(super) fn masked(&self, text: &str) -> String {
         let mut mask = Mask::default();

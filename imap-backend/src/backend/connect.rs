@@ -23,7 +23,7 @@ use crate::wire::{Notice, Purpose};
 impl ImapBackend {
     /// Reconnects if there is work but no connection.
     pub(super) fn seek_link(&mut self) {
-        if !self.link.is_down() || !self.has_work() {
+        if !self.link.is_away() || !self.has_work() {
             return;
         }
         let broken = self.link.broken().cloned().or_else(|| {
@@ -41,10 +41,13 @@ impl ImapBackend {
         }
     }
 
-    /// Makes a connection; at a login, one that waits may be taken.
+    /// Makes a connection; at a login, and for a session that rested, one that waits may be taken.
     pub(super) fn connect(&mut self, opening: Opening) {
         let endpoint = self.config.endpoint.clone();
-        match self.claim().filter(|_| opening.first) {
+        let may_wait = opening.first || self.link.is_resting();
+        // what is left of a connection that was given up
+        self.wire.reset();
+        match self.claim().filter(|_| may_wait) {
             Some(claim) => self.link.resume(Wanted { claim, endpoint }, opening),
             None => self.link.connect(endpoint, opening),
         }
@@ -76,7 +79,7 @@ impl ImapBackend {
         match self.link.state() {
             State::Connecting(_) | State::Handshake(_) => self.lose(failure),
             State::Opening(_) | State::Ready => self.link.lost(self.closed(failure)),
-            State::Down | State::Finished => {}
+            State::Down | State::Resting | State::Finished => {}
         }
     }
 
@@ -105,8 +108,8 @@ impl ImapBackend {
         let (state, failure) = self.link.fall(failure);
         match state {
             State::Connecting(opening) | State::Handshake(opening) | State::Opening(opening) => {
-                if opening.resumed {
-                    self.start_anew();
+                if opening.resumed && self.link.broken().is_none() {
+                    self.start_anew(opening.first);
                 } else if opening.first {
                     self.conclude(Denial::Failed(failure));
                 } else {
@@ -118,7 +121,7 @@ impl ImapBackend {
                 self.reading_interrupted(&failure);
                 self.update_interrupted(&failure);
             }
-            State::Down | State::Finished => {}
+            State::Down | State::Resting | State::Finished => {}
         }
     }
 
@@ -195,8 +198,11 @@ impl ImapBackend {
     // deadlines
 
     pub(super) fn deadline(&self) -> Option<(Time, Reason)> {
-        self.clock
-            .due(&self.config, &self.link, &self.wire, &self.reading)
+        let due = self
+            .clock
+            .due(&self.config, &self.link, &self.wire, &self.reading);
+        let rest = self.may_rest().then(|| self.clock.rest_due(&self.config));
+        due.into_iter().chain(rest).min_by_key(|(at, _)| *at)
     }
 
     pub(super) fn overdue(&mut self, reason: Reason) {
@@ -212,6 +218,7 @@ impl ImapBackend {
                 // a NOOP cannot be unsendable
                 let _ = self.wire.send(Command::Noop, Purpose::Keep);
             }
+            Reason::Rest => self.rest(),
         }
     }
 

@@ -41,6 +41,8 @@ pub(super) enum Reason {
     SayAgain,
     Parked,
     KeepAlive,
+    /// Nothing was needed for a while.
+    Rest,
 }
 
 /// The moments that matter to the backend.
@@ -60,6 +62,8 @@ pub(super) struct Clock {
     heard: Time,
     /// When it took the credential.
     pub(super) proven: Time,
+    /// When the session last needed anything, or got it.
+    used: Time,
     /// Before this moment no other attempt to reconnect is made.
     not_before: Time,
 }
@@ -77,6 +81,16 @@ impl Clock {
     /// The session asks for the login, or goes on with it.
     pub(super) fn asks(&mut self) {
         self.asked = self.now;
+    }
+
+    /// The session needs something, or gets it.
+    pub(super) fn uses(&mut self) {
+        self.used = self.now;
+    }
+
+    /// When the connection of a session that needs nothing is put aside.
+    pub(super) fn rest_due(&self, config: &Config) -> (Time, Reason) {
+        (self.used + config.rest, Reason::Rest)
     }
 
     /// The server said something.
@@ -139,7 +153,7 @@ impl Clock {
             config.response_timeout
         };
         match link.state() {
-            State::Down | State::Finished => None,
+            State::Down | State::Resting | State::Finished => None,
             State::Connecting(opening) | State::Handshake(opening) => {
                 Some(self.connect_due(config, opening))
             }
@@ -211,7 +225,7 @@ impl Clock {
         let since_sought = self.now.since(self.sought);
         let waited = self.now.since(self.progress);
         match link.state() {
-            State::Connecting(_) | State::Down => Trouble::ConnectSilent {
+            State::Connecting(_) | State::Down | State::Resting => Trouble::ConnectSilent {
                 waited: since_sought,
             },
             State::Handshake(_) => Trouble::TlsSilent {

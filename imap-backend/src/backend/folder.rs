@@ -107,7 +107,7 @@ impl ImapBackend {
         let Some(opening) = self.link.opening() else {
             return;
         };
-        let (id_said, resumed) = (opening.id_said, opening.resumed);
+        let (first, id_said, resumed) = (opening.first, opening.id_said, opening.resumed);
         let Some(folder) = opening.folder() else {
             return;
         };
@@ -118,8 +118,10 @@ impl ImapBackend {
         // what came before was about the first ones, or about the folder as it was open before
         folder.scan = Scan::default();
         folder.scan.with_flags(flags);
-        let max = self.config.max_messages;
-        folder.scan.expect(folder.exists.min(max));
+        if first {
+            let max = self.config.max_messages;
+            folder.scan.expect(folder.exists.min(max));
+        }
         let Some(from) = folder.again_from else {
             return;
         };
@@ -233,13 +235,16 @@ impl ImapBackend {
             self.ready();
         } else {
             let failure = self.renumbered(validity);
-            self.deny(Denial::Failed(failure));
+            self.drop_link(failure);
         }
     }
 
     pub(super) fn ready(&mut self) {
         let opening = self.link.opening();
-        if opening.as_ref().is_some_and(|opening| opening.resumed) {
+        if opening
+            .as_ref()
+            .is_some_and(|opening| opening.first && opening.resumed)
+        {
             self.answers.push(Answer::Authenticated);
         }
         let folder = opening.and_then(Opening::folder);

@@ -26,6 +26,8 @@ pub(super) enum State {
     /// From the greeting to the open folder.
     Opening(Box<Opening>),
     Ready,
+    /// Put aside or logged out of, because the session needed nothing.
+    Resting,
     /// LOGOUT is sent; nothing happens any more.
     Finished,
 }
@@ -57,6 +59,15 @@ impl Link {
         matches!(self.state, State::Down)
     }
 
+    pub(super) fn is_resting(&self) -> bool {
+        matches!(self.state, State::Resting)
+    }
+
+    /// Whether there is none, and one would have to be made.
+    pub(super) fn is_away(&self) -> bool {
+        self.is_down() || self.is_resting()
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         matches!(self.state, State::Ready)
     }
@@ -86,7 +97,7 @@ impl Link {
             State::Connecting(opening) | State::Handshake(opening) | State::Opening(opening) => {
                 Some(opening)
             }
-            State::Down | State::Ready | State::Finished => None,
+            State::Down | State::Ready | State::Resting | State::Finished => None,
         }
     }
 
@@ -96,7 +107,7 @@ impl Link {
             State::Connecting(opening) | State::Handshake(opening) | State::Opening(opening) => {
                 Some(opening)
             }
-            State::Down | State::Ready | State::Finished => None,
+            State::Down | State::Ready | State::Resting | State::Finished => None,
         }
     }
 
@@ -130,7 +141,7 @@ impl Link {
             State::Connecting(opening) | State::Handshake(opening) | State::Opening(opening) => {
                 to(opening)
             }
-            other @ (State::Down | State::Ready | State::Finished) => other,
+            other @ (State::Down | State::Ready | State::Resting | State::Finished) => other,
         };
         self.went(from);
     }
@@ -191,7 +202,7 @@ impl Link {
 
     /// It is of no use any more.
     pub(super) fn disconnect(&mut self) {
-        if !self.is_down() && !self.is_finished() {
+        if !self.is_away() && !self.is_finished() {
             self.effects.push_back(Effect::Disconnect);
         }
     }
@@ -212,6 +223,15 @@ impl Link {
     pub(super) fn park(&mut self, parked: Parked) {
         self.effects.push_back(Effect::Park(Box::new(parked)));
         self.enter(State::Finished);
+    }
+
+    /// The session needs none for now. Without a place for it, it ends once everything is sent.
+    pub(super) fn rest(&mut self, parked: Option<Parked>) {
+        self.effects.push_back(match parked {
+            Some(parked) => Effect::Park(Box::new(parked)),
+            None => Effect::Disconnect,
+        });
+        self.enter(State::Resting);
     }
 
     /// The session is over.
@@ -253,6 +273,7 @@ impl Link {
                 Step::Folder(_) => Phase::Folder,
             },
             State::Ready => Phase::Ready,
+            State::Resting => Phase::Resting,
             State::Finished => Phase::Finished,
         }
     }

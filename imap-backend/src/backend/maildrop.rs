@@ -40,6 +40,15 @@ impl Maildrop {
         }
     }
 
+    /// One without a listing, of which only this is known.
+    pub(super) fn unlisted(uid_validity: u64) -> Self {
+        Self {
+            uid_validity,
+            differs: true,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn uid(&self, index: u32) -> Option<u64> {
         self.table.uid(index)
     }

@@ -160,7 +160,11 @@ impl ImapBackend {
             State::Opening(_) => self.opening_event(event),
             State::Ready => self.ready_event(event),
             // what comes while nothing is awaited means nothing
-            State::Down | State::Connecting(_) | State::Handshake(_) | State::Finished => {}
+            State::Down
+            | State::Connecting(_)
+            | State::Handshake(_)
+            | State::Resting
+            | State::Finished => {}
         }
     }
 
@@ -208,7 +212,11 @@ impl ImapBackend {
         let can_speak = match self.link.state() {
             State::Ready => !self.reading.is_busy(),
             State::Opening(opening) => opening.can_speak(),
-            State::Down | State::Connecting(_) | State::Handshake(_) | State::Finished => false,
+            State::Down
+            | State::Connecting(_)
+            | State::Handshake(_)
+            | State::Resting
+            | State::Finished => false,
         };
         if can_speak && self.link.hears() && self.wire.between_commands() {
             // a LOGOUT cannot be unsendable
@@ -233,6 +241,7 @@ impl Backend for ImapBackend {
             self.note_abandoned_login();
         }
         let waited = self.clock.moved();
+        self.clock.uses();
         match request {
             Request::Open(open) => {
                 self.clock.asks();
@@ -298,9 +307,11 @@ impl Backend for ImapBackend {
             } else if room > 0 {
                 // from now on the upstream may have to answer
                 self.clock.moved();
+                self.clock.uses();
                 return self.body(room);
             }
         }
+        self.clock.uses();
         self.answers.next(&mut self.maildrop)
     }
 
@@ -338,7 +349,9 @@ impl Backend for ImapBackend {
     fn transmit(&self) -> &[u8] {
         match self.link.state() {
             State::Connecting(_) | State::Handshake(_) | State::Down => &[],
-            State::Opening(_) | State::Ready | State::Finished => self.wire.transmit(),
+            State::Opening(_) | State::Ready | State::Resting | State::Finished => {
+                self.wire.transmit()
+            }
         }
     }
 
@@ -347,6 +360,10 @@ impl Backend for ImapBackend {
         if n > 0 {
             self.clock.spoke();
             self.wire.transmitted(n);
+        }
+        if self.link.is_resting() && self.wire.transmit().is_empty() {
+            // the LOGOUT is said
+            self.wire.reset();
         }
         self.advance();
     }

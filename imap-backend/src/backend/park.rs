@@ -1,9 +1,12 @@
-//! The connection that outlives its session: given back at the end, taken up at the beginning.
+//! The connection that outlives its session, or rests in it: given back at the end, taken up at the beginning.
 //!
 //! A chapter of the backend. A session that ends by a complete update and owes the server nothing gives its connection
 //! back; every other one logs out. A login that gets a connection selects the folder anew in one flight, or needs none
 //! if the server would have said what has changed. Until the folder is open the client has been told nothing: should
 //! the connection turn out to be dead, or the server say anything but OK, the login goes the way of all others.
+//!
+//! A session that needs nothing for a while gives its connection up in the same way, or logs out where none may wait. It
+//! keeps its table, and comes back like one whose connection was lost: to a folder with the same UIDVALIDITY or to none.
 
 use alloc::boxed::Box;
 use core::any::Any;
@@ -14,9 +17,10 @@ use pop3_proto::backend::waiting::{Claim, Parked as Leaving, Waiting};
 
 use super::link::State;
 use super::opening::{Folder, Opening, Step};
-use super::{Answer, ImapBackend};
+use super::{Answer, ImapBackend, Maildrop};
+use crate::command::Command;
 use crate::parked::Parked;
-use crate::wire::Wire;
+use crate::wire::{Purpose, Wire};
 
 impl ImapBackend {
     /// Under which claim this session's connection may wait, if it may.
@@ -38,15 +42,17 @@ impl ImapBackend {
 
     /// A connection that waited is there.
     pub(super) fn resumed(&mut self, waiting: Box<dyn Waiting>) {
-        let State::Connecting(_) = self.link.state() else {
+        let State::Connecting(opening) = self.link.state() else {
             return;
         };
+        let first = opening.first;
         let waiting: Box<dyn Any> = waiting;
-        let parked = waiting.downcast::<Parked>();
-        let Some(mut parked) = parked.ok().filter(|_| self.link.is_first()) else {
+        let Ok(mut parked) = waiting.downcast::<Parked>() else {
             return self.drop_link(Failure::temporary("a connection that was not asked for"));
         };
         let listing = parked.listing(self.clock.now, self.asked.access());
+        // a session that rested has its own
+        let listing = listing.filter(|_| first);
         let recorder = mem::take(&mut self.wire.recorder);
         self.clock.takes_up(parked.proven, parked.heard);
         self.wire = parked.wire;
@@ -67,40 +73,69 @@ impl ImapBackend {
     }
 
     /// The connection that waited is of no use: the login begins from the beginning.
-    pub(super) fn start_anew(&mut self) {
+    pub(super) fn start_anew(&mut self, first: bool) {
         self.link
-            .connect(self.config.endpoint.clone(), Opening::new(true));
+            .connect(self.config.endpoint.clone(), Opening::new(first));
         self.clock.seeks();
     }
 
     /// The session is over: the connection is given back, or the server is logged out of.
     pub(super) fn leave(&mut self) {
-        let idle = self.wire.outstanding() == 0
+        let maildrop = mem::take(&mut self.maildrop);
+        if let Some(parked) = self.put_aside(maildrop) {
+            self.link.park(parked);
+        }
+        self.finish();
+    }
+
+    /// Whether the connection may be given up until something is needed.
+    pub(super) fn may_rest(&self) -> bool {
+        !self.config.rest.is_zero()
+            && self.is_sound()
+            && self.update.is_none()
+            && self.answers.is_empty()
+            && self.maildrop.is_listed()
+            && self.asked.lasts()
+    }
+
+    /// Nothing was needed for a while: the connection is given up, and the table stays.
+    pub(super) fn rest(&mut self) {
+        let unlisted = Maildrop::unlisted(self.maildrop.uid_validity);
+        let parked = self.put_aside(unlisted);
+        if parked.is_none() {
+            // a LOGOUT cannot be unsendable
+            let _ = self.wire.send(Command::Logout, Purpose::Logout);
+        }
+        self.maildrop.forget_numbers();
+        self.link.rest(parked);
+    }
+
+    /// Whether the connection is up, and nothing is under way on it.
+    fn is_sound(&self) -> bool {
+        self.link.is_ready()
+            && self.link.hears()
+            && self.link.may_speak()
+            && self.wire.outstanding() == 0
             && self.wire.between_commands()
             && self.wire.transmit().is_empty()
             && self.wire.pending() == 0
             && self.wire.head().is_none()
-            && !self.reading.is_busy();
-        let sound = self.link.is_ready() && self.link.hears() && self.link.may_speak();
+            && !self.reading.is_busy()
+    }
+
+    /// Takes the connection out, to wait with this listing. `None` where it may not.
+    fn put_aside(&mut self, maildrop: Maildrop) -> Option<Leaving> {
         let now = self.clock.now;
         let recent = now < self.clock.proven + self.config.trust_login;
-        let claim = self.claim().filter(|_| idle && sound && recent);
-        let Some(claim) = claim else {
-            return self.finish();
-        };
+        let claim = self.claim().filter(|_| recent && self.is_sound())?;
         let mut wire = mem::replace(&mut self.wire, Wire::new(self.config.clone()));
         self.wire.recorder = mem::take(&mut wire.recorder);
-        let parked = Parked::new(
-            &self.config,
-            wire,
-            mem::take(&mut self.maildrop),
-            self.asked.access(),
-            (now, self.clock.last_heard(), self.clock.proven),
-        );
-        self.link.park(Leaving {
+        let times = (now, self.clock.last_heard(), self.clock.proven);
+        let access = self.asked.access();
+        let waiting = Parked::new(&self.config, wire, maildrop, access, times);
+        Some(Leaving {
             claim,
-            waiting: Box::new(parked),
-        });
-        self.finish();
+            waiting: Box::new(waiting),
+        })
     }
 }

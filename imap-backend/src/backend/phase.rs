@@ -5,7 +5,7 @@
 
 use Phase::{
     Capability, CapabilityAgain, Connecting, Down, Enable, Finished, Folder, Greeting, Handshake,
-    Login, Ready, StartTls,
+    Login, Ready, Resting, StartTls,
 };
 
 /// The state of a connection without its data; one that opens is at a step.
@@ -22,6 +22,7 @@ pub(super) enum Phase {
     Enable,
     Folder,
     Ready,
+    Resting,
     Finished,
 }
 
@@ -29,7 +30,7 @@ pub(super) enum Phase {
 pub(super) type Transition = (Phase, Phase);
 
 /// Every step, and what makes a backend take it.
-pub(super) const TRANSITIONS: [(Transition, &str); 40] = [
+pub(super) const TRANSITIONS: [(Transition, &str); 43] = [
     (
         (Down, Connecting),
         "a login, or work for a connection that is gone",
@@ -81,7 +82,10 @@ pub(super) const TRANSITIONS: [(Transition, &str); 40] = [
     ((Folder, Down), "lost, or another folder than before"),
     ((Folder, Finished), "refused, or the session ends"),
     ((Ready, Down), "lost"),
+    ((Ready, Resting), "nothing was needed for a while"),
     ((Ready, Finished), "updated, or the session ends"),
+    ((Resting, Connecting), "something is needed"),
+    ((Resting, Finished), "the session ends"),
 ];
 
 /// Every step goes through here.
@@ -291,6 +295,7 @@ mod tests {
         ] {
             let mut config = Config::new("imap.example.org", 143, security);
             config.folder = folder.into();
+            config.rest = Duration::from_secs(60);
             taken.extend(drawing::steps(&INPUTS, |inputs| {
                 let scene = play(&config, inputs);
                 (scene.situation(), scene.backend.link.trail)

@@ -14,6 +14,7 @@ mod login;
 mod parked;
 mod read_ahead;
 mod reconnect;
+mod rest;
 mod retrieve;
 mod straying;
 mod tops_ahead;

@@ -9,34 +9,39 @@ use pop3_proto::secret::Secret;
 use pop3_proto::time::Time;
 use proptest::prelude::*;
 
-const GREETING: &str = "* OK [CAPABILITY IMAP4rev1 UIDPLUS IDLE] ready\r\n";
-const PLAIN: &str = "* OK [CAPABILITY IMAP4rev1 UIDPLUS] ready\r\n";
+pub(crate) const GREETING: &str = "* OK [CAPABILITY IMAP4rev1 UIDPLUS IDLE] ready\r\n";
+pub(crate) const PLAIN: &str = "* OK [CAPABILITY IMAP4rev1 UIDPLUS] ready\r\n";
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     let mut config = Config::new("imap.example.org", 143, Security::Clear);
     config.park = Duration::from_secs(600);
     config.trust_idle = true;
     config
 }
 
-fn open(password: &str) -> Open {
+pub(crate) fn open(password: &str) -> Open {
     let (user, password) = ("tim".into(), Secret::from(password.as_bytes()));
     Open::new(Login::Password { user, password })
 }
 
-fn at(seconds: u64) -> Time {
+pub(crate) fn at(seconds: u64) -> Time {
     Time::ZERO + Duration::from_secs(seconds)
 }
 
 /// One side of the dialogue: what was said is taken.
-fn said<B: Backend + ?Sized>(backend: &mut B, now: Time) -> String {
+pub(crate) fn said<B: Backend + ?Sized>(backend: &mut B, now: Time) -> String {
     let said = String::from_utf8(backend.transmit().to_vec()).unwrap();
     backend.transmitted(now, said.len());
     said
 }
 
 /// Lets the server say this as far as it is heard.
-fn hear<B: Backend + ?Sized>(backend: &mut B, now: Time, mut octets: &[u8], most: usize) {
+pub(crate) fn hear<B: Backend + ?Sized>(
+    backend: &mut B,
+    now: Time,
+    mut octets: &[u8],
+    most: usize,
+) {
     while !octets.is_empty() {
         let room = backend.recv_buf();
         let n = room.len().min(octets.len()).min(most);
@@ -50,7 +55,7 @@ fn hear<B: Backend + ?Sized>(backend: &mut B, now: Time, mut octets: &[u8], most
 }
 
 /// The replies that are there, in short.
-fn replies(backend: &mut ImapBackend, now: Time) -> Vec<String> {
+pub(crate) fn replies(backend: &mut ImapBackend, now: Time) -> Vec<String> {
     let mut all = Vec::new();
     while let Some(reply) = backend.poll_reply(now, 1000) {
         let text = if let Reply::Entry { size, unique_id } = reply {
@@ -64,7 +69,7 @@ fn replies(backend: &mut ImapBackend, now: Time) -> Vec<String> {
 }
 
 /// Answers the commands that are sent until none is.
-fn serve(backend: &mut ImapBackend, now: Time, folder: &[(u32, u32)], validity: u32) {
+pub(crate) fn serve(backend: &mut ImapBackend, now: Time, folder: &[(u32, u32)], validity: u32) {
     loop {
         let commands = said(backend, now);
         if commands.is_empty() {
@@ -93,7 +98,7 @@ fn serve(backend: &mut ImapBackend, now: Time, folder: &[(u32, u32)], validity: 
 }
 
 /// A login that goes the way of all others, up to the open folder.
-fn logged_in(config: &Config, greeting: &str, folder: &[(u32, u32)]) -> ImapBackend {
+pub(crate) fn logged_in(config: &Config, greeting: &str, folder: &[(u32, u32)]) -> ImapBackend {
     let mut backend = ImapBackend::new(config.clone().into());
     backend.handle_request(at(1), Request::Open(open("secret")));
     assert!(matches!(backend.poll_effect(), Some(Effect::Resume(_))));
@@ -116,7 +121,7 @@ fn quit(backend: &mut ImapBackend, now: Time) -> Option<(Claim, Box<dyn Waiting>
     }
 }
 
-const FOLDER: [(u32, u32); 2] = [(3, 100), (5, 200)];
+pub(crate) const FOLDER: [(u32, u32); 2] = [(3, 100), (5, 200)];
 
 /// A connection that waits since second 1.
 fn waiting(greeting: &str) -> Box<dyn Waiting> {
