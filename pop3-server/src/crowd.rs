@@ -11,6 +11,9 @@
 //! that one has had [`FAIR`] to log in; before, the newcomer is turned away. A connection that has logged in
 //! is never turned out.
 //!
+//! A connection counts for two sockets, its client's and its upstream's, unless it says that its upstream rests. One that
+//! wakes has its socket back in any case: then there may be some too many for a while.
+//!
 //! # Examples
 //!
 //! ```
@@ -46,6 +49,9 @@ use crate::notice::Notice;
 /// How long a stranger's place is safe from newcomers of its own network.
 pub const FAIR: Duration = Duration::from_secs(3);
 
+/// What a connection has.
+const SOCKETS: usize = 2;
+
 /// How many times as many strangers as one address may come from a /56, and from a /48.
 const SITE_SHARES: [usize; 2] = [2, 4];
 
@@ -56,6 +62,8 @@ pub struct Crowd(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     total: usize,
+    /// How many of all have an upstream that rests.
+    resting: usize,
     origins: HashMap<Origin, usize>,
     /// Strangers, the oldest first.
     strangers: BTreeMap<u64, Stranger>,
@@ -87,6 +95,7 @@ impl Crowd {
                 crowd: self.clone(),
                 origin,
                 standing: Standing::Stranger { id, notice },
+                rests: false,
             }
         });
         drop(state);
@@ -145,10 +154,19 @@ impl State {
                 turned_out.push(notice.ok_or(Limit::Network)?);
             }
         }
-        let limit = match full(self.total, limits.total) {
-            true => Some(Limit::Total),
-            false => full(self.strangers.len(), limits.strangers).then_some(Limit::Strangers),
-        };
+        let limits = [
+            (full(self.total, limits.total), Limit::Total),
+            (
+                full(self.sockets() + SOCKETS - 1, limits.sockets),
+                Limit::Descriptors,
+            ),
+            (
+                full(self.strangers.len(), limits.strangers),
+                Limit::Strangers,
+            ),
+        ];
+        let limit = limits.into_iter().find(|(full, _)| *full);
+        let limit = limit.map(|(_, limit)| limit);
         if let Some(limit) = limit {
             let id = self.most_crowded().ok_or(limit)?;
             let widest = widest(origin);
@@ -168,6 +186,10 @@ impl State {
             turned_out.push(notice.ok_or(limit)?);
         }
         Ok(())
+    }
+
+    fn sockets(&self) -> usize {
+        SOCKETS * self.total - self.resting
     }
 
     /// How many strangers come from the widest network around this address.
@@ -280,6 +302,7 @@ pub struct Place {
     crowd: Crowd,
     origin: Origin,
     standing: Standing,
+    rests: bool,
 }
 
 #[derive(Debug)]
@@ -319,9 +342,25 @@ impl Place {
         }
     }
 
+    /// The upstream of this connection rests, or does so no longer. Returns whether there are more sockets now than may be.
+    pub fn rests(&mut self, limits: &Limits, rests: bool) -> bool {
+        if self.rests == rests || matches!(self.standing, Standing::Stranger { .. }) {
+            return false;
+        }
+        self.rests = rests;
+        let mut state = lock(&self.crowd.0);
+        if rests {
+            state.resting += 1;
+            return false;
+        }
+        state.resting -= 1;
+        limits.sockets != 0 && state.sockets() > limits.sockets
+    }
+
     /// The credentials were good, but the login failed: it is a stranger again.
     pub fn login_failed(&mut self, now: Time) {
         if matches!(self.standing, Standing::Guest) {
+            self.rests(&Limits::default(), false);
             let (id, notice) = lock(&self.crowd.0).enter(self.origin, now);
             self.standing = Standing::Stranger { id, notice };
         }
@@ -337,6 +376,7 @@ impl Drop for Place {
         };
         if counted {
             state.total -= 1;
+            state.resting -= usize::from(self.rests);
             give_back(&mut state.origins, self.origin);
         }
     }

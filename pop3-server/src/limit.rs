@@ -56,6 +56,8 @@ pub struct Limits {
     pub per_address: usize,
     /// Logged in to one maildrop.
     pub per_user: usize,
+    /// Their sockets: each has its client's, and its upstream's unless that rests.
+    pub sockets: usize,
 }
 
 impl Default for Limits {
@@ -65,6 +67,7 @@ impl Default for Limits {
             strangers: 5000,
             per_address: 100,
             per_user: 10,
+            sockets: 0,
         }
     }
 }

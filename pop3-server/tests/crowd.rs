@@ -258,3 +258,34 @@ fn a_refusal_names_the_limit_that_was_reached() {
     let newcomer = "2001:db8:0:2::1";
     assert_eq!(refused(limits(0, 0, 1), &of_site, newcomer), Limit::Network);
 }
+
+/// A session that rests leaves one of its two sockets to others, and has it back in any case.
+#[test]
+fn w024_those_that_rest_leave_room_for_others() {
+    let crowd = Crowd::default();
+    let mut few = limits(0, 0);
+    few.sockets = 6;
+    few.per_address = 0;
+    let admit = || crowd.admit(&few, ip("192.0.2.1"), at(0));
+    let logged_in = || {
+        let mut place = admit().unwrap();
+        place.logged_in();
+        place
+    };
+    let mut guests = vec![logged_in(), logged_in(), logged_in()];
+    assert_eq!(admit().err(), Some(Limit::Descriptors));
+    assert!(!guests[0].rests(&few, true) && !guests[0].rests(&few, true));
+    assert_eq!(admit().err(), Some(Limit::Descriptors));
+    assert!(!guests[1].rests(&few, true));
+    guests.push(logged_in());
+    assert_eq!(admit().err(), Some(Limit::Descriptors));
+    assert!(!guests[2].rests(&few, true));
+    // one too many now
+    assert!(!guests[0].rests(&few, false));
+    assert!(guests[1].rests(&few, false));
+    guests.clear();
+    let strangers = [admit(), admit(), admit()].map(Result::unwrap);
+    assert!(!strangers[0].is_turned_out());
+    let late = crowd.admit(&few, ip("192.0.2.2"), at(9)).unwrap();
+    assert!(strangers[0].is_turned_out() && !late.is_turned_out());
+}

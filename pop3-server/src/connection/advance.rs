@@ -41,6 +41,18 @@ impl<S: Service> Connection<S> {
         }
         self.transcribe(now);
         self.note();
+        self.rests();
+    }
+
+    /// Tells the crowd whether there is a connection to the upstream. One that comes back when there is no room for it
+    /// takes that of a connection that only waits.
+    fn rests(&mut self) {
+        let (Some(upstream), Some(place)) = (&self.upstream, &mut self.place) else {
+            return;
+        };
+        if place.rests(&self.settings.limits, upstream.rests()) {
+            self.server.parking().make_room();
+        }
     }
 
     /// One step, and what was said in it. This keeps the two dialogues side by side, in the order in

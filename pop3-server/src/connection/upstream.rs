@@ -157,6 +157,11 @@ impl<B: Backend> Upstream<B> {
         self.reached
     }
 
+    /// Whether it is one with a connection, and has none for now.
+    pub(super) fn rests(&self) -> bool {
+        self.endpoint.is_some() && self.link == Link::Down
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         self.leave.is_some()
     }
@@ -299,7 +304,10 @@ impl<B: Backend> Upstream<B> {
             match effect {
                 Effect::Connect(endpoint) => self.connect(endpoint, actions),
                 Effect::Resume(wanted) => match self.look_for(wanted.claim, now) {
-                    Some(returned) => self.resume(now, returned, actions),
+                    Some(returned) => {
+                        self.endpoint = Some(wanted.endpoint);
+                        self.resume(now, returned, actions);
+                    }
                     None => self.connect(wanted.endpoint, actions),
                 },
                 Effect::Park(parked) => self.park(*parked, actions),
