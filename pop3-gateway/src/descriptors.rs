@@ -1,9 +1,10 @@
 //! How many files and sockets the system lets this process have open, and whether that is enough.
 //!
-//! A session takes two: the client's socket and the upstream's, or a store's file. The soft limit is raised to
-//! the hard one, which needs no privilege; only the operator can raise that one.
+//! A session takes two: the client's socket and the upstream's, or a store's file. One that rests takes the client's
+//! alone. The soft limit is raised to the hard one, which needs no privilege; only the operator can raise that one.
 
 use crate::config::Config;
+use crate::mailbox::imap::Upstream;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What a session takes.
@@ -42,9 +43,36 @@ pub fn most() -> Option<u64> {
     getrlimit(Resource::Nofile).maximum
 }
 
+/// Allows no more connections than this many descriptors are enough for: a client that is turned away learns why, and
+/// one that is never accepted does not. Where sessions rest, that depends on how many do. Returns a warning if they are
+/// fewer than was configured.
+pub fn fit(config: &mut Config, limit: Option<u64>) -> Option<String> {
+    let limit = limit?;
+    let short = shortage(config, Some(limit));
+    match &short {
+        Some(_) if config.upstreams.iter().any(Upstream::rests) => {
+            let own = count(limit.saturating_sub(others(config)));
+            let bounds = &mut config.bounds;
+            bounds.parked = bounds.parked.min(count(limit / WAITING));
+            bounds.limits.sockets = own.saturating_sub(bounds.parked).max(count(SESSION));
+            bounds.allow(bounds.limits.total.min(bounds.limits.sockets));
+        }
+        Some((fitting, _)) => config.bounds.allow(*fitting),
+        None => {}
+    }
+    if config.bounds.limits.sockets == 0 {
+        config.bounds.parked = config.bounds.parked.min(left(config, limit));
+    }
+    short.map(|(_, warning)| warning)
+}
+
+fn count(descriptors: u64) -> usize {
+    usize::try_from(descriptors).unwrap_or(usize::MAX)
+}
+
 /// How many of this many descriptors are left beside those that the configured connections need.
-pub fn left(config: &Config, limit: u64) -> usize {
-    usize::try_from(limit.saturating_sub(needed(config))).unwrap_or(usize::MAX)
+fn left(config: &Config, limit: u64) -> usize {
+    count(limit.saturating_sub(needed(config)))
 }
 
 /// What the configured connections need, and everything beside them.
@@ -80,12 +108,16 @@ pub fn shortage(config: &Config, limit: Option<u64>) -> Option<(usize, String)> 
     let waiting = u64::try_from(config.bounds.parked).unwrap_or(u64::MAX);
     let beside = others(config).saturating_add(waiting.min(limit / WAITING));
     let fitting = limit.saturating_sub(beside) / SESSION;
-    let fitting = usize::try_from(fitting).unwrap_or(usize::MAX).max(1);
+    let fitting = count(fitting).max(1);
+    let more = match config.upstreams.iter().any(Upstream::rests) {
+        true => ", and more while sessions rest",
+        false => "",
+    };
     Some((
         fitting,
         format!(
             "limits.connections = {connections} needs {needed} open files, and the system allows {limit}: \
-             {fitting} connections are accepted; raise the limit (LimitNOFILE={needed} in the systemd unit, or \
+             {fitting} connections are accepted{more}; raise the limit (LimitNOFILE={needed} in the systemd unit, or \
              `ulimit -Hn`), or lower limits.connections"
         ),
     ))
@@ -151,5 +183,29 @@ mod tests {
         config.bounds.allow(20_000);
         let without = shortage(&config, Some(limit));
         assert_eq!(without.map(|(fits, _)| fits), Some(9967));
+    }
+
+    /// Sessions that rest leave a descriptor each to others, and the connections that wait have their part.
+    #[test]
+    fn w024_sessions_that_rest_make_room_for_others() {
+        let fitted = |rests: bool, connections, limit| {
+            let mut config = config(connections);
+            if !rests {
+                config.upstreams[0].imap.rest = std::time::Duration::ZERO;
+            }
+            let warning = fit(&mut config, limit);
+            assert_eq!(
+                warning.is_some_and(|text| text.contains("while sessions rest")),
+                rests && config.bounds.limits.sockets > 0
+            );
+            let (limits, parked) = (config.bounds.limits, config.bounds.parked);
+            (limits.total, limits.sockets, parked)
+        };
+        assert_eq!(fitted(true, 30_000, None), (30_000, 0, 1000));
+        assert_eq!(fitted(true, 1000, Some(20_000)), (1000, 0, 1000));
+        assert_eq!(fitted(true, 1000, Some(2100)), (1000, 0, 35));
+        assert_eq!(fitted(true, 30_000, Some(20_000)), (18_935, 18_935, 1000));
+        assert_eq!(fitted(false, 30_000, Some(20_000)), (9467, 0, 1000));
+        assert_eq!(fitted(true, 1000, Some(10)), (2, 2, 0));
     }
 }

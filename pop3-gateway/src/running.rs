@@ -141,16 +141,10 @@ pub(crate) fn configuration(arguments: &cli::Serve) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// Allows no more connections than there are descriptors for: a client that is turned away learns why, and
-/// one that is never accepted does not.
+/// Allows no more connections than there are descriptors for.
 pub(crate) fn fit(config: &mut Config, descriptors: Option<u64>) {
-    if let Some((fitting, warning)) = descriptors::shortage(config, descriptors) {
+    if let Some(warning) = descriptors::fit(config, descriptors) {
         tracing::warn!("{warning}");
-        config.bounds.allow(fitting);
-    }
-    if let Some(limit) = descriptors {
-        let left = descriptors::left(config, limit);
-        config.bounds.parked = config.bounds.parked.min(left);
     }
 }
 

@@ -22,6 +22,7 @@ mod interrupts;
 mod metrics;
 mod parked;
 mod random;
+mod rest;
 mod sessions;
 mod surprises;
 mod tls_sessions;

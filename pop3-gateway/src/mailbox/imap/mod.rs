@@ -32,6 +32,9 @@ const TRASH: &str = "Trash";
 /// How long a connection waits for the next login.
 const PARK: Duration = Duration::from_secs(10 * 60);
 
+/// How long a session keeps a connection that it does not need.
+const REST: Duration = Duration::from_secs(60);
+
 /// One `[[upstream]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
@@ -133,6 +136,11 @@ rows! {
     /// counts. One waits for each mailbox, and as many in all as "parked" in [limits] says. None waits
     /// where a token opens the mailbox. "off" logs out at QUIT.
     told "park" r#""10m""# => (with set_park, show_park),
+    /// How long a session may need nothing of the server before its connection is given up: it waits as with "park", where
+    /// one may wait, and is logged out of otherwise. The next message that is asked for brings one back. The mailbox stays
+    /// the session's own meanwhile, with the messages that it showed. Sessions that a token opened keep
+    /// their connection. "off" keeps it for all.
+    told "rest" r#""1m""# => (with set_rest, show_rest),
     /// How long the server's yes to a password counts for such logins: a password that was changed there may open the
     /// mailbox here for as long, unless a login with the new one comes first.
     "trust_login" r#""1h""# => (imap.trust_login),
@@ -142,17 +150,34 @@ rows! {
 }
 
 fn set_park(upstream: &mut Upstream, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
-    upstream.imap.park = match value.as_str() {
-        Some("off") => Duration::ZERO,
-        Some(_) | None => Value::read(value, base)?,
-    };
+    upstream.imap.park = or_off(value, base)?;
     Ok(())
 }
 
 fn show_park(upstream: &Upstream) -> Json {
-    match upstream.imap.park {
+    show_or_off(upstream.imap.park)
+}
+
+fn set_rest(upstream: &mut Upstream, value: &DeValue<'_>, base: &Path) -> Result<(), BadValue> {
+    upstream.imap.rest = or_off(value, base)?;
+    Ok(())
+}
+
+fn show_rest(upstream: &Upstream) -> Json {
+    show_or_off(upstream.imap.rest)
+}
+
+fn or_off(value: &DeValue<'_>, base: &Path) -> Result<Duration, BadValue> {
+    match value.as_str() {
+        Some("off") => Ok(Duration::ZERO),
+        Some(_) | None => Value::read(value, base),
+    }
+}
+
+fn show_or_off(span: Duration) -> Json {
+    match span {
         Duration::ZERO => json!("off"),
-        park => park.show(),
+        span => span.show(),
     }
 }
 
@@ -320,6 +345,11 @@ impl Upstream {
     /// What becomes of deleted messages, as it was written.
     pub fn delete(&self) -> String {
         written(&self.imap.delete)
+    }
+
+    /// Whether sessions give up connections that they do not need: a token may be out of date when it is needed again.
+    pub fn rests(&self) -> bool {
+        !self.imap.rest.is_zero() && self.grant.is_none()
     }
 
     /// Which certificates are believed; none where there is no TLS.

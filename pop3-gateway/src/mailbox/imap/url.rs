@@ -48,6 +48,7 @@ impl From<UpstreamUrl> for Config {
     fn from(url: UpstreamUrl) -> Self {
         let mut config = Self::new(&url.host, url.port, url.security);
         config.park = super::PARK;
+        config.rest = super::REST;
         config
     }
 }
