@@ -3,7 +3,10 @@
 with a state, removed, purged; the .deb first, then the .rpm.
 
     packaging/make
-    testkit/interop/installed.py --packages target/packages
+    testkit/interop/installed.py --packages target/packages [--from OLDER.deb]
+
+The upgrade is from OLDER.deb, which another commit's packaging/make has made; without it from the same package as an
+earlier version, for that takes no second build.
 
 Needs root, debootstrap, systemd-nspawn and rpm, and a mirror of Debian the first time: the clean root is kept as an
 archive in the folder of --cache. It works in a network of its own, so port 995 is not the machine's. rpm has no clean
@@ -159,7 +162,7 @@ def only(packages, pattern):
 
 
 def older(package, folder):
-    """The same as an earlier version, whose program is another one."""
+    """A package as an earlier version, whatever it says of itself."""
     run(["dpkg-deb", "--raw-extract", package, folder])
     control = folder / "DEBIAN/control"
     lines = control.read_text().splitlines(keepends=True)
@@ -170,9 +173,9 @@ def older(package, folder):
     return out
 
 
-def deb(machine, packages, upstream, folder):
-    """Installed as an earlier version, used, upgraded, removed, purged."""
-    earlier = machine.put(older(only(packages, "pop3-gateway_*.deb"), folder / "pop3-gateway_0.0.1"))
+def deb(machine, packages, before, upstream, folder):
+    """The earlier version installed, used, upgraded, removed, purged."""
+    earlier = machine.put(older(before or only(packages, "pop3-gateway_*.deb"), folder / "pop3-gateway_0.0.1"))
     begin = time.monotonic()
     machine.inside("dpkg", "--install", earlier)
     machine.inside("dpkg", "--install", machine.put(only(packages, "pop3-client_*.deb")))
@@ -184,8 +187,8 @@ def deb(machine, packages, upstream, folder):
     first_mail(upstream)
     took = time.monotonic() - begin
     check(b"pop3-client" in machine.inside("pop3-client", "--version").stdout, "the client does not run")
-    check((machine.root / "usr/share/man/man1/pop3-gateway-serve.1.gz").exists(), "the manual is missing")
     upgraded = with_state(machine, packages, upstream)
+    check((machine.root / "usr/share/man/man1/pop3-gateway-serve.1.gz").exists(), "the manual is missing")
     machine.inside("dpkg", "--remove", "pop3-gateway", "pop3-client")
     check(not port_open(995), "it still runs")
     check(CONFIG in machine.left(), "removal took the configuration")
@@ -205,15 +208,21 @@ def with_state(machine, packages, upstream):
     machine.inside("systemctl", "restart", "pop3-gateway", timeout=60)
     before = config.read_bytes(), machine.said(*listed), ssl.get_server_certificate((HOST, 995))
     check("ann@example.org" in before[1], lambda: f"the account is not listed: {before[1]}")
-    pid = machine.pid()
-    machine.inside("dpkg", "--install", machine.put(only(packages, "pop3-gateway_*.deb")))
+    pid, program_before = machine.pid(), digest(machine)
+    # where the packages' files differ, the administrator's file stays
+    machine.inside("dpkg", "--force-confold", "--install", machine.put(only(packages, "pop3-gateway_*.deb")))
     check("0.0.1" not in machine.said("dpkg-query", "--show", "pop3-gateway"), "it is not upgraded")
     check(machine.pid() != pid, "the upgrade left the old program running")
     machine.served()
     first_mail(upstream)
     after = config.read_bytes(), machine.said(*listed), ssl.get_server_certificate((HOST, 995))
     check(before == after, lambda: f"before the upgrade {before}, after it {after}")
-    return "configuration, accounts and certificate outlive an upgrade"
+    return f"configuration, accounts and certificate outlive the upgrade from {program_before}"
+
+
+def digest(machine):
+    """Which program is installed."""
+    return "the program " + machine.said("sha256sum", "/usr/bin/pop3-gateway")[:12]
 
 
 def without_systemd(machine, packages, upstream):
@@ -269,6 +278,7 @@ def rpm(machine, packages, upstream):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--packages", type=Path, required=True, help="what packaging/make made")
+    parser.add_argument("--from", dest="before", type=Path, help="the .deb of an earlier commit")
     parser.add_argument("--cache", type=Path, default=Path("/var/cache/pop3-gateway-interop"), help="keeps the clean root")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -286,7 +296,7 @@ def main():
         upstream.deliver("alice", [b"Subject: one\r\n\r\nThe first mail.\r\n"])
         machine = Machine(scratch, archive)
         stack.callback(machine.stop)
-        report.run(".deb", deb, machine, arguments.packages, upstream, scratch.path)
+        report.run(".deb", deb, machine, arguments.packages, arguments.before, upstream, scratch.path)
         report.run(".rpm", rpm, machine, arguments.packages, upstream)
     sys.exit(report.close())
 
