@@ -128,62 +128,121 @@ class Unit:
         self.socket.close()
 
 
+class Load:
+    """Clients that come all the time, each with a session of one message; `tls`: the certificates that they trust, which
+    may change."""
+
+    def __init__(self, bench, port, tls=None):
+        self.password, self.port, self.tls = bench.password, port, tls
+        self.over = threading.Event()
+        self.whole, self.goodbyes, self.faults = [], [], []
+        users = [f"load{number}" for number in range(4)]
+        for user in users:
+            bench.upstream.create_user(user)
+            bench.upstream.deliver(user, [b"Subject: load\r\n\r\n" + b"x" * 70 + b"\r\n" * 2000])
+        self.threads = [threading.Thread(target=self.client, args=(user,)) for user in users]
+
+    def client(self, user):
+        while not self.over.is_set():
+            try:
+                self.session(user)
+            except Exception as error:  # each kind of it counts
+                self.faults.append(repr(error))
+
+    def session(self, user):
+        with Pop(self.port, tls=self.tls, timeout=60) as pop:
+            for command in (None, f"USER {user}", f"PASS {self.password}", "RETR 1", "QUIT"):
+                if command:
+                    try:
+                        pop.send(command.encode() + b"\r\n")
+                    except OSError:
+                        self.goodbyes.append("gone")
+                        return
+                line = pop.line()
+                if not line.startswith(b"+OK"):
+                    # between two responses, and whole
+                    if line and not line.startswith(b"-ERR [SYS/TEMP]") and not line.startswith(b"-ERR [IN-USE]"):
+                        self.faults.append(f"{command}: {line!r}")
+                    self.goodbyes.append(line)
+                    return
+                if command == "RETR 1":
+                    pop.body()
+            self.whole.append(user)
+
+    def goes_on(self, sessions=4):
+        """Waits for this many more whole sessions."""
+        before = len(self.whole)
+        wait_until(lambda: len(self.whole) >= before + sessions or self.faults, "sessions", 60)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+        if kind is None:
+            check(not self.faults, lambda: f"{len(self.faults)} faults, such as {self.faults[:3]}")
+
+
 def restarts_under_load(bench):
     """Ten restarts while clients come all the time: no connection is refused, no session is cut in a response."""
-    users = [f"load{number}" for number in range(4)]
-    body = b"Subject: load\r\n\r\n" + b"x" * 70 + b"\r\n" * 2000
-    for user in users:
-        bench.upstream.create_user(user)
-        bench.upstream.deliver(user, [body])
     port = free_port()
     unit = Unit(bench, bench.folder / "load", port)
-    over = threading.Event()
-    whole, goodbyes, faults = [], [], []
-
-    def client(user):
-        while not over.is_set():
-            try:
-                with Pop(port, timeout=60) as pop:
-                    for command in (None, f"USER {user}", f"PASS {bench.password}", "RETR 1", "QUIT"):
-                        if command:
-                            try:
-                                pop.send(command.encode() + b"\r\n")
-                            except OSError:
-                                goodbyes.append("gone")
-                                break
-                        line = pop.line()
-                        if not line.startswith(b"+OK"):
-                            # between two responses, and whole
-                            if line and not line.startswith(b"-ERR [SYS/TEMP]") and not line.startswith(b"-ERR [IN-USE]"):
-                                faults.append(f"{command}: {line!r}")
-                            goodbyes.append(line)
-                            break
-                        if command == "RETR 1":
-                            pop.body()
-                    else:
-                        whole.append(user)
-            except Exception as error:  # each kind of it counts
-                faults.append(repr(error))
-
     try:
         unit.start()
-        threads = [threading.Thread(target=client, args=(user,)) for user in users]
-        for thread in threads:
-            thread.start()
-        for _ in range(10):
-            before = len(whole)
-            wait_until(lambda before=before: len(whole) > before + 3 or faults, "sessions", 60)
-            unit.stop()
-            unit.start()
-        before = len(whole)
-        wait_until(lambda: len(whole) > before or faults, "sessions after the last restart", 60)
+        with Load(bench, port) as load:
+            for _ in range(10):
+                load.goes_on()
+                unit.stop()
+                unit.start()
+            load.goes_on(1)
     finally:
-        over.set()
-        for thread in threads:
-            thread.join()
         unit.close()
-    check(not faults, lambda: f"{len(faults)} faults, such as {faults[:3]}")
-    return f"{len(whole)} whole sessions, {len(goodbyes)} ended between two responses, 0 refused, 0 cut"
+    return f"{len(load.whole)} whole sessions, {len(load.goodbyes)} ended between two responses, 0 refused, 0 cut"
+
+
+def certificates_change_under_load(bench):
+    """Twenty certificates after one another while clients come all the time through TLS: each handshake has one whole pair,
+    and not one session ends before its QUIT."""
+    folder = bench.folder / "changing"
+    folder.mkdir(parents=True)
+    pairs = [Certificates(folder / str(number), f"number {number}") for number in range(2)]
+    trusted, own = folder / "trusted.pem", folder / "own.pem"
+    trusted.write_bytes(b"".join(pair.ca.read_bytes() for pair in pairs))
+
+    def show(pair):
+        # key and certificate in one file, so that they change together
+        (folder / "next").write_bytes(pair.both.read_bytes())
+        os.replace(folder / "next", own)
+
+    show(pairs[0])
+    port = free_port()
+    lines = f'tls = "implicit"\n[[listener.certificate]]\ncert = "{own}"\nkey = "{own}"\n'
+    log = folder / "log"
+    daemon = Daemon([bench.binary, "serve", "--config", configuration(bench, folder, port, lines)], log)
+    reloaded = "configuration and certificates reloaded"
+
+    class Shown:
+        port_tls = port
+
+    try:
+        daemon.wait_port(port)
+        with Load(bench, port, trusted) as load:
+            # it listens before it hears signals
+            load.goes_on(1)
+            for number in range(1, 21):
+                show(pairs[number % 2])
+                daemon.send(signal.SIGHUP)
+                wait_until(lambda number=number: log.read_text().count(reloaded) >= number, "the reload", 60)
+                certificate_of(Shown, pairs[number % 2].ca)
+                load.goes_on(2)
+        check(not load.goodbyes, lambda: f"sessions ended early: {load.goodbyes[:3]}")
+    finally:
+        daemon.stop(30)
+    return f"{len(load.whole)} whole sessions, 0 refused, 0 cut"
 
 
 def renewed_by_certbot(bench):
@@ -292,7 +351,8 @@ def banned_by_fail2ban(bench):
     return f"{sum(wanted.values())} of {len(lines)} lines, twice"
 
 
-ALL = [units, hardened, socket_activated, restarts_under_load, renewed_by_certbot, banned_by_fail2ban]
+ALL = [units, hardened, socket_activated, restarts_under_load, certificates_change_under_load, renewed_by_certbot]
+ALL += [banned_by_fail2ban]
 
 
 def main():
