@@ -20,7 +20,7 @@ use crate::service::Gateway;
 #[cfg(feature = "http")]
 use crate::setting::value::Word as _;
 use crate::sockets::Sockets;
-use crate::systemd::{Manager, passed};
+use crate::systemd::{Manager, hold, passed};
 use crate::transcript::{self, Display, Recorder};
 use crate::wiring::{self, Absent, Surroundings};
 use crate::{Failure, advice, cli, descriptors, logging, privileges, runtime};
@@ -38,6 +38,7 @@ pub struct Bound {
 
 /// Runs `serve`.
 pub fn run(arguments: &cli::Serve) -> Result<(), Failure> {
+    hold();
     let passed = passed()?;
     let mut config = configuration(arguments)?;
     let log = logging::start(config.log)?;

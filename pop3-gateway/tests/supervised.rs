@@ -138,6 +138,33 @@ fn the_service_manager_hears_of_every_change() {
     }
 }
 
+/// The command that prints the key sends it, long before the gateway serves.
+#[cfg(feature = "oauth")]
+#[test]
+fn a_reload_that_is_asked_for_during_the_start_comes_after_it() {
+    for runtime in runtimes() {
+        let manager = Manager::new();
+        let folder = manager.folder.path();
+        let file = config(folder, runtime, "127.0.0.1:0");
+        let octets: Vec<u8> = (0..32).collect();
+        fs::write(folder.join("key"), octets).unwrap();
+        let key = folder.join("key").display().to_string();
+        let command =
+            format!("test -e {key}.asked || kill -HUP $PPID; touch {key}.asked; cat {key}");
+        let state = format!(
+            "[state]\nurl = \"sqlite:state.db\"\nkey_command = [\"sh\", \"-c\", {command:?}]\n"
+        );
+        fs::write(&file, fs::read_to_string(&file).unwrap() + &state).unwrap();
+        let mut command = serve(&file);
+        command.env("NOTIFY_SOCKET", folder.join("notify"));
+        let running = Running(command.stderr(Stdio::null()).spawn().unwrap());
+        assert_eq!(manager.told()[0], "READY=1", "{runtime}");
+        assert_eq!(manager.told()[0], "RELOADING=1", "{runtime}");
+        assert_eq!(manager.told()[0], "READY=1", "{runtime}");
+        running.ends();
+    }
+}
+
 #[test]
 fn without_a_watchdog_it_says_nothing_of_living() {
     let manager = Manager::new();

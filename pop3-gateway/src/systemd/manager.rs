@@ -5,6 +5,8 @@ use std::time::Duration;
 use pop3_server::supervisor::Supervisor;
 use sd_notify::NotifyState;
 
+use super::early::let_in;
+
 /// Tells the service manager. Where none listens, it is silent.
 #[derive(Debug)]
 pub(crate) struct Manager;
@@ -12,6 +14,7 @@ pub(crate) struct Manager;
 impl Supervisor for Manager {
     fn serving(&self) {
         tell(&[NotifyState::Ready, NotifyState::Status("serving")]);
+        let_in();
     }
 
     /// Twice as often as it has to be (`WatchdogSec=`).

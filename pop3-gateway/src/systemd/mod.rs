@@ -4,10 +4,12 @@
 //! nothing. Everything comes from the environment (`NOTIFY_SOCKET`, `WATCHDOG_USEC`, `LISTEN_FDS`, `JOURNAL_STREAM`,
 //! `CREDENTIALS_DIRECTORY`), so it is the same with another manager that speaks this.
 
+mod early;
 mod journal;
 mod manager;
 mod passed;
 
+pub(crate) use early::hold;
 pub(crate) use journal::{Prioritised, is_journal, prioritised};
 pub(crate) use manager::{Manager, reloading};
 pub(crate) use passed::passed;
