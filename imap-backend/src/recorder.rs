@@ -1,5 +1,6 @@
 //! Records the dialogue with the upstream in lines that an operator may read.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
@@ -11,9 +12,12 @@ const BOUND: usize = 1024;
 /// How many FETCH lines in a row are shown.
 const FETCHES: u64 = 3;
 
+/// Costs nothing until it is switched on.
 #[derive(Debug, Default)]
-pub(crate) struct Recorder {
-    on: bool,
+pub(crate) struct Recorder(Option<Box<Lines>>);
+
+#[derive(Debug, Default)]
+struct Lines {
     lines: VecDeque<Trace>,
     left_out: u64,
     fetches: u64,
@@ -21,42 +25,44 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn switch_on(&mut self) {
-        self.on = true;
+        self.0.get_or_insert_default();
     }
 
     pub(crate) fn pop(&mut self) -> Option<Trace> {
-        self.lines.pop_front()
+        self.0.as_mut()?.lines.pop_front()
     }
 
     /// A line to be written, where lines are recorded.
     pub(crate) fn line(&self) -> Option<String> {
-        self.on.then(String::new)
+        self.0.is_some().then(String::new)
     }
 
     pub(crate) fn sent(&mut self, text: impl FnOnce() -> String) {
-        if self.on {
-            self.end_fetches();
-            self.push(Direction::Sent, text());
+        if let Some(lines) = &mut self.0 {
+            lines.end_fetches();
+            lines.push(Direction::Sent, text());
         }
     }
 
     pub(crate) fn received(&mut self, text: impl FnOnce() -> String) {
-        if self.on {
-            self.end_fetches();
-            self.push(Direction::Received, text());
+        if let Some(lines) = &mut self.0 {
+            lines.end_fetches();
+            lines.push(Direction::Received, text());
         }
     }
 
     /// A FETCH without a body; thousands may come in a row.
     pub(crate) fn fetch(&mut self, text: impl FnOnce() -> String) {
-        if self.on {
-            self.fetches += 1;
-            if self.fetches <= FETCHES {
-                self.push(Direction::Received, text());
+        if let Some(lines) = &mut self.0 {
+            lines.fetches += 1;
+            if lines.fetches <= FETCHES {
+                lines.push(Direction::Received, text());
             }
         }
     }
+}
 
+impl Lines {
     fn end_fetches(&mut self) {
         let hidden = core::mem::take(&mut self.fetches).saturating_sub(FETCHES);
         if hidden > 0 {

@@ -15,11 +15,10 @@ use pop3_server::runtime::{Accepted, Boxed, Listener, Runtime, Stream, Timer};
 use rustix::io::Errno;
 #[cfg(target_os = "linux")]
 use rustix::net::{SendFlags, send};
-use smol::future::FutureExt;
 use smol::io::AsyncWrite;
 use smol::{Async, Executor, unblock};
 
-use crate::threads::Threads;
+use crate::threads::{Guarded, Threads};
 
 /// Executors of smol's and its reactor.
 #[derive(Clone, Debug)]
@@ -92,10 +91,9 @@ impl Runtime for Smol {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // A panic ends its task only: it must not end a thread of the executor.
-        let task = AssertUnwindSafe(task).catch_unwind();
+        let task = Guarded::new(task);
         match &self.threads {
-            Some(threads) => threads.spawn(Box::pin(async { drop(task.await) })),
+            Some(threads) => threads.spawn(task),
             None => smol::spawn(task).detach(),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Owns the credentials of the session, and masks them in texts. Never sends anything.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use core::net::SocketAddr;
@@ -15,15 +16,37 @@ use crate::text::Mask;
 #[derive(Default)]
 pub(super) struct Asked {
     pub(super) open: Option<Open>,
-    /// Where the client connects from, if the upstream may know.
-    pub(super) origin: Option<SocketAddr>,
-    /// The address that it connected to, if the upstream may know and it is known.
-    pub(super) local: Option<SocketAddr>,
+    /// Where the client connects from and to, if the upstream may know. Most may not.
+    origin: Option<Box<Origin>>,
     /// Whether it ends before a user is named.
     pub(super) only_looks: bool,
 }
 
+/// The client's address, and the one that it connected to if that is known.
+#[derive(Clone, Copy)]
+pub(super) struct Origin {
+    pub(super) client: SocketAddr,
+    pub(super) local: Option<SocketAddr>,
+}
+
 impl Asked {
+    /// The upstream may know where the client connects from.
+    pub(super) fn comes_from(&mut self, client: SocketAddr) {
+        let local = self.origin().and_then(|origin| origin.local);
+        self.origin = Some(Box::new(Origin { client, local }));
+    }
+
+    /// It may also know where to.
+    pub(super) fn came_to(&mut self, local: SocketAddr) {
+        if let Some(origin) = &mut self.origin {
+            origin.local = Some(local);
+        }
+    }
+
+    pub(super) fn origin(&self) -> Option<Origin> {
+        self.origin.as_deref().copied()
+    }
+
     pub(super) fn access(&self) -> Access {
         let open = self.open.as_ref();
         open.map_or(Access::ReadOnly, |open| open.access)

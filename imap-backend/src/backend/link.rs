@@ -37,11 +37,11 @@ pub(super) enum State {
 pub(super) struct Link {
     state: State,
     /// It is gone, but what it brought is not all read.
-    gone: Option<Failure>,
+    gone: Option<Box<Failure>>,
     /// The upstream said BYE, with this text.
-    bye: Option<Failure>,
+    bye: Option<Box<Failure>>,
     /// Why there is no other in this session.
-    broken: Option<Failure>,
+    broken: Option<Box<Failure>>,
     effects: VecDeque<Effect<()>>,
     /// The steps that it took.
     #[cfg(test)]
@@ -162,14 +162,19 @@ impl Link {
 
     /// What the driver is to do next.
     pub(super) fn effect(&mut self) -> Option<Effect<()>> {
-        self.effects.pop_front()
+        let next = self.effects.pop_front();
+        if self.effects.is_empty() {
+            // a session has few of them
+            self.effects = VecDeque::new();
+        }
+        next
     }
 
     // its end
 
     /// The driver says that it is gone; what came before may still be read.
     pub(super) fn lost(&mut self, failure: Failure) {
-        self.gone = Some(failure);
+        self.gone = Some(Box::new(failure));
     }
 
     /// Whether it is gone or is to be.
@@ -179,25 +184,25 @@ impl Link {
 
     /// How it was lost, if it was; from now on that is being dealt with.
     pub(super) fn take_lost(&mut self) -> Option<Failure> {
-        self.gone.take()
+        self.gone.take().map(|failure| *failure)
     }
 
     /// The upstream said BYE.
     pub(super) fn say_bye(&mut self, failure: Failure) {
-        self.bye = Some(failure);
+        self.bye = Some(Box::new(failure));
     }
 
     pub(super) fn bye(&self) -> Option<&Failure> {
-        self.bye.as_ref()
+        self.bye.as_deref()
     }
 
     /// There will be no other in this session.
     pub(super) fn break_off(&mut self, failure: Failure) {
-        self.broken = Some(failure);
+        self.broken = Some(Box::new(failure));
     }
 
     pub(super) fn broken(&self) -> Option<&Failure> {
-        self.broken.as_ref()
+        self.broken.as_deref()
     }
 
     /// It is of no use any more.
@@ -209,7 +214,7 @@ impl Link {
 
     /// It is no more. Returns how far it was, and why it ended: what the upstream said of it comes first.
     pub(super) fn fall(&mut self, failure: Failure) -> (State, Failure) {
-        let failure = self.bye.take().unwrap_or(failure);
+        let failure = self.bye.take().map_or(failure, |failure| *failure);
         self.gone = None;
         let to = if self.is_finished() {
             State::Finished

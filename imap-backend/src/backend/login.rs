@@ -10,6 +10,7 @@ use core::mem;
 use pop3_proto::backend::{Failure, Note, Refusal, RefusalKind};
 use pop3_proto::trouble::Trouble;
 
+use super::asked::Origin;
 use super::opening::{Login, Opening, Step};
 use super::{Answer, ImapBackend};
 use crate::auth::{self, Method, Next};
@@ -25,7 +26,7 @@ impl ImapBackend {
     /// An upstream of our own counts failures and sets limits by the client's address, if it knows it.
     /// It believes us only if it is configured to (Dovecot: `login_trusted_networks`).
     fn say_origin(&mut self) {
-        let Some(client) = self.asked.origin else {
+        let Some(Origin { client, local }) = self.asked.origin() else {
             return;
         };
         if self.wire.can(Capability::Id) {
@@ -34,7 +35,6 @@ impl ImapBackend {
             }
             let config = Arc::clone(&self.config);
             let name = &config.client_name;
-            let local = self.asked.local;
             let id = Command::IdOf {
                 name,
                 client,

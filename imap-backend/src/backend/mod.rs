@@ -89,14 +89,19 @@ impl ImapBackend {
     /// [`Config::own`].
     #[must_use]
     pub fn of_client(mut self, client: SocketAddr) -> Self {
-        self.asked.origin = self.config.own.then_some(client);
+        if self.config.own {
+            self.asked.comes_from(client);
+        }
         self
     }
 
-    /// The address that the client connected to, for the same upstreams: their logs name it beside the client's.
+    /// The address that the client of [`of_client`](Self::of_client) connected to, for the same upstreams: their logs name
+    /// it beside the client's.
     #[must_use]
     pub fn connected_to(mut self, local: SocketAddr) -> Self {
-        self.asked.local = self.config.own.then_some(local);
+        if self.config.own {
+            self.asked.came_to(local);
+        }
         self
     }
 
@@ -332,6 +337,7 @@ impl Backend for ImapBackend {
         let expected = match opening.and_then(|opening| opening.listing()) {
             _ if self.update.is_some() => Expected::Much,
             Some(listing) => listing,
+            None if self.link.is_ready() && self.wire.outstanding() == 0 => Expected::Nothing,
             None => self.reading.expected(&self.maildrop.table),
         };
         self.wire.room(expected)

@@ -3,6 +3,7 @@
 //! Owns what waits to be fetched, what was passed on in this session, and the upstream's last words. Never decides
 //! what a text means.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
@@ -25,23 +26,34 @@ const ALERTS: usize = 16;
 /// Notes on their way, and what was said before.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    waiting: VecDeque<Note>,
-    alerts: Vec<String>,
-    /// The last failure that the server reported after its last success.
-    last: Option<String>,
+    /// Most sessions have none of it.
+    told: Option<Box<Told>>,
     /// A wrong size from the upstream was noted.
     size_noted: bool,
 }
 
+#[derive(Debug, Default)]
+struct Told {
+    waiting: VecDeque<Note>,
+    alerts: Vec<String>,
+    /// The last failure that the server reported after its last success.
+    last: Option<String>,
+}
+
 impl Notes {
+    fn told(&mut self) -> &mut Told {
+        self.told.get_or_insert_default()
+    }
+
     pub(super) fn push(&mut self, note: Note) {
-        if self.waiting.len() < NOTES {
-            self.waiting.push_back(note);
+        let told = self.told();
+        if told.waiting.len() < NOTES {
+            told.waiting.push_back(note);
         }
     }
 
     pub(super) fn pop(&mut self) -> Option<Note> {
-        self.waiting.pop_front()
+        self.told.as_mut()?.waiting.pop_front()
     }
 
     /// Takes note of a status, whatever else comes of it.
@@ -54,25 +66,26 @@ impl Notes {
     ) {
         let kind = notice.kind;
         if matches!(kind, Kind::No | Kind::Bad | Kind::Bye) {
-            self.last = Some(format!("{kind} {}", notice.text));
-        } else if ends_command {
-            self.last = None;
+            self.told().last = Some(format!("{kind} {}", notice.text));
+        } else if ends_command && let Some(told) = &mut self.told {
+            told.last = None;
         }
-        if notice.code != Code::Alert || self.alerts.len() >= ALERTS {
+        if notice.code != Code::Alert {
             return;
         }
+        let told = self.told();
         let text = asked.masked(&notice.text);
-        if !self.alerts.contains(&text) {
+        if told.alerts.len() < ALERTS && !told.alerts.contains(&text) {
             let at = &config.endpoint;
             let note = format!("{} port {} says: {text}", at.host, at.port);
-            self.alerts.push(text);
+            told.alerts.push(text);
             self.push(Note::warning(note));
         }
     }
 
     /// The end of a sentence about a server that fell silent.
     pub(super) fn last_words(&self) -> String {
-        match &self.last {
+        match self.told.as_ref().and_then(|told| told.last.as_ref()) {
             Some(last) => format!("; its last words were: {last}"),
             None => String::new(),
         }

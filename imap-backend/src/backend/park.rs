@@ -32,8 +32,8 @@ impl ImapBackend {
         // a server of our own was told where the client is
         let octets = self
             .asked
-            .origin
-            .map(|origin| match origin.ip().to_canonical() {
+            .origin()
+            .map(|origin| match origin.client.ip().to_canonical() {
                 core::net::IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
                 core::net::IpAddr::V6(ip) => ip.octets(),
             });

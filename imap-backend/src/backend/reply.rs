@@ -33,6 +33,10 @@ pub(super) struct Answers {
 
 impl Answers {
     pub(super) fn push(&mut self, answer: Answer) {
+        if self.waiting.capacity() == 0 {
+            // as a rule there is one at a time
+            self.waiting.reserve_exact(1);
+        }
         self.waiting.push_back(answer);
     }
 

@@ -26,6 +26,8 @@ pub(crate) const COLLECT: u64 = 8 * 1024;
 pub(crate) const HOLD: u64 = 32 * 1024;
 /// How many octets are searched for the end of a command where a literal should go on.
 const CLOSING: usize = 1024;
+/// The room while nothing is expected, and all the same something may come.
+const TINY: usize = 64;
 /// The room while nothing is expected but a line.
 const SMALL: usize = 512;
 /// The room for a literal of at most [`SHORT`] octets: a larger one costs more to clear than to fill.
@@ -36,6 +38,8 @@ pub(crate) const SHORT: u64 = 12 * 1024;
 /// How much is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
+    /// Nothing: sessions are in this state for most of their time.
+    Nothing,
     /// A line.
     Line,
     /// A literal that is short, or may be.
@@ -116,6 +120,7 @@ impl Framer {
         if pending == 0 {
             self.rebase();
             let target = match expected {
+                Expected::Nothing => TINY,
                 Expected::Line => SMALL,
                 Expected::Short => MEDIUM.max(self.buf.len()),
                 Expected::Much => LIMIT,
@@ -132,7 +137,8 @@ impl Framer {
             } else if self.end == self.buf.len() && !self.can_lend() {
                 self.rebase();
                 if self.end == self.buf.len() {
-                    self.buf.resize(LIMIT, 0);
+                    let more = if self.end < SMALL { SMALL } else { LIMIT };
+                    self.buf.resize(more, 0);
                 }
             }
         }

@@ -226,7 +226,11 @@ impl Session {
 
     /// The next event. Poll until `None` after every other call.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let next = self.events.pop_front();
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
+        next
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, and why. Changes with every
@@ -271,8 +275,7 @@ impl Session {
         self.tell(Event::Request(request));
     }
 
-    /// An event is large, and as a rule there is one at a time: the queue that a session keeps has room for
-    /// one.
+    /// An event is large, and as a rule there is one at a time: the queue has room for one, and goes when it is empty.
     pub(super) fn tell(&mut self, event: Event) {
         if self.events.is_empty() {
             self.events.reserve_exact(1);
@@ -355,7 +358,7 @@ mod tests {
 
     /// A login is the largest event.
     #[test]
-    fn an_idle_session_keeps_room_for_one_event() {
+    fn an_idle_session_keeps_no_room_for_events() {
         let policy = Policy {
             clear_login: true,
             ..Policy::default()
@@ -367,7 +370,7 @@ mod tests {
             session.poll_event(),
             Some(Event::Request(crate::backend::Request::Open(_)))
         ));
-        assert_eq!(session.events.capacity(), 1);
+        assert_eq!(session.events.capacity(), 0);
         assert!(size_of::<Event>() <= 136, "{}", size_of::<Event>());
     }
 
