@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::pipe::{Pipe, Tls, TlsEnd, TlsEvent};
+use crate::pipe::{Pipe, Tls, TlsEnd, TlsEvent, copy};
 use crate::runtime::Stream;
 use crate::tls::ServerTls;
 
@@ -95,9 +95,8 @@ impl<T: Stream> AsyncRead for Channel<T> {
         loop {
             // What TLS has to say by itself does not wait for the next write, which would report a failure.
             let _ = poll_sent(tls, &mut this.stream, cx);
-            let n = copy(tls.plaintext(), buf);
+            let n = tls.read(buf);
             if n > 0 {
-                tls.taken(n);
                 return Poll::Ready(Ok(n));
             }
             if let Some(TlsEvent::End(end)) = tls.poll_event() {
@@ -189,12 +188,6 @@ fn poll_received<T: Stream>(
         n => tls.received(&octets[..n]),
     }
     Poll::Ready(Ok(()))
-}
-
-fn copy(from: &[u8], to: &mut [u8]) -> usize {
-    let n = from.len().min(to.len());
-    to[..n].copy_from_slice(&from[..n]);
-    n
 }
 
 fn failure(end: &TlsEnd) -> io::Error {

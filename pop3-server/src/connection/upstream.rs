@@ -260,15 +260,15 @@ impl<B: Backend> Upstream<B> {
     pub(crate) fn pump(&mut self, now: Time, actions: &mut VecDeque<Action<B::Done>>) -> bool {
         let mut moved = false;
         if let Pipe::Tls(tls) = &mut self.pipe {
-            while !tls.plaintext().is_empty() {
-                let plaintext = tls.plaintext();
+            loop {
                 let room = self.backend.recv_buf();
-                let n = plaintext.len().min(room.len());
+                if room.is_empty() {
+                    break;
+                }
+                let n = tls.read(room);
                 if n == 0 {
                     break;
                 }
-                room[..n].copy_from_slice(&plaintext[..n]);
-                tls.taken(n);
                 self.backend.received(now, n);
                 moved = true;
             }

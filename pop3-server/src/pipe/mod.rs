@@ -1,29 +1,26 @@
 //! One side's way between socket and machine: bytes as they are, or through TLS.
 //!
-//! The only file that names TLS connections. A [`Tls`] is a pure pump: ciphertext in and out on one
-//! side, plaintext on the other. It holds at most one read of ciphertext beyond what the TLS library
-//! needs, and at most [`WRITE_AHEAD`] octets that wait for the socket; what is empty is not allocated.
+//! A [`Tls`] is a pure pump: ciphertext in and out on one side, plaintext on the other; only `records` names the TLS
+//! library's connections. It holds at most one read of ciphertext beyond what a record needs, one record of plaintext, and
+//! little more than [`WRITE_AHEAD`] octets that wait for the socket; what is empty is not allocated.
 //!
 //! It never takes more ciphertext while plaintext waits, and never reports the end of the stream before
 //! the plaintext in front of it was taken.
 
-use std::io::{BufRead, Write};
+mod records;
+
 use std::mem;
 
 use pop3_proto::server::TlsInfo;
+use rustls::Error;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, Connection, Error, ServerConnection};
+use zeroize::Zeroizing;
 
 use crate::tls::{ServerTls, UpstreamTls};
+use records::{Ended, Records};
 
 /// The most plaintext that is encrypted before the socket has taken what was encrypted earlier.
 const WRITE_AHEAD: usize = 32 * 1024;
-
-/// The plaintext that may wait inside the TLS library while it is fed; it refuses more than this.
-const READ_AHEAD: usize = 16 * 1024;
-
-/// An empty write buffer up to this size is kept; a larger one is given back.
-const KEPT: usize = 512;
 
 /// One side's way between socket and machine.
 #[derive(Default)]
@@ -37,8 +34,8 @@ pub(crate) enum Pipe {
 
 impl Pipe {
     pub(crate) fn server(tls: &ServerTls) -> Result<Self, TlsEnd> {
-        ServerConnection::new(tls.config())
-            .map(|connection| Tls::start(connection.into()))
+        Records::server(tls.config())
+            .map(Tls::start)
             .map_err(|error| TlsEnd::from(&error))
     }
 
@@ -48,8 +45,8 @@ impl Pipe {
             certificate: true,
             error: None,
         })?;
-        ClientConnection::new(tls.config(), name.to_owned())
-            .map(|connection| Tls::start(connection.into()))
+        Records::client(tls.config(), name.to_owned())
+            .map(Tls::start)
             .map_err(|error| TlsEnd::from(&error))
     }
 
@@ -103,18 +100,13 @@ impl From<&Error> for TlsEnd {
 
 /// A TLS connection without its socket.
 pub(crate) struct Tls {
-    connection: Connection,
-    /// Plaintext that waits inside `connection`.
-    waiting: usize,
-    /// Ciphertext that came in and that `connection` did not take yet.
-    inbound: Vec<u8>,
-    /// Ciphertext that goes out, the first `sent` octets of it done.
-    outbound: Vec<u8>,
-    sent: usize,
+    records: Records,
+    /// Plaintext for the machine, the first `taken` octets of it done.
+    plain: Zeroizing<Vec<u8>>,
+    taken: usize,
     handshake: Handshake,
-    /// Nothing comes after what `inbound` holds.
+    /// Nothing comes after what came so far.
     drained: bool,
-    end: Option<TlsEnd>,
     end_reported: bool,
     closed: bool,
 }
@@ -127,36 +119,34 @@ enum Handshake {
 }
 
 impl Tls {
-    fn start(mut connection: Connection) -> Pipe {
-        connection.set_buffer_limit(Some(WRITE_AHEAD));
+    fn start(records: Records) -> Pipe {
         let mut tls = Self {
-            connection,
-            waiting: 0,
-            inbound: Vec::new(),
-            outbound: Vec::new(),
-            sent: 0,
+            records,
+            plain: Zeroizing::default(),
+            taken: 0,
             handshake: Handshake::Running,
             drained: false,
-            end: None,
             end_reported: false,
             closed: false,
         };
-        tls.encrypted();
+        tls.go_on();
         Pipe::Tls(Box::new(tls))
     }
 
     /// Whether ciphertext is to be read from the socket.
     pub(crate) fn wants_input(&self) -> bool {
-        self.waiting == 0 && self.inbound.is_empty() && self.end.is_none() && !self.drained
+        let idle = self.plain.is_empty() && self.records.is_spent();
+        idle && self.records.ended().is_none() && !self.drained
     }
 
     /// Takes ciphertext from the socket, all of it.
     pub(crate) fn received(&mut self, bytes: &[u8]) {
-        if self.inbound.is_empty() {
-            let taken = self.feed(bytes);
-            self.inbound.extend_from_slice(&bytes[taken..]);
-        } else {
-            self.inbound.extend_from_slice(bytes);
+        // nothing counts after the end of the stream
+        if self.records.ended().is_none() {
+            self.records.received(bytes);
+        }
+        if self.is_handshaking() {
+            self.go_on();
         }
     }
 
@@ -167,43 +157,74 @@ impl Tls {
 
     /// Plaintext for the machine. Empty: nothing there now.
     pub(crate) fn plaintext(&mut self) -> &[u8] {
-        if self.waiting == 0 {
-            return &[];
+        if self.plain.is_empty() {
+            self.go_on();
         }
-        self.connection.reader().into_first_chunk().unwrap_or(&[])
+        &self.plain[self.taken..]
     }
 
     /// The machine took the first `n` octets of [`plaintext`](Self::plaintext).
     pub(crate) fn taken(&mut self, n: usize) {
-        let n = n.min(self.plaintext().len());
-        self.connection.reader().consume(n);
-        self.waiting = self.waiting.saturating_sub(n);
-        if self.waiting > 0 {
-            return;
+        self.taken = (self.taken + n).min(self.plain.len());
+        if self.taken == self.plain.len() {
+            self.plain = Zeroizing::default();
+            self.taken = 0;
         }
-        if self.end.is_some() {
-            self.recount();
-        } else if !self.inbound.is_empty() {
-            let inbound = mem::take(&mut self.inbound);
-            let taken = self.feed(&inbound);
-            self.inbound.extend_from_slice(&inbound[taken..]);
+    }
+
+    /// Puts plaintext where the machine wants it; returns how much. A record goes there without a stop, as far as it fits.
+    pub(crate) fn read(&mut self, room: &mut [u8]) -> usize {
+        if !self.plain.is_empty() {
+            let n = copy(self.plaintext(), room);
+            self.taken(n);
+            return n;
+        }
+        let (plain, mut n) = (&mut self.plain, 0);
+        self.records.read(|record| {
+            let fits = copy(record, &mut room[n..]);
+            n += fits;
+            pop3_proto::secret::append(plain, &record[fits..]);
+        });
+        n
+    }
+
+    /// Looks at what came, up to the next plaintext.
+    fn go_on(&mut self) {
+        let plain = &mut self.plain;
+        while plain.is_empty() && !self.records.is_spent() {
+            self.records
+                .read(|record| pop3_proto::secret::append(plain, record));
+        }
+        let running = self.handshake == Handshake::Running;
+        if running && !self.records.state().is_handshaking() {
+            self.handshake = Handshake::Done;
+        }
+    }
+
+    fn end(&self) -> Option<TlsEnd> {
+        match self.records.ended()? {
+            Ended::Closed => Some(TlsEnd::Closed),
+            Ended::TooLong => Some(TlsEnd::Failed {
+                detail: "a record is too long".into(),
+                certificate: false,
+                error: None,
+            }),
+            Ended::Failed(error) => Some(TlsEnd::from(error)),
         }
     }
 
     /// What happened: the handshake once, the end once.
     pub(crate) fn poll_event(&mut self) -> Option<TlsEvent> {
+        let waits = !self.plaintext().is_empty();
         if self.handshake == Handshake::Done {
             self.handshake = Handshake::Reported;
-            let (protocol, cipher) = peer_trust::agreed(&self.connection);
+            let (protocol, cipher) = peer_trust::agreed(self.records.state());
             return Some(TlsEvent::Ready(TlsInfo::new(protocol, cipher)));
         }
-        if self.end_reported || self.waiting > 0 || !self.inbound.is_empty() {
+        if self.end_reported || waits {
             return None;
         }
-        let end = self
-            .end
-            .clone()
-            .or_else(|| self.drained.then_some(TlsEnd::Cut))?;
+        let end = self.end().or_else(|| self.drained.then_some(TlsEnd::Cut))?;
         self.end_reported = true;
         Some(TlsEvent::End(end))
     }
@@ -215,7 +236,10 @@ impl Tls {
 
     /// Whether plaintext can be sent, now or once the socket has taken more.
     pub(crate) fn is_writable(&self) -> bool {
-        let failed = matches!(self.end, Some(TlsEnd::Failed { .. }));
+        let failed = matches!(
+            self.records.ended(),
+            Some(Ended::TooLong | Ended::Failed(_))
+        );
         self.handshake == Handshake::Reported && !self.closed && !failed
     }
 
@@ -225,91 +249,36 @@ impl Tls {
             return 0;
         }
         let some = &plaintext[..plaintext.len().min(WRITE_AHEAD)];
-        let taken = self.connection.writer().write(some).unwrap_or(0);
-        self.encrypted();
-        taken
+        let plain = &mut self.plain;
+        let taken = self
+            .records
+            .write(some, |record| pop3_proto::secret::append(plain, record));
+        if taken { some.len() } else { 0 }
     }
 
     /// Sends close_notify (T013). No plaintext can be written after it.
     pub(crate) fn close(&mut self) {
         if !mem::replace(&mut self.closed, true) {
-            self.connection.send_close_notify();
-            self.encrypted();
+            let plain = &mut self.plain;
+            self.records
+                .close(|record| pop3_proto::secret::append(plain, record));
         }
     }
 
     /// Ciphertext for the socket.
     pub(crate) fn send_buf(&self) -> &[u8] {
-        &self.outbound[self.sent..]
+        self.records.send_buf()
     }
 
     /// The socket took the first `n` octets of [`send_buf`](Self::send_buf).
     pub(crate) fn sent(&mut self, n: usize) {
-        self.sent = (self.sent + n).min(self.outbound.len());
-        self.encrypted();
+        self.records.sent(n);
     }
+}
 
-    /// Hands ciphertext to the TLS library until it has no room; returns how much it took.
-    fn feed(&mut self, bytes: &[u8]) -> usize {
-        let mut rest = bytes;
-        while !rest.is_empty() && self.end.is_none() && self.waiting <= READ_AHEAD {
-            let before = rest.len();
-            let read = self.connection.read_tls(&mut rest);
-            match self.connection.process_new_packets() {
-                Ok(state) => {
-                    self.waiting = state.plaintext_bytes_to_read();
-                    if state.peer_has_closed() {
-                        self.end = Some(TlsEnd::Closed);
-                    } else if read.is_err() || rest.len() == before {
-                        self.end = Some(TlsEnd::Failed {
-                            detail: "a record is too long".into(),
-                            certificate: false,
-                            error: None,
-                        });
-                    }
-                }
-                Err(error) => {
-                    self.end = Some(TlsEnd::from(&error));
-                    self.recount();
-                }
-            }
-        }
-        if self.handshake == Handshake::Running && !self.connection.is_handshaking() {
-            self.handshake = Handshake::Done;
-        }
-        self.encrypted();
-        // Nothing counts after the end of the stream.
-        if self.end.is_some() {
-            bytes.len()
-        } else {
-            bytes.len() - rest.len()
-        }
-    }
-
-    /// After a failure the TLS library no longer says how much plaintext it still holds.
-    fn recount(&mut self) {
-        self.waiting = self
-            .connection
-            .reader()
-            .into_first_chunk()
-            .map_or(0, <[u8]>::len);
-    }
-
-    /// Fetches what the TLS library wants to send, once the socket has taken what was fetched before.
-    fn encrypted(&mut self) {
-        if self.sent < self.outbound.len() {
-            return;
-        }
-        self.sent = 0;
-        self.outbound.clear();
-        while self.connection.wants_write() && self.outbound.len() < WRITE_AHEAD {
-            match self.connection.write_tls(&mut self.outbound) {
-                Ok(0) | Err(_) => break,
-                Ok(_) => {}
-            }
-        }
-        if self.outbound.is_empty() && self.outbound.capacity() > KEPT {
-            self.outbound = Vec::new();
-        }
-    }
+/// As much as fits; returns how much.
+pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> usize {
+    let n = from.len().min(to.len());
+    to[..n].copy_from_slice(&from[..n]);
+    n
 }
