@@ -114,6 +114,7 @@ fn run(cli: &Cli) -> Outcome {
         let binary = Ours {
             binary: &gateway,
             read_ahead: cli.read_ahead.as_deref(),
+            rest: None,
         };
         scale = Some(scale::measure(&place, binary, &ours)?);
     }
@@ -158,6 +159,7 @@ fn compare(
     let ours = Ours {
         binary: gateway,
         read_ahead: cli.read_ahead.as_deref(),
+        rest: None,
     };
     let mut servers = Servers::start(place, &mail, ours)?;
     mail::index(servers.imap, needed)?;

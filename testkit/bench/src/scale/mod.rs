@@ -28,8 +28,14 @@ const SESSIONS: usize = 10_000;
 const FETCHING: usize = 1000;
 /// How many clients do not read.
 const SLOW: usize = 100;
-/// Sockets of a gateway besides those of its sessions, of which each has two.
-const SPARE: usize = 200;
+/// Sockets of a gateway besides those of its sessions, of which each has two: those of connections that wait, most of all.
+const SPARE: usize = 1200;
+/// How many sessions are wanted where they rest.
+const CROWD: usize = 25_000;
+/// After how long they do.
+const REST: Duration = Duration::from_secs(2);
+/// Files of this process besides its clients' sockets.
+const OWN: usize = 60;
 
 /// Until servers have put their things away.
 const SETTLE: Duration = Duration::from_millis(1500);
@@ -43,6 +49,8 @@ struct Seen {
     /// The share of a processor that the idle sessions of the last level took.
     idle: f64,
     fetching: Fetching,
+    /// Seen last, of a process of its own.
+    resting: Option<Resting>,
     /// A client alone, and beside clients that do not read.
     alone: Walked,
     beside: Walked,
@@ -68,6 +76,16 @@ struct Fetching {
     rate: f64,
 }
 
+/// Sessions that rest.
+#[derive(Clone, Copy, Debug)]
+struct Resting {
+    sessions: usize,
+    /// KiB for each.
+    memory: f64,
+    /// How many files the server may open.
+    files: usize,
+}
+
 /// RETR of small messages, one by one.
 #[derive(Clone, Copy, Debug)]
 struct Walked {
@@ -89,7 +107,7 @@ pub(crate) fn measure(place: &Place, ours: Ours<'_>, runtimes: &[Who]) -> Outcom
         "--upstream".into(),
         port.to_string().into(),
         "--users".into(),
-        (sessions + FETCHING).to_string().into(),
+        (sessions + FETCHING).max(CROWD).to_string().into(),
     ];
     let log = place.path("scale.log");
     let _upstream = Served::start("the upstream at scale", argv.into(), log, vec![port])?;
@@ -100,6 +118,18 @@ pub(crate) fn measure(place: &Place, ours: Ours<'_>, runtimes: &[Who]) -> Outcom
         let name = format!("scale-{}", who.name());
         let mut gateway = gateway::start(place, ours, who.name(), &name, ports, port)?;
         let seen = look(&mut gateway, &Door::Plain(ports.plain), sessions)?;
+        drop(gateway);
+        let ours = Ours {
+            rest: Some("2s"),
+            ..ours
+        };
+        let name = format!("scale-{}-rest", who.name());
+        let ports = Ports::new(place)?;
+        let gateway = gateway::start(place, ours, who.name(), &name, ports, port)?;
+        let seen = Seen {
+            resting: Some(rest(&gateway, &Door::Plain(ports.plain))?),
+            ..seen
+        };
         all.0.push((*who, seen));
     }
     Ok(all)
@@ -120,6 +150,7 @@ fn look(gateway: &mut Served, door: &Door, sessions: usize) -> Outcome<Seen> {
         levels,
         idle,
         fetching,
+        resting: None,
         alone,
         beside,
     })
@@ -214,6 +245,36 @@ fn read_all(some: &mut [Pop]) -> Outcome<u64> {
     Ok(octets)
 }
 
+/// As many sessions as there is room for, once those before them rest. The first one still has its mail.
+fn rest(gateway: &Served, door: &Door) -> Outcome<Resting> {
+    const PATIENCE: usize = 5;
+    Pop::login(door, &user(0))?.quit()?;
+    thread::sleep(SETTLE);
+    let tree = Tree(gateway.pid());
+    let empty = tree.memory();
+    let most = CROWD.min(files().saturating_sub(OWN));
+    let (mut open, mut refused) = (Vec::new(), 0);
+    while open.len() < most && refused < PATIENCE {
+        if let Ok(pop) = Pop::login(door, &user(open.len())) {
+            open.push(pop);
+            refused = 0;
+        } else {
+            refused += 1;
+            thread::sleep(REST);
+        }
+    }
+    thread::sleep(REST + SETTLE);
+    let memory = tree.memory().saturating_sub(empty) as f64 / open.len().max(1) as f64;
+    if let Some(first) = open.first_mut() {
+        first.ask_long("RETR 1")?;
+    }
+    Ok(Resting {
+        sessions: open.len(),
+        memory,
+        files: files(),
+    })
+}
+
 /// A client that asks for a large message and does not read it.
 fn stall(door: &Door, number: usize) -> Outcome<Pop> {
     let mut pop = Pop::login(door, &user(number))?;
@@ -291,6 +352,18 @@ impl Seens {
         line(
             format!("share of a processor that {most} idle sessions take"),
             &|seen| format!("{} %", digits(seen.idle * 100.0)),
+        );
+        let files = first.resting.map_or(0, |resting| resting.files);
+        line(
+            format!(
+                "sessions that rest, in one process with {files} files: how many, and memory for each"
+            ),
+            &|seen| {
+                seen.resting.map_or_else(
+                    || "-".into(),
+                    |resting| format!("{}, {} KiB", resting.sessions, digits(resting.memory)),
+                )
+            },
         );
         let fetching = first.fetching.sessions;
         line(

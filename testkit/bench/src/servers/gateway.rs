@@ -1,5 +1,5 @@
 //! The gateway, with its defaults except for the limits that would stop a benchmark. Only users of two domains have
-//! connections that wait: everything else measures logins.
+//! connections that wait, and sessions rest only where that is measured: everything else measures logins.
 
 use std::fs;
 
@@ -48,6 +48,7 @@ key = \"{key}\"
 name = \"dovecot\"
 url = \"imap://127.0.0.1:{upstream}\"
 park = \"off\"
+rest = \"{rest}\"
 {read_ahead}
 [[upstream]]
 name = \"asked\"
@@ -75,6 +76,7 @@ connections_per_user = 1000
         tls = ports.tls,
         certificate = place.certificate.display(),
         key = place.key.display(),
+        rest = ours.rest.unwrap_or("off"),
     );
     fs::write(&config, text)?;
     let argv = [

@@ -117,6 +117,8 @@ pub(crate) struct Ours<'a> {
     pub(crate) binary: &'a Path,
     /// What it may fetch ahead, unless that is its default.
     pub(crate) read_ahead: Option<&'a str>,
+    /// After how long its sessions rest, if they do.
+    pub(crate) rest: Option<&'a str>,
 }
 
 /// Two ports of a server for its clients.
