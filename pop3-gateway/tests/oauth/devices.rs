@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use gateway_state::{Access as Kept, Account, AccountChange, GrantId};
+use gateway_state::{Access as Kept, Account, AccountChange, GrantId, Keys};
 use local_accounts::{Algorithm, FileAccounts, Verifier, VerifierConfig, hash};
 use pop3_gateway::layer::token::{Admission, Admits, NotAdmitted};
 use pop3_gateway::oauth::{Devices, Flow, Records, now};
-use pop3_proto::backend::{Access, Caller, Login, Open, RefusalKind};
+use pop3_proto::backend::{Access, Caller, FailureKind, Login, Open, RefusalKind};
+use testkit_databases::{Kind, Server};
 
 use crate::script::{records, secret};
 
@@ -129,6 +130,39 @@ fn who_was_right_a_moment_ago_is_let_in_at_once() {
 }
 
 /// Whatever is wrong, the answer is the same, and as dear.
+/// A database that stands still: few logins wait for it, the others are answered at once, and none is refused.
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_that_stands_still_holds_few_logins_and_refuses_none() {
+    let server = Server::start(Kind::Postgres);
+    let url = server.url().parse().unwrap();
+    let records = Records::open(&url, Keys::generate().unwrap()).unwrap();
+    add(&records, &account("phone"));
+    let devices = devices(&records, Flow::Code);
+    assert!(devices.admit(&open("phone", "right")).is_ok());
+    server.pause();
+    std::thread::scope(|scope| {
+        let logins: Vec<_> = (0..200)
+            .map(|_| scope.spawn(|| devices.admit(&open("phone", "right"))))
+            .collect();
+        for login in logins {
+            match login.join().unwrap() {
+                Err(NotAdmitted::Failed(failure)) => {
+                    assert_eq!(failure.kind, FailureKind::Temporary);
+                    let text = failure.detail;
+                    let is_clear = text.contains("the state is slow") || text.contains("no answer");
+                    assert!(is_clear, "{text}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+    server.go_on();
+    crate::script::until("it is asked again", || {
+        devices.admit(&open("phone", "right")).is_ok()
+    });
+}
+
 #[test]
 fn what_is_wrong_with_a_login_is_not_told() {
     let records = records();

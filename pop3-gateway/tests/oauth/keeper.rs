@@ -289,6 +289,54 @@ fn a_request_that_brings_the_refused_token_is_followed_by_another() {
     assert_eq!(second.join().unwrap(), Ok("access-2".into()));
 }
 
+/// Minute by minute, for grants whose tokens end one after the other in the two hours from its beginning.
+#[test]
+fn a_provider_that_is_away_for_an_hour_costs_nobody_whose_token_lives() {
+    clock!(CLOCK, clock);
+    let (records, source) = (records(), Script::new(Flow::Code));
+    let grants: Vec<_> = (0..100)
+        .map(|number| {
+            let id = GrantId::new("office", format!("box{number}@example.org"));
+            (id, NOW + 60 + number * 72)
+        })
+        .collect();
+    for (id, end) in &grants {
+        sign_in(&records, id, *end, NOW);
+    }
+    source.is_away(true);
+    let own = keeper(Some(records.clone()), &source, clock);
+    for minute in 0..=60 {
+        let now = NOW + 60 * minute;
+        at(&CLOCK, now);
+        own.refresh_due();
+        for (id, end) in &grants {
+            match ask(&own, id, None) {
+                Ok(token) => assert_eq!(token, "access-0"),
+                // it may be good soon, and nobody has to sign in
+                Err((passes, text)) => {
+                    assert!(passes && *end <= now + 60, "{id:?} at {minute}: {text}");
+                }
+            }
+        }
+    }
+    // the hour was short, so nobody was asked again after a pause
+    assert!(source.asked().len() <= 3 * grants.len());
+    let all = records.with(|state| state.grants()).unwrap();
+    assert!(all.iter().all(|grant| grant.ended.is_none()));
+    source.is_away(false);
+    // as after a restart: the pauses are real time
+    let own = keeper(Some(records), &source, clock);
+    for (id, _) in &grants {
+        ask(&own, id, None).unwrap();
+    }
+    let refreshed = source.asked().into_iter();
+    assert!(
+        refreshed
+            .into_iter()
+            .all(|asked| asked == "refresh refresh-0")
+    );
+}
+
 #[test]
 fn tokens_are_replaced_at_four_fifths_of_their_life() {
     clock!(CLOCK, clock);

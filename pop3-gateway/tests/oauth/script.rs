@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -55,6 +55,8 @@ pub(crate) struct Script {
     /// Whether it answers at all.
     open: Mutex<bool>,
     opened: Condvar,
+    /// What has no answer of its own is answered as if it were out of order.
+    away: AtomicBool,
 }
 
 impl Script {
@@ -66,6 +68,7 @@ impl Script {
             answers: Mutex::default(),
             open: Mutex::new(true),
             opened: Condvar::new(),
+            away: AtomicBool::new(false),
         })
     }
 
@@ -81,6 +84,11 @@ impl Script {
     pub(crate) fn hold(&self, hold: bool) {
         *self.open.lock().unwrap() = !hold;
         self.opened.notify_all();
+    }
+
+    /// From now on it is out of order, or back.
+    pub(crate) fn is_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
     }
 
     pub(crate) fn asked(&self) -> Vec<String> {
@@ -112,6 +120,7 @@ impl Source for Script {
         let answer = self.answers.lock().unwrap().pop_front();
         match answer {
             Some(answer) => answer(),
+            None if self.away.load(Ordering::SeqCst) => down(),
             None => token(
                 &format!("access-{number}"),
                 Some(&format!("refresh-{number}")),
