@@ -70,7 +70,7 @@ fn there_is_much_room_only_while_much_is_expected() {
         "for one that is not wanted any more"
     );
     world.serve(&format!("{}{} OK\r\n", body(2, 2, "x"), sent[0]));
-    assert_eq!(room(&mut world), SMALL, "when it is over");
+    assert_eq!(room(&mut world), TINY, "when it is over");
     world.update(&[0], &[]);
     assert_eq!(room(&mut world), LARGE, "for the answers to an update");
 }
