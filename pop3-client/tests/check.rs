@@ -10,6 +10,12 @@ use pop3_proto::secret::Secret;
 
 fn report(behaviour: Behaviour, tls: TlsMode, mailbox: Vec<common::Message>) -> Report {
     let server = Server::start(behaviour, mailbox);
+    let report = checked(&server, tls);
+    assert_eq!(server.ids().len(), 4, "nothing may be deleted");
+    report
+}
+
+fn checked(server: &Server, tls: TlsMode) -> Report {
     let mut endpoint = server.endpoint(tls);
     endpoint.patience = std::time::Duration::from_secs(10);
     let plan = Plan {
@@ -18,9 +24,7 @@ fn report(behaviour: Behaviour, tls: TlsMode, mailbox: Vec<common::Message>) -> 
         intrusive: true,
         sample: 8,
     };
-    let report = check(&plan, &Transcript::default()).unwrap();
-    assert_eq!(server.ids().len(), 4, "nothing may be deleted");
-    report
+    check(&plan, &Transcript::default()).unwrap()
 }
 
 fn faults(report: &Report) -> Vec<&'static str> {
@@ -72,16 +76,7 @@ fn each_planted_fault_is_found_and_nothing_else() {
             mailbox[1].0 = format!("{}{}", 12, 3);
             mailbox[2].0 = format!("{}{}", 1, 23);
         }
-        let server = Server::start(behaviour, mailbox);
-        let mut endpoint = server.endpoint(TlsMode::Starttls);
-        endpoint.patience = std::time::Duration::from_secs(10);
-        let plan = Plan {
-            endpoint,
-            identity: Some(identity()),
-            intrusive: true,
-            sample: 8,
-        };
-        let report = check(&plan, &Transcript::default()).unwrap();
+        let report = checked(&Server::start(behaviour, mailbox), TlsMode::Starttls);
         let found = faults(&report);
         assert!(found.contains(&id), "{fault:?}: {}", report.show());
         let own: &[&str] = match fault {

@@ -55,13 +55,7 @@ fn session(runtime: &str) -> (Vec<u8>, BTreeMap<String, String>) {
         &["--transcript", dir.path().to_str().unwrap()],
     );
     let mut client = gateway.connect();
-    for command in SESSION {
-        match command.strip_suffix('.') {
-            Some(command) => drop(client.ask(command)),
-            None => drop(client.say(command)),
-        }
-    }
-    client.rest();
+    client.play(SESSION);
     gateway.wait_for("session ended");
     gateway.signal("TERM");
     assert!(gateway.ended().success());

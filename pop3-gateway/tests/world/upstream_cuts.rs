@@ -347,16 +347,7 @@ fn g06_i011_cut_within_the_windows_of_a_top() {
                 ..Route::default()
             };
             setup.upstream = vec![route; times];
-            let mut rig = setup.start();
-            let model = rig.model();
-            let client = rig.client();
-            rig.say_all(&client, &commands, Pace::AtOnce);
-            rig.world.advance(LONG);
-            let heard = client.judged(&commands, model, Tolerance::Upstream);
-            let heard = heard.unwrap_or_else(|fault| panic!("{after} {times}: {fault}"));
-            broken_off += u32::from(heard.broken_off);
-            assert!(client.has_ended());
-            assert_eq!(rig.locks(), 0);
+            broken_off += u32::from(breaks_off(setup, &commands, &(after, times)));
         }
     }
     assert!(broken_off > 15, "{broken_off}");
@@ -397,16 +388,7 @@ fn g06_i011_cut_within_the_header_of_a_top() {
                 .clone()
                 .map(|trouble| Fault::on_each("FETCH", trouble));
             setup.options.faults.extend(fault);
-            let mut rig = setup.start();
-            let model = rig.model();
-            let client = rig.client();
-            rig.say_all(&client, &commands, Pace::AtOnce);
-            rig.world.advance(LONG);
-            let heard = client.judged(&commands, model, Tolerance::Upstream);
-            let heard = heard.unwrap_or_else(|fault| panic!("{after} {trouble:?}: {fault}"));
-            broken_off += u32::from(heard.broken_off);
-            assert!(client.has_ended());
-            assert_eq!(rig.locks(), 0);
+            broken_off += u32::from(breaks_off(setup, &commands, &(after, &trouble)));
         }
     }
     assert!(broken_off > 15, "{broken_off}");
@@ -472,4 +454,18 @@ fn the_upstream_cannot_be_reached() {
     assert!(client.take().starts_with("-ERR [SYS/TEMP] "));
     rig.meter.set_unreachable(false);
     assert!(rig.log_in(&client).starts_with("+OK"));
+}
+
+/// Plays these commands, sent at once, before a network like that; returns whether a message broke off.
+fn breaks_off(setup: Setup, commands: &[String], what: &dyn std::fmt::Debug) -> bool {
+    let mut rig = setup.start();
+    let model = rig.model();
+    let client = rig.client();
+    rig.say_all(&client, commands, Pace::AtOnce);
+    rig.world.advance(LONG);
+    let heard = client.judged(commands, model, Tolerance::Upstream);
+    let heard = heard.unwrap_or_else(|fault| panic!("{what:?}: {fault}"));
+    assert!(client.has_ended());
+    assert_eq!(rig.locks(), 0);
+    heard.broken_off
 }

@@ -175,14 +175,8 @@ impl<S: Service> Rig<S> {
         let most = self.chunk();
         let mut moved = false;
         for side in [Side::Client, Side::Upstream] {
-            let socket = match (side, &mut self.upstream) {
-                (Side::Client, _) => &mut self.client,
-                (Side::Upstream, Some(upstream)) => upstream,
-                (Side::Upstream, None) => continue,
-            };
-            if socket.closed {
-                continue;
-            }
+            let socket = open(side, &mut self.client, self.upstream.as_mut());
+            let Some(socket) = socket else { continue };
             // More than the largest TLS record, so that several come at once.
             let mut scratch = [0; 60_000];
             let buf = self.connection.recv_buf(side, &mut scratch);
@@ -209,14 +203,8 @@ impl<S: Service> Rig<S> {
         let most = self.chunk();
         let mut moved = false;
         for side in [Side::Client, Side::Upstream] {
-            let socket = match (side, &mut self.upstream) {
-                (Side::Client, _) => &mut self.client,
-                (Side::Upstream, Some(upstream)) => upstream,
-                (Side::Upstream, None) => continue,
-            };
-            if socket.closed {
-                continue;
-            }
+            let socket = open(side, &mut self.client, self.upstream.as_mut());
+            let Some(socket) = socket else { continue };
             let bytes = self.connection.send_buf(side);
             let room = socket.window.map_or(usize::MAX, |window| {
                 window.saturating_sub(socket.outbound.len())
@@ -230,4 +218,17 @@ impl<S: Service> Rig<S> {
         }
         moved
     }
+}
+
+/// The socket of this side, if it is open.
+fn open<'s>(
+    side: Side,
+    client: &'s mut Socket,
+    upstream: Option<&'s mut Socket>,
+) -> Option<&'s mut Socket> {
+    let socket = match side {
+        Side::Client => Some(client),
+        Side::Upstream => upstream,
+    };
+    socket.filter(|socket| !socket.closed)
 }

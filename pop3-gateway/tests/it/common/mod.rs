@@ -347,6 +347,17 @@ impl Client {
             .to_owned()
     }
 
+    /// Says these one after the other, to the end of the connection. One that ends with `.` has lines for an answer.
+    pub(crate) fn play(&mut self, commands: &[&str]) {
+        for command in commands {
+            match command.strip_suffix('.') {
+                Some(command) => drop(self.ask(command)),
+                None => drop(self.say(command)),
+            }
+        }
+        self.rest();
+    }
+
     /// Everything up to the end of the connection.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();

@@ -228,7 +228,7 @@ fn a_session_with_a_store_is_the_same_on_both_runtimes() {
         ];
         let mut gateway = Gateway::start(runtime, 1, &arguments);
         let mut client = gateway.connect();
-        for command in [
+        client.play(&[
             "CAPA.",
             "USER tim",
             "PASS sw0rdfish",
@@ -243,13 +243,7 @@ fn a_session_with_a_store_is_the_same_on_both_runtimes() {
             "DELE 2",
             "LIST.",
             "QUIT",
-        ] {
-            match command.strip_suffix('.') {
-                Some(command) => drop(client.ask(command)),
-                None => drop(client.say(command)),
-            }
-        }
-        client.rest();
+        ]);
         gateway.wait_for("session ended");
         gateway.signal("TERM");
         assert!(gateway.ended().success());

@@ -32,14 +32,18 @@ async fn tables(pool: &Arc<Pool>) -> Result<Vec<String>, StateError> {
     work.rows(names, &[], |row| row.text()).await
 }
 
+fn stamp() -> Stamp {
+    Stamp {
+        id: "a state".into(),
+        sealed: vec![1, 2, 3],
+    }
+}
+
 #[test]
 fn versions_go_forward_whole_or_not_at_all_and_never_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
-    let stamp = Stamp {
-        id: "a state".into(),
-        sealed: vec![1, 2, 3],
-    };
+    let stamp = stamp();
     smol::block_on(async {
         let first = pool(&path, &stamp).await.unwrap();
         migrate(&first, &STEPS).await.unwrap();
@@ -82,10 +86,7 @@ async fn setting(pool: &Arc<Pool>, question: &'static str) -> String {
 fn sqlite_waits_for_the_disk() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
-    let stamp = Stamp {
-        id: "a state".into(),
-        sealed: vec![1, 2, 3],
-    };
+    let stamp = stamp();
     smol::block_on(async {
         let pool = pool(&path, &stamp).await.unwrap();
         assert_eq!(setting(&pool, "PRAGMA journal_mode").await, "wal");
