@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
+use pop3_proto::failed_login::{Delay, Fault};
+
 use crate::digest::Digest;
 use crate::lease::{Lease, Proof};
-use crate::subject::{Fault, Rules, Subject};
+use crate::subject::Subject;
 
 /// A question.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,14 +70,14 @@ pub(crate) enum Ask {
     Look {
         subjects: Vec<Subject>,
         turn: Turn,
-        rules: Rules,
+        rules: Delay,
     },
     /// A login of these subjects failed.
     Note {
         subjects: Vec<Subject>,
         source: Digest,
         fault: Fault,
-        rules: Rules,
+        rules: Delay,
     },
     /// The turn of a login is given back, without a verdict.
     Spare { subjects: Vec<Subject>, turn: Turn },

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use pop3_proto::failed_login::{Delay, Fault, Scope};
+
 use crate::agent;
 use crate::ask::{Answer, Ask, Turn};
 use crate::clock::Clock;
@@ -20,7 +22,7 @@ use crate::owner::Owner;
 use crate::pending::{Cancel, Pending};
 use crate::shared::Shared;
 use crate::status::{ClusterStatus, Figures, NodeStatus};
-use crate::subject::{Fault, Rules, Subject};
+use crate::subject::Subject;
 use crate::url::ClusterUrl;
 
 /// This process among the nodes of a cluster. Cheap to clone; all clones are one, and when the last one is gone with all
@@ -156,17 +158,16 @@ impl Cluster {
         })
     }
 
-    /// A subject of failed logins: an address, a network or a name. Its failures matter once they come from so many
-    /// sources; no more of them count than `most`.
+    /// A subject of failed logins: an address, a network or a name.
     #[must_use]
-    pub fn subject(&self, kind: &str, name: &[u8], sources: u32, most: u32) -> Subject {
-        Subject::new(&self.0.key, kind, name, sources, most)
+    pub fn subject(&self, kind: &str, name: &[u8], scope: Scope) -> Subject {
+        Subject::new(&self.0.key, kind, name, scope)
     }
 
     /// How long a login of these subjects has to wait before it is looked at; without the engine not at all. If it need
     /// not wait but one of them failed lately, it has the turn: others wait until [`failed`](Self::failed) or the end of
     /// the [`Looked`].
-    pub fn look(&self, subjects: &[Subject], rules: Rules) -> Pending<Looked> {
+    pub fn look(&self, subjects: &[Subject], rules: Delay) -> Pending<Looked> {
         let subjects = subjects.to_vec();
         let owner = Arc::clone(&self.0);
         let boot = self.0.boot;
@@ -192,7 +193,7 @@ impl Cluster {
     }
 
     /// A login of these subjects failed.
-    pub fn failed(&self, subjects: &[Subject], source: &[u8], fault: Fault, rules: Rules) {
+    pub fn failed(&self, subjects: &[Subject], source: &[u8], fault: Fault, rules: Delay) {
         let source = self.0.key.digest("source", source);
         self.tell(Ask::Note {
             subjects: subjects.to_vec(),

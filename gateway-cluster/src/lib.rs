@@ -31,6 +31,6 @@ pub use notice::Notice;
 pub use options::{OnFailure, Options};
 pub use pending::Pending;
 pub use status::{ClusterStatus, Figures, NodeStatus};
-pub use subject::{BROKEN_OFF, DOUBTS, Fault, Rules, Subject, TURN};
+pub use subject::Subject;
 pub use timing::Timing;
 pub use url::ClusterUrl;

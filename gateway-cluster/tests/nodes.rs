@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future::block_on;
 use gateway_cluster::{
-    Cluster, ClusterKey, ClusterUrl, Ending, Fault, Memory, Options, Outcome, Refresh, Rules,
+    Cluster, ClusterKey, ClusterUrl, Ending, Memory, Options, Outcome, Refresh,
 };
+use pop3_proto::failed_login::{Delay, Fault, Scope};
 use pop3_proto::secret::Secret;
 
 fn node(memory: &Memory, name: &str) -> Cluster {
@@ -113,14 +114,13 @@ fn a_provider_is_left_alone_by_all_and_one_node_refreshes() {
 fn failures_at_one_node_delay_at_all() {
     let memory = Memory::new();
     let (one, two) = (node(&memory, "one"), node(&memory, "two"));
-    let rules = Rules {
-        first: Duration::from_secs(2),
-        most: Duration::from_secs(30),
-        memory: Duration::from_secs(900),
-        doubt: Duration::from_secs(60),
+    let rules = Delay::default();
+    let scope = Scope {
+        sources: 1,
+        most: u32::MAX,
     };
     block_on(async {
-        let who = [one.subject("address", b"192.0.2.1", 1, u32::MAX)];
+        let who = [one.subject("address", b"192.0.2.1", scope)];
         assert_eq!(two.look(&who, rules).await.wait(), Duration::ZERO);
         one.failed(&who, b"192.0.2.1", Fault::Wrong, rules);
         one.failed(&who, b"192.0.2.1", Fault::Wrong, rules);

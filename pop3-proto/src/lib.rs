@@ -44,6 +44,7 @@ pub mod client;
 pub mod command;
 pub mod controls;
 pub mod date;
+pub mod failed_login;
 mod line;
 pub mod response;
 pub mod sasl;

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use pop3_proto::failed_login::{BROKEN_OFF, Delay, Fault, TURN};
+
 use super::{Book, fail_row, millis, number};
 use crate::ask::{Answer, Turn};
 use crate::digest::Digest;
 use crate::lease::Foreign;
-use crate::subject::{BROKEN_OFF, DOUBTS, Fault, Rules, Subject, TURN};
+use crate::subject::Subject;
 
 /// The failures of one subject. Moments are the engine's, in milliseconds.
 #[derive(Default)]
@@ -78,33 +80,28 @@ impl Failed {
     }
 
     /// How many failures count now.
-    fn weight(&self, rules: &Rules, subject: &Subject, now: u64) -> u64 {
+    fn weight(&self, rules: &Delay, subject: &Subject, now: u64) -> u32 {
         let memory = millis(rules.memory);
         let fresh = |(_, at): &&(String, u64)| now.saturating_sub(*at) < memory;
-        let sources = self.sources.iter().filter(fresh).count() as u64;
-        if sources < u64::from(subject.sources) {
-            return 0;
-        }
+        let sources = self.sources.iter().filter(fresh).count();
         let wrong = recent(self.wrong, self.wrong_at, rules.memory, now);
         let doubtful = recent(self.doubtful, self.doubtful_at, rules.doubt, now);
-        // the failures that it took to reach that many sources are not held against the subject
-        let passed = u64::from(subject.sources).saturating_sub(1);
-        let counted = doubtful.saturating_sub(passed.saturating_sub(wrong));
-        let weight = wrong
-            .saturating_sub(passed)
-            .saturating_add(counted.min(u64::from(DOUBTS)));
-        weight.min(u64::from(subject.most))
+        subject.scope.weight(
+            u32::try_from(wrong).unwrap_or(u32::MAX),
+            u32::try_from(doubtful).unwrap_or(u32::MAX),
+            u32::try_from(sources).unwrap_or(u32::MAX),
+        )
     }
 
     /// When a login may be looked at; `None`: at once, without taking a turn.
-    fn free_at(&self, rules: &Rules, subject: &Subject, now: u64) -> Option<u64> {
+    fn free_at(&self, rules: &Delay, subject: &Subject, now: u64) -> Option<u64> {
         if self.weight(rules, subject, now) == 0 {
             return None;
         }
         Some(self.next.max(self.turn.map_or(0, |(_, until)| until)))
     }
 
-    fn note(&mut self, rules: &Rules, subject: &Subject, source: &str, fault: Fault, now: u64) {
+    fn note(&mut self, rules: &Delay, subject: &Subject, source: &str, fault: Fault, now: u64) {
         if fault == Fault::Left {
             let before = recent(self.left, self.left_at, rules.memory, now);
             self.left = before.saturating_add(1);
@@ -114,7 +111,7 @@ impl Failed {
             }
         }
         self.sources.retain(|(known, _)| known != source);
-        if self.sources.len() >= subject.sources as usize {
+        if self.sources.len() >= subject.scope.sources as usize {
             self.sources.remove(0);
         }
         self.sources.push((source.to_owned(), now));
@@ -132,7 +129,7 @@ impl Failed {
         }
         if fault != Fault::Unseen {
             let weight = self.weight(rules, subject, now);
-            let wait = rules.after(u32::try_from(weight).unwrap_or(u32::MAX));
+            let wait = rules.after(weight);
             self.next = self.next.max(now.saturating_add(millis(wait)));
         }
     }
@@ -151,7 +148,7 @@ impl Book<'_, '_> {
         &mut self,
         subjects: &[Subject],
         turn: Turn,
-        rules: &Rules,
+        rules: &Delay,
     ) -> Result<Answer, Foreign> {
         if rules.most.is_zero() {
             return Ok(Answer::Wait(Duration::ZERO));
@@ -178,7 +175,7 @@ impl Book<'_, '_> {
         subjects: &[Subject],
         source: Digest,
         fault: Fault,
-        rules: &Rules,
+        rules: &Delay,
     ) -> Result<Answer, Foreign> {
         let now = self.terms.now;
         let source = source.to_string();
@@ -211,7 +208,7 @@ impl Book<'_, '_> {
     }
 
     /// Forgotten when the last failure does not count any more, so what there is stays bounded.
-    fn put_failed(&mut self, subject: Digest, failed: &Failed, rules: &Rules) {
+    fn put_failed(&mut self, subject: Digest, failed: &Failed, rules: &Delay) {
         let span = rules.memory.max(rules.doubt).max(TURN);
         self.set(&fail_row(subject), failed.write(), Some(span));
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use pop3_proto::backend::Login;
 use pop3_proto::time::Time;
-use pop3_server::delay::{Delay, Fault as ServerFault};
+use pop3_proto::failed_login::{Delay, Fault, Scope};
 use pop3_server::throttle::{NAME_FAILURES, NAME_SOURCES, Throttle};
 use proptest::prelude::*;
 
 use super::*;
 use crate::ask::{Node, Turn};
-use crate::subject::{Fault, Rules, Subject};
+use crate::subject::Subject;
 
 fn digest(number: u8) -> Digest {
     Digest([number; 16])
@@ -139,11 +139,11 @@ fn a_dead_node_counts_for_nothing() {
     assert_eq!(ledger.answer(later, &enter(2)), Answer::Done);
 }
 
-fn any_fault() -> impl Strategy<Value = (Fault, ServerFault)> {
+fn any_fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
-        4 => Just((Fault::Wrong, ServerFault::Wrong)),
-        2 => Just((Fault::Doubtful, ServerFault::Doubtful)),
-        2 => Just((Fault::Left, ServerFault::Left)),
+        4 => Just(Fault::Wrong),
+        2 => Just(Fault::Doubtful),
+        2 => Just(Fault::Left),
     ]
 }
 
@@ -155,34 +155,28 @@ proptest! {
             (prop_oneof![0..3000_u64, 0..100_000_u64, 0..1_000_000_u64], 1..7_u8, 0..2_u8, any_fault()), 1..60,
         ),
     ) {
-        let server = Delay::default();
-        let rules = Rules {
-            first: server.first,
-            most: server.most,
-            memory: server.memory,
-            doubt: server.doubt,
-        };
+        let rules = Delay::default();
         let throttle = Throttle::new();
         let mut ledger = Ledger::default();
         let mut now = 1_000_000;
-        for (number, (passed, address, user, (fault, server_fault))) in (0..).zip(logins) {
+        for (number, (passed, address, user, fault)) in (0..).zip(logins) {
             now += passed;
             let time = Time::from_start(Duration::from_millis(now));
             let login = Login::Password {
                 user: format!("user{user}"),
                 password: b"guess"[..].into(),
             };
-            let mut look = throttle.ask(&server, &login, IpAddr::from([192, 0, 2, address]), time);
+            let mut look = throttle.ask(&rules, &login, IpAddr::from([192, 0, 2, address]), time);
             let alone = look.poll(time).map_or(Duration::ZERO, |until| until.since(time));
             let subjects = vec![
-                Subject { digest: digest(address), sources: 1, most: u32::MAX },
-                Subject { digest: digest(100 + user), sources: NAME_SOURCES as u32, most: NAME_FAILURES },
+                Subject { digest: digest(address), scope: Scope { sources: 1, most: u32::MAX } },
+                Subject { digest: digest(100 + user), scope: Scope { sources: NAME_SOURCES, most: NAME_FAILURES } },
             ];
             let turn = Turn { boot: 1, number };
             let ask = Ask::Look { subjects: subjects.clone(), turn, rules };
             prop_assert_eq!(ledger.answer(terms(now), &ask), Answer::Wait(alone));
             if alone.is_zero() {
-                look.wrong(server_fault, time);
+                look.wrong(fault, time);
                 let source = digest(address);
                 let note = Ask::Note { subjects: subjects.clone(), source, fault, rules };
                 ledger.answer(terms(now), &note);

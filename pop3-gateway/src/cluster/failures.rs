@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gateway_cluster::{Cluster, Fault as There, Rules};
+use gateway_cluster::Cluster;
 use pop3_server::delay::{Delay, Fault};
 use pop3_server::runtime::Boxed;
 use pop3_server::throttle::{Looked, Others, Subject};
@@ -16,17 +16,14 @@ impl Failures {
     }
 
     fn subjects(&self, subjects: &[Subject]) -> Vec<gateway_cluster::Subject> {
-        let subject = |own: &Subject| {
-            let sources = u32::try_from(own.sources).unwrap_or(u32::MAX);
-            self.0.subject(own.kind, &own.octets, sources, own.most)
-        };
+        let subject = |own: &Subject| self.0.subject(own.kind, &own.octets, own.scope);
         subjects.iter().map(subject).collect()
     }
 }
 
 impl Others for Failures {
     fn look(&self, rules: &Delay, subjects: &[Subject]) -> Boxed<Looked> {
-        let looked = self.0.look(&self.subjects(subjects), there(rules));
+        let looked = self.0.look(&self.subjects(subjects), *rules);
         Box::pin(async {
             let looked = looked.await;
             match looked.wait() {
@@ -37,28 +34,13 @@ impl Others for Failures {
     }
 
     fn failed(&self, rules: &Delay, subjects: &[Subject], source: &[u8], fault: Fault) {
-        let fault = match fault {
-            Fault::Wrong => There::Wrong,
-            Fault::Doubtful => There::Doubtful,
-            Fault::Left => There::Left,
-            Fault::Unseen => There::Unseen,
-        };
         self.0
-            .failed(&self.subjects(subjects), source, fault, there(rules));
+            .failed(&self.subjects(subjects), source, fault, *rules);
     }
 }
 
 impl fmt::Debug for Failures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Failures").finish_non_exhaustive()
-    }
-}
-
-fn there(rules: &Delay) -> Rules {
-    Rules {
-        first: rules.first,
-        most: rules.most,
-        memory: rules.memory,
-        doubt: rules.doubt,
     }
 }

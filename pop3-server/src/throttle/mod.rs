@@ -53,6 +53,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pop3_proto::backend::Login;
+pub use pop3_proto::failed_login::TURN;
 use pop3_proto::time::Time;
 
 use crate::delay::{Delay, Failures, Fault};
@@ -66,10 +67,6 @@ use subjects::{NAME, Place, Subjects};
 pub use devices::{DEVICES, LIFETIME, NAMES};
 pub use others::{Looked, Others, Subject, Turn};
 pub use subjects::{NAME_FAILURES, NAME_SOURCES};
-
-/// How long a turn is kept for a login that is being looked at: a slow upstream, or a client that does not
-/// answer a challenge, cannot hold up the others for longer.
-pub const TURN: Duration = Duration::from_secs(10);
 
 /// The logins of one process. Clones share everything.
 #[derive(Clone, Debug, Default)]
@@ -133,6 +130,17 @@ impl Throttle {
             others: Some(others),
             ..Self::default()
         }
+    }
+
+    /// Remembers this many addresses and this many names, at least one of each. The ones that failed longest ago make
+    /// room.
+    #[must_use]
+    pub fn remembering(self, most: usize) -> Self {
+        let mut state = lock(&self.state);
+        state.places.allow(most);
+        state.names.allow(most);
+        drop(state);
+        self
     }
 
     /// A login that wants to be looked at.

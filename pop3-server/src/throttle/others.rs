@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pop3_proto::backend::Login;
+use pop3_proto::failed_login::Scope;
 use pop3_proto::time::Time;
 
 use crate::delay::{Delay, Fault};
@@ -75,10 +76,8 @@ pub struct Subject {
     pub kind: &'static str,
     /// Which one.
     pub octets: Box<[u8]>,
-    /// From how many sources failures come before they matter.
-    pub sources: usize,
-    /// How many count at most.
-    pub most: u32,
+    /// When its failures matter.
+    pub scope: Scope,
 }
 
 impl Subject {
@@ -91,8 +90,7 @@ impl Subject {
         Self {
             kind,
             octets,
-            sources: scope.sources,
-            most: scope.most,
+            scope,
         }
     }
 
@@ -100,8 +98,7 @@ impl Subject {
         Self {
             kind: "name",
             octets: name.as_bytes().into(),
-            sources: NAME.sources,
-            most: NAME.most,
+            scope: NAME,
         }
     }
 }

@@ -1,19 +1,20 @@
 //! What the failures of a login are counted for, and when they matter.
 
-use crate::delay::Scope;
+use pop3_proto::failed_login::Scope;
+
 use crate::limit::{Origin, Site};
 
 use super::devices::Digest;
 
 /// From how many addresses a name fails before it waits.
-pub const NAME_SOURCES: usize = 4;
+pub const NAME_SOURCES: u32 = 4;
 
 /// How many failures of a name count at most: 2 s, 4 s, 8 s with the usual rules. Its owner may come from a
 /// new address, and no attack may keep him out.
 pub const NAME_FAILURES: u32 = 3;
 
 /// How many /64 of a /56 fail before it waits, and how many of a /48.
-const SITE_SOURCES: (usize, usize) = (4, 16);
+const SITE_SOURCES: (u32, u32) = (4, 16);
 
 pub(super) const NAME: Scope = Scope {
     sources: NAME_SOURCES,

@@ -81,6 +81,14 @@ impl Play {
         }
     }
 
+    /// With room for this many subjects of a kind.
+    pub(crate) fn remembering(most: usize) -> Self {
+        Self {
+            throttle: Throttle::new().remembering(most),
+            rules: Delay::default(),
+        }
+    }
+
     pub(crate) fn ask(&self, login: &Login, address: &str, now: Time) -> Look {
         self.throttle.ask(&self.rules, login, ip(address), now)
     }

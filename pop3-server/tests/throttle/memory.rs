@@ -101,8 +101,7 @@ fn v39_a_source_is_forgotten_at_the_end_of_its_time() {
 fn a_full_table_forgets_the_oldest() {
     let memory = Delay::default().memory;
     for (newcomer, left, oldest) in [(at(20_000), 18, 3), (at(0) + memory, 20, 1)] {
-        let mut play = Play::new();
-        play.rules.addresses = 20;
+        let play = Play::remembering(20);
         let address = |n: u64| format!("198.51.100.{n}");
         let login = |n: u64| password(&format!("user{n}"), "x");
         for n in 0..20 {
@@ -176,8 +175,7 @@ proptest! {
         addresses in 1_usize..20,
         events in prop::collection::vec((any::<u32>(), any::<u8>(), 0_u64..300), 0..300),
     ) {
-        let mut play = Play::new();
-        play.rules.addresses = addresses;
+        let play = Play::remembering(addresses);
         let mut now = Time::ZERO;
         for (address, name, pause) in events {
             now = now + Duration::from_secs(pause);

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use pop3_proto::failed_login::{Delay, Fault};
 use redis::{Cmd, Value};
 
 use super::super::Common;
 use crate::ask::{Answer, Ask, Node, Seen, Turn};
 use crate::ledger::{millis, read_node};
-use crate::subject::{Fault, Rules, Subject};
+use crate::subject::Subject;
 
 /// Adds what is the same for all questions, and these.
 pub(super) fn write(command: &mut Cmd, common: &Common, server: &str, asks: &[Ask]) {
@@ -148,7 +149,7 @@ fn turn_word(turn: Turn) -> String {
     format!("{:016x}.{}", turn.boot, turn.number)
 }
 
-fn rule_words(rules: &Rules) -> [String; 4] {
+fn rule_words(rules: &Delay) -> [String; 4] {
     [rules.first, rules.most, rules.memory, rules.doubt].map(|span| millis(span).to_string())
 }
 
@@ -156,8 +157,8 @@ fn subject_words(subjects: &[Subject]) -> impl Iterator<Item = String> + '_ {
     subjects.iter().flat_map(|subject| {
         [
             subject.digest.to_string(),
-            subject.sources.to_string(),
-            subject.most.to_string(),
+            subject.scope.sources.to_string(),
+            subject.scope.most.to_string(),
         ]
     })
 }

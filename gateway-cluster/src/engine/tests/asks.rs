@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use pop3_proto::failed_login::{Delay, Fault, Scope};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use testkit_databases::{Kind, Redis as Server, Server as Database};
 
 use super::*;
 use crate::ask::{Node, Turn};
-use crate::subject::{Fault, Rules, Subject};
+use crate::subject::Subject;
 
 fn any_lease() -> impl Strategy<Value = Lease> {
     (1..3_u64, 1..3_u64).prop_map(|(boot, generation)| Lease { boot, generation })
@@ -34,8 +35,8 @@ fn any_proof() -> impl Strategy<Value = Proof> {
     })
 }
 
-fn any_rules() -> impl Strategy<Value = Rules> {
-    prop_oneof![9 => Just(100), 1 => Just(0)].prop_map(|seconds| Rules {
+fn any_rules() -> impl Strategy<Value = Delay> {
+    prop_oneof![9 => Just(100), 1 => Just(0)].prop_map(|seconds| Delay {
         first: Duration::from_secs(seconds),
         most: Duration::from_secs(seconds * 8),
         memory: Duration::from_secs(10_000),
@@ -47,8 +48,7 @@ fn any_subjects() -> impl Strategy<Value = Vec<Subject>> {
     let subject = (any_name(), 1..4_u32, prop_oneof![Just(u32::MAX), Just(2)]);
     let subject = subject.prop_map(|(digest, sources, most)| Subject {
         digest,
-        sources,
-        most,
+        scope: Scope { sources, most },
     });
     // no subject twice in one login
     proptest::collection::vec(subject, 1..3).prop_map(|mut subjects| {
