@@ -195,6 +195,15 @@ impl fmt::Display for ClusterUrl {
     }
 }
 
+/// Whether they lead to one engine; passwords aside.
+impl PartialEq for ClusterUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for ClusterUrl {}
+
 impl fmt::Debug for ClusterUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")

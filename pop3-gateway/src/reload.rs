@@ -137,14 +137,7 @@ impl Reloader {
         for (what, changed) in [
             ("runtime", latest.config.runtime != config.runtime),
             #[cfg(feature = "cluster")]
-            (
-                "cluster",
-                match (&latest.config.cluster, &config.cluster) {
-                    (None, None) => false,
-                    (Some(old), Some(new)) => old.differs(new),
-                    (None, Some(_)) | (Some(_), None) => true,
-                },
-            ),
+            ("cluster", latest.config.cluster != config.cluster),
         ] {
             if changed {
                 tracing::warn!(what, "changed; this needs a restart");

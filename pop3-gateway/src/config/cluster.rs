@@ -13,7 +13,7 @@ use crate::setting::rows;
 use crate::setting::value::{BadValue, Value, Word};
 
 /// `[cluster]`
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cluster {
     /// Which engine, and where.
     pub url: Option<ClusterUrl>,
@@ -99,32 +99,6 @@ impl Cluster {
     /// What digests are made with.
     pub fn secret(&self) -> Result<Secret, String> {
         secret(&self.secret_file)
-    }
-
-    /// Whether a node that runs with one of them would have to start anew for the other.
-    pub fn differs(&self, other: &Self) -> bool {
-        let parts = |own: &Self| {
-            let Self {
-                url,
-                password_file,
-                ca_file,
-                secret_file,
-                node,
-                name,
-                on_failure,
-            } = own.clone();
-            let url = url.map(|url| url.to_string());
-            (
-                url,
-                password_file,
-                ca_file,
-                secret_file,
-                node,
-                name,
-                on_failure,
-            )
-        };
-        parts(self) != parts(other)
     }
 
     /// What `check` says of it.
