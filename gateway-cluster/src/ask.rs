@@ -49,10 +49,12 @@ pub(crate) enum Ask {
         account: Digest,
         count: u32,
     },
-    /// An account is not to be connected to for so long.
-    BackOff { account: Digest, span: Duration },
-    /// For how long an account is not to be connected to.
-    Wait { account: Digest },
+    /// All nodes are to hear of this with their next renewals, for so long.
+    Post {
+        post: Post,
+        account: Digest,
+        span: Duration,
+    },
     /// The turn to refresh a grant.
     Refresh {
         lease: Lease,
@@ -85,6 +87,37 @@ pub(crate) enum Ask {
     Survey,
 }
 
+/// What all nodes are to hear of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Post {
+    /// Its provider wants to be left alone.
+    BackOff,
+    /// A login waits for one of its connections.
+    Wanted,
+}
+
+impl Post {
+    pub(crate) fn letter(self) -> &'static str {
+        match self {
+            Self::BackOff => "b",
+            Self::Wanted => "w",
+        }
+    }
+
+    pub(crate) fn of_letter(letter: &str) -> Option<Self> {
+        let all = [Self::BackOff, Self::Wanted];
+        all.into_iter().find(|post| post.letter() == letter)
+    }
+}
+
+/// Something that all nodes are to hear of, and for how long still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Posted {
+    pub(crate) post: Post,
+    pub(crate) account: Digest,
+    pub(crate) left: Duration,
+}
+
 /// What a node says of itself with each renewal.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Node {
@@ -112,6 +145,8 @@ pub(crate) enum Answer {
         grace: Duration,
         /// How long the lease of another process lives that has the same name.
         namesake: Option<Duration>,
+        /// What all nodes are to hear of.
+        posted: Vec<Posted>,
     },
     Granted {
         fence: u64,
@@ -122,7 +157,7 @@ pub(crate) enum Answer {
     Grace(Duration),
     /// The asking lease has ended, or the engine lost it. Nothing was changed.
     NoLease,
-    /// To [`Ask::Wait`] and [`Ask::Look`].
+    /// To [`Ask::Look`].
     Wait(Duration),
     /// The nodes make their digests with another secret.
     OtherSecret,

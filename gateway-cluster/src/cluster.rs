@@ -20,7 +20,7 @@ use crate::machine::{Machine, Report, Turned};
 use crate::options::{OnFailure, Options};
 use crate::owner::Owner;
 use crate::pending::{Cancel, Pending};
-use crate::shared::Shared;
+use crate::shared::{Shared, State};
 use crate::status::{ClusterStatus, Figures, NodeStatus};
 use crate::subject::Subject;
 use crate::url::ClusterUrl;
@@ -115,23 +115,31 @@ impl Cluster {
         let owner = Arc::clone(&self.0);
         let place = move |report: Report| {
             let granted = matches!(report, Report::Place(_, true));
-            granted.then(|| Place { owner, account })
+            granted.then(|| Place {
+                owner,
+                account,
+                spare: None,
+            })
         };
         self.pending(Cancel::Place, place, |state, id, now| {
             state.machine.enter(id, account, cap, now + patience, now);
         })
     }
 
-    /// No node is to connect to this account for so long.
+    /// No node is to connect to this account for so long. The others hear of it when they renew their leases.
     pub fn back_off(&self, account: &str, span: Duration) {
         let account = self.account(account);
-        self.tell(Ask::BackOff { account, span });
+        let shared = &self.0.shared;
+        shared.with(|state, now| state.machine.back_off(account, span, now));
     }
 
-    /// For how long this account is not to be connected to; without the engine zero.
-    pub fn wait_for(&self, account: &str) -> Pending<Duration> {
+    /// For how long this account is not to be connected to, as far as this node has heard. Asks nothing.
+    #[must_use]
+    pub fn wait_for(&self, account: &str) -> Duration {
         let account = self.account(account);
-        self.ask(Ask::Wait { account }, wait)
+        let shared = &self.0.shared;
+        let state = shared.lock();
+        state.machine.wait_for(account, shared.clock.now())
     }
 
     /// The turn to refresh a grant. Others are waited for within this time.
@@ -241,17 +249,11 @@ impl Cluster {
             .with(|state, now| state.machine.errand(None, ask, now));
     }
 
-    fn ask<T>(&self, ask: Ask, read: impl FnOnce(Report) -> T + Send + 'static) -> Pending<T> {
-        self.pending(Cancel::Nothing, read, |state, id, now| {
-            state.machine.errand(Some(id), ask, now);
-        })
-    }
-
     fn pending<T>(
         &self,
         cancel: Cancel,
         read: impl FnOnce(Report) -> T + Send + 'static,
-        begin: impl FnOnce(&mut crate::shared::State, u64, pop3_proto::time::Time),
+        begin: impl FnOnce(&mut State, u64, pop3_proto::time::Time),
     ) -> Pending<T> {
         let id = self.0.shared.with(|state, now| {
             let id = state.slot();
@@ -327,14 +329,28 @@ fn status(owner: &Owner, report: Report) -> ClusterStatus {
 pub struct Place {
     owner: Arc<Owner>,
     account: Digest,
+    spare: Option<u64>,
+}
+
+impl Place {
+    /// Nobody uses the connection for now, and it keeps its place. Once a login of any node waits for one, `end` is called,
+    /// from whatever thread: it is to end the connection soon, and this place with it. It must not block.
+    pub fn spare(&mut self, end: impl FnOnce() + Send + 'static) {
+        let account = self.account;
+        let spare = |state: &mut State, _| state.spare(account, Box::new(end));
+        self.spare = Some(self.owner.shared.with(spare));
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let account = self.account;
-        self.owner
-            .shared
-            .with(|state, now| state.machine.exit(account, now));
+        let (account, spare) = (self.account, self.spare);
+        self.owner.shared.with(|state, now| {
+            if let Some(id) = spare {
+                state.spare_no_more(account, id);
+            }
+            state.machine.exit(account, now);
+        });
     }
 }
 

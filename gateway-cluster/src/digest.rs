@@ -4,11 +4,13 @@
 //! changes while nodes run, and two nodes with different keys would not see each other's holds.
 
 use std::fmt;
+use std::str::FromStr;
 
 use pop3_proto::secret::Secret;
 use ring::hmac;
 
 use crate::error::{ClusterError, SECRET_LENGTH};
+use crate::lease::Foreign;
 
 /// A digest of a name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,6 +19,22 @@ pub(crate) struct Digest(pub(crate) [u8; 16]);
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
+}
+
+impl FromStr for Digest {
+    type Err = Foreign;
+
+    fn from_str(text: &str) -> Result<Self, Foreign> {
+        let mut digest = [0; 16];
+        if text.len() != 32 || !text.bytes().all(|octet| octet.is_ascii_hexdigit()) {
+            return Err(Foreign);
+        }
+        for (octet, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| Foreign)?;
+            *octet = u8::from_str_radix(pair, 16).map_err(|_| Foreign)?;
+        }
+        Ok(Self(digest))
     }
 }
 

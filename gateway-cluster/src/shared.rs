@@ -2,7 +2,7 @@
 //!
 //! Nothing blocks under the lock, and no waker is woken under it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -10,6 +10,7 @@ use pop3_proto::time::Time;
 
 use crate::ask::{Answer, Ask};
 use crate::clock::Clock;
+use crate::digest::Digest;
 use crate::engine::Trouble;
 use crate::machine::{Machine, Outcome, Report};
 use crate::notice::Notice;
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) machine: Machine,
     slots: HashMap<u64, Slot>,
+    /// How connections end that nobody uses, by the account and a number of their own.
+    spares: BTreeMap<(Digest, u64), Box<dyn FnOnce() + Send>>,
     next: u64,
     /// Whether the agent has something to look at.
     pub(crate) poked: bool,
@@ -54,6 +57,14 @@ struct Slot {
 pub(crate) enum News {
     Outcome(Outcome),
     Report(Report),
+}
+
+/// What is to be done once the lock is free.
+#[derive(Default)]
+pub(crate) struct Told {
+    wakers: Vec<Waker>,
+    spares: Vec<Box<dyn FnOnce() + Send>>,
+    notices: Vec<Notice>,
 }
 
 /// Something that happens once.
@@ -91,6 +102,7 @@ impl Shared {
             state: Mutex::new(State {
                 machine,
                 slots: HashMap::new(),
+                spares: BTreeMap::new(),
                 next: 1,
                 poked: false,
                 batch: None,
@@ -123,9 +135,10 @@ impl Shared {
         done
     }
 
-    pub(crate) fn wake(&self, (wakers, notices): (Vec<Waker>, Vec<Notice>)) {
-        wakers.into_iter().for_each(Waker::wake);
-        notices.iter().for_each(|notice| (self.notice)(notice));
+    pub(crate) fn wake(&self, told: Told) {
+        told.wakers.into_iter().for_each(Waker::wake);
+        told.spares.into_iter().for_each(|end| end());
+        told.notices.iter().for_each(|notice| (self.notice)(notice));
     }
 }
 
@@ -160,8 +173,8 @@ impl State {
     }
 
     /// Puts what the machine says where it is waited for.
-    pub(crate) fn tell(&mut self) -> (Vec<Waker>, Vec<Notice>) {
-        let (mut wakers, mut notices) = (Vec::new(), Vec::new());
+    pub(crate) fn tell(&mut self) -> Told {
+        let mut told = Told::default();
         for report in self.machine.reports() {
             let (id, news) = match report {
                 Report::Outcome(id, outcome) => (id, News::Outcome(outcome)),
@@ -169,24 +182,49 @@ impl State {
                 | Report::Answer(id, _)
                 | Report::Place(id, _)
                 | Report::Turn(id, _) => (id, News::Report(report)),
+                Report::Wanted(account) => {
+                    told.spares.extend(self.take_spares(account));
+                    continue;
+                }
                 Report::Namesake => {
-                    wakers.extend(self.namesake.raise());
+                    told.wakers.extend(self.namesake.raise());
                     continue;
                 }
                 Report::Left => {
-                    wakers.extend(self.left.raise());
+                    told.wakers.extend(self.left.raise());
                     continue;
                 }
                 Report::Notice(notice) => {
-                    notices.push(notice);
+                    told.notices.push(notice);
                     continue;
                 }
             };
             if let Some(slot) = self.slots.get_mut(&id) {
                 slot.news = Some(news);
-                wakers.extend(slot.waker.take());
+                told.wakers.extend(slot.waker.take());
             }
         }
-        (wakers, notices)
+        told
+    }
+
+    /// A connection of this account is used by nobody: `end` ends it.
+    pub(crate) fn spare(&mut self, account: Digest, end: Box<dyn FnOnce() + Send>) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        self.spares.insert((account, id), end);
+        id
+    }
+
+    /// It is used again, or has ended.
+    pub(crate) fn spare_no_more(&mut self, account: Digest, id: u64) {
+        self.spares.remove(&(account, id));
+    }
+
+    fn take_spares(&mut self, account: Digest) -> Vec<Box<dyn FnOnce() + Send>> {
+        let own = self.spares.range((account, 0)..=(account, u64::MAX));
+        let own: Vec<_> = own.map(|(key, _)| *key).collect();
+        own.iter()
+            .filter_map(|key| self.spares.remove(key))
+            .collect()
     }
 }

@@ -1,11 +1,12 @@
 //! Several nodes of one engine in memory, in real time.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_lite::future::block_on;
 use gateway_cluster::{
-    Cluster, ClusterKey, ClusterUrl, Ending, Memory, Options, Outcome, Refresh,
+    Cluster, ClusterKey, ClusterUrl, Ending, Memory, Options, Outcome, Place, Refresh,
 };
 use pop3_proto::failed_login::{Delay, Fault, Scope};
 use pop3_proto::secret::Secret;
@@ -50,7 +51,7 @@ fn a_node_that_leaves_holds_nothing() {
         assert_eq!(names, ["two"]);
         // what is asked of it later is answered as if the engine were gone
         assert!(!one.status().await.answered);
-        assert_eq!(one.wait_for("office").await, Duration::ZERO);
+        assert_eq!(one.wait_for("office"), Duration::ZERO);
     });
 }
 
@@ -82,15 +83,40 @@ fn all_nodes_together_have_so_many_connections_of_an_account() {
 }
 
 #[test]
+fn a_place_that_nobody_uses_goes_to_a_login_that_waits() {
+    let memory = Memory::new();
+    let (one, two) = (node(&memory, "one"), node(&memory, "two"));
+    let kept = Arc::new(Mutex::new(None));
+    let spare = |mut place: Place| {
+        let own = Arc::clone(&kept);
+        place.spare(move || drop(own.lock().unwrap().take()));
+        *kept.lock().unwrap() = Some(place);
+    };
+    let long = Duration::from_secs(60);
+    block_on(async {
+        spare(one.place("tim", 1, SHORT).await.unwrap());
+        // at once at the node that has it
+        spare(one.place("tim", 1, long).await.unwrap());
+        // another hears of it when it renews its lease
+        let place = two.place("tim", 1, long).await.unwrap();
+        assert!(kept.lock().unwrap().is_none());
+        assert!(one.place("tim", 1, SHORT).await.is_none());
+        drop(place);
+    });
+}
+
+#[test]
 fn a_provider_is_left_alone_by_all_and_one_node_refreshes() {
     let memory = Memory::new();
     let (one, two) = (node(&memory, "one"), node(&memory, "two"));
     block_on(async {
-        assert_eq!(two.wait_for("office").await, Duration::ZERO);
+        assert_eq!(two.wait_for("office"), Duration::ZERO);
         one.back_off("office", Duration::from_secs(60));
-        // in the order of their batches
-        one.status().await;
-        assert!(two.wait_for("office").await > Duration::from_secs(50));
+        assert!(one.wait_for("office") > Duration::from_secs(50));
+        while two.wait_for("office").is_zero() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(two.wait_for("office") > Duration::from_secs(50));
 
         let Refresh::Yours(lease) = one.refresh("grant", SHORT).await else {
             panic!("nobody has it");

@@ -13,13 +13,14 @@
 //! | `fence` | the last one given | never |
 //! | `hold:DIGEST` | lease, session, fence | a day |
 //! | `places:DIGEST` | for each lease how many connections | a day |
-//! | `back:DIGEST` | nothing | the span |
+//! | `board` | what all nodes are to hear of: kind, account, until when | the last of these |
 //! | `refresh:DIGEST` | lease, turn | the span |
 //! | `fail:DIGEST` | the failures of a subject | their memory |
 //!
 //! A hold whose lease has ended is free. A lease that has ended never comes back. A hold goes over to a newer lease of its
 //! process only if its row is as it was: a row that is gone may have been another's meanwhile.
 
+mod board;
 mod failures;
 mod holds;
 mod nodes;
@@ -123,8 +124,11 @@ impl Ledger {
                 account,
                 count,
             } => book.count(*lease, *account, *count),
-            Ask::BackOff { account, span } => book.back_off(*account, *span),
-            Ask::Wait { account } => book.wait(*account),
+            Ask::Post {
+                post,
+                account,
+                span,
+            } => book.post(*post, *account, *span),
             Ask::Refresh {
                 lease,
                 grant,
@@ -212,13 +216,15 @@ pub(crate) fn rows_of(ask: &Ask) -> Vec<String> {
         rows.collect()
     };
     match ask {
-        Ask::Open { node, .. } | Ask::Renew { node, .. } => vec![name_row(&node.name)],
+        Ask::Open { node, .. } | Ask::Renew { node, .. } => {
+            vec![name_row(&node.name), BOARD.into()]
+        }
         Ask::Close { .. } | Ask::Survey => Vec::new(),
         Ask::Acquire { maildrop, .. }
         | Ask::Keep { maildrop, .. }
         | Ask::Release { maildrop, .. } => vec![hold_row(*maildrop)],
         Ask::Enter { account, .. } | Ask::Count { account, .. } => vec![places_row(*account)],
-        Ask::BackOff { account, .. } | Ask::Wait { account } => vec![back_row(*account)],
+        Ask::Post { .. } => vec![BOARD.into()],
         Ask::Refresh { grant, .. } | Ask::Refreshed { grant, .. } => vec![refresh_row(*grant)],
         Ask::Look { subjects: all, .. }
         | Ask::Note { subjects: all, .. }
@@ -229,6 +235,7 @@ pub(crate) fn rows_of(ask: &Ask) -> Vec<String> {
 pub(crate) const BORN: &str = "born";
 pub(crate) const NODES: &str = "nodes";
 pub(crate) const FENCE: &str = "fence";
+pub(crate) const BOARD: &str = "board";
 pub(crate) const LEASES: &str = "lease:";
 
 fn lease_row(lease: Lease) -> String {
@@ -245,10 +252,6 @@ fn hold_row(maildrop: Digest) -> String {
 
 fn places_row(account: Digest) -> String {
     format!("places:{account}")
-}
-
-fn back_row(account: Digest) -> String {
-    format!("back:{account}")
 }
 
 fn refresh_row(grant: Digest) -> String {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{BORN, Book, FENCE, NODES, VERSION, lease_row, millis, name_row, number};
-use crate::ask::{Answer, Node, Seen};
+use crate::ask::{Answer, Node, Posted, Seen};
 use crate::lease::{Foreign, Lease};
 
 /// What the engine says of itself.
@@ -24,6 +24,7 @@ impl Book<'_, '_> {
         };
         let nodes = self.nodes()?;
         let namesake = self.namesake(lease, node)?;
+        let posted = self.posted()?;
         let born = born.unwrap_or_else(|| {
             self.ledger.begin(self.terms);
             self.terms.now
@@ -33,7 +34,7 @@ impl Book<'_, '_> {
         nodes.push(lease);
         let nodes: Vec<String> = nodes.iter().map(Lease::to_string).collect();
         self.set(NODES, nodes.join(" "), None);
-        Ok(self.stand(lease, node, born, namesake))
+        Ok(self.stand(lease, node, born, namesake, posted))
     }
 
     pub(super) fn renew(&mut self, lease: Lease, node: &Node) -> Result<Answer, Foreign> {
@@ -43,8 +44,8 @@ impl Book<'_, '_> {
         if !self.lives(lease) {
             return Ok(Answer::NoLease);
         }
-        let namesake = self.namesake(lease, node)?;
-        Ok(self.stand(lease, node, born, namesake))
+        let (namesake, posted) = (self.namesake(lease, node)?, self.posted()?);
+        Ok(self.stand(lease, node, born, namesake, posted))
     }
 
     /// The lease begins or lives on, and the name is this node's unless another has it.
@@ -54,6 +55,7 @@ impl Book<'_, '_> {
         node: &Node,
         born: u64,
         namesake: Option<Duration>,
+        posted: Vec<Posted>,
     ) -> Answer {
         let span = Some(self.terms.timing.lease);
         let value = format!("{} {} {}", node.holds, millis(node.degraded), node.name);
@@ -64,6 +66,7 @@ impl Book<'_, '_> {
         Answer::Standing {
             grace: self.grace(born),
             namesake,
+            posted,
         }
     }
 

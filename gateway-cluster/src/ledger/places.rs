@@ -1,8 +1,8 @@
-//! Connections of upstream accounts, a provider's wish to be left alone, and whose turn a refresh is.
+//! Connections of upstream accounts, and whose turn a refresh is.
 
 use std::time::Duration;
 
-use super::{Book, back_row, places_row, refresh_row};
+use super::{Book, places_row, refresh_row};
 use crate::ask::Answer;
 use crate::digest::Digest;
 use crate::lease::{Foreign, Lease};
@@ -44,18 +44,6 @@ impl Book<'_, '_> {
         let places = self.places(account)?;
         self.put_places(account, places, lease, count);
         Ok(Answer::Done)
-    }
-
-    pub(super) fn back_off(&mut self, account: Digest, span: Duration) -> Result<Answer, Foreign> {
-        let row = back_row(account);
-        if self.left(&row) < span {
-            self.set(&row, "1".into(), Some(span));
-        }
-        Ok(Answer::Done)
-    }
-
-    pub(super) fn wait(&mut self, account: Digest) -> Result<Answer, Foreign> {
-        Ok(Answer::Wait(self.left(&back_row(account))))
     }
 
     pub(super) fn refresh(

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use pop3_proto::backend::Login;
-use pop3_proto::time::Time;
 use pop3_proto::failed_login::{Delay, Fault, Scope};
+use pop3_proto::time::Time;
 use pop3_server::throttle::{NAME_FAILURES, NAME_SOURCES, Throttle};
 use proptest::prelude::*;
 
 use super::*;
-use crate::ask::{Node, Turn};
+use crate::ask::{Node, Post, Turn};
 use crate::subject::Subject;
 
 fn digest(number: u8) -> Digest {
@@ -137,6 +137,54 @@ fn a_dead_node_counts_for_nothing() {
     let lease = lease(2);
     ledger.answer(later, &Ask::Open { lease, node });
     assert_eq!(ledger.answer(later, &enter(2)), Answer::Done);
+}
+
+#[test]
+fn the_board_keeps_what_lasts_longest_and_was_said_last() {
+    let mut ledger = ledger(&[1]);
+    let post = |post, number: u16, seconds| {
+        let [high, low] = number.to_be_bytes();
+        let mut account = digest(high);
+        account.0[0] = low;
+        Ask::Post {
+            post,
+            account,
+            span: Duration::from_secs(seconds),
+        }
+    };
+    let mut posted = |now, asks: &[Ask]| {
+        for ask in asks {
+            assert_eq!(ledger.answer(terms(now), ask), Answer::Done);
+        }
+        let (lease, node) = (lease(1), Node::default());
+        let answer = ledger.answer(terms(now), &Ask::Open { lease, node });
+        let Answer::Standing { posted, .. } = answer else {
+            panic!("{answer:?}");
+        };
+        posted
+    };
+    let asks = [
+        post(Post::BackOff, 1, 60),
+        post(Post::Wanted, 1, 5),
+        post(Post::BackOff, 1, 30),
+    ];
+    let all = posted(10_000, &asks);
+    let left = |post| {
+        let own = all.iter().find(|posted| posted.post == post);
+        own.map(|posted| posted.left.as_secs())
+    };
+    assert_eq!(
+        (left(Post::BackOff), left(Post::Wanted)),
+        (Some(60), Some(5))
+    );
+    assert_eq!(posted(15_000, &[]).len(), 1, "what was wanted has ended");
+    assert_eq!(posted(70_000, &[]).len(), 0);
+    let many: Vec<Ask> = (0..600)
+        .map(|number| post(Post::BackOff, number, 60))
+        .collect();
+    let all = posted(80_000, &many);
+    assert_eq!(all.len(), 500);
+    assert_eq!(all.first().map(|posted| posted.account.0[0]), Some(100));
 }
 
 fn any_fault() -> impl Strategy<Value = Fault> {

@@ -69,13 +69,20 @@ impl Machine {
     }
 
     fn opened(&mut self, lease: Lease, answer: Answer, now: Time) {
-        let Answer::Standing { grace, namesake } = answer else {
+        let Answer::Standing {
+            grace,
+            namesake,
+            posted,
+        } = answer
+        else {
             return self.refused(&answer, now);
         };
         let renew = self.sent + self.timing.renew;
         self.link = Link::Joined { lease, renew };
         self.stands(lease, grace, namesake, now);
         self.figures.leases += 1;
+        self.heard(posted, now);
+        self.post_all(now);
         if let Some(since) = self.degraded.take() {
             self.last_degraded = now.since(since);
             if self.noticed.take().is_some() {
@@ -89,7 +96,13 @@ impl Machine {
     }
 
     fn renewed(&mut self, lease: Lease, answer: Answer, now: Time) {
-        if let Answer::Standing { grace, namesake } = answer {
+        if let Answer::Standing {
+            grace,
+            namesake,
+            posted,
+        } = answer
+        {
+            self.heard(posted, now);
             if self.current() == Some(lease) {
                 let renew = self.sent + self.timing.renew;
                 self.link = Link::Joined { lease, renew };

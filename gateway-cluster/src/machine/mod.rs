@@ -14,6 +14,7 @@
 
 mod answers;
 mod batch;
+mod board;
 mod hold;
 mod places;
 mod turns;
@@ -31,6 +32,7 @@ use crate::status::Figures;
 use crate::timing::{FAILURES, Timing};
 
 use batch::Purpose;
+use board::Board;
 pub use hold::Outcome;
 pub(crate) use hold::{Hold, Stand};
 use places::Places;
@@ -47,6 +49,8 @@ pub(crate) enum Report {
     /// Whether there was a place.
     Place(u64, bool),
     Turn(u64, Turned),
+    /// A login waits for a connection of this account.
+    Wanted(Digest),
     /// Another process has the name of this one, and is older.
     Namesake,
     /// The lease was given back.
@@ -63,7 +67,7 @@ impl Report {
             | Self::Answer(id, _)
             | Self::Place(id, _)
             | Self::Turn(id, _) => *id,
-            Self::Namesake | Self::Left | Self::Notice(_) => 0,
+            Self::Wanted(_) | Self::Namesake | Self::Left | Self::Notice(_) => 0,
         }
     }
 }
@@ -131,6 +135,7 @@ pub(crate) struct Machine {
     errands: VecDeque<Errand>,
     places: Places,
     turns: Turns,
+    board: Board,
     flight: Option<Vec<Purpose>>,
     sent: Time,
     grace: Time,
@@ -168,6 +173,7 @@ impl Machine {
             errands: VecDeque::new(),
             places: Places::default(),
             turns: Turns::default(),
+            board: Board::default(),
             flight: None,
             sent: Time::ZERO,
             grace: Time::ZERO,

@@ -7,7 +7,7 @@ use pop3_proto::time::Time;
 
 use super::batch::{Batch, Purpose};
 use super::{Machine, Report};
-use crate::ask::{Answer, Ask};
+use crate::ask::{Answer, Ask, Post};
 use crate::digest::Digest;
 use crate::lease::Lease;
 
@@ -30,6 +30,8 @@ struct Waiting {
     until: Time,
     /// When to ask; `None` while an answer is waited for.
     at: Option<Time>,
+    /// All who have one that nobody uses were told.
+    told: bool,
 }
 
 impl Places {
@@ -80,6 +82,7 @@ impl Machine {
             cap,
             until,
             at: Some(now),
+            told: false,
         };
         self.places.waiting.insert(id, waiting);
         self.tick_places(now, self.is_gone());
@@ -108,12 +111,16 @@ impl Machine {
     /// Without the engine this node counts for itself.
     pub(super) fn tick_places(&mut self, now: Time, alone: bool) {
         let mut ended = Vec::new();
-        for (id, waiting) in &self.places.waiting {
-            if alone && self.places.count(waiting.account) < waiting.cap {
+        for (id, waiting) in &mut self.places.waiting {
+            let count = self.places.counts.get(&waiting.account);
+            if alone && count.copied().unwrap_or_default() < waiting.cap {
                 *self.places.counts.entry(waiting.account).or_default() += 1;
                 ended.push((*id, true));
             } else if waiting.until <= now {
                 ended.push((*id, false));
+            } else if alone && !waiting.told {
+                waiting.told = true;
+                self.reports.push(Report::Wanted(waiting.account));
             }
         }
         for (id, place) in ended {
@@ -164,7 +171,17 @@ impl Machine {
             (Answer::Done, None) => {
                 self.places.unsaid.insert(account);
             }
-            (_, Some(waiting)) => waiting.at = Some(now + AGAIN),
+            (_, Some(waiting)) => {
+                waiting.at = Some(now + AGAIN);
+                if *answer == Answer::InUse {
+                    let (first, left) = (!waiting.told, waiting.until.since(now));
+                    waiting.told = true;
+                    self.reports.push(Report::Wanted(account));
+                    if first {
+                        self.post(Post::Wanted, account, left, now);
+                    }
+                }
+            }
             (_, None) => {}
         }
     }

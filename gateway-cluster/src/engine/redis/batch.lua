@@ -7,7 +7,7 @@
 local prefix = KEYS[1] .. ':'
 local lease_ms, grace_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
 local check, server = ARGV[3], ARGV[4]
-local VERSION, LITTER, TURN, DOUBTS, BROKEN_OFF = '1', 86400000, 10000, 3, 3
+local VERSION, LITTER, TURN, DOUBTS, BROKEN_OFF, POSTED = '1', 86400000, 10000, 3, 3, 500
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -75,10 +75,24 @@ local function namesake(lease, name)
 end
 local function fence() return number(get('fence') or '0') end
 
-local function stand(lease, node, at, other)
+local function board()
+  local list = {}
+  for _, word in ipairs(words(get('board'))) do
+    local post, account, untl = string.match(word, '^([bw])(%x+)=(%d+)$')
+    if not post or #account ~= 32 then foreign() end
+    if tonumber(untl) > now then list[#list + 1] = {post = post, account = account, untl = tonumber(untl)} end
+  end
+  return list
+end
+
+local function stand(lease, node, at, other, posted)
   set('lease:' .. lease, node.value, lease_ms)
   if not other then set('name:' .. node.name, lease, lease_ms) end
-  return {'S', grace(at), other or -1}
+  local list = {'S', grace(at), other or -1}
+  for _, it in ipairs(posted) do
+    for _, word in ipairs({it.post, it.account, text(it.untl - now)}) do list[#list + 1] = word end
+  end
+  return list
 end
 local function node(words)
   return {name = words[4], value = words[2] .. ' ' .. words[3] .. ' ' .. words[4]}
@@ -204,7 +218,7 @@ local answer = {}
 function answer.O(a)
   local at = born()
   if at == 'other' then return {'X'} end
-  local known, other = nodes(), namesake(a[1], a[4])
+  local known, other, posted = nodes(), namesake(a[1], a[4]), board()
   if at == 'anew' then
     at = now
     set('born', VERSION .. ' ' .. check .. ' ' .. text(now) .. ' ' .. server)
@@ -215,13 +229,13 @@ function answer.O(a)
   end
   list[#list + 1] = a[1]
   set('nodes', table.concat(list, ' '))
-  return stand(a[1], node(a), at, other)
+  return stand(a[1], node(a), at, other, posted)
 end
 -- renew: lease, holds, degraded, name
 function answer.R(a)
   local at = born()
   if type(at) ~= 'number' or not lives(a[1]) then return {'N'} end
-  return stand(a[1], node(a), at, namesake(a[1], a[4]))
+  return stand(a[1], node(a), at, namesake(a[1], a[4]), board())
 end
 -- close: lease
 function answer.C(a)
@@ -284,14 +298,28 @@ function answer.P(a)
   put_places(a[2], places(a[2]), a[1], tonumber(a[3]))
   return {'D'}
 end
--- back off: account, span
+-- post: kind, account, span
 function answer.B(a)
-  local row, span = 'back:' .. a[1], tonumber(a[2])
-  if left(row) < span then set(row, '1', span) end
+  local untl, span, kept, last = now + tonumber(a[3]), tonumber(a[3]), {}, now
+  local name = a[1] .. a[2]
+  for _, it in ipairs(board()) do
+    if it.post .. it.account ~= name then
+      kept[#kept + 1] = it
+    elseif it.untl >= untl then
+      return {'D'}
+    end
+  end
+  if span == 0 then return {'D'} end
+  kept[#kept + 1] = {post = a[1], account = a[2], untl = untl}
+  if #kept > POSTED then table.remove(kept, 1) end
+  local parts = {}
+  for _, it in ipairs(kept) do
+    last = math.max(last, it.untl)
+    parts[#parts + 1] = it.post .. it.account .. '=' .. text(it.untl)
+  end
+  set('board', table.concat(parts, ' '), last - now)
   return {'D'}
 end
--- wait: account
-function answer.W(a) return {'W', left('back:' .. a[1])} end
 -- refresh: lease, grant, turn, span
 function answer.T(a)
   if not standing(a[1]) then return {'N'} end

@@ -6,7 +6,7 @@ use pop3_proto::failed_login::{Delay, Fault};
 use redis::{Cmd, Value};
 
 use super::super::Common;
-use crate::ask::{Answer, Ask, Node, Seen, Turn};
+use crate::ask::{Answer, Ask, Node, Post, Posted, Seen, Turn};
 use crate::ledger::{millis, read_node};
 use crate::subject::Subject;
 
@@ -78,10 +78,18 @@ fn words(ask: &Ask) -> (&'static str, Vec<String>) {
             "P",
             vec![lease.to_string(), account.to_string(), count.to_string()],
         ),
-        Ask::BackOff { account, span } => {
-            ("B", vec![account.to_string(), millis(*span).to_string()])
-        }
-        Ask::Wait { account } => ("W", vec![account.to_string()]),
+        Ask::Post {
+            post,
+            account,
+            span,
+        } => (
+            "B",
+            vec![
+                post.letter().to_owned(),
+                account.to_string(),
+                millis(*span).to_string(),
+            ],
+        ),
         Ask::Refresh {
             lease,
             grant,
@@ -181,6 +189,7 @@ fn read_one(value: Value) -> Option<Answer> {
         "S" => Answer::Standing {
             grace: span(words.next())?,
             namesake: span(words.next()),
+            posted: read_posted(words)?,
         },
         "H" => Answer::Granted {
             fence: number(words.next()?)?,
@@ -206,6 +215,18 @@ fn read_one(value: Value) -> Option<Answer> {
         }
         _ => return None,
     })
+}
+
+fn read_posted(mut words: impl Iterator<Item = Value>) -> Option<Vec<Posted>> {
+    let mut posted = Vec::new();
+    while let Some(letter) = words.next() {
+        posted.push(Posted {
+            post: Post::of_letter(&text(letter)?)?,
+            account: text(words.next()?)?.parse().ok()?,
+            left: Duration::from_millis(number(words.next()?)?),
+        });
+    }
+    Some(posted)
 }
 
 fn list(value: Value) -> Option<Vec<Value>> {

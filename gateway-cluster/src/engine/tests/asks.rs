@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, TestRunner};
 use testkit_databases::{Kind, Redis as Server, Server as Database};
 
 use super::*;
-use crate::ask::{Node, Turn};
+use crate::ask::{Node, Post, Turn};
 use crate::subject::Subject;
 
 fn any_lease() -> impl Strategy<Value = Lease> {
@@ -88,8 +88,11 @@ fn any_ask() -> impl Strategy<Value = Ask> {
             .prop_map(|(lease, account, cap)| Ask::Enter { lease, account, cap }),
         1 => (lease(), name(), 0..4_u32)
             .prop_map(|(lease, account, count)| Ask::Count { lease, account, count }),
-        1 => name().prop_map(move |account| Ask::BackOff { account, span }),
-        1 => name().prop_map(|account| Ask::Wait { account }),
+        2 => (name(), any::<bool>(), 0..500_u64).prop_map(|(account, wanted, seconds)| Ask::Post {
+            post: if wanted { Post::Wanted } else { Post::BackOff },
+            account,
+            span: Duration::from_secs(seconds),
+        }),
         1 => (lease(), name(), 1..3_u64)
             .prop_map(move |(lease, grant, turn)| Ask::Refresh { lease, grant, turn, span }),
         1 => (lease(), name(), 1..3_u64)

@@ -43,9 +43,15 @@ fn without_times(mut answer: Answer) -> Answer {
             false => Duration::from_secs(1),
         };
     };
-    if let Answer::Standing { grace, namesake } = &mut answer {
+    if let Answer::Standing {
+        grace,
+        namesake,
+        posted,
+    } = &mut answer
+    {
         round(grace);
         namesake.iter_mut().for_each(round);
+        posted.iter_mut().for_each(|posted| round(&mut posted.left));
     } else if let Answer::Grace(span) | Answer::Wait(span) = &mut answer {
         round(span);
     } else if let Answer::Nodes { nodes, .. } = &mut answer {
