@@ -9,6 +9,7 @@ use core::time::Duration;
 use pop3_proto::backend::Endpoint;
 use pop3_proto::trouble::{Place, Trouble, Words};
 
+use crate::backoff::SharedBackoffs;
 use crate::learned::Learned;
 
 /// One IMAP upstream and how its mailbox is treated.
@@ -63,6 +64,8 @@ pub struct Config {
     pub own: bool,
     /// What earlier sessions learned of the server.
     pub learned: Learned,
+    /// Which accounts the server wants to be left alone.
+    pub backoffs: SharedBackoffs,
 }
 
 impl Config {
@@ -94,6 +97,7 @@ impl Config {
             quirks: Quirks::default(),
             own: false,
             learned: Learned::default(),
+            backoffs: SharedBackoffs::default(),
         }
     }
 

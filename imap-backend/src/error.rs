@@ -5,6 +5,7 @@ use alloc::string::String;
 
 use pop3_proto::backend::{Failure, FailureKind, Refusal, RefusalKind};
 
+use crate::backoff;
 use crate::grammar::{Code, Kind};
 use crate::text::MASKS;
 use crate::wire::Notice;
@@ -219,7 +220,9 @@ pub(crate) fn login(notice: &Notice, detail: String) -> Denial {
     };
     let class = class(notice.code).filter(|class| *class != Class::Absent);
     match class.or_else(|| said_in_words(notice)).unwrap_or(otherwise) {
-        Class::Temporary | Class::Absent => Denial::Failed(Failure::temporary(detail)),
+        Class::Temporary | Class::Absent => {
+            Denial::Failed(of(FailureKind::Temporary, detail, notice))
+        }
         Class::Permanent => Denial::Failed(Failure::permanent(detail)),
         Class::Credentials => Denial::Refused(Refusal::new(RefusalKind::Credentials, detail)),
     }
@@ -237,7 +240,7 @@ pub(crate) fn select(notice: &Notice, detail: String) -> Failure {
         Class::Temporary => FailureKind::Temporary,
         Class::Permanent | Class::Credentials | Class::Absent => FailureKind::Permanent,
     };
-    Failure::new(kind, detail)
+    of(kind, detail, notice)
 }
 
 /// Whether a refusal of the folder may mean that ID has to come first.
@@ -256,7 +259,7 @@ pub(crate) fn fetch(notice: &Notice) -> Failure {
     } else {
         FailureKind::Temporary
     };
-    Failure::new(kind, said("message", notice))
+    of(kind, said("message", notice), notice)
 }
 
 /// Anything else that failed.
@@ -265,7 +268,16 @@ pub(crate) fn command(what: &str, notice: &Notice) -> Failure {
         Some(Class::Permanent | Class::Absent) => FailureKind::Permanent,
         Some(Class::Temporary | Class::Credentials) | None => FailureKind::Temporary,
     };
-    Failure::new(kind, said(what, notice))
+    of(kind, said(what, notice), notice)
+}
+
+/// With the time for which the server wants to be left alone, where that helps.
+fn of(kind: FailureKind, detail: String, notice: &Notice) -> Failure {
+    let passes = kind == FailureKind::Temporary;
+    Failure {
+        retry_after: backoff::wanted(notice).filter(|_| passes),
+        ..Failure::new(kind, detail)
+    }
 }
 
 fn said(what: &str, notice: &Notice) -> String {

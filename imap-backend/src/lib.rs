@@ -27,6 +27,7 @@ extern crate alloc;
 
 mod auth;
 mod backend;
+mod backoff;
 mod broken;
 mod capability;
 mod command;
@@ -51,6 +52,7 @@ mod uid_set;
 mod wire;
 
 pub use backend::ImapBackend;
+pub use backoff::{Backoffs, SharedBackoffs};
 #[cfg(feature = "std")]
 pub use broken::SharedMessages;
 pub use broken::{BrokenMessages, Memory, Standing};

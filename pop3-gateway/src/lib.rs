@@ -41,6 +41,7 @@ compile_error!(
 #[cfg(feature = "acme")]
 pub mod acme;
 mod advice;
+pub mod backoffs;
 pub mod certificates;
 pub mod check;
 pub mod cli;

@@ -21,7 +21,7 @@ use crate::config::{Config, Listener, MonitorSecret};
 use crate::http::Serves;
 #[cfg(feature = "http")]
 use crate::http::{Site, health};
-use imap_backend::{Learned, Memory, SharedMessages};
+use imap_backend::{Learned, Memory, SharedBackoffs, SharedMessages};
 use peer_trust::{Fingerprint, pem};
 use pop3_proto::backend::Endpoint;
 use pop3_proto::secret::Secret;
@@ -35,6 +35,7 @@ use pop3_server::transcript::TranscriptSink;
 
 #[cfg(feature = "acme")]
 use crate::acme;
+use crate::backoffs::Backoffs;
 use crate::certificates::Watchman;
 use crate::layer::Budget;
 #[cfg(feature = "cluster")]
@@ -82,6 +83,8 @@ pub struct Surroundings {
     pub budget: Budget,
     /// What was learned of upstreams.
     pub learned: Lessons,
+    /// The accounts that want to be left alone.
+    pub backoffs: Backoffs,
     /// The connections to upstreams that wait for the next login.
     pub parking: Parking,
     /// Where they wait.
@@ -128,12 +131,22 @@ impl Surroundings {
                 self.alone.get_or_init(|| alone).clone()
             }
         };
-        let endpoint = &own.imap.endpoint;
         Ok(Some(Cap {
             cluster,
             most: own.max_per_account,
-            upstream: format!("{}:{}", endpoint.host, endpoint.port),
+            upstream: own.place(),
         }))
+    }
+}
+
+impl Surroundings {
+    /// The accounts of an upstream that want to be left alone: by all nodes, if there are others.
+    fn backoffs(&self, own: &Upstream) -> SharedBackoffs {
+        #[cfg(feature = "cluster")]
+        if let Some(node) = &self.node {
+            return crate::backoffs::of_all_nodes(own, node.handle().clone());
+        }
+        self.backoffs.of(own)
     }
 }
 
@@ -478,7 +491,7 @@ fn open(
 ) -> Result<Arc<Ready>, WiringError> {
     let failed = |cause: Problem| WiringError::new(format!("upstream {:?}", own.name), cause);
     let ready = own
-        .open(surroundings.learned.of(own))
+        .open(surroundings.learned.of(own), surroundings.backoffs(own))
         .map_err(|error| failed(error.into()))?;
     let ready = Ready {
         lot: surroundings.lots.of(own, &surroundings.parking),

@@ -52,6 +52,11 @@ impl Asked {
         open.map_or(Access::ReadOnly, |open| open.access)
     }
 
+    /// Whose mailbox it is, where the login says so.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.open.as_ref()?.login.user()
+    }
+
     pub(super) fn read_only(&self) -> bool {
         let open = self.open.as_ref();
         open.is_some_and(|open| open.access == Access::ReadOnly)

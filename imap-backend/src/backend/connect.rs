@@ -106,6 +106,7 @@ impl ImapBackend {
         self.maildrop.forget_numbers();
         self.wire.reset();
         let (state, failure) = self.link.fall(failure);
+        self.heed(&failure);
         match state {
             State::Connecting(opening) | State::Handshake(opening) | State::Opening(opening) => {
                 if opening.resumed && self.link.broken().is_none() {
@@ -131,6 +132,9 @@ impl ImapBackend {
         if opening.is_some_and(|opening| opening.resumed) {
             return self.drop_link(Failure::temporary("a connection that waited is of no use"));
         }
+        if let Denial::Failed(failure) = &denial {
+            self.heed(failure);
+        }
         if self.link.is_first() {
             self.conclude(denial);
             return;
@@ -150,6 +154,15 @@ impl ImapBackend {
     }
 
     /// The end of a login that failed.
+    /// If the server wants to be left alone, other sessions of this account are to know.
+    pub(super) fn heed(&self, failure: &Failure) {
+        if let Some(span) = failure.retry_after
+            && let Some(user) = self.asked.user()
+        {
+            self.config.backoffs.back_off(user, span);
+        }
+    }
+
     pub(super) fn conclude(&mut self, denial: Denial) {
         self.answers.push(match denial {
             Denial::Refused(refusal) => Answer::Refused(refusal),

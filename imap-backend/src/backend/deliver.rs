@@ -150,8 +150,9 @@ impl ImapBackend {
 
     pub(super) fn fail_first(&mut self, failure: Failure) {
         if let Some(first) = self.reading.finish_first() {
-            let Failure { kind, detail } = &failure;
-            let failure = self.maildrop.about(first.index, *kind, detail);
+            let failure = self
+                .maildrop
+                .about(first.index, failure.kind, &failure.detail);
             self.answers.push(Answer::BodyFailed(first.ticket, failure));
         }
     }

@@ -40,6 +40,16 @@ impl ImapBackend {
             let detail = format!("{} cannot be a keyword", printable(name.as_bytes()));
             return self.conclude(Denial::Failed(Failure::permanent(detail)));
         }
+        let left = self
+            .asked
+            .user()
+            .map(|user| self.config.backoffs.left(user));
+        if let Some(left) = left.filter(|left| !left.is_zero() && !self.asked.only_looks) {
+            let seconds = left.as_millis().div_ceil(1000);
+            let detail =
+                format!("not asked for: the server wants to be left alone for {seconds} s");
+            return self.conclude(Denial::Failed(Failure::temporary(detail).retry_after(left)));
+        }
         self.connect(Opening::new(true));
     }
 

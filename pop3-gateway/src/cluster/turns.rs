@@ -16,11 +16,27 @@ pub(super) struct NodeTurns(pub(super) Cluster);
 
 impl Turns for NodeTurns {
     fn turn(&self, id: &GrantId) -> Turn {
-        let grant = format!("{}\n{}", id.grant, id.owner);
-        match block_on(self.0.refresh(&grant, PATIENCE)) {
+        match block_on(self.0.refresh(&grant(id), PATIENCE)) {
             Refresh::Yours(lease) => Turn::Ours(Some(Box::new(lease))),
             Refresh::Waited => Turn::Waited,
             Refresh::Alone => Turn::Ours(None),
         }
     }
+
+    fn rests(&self, id: &GrantId) -> Duration {
+        self.0.wait_for(&provider(id))
+    }
+
+    fn rest(&self, id: &GrantId, span: Duration) {
+        self.0.back_off(&provider(id), span);
+    }
+}
+
+fn grant(id: &GrantId) -> String {
+    format!("{}\n{}", id.grant, id.owner)
+}
+
+/// The provider of a grant, as an account to leave alone: no account of an upstream begins with a line end.
+fn provider(id: &GrantId) -> String {
+    format!("\n{}", grant(id))
 }

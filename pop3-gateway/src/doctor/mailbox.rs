@@ -57,7 +57,10 @@ fn look(
     token: &Secret,
 ) -> Result<String, Result<Found, Missing>> {
     let here = |what: String| Err(Missing::new(what, "check its [[upstream]]"));
-    let ready = target.upstream.open(target.upstream.imap.learned.clone());
+    let imap = &target.upstream.imap;
+    let ready = target
+        .upstream
+        .open(imap.learned.clone(), imap.backoffs.clone());
     let ready = Arc::new(ready.map_err(|error| here(error.to_string()))?);
     let runtime = runtime::chosen(place.config.runtime).map_err(|failure| here(failure.message))?;
     let mechanism = Mechanism::new(target.provider.mechanism());

@@ -328,7 +328,7 @@ impl Keeper {
             "" => Ask::App,
             mailbox => Ask::Mailbox(mailbox),
         };
-        match source.obtain(ask) {
+        match self.obtain(id, source, ask) {
             Ok(obtained) => Ok(self.keep(id, cell, &self.tokens(obtained, None), (self.clock)())),
             Err(refusal) => self.without(cell, &refusal, want.refused.as_ref()),
         }
@@ -395,7 +395,7 @@ impl Keeper {
                 waited = true;
                 continue;
             }
-            let refusal = match source.obtain(Ask::Refresh(refresh)) {
+            let refusal = match self.obtain(id, source, Ask::Refresh(refresh)) {
                 Ok(obtained) => {
                     let replaced = obtained.refresh.is_some();
                     let tokens = self.tokens(obtained, Some(refresh));
@@ -442,6 +442,24 @@ impl Keeper {
             return self.without(cell, &refusal, refused);
         }
         Err(NoToken::passing("the grant changes all the time"))
+    }
+
+    /// Asks the provider, unless it told another process to wait; what it tells this one, others hear.
+    fn obtain(&self, id: &GrantId, source: &dyn Source, ask: Ask<'_>) -> Result<Obtained, Refusal> {
+        let turns = self.turns.get();
+        let rests = turns.map_or(Duration::ZERO, |turns| turns.rests(id));
+        if !rests.is_zero() {
+            let what = "the provider wanted another gateway to wait";
+            return Err(Refusal::later(what, Some(rests)));
+        }
+        let obtained = source.obtain(ask);
+        if let Err(refusal) = &obtained
+            && let Meaning::Later { after: Some(span) } = refusal.meaning
+            && let Some(turns) = turns
+        {
+            turns.rest(id, span);
+        }
+        obtained
     }
 
     /// Keeps what could not be kept before. `None`: somebody else changed the grant meanwhile.

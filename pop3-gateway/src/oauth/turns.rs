@@ -1,6 +1,7 @@
-//! One refresh at a time for each grant, over several processes.
+//! One refresh at a time for each grant, over several processes, and none while the provider wants to be left alone.
 
 use std::any::Any;
+use std::time::Duration;
 
 use gateway_state::GrantId;
 
@@ -8,6 +9,12 @@ use gateway_state::GrantId;
 pub trait Turns: Send + Sync + 'static {
     /// Waits for the turn, or until another had it. May block for some seconds.
     fn turn(&self, id: &GrantId) -> Turn;
+
+    /// For how long the provider still wants not to be asked for this grant. Waits for nothing.
+    fn rests(&self, id: &GrantId) -> Duration;
+
+    /// The provider wants not to be asked for this grant for so long.
+    fn rest(&self, id: &GrantId, span: Duration);
 }
 
 /// Who refreshes.

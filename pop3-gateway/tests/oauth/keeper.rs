@@ -622,25 +622,38 @@ fn resident() -> u64 {
     pages.unwrap_or(0) * 4096
 }
 
+/// A provider that wants to be asked later by one node is asked later by all.
+#[cfg(feature = "cluster")]
+#[test]
+fn a_provider_that_is_asked_too_often_is_left_alone_by_all_nodes() {
+    clock!(CLOCK, clock);
+    let (records, source) = (records(), Script::new(Flow::Code));
+    sign_in(&records, &id(), NOW, NOW);
+    let nodes = nodes();
+    let keepers = nodes.each_ref().map(|node| {
+        let keeper = keeper(Some(records.clone()), &source, clock);
+        keeper.takes_turns(node.turns());
+        keeper
+    });
+    let minute = Some(Duration::from_secs(60));
+    source.answer(Err(Refusal::later("asked too often (429)", minute)));
+    assert!(ask(&keepers[0], &id(), None).is_err());
+    assert_eq!(source.asked(), ["refresh refresh-0"]);
+    let turns = nodes[1].turns();
+    until("the other node has heard", || !turns.rests(&id()).is_zero());
+    let refused = ask(&keepers[1], &id(), None).unwrap_err();
+    assert!(refused.0 && refused.1.contains("another gateway"), "{refused:?}");
+    assert_eq!(source.asked(), ["refresh refresh-0"]);
+}
+
 /// Two nodes whose tokens ended at the same moment: one asks, and the other takes what it left.
 #[cfg(feature = "cluster")]
 #[test]
 fn nodes_refresh_a_grant_one_after_the_other() {
-    use gateway_cluster::{Cluster, ClusterKey, ClusterUrl, Memory, Options};
-    use pop3_gateway::cluster::Node;
-
     clock!(CLOCK, clock);
     let (records, source) = (records(), Script::new(Flow::Code));
     sign_in(&records, &id(), NOW, NOW);
-    let memory = Memory::new();
-    let key = ClusterKey::new(&secret("what all nodes share")).unwrap();
-    let nodes = ["one", "two"].map(|name| {
-        let url = ClusterUrl::memory(&memory);
-        Node::of(Cluster::start(&url, &key, Options::new(name)).unwrap())
-    });
-    until("both nodes have joined", || {
-        nodes.iter().all(|node| node.handle().figures().joined)
-    });
+    let nodes = nodes();
     let keepers = nodes.each_ref().map(|node| {
         let keeper = keeper(Some(records.clone()), &source, clock);
         keeper.takes_turns(node.turns());
@@ -655,4 +668,21 @@ fn nodes_refresh_a_grant_one_after_the_other() {
         assert_eq!(login.join().unwrap(), Ok("access-1".into()));
     }
     assert_eq!(source.asked(), ["refresh refresh-0"]);
+}
+
+#[cfg(feature = "cluster")]
+fn nodes() -> [pop3_gateway::cluster::Node; 2] {
+    use gateway_cluster::{Cluster, ClusterKey, ClusterUrl, Memory, Options};
+    use pop3_gateway::cluster::Node;
+
+    let memory = Memory::new();
+    let key = ClusterKey::new(&secret("what all nodes share")).unwrap();
+    let nodes = ["one", "two"].map(|name| {
+        let url = ClusterUrl::memory(&memory);
+        Node::of(Cluster::start(&url, &key, Options::new(name)).unwrap())
+    });
+    until("both nodes have joined", || {
+        nodes.iter().all(|node| node.handle().figures().joined)
+    });
+    nodes
 }

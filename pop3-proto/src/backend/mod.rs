@@ -85,6 +85,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
+use core::time::Duration;
 
 pub use caller::{Caller, Presence, network};
 pub use login::{Access, Login, Mechanism, Names, Open};
@@ -230,6 +231,8 @@ pub struct Failure {
     /// What happened in the store's own words, for the log. Never sent to the client, never holds a
     /// secret.
     pub detail: String,
+    /// After how long it may work again, if the store says so. The client is told.
+    pub retry_after: Option<Duration>,
 }
 
 /// The classes of [`Failure`].
@@ -259,7 +262,15 @@ impl Failure {
         Self {
             kind,
             detail: detail.into(),
+            retry_after: None,
         }
+    }
+
+    /// It may work again after so long.
+    #[must_use]
+    pub fn retry_after(mut self, span: Duration) -> Self {
+        self.retry_after = Some(span);
+        self
     }
 
     /// A temporary failure.

@@ -1,5 +1,7 @@
 //! Logins by USER and PASS and by APOP, and what becomes of those that fail.
 
+use std::time::Duration;
+
 use pop3_proto::backend::{Failure, FailureKind, RefusalKind, Reply};
 use pop3_proto::server::{Policy, Reason};
 
@@ -70,6 +72,14 @@ fn x022_x024_x025_x026_p017_refusals_and_failures_by_code() {
         let heard = talk.heard();
         assert!(heard.contains(&format!("-ERR [{code}] ")) && !heard.contains("secret"));
     }
+    let mut talk = Talk::new(clear(), &[]);
+    talk.store.silent = true;
+    talk.say("USER u\r\nPASS p w\r\n");
+    let later = Failure::temporary("secret words").retry_after(Duration::from_millis(299_995));
+    talk.store.answers.push_back(Answer::Failed(later));
+    talk.settle();
+    let expected = "-ERR [SYS/TEMP] the mailbox cannot be opened, try again in 300 s\r\n";
+    assert!(talk.heard().ends_with(expected));
 }
 
 #[test]

@@ -383,7 +383,7 @@ impl World {
                 }
                 Reply::BodyFailed { ticket, failure } => {
                     self.ended.push(ticket.0);
-                    let Failure { kind, detail } = failure;
+                    let Failure { kind, detail, .. } = failure;
                     (format!("BodyFailed {} {kind:?} {detail}", ticket.0), true)
                 }
                 Reply::Updated => ("Updated".into(), true),

@@ -1,8 +1,11 @@
 //! Refusals, silence, and what is said of them.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::{BARE, greeted};
+use imap_backend::{Backoffs, Config, SharedBackoffs};
+
+use super::{BARE, greeted, with};
 use crate::common::{FULL, World, config, open_with, password_open, tags};
 
 /// G20, I027; G21, qF1, qF2: what Microsoft says when there were too many logins is passing trouble.
@@ -107,6 +110,81 @@ fn i029_bye_before_or_instead_of_an_answer() {
     world.serve("* BYE go away\r\n");
     world.pass(Duration::from_secs(6));
     world.expect_reply("Failed Temporary");
+}
+
+/// What the servers wanted, in a test that has no clock: until it is taken away.
+#[derive(Default)]
+struct Wishes(Mutex<Vec<(String, Duration)>>);
+
+impl Backoffs for Wishes {
+    fn left(&self, user: &str) -> Duration {
+        let wishes = self.0.lock().unwrap();
+        let own = wishes.iter().filter(|(account, _)| account == user);
+        own.map(|(_, span)| *span).max().unwrap_or_default()
+    }
+
+    fn back_off(&self, user: &str, span: Duration) {
+        self.0.lock().unwrap().push((user.into(), span));
+    }
+}
+
+fn keeping(wishes: &Arc<Wishes>) -> Config {
+    with(|config| config.backoffs = SharedBackoffs::new(wishes.clone()))
+}
+
+/// A server that wants to be left alone is, by all sessions of the account: they hear for how long, and nothing is sent.
+#[test]
+fn g20_i027_a_server_that_wants_to_be_left_alone_is() {
+    let throttled = "Request is throttled. Suggested Backoff Time: 299995 milliseconds";
+    let span = Duration::from_millis(299_995);
+    for said in ["a login", "a greeting", "a good-bye"] {
+        let wishes = Arc::new(Wishes::default());
+        let config = || keeping(&wishes);
+        let mut world = match said {
+            "a greeting" => {
+                let mut world = World::new(config());
+                world.open(password_open());
+                world.serve(&format!("* BYE {throttled}\r\n"));
+                world
+            }
+            _ => greeted(config(), password_open(), BARE),
+        };
+        let sent = world.take_sent();
+        match said {
+            "a login" => world.serve(&format!("{} NO {throttled}\r\n", tags(&sent)[0])),
+            "a good-bye" => {
+                world.serve(&format!("* BYE {throttled}\r\n"));
+                world.hang_up();
+            }
+            _ => {}
+        }
+        world.expect_reply("Failed Temporary");
+        assert_eq!(wishes.left("alice"), span, "{said}");
+
+        let mut next = World::new(config());
+        next.open(password_open());
+        next.expect_reply(
+            "Failed Temporary not asked for: the server wants to be left alone for 300 s",
+        );
+        assert!(next.effects.is_empty(), "{:?}", next.effects);
+        let mut other = World::new(config());
+        other.open(open_with("bob", "secret"));
+        assert!(other.effects[0].starts_with("Connect"));
+        wishes.0.lock().unwrap().clear();
+        let mut later = World::new(config());
+        later.open(password_open());
+        assert!(later.effects[0].starts_with("Connect"));
+    }
+    // a password that is wrong stays one, whatever stands beside it
+    let wishes = Arc::new(Wishes::default());
+    let mut world = greeted(keeping(&wishes), password_open(), BARE);
+    let sent = world.take_sent();
+    let tag = &tags(&sent)[0];
+    world.serve(&format!(
+        "{tag} NO [AUTHENTICATIONFAILED] wrong password, try again in 5 s\r\n"
+    ));
+    world.expect_reply("Refused Refusal { kind: Credentials");
+    assert_eq!(wishes.left("alice"), Duration::ZERO);
 }
 
 #[test]

@@ -313,6 +313,12 @@ impl Upstream {
         }
     }
 
+    /// What its accounts' names begin with where those of several upstreams are kept.
+    pub(crate) fn place(&self) -> String {
+        let endpoint = &self.imap.endpoint;
+        format!("{}:{}", endpoint.host, endpoint.port)
+    }
+
     /// What `check` says of it.
     pub(crate) fn told(&self) -> String {
         let trust = match (&self.ca_file, self.certificate_sha256.as_slice()) {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use imap_backend::{Config, ImapBackend, Learned};
+use imap_backend::{Config, ImapBackend, Learned, SharedBackoffs};
 use pop3_proto::backend::erased::{AnyBackend, Erased};
 #[cfg(any(feature = "oauth", feature = "cluster"))]
 use pop3_proto::backend::layered::Layered;
@@ -40,12 +40,13 @@ pub struct Ready {
 
 impl Upstream {
     /// Reads the certificates that are believed; connects to nothing. `learned` is what earlier sessions learned
-    /// of the server.
-    pub fn open(&self, learned: Learned) -> Result<Ready, TlsError> {
+    /// of the server, and `backoffs` knows which accounts it wants to be left alone.
+    pub fn open(&self, learned: Learned, backoffs: SharedBackoffs) -> Result<Ready, TlsError> {
         let tls = self.trust().map(|trust| UpstreamTls::load(&trust));
         let mut imap = self.imap.clone();
         imap.client_name = "pop3-gateway".into();
         imap.learned = learned;
+        imap.backoffs = backoffs;
         Ok(Ready {
             name: self.name.clone(),
             imap: Arc::new(imap),

@@ -7,7 +7,10 @@
 mod authorization;
 mod transaction;
 
+use alloc::borrow::Cow;
+use alloc::format;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -441,7 +444,7 @@ impl Session {
         match &self.state {
             State::Opening(_) | State::Relaying(_) => {
                 self.enter(State::Authorization { user: None });
-                self.login_ended(code, "the mailbox cannot be opened");
+                self.login_ended(code, &not_opened(failure.retry_after));
             }
             State::Updating => {
                 self.send_err(code, "some deleted messages were not removed");
@@ -485,5 +488,14 @@ impl Session {
     fn wrong_protocol(&mut self) {
         self.send_err(None, "this is POP3");
         self.close(Reason::WrongProtocol);
+    }
+}
+
+/// What a client hears whose mailbox cannot be opened, and may be after so long.
+fn not_opened(retry_after: Option<Duration>) -> Cow<'static, str> {
+    let text = "the mailbox cannot be opened";
+    match retry_after.map(|span| span.as_millis().div_ceil(1000)) {
+        None => text.into(),
+        Some(seconds) => format!("{text}, try again in {seconds} s").into(),
     }
 }
