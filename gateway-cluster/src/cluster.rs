@@ -115,11 +115,7 @@ impl Cluster {
         let owner = Arc::clone(&self.0);
         let place = move |report: Report| {
             let granted = matches!(report, Report::Place(_, true));
-            granted.then(|| Place {
-                owner,
-                account,
-                spare: None,
-            })
+            granted.then(|| Place(Arc::new(Taken { owner, account })))
         };
         self.pending(Cancel::Place, place, |state, id, now| {
             state.machine.enter(id, account, cap, now + patience, now);
@@ -324,33 +320,47 @@ fn status(owner: &Owner, report: Report) -> ClusterStatus {
     }
 }
 
-/// A connection of an upstream account. Dropped, it makes room for another.
+/// A connection of an upstream account. Dropped, with all [`Spare`]s that came of it, it makes room for another.
 #[must_use]
-pub struct Place {
+pub struct Place(Arc<Taken>);
+
+struct Taken {
     owner: Arc<Owner>,
     account: Digest,
-    spare: Option<u64>,
 }
 
 impl Place {
     /// Nobody uses the connection for now, and it keeps its place. Once a login of any node waits for one, `end` is called,
-    /// from whatever thread: it is to end the connection soon, and this place with it. It must not block.
-    pub fn spare(&mut self, end: impl FnOnce() + Send + 'static) {
-        let account = self.account;
+    /// from whatever thread: it is to end the connection soon, and what this returns with it. It must not block.
+    pub fn spare(&self, end: impl FnOnce() + Send + 'static) -> Spare {
+        let taken = Arc::clone(&self.0);
+        let account = taken.account;
         let spare = |state: &mut State, _| state.spare(account, Box::new(end));
-        self.spare = Some(self.owner.shared.with(spare));
+        let id = taken.owner.shared.with(spare);
+        Spare { taken, id }
     }
 }
 
-impl Drop for Place {
+impl Drop for Taken {
     fn drop(&mut self) {
-        let (account, spare) = (self.account, self.spare);
-        self.owner.shared.with(|state, now| {
-            if let Some(id) = spare {
-                state.spare_no_more(account, id);
-            }
-            state.machine.exit(account, now);
-        });
+        let account = self.account;
+        let exit = |state: &mut State, now| state.machine.exit(account, now);
+        self.owner.shared.with(exit);
+    }
+}
+
+/// A place that nobody uses; see [`Place::spare`].
+#[must_use]
+pub struct Spare {
+    taken: Arc<Taken>,
+    id: u64,
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        let (account, id) = (self.taken.account, self.id);
+        let used = |state: &mut State, _| state.spare_no_more(account, id);
+        self.taken.owner.shared.with(used);
     }
 }
 

@@ -21,7 +21,7 @@ mod subject;
 mod timing;
 mod url;
 
-pub use cluster::{Cluster, Ended, Ending, Left, Looked, Place, Refresh, RefreshLease};
+pub use cluster::{Cluster, Ended, Ending, Left, Looked, Place, Refresh, RefreshLease, Spare};
 pub use digest::ClusterKey;
 pub use engine::Memory;
 pub use error::{ClusterError, SECRET_LENGTH};

@@ -87,10 +87,10 @@ fn a_place_that_nobody_uses_goes_to_a_login_that_waits() {
     let memory = Memory::new();
     let (one, two) = (node(&memory, "one"), node(&memory, "two"));
     let kept = Arc::new(Mutex::new(None));
-    let spare = |mut place: Place| {
+    let spare = |place: Place| {
         let own = Arc::clone(&kept);
-        place.spare(move || drop(own.lock().unwrap().take()));
-        *kept.lock().unwrap() = Some(place);
+        let spare = place.spare(move || drop(own.lock().unwrap().take()));
+        *kept.lock().unwrap() = Some(spare);
     };
     let long = Duration::from_secs(60);
     block_on(async {

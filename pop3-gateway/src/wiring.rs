@@ -135,6 +135,7 @@ impl Surroundings {
             cluster,
             most: own.max_per_account,
             upstream: own.place(),
+            lot: None,
         }))
     }
 }
@@ -504,7 +505,10 @@ fn open(
     };
     #[cfg(feature = "cluster")]
     let ready = Ready {
-        cap: surroundings.cap(own).map_err(failed)?,
+        cap: surroundings.cap(own).map_err(failed)?.map(|cap| Cap {
+            lot: ready.lot.clone(),
+            ..cap
+        }),
         ..ready
     };
     Ok(Arc::new(ready))

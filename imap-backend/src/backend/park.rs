@@ -136,6 +136,7 @@ impl ImapBackend {
         Some(Leaving {
             claim,
             waiting: Box::new(waiting),
+            kept: None,
         })
     }
 }

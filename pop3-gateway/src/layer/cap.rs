@@ -3,11 +3,13 @@
 //! Stands next to the mailbox, so that its place is taken before the upstream is connected to, and is given back with the
 //! backend within. A login for which there is no place waits for a moment.
 
+use std::any::Any;
 use std::time::Duration;
 
 use gateway_cluster::{Cluster, Place};
 use pop3_proto::backend::layer::{Layer, Turn};
 use pop3_proto::backend::{Failure, Job, Open, Reply, Request};
+use pop3_server::parking::Lot;
 
 /// How long a login waits for a place.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,12 +25,15 @@ pub struct Cap {
     pub most: u32,
     /// The upstream's address.
     pub upstream: String,
+    /// Where its connections wait for the next login. One that waits keeps its place until another login wants it.
+    pub lot: Option<Lot>,
 }
 
 /// One login within the cap.
 pub struct Capped {
     cap: Cap,
     waiting: Option<Open>,
+    user: String,
     place: Option<Place>,
 }
 
@@ -38,6 +43,7 @@ impl Capped {
         Self {
             cap,
             waiting: None,
+            user: String::new(),
             place: None,
         }
     }
@@ -59,12 +65,21 @@ impl<B> Layer<B> for Capped {
             cluster,
             most,
             upstream,
+            ..
         } = &self.cap;
         let account = format!("{upstream}\n{}", user.to_lowercase());
         let place = cluster.place(&account, *most, PATIENCE);
+        self.user = user.to_owned();
         self.waiting = Some(open);
         turn.run(Job::Await(Box::pin(place)));
         None
+    }
+
+    fn parks(&mut self) -> Option<Box<dyn Any + Send>> {
+        // a session that only rests has its place still
+        let (place, lot) = (self.place.as_ref()?, self.cap.lot.clone()?);
+        let user = self.user.clone();
+        Some(Box::new(place.spare(move || lot.give_up(&user))))
     }
 
     fn done(&mut self, turn: &mut Turn<'_, B, Self::Done>, place: Self::Done) {

@@ -642,7 +642,10 @@ fn a_provider_that_is_asked_too_often_is_left_alone_by_all_nodes() {
     let turns = nodes[1].turns();
     until("the other node has heard", || !turns.rests(&id()).is_zero());
     let refused = ask(&keepers[1], &id(), None).unwrap_err();
-    assert!(refused.0 && refused.1.contains("another gateway"), "{refused:?}");
+    assert!(
+        refused.0 && refused.1.contains("another gateway"),
+        "{refused:?}"
+    );
     assert_eq!(source.asked(), ["refresh refresh-0"]);
 }
 

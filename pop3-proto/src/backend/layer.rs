@@ -113,6 +113,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use core::any::Any;
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -168,6 +169,12 @@ pub trait Layer<B>: Send {
         Some(note)
     }
 
+    /// The connection of the backend within is put aside for the next login. What is returned is dropped when it waits no
+    /// longer; the layer closest to the backend decides.
+    fn parks(&mut self) -> Option<Box<dyn Any + Send>> {
+        None
+    }
+
     /// The name under which the maildrop is locked, made from the one that the backend within gives.
     fn maildrop(&self, within: Option<String>) -> Option<String> {
         within
@@ -217,6 +224,10 @@ impl<B, L: Layer<B>> Layer<B> for Option<L> {
             Some(layer) => layer.note(note),
             None => Some(note),
         }
+    }
+
+    fn parks(&mut self) -> Option<Box<dyn Any + Send>> {
+        self.as_mut()?.parks()
     }
 
     fn maildrop(&self, within: Option<String>) -> Option<String> {

@@ -247,7 +247,12 @@ impl<L: Layer<B>, B: Backend<Done = AnyDone>> Backend for Layered<L, B> {
         while let Some(effect) = self.within.poll_effect() {
             match effect {
                 Effect::Connect(_) | Effect::Resume(_) => self.connected = true,
-                Effect::Disconnect | Effect::Park(_) => self.connected = false,
+                Effect::Disconnect => self.connected = false,
+                Effect::Park(mut parked) => {
+                    self.connected = false;
+                    parked.kept = parked.kept.or_else(|| self.layer.parks());
+                    return Some(Effect::Park(parked));
+                }
                 Effect::StartTls { .. } => {}
                 Effect::Run(_) if self.is_idle() => self.running = Some(Owner::Within),
                 Effect::Run(job) => {

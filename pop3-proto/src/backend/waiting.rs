@@ -51,6 +51,8 @@ pub struct Parked {
     pub claim: Claim,
     /// What keeps it in order meanwhile.
     pub waiting: Box<dyn Waiting>,
+    /// What is dropped when it waits no longer, whether a login takes it or it ends: a layer's.
+    pub kept: Option<Box<dyn Any + Send>>,
 }
 
 /// A connection that is wanted.

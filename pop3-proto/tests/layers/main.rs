@@ -3,15 +3,21 @@
 
 mod bench;
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::sync::Arc;
 
-use pop3_proto::backend::erased::AnyBackend;
+use pop3_proto::backend::erased::{AnyBackend, AnyDone};
 use pop3_proto::backend::layer::{Layer, Turn};
 use pop3_proto::backend::layered::Layered;
+use pop3_proto::backend::waiting::{Claim, Parked, Waiting};
 use pop3_proto::backend::{
-    Access, Backend, Failure, Index, Job, Note, Outcome, Refusal, RefusalKind, Reply, Request,
+    Access, Backend, Effect, Failure, Index, Job, Note, Outcome, Refusal, RefusalKind, Reply,
+    Request,
 };
 use pop3_proto::secret::Secret;
+use pop3_proto::time::Time;
 
 use bench::{Driver, Heard, Mailbox, NOW, OPENED, login, retrieve};
 
@@ -26,6 +32,82 @@ impl<B> Layer<B> for Nothing {
     fn hears(&self) -> bool {
         self.hears
     }
+}
+
+/// A layer with something that lasts as long as the connection.
+struct Keeps(Option<Arc<()>>);
+
+impl<B> Layer<B> for Keeps {
+    type Done = ();
+
+    fn parks(&mut self) -> Option<Box<dyn Any + Send>> {
+        Some(Box::new(self.0.take()?))
+    }
+}
+
+/// A backend that does nothing but to put its connection aside, and what waits then.
+struct Parks<D> {
+    parked: Option<Parked>,
+    done: PhantomData<fn() -> D>,
+}
+
+impl<D> Parks<D> {
+    fn new(parked: Option<Parked>) -> Self {
+        let done = PhantomData;
+        Self { parked, done }
+    }
+}
+
+impl<D: Send + 'static> Backend for Parks<D> {
+    type Done = D;
+
+    fn handle_request(&mut self, _: Time, _: Request) {}
+
+    fn handle_outcome(&mut self, _: Time, _: Outcome<D>) {}
+
+    fn handle_timeout(&mut self, _: Time) {}
+
+    fn poll_reply(&mut self, _: Time, _: usize) -> Option<Reply<'_>> {
+        None
+    }
+
+    fn poll_effect(&mut self) -> Option<Effect<D>> {
+        let parked = self.parked.take()?;
+        Some(Effect::Park(Box::new(parked)))
+    }
+
+    fn poll_timeout(&self) -> Option<Time> {
+        None
+    }
+}
+
+impl Waiting for Parks<()> {
+    fn is_fit(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_a_layer_keeps_goes_with_the_connection_that_is_put_aside() {
+    let kept = [(); 2].map(|()| Arc::new(()));
+    let parked = Parked {
+        claim: Claim {
+            account: "tim".into(),
+            proof: Secret::default(),
+        },
+        waiting: Box::new(Parks::<()>::new(None)),
+        kept: None,
+    };
+    let [inner, outer] = kept.clone().map(|own| Keeps(Some(own)));
+    let inner = Layered::new(Some(inner), Parks::<AnyDone>::new(Some(parked)));
+    let mut backend = Layered::new(outer, inner);
+    let Some(Effect::Park(parked)) = backend.poll_effect() else {
+        panic!("it puts its connection aside");
+    };
+    drop(backend);
+    assert_eq!(kept.each_ref().map(Arc::strong_count), [2, 1]);
+    drop(parked);
+    assert_eq!(kept.each_ref().map(Arc::strong_count), [1, 1]);
 }
 
 #[test]

@@ -367,11 +367,16 @@ impl<B: Backend> Upstream<B> {
             return self.disconnect(actions);
         }
         self.link = Link::Down;
-        let Parked { claim, waiting } = parked;
+        let Parked {
+            claim,
+            waiting,
+            kept,
+        } = parked;
         let lot = self.lot.as_ref();
         actions.push_back(Action::Park(Box::new(Leaving {
             pipe: take(&mut self.pipe),
             waiting,
+            kept,
             place: lot.and_then(|lot| lot.reserve(&claim)),
         })));
     }

@@ -3,6 +3,7 @@
 //! Owns the socket, its TLS and the backend's machine until a login takes them or they end. It reads what the upstream
 //! says and lets the machine judge it; it decides nothing but when it is over.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -37,6 +38,7 @@ pub(crate) fn park<R: Runtime>(
     let Leaving {
         pipe,
         waiting,
+        kept,
         place,
     } = leaving;
     let held = Held {
@@ -44,6 +46,7 @@ pub(crate) fn park<R: Runtime>(
         upstream: Upstream::waiting(waiting, pipe),
         actions: VecDeque::new(),
         over: false,
+        _kept: kept,
     };
     let slot = Slot {
         held: Some(held),
@@ -69,6 +72,8 @@ struct Held<S> {
     actions: VecDeque<Action<()>>,
     /// The socket is to be closed.
     over: bool,
+    /// Dropped when it waits no longer.
+    _kept: Option<Box<dyn Any + Send>>,
 }
 
 impl<S: Stream> Held<S> {

@@ -86,7 +86,7 @@ pub enum Why {
     Replaced,
     /// There are too many, or it found no place.
     Full,
-    /// Its descriptor was wanted.
+    /// Its descriptor was wanted, or its place among the connections of its account.
     Room,
     /// Its upstream is configured in another way.
     Closed,
@@ -131,6 +131,8 @@ pub struct Returned {
 pub struct Leaving {
     pub(crate) pipe: Pipe,
     pub(crate) waiting: Box<dyn Waiting>,
+    /// What is dropped when it waits no longer.
+    pub(crate) kept: Option<Box<dyn Any + Send>>,
     /// Without one it says good-bye and ends.
     pub(crate) place: Option<Reservation>,
 }
@@ -282,14 +284,23 @@ impl Lot {
 
     /// Ends what waits for an account, whose credential is another one now.
     pub(crate) fn outdate(&self, account: String) {
+        self.end(account, Why::Replaced);
+    }
+
+    fn end(&self, account: String, why: Why) {
         let account = (self.id, account);
         let mut state = self.parking.state();
         let number = state.accounts.get(&account).copied();
         let entry = number.and_then(|number| state.remove(number));
         drop(state);
         if let Some(entry) = entry {
-            entry.berth.end(Why::Replaced);
+            entry.berth.end(why);
         }
+    }
+
+    /// Ends what waits for an account: its place at the upstream is wanted.
+    pub fn give_up(&self, account: &str) {
+        self.end(account.into(), Why::Room);
     }
 
     /// A place for a connection under this claim. `None` if nothing may wait here.
