@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Three gateways before one Dovecot, an engine that they share, haproxy in front, clients without pause, and faults.
 
-    fleet.py --gateway target/debug/pop3-gateway [--engine redis|postgresql] [--on-failure open|closed] [--seconds N]
+    fleet.py --gateway target/debug/pop3-gateway [--engine redis|valkey|postgresql] [--on-failure open|closed] [--seconds N]
+
+With root's rights each gateway is in a network namespace of its own, and faults are also cables that are pulled and
+packets that are lost. The gateways' clocks show other days (`nodes.CLOCKS`).
 
 What each client saw is recorded, and then looked at as a whole (`judge`):
 
@@ -14,9 +17,9 @@ What each client saw is recorded, and then looked at as a whole (`judge`):
 """
 
 import argparse
+import collections
 import json
 import os
-import pwd
 import random
 import re
 import signal
@@ -24,17 +27,15 @@ import socket
 import sys
 import threading
 import time
-import urllib.request
 from datetime import datetime
 from pathlib import Path
 
+import engines
+import lines
 import servers
-import stores
-from base import HOST, Daemon, Failure, Scratch, check, free_port, is_worked_in, program, run, wait_until
-from gateway import quoted
+from base import HOST, Daemon, Failure, Scratch, check, free_port, program, run, wait_until
+from nodes import LEASE, Node
 
-# the usual times of a cluster, ten times as fast
-LEASE = 3.0
 NODES = 3
 USERS = 4
 CLIENTS_OF_A_USER = 3
@@ -42,249 +43,8 @@ MAILS = 400
 PASSWORD = "correct-horse"
 # what a machine with much to do adds to any wait
 BUSY = 4.0
-
-
-class Redis:
-    """redis-server without a disk, and a replica of it that can be promoted."""
-
-    name = "redis"
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.binary = program("redis-server", "redis-server")
-        self.ports = [free_port(), free_port()]
-        self.first = 0
-        self.daemons = [self.launch(0), self.launch(1)]
-        self.ask(1, "REPLICAOF", HOST, str(self.ports[0]))
-        wait_until(lambda: b"master_link_status:up" in self.ask(1, "INFO", "replication"), "the replica to follow")
-
-    def launch(self, which):
-        argv = [self.binary, "--port", self.ports[which], "--bind", HOST, "--save", "", "--appendonly", "no"]
-        argv += ["--requirepass", "engine-password", "--masterauth", "engine-password", "--repl-diskless-sync-delay", "0"]
-        daemon = Daemon(argv, self.folder / f"redis{which}.log", cwd=self.folder)
-        daemon.wait_port(self.ports[which])
-        return daemon
-
-    def ask(self, which, *words):
-        with socket.create_connection((HOST, self.ports[which]), 5) as link:
-            for words in (("AUTH", "engine-password"), words):
-                link.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words))
-                time.sleep(0.02)
-                answer = link.recv(65536)
-        return answer
-
-    @property
-    def port(self):
-        return self.ports[self.first]
-
-    def url(self, port):
-        return f"redis://{HOST}:{port}/0"
-
-    def freeze(self):
-        self.daemons[self.first].send(signal.SIGSTOP)
-
-    def thaw(self):
-        self.daemons[self.first].send(signal.SIGCONT)
-
-    def restart(self):
-        """It comes back with nothing."""
-        self.daemons[self.first].kill()
-        time.sleep(0.3)
-        self.daemons[self.first] = self.launch(self.first)
-
-    def forget(self):
-        self.ask(self.first, "FLUSHALL")
-
-    def fail_over(self):
-        """The replica is the master from now on, and knows what it has heard so far. The old one starts anew after it."""
-        old, new = self.first, 1 - self.first
-        self.daemons[old].kill()
-        self.ask(new, "REPLICAOF", "NO", "ONE")
-        self.first = new
-        self.daemons[old] = self.launch(old)
-        self.ask(old, "REPLICAOF", HOST, str(self.ports[new]))
-
-    def stop(self):
-        for daemon in self.daemons:
-            daemon.kill()
-
-
-class Postgresql:
-    """A PostgreSQL of its own. What it knows outlives a restart."""
-
-    name = "postgresql"
-
-    def __init__(self, folder):
-        self.data = folder / "data"
-        self.data.mkdir()
-        account = pwd.getpwnam("postgres")
-        os.chown(self.data, account.pw_uid, account.pw_gid)
-        self.rights = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
-        self.folder = folder
-        self.port = free_port()
-        options = ["-A", "trust", "-U", "gateway", "-E", "UTF8", "--no-locale", "--no-sync", "-D", self.data]
-        run([*self.rights, stores.Postgresql.program("initdb"), *options], cwd=self.data)
-        self.launch()
-        run([program("psql", "postgresql-client"), "-h", HOST, "-p", self.port, "-U", "gateway", "-c",
-             "create database cluster", "postgres"])
-
-    def launch(self):
-        argv = [stores.Postgresql.program("postgres"), "-D", self.data, "-k", self.data, "-p", str(self.port)]
-        self.daemon = Daemon([*self.rights, *argv, "-c", "fsync=off"], self.folder / "postgres.log", cwd=self.data)
-        client = [program("psql", "postgresql-client"), "-h", HOST, "-p", self.port, "-U", "gateway", "-c", "select 1"]
-        wait_until(lambda: run([*client, "postgres"], check_status=False).returncode == 0, "PostgreSQL to answer", 60)
-
-    def url(self, port):
-        return f"postgres://gateway@{HOST}:{port}/cluster?sslmode=disable"
-
-    def workers(self):
-        """The postmaster, and what works for it in groups of its own."""
-        found = []
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if os.readlink(process / "cwd") == os.path.realpath(self.data):
-                    found.append(int(process.name))
-            except OSError:
-                pass
-        return found
-
-    def freeze(self):
-        self.frozen = self.workers()
-        for pid in self.frozen:
-            os.kill(pid, signal.SIGSTOP)
-
-    def thaw(self):
-        for pid in self.frozen:
-            os.kill(pid, signal.SIGCONT)
-
-    def restart(self):
-        self.daemon.kill()
-        wait_until(lambda: not is_worked_in(self.data), "PostgreSQL's workers to end", 60)
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
-        self.launch()
-
-    def stop(self):
-        self.daemon.stop(seconds=5)
-
-
-class Wire:
-    """From one node to the engine. It can be cut: what is under way stops, and nothing new comes through."""
-
-    def __init__(self, engine):
-        self.engine = engine
-        self.is_cut = False
-        self.links = set()
-        self.server = socket.create_server((HOST, 0))
-        self.port = self.server.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.server.accept()
-            except OSError:
-                return
-            if self.is_cut:
-                # as a network without an answer does: nothing is said
-                self.links.add(client)
-                continue
-            try:
-                there = socket.create_connection((HOST, self.engine.port), 2)
-            except OSError:
-                client.close()
-                continue
-            self.links |= {client, there}
-            for source, target in ((client, there), (there, client)):
-                threading.Thread(target=self.pump, args=(source, target), daemon=True).start()
-
-    def pump(self, source, target):
-        try:
-            while octets := source.recv(65536):
-                while self.is_cut:
-                    time.sleep(0.05)
-                target.sendall(octets)
-        except OSError:
-            pass
-        for link in (source, target):
-            link.close()
-            self.links.discard(link)
-
-    def cut(self):
-        self.is_cut = True
-
-    def mend(self):
-        """The connections of before are dead: what was in them is not delivered late."""
-        links, self.links = self.links, set()
-        for link in links:
-            try:
-                link.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-        self.is_cut = False
-
-    def stop(self):
-        self.server.close()
-        self.mend()
-
-
-class Node:
-    def __init__(self, number, fleet):
-        self.name = f"node-{number}"
-        self.fleet = fleet
-        self.folder = fleet.folder / self.name
-        self.folder.mkdir()
-        self.wire = Wire(fleet.engine)
-        self.port, self.http = free_port(), free_port()
-        self.config = self.folder / "gateway.toml"
-        password = fleet.engine.name == "redis"
-        (self.folder / "engine.password").write_text("engine-password\n")
-        (self.folder / "cluster.secret").write_text("what all nodes of this fleet share\n")
-        self.config.write_text(f"""runtime = {quoted(("tokio", "smol", "tokio")[number % 3])}
-[[listener]]
-listen = "{HOST}:{self.port}"
-allow_clear_login = true
-[[http]]
-listen = "{HOST}:{self.http}"
-[[upstream]]
-name = "dovecot"
-url = "imap://{HOST}:{fleet.dovecot.port}"
-[limits]
-failed_login_delay = "0s"
-failed_login_delay_max = "0s"
-[timers]
-drain_delay = "2s"
-[cluster]
-url = {quoted(fleet.engine.url(self.wire.port))}
-{'password_file = "engine.password"' if password else ""}
-secret_file = "cluster.secret"
-node = "{self.name}"
-on_failure = "{fleet.on_failure}"
-""")
-        self.daemon = None
-
-    def start(self):
-        environment = {**os.environ, "POP3_GATEWAY_TEST_LEASE": str(int(LEASE * 1000)), "RUST_BACKTRACE": "1"}
-        environment.pop("RUST_LOG", None)
-        argv = [self.fleet.binary, "serve", "--config", self.config]
-        self.daemon = Daemon(argv, self.folder / "gateway.log", env=environment, cwd=self.folder)
-        self.daemon.wait_port(self.port)
-        return self
-
-    def log(self):
-        return (self.folder / "gateway.log").read_text(errors="replace")
-
-    def figures(self):
-        """What /metrics says, by name with labels."""
-        with urllib.request.urlopen(f"http://{HOST}:{self.http}/metrics", timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
-        rows = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-        return {name: float(value) for name, value in rows}
-
-    def stop(self):
-        if self.daemon:
-            self.daemon.send(signal.SIGCONT)
-            self.daemon.stop(seconds=20)
-        self.wire.stop()
+# connections of one account
+CAP = 3
 
 
 class Gone(Exception):
@@ -300,8 +60,9 @@ class Session:
         self.last = 0.0
         self.answer = ""
         self.marks, self.seen = [], []
-        port = fleet.nodes[node].port if node is not None else fleet.port
-        self.link = socket.create_connection((HOST, port), 10)
+        own = fleet.nodes[node] if node is not None else None
+        place = (own.address, own.port) if own else (HOST, fleet.port)
+        self.link = socket.create_connection(place, 3)
         self.link.settimeout(20)
         self.file = self.link.makefile("rb")
 
@@ -332,11 +93,14 @@ class Session:
             found.append(line)
         return found
 
-    def log_in(self):
+    def log_in(self, password=PASSWORD):
         self.asked = time.monotonic()
-        self.line()
+        try:
+            self.line()
+        except OSError as error:
+            raise Gone from error
         self.say(f"USER {self.user}")
-        self.answer = self.say(f"PASS {PASSWORD}")
+        self.answer = self.say(f"PASS {password}")
         if self.answer.startswith("+OK"):
             self.let_in = time.monotonic()
         return self.let_in is not None
@@ -357,9 +121,11 @@ class Session:
 
 
 class Fleet:
-    def __init__(self, binary, engine, on_failure, seed):
+    def __init__(self, binary, engine, on_failure, seed, apart=False, clocks=False, **tables):
         self.binary = Path(binary).resolve()
         self.on_failure = on_failure
+        self.apart, self.clocks, self.tables = apart, clocks, tables
+        self.lease, self.one_way = LEASE, 0
         self.random = random.Random(seed)
         self.scratch = Scratch("fleet")
         self.folder = self.scratch.path
@@ -368,10 +134,7 @@ class Fleet:
         self.ends = threading.Event()
         self.dovecot = servers.start("dovecot")
         self.parts = [self.dovecot]
-        folder = self.folder / "engine"
-        folder.mkdir()
-        folder.chmod(0o755)
-        self.engine = {"redis": Redis, "postgresql": Postgresql}[engine](folder)
+        self.engine = engines.start(engine, self.folder / "engine")
         self.parts.append(self.engine)
         self.nodes = [Node(number, self) for number in range(NODES)]
         self.parts += self.nodes
@@ -388,7 +151,7 @@ class Fleet:
         text = "global\n  maxconn 500\ndefaults\n  mode tcp\n  timeout connect 2s\n  timeout client 1m\n  timeout server 1m\n"
         text += f"listen pop3\n  bind {HOST}:{self.port}\n  option httpchk GET /readyz\n"
         for node in self.nodes:
-            text += f"  server {node.name} {HOST}:{node.port} check port {node.http} inter 500ms fall 1 rise 1\n"
+            text += f"  server {node.name} {node.address}:{node.port} check port {node.http} inter 500ms fall 1 rise 1\n"
         config = self.folder / "haproxy.cfg"
         config.write_text(text)
         daemon = Daemon([program("haproxy", "haproxy"), "-db", "-f", config], self.folder / "haproxy.log")
@@ -448,8 +211,10 @@ class Fleet:
 
     def disturb(self, until):
         kinds = [self.stop_node, self.kill_node, self.cut_wire, self.freeze_engine, self.restart_engine, self.roll]
-        if self.engine.name == "redis":
+        if self.engine.name != "postgresql":
             kinds += [self.forget, self.fail_over]
+        if self.apart:
+            kinds += [self.unplug, self.swallow]
         last = []
         while time.monotonic() < until - 3 * LEASE:
             # each kind comes before one comes again
@@ -512,6 +277,29 @@ class Fleet:
         self.nodes[node].wire.mend()
         self.fault("cut", begin, time.monotonic() + 1, node)
 
+    def unplug(self):
+        """A node's cable: clients, mailboxes and engine are all gone for it."""
+        node = self.random.randrange(NODES)
+        machine, begin = self.nodes[node].machine, time.monotonic()
+        machine.unplug()
+        time.sleep(self.random.choice([0.7, LEASE + 1]))
+        machine.plug()
+        self.late("unplugged", begin, node)
+
+    def swallow(self):
+        """The same, by a network that says nothing."""
+        node = self.random.randrange(NODES)
+        machine, begin = self.nodes[node].machine, time.monotonic()
+        machine.swallow(True)
+        time.sleep(self.random.choice([0.7, LEASE + 1]))
+        machine.swallow(False)
+        self.late("swallowed", begin, node)
+
+    def late(self, what, begin, node):
+        """What was said meanwhile comes when TCP says it again: after as long as it had waited, at most."""
+        end = time.monotonic()
+        self.fault(what, begin, 2 * end - begin + 1, node)
+
     def freeze_engine(self):
         begin = time.monotonic()
         self.engine.freeze()
@@ -560,14 +348,13 @@ class Fleet:
     def lapses(self):
         """What a node itself says is a fault, too: that it lost holds, or was without the engine for longer than it was
         put upon it. A busy machine is late for such short leases."""
-        offset = time.time() - time.monotonic()
         for number, node in enumerate(self.nodes):
             gone = None
             for line in node.log().splitlines():
                 words = line.split()
                 if not words or "T" not in words[0] or not words[0].endswith("Z"):
                     continue
-                at = datetime.fromisoformat(words[0].replace("Z", "+00:00")).timestamp() - offset
+                at = node.moment(datetime.fromisoformat(words[0].replace("Z", "+00:00")).timestamp())
                 if "holds of maildrops were lost" in line:
                     self.fault("lapsed", at - LEASE, at, number)
                 elif "does not answer" in line:
@@ -718,7 +505,7 @@ def bad_input(binary, engine_name):
                 check(word in said, f"{word!r} is not in: {said}")
             check("engine-password" not in said and "what all nodes" not in said, f"a secret was shown: {said}")
 
-        if engine_name == "redis":
+        if fleet.engine.password:
             (node.folder / "wrong").write_text("a wrong one\n")
             checked(good.replace('"engine.password"', '"wrong"'), "cluster")
         (node.folder / "other").write_text("short\n")
@@ -749,30 +536,115 @@ def bad_input(binary, engine_name):
         fleet.stop()
 
 
+def counted_together(binary, engine, apart):
+    """Failed logins and connections of an account count for all nodes."""
+    fleet = Fleet(binary, engine, "closed", 1, apart, limits="", upstream=f"max_per_account = {CAP}",
+                  listener='read_only = "always"')
+    try:
+        guessed(fleet)
+        capped(fleet)
+    finally:
+        fleet.stop()
+
+
+def guessed(fleet):
+    """A wrong password at one node lets the next guess at another wait."""
+    times = []
+    for node, password in ((0, "wrong"), (1, "wrong, too")):
+        session = Session(fleet, fleet.users[0], node)
+        begin = time.monotonic()
+        check(not session.log_in(password) and "[AUTH]" in session.answer, f"node {node}: {session.answer}")
+        times.append(time.monotonic() - begin)
+        session.close()
+        # what one node says is under way to the engine for a moment
+        time.sleep(0.5)
+    # the usual 2 s, doubled after each
+    check(times[1] > times[0] + 1, f"the guess at the second node did not wait: {times}")
+
+
+def capped(fleet):
+    """Sessions without pause at all nodes: Dovecot never sees more than the cap of one account, and a short queue is
+    served."""
+    user, most, served, refused = fleet.users[1], 0, [], []
+    ends = threading.Event()
+    # a connection at each node that waits for the next login, and as many sessions as there may be at one of them
+    for node in range(NODES):
+        session = Session(fleet, user, node)
+        check(session.log_in(), session.answer)
+        session.leave()
+    sessions = [Session(fleet, user, 0) for _ in range(CAP)]
+    for session in sessions:
+        check(session.log_in(), lambda: f"no session though nobody uses the connections: {session.answer}")
+    most = fleet.dovecot.connections_of(user)
+    check(most == CAP, f"{most} connections of one account, of which {CAP} may be")
+    for session in sessions:
+        session.leave()
+
+    def visit(number):
+        while not ends.is_set():
+            session = Session(fleet, user, number % NODES)
+            try:
+                if session.log_in():
+                    time.sleep(0.2)
+                    session.leave()
+                    served.append(session.done - session.asked)
+                else:
+                    refused.append(session.answer)
+            except Gone:
+                refused.append("gone")
+            session.close()
+
+    clients = [threading.Thread(target=visit, args=(number,), daemon=True) for number in range(2 * CAP)]
+    for client in clients:
+        client.start()
+    end = time.monotonic() + 8
+    while time.monotonic() < end:
+        most = max(most, fleet.dovecot.connections_of(user))
+    ends.set()
+    for client in clients:
+        client.join(30)
+    check(0 < most <= CAP, f"{most} connections of one account at once, where {CAP} may be")
+    check(not refused, f"refused, though the queue was short: {refused[:3]}, and {len(served)} served")
+    check(len(served) > 5 * CAP, f"only {len(served)} were served")
+
+
+def attempt(title, scenario, *arguments):
+    """Whether it held."""
+    try:
+        scenario(*arguments)
+    except Failure as error:
+        print(f"FAIL  {title}\n      {error}", flush=True)
+        return False
+    print(f"ok    {title}", flush=True)
+    return True
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gateway", required=True)
-    parser.add_argument("--engine", action="append", choices=("redis", "postgresql"))
+    parser.add_argument("--engine", action="append", choices=tuple(engines.ENGINES))
     parser.add_argument("--on-failure", action="append", choices=("open", "closed"))
     parser.add_argument("--seconds", type=float, default=30, help="of each run")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--network", choices=("apart", "one"), default="apart", help="of the nodes")
+    parser.add_argument("--clocks", choices=("apart", "one"), default="apart", help="of the nodes")
+    parser.add_argument("--faults-only", action="store_true", help="leave out what needs no faults")
     parser.add_argument("--history", type=Path, help="a folder for what was recorded")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seed = arguments.seed if arguments.seed is not None else int(time.time())
     failed = False
-    for engine in arguments.engine or ("redis", "postgresql"):
-        title = f"{engine}, what cannot work"
-        try:
-            bad_input(arguments.gateway, engine)
-            print(f"ok    {title}", flush=True)
-        except Failure as error:
-            failed = True
-            print(f"FAIL  {title}\n      {error}", flush=True)
+    apart = arguments.network == "apart" and lines.apart()
+    if not apart:
+        print("      the nodes are in one network", flush=True)
+    for engine in arguments.engine or tuple(engines.ENGINES):
+        if not arguments.faults_only:
+            failed |= not attempt(f"{engine}, what cannot work", bad_input, arguments.gateway, engine)
+            failed |= not attempt(f"{engine}, counted together", counted_together, arguments.gateway, engine, apart)
         for on_failure in arguments.on_failure or ("closed", "open"):
             title = f"{engine}, {on_failure}, seed {seed}"
             begin = time.monotonic()
-            fleet = Fleet(arguments.gateway, engine, on_failure, seed)
+            fleet = Fleet(arguments.gateway, engine, on_failure, seed, apart, arguments.clocks == "apart")
             try:
                 findings = fleet.run(arguments.seconds, seed)
             except Failure as error:
@@ -790,8 +662,10 @@ def main():
             removed = [s for s in sessions if s["marks"] and s["done"] and s["answer"].startswith("+OK")]
             refused = [s for s in sessions if s["done"] and not s["answer"].startswith("+OK")]
             busy = [s for s in fleet.history if "[IN-USE]" in s["answer"] and not s["let_in"]]
+            kinds = collections.Counter(fault["what"] for fault in fleet.faults)
+            counts = ", ".join(f"{what} {count}" for what, count in sorted(kinds.items()))
             text = f"{len(sessions)} sessions, {len(busy)} found it in use, {len(removed)} removed, {len(refused)} QUITs refused, "
-            text += f"{len(fleet.faults)} faults, free again after {max(fleet.freed, default=0):.1f} s at most"
+            text += f"{len(fleet.faults)} faults ({counts}), free again after {max(fleet.freed, default=0):.1f} s at most"
             word = "FAIL " if findings else "ok   "
             print(f"{word} {title}: {text} ({time.monotonic() - begin:.0f} s)", flush=True)
             for finding in findings[:5]:

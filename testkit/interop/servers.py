@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from base import HERE, HOST, Certificates, Daemon, Failure, Missing, Scratch, check, free_port, program, unpacked
-from base import UNPACKED, port_free, wait_until
+from base import UNPACKED, port_free, run, wait_until
 from mailbox import Imap
 
 NAMES = ("dovecot", "cyrus", "courier")
@@ -253,6 +253,11 @@ protocol pop3 {{
 
     def maildir_of(self, user):
         return self.folder / "mail" / user / "Maildir"
+
+    def connections_of(self, user):
+        """How many connections this user is logged in on now."""
+        who = [program("doveadm", "dovecot-core"), "-c", self.config, "-f", "tab", "who", "-1", user]
+        return len(run(who).stdout.decode().splitlines()[1:])
 
     def logs(self):
         path = self.folder / "dovecot.log"
