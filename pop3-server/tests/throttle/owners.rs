@@ -98,7 +98,10 @@ fn w020_a_name_guessed_from_many_addresses_waits_and_its_devices_do_not() {
     play.succeed(&owner, OFFICE, at(0));
     for n in 1..=NAME_SOURCES {
         let clean = format!("198.51.100.{n}");
-        let guess = password(["tim", "TIM", "t\u{ad}im", "\u{ff34}im"][n as usize % 4], "guess");
+        let guess = password(
+            ["tim", "TIM", "t\u{ad}im", "\u{ff34}im"][n as usize % 4],
+            "guess",
+        );
         assert_eq!(play.wait(&guess, &clean, at(0)), 0, "address {n}");
         play.fail(&guess, &clean, Fault::Wrong, at(0));
     }

@@ -80,7 +80,8 @@ impl Postgres {
         Ok(answers)
     }
 
-    /// A transaction that reads what a batch is about. A node that is stopped in it does not stop the others.
+    /// A transaction that reads what a batch is about. A node that is stopped in it holds up the others for less than they
+    /// wait for an answer: none of them decides alone because of it.
     fn begin(&self, common: &Common, asks: &[Ask]) -> String {
         let patience = common.timing.answer.as_millis();
         let mut names = vec![BORN.to_owned(), NODES.into(), FENCE.into()];
@@ -98,7 +99,7 @@ impl Postgres {
              SELECT '', (extract(epoch FROM clock_timestamp()) * 1000)::bigint::text, NULL::bigint
              UNION ALL SELECT name, value, until FROM gateway_cluster
              WHERE name IN ({names}) OR name >= {first} AND name < {end}",
-            idle = patience * 2,
+            idle = patience / 2,
             lock = quoted(&self.prefix),
             names = names.join(", "),
         )
