@@ -30,7 +30,7 @@ pub use machine::Outcome;
 pub use notice::Notice;
 pub use options::{OnFailure, Options};
 pub use pending::Pending;
-pub use status::{ClusterStatus, Figures, NodeStatus};
+pub use status::{ClusterStatus, Figures, Latency, NodeStatus};
 pub use subject::Subject;
 pub use timing::Timing;
 pub use url::ClusterUrl;

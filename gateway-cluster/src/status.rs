@@ -44,6 +44,44 @@ pub struct Figures {
     pub joined: bool,
     /// For how long the engine has been gone.
     pub degraded: Option<Duration>,
+    /// How long the engine took to answer batches; those that it did not answer are in `failures`.
+    pub latency: Latency,
+}
+
+/// The longest of each count of a [`Latency`], in microseconds; there is one more for all that took longer.
+const BOUNDS: [u64; 11] = [
+    250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+];
+
+/// How long answers took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Latency {
+    counts: [u64; BOUNDS.len() + 1],
+    total: Duration,
+}
+
+impl Latency {
+    pub(crate) fn saw(&mut self, took: Duration) {
+        let place = BOUNDS.partition_point(|longest| u128::from(*longest) < took.as_micros());
+        if let Some(count) = self.counts.get_mut(place) {
+            *count += 1;
+        }
+        self.total = self.total.saturating_add(took);
+    }
+
+    /// How many took this long and no longer than the next shorter bound; `None`: longer than all.
+    pub fn counts(&self) -> impl Iterator<Item = (Option<Duration>, u64)> + '_ {
+        let bounds = BOUNDS
+            .iter()
+            .map(|micros| Some(Duration::from_micros(*micros)));
+        bounds.chain([None]).zip(self.counts.iter().copied())
+    }
+
+    /// All of them together.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.total
+    }
 }
 
 /// What the engine knows of all nodes, or this node of itself.

@@ -31,6 +31,7 @@ impl Machine {
             }
             Err(trouble) => return self.failed(purposes, trouble, now),
         };
+        self.figures.latency.saw(now.since(self.sent));
         for (purpose, answer) in purposes.into_iter().zip(answers) {
             self.answer(purpose, answer, now);
         }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use gateway_cluster::{Cluster, Figures};
+use gateway_cluster::{Cluster, Figures, Latency};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
@@ -104,8 +105,21 @@ impl Collector for Node {
                 "What the engine was asked: batches, questions in them, batches that failed or were late, leases taken",
             ),
             rows("what", asked),
+        )?;
+        out.histogram(
+            Family::new(
+                "cluster_engine_answer",
+                "How long the engine took to answer a batch of questions",
+            ),
+            figures.map(|own| latency(&own.latency)),
         )
     }
+}
+
+fn latency(seen: &Latency) -> (Vec<(f64, u64)>, f64) {
+    let seconds = |bound: Option<Duration>| bound.map_or(f64::INFINITY, |own| own.as_secs_f64());
+    let buckets = seen.counts().map(|(bound, count)| (seconds(bound), count));
+    (buckets.collect(), seen.total().as_secs_f64())
 }
 
 /// A row for each word.

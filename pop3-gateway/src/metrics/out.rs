@@ -104,6 +104,24 @@ impl Out<'_> {
         })
     }
 
+    /// How long things took, counted elsewhere: how many up to each bound, and seconds in all.
+    pub(super) fn histogram(
+        &mut self,
+        family: Family,
+        seen: Option<(Vec<(f64, u64)>, f64)>,
+    ) -> fmt::Result {
+        let rows = seen.map(|seen| ([("", ""); 0], seen));
+        self.family(
+            family.seconds(),
+            MetricType::Histogram,
+            rows,
+            |mut row, (buckets, sum)| {
+                let count = buckets.iter().map(|(_, count)| count).sum();
+                row.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+            },
+        )
+    }
+
     fn family<L: EncodeLabelSet, V>(
         &mut self,
         family: Family,

@@ -171,6 +171,14 @@ fn idle_sessions_cost_the_heartbeat_alone() {
     let after = world.figures(0);
     assert_eq!(after.batches - before.batches, 100);
     assert_eq!(after.questions - before.questions, 100);
+    let seen = |figures: &crate::status::Figures| {
+        figures
+            .latency
+            .counts()
+            .map(|(_, count)| count)
+            .sum::<u64>()
+    };
+    assert_eq!(seen(&after) - seen(&before), 100);
 }
 
 /// Both say that it is theirs, and only one can know.
