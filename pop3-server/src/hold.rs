@@ -10,6 +10,7 @@
 //! | [`Outcome::Busy`] | refused: in use | at QUIT: nothing is removed, and the reply says so |
 //! | [`Outcome::Lost`] | fails for now | reading goes on; a QUIT that removes something takes the maildrop again first |
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::lock::{Guard, Locks, Mode};
@@ -26,7 +27,7 @@ pub trait Holder: Send + Sync + 'static {
 #[non_exhaustive]
 pub struct Claim<'a> {
     /// The name of the maildrop, the same for all names that lead to it.
-    pub maildrop: &'a str,
+    pub maildrop: &'a Arc<str>,
     /// Alone, or together with sessions that only read.
     pub mode: Mode,
     /// The number of the session that wants it.
@@ -35,7 +36,7 @@ pub struct Claim<'a> {
 
 impl<'a> Claim<'a> {
     /// A session wants a maildrop.
-    pub fn new(maildrop: &'a str, mode: Mode, session: u64) -> Self {
+    pub fn new(maildrop: &'a Arc<str>, mode: Mode, session: u64) -> Self {
         Self {
             maildrop,
             mode,
@@ -100,7 +101,7 @@ pub trait Hold: Send + 'static {
 /// The table of the process answers at once.
 impl Holder for Locks {
     fn take(&self, claim: &Claim<'_>) -> Taken {
-        match Self::take(self, claim.maildrop, claim.mode) {
+        match Self::take(self, Arc::clone(claim.maildrop), claim.mode) {
             Some(guard) => Taken::Held(Box::new(guard)),
             None => Taken::Busy,
         }

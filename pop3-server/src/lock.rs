@@ -49,8 +49,8 @@ impl Locks {
     }
 
     /// Takes the lock of a maildrop; `None` if another holds it and one of the two wants it alone.
-    pub fn take(&self, maildrop: &str, mode: Mode) -> Option<Guard> {
-        let maildrop: Arc<str> = Arc::from(maildrop);
+    pub fn take(&self, maildrop: impl Into<Arc<str>>, mode: Mode) -> Option<Guard> {
+        let maildrop = maildrop.into();
         match lock(&self.0).entry(Arc::clone(&maildrop)) {
             Entry::Vacant(free) => {
                 free.insert(match mode {

@@ -70,7 +70,7 @@ impl Engine {
 impl Holder for Engine {
     fn take(&self, claim: &Claim<'_>) -> Taken {
         let mut state = self.0.lock().unwrap();
-        let what = (claim.maildrop.to_owned(), claim.mode, claim.session);
+        let what = (claim.maildrop.to_string(), claim.mode, claim.session);
         state.claims.push(what);
         state.holds += 1;
         Taken::Waiting(Box::new(Far(self.clone())))

@@ -17,6 +17,7 @@ use pop3_proto::backend::waiting::{Claim, Parked as Leaving, Waiting};
 
 use super::link::State;
 use super::opening::{Folder, Opening, Step};
+use super::reply::Answers;
 use super::{Answer, ImapBackend, Maildrop};
 use crate::command::Command;
 use crate::parked::Parked;
@@ -107,6 +108,8 @@ impl ImapBackend {
             let _ = self.wire.send(Command::Logout, Purpose::Logout);
         }
         self.maildrop.forget_numbers();
+        self.reading.shed();
+        self.answers = Answers::default();
         self.link.rest(parked);
     }
 

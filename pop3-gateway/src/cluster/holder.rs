@@ -4,6 +4,7 @@
 //! else. Readers share a maildrop with readers of any node, and keep no writer of another node away: they ask this process
 //! alone.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use gateway_cluster::{Cluster, Outcome as There};
@@ -26,7 +27,7 @@ impl NodeHolder {
 
 impl Holder for NodeHolder {
     fn take(&self, claim: &Claim<'_>) -> Taken {
-        let Some(here) = self.locks.take(claim.maildrop, claim.mode) else {
+        let Some(here) = self.locks.take(Arc::clone(claim.maildrop), claim.mode) else {
             return Taken::Busy;
         };
         match claim.mode {

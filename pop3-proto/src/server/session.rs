@@ -2,6 +2,7 @@
 //!
 //! Owns the buffers and the queue of events. What a command, a reply or a deadline does is in `state`.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -30,7 +31,7 @@ pub struct Session {
     pub(super) input: LineBuffer,
     pub(super) output: BytesMut,
     pub(super) events: VecDeque<Event>,
-    pub(super) trace: Option<VecDeque<Trace>>,
+    pub(super) trace: Option<Box<Recorded>>,
     pub(super) summary: Summary,
     pub(super) access: Access,
     pub(super) utf8: bool,
@@ -45,6 +46,12 @@ pub struct Session {
     /// The steps that it has taken.
     #[cfg(test)]
     pub(super) trail: alloc::vec::Vec<phase::Transition>,
+}
+
+/// The lines of the dialogue that wait to be fetched, where they are recorded. Most sessions have none.
+#[derive(Default)]
+pub(super) struct Recorded {
+    lines: VecDeque<Trace>,
 }
 
 /// When things last happened; deadlines are counted from these.
@@ -246,7 +253,7 @@ impl Session {
             return;
         }
         let waiting = String::from_utf8_lossy(&self.output).into_owned();
-        self.trace = Some(VecDeque::new());
+        self.trace = Some(Box::default());
         for line in waiting.lines() {
             self.note(Direction::Sent, format_args!("{line}"));
         }
@@ -254,7 +261,7 @@ impl Session {
 
     /// The next recorded line.
     pub fn poll_trace(&mut self) -> Option<Trace> {
-        self.trace.as_mut()?.pop_front()
+        self.trace.as_mut()?.lines.pop_front()
     }
 
     /// What the session did so far.
@@ -300,7 +307,7 @@ impl Session {
 
     pub(super) fn note(&mut self, direction: Direction, text: fmt::Arguments<'_>) {
         if let Some(trace) = &mut self.trace {
-            trace.push_back(Trace {
+            trace.lines.push_back(Trace {
                 direction,
                 text: alloc::format!("{text}"),
             });

@@ -126,7 +126,7 @@ impl<B: Backend> Upstream<B> {
     }
 
     /// What the maildrop is held under: what the login opened, by its own name.
-    pub(super) fn maildrop(&mut self) -> &str {
+    pub(super) fn maildrop(&mut self) -> &Arc<str> {
         if let Some(maildrop) = self.backend.maildrop() {
             self.maildrop = maildrop.into();
         }

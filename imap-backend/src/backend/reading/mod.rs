@@ -137,6 +137,13 @@ impl Reading {
         }
     }
 
+    /// Gives back what was needed while something was wanted; nothing is any more.
+    pub(super) fn shed(&mut self) {
+        self.wanted = VecDeque::new();
+        self.fetches = VecDeque::new();
+        self.body = Vec::new();
+    }
+
     fn give_up(&mut self, of_these: impl Fn(&What) -> bool) {
         for Fetch { what, .. } in &mut self.fetches {
             match what {
