@@ -198,12 +198,8 @@ def is_worked_in(folder):
 
 
 def seconds_of(pid):
-    """Seconds of processor that the threads of a process have used."""
-    used = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with contextlib.suppress(OSError):
-            used += int((task / "schedstat").read_text().split()[0])
-    return used / 1e9
+    """Seconds of processor that a process has used, with threads that have ended: the clock that the kernel has for it."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def run(argv, timeout=120, check_status=True, **options):

@@ -7,7 +7,7 @@
 All gateways run at the same time before one Dovecot and take turns, block by block, so that a busy machine is busy for
 all of them; a figure is the median of its blocks, a ratio the median of the ratios within a round. A login is connect,
 USER, PASS, STAT, QUIT. Connections to Dovecot are not parked: each login goes there. The engine is a relay away that lets
-each octet take its time. Processor time is what the kernel says of a process's threads.
+each octet take its time. Processor time is what the kernel says of a process.
 """
 
 import argparse
@@ -125,7 +125,7 @@ def block(place, users, count, at_once, nodes=1):
 
 
 def row(title, cells):
-    print("| " + " | ".join([title, *cells]) + " |", flush=True)
+    print("| " + " | ".join(map(str, [title, *cells])) + " |", flush=True)
 
 
 def ratios(rounds, title, column, base="none"):
@@ -187,16 +187,18 @@ def nodes(arguments, dovecot, users, folder, started):
 
 
 def idle(arguments, dovecot, users, folder, started):
-    """Sessions that do nothing, each with a maildrop of its own in a Maildir: no IMAP server has room for so many here."""
+    """Sessions that do nothing, each with a maildrop of its own in a Maildir: no IMAP server has room for so many here.
+    Each has some open files, so there may be fewer of them than wanted."""
+    many = min(IDLE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 6)
     accounts = folder / "accounts"
     mail = folder / "mail"
-    for number in range(IDLE):
+    for number in range(many):
         for part in ("cur", "new", "tmp"):
             (mail / f"idle{number}" / part).mkdir(parents=True)
-    accounts.write_text("".join(f"idle{number}:{{PLAIN}}{PASSWORD}\n" for number in range(IDLE)))
+    accounts.write_text("".join(f"idle{number}:{{PLAIN}}{PASSWORD}\n" for number in range(many)))
     accounts.chmod(0o600)
     store = f'[[store]]\nname = "mail"\nkind = "maildir"\npath = "{mail}"\nusers = "each"\naccounts = "{accounts}"\n'
-    limits = "\n".join(f"{key} = {IDLE + 100}" for key in ("connections", "connections_before_login", "connections_per_address"))
+    limits = "\n".join(f"{key} = {many + 100}" for key in ("connections", "connections_before_login", "connections_per_address"))
     print(f"\nIdle sessions, over {IDLE_SECONDS} s\n")
     row("engine", ["sessions", "octets there", "octets back", "requests", "gateway, ms of processor", "engine, ms"])
     row("---", ["---"] * 6)
@@ -204,7 +206,7 @@ def idle(arguments, dovecot, users, folder, started):
         place = Place(arguments.gateway, folder / f"{name}-idle", dovecot, engine, FAR[0], mailboxes=store, limits=limits)
         node, links = place.nodes[0], []
         try:
-            for count in (0, IDLE):
+            for count in (0, many):
                 links += sessions(node, range(len(links), count))
                 time.sleep(3)
                 wire = node.wire
@@ -235,7 +237,7 @@ def sessions(node, numbers):
                 octets = link.recv(4096)
                 check(octets, f"a session ended: {heard!r}")
                 heard += octets
-            check(heard.count(b"+OK") == 3, f"a login failed: {heard!r}")
+            check(heard.count(b"+OK") == 3, lambda: f"a login failed: {heard!r}\n{node.log()[-1500:]}")
         found += fresh
     return found
 

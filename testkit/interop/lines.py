@@ -44,6 +44,8 @@ class Wire:
             except OSError:
                 client.close()
                 continue
+            # a line that is silent stays
+            there.settimeout(None)
             self.links |= {client, there}
             for source, target, way in ((client, there, "there"), (there, client, "back")):
                 target.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
