@@ -29,7 +29,7 @@ fn connections(url: &DatabaseUrl) {
             let mut config = two_at_a_time(url);
             config.pool.max_connections = 1;
             // what a connection may take to be made, and one that is not there to be missed
-            config.pool.acquire_timeout = Duration::from_secs(2);
+            config.pool.acquire_timeout = Duration::from_secs(8);
             let store = SqlStore::connect(config).unwrap();
             store.migrate().await.unwrap();
             renew_accounts(&store).await;

@@ -444,7 +444,10 @@ impl Session {
         match &self.state {
             State::Opening(_) | State::Relaying(_) => {
                 self.enter(State::Authorization { user: None });
-                self.login_ended(code, &not_opened(failure.retry_after));
+                self.login_ended(
+                    code,
+                    &later("the mailbox cannot be opened", failure.retry_after),
+                );
             }
             State::Updating => {
                 self.send_err(code, "some deleted messages were not removed");
@@ -491,9 +494,8 @@ impl Session {
     }
 }
 
-/// What a client hears whose mailbox cannot be opened, and may be after so long.
-fn not_opened(retry_after: Option<Duration>) -> Cow<'static, str> {
-    let text = "the mailbox cannot be opened";
+/// What went wrong, and when it may have passed.
+fn later(text: &str, retry_after: Option<Duration>) -> Cow<'_, str> {
     match retry_after.map(|span| span.as_millis().div_ceil(1000)) {
         None => text.into(),
         Some(seconds) => format!("{text}, try again in {seconds} s").into(),
