@@ -1,6 +1,7 @@
 //! Several nodes of one engine in memory, in real time.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -102,6 +103,30 @@ fn a_place_that_nobody_uses_goes_to_a_login_that_waits() {
         assert!(kept.lock().unwrap().is_none());
         assert!(one.place("tim", 1, SHORT).await.is_none());
         drop(place);
+    });
+}
+
+/// A device that logs in again at once does not keep the others of its account out, at whatever node they are.
+#[test]
+fn a_login_that_waits_comes_before_those_that_come_later_to_another_node() {
+    let memory = Memory::new();
+    let (one, two) = (node(&memory, "one"), node(&memory, "two"));
+    let long = Duration::from_secs(60);
+    let ends = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let first = block_on(one.place("tim", 1, SHORT));
+        scope.spawn(|| {
+            let mut own = first;
+            while !ends.load(Ordering::Relaxed) {
+                // a session; then the next one, at once
+                std::thread::sleep(SHORT);
+                drop(own.take());
+                own = block_on(one.place("tim", 1, long));
+            }
+        });
+        let place = block_on(two.place("tim", 1, long / 6));
+        ends.store(true, Ordering::Relaxed);
+        assert!(place.is_some());
     });
 }
 

@@ -74,7 +74,11 @@ impl Machine {
         for posted in all {
             match posted.post {
                 Post::BackOff => self.board.back_off(posted.account, now + posted.left, now),
-                Post::Wanted => self.reports.push(Report::Wanted(posted.account)),
+                Post::Wanted => {
+                    let until = now + posted.left;
+                    self.places.contends(posted.account, until, now);
+                    self.reports.push(Report::Wanted(posted.account));
+                }
             }
         }
     }

@@ -21,6 +21,9 @@ pub(super) struct Places {
     unsaid: BTreeSet<Digest>,
     /// In the order of arrival.
     waiting: BTreeMap<u64, Waiting>,
+    /// Accounts that were said to be waited for, and until when. A place that becomes free here is not taken again at
+    /// once then: those that wait at other nodes come to ask meanwhile.
+    contended: HashMap<Digest, Time>,
 }
 
 #[derive(Clone)]
@@ -65,6 +68,18 @@ impl Places {
         }
     }
 
+    /// A login somewhere waits for a connection of this account, for so long at most.
+    pub(super) fn contends(&mut self, account: Digest, until: Time, now: Time) {
+        self.contended.retain(|_, until| *until > now);
+        let known = self.contended.entry(account).or_default();
+        *known = until.max(*known);
+    }
+
+    fn is_contended(&self, account: Digest, now: Time) -> bool {
+        let until = self.contended.get(&account);
+        until.is_some_and(|until| *until > now)
+    }
+
     fn count(&self, account: Digest) -> u32 {
         self.counts.get(&account).copied().unwrap_or_default()
     }
@@ -77,11 +92,13 @@ impl Places {
 impl Machine {
     /// A connection of this account is wanted, within this time.
     pub(crate) fn enter(&mut self, id: u64, account: Digest, cap: u32, until: Time, now: Time) {
+        let contended = self.places.is_contended(account, now);
+        let at = if contended { now + AGAIN } else { now };
         let waiting = Waiting {
             account,
             cap,
             until,
-            at: Some(now),
+            at: Some(at),
             told: false,
         };
         self.places.waiting.insert(id, waiting);
@@ -102,6 +119,9 @@ impl Machine {
             }
         }
         self.places.unsaid.insert(account);
+        if self.places.is_contended(account, now) {
+            return;
+        }
         let waiting = self.places.waiting.values_mut();
         if let Some(next) = waiting.into_iter().find(|next| next.account == account) {
             next.at = next.at.map(|_| now);
