@@ -7,7 +7,6 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::grammar::Code;
-use crate::wire::Notice;
 
 /// However long a server says, it is asked again after this.
 const MOST: Duration = Duration::from_secs(60 * 60);
@@ -64,14 +63,14 @@ impl PartialEq for SharedBackoffs {
 
 impl Eq for SharedBackoffs {}
 
-/// For how long the server wants to be left alone, by what it says with a refusal that will pass.
-pub(crate) fn wanted(notice: &Notice) -> Option<Duration> {
-    let text = notice.text.to_ascii_lowercase();
+/// For how long the server wants to be left alone, by the code and the text of a refusal that will pass.
+pub(crate) fn wanted(code: Code, text: &str) -> Option<Duration> {
+    let text = text.to_ascii_lowercase();
     let said = BEFORE.iter().find_map(|before| {
         let (_, rest) = text.split_once(before)?;
         span(rest)
     });
-    let at_limit = matches!(notice.code, Code::Limit | Code::Throttled);
+    let at_limit = matches!(code, Code::Limit | Code::Throttled);
     let wanted = said.or_else(|| at_limit.then_some(UNSAID))?;
     (!wanted.is_zero()).then_some(wanted.min(MOST))
 }
@@ -101,7 +100,6 @@ fn span(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grammar::Kind;
 
     #[test]
     fn a_time_is_read_where_a_server_names_one() {
@@ -134,13 +132,7 @@ mod tests {
             (Code::Unavailable, "temporarily", None),
             (Code::InUse, "locked", None),
         ] {
-            let notice = Notice {
-                kind: Kind::No,
-                code,
-                lasts: None,
-                text: text.into(),
-            };
-            assert_eq!(wanted(&notice), expected, "{text}");
+            assert_eq!(wanted(code, text), expected, "{text}");
         }
     }
 }

@@ -275,7 +275,7 @@ pub(crate) fn command(what: &str, notice: &Notice) -> Failure {
 fn of(kind: FailureKind, detail: String, notice: &Notice) -> Failure {
     let passes = kind == FailureKind::Temporary;
     Failure {
-        retry_after: backoff::wanted(notice).filter(|_| passes),
+        retry_after: backoff::wanted(notice.code, &notice.text).filter(|_| passes),
         ..Failure::new(kind, detail)
     }
 }
