@@ -14,7 +14,6 @@ use ring::{digest, hmac};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::connect::unkept;
 use super::problem::Problem;
 use crate::oauth::{Records, now};
 
@@ -130,7 +129,7 @@ impl Browsers {
             let prolonged = self
                 .0
                 .with(|state| state.prolong_slip(SESSION, &key, until));
-            prolonged.map_err(|error| unkept(&error))?;
+            prolonged.map_err(|error| Problem::unkept(&error))?;
         }
         Ok(Some(known.session))
     }
@@ -171,7 +170,7 @@ impl Browsers {
         let found = self.0.with(|state| state.slip(ENDS, &key, now));
         found
             .map(|slip| slip.is_some())
-            .map_err(|error| unkept(&error))
+            .map_err(|error| Problem::unkept(&error))
     }
 
     /// What the browser is to be told next.
@@ -219,7 +218,7 @@ impl Browsers {
     fn known(&self, cookie: &Cookie, now: u64) -> Result<Option<(Known, Slip)>, Problem> {
         let key = key(&cookie.0);
         let slip = self.0.with(|state| state.slip(SESSION, &key, now));
-        let slip = slip.map_err(|error| unkept(&error))?;
+        let slip = slip.map_err(|error| Problem::unkept(&error))?;
         Ok(slip.and_then(|slip| Some((read(Some(&slip))?, slip))))
     }
 
@@ -237,13 +236,13 @@ impl Browsers {
         };
         let key = key(of);
         let put = self.0.with(|state| state.put_slip(kind, &key, &slip));
-        put.map_err(|error| unkept(&error))
+        put.map_err(|error| Problem::unkept(&error))
     }
 
     fn take(&self, kind: &str, of: &str) -> Result<Option<Slip>, Problem> {
         let (key, now) = (key(of), now());
         let taken = self.0.with(|state| state.take_slip(kind, &key, now));
-        taken.map_err(|error| unkept(&error))
+        taken.map_err(|error| Problem::unkept(&error))
     }
 }
 

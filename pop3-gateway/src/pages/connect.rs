@@ -117,7 +117,7 @@ fn keep(
     begun.map_err(
         |error| match matches!(error, StateError::TooManySignIns(_)) {
             true => Problem::Crowded,
-            false => unkept(&error),
+            false => Problem::unkept(&error),
         },
     )
 }
@@ -141,7 +141,7 @@ pub fn invite(records: &crate::oauth::Records, address: &str) -> Result<Secret, 
 fn invitation(desk: &Desk, key: &str) -> Result<String, Problem> {
     let key = Secret::from(format!("invitation\n{key}").as_bytes());
     let taken = desk.records.with(|state| state.take_sign_in(&key, now()));
-    let kept = taken.map_err(|error| unkept(&error))?;
+    let kept = taken.map_err(|error| Problem::unkept(&error))?;
     let kept = kept.ok_or(Problem::NoInvitation)?;
     String::from_utf8(kept.payload.expose().to_vec()).map_err(|_| Problem::NoInvitation)
 }
@@ -169,7 +169,7 @@ fn finish(desk: &Desk, cookie: &Cookie, back: &CallBack) -> Result<Option<Cookie
     let state = back.state.as_deref().ok_or(Problem::Unknown)?;
     let key = key(state, cookie);
     let taken = desk.records.with(|state| state.take_sign_in(&key, now()));
-    let Some(kept) = taken.map_err(|error| unkept(&error))? else {
+    let Some(kept) = taken.map_err(|error| Problem::unkept(&error))? else {
         // the same call-back again, in the browser that it was for
         if browsers.came_by(cookie, state)? {
             return Ok(None);
@@ -203,7 +203,7 @@ fn finish(desk: &Desk, cookie: &Cookie, back: &CallBack) -> Result<Option<Cookie
     }
     let id = lead.place.grant_of(&lead.mailbox);
     let kept = desk.records.keep_grant(&id, authority.provider(), obtained);
-    kept.map_err(|error| unkept(&error))?;
+    kept.map_err(|error| Problem::unkept(&error))?;
     desk.keeper.forget(&id);
     tracing::info!(
         mailbox = lead.mailbox,
@@ -241,10 +241,4 @@ fn refused(address: &str, refusal: &Refusal) -> Problem {
         Meaning::Declined => Problem::Strange,
         Meaning::Ended | Meaning::Settings => Problem::Refused(refusal.what.clone()),
     }
-}
-
-/// The texts of the state are the operator's.
-pub(super) fn unkept(error: &StateError) -> Problem {
-    tracing::error!(%error, "the state cannot be used");
-    Problem::Unkept
 }

@@ -7,7 +7,6 @@ use local_accounts::{Algorithm, hash};
 use pop3_proto::controls::blanked;
 
 use super::browser::{Fresh, Session};
-use super::connect::unkept;
 use super::desk::Desk;
 use super::guard::{Posted, Visit};
 use super::html;
@@ -42,7 +41,7 @@ fn devices(desk: &Desk, session: &Session) -> Result<Vec<Account>, Problem> {
     let found = desk
         .records
         .with(|state| state.accounts(Some(&session.mailbox)));
-    let mut found = found.map_err(|error| unkept(&error))?;
+    let mut found = found.map_err(|error| Problem::unkept(&error))?;
     found.retain(|own| own.place == session.place);
     found.sort_by_key(|own| own.created);
     Ok(found)
@@ -90,7 +89,7 @@ pub(super) fn make(desk: &Desk, _: &Visit<'_>, posted: &Posted) -> Outcome {
         match desk.records.with(|state| state.add_account(&account)) {
             Ok(()) => {}
             Err(StateError::AccountExists(_)) => continue,
-            Err(error) => return Err(unkept(&error)),
+            Err(error) => return Err(Problem::unkept(&error)),
         }
         tracing::info!(
             account = account.name,
@@ -154,7 +153,7 @@ pub(super) fn revoke(desk: &Desk, _: &Visit<'_>, posted: &Posted) -> Outcome {
         return Ok(reply::go("/mailbox"));
     };
     let removed = desk.records.with(|state| state.remove_account(&own.name));
-    removed.map_err(|error| unkept(&error))?;
+    removed.map_err(|error| Problem::unkept(&error))?;
     tracing::info!(
         account = own.name,
         mailbox = session.mailbox,
@@ -171,7 +170,7 @@ pub(super) fn disconnect(desk: &Desk, _: &Visit<'_>, posted: &Posted) -> Outcome
     let place = desk.place(&session)?;
     for own in devices(desk, &session)? {
         let removed = desk.records.with(|state| state.remove_account(&own.name));
-        removed.map_err(|error| unkept(&error))?;
+        removed.map_err(|error| Problem::unkept(&error))?;
     }
     let id = place.grant_of(&session.mailbox);
     let provider = place.authority.provider();
@@ -182,7 +181,7 @@ pub(super) fn disconnect(desk: &Desk, _: &Visit<'_>, posted: &Posted) -> Outcome
     };
     let grant = desk.records.with(|state| state.grant(&id, binding));
     let removed = desk.records.with(|state| state.remove_grant(&id));
-    removed.map_err(|error| unkept(&error))?;
+    removed.map_err(|error| Problem::unkept(&error))?;
     desk.keeper.forget(&id);
     // it is gone here; at the provider it is removed as well as that goes
     if let Ok(Some(grant)) = grant

@@ -2,6 +2,7 @@
 //!
 //! Owns the texts. Holds no secret; what a provider or a server said is cleaned before it comes here.
 
+use gateway_state::StateError;
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +78,12 @@ const WAIT: &str = "Wait some minutes, then begin again.";
 const ASK: &str = "Tell the people who run this service what stands here.";
 
 impl Problem {
+    /// The state cannot be used. What it says of that is for the operator.
+    pub(super) fn unkept(error: &StateError) -> Self {
+        tracing::error!(%error, "the state cannot be used");
+        Self::Unkept
+    }
+
     pub(super) fn told(&self) -> Told {
         let (status, title, text, remedy) = match self {
             Self::WrongHost => (
