@@ -4,13 +4,12 @@
 //! server says of it is read in `imap-backend`.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use imap_backend::SharedBackoffs;
 
-use crate::mailbox::imap::Upstream;
+use crate::mailbox::imap::{Accounts, Upstream};
 
 /// How many accounts are remembered at most; the one whose time ends first makes room.
 const MOST: usize = 1000;
@@ -22,7 +21,7 @@ pub struct Backoffs(Arc<Mutex<HashMap<String, Instant>>>);
 impl Backoffs {
     /// Those of an upstream's accounts, kept here.
     pub fn of(&self, upstream: &Upstream) -> SharedBackoffs {
-        Accounts::shared(upstream, self.clone())
+        shared(upstream, self.clone())
     }
 
     /// This map is consistent after every statement, so a panic elsewhere cannot have spoilt it.
@@ -34,7 +33,7 @@ impl Backoffs {
 /// Those of an upstream's accounts, kept for all nodes.
 #[cfg(feature = "cluster")]
 pub fn of_all_nodes(upstream: &Upstream, cluster: gateway_cluster::Cluster) -> SharedBackoffs {
-    Accounts::shared(upstream, cluster)
+    shared(upstream, cluster)
 }
 
 /// Where they are kept, by the account's name.
@@ -80,38 +79,30 @@ impl Kept for gateway_cluster::Cluster {
     }
 }
 
-/// The accounts of one upstream.
-struct Accounts<K> {
-    upstream: String,
+/// Those of one upstream.
+struct Own<K> {
+    accounts: Accounts,
     kept: K,
 }
 
-impl<K: Kept> Accounts<K> {
-    fn shared(upstream: &Upstream, kept: K) -> SharedBackoffs {
-        let upstream = upstream.place();
-        SharedBackoffs::new(Arc::new(Self { upstream, kept }))
-    }
-
-    fn account(&self, user: &str) -> String {
-        format!("{}\n{}", self.upstream, user.to_lowercase())
+impl<K> Own<K> {
+    fn new(upstream: &Upstream, kept: K) -> Self {
+        let accounts = upstream.accounts();
+        Self { accounts, kept }
     }
 }
 
-impl<K: Kept> imap_backend::Backoffs for Accounts<K> {
+fn shared(upstream: &Upstream, kept: impl Kept) -> SharedBackoffs {
+    SharedBackoffs::new(Arc::new(Own::new(upstream, kept)))
+}
+
+impl<K: Kept> imap_backend::Backoffs for Own<K> {
     fn left(&self, user: &str) -> Duration {
-        self.kept.left(&self.account(user))
+        self.kept.left(&self.accounts.of(user))
     }
 
     fn back_off(&self, user: &str, span: Duration) {
-        self.kept.back_off(&self.account(user), span);
-    }
-}
-
-impl<K> fmt::Debug for Accounts<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Accounts")
-            .field("upstream", &self.upstream)
-            .finish_non_exhaustive()
+        self.kept.back_off(&self.accounts.of(user), span);
     }
 }
 
@@ -157,10 +148,7 @@ mod tests {
             let url = ClusterUrl::memory(&memory);
             Cluster::start(&url, &key, Options::new(name)).expect("a node")
         });
-        let accounts = |cluster: &Cluster, host: &str| Accounts {
-            upstream: upstream(host).place(),
-            kept: cluster.clone(),
-        };
+        let accounts = |cluster: &Cluster, host: &str| Own::new(&upstream(host), cluster.clone());
         accounts(&one, "imap.example.org").back_off("Tim", MINUTE);
         let there = accounts(&two, "imap.example.org");
         while there.left("tim").is_zero() {

@@ -119,7 +119,8 @@ pub struct Surroundings {
 impl Surroundings {
     /// Where the connections of an upstream's accounts are counted, if they are limited: with those of other nodes, or
     /// in this process alone.
-    fn cap(&self, own: &Upstream) -> Result<Option<Cap>, Problem> {
+    /// One that waits in `lot` counts until a login wants its place.
+    fn cap(&self, own: &Upstream, lot: Option<Lot>) -> Result<Option<Cap>, Problem> {
         if own.max_per_account == 0 {
             return Ok(None);
         }
@@ -134,8 +135,8 @@ impl Surroundings {
         Ok(Some(Cap {
             cluster,
             most: own.max_per_account,
-            upstream: own.place(),
-            lot: None,
+            accounts: own.accounts(),
+            lot,
         }))
     }
 }
@@ -505,10 +506,7 @@ fn open(
     };
     #[cfg(feature = "cluster")]
     let ready = Ready {
-        cap: surroundings.cap(own).map_err(failed)?.map(|cap| Cap {
-            lot: ready.lot.clone(),
-            ..cap
-        }),
+        cap: surroundings.cap(own, ready.lot.clone()).map_err(failed)?,
         ..ready
     };
     Ok(Arc::new(ready))

@@ -11,6 +11,8 @@ use pop3_proto::backend::layer::{Layer, Turn};
 use pop3_proto::backend::{Failure, Job, Open, Reply, Request};
 use pop3_server::parking::Lot;
 
+use crate::mailbox::imap::Accounts;
+
 /// How long a login waits for a place.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -23,8 +25,8 @@ pub struct Cap {
     pub cluster: Cluster,
     /// The most of one account.
     pub most: u32,
-    /// The upstream's address.
-    pub upstream: String,
+    /// The upstream's accounts.
+    pub accounts: Accounts,
     /// Where its connections wait for the next login. One that waits keeps its place until another login wants it.
     pub lot: Option<Lot>,
 }
@@ -64,11 +66,10 @@ impl<B> Layer<B> for Capped {
         let Cap {
             cluster,
             most,
-            upstream,
+            accounts,
             ..
         } = &self.cap;
-        let account = format!("{upstream}\n{}", user.to_lowercase());
-        let place = cluster.place(&account, *most, PATIENCE);
+        let place = cluster.place(&accounts.of(user), *most, PATIENCE);
         self.user = user.to_owned();
         self.waiting = Some(open);
         turn.run(Job::Await(Box::pin(place)));

@@ -283,6 +283,18 @@ fn written(policy: &DeletePolicy) -> String {
     }
 }
 
+/// The names of an upstream's accounts where those of several upstreams are kept: those of one server are the same,
+/// whatever its `[[upstream]]` is called.
+#[derive(Clone, Debug)]
+pub struct Accounts(String);
+
+impl Accounts {
+    /// The name of a user's account.
+    pub(crate) fn of(&self, user: &str) -> String {
+        format!("{}\n{}", self.0, user.to_lowercase())
+    }
+}
+
 impl Upstream {
     /// An upstream without an address yet.
     pub(crate) fn new(name: &str) -> Self {
@@ -313,10 +325,10 @@ impl Upstream {
         }
     }
 
-    /// What its accounts' names begin with where those of several upstreams are kept.
-    pub(crate) fn place(&self) -> String {
+    /// What its accounts are kept under, beside those of other upstreams.
+    pub(crate) fn accounts(&self) -> Accounts {
         let endpoint = &self.imap.endpoint;
-        format!("{}:{}", endpoint.host, endpoint.port)
+        Accounts(format!("{}:{}", endpoint.host, endpoint.port))
     }
 
     /// What `check` says of it.
