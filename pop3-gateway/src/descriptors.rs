@@ -49,11 +49,12 @@ pub fn most() -> Option<u64> {
 pub fn fit(config: &mut Config, limit: Option<u64>) -> Option<String> {
     let limit = limit?;
     let short = shortage(config, Some(limit));
+    let waiting = waiting(config, limit);
     match &short {
         Some(_) if config.upstreams.iter().any(Upstream::rests) => {
             let own = count(limit.saturating_sub(others(config)));
             let bounds = &mut config.bounds;
-            bounds.parked = bounds.parked.min(count(limit / WAITING));
+            bounds.parked = waiting;
             bounds.limits.sockets = own.saturating_sub(bounds.parked).max(count(SESSION));
             bounds.allow(bounds.limits.total.min(bounds.limits.sockets));
         }
@@ -64,6 +65,11 @@ pub fn fit(config: &mut Config, limit: Option<u64>) -> Option<String> {
         config.bounds.parked = config.bounds.parked.min(left(config, limit));
     }
     short.map(|(_, warning)| warning)
+}
+
+/// How many connections may wait where descriptors are few.
+fn waiting(config: &Config, limit: u64) -> usize {
+    config.bounds.parked.min(count(limit / WAITING))
 }
 
 fn count(descriptors: u64) -> usize {
@@ -105,10 +111,9 @@ pub fn shortage(config: &Config, limit: Option<u64>) -> Option<(usize, String)> 
     if needed <= limit {
         return None;
     }
-    let waiting = u64::try_from(config.bounds.parked).unwrap_or(u64::MAX);
-    let beside = others(config).saturating_add(waiting.min(limit / WAITING));
-    let fitting = limit.saturating_sub(beside) / SESSION;
-    let fitting = count(fitting).max(1);
+    let own = count(limit.saturating_sub(others(config)));
+    let fitting = own.saturating_sub(waiting(config, limit)) / count(SESSION);
+    let fitting = fitting.max(1);
     let more = match config.upstreams.iter().any(Upstream::rests) {
         true => ", and more while sessions rest",
         false => "",
