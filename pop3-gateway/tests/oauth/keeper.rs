@@ -630,11 +630,7 @@ fn a_provider_that_is_asked_too_often_is_left_alone_by_all_nodes() {
     let (records, source) = (records(), Script::new(Flow::Code));
     sign_in(&records, &id(), NOW, NOW);
     let nodes = nodes();
-    let keepers = nodes.each_ref().map(|node| {
-        let keeper = keeper(Some(records.clone()), &source, clock);
-        keeper.takes_turns(node.turns());
-        keeper
-    });
+    let keepers = keepers(&nodes, &records, &source, clock);
     let minute = Some(Duration::from_secs(60));
     source.answer(Err(Refusal::later("asked too often (429)", minute)));
     assert!(ask(&keepers[0], &id(), None).is_err());
@@ -657,11 +653,7 @@ fn nodes_refresh_a_grant_one_after_the_other() {
     let (records, source) = (records(), Script::new(Flow::Code));
     sign_in(&records, &id(), NOW, NOW);
     let nodes = nodes();
-    let keepers = nodes.each_ref().map(|node| {
-        let keeper = keeper(Some(records.clone()), &source, clock);
-        keeper.takes_turns(node.turns());
-        keeper
-    });
+    let keepers = keepers(&nodes, &records, &source, clock);
     source.hold(true);
     let logins = keepers.map(|keeper| std::thread::spawn(move || ask(&keeper, &id(), None)));
     until("a request", || !source.asked().is_empty());
@@ -671,6 +663,21 @@ fn nodes_refresh_a_grant_one_after_the_other() {
         assert_eq!(login.join().unwrap(), Ok("access-1".into()));
     }
     assert_eq!(source.asked(), ["refresh refresh-0"]);
+}
+
+/// A keeper at each node, all of one state.
+#[cfg(feature = "cluster")]
+fn keepers(
+    nodes: &[pop3_gateway::cluster::Node; 2],
+    records: &pop3_gateway::oauth::Records,
+    source: &Arc<Script>,
+    clock: fn() -> u64,
+) -> [Arc<pop3_gateway::oauth::Keeper>; 2] {
+    nodes.each_ref().map(|node| {
+        let keeper = keeper(Some(records.clone()), source, clock);
+        keeper.takes_turns(node.turns());
+        keeper
+    })
 }
 
 #[cfg(feature = "cluster")]

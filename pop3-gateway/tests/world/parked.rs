@@ -10,7 +10,7 @@ use testkit::judge::{Heard, Tolerance};
 use testkit::world::{Ending, Route};
 
 use crate::client::Client;
-use crate::rig::{PASSWORD, Pace, Rig, Setup, USER, cut, judged, octets, session};
+use crate::rig::{PASSWORD, Pace, Rig, Setup, USER, cut, judged, octets, of_no_use, session};
 
 const MAILS: [&str; 3] = [
     "Subject: one\r\n\r\n.\r\nbody\r\n",
@@ -319,15 +319,7 @@ fn an_upstream_that_goes_away_costs_nothing() {
 /// The folder is refused, or the server says good-bye or nothing, when the connection is taken up.
 #[test]
 fn a_connection_that_is_of_no_use_costs_a_moment_at_most() {
-    for trouble in [
-        Trouble::Answer("NO not now".into()),
-        Trouble::Answer("BAD what?".into()),
-        Trouble::Bye("too long".into()),
-        Trouble::Drop,
-        Trouble::Raw(b"* what\r\n".to_vec()),
-        Trouble::Raw(b"this is no IMAP\r\n".to_vec()),
-        Trouble::Hang,
-    ] {
+    for trouble in of_no_use() {
         let mut rig = waiting(setup(false));
         rig.imap
             .add_fault(Fault::on_nth("SELECT", 2, trouble.clone()));

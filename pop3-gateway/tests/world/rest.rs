@@ -5,12 +5,12 @@ use std::time::Duration;
 use imap_backend::{DeletePolicy, Security};
 use pop3_proto::server::TlsOffer;
 use pop3_server::parking::Why;
-use testkit::imap_server::{Fault, Trouble};
+use testkit::imap_server::Fault;
 use testkit::judge::Tolerance;
 use testkit::world::{Conditions, Ending, Route};
 
 use crate::client::Client;
-use crate::rig::{PASSWORD, Pace, Rig, Setup, USER, cut, login, octets, session};
+use crate::rig::{PASSWORD, Pace, Rig, Setup, USER, cut, login, octets, of_no_use, session};
 
 const MAILS: [&str; 3] = [
     "Subject: one\r\n\r\n.\r\nbody\r\n",
@@ -360,14 +360,7 @@ fn an_upstream_that_goes_meanwhile_costs_nothing() {
 
 #[test]
 fn a_connection_that_is_of_no_use_costs_a_moment_at_most() {
-    for trouble in [
-        Trouble::Answer("NO not now".into()),
-        Trouble::Answer("BAD what?".into()),
-        Trouble::Bye("too long".into()),
-        Trouble::Drop,
-        Trouble::Raw(b"this is no IMAP\r\n".to_vec()),
-        Trouble::Hang,
-    ] {
+    for trouble in of_no_use() {
         let mut rig = setup(true).start();
         rig.imap
             .add_fault(Fault::on_nth("SELECT", 2, trouble.clone()));

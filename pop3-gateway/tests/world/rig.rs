@@ -18,7 +18,7 @@ use pop3_server::runtime::NoSignals;
 use pop3_server::server::Server;
 use pop3_server::settings::Settings;
 use testkit::Content;
-use testkit::imap_server::{Options, Server as ImapServer, Store};
+use testkit::imap_server::{Options, Server as ImapServer, Store, Trouble};
 use testkit::model::{Maildrop, Message};
 use testkit::world::{Conditions, Cut, Ending, Route, Tasks, World};
 
@@ -295,6 +295,19 @@ pub(crate) fn session(commands: &[&str]) -> Vec<String> {
     all.extend(commands.iter().map(|&command| command.to_owned()));
     all.push("QUIT".into());
     all
+}
+
+/// What an upstream may do in the place of selecting the folder on a connection that is taken up.
+pub(crate) fn of_no_use() -> [Trouble; 7] {
+    [
+        Trouble::Answer("NO not now".into()),
+        Trouble::Answer("BAD what?".into()),
+        Trouble::Bye("too long".into()),
+        Trouble::Drop,
+        Trouble::Raw(b"* what\r\n".to_vec()),
+        Trouble::Raw(b"this is no IMAP\r\n".to_vec()),
+        Trouble::Hang,
+    ]
 }
 
 /// How many octets the commands take.
