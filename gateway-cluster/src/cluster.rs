@@ -330,7 +330,7 @@ struct Taken {
 }
 
 impl Place {
-    /// Nobody uses the connection for now, and it keeps its place. Once a login of any node waits for one, `end` is called,
+    /// The connection is unused for now, and keeps its place. Once a login of any node waits for one, `end` is called,
     /// from whatever thread: it is to end the connection soon, and what this returns with it. It must not block.
     pub fn spare(&self, end: impl FnOnce() + Send + 'static) -> Spare {
         let taken = Arc::clone(&self.0);
@@ -349,7 +349,7 @@ impl Drop for Taken {
     }
 }
 
-/// A place that nobody uses; see [`Place::spare`].
+/// An unused place; see [`Place::spare`].
 #[must_use]
 pub struct Spare {
     taken: Arc<Taken>,

@@ -33,7 +33,7 @@ struct Waiting {
     until: Time,
     /// When to ask; `None` while an answer is waited for.
     at: Option<Time>,
-    /// All who have one that nobody uses were told.
+    /// The holders of unused connections were told.
     told: bool,
 }
 
