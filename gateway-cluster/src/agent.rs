@@ -1,12 +1,13 @@
-//! The two threads of a node. The agent lets time pass for the machine, and never waits for the engine; the other asks the
+//! The two threads of a node. One watches the clock for the machine, and never waits for the engine; the other asks the
 //! engine, and may be stuck in that for as long as it likes.
+//!
+//! Neither is in the way of a question: a call of a handle makes the batch itself, and the engine's thread tells what came
+//! of it itself. The one that watches sleeps until something is late or due.
 
 use std::io;
 use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
-
-use pop3_proto::time::Time;
 
 use crate::engine::{Common, Engine, Trouble};
 use crate::shared::Shared;
@@ -27,58 +28,36 @@ pub(crate) fn start(
     let own = Arc::clone(shared);
     named("cluster-engine").spawn(move || ask(&own, engine, common))?;
     let own = Arc::clone(shared);
-    let agent = named("cluster-agent").spawn(move || run(&own, common.timing.answer, &place));
+    let agent = named("cluster-agent").spawn(move || watch(&own, &place));
     if agent.is_err() {
-        end(shared);
+        shared.end();
     }
     agent.map(drop)
 }
 
-fn run(shared: &Shared, patience: Duration, place: &str) {
-    let mut sent: Option<(u64, Time)> = None;
-    let mut number = 0;
+fn watch(shared: &Shared, place: &str) {
     let mut state = shared.lock();
     loop {
         let now = shared.clock.now();
-        state.poked = false;
-        if let Some((arrived, answers)) = state.arrived.take()
-            && sent.is_some_and(|(sent, _)| sent == arrived)
-        {
-            sent = None;
-            state.machine.answered(answers, now);
+        if state.is_late(now) {
+            let late = format!(
+                "{place}: no answer within {} ms",
+                shared.patience.as_millis()
+            );
+            state.answered(Err(Trouble::new(late)), now);
         }
-        if sent.is_some_and(|(_, at)| now.since(at) >= patience) {
-            sent = None;
-            state.batch = None;
-            let late = format!("{place}: no answer within {} ms", patience.as_millis());
-            state.machine.answered(Err(Trouble::new(late)), now);
-        }
-        if state.closing {
-            state.closing = false;
-            state.machine.leave(now);
-        }
-        state.machine.tick(now);
-        if let Some(asks) = state.machine.batch(now) {
-            number += 1;
-            sent = Some((number, now));
-            state.batch = Some((number, asks));
-            shared.engine.notify_one();
-        }
-        let left = state.machine.has_left();
-        let told = state.tell();
-        let late = sent.map(|(_, at)| at + patience);
-        let deadline = state.machine.deadline().into_iter().chain(late).min();
+        let told = shared.go_on(&mut state, now);
         drop(state);
         shared.wake(told);
-        if left {
-            return end(shared);
-        }
-        let wait = deadline.map_or(IDLE, |at| at.since(shared.clock.now()));
         state = shared.lock();
-        if !state.poked && state.arrived.is_none() {
-            let waited = shared.agent.wait_timeout(state, wait.clamp(SHORTEST, IDLE));
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if state.done {
+            return;
         }
+        let wait = state
+            .watch()
+            .map_or(IDLE, |at| at.since(shared.clock.now()));
+        let waited = shared.agent.wait_timeout(state, wait.clamp(SHORTEST, IDLE));
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
 }
 
@@ -96,13 +75,14 @@ fn ask(shared: &Shared, mut engine: Box<dyn Engine>, common: Common) {
         drop(state);
         let answers = engine.answer(&common, &asks);
         state = shared.lock();
-        state.arrived = Some((number, answers));
-        shared.agent.notify_one();
+        if !state.waits_for(number) {
+            continue;
+        }
+        let now = shared.clock.now();
+        state.answered(answers, now);
+        let told = shared.go_on(&mut state, now);
+        drop(state);
+        shared.wake(told.but_the_engine());
+        state = shared.lock();
     }
-}
-
-/// Lets the engine's thread end as soon as it can.
-fn end(shared: &Shared) {
-    shared.lock().done = true;
-    shared.engine.notify_one();
 }

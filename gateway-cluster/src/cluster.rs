@@ -81,7 +81,12 @@ impl Cluster {
         let open = options.on_failure == OnFailure::Open;
         let (timing, name) = (options.timing, options.node);
         let machine = Machine::new(timing, open, name.clone(), boot);
-        let shared = Arc::new(Shared::new(machine, Clock::new(), options.notice));
+        let shared = Arc::new(Shared::new(
+            machine,
+            Clock::new(),
+            timing.answer,
+            options.notice,
+        ));
         let common = Common {
             timing,
             check: key.check(),

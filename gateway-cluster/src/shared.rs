@@ -1,10 +1,12 @@
 //! What the handles, the agent and the engine's thread have in common: the machine under a lock, and who waits for what.
 //!
-//! Nothing blocks under the lock, and no waker is woken under it.
+//! Whoever lets something happen to the machine lets it go on at once: what is to be asked now goes to the engine's thread
+//! without another one in between. Nothing blocks under the lock, and nobody is woken under it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use pop3_proto::time::Time;
 
@@ -17,6 +19,8 @@ use crate::notice::Notice;
 
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
+    /// How long an answer may take.
+    pub(crate) patience: Duration,
     state: Mutex<State>,
     /// Wakes the agent.
     pub(crate) agent: Condvar,
@@ -31,12 +35,14 @@ pub(crate) struct State {
     /// How connections end that nobody uses, by the account and a number of their own.
     spares: BTreeMap<(Digest, u64), Box<dyn FnOnce() + Send>>,
     next: u64,
-    /// Whether the agent has something to look at.
-    pub(crate) poked: bool,
+    /// Until when the agent sleeps at most; `None`: for long.
+    watched: Option<Time>,
     /// For the engine's thread.
     pub(crate) batch: Option<(u64, Vec<Ask>)>,
-    /// From it.
-    pub(crate) arrived: Option<(u64, Result<Vec<Answer>, Trouble>)>,
+    /// How many batches there were.
+    batches: u64,
+    /// The number of the batch whose answer is waited for, and until when.
+    flight: Option<(u64, Time)>,
     /// No handle is left.
     pub(crate) closing: bool,
     /// The threads are to end.
@@ -65,6 +71,20 @@ pub(crate) struct Told {
     wakers: Vec<Waker>,
     spares: Vec<Box<dyn FnOnce() + Send>>,
     notices: Vec<Notice>,
+    /// The engine's thread has a batch.
+    asks: bool,
+    /// The agent sleeps for too long.
+    watches: bool,
+}
+
+impl Told {
+    /// The engine's thread itself looks for the next batch.
+    pub(crate) fn but_the_engine(self) -> Self {
+        Self {
+            asks: false,
+            ..self
+        }
+    }
 }
 
 /// Something that happens once.
@@ -95,18 +115,21 @@ impl Shared {
     pub(crate) fn new(
         machine: Machine,
         clock: Clock,
+        patience: Duration,
         notice: Arc<dyn Fn(&Notice) + Send + Sync>,
     ) -> Self {
         Self {
             clock,
+            patience,
             state: Mutex::new(State {
                 machine,
                 slots: HashMap::new(),
                 spares: BTreeMap::new(),
                 next: 1,
-                poked: false,
+                watched: None,
                 batch: None,
-                arrived: None,
+                batches: 0,
+                flight: None,
                 closing: false,
                 done: false,
                 namesake: Signal::default(),
@@ -123,19 +146,58 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets something happen to the machine, and tells what follows.
+    /// Lets something happen to the machine, and what follows from it.
     pub(crate) fn with<T>(&self, what: impl FnOnce(&mut State, Time) -> T) -> T {
         let mut state = self.lock();
-        let done = what(&mut state, self.clock.now());
-        state.poked = true;
-        let told = state.tell();
+        let now = self.clock.now();
+        let done = what(&mut state, now);
+        let told = self.go_on(&mut state, now);
         drop(state);
-        self.agent.notify_one();
         self.wake(told);
         done
     }
 
+    /// Lets the machine go on after something has happened to it.
+    pub(crate) fn go_on(&self, state: &mut State, now: Time) -> Told {
+        if state.closing {
+            state.closing = false;
+            state.machine.leave(now);
+        }
+        state.machine.tick(now);
+        let asks = state.machine.batch(now);
+        let mut told = state.tell();
+        if let Some(asks) = asks {
+            state.batches += 1;
+            state.flight = Some((state.batches, now + self.patience));
+            state.batch = Some((state.batches, asks));
+            told.asks = true;
+        }
+        let deadline = state.deadline();
+        if deadline.is_some_and(|at| state.watched.is_none_or(|watched| at < watched)) {
+            state.watched = deadline;
+            told.watches = true;
+        }
+        if state.machine.has_left() {
+            state.done = true;
+            (told.asks, told.watches) = (true, true);
+        }
+        told
+    }
+
+    /// Lets both threads end as soon as they can.
+    pub(crate) fn end(&self) {
+        self.lock().done = true;
+        self.engine.notify_one();
+        self.agent.notify_one();
+    }
+
     pub(crate) fn wake(&self, told: Told) {
+        if told.asks {
+            self.engine.notify_one();
+        }
+        if told.watches {
+            self.agent.notify_one();
+        }
         told.wakers.into_iter().for_each(Waker::wake);
         told.spares.into_iter().for_each(|end| end());
         told.notices.iter().for_each(|notice| (self.notice)(notice));
@@ -143,6 +205,34 @@ impl Shared {
 }
 
 impl State {
+    /// Whether this batch is the one whose answer is waited for: one that was late is not.
+    pub(crate) fn waits_for(&self, number: u64) -> bool {
+        self.flight.is_some_and(|(awaited, _)| awaited == number)
+    }
+
+    /// Whether the answer that is waited for should have come.
+    pub(crate) fn is_late(&self, now: Time) -> bool {
+        self.flight.is_some_and(|(_, until)| until <= now)
+    }
+
+    /// The batch that is under way was answered, or is not waited for any more.
+    pub(crate) fn answered(&mut self, answers: Result<Vec<Answer>, Trouble>, now: Time) {
+        (self.flight, self.batch) = (None, None);
+        self.machine.answered(answers, now);
+    }
+
+    /// When there is something to do even if nothing happens.
+    fn deadline(&self) -> Option<Time> {
+        let late = self.flight.map(|(_, until)| until);
+        self.machine.deadline().into_iter().chain(late).min()
+    }
+
+    /// The agent sleeps now: until then at most.
+    pub(crate) fn watch(&mut self) -> Option<Time> {
+        self.watched = self.deadline();
+        self.watched
+    }
+
     /// A place for what somebody will wait for.
     pub(crate) fn slot(&mut self) -> u64 {
         let id = self.next;

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """What a cluster costs: logins a second and processor time with each engine beside none, near and far; idle sessions.
 
-    fleet_cost.py --gateway target/release/pop3-gateway [--engine redis|valkey|postgresql] [--rounds N] [--logins N]
-                  [--only logins|nodes|idle]
+    cargo build --release -p pop3-gateway && cargo build --release -p testkit --example far
+    fleet_cost.py --gateway target/release/pop3-gateway --far target/release/examples/far
+                  [--engine redis|valkey|postgresql] [--rounds N] [--logins N] [--only logins|nodes|idle]
 
 All gateways run at the same time before one Dovecot and take turns, block by block, so that a busy machine is busy for
 all of them; a figure is the median of its blocks, a ratio the median of the ratios within a round. A login is connect,
 USER, PASS, STAT, QUIT. Connections to Dovecot are not parked: each login goes there. The engine is a relay away that lets
-each octet take its time. Processor time is what the kernel says of a process.
+each octet take its time; the relay's own share of the processor, which no network takes, stands in a column of its own.
+Processor time is what the kernel says of a process.
 """
 
 import argparse
@@ -23,12 +25,12 @@ from pathlib import Path
 
 import engines
 import servers
-from base import HOST, Failure, Scratch, check
+from base import HERE, HOST, Daemon, Failure, Scratch, check, free_port, seconds_of
 from nodes import Node
 
 PASSWORD = "correct-horse"
 # milliseconds to the engine and back
-FAR = (0.5, 5)
+FAR = (0, 0.5, 5)
 AT_ONCE = 16
 IDLE = 10_000
 IDLE_SECONDS = 30
@@ -38,12 +40,12 @@ WATCHED = ("batches", "questions", "failures")
 class Place:
     """What the nodes of one variant have in common."""
 
-    on_failure, lease, apart, clocks = "open", None, False, False
+    on_failure, lease, apart, clocks, one_way = "open", None, False, False, 0
 
-    def __init__(self, binary, folder, dovecot, engine, far=0, nodes=1, **tables):
+    def __init__(self, arguments, folder, dovecot, engine, far=0, nodes=1, **tables):
         folder.mkdir()
-        self.binary, self.folder, self.dovecot, self.engine = Path(binary).resolve(), folder, dovecot, engine
-        self.one_way = far / 2000
+        self.binary, self.folder, self.dovecot = Path(arguments.gateway).resolve(), folder, dovecot
+        self.engine = engine and Far(engine, arguments.far, far, folder)
         # each is a cluster of its own
         own = folder.name.replace(".", "-")
         self.tables = {"upstream": 'park = "off"', "cluster": f'name = "{own}"', **tables}
@@ -54,8 +56,9 @@ class Place:
             node.start()
 
     def seconds(self):
-        """Of processor, so far: the gateways', the engine's."""
-        return sum(node.daemon_seconds() for node in self.nodes), self.engine.time_used() if self.engine else 0.0
+        """Of processor, so far: the gateways', the engine's, the relay's."""
+        gateways = sum(node.daemon_seconds() for node in self.nodes)
+        return gateways, *(self.engine.seconds() if self.engine else (0.0, 0.0))
 
     def asked(self):
         """Batches and questions so far."""
@@ -68,6 +71,33 @@ class Place:
     def stop(self):
         for node in self.nodes:
             node.stop()
+        if self.engine:
+            self.engine.stop()
+
+
+class Far:
+    """An engine as nodes see it that are so many milliseconds away from it, there and back; none: what goes there is
+    counted."""
+
+    def __init__(self, engine, relay, far, folder):
+        self.engine, self.password = engine, engine.password
+        self.port, self.near, self.relay = engine.port, engine.port, None
+        if far is None:
+            self.near = None
+        elif far:
+            self.near = free_port()
+            self.relay = Daemon([relay, self.near, engine.port, round(far * 500)], folder / "relay.log")
+            self.relay.wait_port(self.near)
+
+    def url(self, counted, host):
+        return self.engine.url(self.near or counted, host)
+
+    def seconds(self):
+        return self.engine.time_used(), seconds_of(self.relay.pid) if self.relay else 0.0
+
+    def stop(self):
+        if self.relay:
+            self.relay.stop()
 
 
 def visits(port, users, count, at_once):
@@ -110,7 +140,7 @@ def visit(node, users, count, at_once):
 
 
 def block(place, users, count, at_once, nodes=1):
-    """Seconds by the clock, of the gateways and of the engine, all for one login."""
+    """Seconds by the clock, of the gateways, of the engine and of the relay, and what was asked, all for one login."""
     before, asked = place.seconds(), place.asked()
     share = len(users) // nodes
     running = [
@@ -133,11 +163,11 @@ def ratios(rounds, title, column, base="none"):
 
 
 def logins(arguments, dovecot, users, folder, started):
-    """Each engine near and far, beside none."""
-    places = {"none": Place(arguments.gateway, folder / "none", dovecot, None)}
+    """Each engine beside, near and far, and none."""
+    places = {"none": Place(arguments, folder / "none", dovecot, None)}
     for name, engine in started.items():
         for far in FAR:
-            places[f"{name}, {far} ms"] = Place(arguments.gateway, folder / f"{name}-{far}", dovecot, engine, far)
+            places[f"{name}, {far} ms"] = Place(arguments, folder / f"{name}-{far}", dovecot, engine, far)
     try:
         rounds = {AT_ONCE: [], 1: []}
         for number in range(-1, arguments.rounds):
@@ -149,16 +179,17 @@ def logins(arguments, dovecot, users, folder, started):
                 if number >= 0:
                     all_rounds.append(found)
         print(f"\nLogins, {AT_ONCE} at once, and one after the other; {arguments.rounds} rounds of {arguments.logins}\n")
-        row("engine", ["logins a second", "of those without", "gateway, µs each", "engine, µs each", "batches, questions each, late",
-                       "one alone, ms", "of that without"])
-        row("---", ["---"] * 7)
+        row("engine", ["logins a second", "of those without", "gateway, µs each", "engine, µs each", "relay, µs each",
+                       "batches, questions each, late", "one alone, ms", "more than without"])
+        row("---", ["---"] * 8)
         for title in places:
             many, alone = rounds[AT_ONCE], rounds[1]
-            middle = [statistics.median(found[title][column] for found in many) for column in range(6)]
+            middle = [statistics.median(found[title][column] for found in many) for column in range(7)]
             single = statistics.median(found[title][0] for found in alone)
             row(title, [
                 f"{1 / middle[0]:.0f}", f"{100 / ratios(many, title, 0):.1f} %", f"{middle[1] * 1e6:.0f}", f"{middle[2] * 1e6:.0f}",
-                f"{middle[3]:.2f}, {middle[4]:.2f}, {middle[5] * arguments.logins:.0f}", f"{single * 1e3:.2f}", f"{100 * ratios(alone, title, 0):.1f} %",
+                f"{middle[3] * 1e6:.0f}", f"{middle[4]:.2f}, {middle[5]:.2f}, {middle[6] * arguments.logins:.0f}", f"{single * 1e3:.2f}",
+                f"{1e3 * statistics.median(found[title][0] - found['none'][0] for found in alone):.2f}",
             ])
     finally:
         for place in places.values():
@@ -166,16 +197,16 @@ def logins(arguments, dovecot, users, folder, started):
 
 
 def nodes(arguments, dovecot, users, folder, started):
-    """One, two and three nodes."""
+    """One, two and three nodes, beside the engine."""
     for name, engine in started.items():
-        place = Place(arguments.gateway, folder / f"{name}-nodes", dovecot, engine, FAR[0], nodes=3)
+        place = Place(arguments, folder / f"{name}-nodes", dovecot, engine, 0, nodes=3)
         try:
             rounds = []
             for number in range(-1, arguments.rounds):
                 found = {count: block(place, users, arguments.logins, AT_ONCE, count) for count in (1, 2, 3)}
                 if number >= 0:
                     rounds.append(found)
-            print(f"\nNodes that share {name}, {FAR[0]} ms away, {AT_ONCE} logins at once in all\n")
+            print(f"\nNodes that share {name}, {AT_ONCE} logins at once in all\n")
             row("nodes", ["logins a second", "gateways, µs each", "of those of one node", "engine, µs each"])
             row("---", ["---"] * 4)
             for count in (1, 2, 3):
@@ -203,7 +234,7 @@ def idle(arguments, dovecot, users, folder, started):
     row("engine", ["sessions", "octets there", "octets back", "requests", "gateway, ms of processor", "engine, ms"])
     row("---", ["---"] * 6)
     for name, engine in started.items():
-        place = Place(arguments.gateway, folder / f"{name}-idle", dovecot, engine, FAR[0], mailboxes=store, limits=limits)
+        place = Place(arguments, folder / f"{name}-idle", dovecot, engine, None, mailboxes=store, limits=limits)
         node, links = place.nodes[0], []
         try:
             for count in (0, many):
@@ -248,6 +279,7 @@ PARTS = {"logins": logins, "nodes": nodes, "idle": idle}
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gateway")
+    parser.add_argument("--far", default=HERE.parent.parent / "target/release/examples/far", help="the relay")
     parser.add_argument("--engine", action="append", choices=tuple(engines.ENGINES))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--logins", type=int, default=800, help="of a block")

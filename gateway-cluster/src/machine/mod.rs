@@ -462,8 +462,12 @@ impl Machine {
     ) -> Option<Outcome> {
         let hold = self.holds.get_mut(&id)?;
         let before = hold.believed_under();
+        let waited = hold.until;
         let outcome = what(hold);
         let after = hold.believed_under();
+        if let Some(until) = waited.filter(|_| hold.until.is_none()) {
+            self.deadlines.remove(&(until, id));
+        }
         self.count(before, after);
         let report = outcome.map(|outcome| Report::Outcome(id, outcome));
         self.reports.extend(report);
