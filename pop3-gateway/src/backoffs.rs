@@ -1,22 +1,33 @@
 //! Accounts of upstreams that want to be left alone for a while.
 //!
-//! Owns until when, for this process; a node of a cluster leaves that to the cluster, so that all nodes know. What a
+//! Owns the clock for it, in this process; a node of a cluster leaves that to the cluster, so that all nodes know. What a
 //! server says of it is read in `imap-backend`.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use imap_backend::SharedBackoffs;
+use pop3_proto::backoffs;
+use pop3_proto::time::Time;
 
 use crate::mailbox::imap::{Accounts, Upstream};
 
-/// How many accounts are remembered at most; the one whose time ends first makes room.
-const MOST: usize = 1000;
-
 /// Those of this process. Clones share them.
-#[derive(Clone, Debug, Default)]
-pub struct Backoffs(Arc<Mutex<HashMap<String, Instant>>>);
+#[derive(Clone, Debug)]
+pub struct Backoffs {
+    start: Instant,
+    kept: Arc<Mutex<backoffs::Backoffs<String>>>,
+}
+
+impl Default for Backoffs {
+    /// None yet. The clock starts now.
+    fn default() -> Self {
+        Self {
+            start: Instant::now(),
+            kept: Arc::default(),
+        }
+    }
+}
 
 impl Backoffs {
     /// Those of an upstream's accounts, kept here.
@@ -24,9 +35,13 @@ impl Backoffs {
         shared(upstream, self.clone())
     }
 
-    /// This map is consistent after every statement, so a panic elsewhere cannot have spoilt it.
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is kept is consistent after every statement, so a panic elsewhere cannot have spoilt it.
+    fn with<T>(&self, what: impl FnOnce(&mut backoffs::Backoffs<String>, Time) -> T) -> T {
+        let now = Time::from_start(self.start.elapsed());
+        what(
+            &mut self.kept.lock().unwrap_or_else(PoisonError::into_inner),
+            now,
+        )
     }
 }
 
@@ -44,27 +59,11 @@ trait Kept: Send + Sync + 'static {
 
 impl Kept for Backoffs {
     fn left(&self, account: &str) -> Duration {
-        let until = self.lock().get(account).copied();
-        until.map_or(Duration::ZERO, |until| {
-            until.saturating_duration_since(Instant::now())
-        })
+        self.with(|kept, now| kept.left(account, now))
     }
 
     fn back_off(&self, account: &str, span: Duration) {
-        let now = Instant::now();
-        let Some(until) = now.checked_add(span) else {
-            return;
-        };
-        let mut accounts = self.lock();
-        accounts.retain(|_, until| *until > now);
-        if accounts.len() >= MOST
-            && let Some(first) = accounts.iter().min_by_key(|(_, until)| **until)
-        {
-            let first = first.0.clone();
-            accounts.remove(&first);
-        }
-        let known = accounts.entry(account.to_owned()).or_insert(until);
-        *known = until.max(*known);
+        self.with(|kept, now| kept.back_off(account.to_owned(), span, now));
     }
 }
 
@@ -119,21 +118,17 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_left_alone_for_the_longest_time_that_was_said() {
-        let backoffs = Backoffs::default();
-        let left = |account: &str| Kept::left(&backoffs, account);
-        for minutes in [3, 5, 2] {
-            backoffs.back_off("tim", minutes * MINUTE);
+    fn the_sessions_of_a_process_leave_an_account_alone_and_no_other() {
+        use imap_backend::Backoffs as _;
+
+        let kept = Backoffs::default();
+        let accounts = |host: &str| Own::new(&upstream(host), kept.clone());
+        accounts("imap.example.org").back_off("Tim", MINUTE);
+        let left = accounts("imap.example.org").left("tim");
+        assert!(left > MINUTE / 2 && left <= MINUTE);
+        for (host, user) in [("imap.example.org", "tom"), ("imap.example.com", "tim")] {
+            assert_eq!(accounts(host).left(user), Duration::ZERO);
         }
-        assert!(left("tim") > 4 * MINUTE && left("tim") <= 5 * MINUTE);
-        assert_eq!(left("tom"), Duration::ZERO);
-        backoffs.back_off("tom", Duration::MAX);
-        assert_eq!(left("tom"), Duration::ZERO, "no moment is so late");
-        for number in 0..2 * MOST {
-            backoffs.back_off(&format!("user{number}"), 6 * MINUTE);
-        }
-        assert_eq!(left("tim"), Duration::ZERO);
-        assert_eq!(backoffs.lock().len(), MOST);
     }
 
     #[cfg(feature = "cluster")]

@@ -39,6 +39,7 @@ mod setters;
 
 pub mod apop;
 pub mod backend;
+pub mod backoffs;
 pub mod capability;
 pub mod client;
 pub mod command;
