@@ -41,6 +41,7 @@ fn serve(backend: &mut ImapBackend) {
             };
             let before = match command.split(' ').next() {
                 Some("SELECT") => "* 1 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n",
+                Some("STATUS") => "* STATUS INBOX (MESSAGES 1 UIDNEXT 6 UIDVALIDITY 7)\r\n",
                 Some("UID") => "* 1 FETCH (UID 5 RFC822.SIZE 9)\r\n",
                 _ => "",
             };
@@ -52,12 +53,12 @@ fn serve(backend: &mut ImapBackend) {
 fuzz_target!(|bytes: &[u8]| {
     let mut source = Source::new(bytes);
     let pieces = source.take(4);
-    let listed = source.below(2) == 1;
+    let (listed, told) = (source.below(2) == 1, source.below(2) == 1);
     let text = source.rest();
     let mut config = Config::new("imap.example.org", 143, Security::Clear);
     config.park = Duration::from_secs(600);
     let config = Arc::new(config);
-    let mut waiting = parked(&config, listed);
+    let mut waiting = parked(&config, listed, told);
     hear(&mut *waiting, text, pieces);
     assert!(waiting.poll_timeout().is_some() || !waiting.is_fit());
     if !waiting.is_fit() {
@@ -83,7 +84,7 @@ fuzz_target!(|bytes: &[u8]| {
         || backend
             .poll_timeout()
             .is_some_and(|at| at < Time::ZERO + Duration::from_secs(60));
-    if !listed {
+    if !told && !listed {
         hear(&mut backend, b"+ idling\r\n", &[]);
     }
     serve(&mut backend);

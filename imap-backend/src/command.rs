@@ -94,6 +94,10 @@ pub(crate) enum Command<'a> {
         read_only: bool,
     },
     StartTls,
+    /// How many messages a folder has, and which UIDs.
+    Status {
+        folder: &'a [u8],
+    },
     Store {
         set: &'a str,
         add: bool,
@@ -259,6 +263,11 @@ pub(crate) fn encode(
             w.string(folder)?;
         }
         Command::StartTls => w.text("STARTTLS"),
+        Command::Status { folder } => {
+            w.text("STATUS ");
+            w.string(folder)?;
+            w.text(" (MESSAGES UIDNEXT UIDVALIDITY)");
+        }
         Command::Store {
             set,
             add,

@@ -45,6 +45,7 @@ fn class(code: Code) -> Option<Class> {
         Code::Other
         | Code::Alert
         | Code::UidValidity(_)
+        | Code::UidNext(_)
         | Code::UidNotSticky
         | Code::ReadWrite
         | Code::TryCreate => None,

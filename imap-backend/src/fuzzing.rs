@@ -14,9 +14,9 @@ use crate::framer::{Expected, Frame, Framer, LIMIT, TooLong};
 use crate::grammar::{self, Body, Data, Response};
 use crate::parked::Parked;
 
-/// A connection that idles, with an empty folder that is known or not.
-pub fn parked(config: &Arc<Config>, listed: bool) -> Box<dyn Waiting> {
-    Box::new(Parked::sample(config, listed))
+/// A connection with an empty folder of which is known how it was, or, if it idles, how it is, or nothing.
+pub fn parked(config: &Arc<Config>, listed: bool, told: bool) -> Box<dyn Waiting> {
+    Box::new(Parked::sample(config, listed, told))
 }
 
 /// What came out of the framer.

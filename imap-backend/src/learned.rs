@@ -1,7 +1,7 @@
 //! What was learned of an upstream, beyond the session: that commands get lost, that it wants ID first,
-//! that the log has a line about deletion there.
+//! that the log has a line about deletion there, that it says nothing of a folder that is open.
 //!
-//! Four bits for each upstream, whatever it does. Never decides what follows from them.
+//! Five bits for each upstream, whatever it does. Never decides what follows from them.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -17,6 +17,7 @@ const LOSES_PIPELINED: u8 = 1;
 const KEEPS_PIPELINED: u8 = 2;
 const WANTS_ID: u8 = 4;
 const WAY_KNOWN: u8 = 8;
+const NO_NEWS: u8 = 16;
 
 impl Learned {
     /// What follows LOGIN without waiting for its answer gets lost.
@@ -39,6 +40,11 @@ impl Learned {
         self.has(WAY_KNOWN)
     }
 
+    /// STATUS of a folder that is open is refused.
+    pub(crate) fn tells_no_news(&self) -> bool {
+        self.has(NO_NEWS)
+    }
+
     pub(crate) fn learn_loses_pipelined(&self) {
         self.learn(LOSES_PIPELINED);
     }
@@ -53,6 +59,10 @@ impl Learned {
 
     pub(crate) fn learn_way(&self) {
         self.learn(WAY_KNOWN);
+    }
+
+    pub(crate) fn learn_no_news(&self) {
+        self.learn(NO_NEWS);
     }
 
     fn has(&self, bit: u8) -> bool {
@@ -71,6 +81,7 @@ impl fmt::Debug for Learned {
             .field("keeps_pipelined", &self.keeps_pipelined())
             .field("wants_id", &self.wants_id())
             .field("knows_way", &self.knows_way())
+            .field("tells_no_news", &self.tells_no_news())
             .finish()
     }
 }

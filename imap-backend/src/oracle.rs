@@ -17,12 +17,13 @@ use imap_codec::imap_types::core::{IString, NString, Tag, Vec1};
 use imap_codec::imap_types::fetch::{MessageDataItem, Section};
 use imap_codec::imap_types::flag::{FlagFetch, FlagNameAttribute};
 use imap_codec::imap_types::response::{Data, Response, Status, StatusKind};
+use imap_codec::imap_types::status::StatusDataItem;
 use proptest::prelude::*;
 
 use crate::command::Command;
 use crate::config::{Config, Security};
 use crate::framer::Expected;
-use crate::grammar::{self, Kind};
+use crate::grammar::{self, Counts, Kind};
 use crate::wire::{Event, Message, Purpose, Wire};
 
 /// A client that has read the greeting and awaits one answer, perhaps a header.
@@ -185,6 +186,18 @@ fn same(response: &Response<'_>, bytes: &[u8], header: bool) {
                 panic!("{events:?}")
             };
             assert_eq!(*trash, items.iter().any(is_trash));
+        }
+        Response::Data(Data::Status { items, .. }) => {
+            let mut counts = Counts::default();
+            for item in items.as_ref() {
+                match item {
+                    StatusDataItem::Messages(count) => counts.messages = u64::from(*count),
+                    StatusDataItem::UidNext(uid) => counts.uid_next = uid.get().into(),
+                    StatusDataItem::UidValidity(uid) => counts.uid_validity = uid.get().into(),
+                    _ => {}
+                }
+            }
+            assert_eq!(events, [Event::Counts(counts)]);
         }
         Response::Data(_) => assert_eq!(events, [Event::Other]),
     }

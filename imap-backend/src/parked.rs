@@ -5,9 +5,10 @@
 //! folder, and whatever leaves a doubt ends the connection. Never decides whose it is.
 //!
 //! Two things are kept beside the connection. When the upstream last looked at the credential: the connection ends
-//! when that is too long ago, however often it was used. And the listing of the last session, while the server is
-//! bound to say what changes: then the next login needs no flight at all. It is believed only shortly after the server
-//! was last heard, since a path that died in silence looks like a folder without news.
+//! when that is too long ago, however often it was used. And the listing of the last session, if it is not large. While the
+//! server is bound to say what changes, the next login needs no flight at all: the listing is believed only shortly after
+//! the server was last heard, since a path that died in silence looks like a folder without news. Else the next login asks
+//! whether it still is right.
 
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -29,6 +30,15 @@ const BELIEVED: Duration = Duration::from_secs(150);
 
 /// How many octets a server may say to a connection that waits.
 const TALK: usize = 64 * 1024;
+
+/// What a connection that waited knows of its folder.
+pub(crate) enum Known {
+    Nothing,
+    /// This is how it was listed.
+    Listed(Maildrop),
+    /// This is how it is: the server would have said otherwise.
+    Told(Maildrop),
+}
 
 /// A connection between two sessions.
 pub(crate) struct Parked {
@@ -67,7 +77,8 @@ impl Parked {
             // IDLE cannot be unsendable
             let _ = wire.send(Command::Idle, Purpose::Idle);
         }
-        let listing = (wire.is_idling() && maildrop.is_as_listed()).then_some(maildrop);
+        let known = maildrop.is_as_listed() && wire.is_idling() || maildrop.is_kept(now);
+        let listing = known.then_some(maildrop);
         Self {
             wire,
             listing,
@@ -81,11 +92,14 @@ impl Parked {
         }
     }
 
-    /// The listing of the folder, if the server would have said by now that it has changed.
-    pub(crate) fn listing(&mut self, now: Time, access: Access) -> Option<Maildrop> {
+    /// What is known of the folder.
+    pub(crate) fn known(&mut self, now: Time, access: Access) -> Known {
         let told = self.wire.is_told() && now.since(self.heard) <= BELIEVED;
-        let listing = self.listing.take();
-        listing.filter(|_| told && access == self.access)
+        match self.listing.take().filter(|_| access == self.access) {
+            Some(listing) if told => Known::Told(listing),
+            Some(listing) if listing.is_kept(now) => Known::Listed(listing),
+            Some(_) | None => Known::Nothing,
+        }
     }
 
     fn hear(&mut self) {
@@ -117,6 +131,7 @@ impl Parked {
             | Event::Expunge(_)
             | Event::Vanished
             | Event::Message(_)
+            | Event::Counts(_)
             | Event::Other => self.listing = None,
             Event::Done { .. }
             | Event::Inline(..)
@@ -214,10 +229,10 @@ impl Backend for Parked {
 
 #[cfg(any(test, fuzzing))]
 impl Parked {
-    /// One that idles, with an empty folder that is known or not.
-    pub(crate) fn sample(config: &Arc<Config>, listed: bool) -> Self {
+    /// One with an empty folder of which is known how it was, or, if it idles, how it is, or nothing.
+    pub(crate) fn sample(config: &Arc<Config>, listed: bool, told: bool) -> Self {
         let config = &Arc::new(Config {
-            trust_idle: true,
+            trust_idle: told || !listed,
             ..Config::clone(config)
         });
         let mut wire = Wire::new(Arc::clone(config));
@@ -226,9 +241,11 @@ impl Parked {
         wire.filled(greeting.len());
         assert!(wire.next().is_ok());
         let times = (Time::ZERO, Time::ZERO, Time::ZERO);
-        let mut parked = Self::new(config, wire, Maildrop::default(), Access::ReadWrite, times);
+        let mut maildrop = Maildrop::default();
+        maildrop.uid_next = u64::from(listed);
+        let mut parked = Self::new(config, wire, maildrop, Access::ReadWrite, times);
         parked.transmitted(Time::ZERO, usize::MAX);
-        let said = if listed { "+ idling\r\n" } else { "" };
+        let said = if told { "+ idling\r\n" } else { "" };
         parked.recv_buf()[..said.len()].copy_from_slice(said.as_bytes());
         parked.received(Time::ZERO, said.len());
         parked

@@ -216,7 +216,8 @@ impl Clock {
             | Step::Capability
             | Step::Login(_)
             | Step::CapabilityAgain
-            | Step::Enable => limit,
+            | Step::Enable
+            | Step::News(_) => limit,
         })
     }
 
@@ -245,6 +246,7 @@ impl Clock {
                     Step::Login(_) => "the answer to the login",
                     Step::Enable => "the answer to ENABLE",
                     Step::Folder(_) => "the folder and its listing",
+                    Step::News(_) => "what is new in the folder",
                     Step::Greeting => "its greeting",
                 },
             },

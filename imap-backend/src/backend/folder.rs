@@ -206,11 +206,10 @@ impl ImapBackend {
             let detail = "upstream gives no UIDVALIDITY, so messages could not be told apart";
             return self.deny(Denial::Failed(Failure::permanent(detail)));
         };
-        let scan = mem::take(&mut folder.scan);
-        let (read_only, lasts) = (folder.read_only, folder.lasts);
-        let read_only = read_only || self.asked.read_only();
-        if lasts == Some(false)
-            && !read_only
+        let mut folder = mem::take(folder);
+        folder.read_only |= self.asked.read_only();
+        if folder.lasts == Some(false)
+            && !folder.read_only
             && let Some(flag) = &self.wire.watch
         {
             let detail = format!(
@@ -220,7 +219,9 @@ impl ImapBackend {
             );
             return self.deny(Denial::Failed(Failure::permanent(detail)));
         }
-        self.maildrop = Maildrop::new(scan, validity, read_only);
+        let scan = mem::take(&mut folder.scan);
+        self.maildrop = Maildrop::new(scan, &folder, validity, self.clock.now);
+        self.link.step(Step::Folder(folder));
         self.tell_way();
         self.ready();
     }

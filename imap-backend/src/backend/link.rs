@@ -276,6 +276,7 @@ impl Link {
                 Step::CapabilityAgain => Phase::CapabilityAgain,
                 Step::Enable => Phase::Enable,
                 Step::Folder(_) => Phase::Folder,
+                Step::News(_) => Phase::News,
             },
             State::Ready => Phase::Ready,
             State::Resting => Phase::Resting,

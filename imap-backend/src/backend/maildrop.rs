@@ -5,11 +5,21 @@
 
 use alloc::format;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use pop3_proto::backend::{Access, Failure, FailureKind, Reply};
+use pop3_proto::time::Time;
 
+use super::opening::Folder;
+use crate::grammar::Counts;
 use crate::presence::Presence;
 use crate::table::{Scan, Table};
+
+/// How many messages a listing has at most that is kept for the next session: twelve octets each.
+const KEPT: u32 = 1000;
+
+/// How long a listing serves sessions one after the other before the folder is opened anew, whatever the server says.
+const LOOKED_AT: Duration = Duration::from_secs(10 * 60);
 
 /// An open folder; empty while none is open.
 #[derive(Debug, Default)]
@@ -20,6 +30,10 @@ pub(crate) struct Maildrop {
     pub(super) read_only: bool,
     /// How many messages the folder has, as last heard.
     pub(super) exists: u32,
+    /// The UID that the next message gets, as the server said at SELECT; zero if it did not say.
+    pub(crate) uid_next: u64,
+    /// When the folder was listed.
+    pub(super) listed: Time,
     /// The next entry of the listing.
     listing: Option<u32>,
     /// The server said something that another listing would show, or may.
@@ -28,13 +42,15 @@ pub(crate) struct Maildrop {
 
 impl Maildrop {
     /// What the scan of the folder brought; it is listed next.
-    pub(super) fn new(scan: Scan, uid_validity: u64, read_only: bool) -> Self {
+    pub(super) fn new(scan: Scan, folder: &Folder, uid_validity: u64, now: Time) -> Self {
         let (table, presence) = scan.finish();
         Self {
             table,
             presence,
             uid_validity,
-            read_only,
+            read_only: folder.read_only,
+            uid_next: folder.uid_next,
+            listed: now,
             listing: Some(0),
             ..Self::default()
         }
@@ -82,6 +98,25 @@ impl Maildrop {
     /// Whether another listing would be the same, as far as is known.
     pub(crate) fn is_as_listed(&self) -> bool {
         !self.differs && self.is_listed()
+    }
+
+    /// Whether the server can be asked if another listing would be the same, and it is worth keeping until then: a
+    /// session may read it to its end for as long, too.
+    pub(crate) fn is_kept(&self, now: Time) -> bool {
+        self.is_as_listed()
+            && self.uid_next > 0
+            && self.table.len() <= KEPT
+            && now.since(self.listed) < LOOKED_AT
+    }
+
+    /// Whether the folder has the messages that were listed.
+    pub(super) fn is_the_same(&self, counts: Counts) -> bool {
+        counts
+            == Counts {
+                messages: self.table.len().into(),
+                uid_next: self.uid_next,
+                uid_validity: self.uid_validity,
+            }
     }
 
     /// Lists it from the beginning.

@@ -194,7 +194,11 @@ impl ImapBackend {
             Event::Expunge(number) => self.maildrop.expunged(number),
             Event::Vanished => self.maildrop.forget_numbers(),
             // the answer to a NOOP, or to something sent for the login
-            Event::Done { .. } | Event::Continue(_) | Event::Ahead | Event::Other => {}
+            Event::Done { .. }
+            | Event::Continue(_)
+            | Event::Ahead
+            | Event::Counts(_)
+            | Event::Other => {}
             Event::Inline(head, body) => self.inline(head, body),
             Event::Whole(uid) => self.literal_here(uid),
             Event::Tail(uid) => self.literal_done(uid),

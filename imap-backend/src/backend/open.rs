@@ -78,6 +78,9 @@ impl ImapBackend {
         let Some(opening) = self.link.opening() else {
             return;
         };
+        if let Some(news) = opening.news() {
+            news.hear(&event);
+        }
         match event {
             Event::Status(notice) if matches!(opening.step, Step::Greeting) => {
                 self.greeted(&notice);
@@ -110,6 +113,7 @@ impl ImapBackend {
             | Event::Whole(_)
             | Event::Tail(_)
             | Event::Folder { .. }
+            | Event::Counts(_)
             | Event::Other => {}
         }
     }
@@ -199,6 +203,7 @@ impl ImapBackend {
             Purpose::Scan if opening.folder().is_some_and(|folder| folder.selected) => {
                 self.scanned(notice);
             }
+            Purpose::News => self.compared(ok),
             Purpose::Scan
             | Purpose::Fetch(_)
             | Purpose::Id

@@ -4,11 +4,12 @@
 
 use core::mem;
 
+use super::Maildrop;
 use crate::auth::Exchange;
 use crate::framer::Expected;
-use crate::grammar::Code;
+use crate::grammar::{Code, Counts, Kind};
 use crate::table::Scan;
-use crate::wire::{Message, Notice};
+use crate::wire::{Event, Message, Notice};
 
 /// As many messages as are listed in one short read, with some 50 octets each.
 const FEW: u32 = 256;
@@ -26,6 +27,63 @@ pub(super) enum Step {
     /// UTF-8 has to be enabled before the folder's name can be sent.
     Enable,
     Folder(Folder),
+    /// The folder is open on a connection that waited, and may be as it was listed.
+    News(News),
+}
+
+/// Whether a folder is as it was listed.
+#[derive(Debug)]
+pub(super) struct News {
+    /// As it was.
+    pub(super) maildrop: Maildrop,
+    pub(super) counts: Option<Counts>,
+    /// The server said something that another listing would show, or may.
+    pub(super) differs: bool,
+}
+
+impl News {
+    pub(super) fn of(maildrop: Maildrop) -> Self {
+        Self {
+            maildrop,
+            counts: None,
+            differs: false,
+        }
+    }
+
+    /// Takes note of what the server says. What is not known to change nothing may change the listing.
+    pub(super) fn hear(&mut self, event: &Event) {
+        let validity = self.maildrop.uid_validity;
+        match event {
+            Event::Counts(counts) => self.counts = Some(*counts),
+            Event::Exists(count) if *count == self.maildrop.table.len() => {}
+            Event::Status(Notice {
+                kind: Kind::Ok,
+                code,
+                ..
+            }) if !matches!(code, Code::UidValidity(other) if *other != validity) => {}
+            Event::Done { notice, .. } if notice.kind == Kind::Ok => {}
+            Event::Status(_)
+            | Event::Done { .. }
+            | Event::Continue(_)
+            | Event::Exists(_)
+            | Event::Expunge(_)
+            | Event::Vanished
+            | Event::Message(_)
+            | Event::Inline(..)
+            | Event::Ahead
+            | Event::Whole(_)
+            | Event::Tail(_)
+            | Event::Folder { .. }
+            | Event::Other => self.differs = true,
+        }
+    }
+
+    /// The listing, if it is that of the folder as it is now.
+    pub(super) fn take_listing(&mut self) -> Option<Maildrop> {
+        let same = |counts| self.maildrop.is_the_same(counts);
+        let same = !self.differs && self.counts.is_some_and(same);
+        same.then(|| mem::take(&mut self.maildrop))
+    }
 }
 
 /// A login under way.
@@ -50,6 +108,8 @@ pub(super) struct Folder {
     pub(super) again_from: Option<u32>,
     pub(super) exists: u32,
     pub(super) validity: Option<u64>,
+    /// The UID that the next message gets; zero if the server does not say.
+    pub(super) uid_next: u64,
     pub(super) read_only: bool,
     /// Whether the flag that hides can be set for good, if the server says so.
     pub(super) lasts: Option<bool>,
@@ -113,7 +173,16 @@ impl Opening {
             | Step::StartTls
             | Step::Capability
             | Step::CapabilityAgain
-            | Step::Enable => None,
+            | Step::Enable
+            | Step::News(_) => None,
+        }
+    }
+
+    pub(super) fn news(&mut self) -> Option<&mut News> {
+        if let Step::News(news) = &mut self.step {
+            Some(news)
+        } else {
+            None
         }
     }
 
@@ -132,7 +201,11 @@ impl Opening {
         match &self.step {
             Step::Greeting | Step::StartTls => false,
             Step::Login(login) => login.exchange.is_none(),
-            Step::Capability | Step::CapabilityAgain | Step::Enable | Step::Folder(_) => true,
+            Step::Capability
+            | Step::CapabilityAgain
+            | Step::Enable
+            | Step::Folder(_)
+            | Step::News(_) => true,
         }
     }
 
@@ -164,7 +237,8 @@ impl Opening {
             | Step::Capability
             | Step::CapabilityAgain
             | Step::Login(_)
-            | Step::Enable => None,
+            | Step::Enable
+            | Step::News(_) => None,
         }
     }
 
@@ -175,6 +249,8 @@ impl Opening {
         folder.lasts = notice.lasts.or(folder.lasts);
         if let Code::UidValidity(validity) = code {
             folder.validity = Some(validity);
+        } else if let Code::UidNext(next) = code {
+            folder.uid_next = next;
         } else if matches!(code, Code::ReadOnly | Code::ReadWrite) {
             folder.read_only = code == Code::ReadOnly;
         }

@@ -1,8 +1,8 @@
 //! The connection that outlives its session, or rests in it: given back at the end, taken up at the beginning.
 //!
 //! A chapter of the backend. A session that ends by a complete update and owes the server nothing gives its connection
-//! back; every other one logs out. A login that gets a connection selects the folder anew in one flight, or needs none
-//! if the server would have said what has changed. Until the folder is open the client has been told nothing: should
+//! back; every other one logs out. A login that gets a connection asks whether the folder has changed, or selects it
+//! anew, in one flight; it needs none if the server would have said what has changed. Until the folder is open the client has been told nothing: should
 //! the connection turn out to be dead, or the server say anything but OK, the login goes the way of all others.
 //!
 //! A session that needs nothing for a while gives its connection up in the same way, or logs out where none may wait. It
@@ -16,11 +16,11 @@ use pop3_proto::backend::Failure;
 use pop3_proto::backend::waiting::{Claim, Parked as Leaving, Waiting};
 
 use super::link::State;
-use super::opening::{Folder, Opening, Step};
+use super::opening::{Folder, News, Opening, Step};
 use super::reply::Answers;
 use super::{Answer, ImapBackend, Maildrop};
 use crate::command::Command;
-use crate::parked::Parked;
+use crate::parked::{Known, Parked};
 use crate::wire::{Purpose, Wire};
 
 impl ImapBackend {
@@ -51,26 +51,65 @@ impl ImapBackend {
         let Ok(mut parked) = waiting.downcast::<Parked>() else {
             return self.drop_link(Failure::temporary("a connection that was not asked for"));
         };
-        let listing = parked.listing(self.clock.now, self.asked.access());
-        // a session that rested has its own
-        let listing = listing.filter(|_| first);
+        // a session that rested has its own listing
+        let known = match first {
+            true => parked.known(self.clock.now, self.asked.access()),
+            false => Known::Nothing,
+        };
         let recorder = mem::take(&mut self.wire.recorder);
         self.clock.takes_up(parked.proven, parked.heard);
         self.wire = parked.wire;
         self.wire.recorder = recorder;
-        if let Some(mut maildrop) = listing {
-            maildrop.list_again();
-            self.maildrop = maildrop;
-            self.link.ready();
-            return self.answers.push(Answer::Authenticated);
+        if let Known::Told(maildrop) = known {
+            return self.is_as_it_was(maildrop);
         }
         if let Some(opening) = self.link.opening() {
             opening.resumed = true;
             opening.id_said = true;
         }
+        // of flags the server need not say that they have changed
+        let hides = self.plan_of_deletion().hides.is_some();
+        if let Known::Listed(maildrop) = known
+            && !hides
+            && !self.config.learned.tells_no_news()
+        {
+            self.link.step(Step::News(News::of(maildrop)));
+            self.link.go_on(State::Opening);
+            return self.ask_for_news();
+        }
         self.link.step(Step::Folder(Folder::default()));
         self.link.go_on(State::Opening);
         self.select();
+    }
+
+    /// Asks whether the folder is as it was listed. NOOP lets the server look, and STATUS has it say what it found.
+    fn ask_for_news(&mut self) {
+        self.put(Command::Noop, Purpose::Keep);
+        let folder = &self.wire.folder_name(&self.config.folder);
+        self.put(Command::Status { folder }, Purpose::News);
+    }
+
+    /// The server has said what it found.
+    pub(super) fn compared(&mut self, ok: bool) {
+        let news = self.link.opening().and_then(Opening::news);
+        let Some(news) = news else { return };
+        let listing = news.take_listing();
+        if !ok {
+            self.config.learned.learn_no_news();
+        }
+        if let Some(maildrop) = listing {
+            return self.is_as_it_was(maildrop);
+        }
+        self.link.step(Step::Folder(Folder::default()));
+        self.select();
+    }
+
+    /// The folder has not changed since it was listed.
+    fn is_as_it_was(&mut self, mut maildrop: Maildrop) {
+        maildrop.list_again();
+        self.maildrop = maildrop;
+        self.link.ready();
+        self.answers.push(Answer::Authenticated);
     }
 
     /// The connection that waited is of no use: the login begins from the beginning.

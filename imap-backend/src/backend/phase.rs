@@ -5,7 +5,7 @@
 
 use Phase::{
     Capability, CapabilityAgain, Connecting, Down, Enable, Finished, Folder, Greeting, Handshake,
-    Login, Ready, Resting, StartTls,
+    Login, News, Ready, Resting, StartTls,
 };
 
 /// The state of a connection without its data; one that opens is at a step.
@@ -21,6 +21,7 @@ pub(super) enum Phase {
     CapabilityAgain,
     Enable,
     Folder,
+    News,
     Ready,
     Resting,
     Finished,
@@ -30,7 +31,7 @@ pub(super) enum Phase {
 pub(super) type Transition = (Phase, Phase);
 
 /// Every step, and what makes a backend take it.
-pub(super) const TRANSITIONS: [(Transition, &str); 43] = [
+pub(super) const TRANSITIONS: [(Transition, &str); 48] = [
     (
         (Down, Connecting),
         "a login, or work for a connection that is gone",
@@ -41,6 +42,10 @@ pub(super) const TRANSITIONS: [(Transition, &str); 43] = [
     ),
     ((Connecting, Handshake), "connected, and TLS comes first"),
     ((Connecting, Folder), "a connection that waited is there"),
+    (
+        (Connecting, News),
+        "one is there whose folder may be as it was listed",
+    ),
     (
         (Connecting, Ready),
         "one is there whose server would have said what is new",
@@ -81,6 +86,10 @@ pub(super) const TRANSITIONS: [(Transition, &str); 43] = [
     ((Folder, Ready), "open and listed"),
     ((Folder, Down), "lost, or another folder than before"),
     ((Folder, Finished), "refused, or the session ends"),
+    ((News, Ready), "nothing is new"),
+    ((News, Folder), "something is, or may be"),
+    ((News, Down), "lost"),
+    ((News, Finished), "the session ends"),
     ((Ready, Down), "lost"),
     ((Ready, Resting), "nothing was needed for a while"),
     ((Ready, Finished), "updated, or the session ends"),
@@ -116,6 +125,7 @@ mod tests {
     use crate::backend::ImapBackend;
     use crate::backend::opening::Step;
     use crate::config::{Config, Security};
+    use crate::learned::Learned;
     use crate::parked::Parked;
 
     /// Something that may happen to a backend.
@@ -126,8 +136,8 @@ mod tests {
         Update,
         Abandon,
         Connected,
-        /// A connection that waited is there, with this listing or without one.
-        Resumed(bool),
+        /// A connection that waited is there, with a listing or without one, on which the server tells what is new or not.
+        Resumed(bool, bool),
         TlsReady,
         Lost,
         Late,
@@ -136,14 +146,15 @@ mod tests {
         Answers(&'static str),
     }
 
-    const INPUTS: [Input; 20] = [
+    const INPUTS: [Input; 22] = [
         Input::Open,
         Input::Retrieve,
         Input::Update,
         Input::Abandon,
         Input::Connected,
-        Input::Resumed(true),
-        Input::Resumed(false),
+        Input::Resumed(true, true),
+        Input::Resumed(true, false),
+        Input::Resumed(false, false),
         Input::TlsReady,
         Input::Lost,
         Input::Late,
@@ -153,6 +164,7 @@ mod tests {
         Input::Says("* BYE\r\n"),
         Input::Says("* CAPABILITY IMAP4rev1 ENABLE UTF8=ACCEPT UIDPLUS\r\n"),
         Input::Says("* 1 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* 1 FETCH (UID 2 RFC822.SIZE 3)\r\n"),
+        Input::Says("* STATUS INBOX (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 0)\r\n"),
         Input::Says("no IMAP\r\n"),
         Input::Answers("OK x"),
         Input::Answers("NO x"),
@@ -186,8 +198,8 @@ mod tests {
                 }
                 Input::Abandon => backend.handle_request(now, Request::Abandon),
                 Input::Connected => backend.handle_outcome(now, Outcome::Connected),
-                Input::Resumed(listed) => {
-                    let parked = Parked::sample(&backend.config, listed);
+                Input::Resumed(listed, told) => {
+                    let parked = Parked::sample(&backend.config, listed, told);
                     backend.handle_outcome(now, Outcome::Resumed(Box::new(parked)));
                 }
                 Input::TlsReady => backend.handle_outcome(now, Outcome::TlsReady),
@@ -247,6 +259,7 @@ mod tests {
                 | Step::Capability
                 | Step::CapabilityAgain
                 | Step::Enable => (opening.first, false, false),
+                Step::News(news) => (opening.first, news.differs, news.counts.is_some()),
             });
             (
                 (backend.link.phase(), data, self.tags.len().min(3)),
@@ -272,8 +285,11 @@ mod tests {
     }
 
     fn play(config: &Config, inputs: &[Input]) -> Scene {
+        // what one play teaches must not change another
+        let mut config = config.clone();
+        config.learned = Learned::default();
         let mut scene = Scene {
-            backend: ImapBackend::new(config.clone().into()),
+            backend: ImapBackend::new(config.into()),
             tags: Vec::new(),
             now: Time::ZERO,
         };

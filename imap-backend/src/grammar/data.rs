@@ -6,7 +6,7 @@ use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
 use super::fetch::{self, Fetch};
-use super::token::{Str, list, nil, spaces, string, word};
+use super::token::{Str, any_value, list, nil, spaces, string, word, words};
 
 /// Untagged data.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) enum Data<'a> {
     Fetch(Fetch<'a>),
     /// A folder.
     List(List<'a>),
+    /// What STATUS says of a folder.
+    Counts(Counts),
     /// Anything else.
     Other,
 }
@@ -34,6 +36,14 @@ pub(crate) struct List<'a> {
     pub(crate) attributes: &'a [u8],
     /// The name, encoded as the server encodes names.
     pub(crate) name: Str<'a>,
+}
+
+/// What STATUS says of a folder: the same three numbers stand for the same messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) messages: u64,
+    pub(crate) uid_next: u64,
+    pub(crate) uid_validity: u64,
 }
 
 pub(super) fn data(input: &[u8]) -> IResult<&[u8], Data<'_>> {
@@ -51,6 +61,7 @@ pub(super) fn data(input: &[u8]) -> IResult<&[u8], Data<'_>> {
         Some(_) => None,
         None if known("CAPABILITY") => Some(Data::Capability(after)),
         None if known("VANISHED") => Some(Data::Vanished),
+        None if known("STATUS") => counts(after).ok().map(|(_, counts)| Data::Counts(counts)),
         None if known("LIST") => folder(after).ok().map(|(_, list)| Data::List(list)),
         None => None,
     };
@@ -62,4 +73,28 @@ fn folder(input: &[u8]) -> IResult<&[u8], List<'_>> {
     let (input, _) = (spaces, opt(nil), opt(string), spaces).parse(input)?;
     let (input, name) = string(input).or_else(|_| map(rest, Str::Literal).parse(input))?;
     Ok((input, List { attributes, name }))
+}
+
+/// One that is not said counts as zero, which none of them is where it matters.
+fn counts(input: &[u8]) -> IResult<&[u8], Counts> {
+    let (input, inside) = preceded((spaces, any_value, spaces), list).parse(input)?;
+    let mut counts = Counts::default();
+    let mut words = words(inside);
+    while let Some((name, value)) = words.next().zip(words.next()) {
+        let value = u64_of(value).unwrap_or_default();
+        for (known, place) in [
+            ("MESSAGES", &mut counts.messages),
+            ("UIDNEXT", &mut counts.uid_next),
+            ("UIDVALIDITY", &mut counts.uid_validity),
+        ] {
+            if name.eq_ignore_ascii_case(known.as_bytes()) {
+                *place = value;
+            }
+        }
+    }
+    Ok((input, counts))
+}
+
+fn u64_of(digits: &[u8]) -> Option<u64> {
+    core::str::from_utf8(digits).ok()?.parse().ok()
 }

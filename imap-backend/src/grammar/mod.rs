@@ -17,7 +17,7 @@ use nom::combinator::{map, rest};
 use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser};
 
-pub(crate) use data::Data;
+pub(crate) use data::{Counts, Data};
 pub(crate) use fetch::{Body, Fetch, Section, body_ahead, tail};
 pub(crate) use status::{Code, Kind, Status};
 pub(crate) use token::words;

@@ -53,6 +53,7 @@ pub(crate) enum Code {
     Alert,
     /// RFC 3501 has 32 bits for it; some servers take more.
     UidValidity(u64),
+    UidNext(u64),
     UidNotSticky,
     ReadOnly,
     ReadWrite,
@@ -129,6 +130,9 @@ fn classify(code: &[u8]) -> Code {
     let known = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
     if known("UIDVALIDITY") {
         return number().map_or(Code::Other, Code::UidValidity);
+    }
+    if known("UIDNEXT") {
+        return number().map_or(Code::Other, Code::UidNext);
     }
     if known("MESSAGELIMIT") {
         let _limit = number();

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::grammar::{Body, Code, Fetch, Kind, Section, Status, words};
+use crate::grammar::{Body, Code, Counts, Fetch, Kind, Section, Status, words};
 use crate::text::Mask;
 
 /// What a command was sent for.
@@ -19,6 +19,8 @@ pub(crate) enum Purpose {
     Keep,
     Login,
     Logout,
+    /// Whether a folder that is open has changed.
+    News,
     Scan,
     Select,
     StartTls,
@@ -101,6 +103,7 @@ pub(crate) enum Event {
         trash: bool,
         name: Vec<u8>,
     },
+    Counts(Counts),
     Other,
 }
 

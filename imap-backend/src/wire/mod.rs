@@ -460,6 +460,7 @@ impl Wire {
                         name: list.name.octets().into_owned(),
                     }
                 }
+                Response::Data(Data::Counts(counts)) => Event::Counts(counts),
                 Response::Data(Data::Other) => Event::Other,
             };
             return Ok(Some(event));

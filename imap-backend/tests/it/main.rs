@@ -11,6 +11,7 @@ mod happy;
 mod hostile;
 mod identity;
 mod login;
+mod news;
 mod parked;
 mod read_ahead;
 mod reconnect;

@@ -99,11 +99,14 @@ fn a_device_that_polls_every_minute_costs_one_login() {
             }
             assert_eq!((rig.imap.connections(), logins(&rig)), (1, 1));
             assert_eq!(rig.server.parking().taken(), 59);
-            let selects = rig.imap.commands();
-            let selects = selects.iter().filter(|line| line.starts_with("SELECT"));
-            // a server that is silent is asked now and then whether it is still there
+            let asked = rig.imap.commands();
+            let asked = |name: &str| asked.iter().filter(|line| line.starts_with(name)).count();
+            // the folder is opened anew each ten minutes; a server that is silent is asked now and then whether it is
+            // still there
+            assert!(asked("SELECT") <= 7, "{}", asked("SELECT"));
             let most = if idle { 25 } else { 60 };
-            assert!(selects.count() <= most);
+            assert!(asked("STATUS") + asked("SELECT") <= most);
+            assert_eq!(asked("NOOP"), asked("STATUS"));
             assert_eq!(
                 rig.figure(r#"upstream_connects_total{upstream="world",result="resumed"}"#),
                 59
@@ -316,22 +319,35 @@ fn an_upstream_that_goes_away_costs_nothing() {
     }
 }
 
-/// The folder is refused, or the server says good-bye or nothing, when the connection is taken up.
+/// What is asked first is refused, or the server says good-bye or nothing, when the connection is taken up. A server that
+/// only does not say what is new need not be logged in to again.
 #[test]
 fn a_connection_that_is_of_no_use_costs_a_moment_at_most() {
-    for trouble in of_no_use() {
+    let commands = [("SELECT", 2), ("NOOP", 1), ("STATUS", 1)];
+    let all = commands.map(|command| of_no_use().map(|trouble| (command, trouble)));
+    for ((command, nth), trouble) in all.into_iter().flatten() {
         let mut rig = waiting(setup(false));
+        let asks = command != "SELECT";
+        if !asks {
+            // something is new
+            let inbox = |inbox: &mut testkit::imap_server::Folder| inbox.renumber(77);
+            rig.imap.store().edit(USER, "INBOX", inbox);
+        }
+        // a NOOP that is not answered is not waited for
+        let odd = matches!(&trouble, Trouble::Raw(text) if text.starts_with(b"*"));
+        let refused = matches!(trouble, Trouble::Answer(_)) || odd && command == "NOOP";
         rig.imap
-            .add_fault(Fault::on_nth("SELECT", 2, trouble.clone()));
+            .add_fault(Fault::on_nth(command, nth, trouble.clone()));
         let (client, heard) = log_in_with(&mut rig, PASSWORD);
         if heard.is_empty() {
             rig.world.advance(Duration::from_secs(6));
-            assert!(client.take().starts_with("+OK"), "{trouble:?}");
+            assert!(client.take().starts_with("+OK"), "{command} {trouble:?}");
         } else {
-            assert!(heard.starts_with("+OK"), "{trouble:?} {heard}");
+            assert!(heard.starts_with("+OK"), "{command} {trouble:?} {heard}");
         }
         assert!(rig.ask(&client, "STAT").starts_with("+OK 3 "));
-        assert_eq!(logins(&rig), 2, "{trouble:?}");
+        let again = if asks && refused { 1 } else { 2 };
+        assert_eq!(logins(&rig), again, "{command} {trouble:?}");
     }
 }
 
