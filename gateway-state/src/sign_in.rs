@@ -5,10 +5,14 @@ use ring::digest;
 
 use crate::grant::GrantId;
 
-/// How many sign-ins may be under way.
+/// How many sign-ins may be under way. With another one the oldest goes of the network that has the most of them, if that
+/// has at least two more than the network of the new one: who is alone in his network is put out by nobody.
 pub const MAX_SIGN_INS: usize = 10_000;
 /// How many of them for one owner at one grant: with another, the oldest goes.
 pub const MAX_SIGN_INS_OF_OWNER: usize = 5;
+
+/// A network that makes room for another has so many more.
+pub(crate) const FAIR: u64 = 2;
 
 /// The most octets of what is kept of one.
 pub(crate) const MAX_PAYLOAD: usize = 64 * 1024;
@@ -18,6 +22,9 @@ pub(crate) const MAX_PAYLOAD: usize = 64 * 1024;
 pub struct SignIn {
     /// Which grant it is to bring.
     pub id: GrantId,
+    /// From where it was begun, in whatever words the caller has for networks: by that, room is shared out when there is
+    /// little. What is from nowhere is put out for nobody.
+    pub network: Option<String>,
     /// What the one who began it needs to end it: 64 KiB at most.
     pub payload: Secret,
     /// When it began, in seconds since 1970.

@@ -289,11 +289,13 @@ fn as_many_sign_ins_as_may_be_are_under_way() {
     let most = MAX_SIGN_INS;
     let many = format!(
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {most}) \
-         INSERT INTO gateway_sign_ins SELECT CAST(n AS BLOB), 'example', n, x'00', {NOW}, {NOW} + n FROM n"
+         INSERT INTO gateway_sign_ins (digest, name, owner, sealed, created, expires) \
+         SELECT CAST(n AS BLOB), 'example', n, x'00', {NOW}, {NOW} + n FROM n"
     );
     sql(&path, many.leak());
     let sign_in = |created| SignIn {
         id: id(),
+        network: None,
         payload: common::secret("verifier"),
         created,
         expires: created + 600,
@@ -312,6 +314,20 @@ fn as_many_sign_ins_as_may_be_are_under_way() {
             .unwrap();
         state.close().await;
     });
+}
+
+#[test]
+fn who_is_alone_in_a_network_is_not_kept_out_by_a_flood() {
+    let (_folder, path) = common::file();
+    let keys = Keys::generate().unwrap();
+    make(&path, &keys);
+    sql(&path, common::flood().replace("{octets}", "BLOB").leak());
+    block_on(async {
+        let state = open(&path, &keys).await.unwrap();
+        common::rooms_are_shared_out(&state).await;
+        state.close().await;
+    });
+    sql(&path, common::ROOM_WAS_MADE);
 }
 
 /// With one more of a kind, the one goes that would be late first; other kinds are left alone.
@@ -353,6 +369,9 @@ fn a_state_of_the_first_version_goes_on() {
     let keys = Keys::generate().unwrap();
     make(&path, &keys);
     for back in [
+        "DROP INDEX gateway_sign_ins_network",
+        "DROP INDEX gateway_sign_ins_early",
+        "ALTER TABLE gateway_sign_ins DROP COLUMN network",
         "DROP TABLE gateway_slips",
         "UPDATE gateway_state SET version = 1",
     ] {

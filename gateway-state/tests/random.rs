@@ -398,6 +398,7 @@ impl Subject {
             } => {
                 let sign_in = SignIn {
                     id: id(owner),
+                    network: Some(owner.to_string()),
                     payload: secret(&format!("payload {key}")),
                     created: *created,
                     expires: created + life,

@@ -119,6 +119,7 @@ async fn a_sign_in_is_taken_once(state: &State) {
     let (key, late) = (secret("a key"), secret("a late key"));
     let sign_in = SignIn {
         id: GrantId::new("Example", "Tim"),
+        network: Some("192.0.2.1".into()),
         payload: secret("verifier"),
         created: NOW,
         expires: NOW + 600,
@@ -142,6 +143,7 @@ async fn a_sign_in_is_taken_once(state: &State) {
 async fn sign_ins_of_one_owner_are_few(state: &State) {
     let sign_in = |n: u64| SignIn {
         id: GrantId::new("example", "eager"),
+        network: None,
         payload: secret("verifier"),
         created: NOW + n,
         expires: NOW + n + 600,
@@ -326,6 +328,7 @@ fn nothing_prints_a_secret() {
         let payload = secret("hunter2");
         let sign_in = SignIn {
             id,
+            network: Some("2001:db8::/48".into()),
             payload,
             created: NOW,
             expires: NOW,
@@ -394,6 +397,22 @@ fn postgres_keeps_its_word_behind_pgbouncer() {
         let pooler = server.pooled(mode);
         keeps_its_word(&pooler.url().parse().unwrap());
     }
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_shares_out_the_room_for_sign_ins() {
+    let server = Server::start(Kind::Postgres);
+    let (url, keys): (StateUrl, _) = (server.url().parse().unwrap(), Keys::generate().unwrap());
+    let flood = common::flood().replace("{octets}", "BYTEA");
+    Runtime::each(|runtime| {
+        let state = runtime.run(State::open(&url, keys.clone())).unwrap();
+        server.sql("test", &flood).unwrap();
+        runtime.run(common::rooms_are_shared_out(&state));
+        server.sql("test", common::ROOM_WAS_MADE).unwrap();
+        runtime.run(state.close());
+        server.sql("test", CLEAN).unwrap();
+    });
 }
 
 /// Both have the state's tables.

@@ -54,6 +54,7 @@ fn child() {
         assert!(matches!(done.unwrap(), gateway_state::Replaced::Done(_)));
         let sign_in = gateway_state::SignIn {
             id: id(),
+            network: None,
             payload: token(),
             created: NOW,
             expires: NOW + 1,

@@ -8,7 +8,7 @@ use super::{GrantRow, SignInRow, SlipRow, Stamp};
 use crate::account::{Account, AccountChange};
 use crate::error::StateError;
 use crate::grant::{Ended, GrantId, GrantSummary, Version};
-use crate::sign_in::{MAX_SIGN_INS, MAX_SIGN_INS_OF_OWNER};
+use crate::sign_in::{FAIR, MAX_SIGN_INS, MAX_SIGN_INS_OF_OWNER};
 use crate::slip::MAX_SLIPS;
 use crate::usage::is_news;
 
@@ -208,7 +208,7 @@ impl Memory {
         for (_, digest) in &of_owner[..too_many] {
             rows.sign_ins.remove(digest);
         }
-        let room = rows.sign_ins.len() < MAX_SIGN_INS;
+        let room = rows.sign_ins.len() < MAX_SIGN_INS || rows.make_room(row.network.as_deref());
         if room {
             rows.sign_ins.insert(row.digest.clone(), row.clone());
         }
@@ -261,8 +261,77 @@ impl Memory {
 }
 
 impl Rows {
+    /// Puts out the oldest sign-in of the network that has the most, for one of this network, if that is fair.
+    fn make_room(&mut self, network: Option<&str>) -> bool {
+        let mut counts = BTreeMap::<&str, u64>::new();
+        for other in self
+            .sign_ins
+            .values()
+            .filter_map(|row| row.network.as_deref())
+        {
+            *counts.entry(other).or_default() += 1;
+        }
+        // of those with as many, the first by name
+        let noisiest = counts.iter().rev().max_by_key(|(_, count)| **count);
+        let own = network.and_then(|network| counts.get(network)).copied();
+        let Some((noisiest, _)) = noisiest.filter(|(_, most)| **most >= own.unwrap_or(0) + FAIR)
+        else {
+            return false;
+        };
+        let of_it = self.sign_ins.values();
+        let of_it = of_it.filter(|row| row.network.as_deref() == Some(*noisiest));
+        let oldest = of_it.min_by_key(|row| (row.created, &row.digest));
+        let oldest = oldest.map(|row| row.digest.clone());
+        oldest.is_some_and(|oldest| self.sign_ins.remove(&oldest).is_some())
+    }
+
     fn expected(&mut self, id: &GrantId, version: Version) -> Option<&mut GrantRow> {
         let row = self.grants.get_mut(id);
         row.filter(|row| row.summary.version == version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(number: usize, network: Option<&str>) -> SignInRow {
+        SignInRow {
+            digest: number.to_be_bytes().to_vec(),
+            id: GrantId::new("example", number.to_string()),
+            network: network.map(str::to_owned),
+            sealed: Vec::new(),
+            created: number as u64,
+            expires: 1_000_000,
+        }
+    }
+
+    #[test]
+    fn who_is_alone_in_a_network_is_not_kept_out_by_a_flood() {
+        let memory = Memory::new(Stamp {
+            id: String::new(),
+            sealed: Vec::new(),
+        });
+        let network = |number| match number {
+            1 => Some("quiet"),
+            2 => None,
+            _ => Some("loud"),
+        };
+        let all = (1..=MAX_SIGN_INS).map(|number| row(number, network(number)));
+        let all = all.map(|row| (row.digest.clone(), row));
+        memory.rows().sign_ins.extend(all);
+        let begins = |number, network| {
+            let row = row(number, network);
+            futures_lite::future::block_on(memory.begin_sign_in(&row, 0)).unwrap()
+        };
+        assert!(begins(20_001, Some("elsewhere")));
+        assert!(begins(20_002, Some("elsewhere")));
+        assert!(begins(20_003, None));
+        assert!(!begins(20_004, Some("loud")));
+        let rows = memory.rows();
+        assert_eq!(rows.sign_ins.len(), MAX_SIGN_INS);
+        let is_there = |number: &usize| rows.sign_ins.contains_key(&number.to_be_bytes()[..]);
+        let first: Vec<_> = (1..8).filter(is_there).collect();
+        assert_eq!(first, [1, 2, 6, 7]);
     }
 }

@@ -53,6 +53,7 @@ pub(crate) struct SignInRow {
     /// Of its key.
     pub(crate) digest: Vec<u8>,
     pub(crate) id: GrantId,
+    pub(crate) network: Option<String>,
     pub(crate) sealed: Vec<u8>,
     pub(crate) created: u64,
     pub(crate) expires: u64,
@@ -100,6 +101,7 @@ mod tests {
         let row = SignInRow {
             digest: Vec::new(),
             id: GrantId::new("example", "tim"),
+            network: None,
             sealed: Vec::new(),
             created: now,
             expires: now + 600,

@@ -6,18 +6,23 @@ use super::{State, engine};
 use crate::engine::SignInRow;
 use crate::error::StateError;
 use crate::grant::GrantId;
+use crate::name::want_name;
 use crate::sign_in::{MAX_PAYLOAD, MAX_SIGN_INS, SignIn, digest_of};
 
 impl State {
     /// Remembers a sign-in under a key that cannot be guessed. Those that are too late go; of one owner's the
-    /// oldest goes, if there are [`MAX_SIGN_INS_OF_OWNER`](crate::MAX_SIGN_INS_OF_OWNER).
+    /// oldest goes, if there are [`MAX_SIGN_INS_OF_OWNER`](crate::MAX_SIGN_INS_OF_OWNER). If there are
+    /// [`MAX_SIGN_INS`](crate::MAX_SIGN_INS), one of the network that has the most of them makes room, as is said there.
     ///
     /// # Errors
     ///
-    /// [`StateError::TooManySignIns`] if there are [`MAX_SIGN_INS`](crate::MAX_SIGN_INS), [`StateError::TooLarge`] if
-    /// its payload is.
+    /// [`StateError::TooManySignIns`] if there are [`MAX_SIGN_INS`](crate::MAX_SIGN_INS) and no network has too many of
+    /// them, [`StateError::TooLarge`] if its payload is.
     pub async fn begin_sign_in(&self, key: &Secret, sign_in: &SignIn) -> Result<(), StateError> {
         let id = sign_in.id.kept()?;
+        if let Some(network) = &sign_in.network {
+            want_name("the network", network)?;
+        }
         let octets = sign_in.payload.expose().len();
         if octets > MAX_PAYLOAD {
             return Err(StateError::TooLarge {
@@ -32,6 +37,7 @@ impl State {
         let row = SignInRow {
             digest,
             id,
+            network: sign_in.network.clone(),
             sealed,
             created: sign_in.created,
             expires: sign_in.expires,
@@ -59,6 +65,7 @@ impl State {
         Ok(Some(SignIn {
             payload: Secret::from(&payload[..]),
             id: row.id,
+            network: row.network,
             created: row.created,
             expires: row.expires,
         }))

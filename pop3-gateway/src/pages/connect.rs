@@ -78,19 +78,44 @@ fn known_or_new(visit: &Visit<'_>) -> Result<Cookie, Problem> {
 pub(super) fn begin(desk: &Desk, visit: &Visit<'_>, posted: &Posted) -> Outcome {
     visit.count(desk, Sort::Begin)?;
     let key = posted.field("key");
-    let (lead, invited) = match key.is_empty() {
-        true => (desk.listed(posted.field("address"))?, false),
-        false => (desk.lead(&invitation(desk, key)?)?, true),
-    };
+    if key.is_empty() {
+        let lead = desk.listed(posted.field("address"))?;
+        return send(desk, visit, &posted.cookie, &lead, false);
+    }
+    let key = invitation_key(key);
+    let mut invitation = invitation(desk, &key)?;
+    let address = String::from_utf8_lossy(invitation.payload.expose());
+    let sent = desk.lead(&address);
+    let sent = sent.and_then(|lead| send(desk, visit, &posted.cookie, &lead, true));
+    if sent.is_err() {
+        // it is for one sign-in, and there was none
+        invitation.created = now();
+        let kept = desk
+            .records
+            .with(|state| state.begin_sign_in(&key, &invitation));
+        kept.map_err(|error| Problem::unkept(&error))?;
+    }
+    sent
+}
+
+/// Keeps what is needed when the browser comes back, and lets it go.
+fn send(
+    desk: &Desk,
+    visit: &Visit<'_>,
+    cookie: &Cookie,
+    lead: &Lead<'_>,
+    invited: bool,
+) -> Outcome {
     let authority = &lead.place.authority;
     let begun = authority.begin_proving(&desk.redirect(), Some(&lead.address));
     let (address, sign_in) = begun.map_err(|refusal| refused(&lead.address, &refusal))?;
-    keep(desk, &posted.cookie, &lead, &sign_in, invited)?;
+    keep(desk, visit, cookie, lead, &sign_in, invited)?;
     Ok(html::leave(desk, &lead.address, &address))
 }
 
 fn keep(
     desk: &Desk,
+    visit: &Visit<'_>,
     cookie: &Cookie,
     lead: &Lead<'_>,
     sign_in: &SignIn,
@@ -108,6 +133,7 @@ fn keep(
     let kept = Kept {
         // those of one browser make room for each other; who types somebody's address ends no sign-in of his
         id: GrantId::new(lead.place.grant.as_str(), desk.browsers.token(cookie)),
+        network: Some(visit.network()),
         payload: Secret::new(payload),
         created: begun,
         expires: begun + PATIENCE + LATE,
@@ -128,22 +154,27 @@ pub fn invite(records: &crate::oauth::Records, address: &str) -> Result<Secret, 
     let begun = now();
     let kept = Kept {
         id: GrantId::new("invitation", address.to_lowercase()),
+        // the operator's
+        network: None,
         payload: Secret::from(address.as_bytes()),
         created: begun,
         expires: begun + INVITATION,
     };
-    let stored = Secret::from(format!("invitation\n{}", key.expose()).as_bytes());
+    let stored = invitation_key(key.expose());
     records.with(|state| state.begin_sign_in(&stored, &kept))?;
     Ok(Secret::from(key.expose().as_bytes()))
 }
 
-/// The mailbox of an invitation, once.
-fn invitation(desk: &Desk, key: &str) -> Result<String, Problem> {
-    let key = Secret::from(format!("invitation\n{key}").as_bytes());
-    let taken = desk.records.with(|state| state.take_sign_in(&key, now()));
+/// An invitation, once; it holds the mailbox.
+fn invitation(desk: &Desk, key: &Secret) -> Result<Kept, Problem> {
+    let taken = desk.records.with(|state| state.take_sign_in(key, now()));
     let kept = taken.map_err(|error| Problem::unkept(&error))?;
-    let kept = kept.ok_or(Problem::NoInvitation)?;
-    String::from_utf8(kept.payload.expose().to_vec()).map_err(|_| Problem::NoInvitation)
+    kept.ok_or(Problem::NoInvitation)
+}
+
+/// What an invitation is kept under.
+fn invitation_key(key: &str) -> Secret {
+    Secret::from(format!("invitation\n{key}").as_bytes())
 }
 
 /// The browser is back. Whatever came of it, it is sent away from an address with a code in it.

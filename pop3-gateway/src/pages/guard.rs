@@ -6,7 +6,9 @@
 use std::net::IpAddr;
 
 use hyper::header;
+use ipnet::IpNet;
 use oauth2::url::form_urlencoded;
+use pop3_server::limit::Origin;
 
 use super::browser::{Cookie, Session};
 use super::desk::Desk;
@@ -60,6 +62,18 @@ impl<'a> Visit<'a> {
             true => Ok(()),
             false => Err(Problem::TooOften),
         }
+    }
+
+    /// From where it comes, as far as people there share what there is of places: an IPv4 address, or the widest network
+    /// that one customer may have of IPv6.
+    pub(super) fn network(&self) -> String {
+        let origin = Origin::from(self.address.to_canonical());
+        let site = origin.sites().last();
+        let site = site.and_then(|site| IpNet::new(origin.address(), site.length()).ok());
+        site.map_or_else(
+            || origin.address().to_string(),
+            |net| net.trunc().to_string(),
+        )
     }
 
     /// The session of the browser.

@@ -121,7 +121,8 @@ impl Problem {
                 StatusCode::BAD_REQUEST,
                 "This sign-in did not begin here",
                 "What your mail provider sent back belongs to no sign-in of this browser. Perhaps it began in another browser \
-                 or a private window, or a link was sent to you by somebody else. Nothing was changed."
+                 or a private window, a link was sent to you by somebody else, or very many people \
+                 from your network signed in at once. Nothing was changed."
                     .into(),
                 AGAIN,
             ),

@@ -366,8 +366,8 @@ fn nothing_secret_is_shown() {
 
 /// An answer that comes octet by octet ends after the time of a request, whatever is still to come.
 #[test]
-#[ignore = "takes the 30 seconds of a request"]
-fn an_answer_that_trickles_is_given_up() {
+#[ignore = "takes the 30 seconds of a request: run .ci/run long"]
+fn long_answer_that_trickles_is_given_up() {
     let mut answer = said::token("access", None);
     answer.body.splice(0..0, vec![b' '; 10_000]);
     answer.trickle = Some(Duration::from_millis(50));

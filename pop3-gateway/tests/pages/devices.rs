@@ -85,6 +85,26 @@ fn a_device_may_do_the_least_if_nothing_is_said() {
     assert!(rig.log_in(&name, &password).starts_with("+OK"));
 }
 
+/// What keeps an invited person out for a while does not use the invitation up.
+#[test]
+fn an_invitation_outlives_what_keeps_its_person_out() {
+    let rig = Rig::new(RUNTIMES[0]);
+    let said = rig.tool(&["sign-in", "--link", ANN]);
+    let link = said.lines().find(|line| line.starts_with("http")).unwrap();
+    let mut ann = rig.browser();
+    let page = ann.get(link.strip_prefix("http://127.0.0.1").unwrap());
+    let (token, key) = (page.field("token"), page.field("key"));
+    let fields = [("token", &*token), ("key", &*key)];
+    let (cut_off, other) = (rig.cut_off(), rig.another());
+    ann.is_led_to(&cut_off);
+    let told = ann.post("/connect", &fields);
+    told.is(502, "Your mail provider does not answer");
+    ann.is_led_to(&other);
+    let state = crate::rig::state(&ann.post("/connect", &fields));
+    let told = ann.follow(&format!("/signed-in?code=c&state={state}"));
+    assert!(told.body.contains("Connected mailbox"), "{told:?}");
+}
+
 /// An operator's link works for whom no domain is listed, once; looking at it does not use it up.
 #[test]
 fn an_invitation_works_once() {

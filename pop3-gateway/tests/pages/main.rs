@@ -4,6 +4,7 @@
 
 mod call_backs;
 mod devices;
+mod flood;
 mod forms;
 mod rig;
 mod several;

@@ -139,6 +139,20 @@ impl Rig {
         Running::new(&Config::load(&self.file).unwrap())
     }
 
+    /// The same, which has to ask the provider where people sign in, and does not reach it.
+    pub(crate) fn cut_off(&self) -> Running {
+        let text = fs::read_to_string(&self.file).unwrap();
+        let (before, after) = text.split_once("authorization_endpoint").unwrap();
+        let after = after.split_once('\n').unwrap().1;
+        let file = self.file.with_file_name("cut-off.toml");
+        fs::write(
+            &file,
+            format!("{before}issuer = \"http://127.0.0.1:1\"\n{after}"),
+        )
+        .unwrap();
+        Running::new(&Config::load(&file).unwrap())
+    }
+
     /// The provider gives tokens of this person from now on.
     pub(crate) fn gives(&self, person: &str) {
         self.gives_as(person, &json!({ "email": person, "aud": "c" }));
@@ -170,21 +184,48 @@ impl Rig {
 
     /// As many people as there may be are on their way.
     pub(crate) fn fills_up(&self) {
+        self.sql(&format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MAX_SIGN_INS}) \
+             INSERT INTO gateway_sign_ins (digest, name, owner, sealed, created, expires) \
+             SELECT randomblob(32), 'g', i, x'00', {0}, {0} + 900 FROM n",
+            now()
+        ));
+    }
+
+    /// How many sign-ins are under way.
+    pub(crate) fn under_way(&self) -> usize {
+        let count = self.sql("SELECT COUNT(*) FROM gateway_sign_ins");
+        usize::try_from(count.unwrap()).unwrap()
+    }
+
+    /// The octets of the state's files.
+    pub(crate) fn on_disk(&self) -> u64 {
+        let files = fs::read_dir(self.folder.path()).unwrap();
+        files
+            .map(|file| file.unwrap().metadata().unwrap().len())
+            .sum()
+    }
+
+    /// Does something with the tables of the state; the number that comes of it.
+    fn sql(&self, statement: &str) -> Option<i64> {
         use sqlx::Connection as _;
         let url = format!("sqlite://{}", self.folder.path().join("state.db").display());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
-        let rows = format!(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MAX_SIGN_INS}) \
-             INSERT INTO gateway_sign_ins SELECT randomblob(32), 'g', i, x'00', {0}, {0} + 900 FROM n",
-            now()
-        );
         runtime.unwrap().block_on(async {
             let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
-            let filled = sqlx::query(sqlx::AssertSqlSafe(rows));
-            filled.execute(&mut connection).await.unwrap();
-        });
+            let done = sqlx::query_scalar(sqlx::AssertSqlSafe(statement.to_owned()));
+            done.fetch_optional(&mut connection).await.unwrap()
+        })
+    }
+
+    /// A connection of a program that speaks for itself.
+    pub(crate) fn connected(&self) -> TcpStream {
+        let socket = TcpStream::connect(self.running.http).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_nodelay(true).unwrap();
+        socket
     }
 
     /// A sign-in of this browser whose time is over.
@@ -198,6 +239,7 @@ impl Rig {
         });
         let kept = SignIn {
             id: GrantId::new("g", "a browser"),
+            network: None,
             payload: Secret::from(payload.to_string().as_bytes()),
             created: now() - 901,
             expires: now() + 900,

@@ -27,7 +27,7 @@ use crate::error::StateError;
 /// What leads from one version to the next. `{octets}` is the type of octets, which has two names.
 pub(super) type Step = &'static [&'static str];
 
-pub(super) const STEPS: [Step; 2] = [TABLES, SLIPS];
+pub(super) const STEPS: [Step; 3] = [TABLES, SLIPS, NETWORKS];
 
 const TABLES: Step = &[
     "CREATE TABLE gateway_state (
@@ -83,6 +83,13 @@ const SLIPS: Step = &[
         created BIGINT NOT NULL,
         expires BIGINT NOT NULL)",
     "CREATE INDEX gateway_slips_kind ON gateway_slips (kind, expires)",
+];
+
+/// A flood of sign-ins is not to make each of them slower.
+const NETWORKS: Step = &[
+    "ALTER TABLE gateway_sign_ins ADD COLUMN network TEXT",
+    "CREATE INDEX gateway_sign_ins_network ON gateway_sign_ins (network, created)",
+    "CREATE INDEX gateway_sign_ins_early ON gateway_sign_ins ((created - (expires - created)))",
 ];
 
 /// Reads the stamp of what is there. Where there are no tables in a server's database, they are made, with this one.

@@ -4,15 +4,17 @@ use super::super::file;
 use super::*;
 
 /// A later version, and one that does not come about.
-const LATER: [Step; 3] = [
+const LATER: [Step; 4] = [
     STEPS[0],
     STEPS[1],
+    STEPS[2],
     &["CREATE TABLE gateway_later (name TEXT NOT NULL)"],
 ];
-const BROKEN: [Step; 4] = [
+const BROKEN: [Step; 5] = [
     LATER[0],
     LATER[1],
     LATER[2],
+    LATER[3],
     &["CREATE TABLE gateway_half (name TEXT)", "CREATE NONSENSE"],
 ];
 
@@ -62,8 +64,8 @@ fn versions_go_forward_whole_or_not_at_all_and_never_back() {
                 matches!(
                     refused,
                     StateError::Newer {
-                        found: 3,
-                        known: 2,
+                        found: 4,
+                        known: 3,
                         ..
                     }
                 ),
