@@ -23,11 +23,17 @@ impl GrantId {
         }
     }
 
+    /// As it is compared, and listed: prepared and in lower case.
+    #[must_use]
+    pub fn folded(&self) -> Self {
+        Self::new(folded(&self.grant), folded(&self.owner))
+    }
+
     /// As it is kept, if it can be.
     pub(crate) fn kept(&self) -> Result<Self, StateError> {
         want_name("the grant's name", &self.grant)?;
         want_name("the owner", &self.owner)?;
-        Ok(Self::new(folded(&self.grant), folded(&self.owner)))
+        Ok(self.folded())
     }
 
     /// For errors.

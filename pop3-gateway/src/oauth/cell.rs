@@ -74,17 +74,26 @@ pub(super) struct Token {
     pub(super) access: Hidden,
     /// When it is to be replaced, in seconds since 1970.
     pub(super) due: u64,
+    /// When somebody signed in for it, in seconds since 1970; nobody did for an app's.
+    pub(super) obtained: Option<u64>,
     expires: u64,
     /// The same end on a clock that cannot be set.
     ends: Instant,
 }
 
 impl Token {
-    pub(super) fn new(access: Hidden, due: u64, expires: u64, now: u64) -> Self {
+    pub(super) fn new(
+        access: Hidden,
+        due: u64,
+        obtained: Option<u64>,
+        expires: u64,
+        now: u64,
+    ) -> Self {
         let life = expires.saturating_sub(now).min(MAX_LIFE);
         Self {
             access,
             due,
+            obtained,
             expires,
             ends: Instant::now() + Duration::from_secs(life),
         }

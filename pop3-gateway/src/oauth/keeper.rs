@@ -8,6 +8,7 @@
 //! * A refresh token that was replaced is kept for good before the access token that came with it is used.
 //! * A token that still lives is used while the provider is out of order, and asking ahead gets rarer meanwhile.
 //! * Only `invalid_grant` ends a grant ([`Meaning::Ended`]). An outage, a limit, a setting that is wrong never do.
+//! * What was removed or signed in for anew elsewhere is forgotten within half a minute.
 //! * A token that the upstream refused is asked for anew once; another refusal soon after is answered without asking.
 //!
 //! Knows no mailbox and no session. What there is of one grant stands in `cell`.
@@ -39,6 +40,8 @@ const FORCED_AGAIN: Duration = Duration::from_secs(60);
 const USED_WITHIN: u64 = 24 * 3600;
 /// How often it is looked which grants are due.
 const LOOK: Duration = Duration::from_secs(30);
+/// How often it is looked which grants were removed elsewhere, or signed in for anew.
+const LOOK_FOR_REMOVED: Duration = Duration::from_secs(15);
 /// How many grants are refreshed ahead at once: logins need the threads, too, and providers count.
 const AT_ONCE: usize = 8;
 /// How often a grant is noted as used, in seconds.
@@ -213,18 +216,52 @@ impl Keeper {
         }
     }
 
-    /// Refreshes ahead of time from now on, until nobody has the keeper any more.
+    /// Forgets what is in memory of grants that another process removed, or somebody signed in for anew there. A refresh
+    /// by another is no reason: the token of before lives on. Blocks.
+    pub fn forget_removed(&self) {
+        let Some(records) = &self.records else {
+            return;
+        };
+        let cells = lock(&self.cells).clone().into_iter();
+        let held = cells.filter_map(|(id, cell)| {
+            let kept = lock(&cell.now);
+            Some((id, kept.token.as_ref()?.obtained?))
+        });
+        let held: Vec<_> = held.collect();
+        if held.is_empty() {
+            return;
+        }
+        // what cannot be read says nothing of what is there
+        let Ok(grants) = records.with(|state| state.grants()) else {
+            return;
+        };
+        let grants = grants.into_iter();
+        let there: HashMap<_, _> = grants.map(|grant| (grant.id, grant.obtained)).collect();
+        for (id, obtained) in held {
+            if there.get(&id.folded()) != Some(&obtained) {
+                self.forget(&id);
+            }
+        }
+    }
+
+    /// Refreshes ahead of time and forgets what was removed from now on, until nobody has the keeper any more.
     pub fn look_ahead(&self) -> std::io::Result<()> {
+        self.repeat("tokens", LOOK, Self::refresh_due)?;
+        // a provider that is slow does not hold this up
+        self.repeat("grants", LOOK_FOR_REMOVED, Self::forget_removed)
+    }
+
+    fn repeat(&self, name: &str, pause: Duration, work: fn(&Self)) -> std::io::Result<()> {
         let me = self.me.clone();
-        let look = move || {
+        let repeat = move || {
             while let Some(keeper) = me.upgrade() {
-                keeper.refresh_due();
+                work(&keeper);
                 drop(keeper);
-                std::thread::sleep(LOOK);
+                std::thread::sleep(pause);
             }
         };
-        let thread = std::thread::Builder::new().name("tokens".into());
-        thread.spawn(look).map(|_| ())
+        let thread = std::thread::Builder::new().name(name.into());
+        thread.spawn(repeat).map(|_| ())
     }
 
     /// Refreshes each grant that is due, some at a time. Blocks until that is done.
@@ -329,7 +366,9 @@ impl Keeper {
             mailbox => Ask::Mailbox(mailbox),
         };
         match self.obtain(id, source, ask) {
-            Ok(obtained) => Ok(self.keep(id, cell, &self.tokens(obtained, None), (self.clock)())),
+            Ok(obtained) => {
+                Ok(self.keep(id, cell, &self.tokens(obtained, None), (self.clock)(), None))
+            }
             Err(refusal) => self.without(cell, &refusal, want.refused.as_ref()),
         }
     }
@@ -361,6 +400,8 @@ impl Keeper {
                 Ok(None) => return Err(nobody_signed_in(id)),
                 Err(error) => return self.unkept(cell, &error, refused),
             };
+            let signed_in = Some(grant.obtained);
+            Self::is_of(cell, signed_in);
             if let Some(ended) = &grant.ended {
                 return Err(NoToken::lasting(format!(
                     "the grant of {} ended: {}",
@@ -381,7 +422,7 @@ impl Keeper {
                 && alive(expires, now)
                 && grant.refreshed <= now.saturating_add(SKEW);
             if lives && (!want.ahead || due(id, grant.refreshed, expires) > now) {
-                return Ok(self.keep(id, cell, &grant.tokens, grant.refreshed));
+                return Ok(self.keep(id, cell, &grant.tokens, grant.refreshed, signed_in));
             }
             if want.looks {
                 return Err(refused_again());
@@ -404,13 +445,13 @@ impl Keeper {
                     });
                     match kept {
                         Ok(Replaced::Done(_)) => {
-                            return Ok(self.keep(id, cell, &tokens, (self.clock)()));
+                            return Ok(self.keep(id, cell, &tokens, (self.clock)(), signed_in));
                         }
                         Ok(Replaced::Changed) => continue,
                         Err(error) => {
                             if !replaced {
                                 // the old refresh token still is the right one
-                                return Ok(self.keep(id, cell, &tokens, (self.clock)()));
+                                return Ok(self.keep(id, cell, &tokens, (self.clock)(), signed_in));
                             }
                             lock(&cell.now).unkept = Some((grant.version, tokens));
                             return self.unkept(cell, &error, refused);
@@ -437,11 +478,17 @@ impl Keeper {
                 }
             }
             if lives {
-                self.put(id, cell, &grant.tokens, grant.refreshed);
+                self.put(id, cell, &grant.tokens, grant.refreshed, signed_in);
             }
             return self.without(cell, &refusal, refused);
         }
         Err(NoToken::passing("the grant changes all the time"))
+    }
+
+    /// What is in memory is of this sign-in, or forgotten.
+    fn is_of(cell: &Cell, signed_in: Option<u64>) {
+        let token = &mut lock(&cell.now).token;
+        token.take_if(|token| token.obtained != signed_in);
     }
 
     /// Asks the provider, unless it told another process to wait; what it tells this one, others hear.
@@ -500,21 +547,35 @@ impl Keeper {
     }
 
     /// Puts a token into memory that was got, or that somebody else got: it goes well again.
-    fn keep(&self, id: &GrantId, cell: &Cell, tokens: &Tokens, since: u64) -> Secret {
-        let access = self.put(id, cell, tokens, since);
+    fn keep(
+        &self,
+        id: &GrantId,
+        cell: &Cell,
+        tokens: &Tokens,
+        since: u64,
+        signed_in: Option<u64>,
+    ) -> Secret {
+        let access = self.put(id, cell, tokens, since, signed_in);
         let mut kept = lock(&cell.now);
         (kept.rest, kept.failures) = (None, None);
         access
     }
 
     /// Puts a token into memory that there is since then.
-    fn put(&self, id: &GrantId, cell: &Cell, tokens: &Tokens, since: u64) -> Secret {
+    fn put(
+        &self,
+        id: &GrantId,
+        cell: &Cell,
+        tokens: &Tokens,
+        since: u64,
+        signed_in: Option<u64>,
+    ) -> Secret {
         let access = tokens.access.clone().unwrap_or_default();
         let due = due(id, since, tokens.access_expires);
         let hidden = self.hider.as_ref().and_then(|hider| hider.hide(&access));
         let now = (self.clock)();
         lock(&cell.now).token =
-            hidden.map(|hidden| Token::new(hidden, due, tokens.access_expires, now));
+            hidden.map(|hidden| Token::new(hidden, due, signed_in, tokens.access_expires, now));
         access
     }
 

@@ -224,6 +224,57 @@ fn what_another_gateway_did_counts() {
     assert_eq!(kept_refresh(&records), "refresh-again");
 }
 
+/// A mailbox that was disconnected at one gateway, or connected anew, is not opened with what another one remembers.
+#[test]
+fn what_another_gateway_removed_is_forgotten() {
+    clock!(CLOCK, clock);
+    let (filed, source) = (Filed::new(), Script::new(Flow::Code));
+    sign_in(&filed.records, &id(), NOW + LIFE, NOW);
+    let other = keeper(Some(filed.records.clone()), &source, clock);
+    let knows = |token: &str| assert_eq!(cached(&other).as_deref(), Some(token));
+    assert_eq!(ask(&other, &id(), None), Ok("access-0".into()));
+    other.forget_removed();
+    knows("access-0");
+    // a refresh is no reason to forget: the token of before lives on
+    replace(&filed.records, "access-1", "refresh-1", NOW);
+    other.forget_removed();
+    knows("access-0");
+    // nor is a state that cannot be read
+    filed.hide(true);
+    other.forget_removed();
+    knows("access-0");
+    filed.hide(false);
+    // somebody signs in anew
+    at(&CLOCK, NOW + 1);
+    sign_in(&filed.records, &id(), NOW + 2 * LIFE, NOW + 1);
+    other.forget_removed();
+    assert_eq!(cached(&other), None);
+    assert_eq!(ask(&other, &id(), None), Ok("access-0".into()));
+    // and disconnects
+    let removed = filed.records.with(|state| {
+        let state = state.clone();
+        async move { state.remove_grant(&id()).await }
+    });
+    assert!(removed.unwrap());
+    knows("access-0");
+    other.forget_removed();
+    assert_eq!(cached(&other), None);
+    let (passes, text) = ask(&other, &id(), None).unwrap_err();
+    assert!(!passes && text.contains("nobody signed in"), "{text}");
+    assert!(source.asked().is_empty());
+}
+
+/// A token of an app is in no state, and nobody can have removed it there.
+#[test]
+fn what_stands_in_no_state_is_not_forgotten() {
+    clock!(CLOCK, clock);
+    let source = Script::new(Flow::App);
+    let keeper = keeper(Some(records()), &source, clock);
+    assert_eq!(ask(&keeper, &id(), None), Ok("access-1".into()));
+    keeper.forget_removed();
+    assert_eq!(cached(&keeper), Some("access-1".into()));
+}
+
 #[test]
 fn a_refused_token_is_asked_for_anew_once() {
     clock!(CLOCK, clock);

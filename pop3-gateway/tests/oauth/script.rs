@@ -289,14 +289,25 @@ impl Filed {
 
     /// New tokens cannot be written, or again.
     pub(crate) fn fail(&self, fail: bool) {
-        use sqlx::Connection as _;
-        let change = match fail {
+        self.sql(match fail {
             true => {
                 "CREATE TRIGGER full BEFORE UPDATE OF sealed ON gateway_grants BEGIN \
                  SELECT RAISE(ABORT, 'the disk is full'); END"
             }
             false => "DROP TRIGGER full",
-        };
+        });
+    }
+
+    /// Grants cannot be read, or again.
+    pub(crate) fn hide(&self, hide: bool) {
+        self.sql(match hide {
+            true => "ALTER TABLE gateway_grants RENAME TO hidden",
+            false => "ALTER TABLE hidden RENAME TO gateway_grants",
+        });
+    }
+
+    fn sql(&self, change: &'static str) {
+        use sqlx::Connection as _;
         let url = format!("sqlite://{}", self.file.display());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -101,3 +101,29 @@ fn a_session_outlives_the_gateway() {
     ann.is_led_to(&second);
     assert!(ann.get("/mailbox").body.contains("Connected mailbox"));
 }
+
+/// A mailbox that was disconnected at one gateway does not open at another one for long, though that one has a token and
+/// the account stands in a file, which no page changes.
+#[test]
+#[ignore = "takes half a minute: run .ci/run long"]
+fn long_disconnect_reaches_the_other_gateways() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let accounts = folder.path().join("accounts");
+    std::fs::write(&accounts, format!("{ANN}:{{PLAIN}}a-password\n")).unwrap();
+    for runtime in RUNTIMES {
+        let rig = Rig::with(runtime, "", &format!("accounts = {accounts:?}\n"));
+        let other = rig.another();
+        let mut ann = rig.browser();
+        ann.connect(ANN);
+        let said = other.log_in(ANN, "a-password");
+        assert!(said.starts_with("+OK"), "{said}");
+        let token = ann.get("/mailbox").field("token");
+        ann.submit("/disconnect", &[("token", &token)])
+            .is(200, "Disconnected");
+        let begin = std::time::Instant::now();
+        while other.log_in(ANN, "a-password").starts_with("+OK") {
+            assert!(begin.elapsed().as_secs() < 60, "it still opens");
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        }
+    }
+}
