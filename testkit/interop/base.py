@@ -7,10 +7,12 @@ Never touches anything below /etc, never ends a process by name, never uses a po
 import contextlib
 import os
 import random
+import resource
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -96,6 +98,21 @@ def port_free(port, again=False):
         except OSError:
             return False
     return True
+
+
+def hard_limit_of_files():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return sys.maxsize if hard == resource.RLIM_INFINITY else hard
+
+
+def room_for_files(count):
+    """So many files may be open, beside what is open anyway, in this process and in those that it starts."""
+    wanted = count + 1000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard_limit_of_files() < wanted:
+        raise Missing(f"this needs {wanted} descriptors, and there may be {hard}: ulimit -Hn")
+    if soft != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 def wait_until(condition, what, seconds=20.0, pause=0.02):

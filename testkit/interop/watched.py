@@ -4,26 +4,34 @@
     watched.py --gateway target/debug/pop3-gateway
 
 Sessions whose figures are known go through the gateway; then Prometheus is asked for these figures, for every query of the
-dashboard, and for the health of every alert.
+dashboard, and for the health of every alert. At last 10,000 sessions are open, or as many as files allow, and a scrape costs what it costs without.
 """
 
 import argparse
+import contextlib
 import json
 import poplib
 import re
+import socket
 import ssl
+import statistics
 import sys
 import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from base import HOST, REPOSITORY, Certificates, Daemon, Failure, Scratch, check, free_port, program, run, wait_until
+from base import HOST, REPOSITORY, Certificates, Daemon, Failure, Scratch, check, free_port, hard_limit_of_files, program, room_for_files, run, wait_until
 from gateway import RUNTIMES, quoted
 
 RULES = REPOSITORY / "packaging/prometheus/alerts.yml"
 TESTS = REPOSITORY / "packaging/prometheus/alerts.test.yml"
 BOARD = REPOSITORY / "packaging/grafana/pop3-gateway.json"
 MAILS = 3
+# open at once, and how often they are scraped then
+SESSIONS = 10_000
+SCRAPES = 31
+# what one may take of a processor then, in seconds
+MOST = 0.005
 
 
 def queries():
@@ -237,6 +245,81 @@ def watch(gateway, folder, runtime):
         watched.stop()
 
 
+def processor(daemon):
+    """The seconds of a processor that the threads of a process have taken."""
+    seconds = 0
+    for file in Path(f"/proc/{daemon.pid}/task").glob("*/schedstat"):
+        # a thread may be gone by now
+        with contextlib.suppress(OSError):
+            seconds += int(file.read_text().split()[0]) / 1e9
+    return seconds
+
+
+def crowded(gateway, folder, runtime):
+    """What a scrape costs does not grow with the sessions: the processor time of the gateway alone, so that whatever else
+    this machine does is not measured."""
+    # the gateway keeps room for a connection onwards for each
+    sessions = min(SESSIONS, (hard_limit_of_files() - 2000) // 2)
+    room_for_files(sessions)
+    port, http = free_port(), free_port()
+    (folder / "users").write_text("tim:{PLAIN}tanstaaf\n")
+    (folder / "users").chmod(0o600)
+    config = folder / "gateway.toml"
+    config.write_text(
+        f"""runtime = {quoted(runtime)}
+[[listener]]
+listen = "{HOST}:{port}"
+[[http]]
+listen = "{HOST}:{http}"
+[[store]]
+name = "local"
+kind = "maildir"
+path = "mail"
+users = "each"
+accounts = "users"
+[limits]
+connections = {sessions + 100}
+connections_before_login = {sessions + 100}
+connections_per_address = {sessions}
+[timers]
+login_grace = "10m"
+"""
+    )
+    daemon = Daemon([gateway, "serve", "--config", config], folder / "gateway.log", cwd=folder)
+    for each in (port, http):
+        daemon.wait_port(each)
+
+    def scrape():
+        begin = processor(daemon)
+        with urllib.request.urlopen(f"http://{HOST}:{http}/metrics", timeout=60) as answer:
+            said = answer.read().decode()
+        return processor(daemon) - begin, sum(map(float, re.findall(r"^pop3_gateway_sessions\{.*\} (\S+)$", said, re.M)))
+
+    def cost(wanted):
+        wait_until(lambda: scrape()[1] == wanted, lambda: f"{wanted} sessions in the figures: {scrape()}", 60)
+        return statistics.median(scrape()[0] for _ in range(SCRAPES))
+
+    clients = []
+    try:
+        alone = cost(0)
+        for number in range(sessions):
+            client = socket.socket()
+            clients.append(client)
+            # an address has not ports enough for all
+            client.bind((f"127.3.0.{number % 100 + 1}", 0))
+            client.settimeout(60)
+            client.connect((HOST, port))
+        for client in clients:
+            check(client.recv(100).startswith(b"+OK"), "a client was not greeted")
+        beside = cost(sessions)
+        check(beside < min(2 * alone, MOST), f"a scrape took {alone * 1000:.2f} ms, and {beside * 1000:.2f} ms beside {sessions} sessions")
+    finally:
+        for client in clients:
+            client.close()
+        daemon.stop()
+    print(f"ok: a scrape takes {alone * 1000:.2f} ms of a processor, {beside * 1000:.2f} ms beside {sessions:,} sessions on {runtime}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gateway", required=True)
@@ -249,6 +332,10 @@ def main():
             folder.mkdir()
             watch(Path(arguments.gateway).resolve(), folder, runtime)
             print(f"ok: Prometheus has the figures of a gateway on {runtime}")
+        for runtime in RUNTIMES:
+            folder = scratch.path / f"crowded-{runtime}"
+            folder.mkdir()
+            crowded(Path(arguments.gateway).resolve(), folder, runtime)
     except Failure as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return 1

@@ -2,11 +2,10 @@
 
 import contextlib
 import json
-import resource
 import socket
 import time
 
-from base import HOST, Daemon, Failure, check, free_port, program, wait_until
+from base import HOST, Daemon, Failure, check, free_port, program, room_for_files, wait_until
 from pop import Pop
 
 ADDRESSES = 500
@@ -148,10 +147,7 @@ def who_is_no_balancer(bench):
 
 def clients_are_counted_by_their_own_address(bench):
     """2,000 clients from 500 addresses after haproxy: limits and delays are each client's, not the balancer's."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < 16384:
-        raise Failure(f"this needs 16384 descriptors, and there may be {hard}: ulimit -Hn")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 16384), hard))
+    room_for_files(2 * CLIENTS)
     bench.deliver()
     limits = f"connections = 4000\nconnections_before_login = 4000\nconnections_per_address = {PER_ADDRESS}"
     with proxied(bench, limits=limits) as gateway, Balancer(bench.folder / "balancer", gateway) as balancer:
