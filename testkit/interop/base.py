@@ -127,9 +127,9 @@ def wait_until(condition, what, seconds=20.0, pause=0.02):
         time.sleep(pause)
 
 
-def port_open(port):
+def port_open(port, address=HOST):
     try:
-        with socket.create_connection((HOST, port), 1.0):
+        with socket.create_connection((address, port), 1.0):
             return True
     except OSError:
         return False
@@ -180,10 +180,10 @@ class Daemon:
             return self.log.read_bytes()[-size:].decode("utf-8", "replace")
         return ""
 
-    def wait_port(self, port, seconds=20.0):
+    def wait_port(self, port, seconds=20.0, address=HOST):
         def ready():
             check(self.alive(), lambda: f"{self.argv[0]} ended with {self.process.returncode}:\n{self.tail()}")
-            return port_open(port)
+            return port_open(port, address)
 
         wait_until(ready, f"{self.argv[0]} to listen on {port}", seconds)
 

@@ -3,6 +3,8 @@
 Owns relays in this process, and the namespaces that it made.
 """
 
+import contextlib
+import ctypes
 import os
 import queue
 import socket
@@ -11,7 +13,7 @@ import sys
 import threading
 import time
 
-from base import HOST, program, run, wait_until
+from base import HOST, check, program, run, wait_until
 
 
 class Wire:
@@ -112,19 +114,36 @@ def apart():
         for words in (("link", "set", "lo", "up"), ("addr", "add", HERE, "dev", "lo")):
             run([program("ip", "iproute2"), *words])
         return True
-    unshare = program("unshare", "util-linux")
-    if subprocess.run([unshare, "--net", "true"], stderr=subprocess.DEVNULL).returncode:
+    if not may_be_apart():
         return False
     program("iptables", "iptables")
     os.environ[APART] = "1"
+    unshare = program("unshare", "util-linux")
     os.execv(unshare, [unshare, "--net", sys.executable, *sys.argv])
+
+
+def enter(network):
+    """This thread is in that network from now on; Python has it from 3.12 on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    check(libc.setns(network.fileno(), 0) == 0, lambda: f"setns: {os.strerror(ctypes.get_errno())}")
+
+
+def is_there(number):
+    """Whether there is a machine of this number."""
+    return os.path.exists(f"/sys/class/net/machine{number}")
+
+
+def may_be_apart():
+    """Whether this program may make networks: that wants root's rights."""
+    unshare = program("unshare", "util-linux")
+    return subprocess.run([unshare, "--net", "true"], stderr=subprocess.DEVNULL).returncode == 0
 
 
 class Machine:
     """A machine that is only a network and a clock: an address of its own, and a cable to this one."""
 
     def __init__(self, number):
-        self.link = f"machine{number}"
+        self.number, self.link = number, f"machine{number}"
         self.near, self.far = f"10.77.{number}.1", f"10.77.{number}.2"
         self.ip, self.iptables = program("ip", "iproute2"), program("iptables", "iptables")
         # its monotonic clock began at another moment
@@ -152,6 +171,24 @@ class Machine:
             route.write("1")
         run([self.iptables, "-t", "nat", "-A", "PREROUTING", "-i", self.link, "-p", "tcp", "--dport", port,
              "-j", "DNAT", "--to", f"{HOST}:{port}"])
+
+    def also(self, count):
+        """So many addresses more over there, which this machine reaches."""
+        self.do("route", "add", f"10.{self.number}.0.0/16", "dev", self.link)
+        addresses = [f"10.{self.number}.{number // 250}.{number % 250 + 1}" for number in range(count)]
+        lines = "".join(f"addr add {address}/32 dev cable\n" for address in addresses)
+        subprocess.run([*self.inside, self.ip, "-batch", "-"], input=lines, text=True, check=True)
+        return addresses
+
+    @contextlib.contextmanager
+    def there(self):
+        """What sockets this thread makes meanwhile are in the network over there."""
+        with open("/proc/thread-self/ns/net") as here, open(f"/proc/{self.holder.pid}/ns/net") as there:
+            enter(there)
+            try:
+                yield
+            finally:
+                enter(here)
 
     def unplug(self):
         self.do("link", "set", "cable", "down", there=True)

@@ -11,7 +11,7 @@ from base import HOST, Failure, check
 
 
 class Pop:
-    def __init__(self, port, tls=None, timeout=30.0, receive_buffer=None, source=None):
+    def __init__(self, port, tls=None, timeout=30.0, receive_buffer=None, source=None, host=HOST):
         self.socket = socket.socket()
         if source:
             self.socket.bind((source, 0))
@@ -19,7 +19,7 @@ class Pop:
             # a small window, so that a client that does not read is felt at once
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)
-        self.socket.connect((HOST, port))
+        self.socket.connect((host, port))
         self.buffer = b""
         if tls is not None:
             self.wrap(tls)

@@ -2,10 +2,13 @@
 
 import contextlib
 import json
+import random
 import socket
+import ssl
 import time
 
-from base import HOST, Daemon, Failure, check, free_port, program, room_for_files, wait_until
+import lines
+from base import HOST, Daemon, check, free_port, program, room_for_files, wait_until
 from pop import Pop
 
 ADDRESSES = 500
@@ -16,7 +19,7 @@ PER_ADDRESS = 3
 class Balancer:
     """haproxy and nginx before both listeners of a gateway, a port for each way."""
 
-    def __init__(self, folder, gateway):
+    def __init__(self, folder, gateway, address=HOST):
         folder.mkdir(parents=True, exist_ok=True)
         self.plain, self.tls, daemons = {}, {}, []
         ways = ("haproxy, version 1", "haproxy, version 2", "nginx")
@@ -28,13 +31,13 @@ class Balancer:
         for way, send in sends.items():
             for port, behind in ((self.plain[way], gateway.port), (self.tls[way], gateway.port_tls)):
                 # its own checks come with a header too: LOCAL, or UNKNOWN
-                text += f"listen at{port}\n  bind {HOST}:{port}\n"
+                text += f"listen at{port}\n  bind {address}:{port}\n"
                 text += f"  server gateway {HOST}:{behind} {send} check check-send-proxy inter 300ms\n"
         config = folder / "haproxy.cfg"
         config.write_text(text)
         daemons.append(Daemon([program("haproxy", "haproxy"), "-db", "-f", config], folder / "haproxy.log"))
         servers = "".join(
-            f"  server {{ listen {HOST}:{port}; proxy_pass {HOST}:{behind}; proxy_protocol on; }}\n"
+            f"  server {{ listen {address}:{port}; proxy_pass {HOST}:{behind}; proxy_protocol on; }}\n"
             for port, behind in ((self.plain[stream], gateway.port), (self.tls[stream], gateway.port_tls))
         )
         module = "/usr/lib/nginx/modules/ngx_stream_module.so"
@@ -47,7 +50,7 @@ class Balancer:
         daemons.append(Daemon([nginx, "-c", config], folder / "nginx.out"))
         self.daemons = daemons
         for port in (*self.plain.values(), *self.tls.values()):
-            daemons[0 if port not in (self.plain[stream], self.tls[stream]) else 1].wait_port(port)
+            daemons[0 if port not in (self.plain[stream], self.tls[stream]) else 1].wait_port(port, address=address)
 
     def __enter__(self):
         return self
@@ -145,54 +148,105 @@ def who_is_no_balancer(bench):
             check(len(lines()) == count, lambda: f"{len(lines())} lines about {text!r}")
 
 
+@contextlib.contextmanager
+def many_addresses():
+    """500 addresses and a way to them: on a machine of their own, if one may be made here, else on this one's loopback.
+    The addresses, where they find this machine, and what makes sockets over there."""
+    if not lines.may_be_apart():
+        addresses = [f"127.1.{number // 250}.{number % 250 + 1}" for number in range(ADDRESSES)]
+        yield addresses, HOST, contextlib.nullcontext
+        return
+    # somebody else may make one at the same time
+    numbers = random.sample(range(100, 251), 151)
+    machine = lines.Machine(next(number for number in numbers if not lines.is_there(number)))
+    try:
+        yield machine.also(ADDRESSES), machine.near, machine.there
+    finally:
+        machine.stop()
+
+
 def clients_are_counted_by_their_own_address(bench):
-    """2,000 clients from 500 addresses after haproxy: limits and delays are each client's, not the balancer's."""
+    """2,000 clients from 500 addresses after haproxy, TLS passed through: limits and delays are each client's own."""
     room_for_files(2 * CLIENTS)
     bench.deliver()
     limits = f"connections = 4000\nconnections_before_login = 4000\nconnections_per_address = {PER_ADDRESS}"
-    with proxied(bench, limits=limits) as gateway, Balancer(bench.folder / "balancer", gateway) as balancer:
-        port = balancer.plain["haproxy, version 2"]
-        sources = [f"127.1.{number // 250}.{number % 250 + 1}" for number in range(ADDRESSES)]
-        begin = time.monotonic()
-        open_, heard = [], {source: [] for source in sources}
-        try:
-            for number in range(CLIENTS):
-                # all of one address together: after three seconds a newcomer may have the oldest one's place
-                source = sources[number * ADDRESSES // CLIENTS]
-                client = socket.socket()
+    with many_addresses() as (sources, near, there), proxied(bench, limits=limits) as gateway:
+        with Balancer(bench.folder / "balancer", gateway, near) as balancer:
+            ca, way = gateway.certificates.ca, "haproxy, version 2"
+            told = []
+            for port, tls in ((balancer.plain[way], None), (balancer.tls[way], ca)):
+                begin = time.monotonic()
+                crowd(sources, near, there, port, tls)
+                told.append(f"{time.monotonic() - begin:.1f} s {'with' if tls else 'without'} TLS")
+            others = delays(bench, gateway, sources, near, there, balancer.tls[way], ca)
+    where = "in a network of their own" if near != HOST else "on the loopback"
+    return f"{CLIENTS} clients {where} in {' and '.join(told)}; another client's login took {others * 1000:.0f} ms"
+
+
+def crowd(sources, near, there, port, tls):
+    """As many clients of each address as it may have are served, and no other."""
+    context = tls and ssl.create_default_context(cafile=str(tls))
+    open_, heard = [], {}
+    try:
+        # all of one address together: after three seconds a newcomer may have the oldest one's place
+        for source in sources:
+            own = []
+            for _ in range(CLIENTS // ADDRESSES):
+                with there():
+                    client = socket.socket()
+                open_.append(client)
                 client.bind((source, 0))
                 client.settimeout(60)
-                client.connect((HOST, port))
-                open_.append((source, client))
-            for source, client in open_:
-                heard[source].append(client.recv(100)[:4])
-            seconds = time.monotonic() - begin
-        finally:
-            for _, client in open_:
-                client.close()
-        wanted = sorted([b"+OK "] * PER_ADDRESS + [b"-ERR"] * (CLIENTS // ADDRESSES - PER_ADDRESS))
-        wrong = {source: answers for source, answers in heard.items() if sorted(answers) != wanted}
-        check(not wrong, lambda: f"{len(wrong)} addresses heard something else, such as {list(wrong.items())[:3]}")
+                client.connect((near, port))
+                own.append(client)
+            heard[source] = sorted(greeting(client, context, open_) for client in own)
+    finally:
+        for client in open_:
+            client.close()
+    # no handshake is made with who gets no place
+    refusal = b"" if tls else b"-ERR"
+    wanted = sorted([b"+OK "] * PER_ADDRESS + [refusal] * (CLIENTS // ADDRESSES - PER_ADDRESS))
+    wrong = {source: answers for source, answers in heard.items() if answers != wanted}
+    check(not wrong, lambda: f"{len(wrong)} addresses heard something else, such as {list(wrong.items())[:3]}")
 
-        def wrong_login(source):
-            with Pop(port, source=source, timeout=60) as pop:
-                pop.greeting()
-                pop.ok(f"USER nobody-{source}")
-                begin = time.monotonic()
-                pop.refused("PASS wrong", b"[AUTH]")
-                return time.monotonic() - begin
 
-        wrong_login("127.2.0.1")
-        check(wrong_login("127.2.0.1") > 1.5, "one address was not kept waiting")
-        begin = time.monotonic()
-        with Pop(port, source="127.2.0.2", timeout=60) as pop:
-            pop.login(bench.user, bench.password)
-            others = time.monotonic() - begin
-            pop.ok("QUIT")
-        gateway.wait_log('"peer":"127.2.0.2:')
-        delayed = [line for line in lines_of(gateway) if line["message"].startswith("login delayed")]
-        check(delayed and all(line["peer"].startswith("127.2.0.1:") for line in delayed), f"delayed: {delayed}")
-    return f"{CLIENTS} clients in {seconds:.1f} s; another client's login took {others * 1000:.0f} ms"
+def greeting(client, context, open_):
+    if context:
+        try:
+            client = context.wrap_socket(client, server_hostname="localhost")
+        except (ssl.SSLEOFError, ConnectionResetError):
+            return b""
+        open_.append(client)
+    return client.recv(100)[:4]
+
+
+def delays(bench, gateway, sources, near, there, port, ca):
+    """Who guesses is kept waiting, and another client of the same balancer is not; how long that one's login took."""
+    guesser, other = sources[:2]
+
+    def client(source):
+        with there():
+            return Pop(port, tls=ca, source=source, host=near, timeout=60)
+
+    def wrong_login():
+        with client(guesser) as pop:
+            pop.greeting()
+            pop.ok(f"USER nobody-{guesser}")
+            begin = time.monotonic()
+            pop.refused("PASS wrong", b"[AUTH]")
+            return time.monotonic() - begin
+
+    wrong_login()
+    check(wrong_login() > 1.5, "one address was not kept waiting")
+    begin = time.monotonic()
+    with client(other) as pop:
+        pop.login(bench.user, bench.password)
+        others = time.monotonic() - begin
+        pop.ok("QUIT")
+    gateway.wait_log(f'"peer":"{other}:')
+    delayed = [line for line in lines_of(gateway) if line["message"].startswith("login delayed")]
+    check(delayed and all(line["peer"].startswith(f"{guesser}:") for line in delayed), f"delayed: {delayed}")
+    return others
 
 
 ALL = [clients_of_a_balancer, who_is_no_balancer, clients_are_counted_by_their_own_address]
