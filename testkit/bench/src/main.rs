@@ -5,6 +5,7 @@
 //! of the system's configuration. The load is made here; it decides nothing but what is asked for.
 
 mod chart;
+mod cores;
 mod delay;
 mod imap;
 mod limits;

@@ -125,6 +125,12 @@ impl Tree {
         self.members().iter().map(|pid| memory(*pid)).sum()
     }
 
+    /// The threads of all that come from it, not its own.
+    pub(crate) fn threads_below(self) -> Vec<u32> {
+        let below = self.members().into_iter().filter(|pid| *pid != self.0);
+        below.flat_map(threads).collect()
+    }
+
     fn members(self) -> BTreeSet<u32> {
         members(&processes(), self.0)
     }
@@ -202,6 +208,14 @@ fn members(all: &BTreeMap<u32, Process>, root: u32) -> BTreeSet<u32> {
             return members;
         }
     }
+}
+
+fn threads(pid: u32) -> Vec<u32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task"));
+    let entries = entries.into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 /// The processor time that the threads of a process used so far; those that ended do not count.

@@ -7,6 +7,7 @@ mod login;
 mod many;
 
 use crate::Outcome;
+use crate::cores::Apart;
 use crate::servers::{Servers, Who};
 use crate::table::{Row, Samples};
 
@@ -149,6 +150,11 @@ impl Work {
         }
     }
 
+    /// Whether client and server wait for each other at each step, and for nothing else.
+    fn takes_turns(self) -> bool {
+        matches!(self, Self::OneByOne | Self::Tops)
+    }
+
     pub(crate) fn run(
         self,
         servers: &mut Servers,
@@ -156,6 +162,10 @@ impl Work {
         scale: &Scale,
         samples: &mut Samples,
     ) -> Outcome {
+        let _apart = match self.takes_turns() {
+            true => Apart::keep()?,
+            false => None,
+        };
         let (imap, imap_far) = (servers.imap, servers.imap_far);
         let imap_relayed = servers.imap_relayed;
         let mut note = |row, value| samples.add(row, who, value);
