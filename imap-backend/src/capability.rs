@@ -1,5 +1,6 @@
 //! What the upstream says that it can do, without what the operator does not believe.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
@@ -10,7 +11,7 @@ use crate::grammar::words;
 pub(crate) struct Capabilities {
     known: u32,
     /// The SASL mechanisms, in upper case, separated by spaces.
-    mechanisms: String,
+    mechanisms: Box<str>,
 }
 
 /// A capability that makes a difference here.
@@ -96,7 +97,7 @@ impl Capabilities {
                 .iter()
                 .any(|m| name.eq_ignore_ascii_case(m.as_bytes()))
         };
-        let mut capabilities = Self::default();
+        let (mut capabilities, mut mechanisms) = (Self::default(), String::new());
         for name in words(list).filter(|name| !is_masked(name)) {
             if let Some((_, known)) = NAMES
                 .iter()
@@ -106,7 +107,7 @@ impl Capabilities {
             } else if let Some((prefix, mechanism)) = name.split_at_checked(5)
                 && prefix.eq_ignore_ascii_case(b"AUTH=")
             {
-                capabilities.add_mechanism(mechanism);
+                add_mechanism(&mut mechanisms, mechanism);
             }
         }
         if capabilities.has(Capability::Rev2) && !capabilities.has(Capability::Rev1) {
@@ -117,6 +118,7 @@ impl Capabilities {
                 }
             }
         }
+        capabilities.mechanisms = mechanisms.into();
         capabilities
     }
 
@@ -139,16 +141,16 @@ impl Capabilities {
     fn set(&mut self, capability: Capability) {
         self.known |= 1 << capability as u8;
     }
+}
 
-    fn add_mechanism(&mut self, name: &[u8]) {
-        if let Ok(name) = core::str::from_utf8(name)
-            && self.mechanisms.len() + name.len() < 512
-        {
-            let begin = self.mechanisms.len();
-            self.mechanisms.push_str(name);
-            self.mechanisms[begin..].make_ascii_uppercase();
-            self.mechanisms.push(' ');
-        }
+fn add_mechanism(mechanisms: &mut String, name: &[u8]) {
+    if let Ok(name) = core::str::from_utf8(name)
+        && mechanisms.len() + name.len() < 512
+    {
+        let begin = mechanisms.len();
+        mechanisms.push_str(name);
+        mechanisms[begin..].make_ascii_uppercase();
+        mechanisms.push(' ');
     }
 }
 

@@ -37,7 +37,7 @@ fn routed(config: &str, user: &str) -> Option<(String, String)> {
         .last()
         .unwrap_or_default()
         .to_owned();
-    Some((routed.upstream, name))
+    Some((routed.upstream.to_string(), name))
 }
 
 #[test]

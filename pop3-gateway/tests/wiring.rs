@@ -36,7 +36,7 @@ fn route(settings: &Settings<Gateway>, user: &str) -> Result<(String, String), D
     settings
         .service
         .route(&login, &peer)
-        .map(|routed| (routed.maildrop, routed.upstream))
+        .map(|routed| (routed.maildrop, routed.upstream.to_string()))
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -21,7 +22,11 @@ use tokio::time::{Sleep, sleep_until};
 
 /// A tokio runtime.
 #[derive(Clone, Debug)]
-pub struct Tokio {
+pub struct Tokio(Arc<Shared>);
+
+/// One pointer, because each connection has it.
+#[derive(Debug)]
+struct Shared {
     handle: Handle,
     start: Instant,
 }
@@ -29,10 +34,10 @@ pub struct Tokio {
 impl Tokio {
     /// Uses the runtime of this handle. The clock starts now.
     pub fn new(handle: Handle) -> Self {
-        Self {
+        Self(Arc::new(Shared {
             handle,
             start: Instant::now(),
-        }
+        }))
     }
 }
 
@@ -42,18 +47,18 @@ impl Runtime for Tokio {
     type Timer = TokioTimer;
 
     fn now(&self) -> Time {
-        Time::from_start(self.start.elapsed())
+        Time::from_start(self.0.start.elapsed())
     }
 
     fn timer(&self) -> TokioTimer {
         TokioTimer {
-            start: self.start,
+            start: self.0.start,
             sleep: None,
         }
     }
 
     fn listen(&self, socket: std::net::TcpListener) -> io::Result<Accepting> {
-        let _entered = self.handle.enter();
+        let _entered = self.0.handle.enter();
         socket.set_nonblocking(true)?;
         Ok(Accepting {
             local: socket.local_addr()?,
@@ -74,7 +79,7 @@ impl Runtime for Tokio {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let task = self.handle.spawn_blocking(job);
+        let task = self.0.handle.spawn_blocking(job);
         Box::pin(async {
             task.await
                 .map_err(|_| io::Error::other("a blocking job panicked"))
@@ -82,7 +87,7 @@ impl Runtime for Tokio {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.handle.spawn(task);
+        self.0.handle.spawn(task);
     }
 }
 

@@ -58,8 +58,8 @@ pub struct Routed<B> {
     /// The name under which the maildrop is locked: the upstream's identity and the folder, so that two
     /// accounts that lead to one maildrop share its lock (G25).
     pub maildrop: String,
-    /// What the log calls the upstream.
-    pub upstream: String,
+    /// What the log calls the upstream; the same for all its sessions.
+    pub upstream: Arc<str>,
     /// How the upstream's certificate is verified. Without it a backend cannot begin TLS.
     pub tls: Option<Arc<UpstreamTls>>,
     /// Where its connection may wait for the next login. Without it none waits.
@@ -68,7 +68,7 @@ pub struct Routed<B> {
 
 impl<B> Routed<B> {
     /// Served by this backend, without TLS to an upstream.
-    pub fn new(backend: B, maildrop: impl Into<String>, upstream: impl Into<String>) -> Self {
+    pub fn new(backend: B, maildrop: impl Into<String>, upstream: impl Into<Arc<str>>) -> Self {
         Self {
             backend,
             maildrop: maildrop.into(),

@@ -165,8 +165,8 @@ impl ImapBackend {
 
     pub(super) fn conclude(&mut self, denial: Denial) {
         self.answers.push(match denial {
-            Denial::Refused(refusal) => Answer::Refused(refusal),
-            Denial::Failed(failure) => Answer::Failed(failure),
+            Denial::Refused(refusal) => Answer::Refused(Box::new(refusal)),
+            Denial::Failed(failure) => Answer::failed(failure),
         });
         self.finish();
     }

@@ -153,7 +153,8 @@ impl ImapBackend {
             let failure = self
                 .maildrop
                 .about(first.index, failure.kind, &failure.detail);
-            self.answers.push(Answer::BodyFailed(first.ticket, failure));
+            self.answers
+                .push(Answer::body_failed(first.ticket, failure));
         }
     }
 

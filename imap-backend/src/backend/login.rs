@@ -171,7 +171,7 @@ impl ImapBackend {
             Next::Answer(message) => self.wire.answer(&message),
             Next::Ask(challenge) => {
                 login.asks = true;
-                self.answers.push(Answer::Challenge(challenge));
+                self.answers.push(Answer::Challenge(challenge.into()));
             }
             Next::Cancel => {
                 self.drop_link(Failure::temporary(

@@ -151,6 +151,7 @@ impl Maildrop {
         let index = self.listing?;
         let Some((uid, size)) = self.uid(index).zip(self.size(index)) else {
             self.listing = None;
+            *unique_id = Vec::new();
             let access = if self.read_only {
                 Access::ReadOnly
             } else {

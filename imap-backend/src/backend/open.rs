@@ -26,7 +26,7 @@ impl ImapBackend {
     pub(super) fn open(&mut self, open: Open) {
         if !self.link.is_down() || self.asked.open.is_some() {
             self.answers
-                .push(Answer::Failed(Failure::permanent("opened twice")));
+                .push(Answer::failed(Failure::permanent("opened twice")));
             return;
         }
         let acceptable = auth::acceptable(&open.login);

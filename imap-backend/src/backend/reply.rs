@@ -2,6 +2,7 @@
 //!
 //! Owns the replies that wait and the octets that are lent with them. Bodies and entries are made when fetched.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
@@ -9,18 +10,28 @@ use pop3_proto::backend::{Failure, Refusal, Reply, Ticket};
 
 use super::maildrop::Maildrop;
 
-/// A reply that waits to be fetched.
+/// A reply that waits to be fetched. Small, because a session keeps room for one.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Challenge(Vec<u8>),
+    Challenge(Box<[u8]>),
     Authenticated,
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     BodyStart(Ticket, Option<u64>),
     BodyEnd(Ticket),
-    BodyFailed(Ticket, Failure),
+    BodyFailed(Ticket, Box<Failure>),
     Updated,
     Kept,
-    Failed(Failure),
+    Failed(Box<Failure>),
+}
+
+impl Answer {
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
+
+    pub(super) fn body_failed(ticket: Ticket, failure: Failure) -> Self {
+        Self::BodyFailed(ticket, Box::new(failure))
+    }
 }
 
 /// The replies that wait.
@@ -49,17 +60,20 @@ impl Answers {
         Some(match self.waiting.pop_front() {
             None => return maildrop.entry(&mut self.lent),
             Some(Answer::Challenge(challenge)) => {
-                self.lent = challenge;
+                self.lent = challenge.into();
                 Reply::Challenge(&self.lent)
             }
             Some(Answer::Authenticated) => Reply::Authenticated,
-            Some(Answer::Refused(refusal)) => Reply::Refused(refusal),
+            Some(Answer::Refused(refusal)) => Reply::Refused(*refusal),
             Some(Answer::BodyStart(ticket, size)) => Reply::BodyStart { ticket, size },
             Some(Answer::BodyEnd(ticket)) => Reply::BodyEnd { ticket },
-            Some(Answer::BodyFailed(ticket, failure)) => Reply::BodyFailed { ticket, failure },
+            Some(Answer::BodyFailed(ticket, failure)) => Reply::BodyFailed {
+                ticket,
+                failure: *failure,
+            },
             Some(Answer::Updated) => Reply::Updated,
             Some(Answer::Kept) => Reply::Kept,
-            Some(Answer::Failed(failure)) => Reply::Failed(failure),
+            Some(Answer::Failed(failure)) => Reply::Failed(*failure),
         })
     }
 }

@@ -27,7 +27,7 @@ impl ImapBackend {
         let (plan, doubtful) = self.plan(index, plan);
         if self.link.is_finished() || self.link.is_first() {
             let failure = Failure::temporary("no maildrop is open");
-            self.answers.push(Answer::BodyFailed(ticket, failure));
+            self.answers.push(Answer::body_failed(ticket, failure));
             return;
         }
         let whole = part == Part::Whole;

@@ -2,6 +2,7 @@
 //!
 //! Owns the memory and the name of this mailbox in it. Never decides which message is to blame.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::ops::Range;
@@ -15,10 +16,16 @@ use crate::table::Table;
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
     shared: Option<Arc<dyn Memory>>,
+    /// Made when there is something to remember.
+    known: Option<Box<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// The name by which its messages are remembered.
+    mailbox: Arc<str>,
     /// For sessions that share nothing, or whose user is not known.
     own: BrokenMessages,
-    /// The name by which its messages are remembered; made when there is something to remember.
-    mailbox: Option<Arc<str>>,
 }
 
 impl Suspects {
@@ -28,12 +35,13 @@ impl Suspects {
 
     /// Whether nothing is remembered of any message.
     pub(super) fn is_empty(&self) -> bool {
-        let shared = self.shared.as_ref();
-        self.own.is_empty() && shared.is_none_or(|shared| shared.is_empty())
+        let (own, shared) = (self.known.as_ref(), self.shared.as_ref());
+        own.is_none_or(|known| known.own.is_empty())
+            && shared.is_none_or(|shared| shared.is_empty())
     }
 
     pub(super) fn has_name(&self) -> bool {
-        self.mailbox.is_some()
+        self.known.is_some()
     }
 
     /// Without a name its messages concern this session only.
@@ -41,18 +49,22 @@ impl Suspects {
         if mailbox.is_none() {
             self.shared = None;
         }
-        self.mailbox = Some(mailbox.unwrap_or_default().into());
+        let (mailbox, own) = (
+            mailbox.unwrap_or_default().into(),
+            BrokenMessages::default(),
+        );
+        self.known = Some(Box::new(Known { mailbox, own }));
     }
 
     fn with<R>(&mut self, with: impl FnOnce(&mut BrokenMessages, &Arc<str>) -> R) -> Option<R> {
-        let mailbox = self.mailbox.as_ref()?;
+        let Known { mailbox, own } = self.known.as_deref_mut()?;
         let (mut with, mut result) = (Some(with), None);
         let mut lent = |memory: &mut BrokenMessages| {
             result = with.take().map(|with| with(memory, mailbox));
         };
         match &self.shared {
             Some(shared) => shared.lend(&mut lent),
-            None => lent(&mut self.own),
+            None => lent(own),
         }
         result
     }

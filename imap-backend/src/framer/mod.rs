@@ -26,8 +26,8 @@ pub(crate) const COLLECT: u64 = 8 * 1024;
 pub(crate) const HOLD: u64 = 32 * 1024;
 /// How many octets are searched for the end of a command where a literal should go on.
 const CLOSING: usize = 1024;
-/// The room while nothing is expected, and all the same something may come.
-const TINY: usize = 64;
+/// The room while nothing is expected, and all the same something may come: the least that the allocator gives.
+const TINY: usize = 24;
 /// The room while nothing is expected but a line.
 const SMALL: usize = 512;
 /// The room for a literal of at most [`SHORT`] octets: a larger one costs more to clear than to fill.

@@ -5,9 +5,9 @@
 
 mod event;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
@@ -70,7 +70,7 @@ pub(crate) struct Wire {
     /// The server announced its capabilities after the login.
     pub(crate) settled: bool,
     /// The flag to look for in FLAGS.
-    pub(crate) watch: Option<String>,
+    pub(crate) watch: Option<Box<str>>,
     /// What must not appear in texts.
     pub(crate) mask: Mask,
     pub(crate) recorder: Recorder,

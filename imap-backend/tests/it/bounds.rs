@@ -5,7 +5,7 @@ use imap_backend::Config;
 use pop3_proto::backend::{Backend, Request, Ticket};
 
 /// The room for a line, for a short literal, and for more.
-const TINY: usize = 64;
+const TINY: usize = 24;
 const SMALL: usize = 512;
 const MEDIUM: usize = 16 * 1024;
 const LARGE: usize = 64 * 1024;

@@ -21,7 +21,7 @@ pub(crate) type MakeBackend = Box<dyn Fn() -> AnyBackend + Send + Sync>;
 
 /// A store, ready for logins.
 pub(crate) struct Local {
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// Whether all accounts share one maildrop.
     pub(crate) shared: bool,
     pub(crate) secrets: Secrets,
@@ -59,7 +59,7 @@ impl Local {
         let secrets = Secrets::of_file(&accounts);
         let opened = Arc::new(open(accounts)?);
         Ok(Arc::new(Self {
-            name: store.name.clone(),
+            name: store.name.as_str().into(),
             shared: store.kind.is_shared(),
             secrets,
             backend: Box::new(move || Erased::boxed(Blocking::new(Arc::clone(&opened)))),
@@ -92,7 +92,7 @@ impl Mailboxes for Local {
     }
 
     fn warn_of_digests(&self, listener: &str, done: &str) {
-        let (store, remedy) = (&self.name, self.secrets.remedy);
+        let (store, remedy) = (&*self.name, self.secrets.remedy);
         tracing::warn!(
             listener,
             store,

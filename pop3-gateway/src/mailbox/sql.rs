@@ -418,7 +418,7 @@ impl Kind for Sql {
         let secrets = of_file.unwrap_or_else(of_database);
         let store = Arc::new(store);
         Ok(Arc::new(Local {
-            name: own.name.clone(),
+            name: own.name.as_str().into(),
             shared: self.is_shared(),
             secrets,
             backend: Box::new(move || Erased::boxed(Awaiting::new(Arc::clone(&store)))),

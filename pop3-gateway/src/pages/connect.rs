@@ -244,7 +244,7 @@ fn finish(desk: &Desk, cookie: &Cookie, back: &CallBack) -> Result<Option<Cookie
     let session = Session {
         address: lead.address,
         mailbox: lead.mailbox,
-        place: lead.place.ready.name.clone(),
+        place: lead.place.ready.name.as_ref().into(),
     };
     browsers.sign_in(cookie, session, state).map(Some)
 }

@@ -74,7 +74,7 @@ pub(super) fn make(desk: &Desk, _: &Visit<'_>, posted: &Posted) -> Outcome {
     for name in names(&session.address, &label) {
         // a name that leads elsewhere would be of no use
         let Ok(lead) = desk.lead(&name) else { continue };
-        if lead.place.ready.name != session.place {
+        if *lead.place.ready.name != *session.place {
             continue;
         }
         let mut account = Account::new(

@@ -54,7 +54,7 @@ fn opens(desk: &Desk, lead: &Lead<'_>, obtained: &Obtained) -> Result<(), Proble
         return Ok(());
     }
     let said = found.failure.unwrap_or_default();
-    let (mailbox, place) = (&lead.mailbox, &lead.place.ready.name);
+    let (mailbox, place) = (&lead.mailbox, &*lead.place.ready.name);
     tracing::warn!(
         mailbox,
         upstream = place,

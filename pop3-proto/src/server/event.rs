@@ -1,5 +1,7 @@
 //! What comes out of a session besides octets: events, the reason for its end, its summary.
 
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use crate::backend::Request;
@@ -99,11 +101,11 @@ pub struct Summary {
     /// The user's name of the last login attempt, as the client gave it.
     pub user: Option<String>,
     /// How the client logged in or tried to: `PASS`, `APOP` or a mechanism's name.
-    pub method: Option<String>,
+    pub method: Option<Cow<'static, str>>,
     /// Whether the login succeeded.
     pub logged_in: bool,
     /// The TLS in force.
-    pub tls: Option<TlsInfo>,
+    pub tls: Option<Box<TlsInfo>>,
     /// Messages in the maildrop.
     pub messages: u32,
     /// Messages sent whole with RETR.

@@ -26,7 +26,7 @@ pub(super) const OUTPUT_FULL: usize = 64 * 1024;
 /// A session with one client. See the [module](super) for its run loop.
 pub struct Session {
     pub(super) policy: Arc<Policy>,
-    pub(super) stamp: String,
+    pub(super) stamp: Box<str>,
     pub(super) state: State,
     pub(super) input: LineBuffer,
     pub(super) output: BytesMut,
@@ -156,7 +156,7 @@ impl Session {
     /// TLS. Everything that came in the clear is forgotten (RFC 2595 section 4).
     pub fn handle_tls(&mut self, now: Time, info: TlsInfo) {
         self.at(now);
-        self.summary.tls = Some(info);
+        self.summary.tls = Some(Box::new(info));
         self.forget_clear_text();
         self.advance();
     }

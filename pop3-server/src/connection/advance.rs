@@ -149,8 +149,8 @@ impl<S: Service> Connection<S> {
         let access = open.access;
         match self.settings.service.route(&open.login, &self.peer) {
             Ok(routed) => {
+                self.report.upstream = Some(Arc::clone(&routed.upstream));
                 let mut upstream = Box::new(Upstream::new(routed, access, presence));
-                self.report.upstream = Some(Arc::clone(&upstream.label));
                 if self.settings.transcript.is_some() {
                     upstream.backend.record();
                 }
@@ -335,9 +335,9 @@ impl<S: Service> Connection<S> {
                 self.session
                     .handle_reply(now, Reply::BodyFailed { ticket, failure });
             }
-            reply @ Reply::BodyStart { .. } => {
-                self.report
-                    .answered(&self.settings.name, self.session.summary());
+            Reply::BodyStart { ticket, size } => {
+                self.answered();
+                let reply = Reply::BodyStart { ticket, size };
                 self.session.handle_reply(now, reply);
             }
             reply @ (Reply::Challenge(_)

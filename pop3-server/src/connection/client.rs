@@ -16,14 +16,21 @@ pub(super) struct Client {
     phase: Phase,
     /// The client will send no more.
     eof: bool,
-    handshake: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    Open,
-    Flushing { until: Time, patience: Duration },
-    Lingering { until: Time },
+    /// With the deadline of a handshake that runs.
+    Open {
+        handshake: Option<Time>,
+    },
+    Flushing {
+        until: Time,
+        patience: Duration,
+    },
+    Lingering {
+        until: Time,
+    },
     Gone,
 }
 
@@ -37,9 +44,8 @@ impl Client {
     pub(super) fn new() -> Self {
         Self {
             pipe: Pipe::Plain,
-            phase: Phase::Open,
+            phase: Phase::Open { handshake: None },
             eof: false,
-            handshake: None,
         }
     }
 
@@ -49,30 +55,36 @@ impl Client {
 
     pub(super) fn start_tls(&mut self, pipe: Pipe, now: Time, timers: &Timers) {
         self.pipe = pipe;
-        self.handshake = Some(now + timers.handshake);
+        self.shakes_hands(Some(now + timers.handshake));
     }
 
     pub(super) fn handshake_done(&mut self) {
-        self.handshake = None;
+        self.shakes_hands(None);
+    }
+
+    fn shakes_hands(&mut self, until: Option<Time>) {
+        if let Phase::Open { handshake } = &mut self.phase {
+            *handshake = until;
+        }
     }
 
     /// How much may be read from the socket.
     pub(super) fn room(&self, session: &Session) -> usize {
         match (self.phase, &self.pipe) {
-            (Phase::Open, _) if self.eof => 0,
-            (Phase::Open, Pipe::Plain) => session.input_room(),
-            (Phase::Open, Pipe::Tls(tls)) if tls.wants_input() => usize::MAX,
-            (Phase::Open, Pipe::Tls(_)) | (Phase::Flushing { .. } | Phase::Gone, _) => 0,
+            (Phase::Open { .. }, _) if self.eof => 0,
+            (Phase::Open { .. }, Pipe::Plain) => session.input_room(),
+            (Phase::Open { .. }, Pipe::Tls(tls)) if tls.wants_input() => usize::MAX,
+            (Phase::Open { .. }, Pipe::Tls(_)) | (Phase::Flushing { .. } | Phase::Gone, _) => 0,
             (Phase::Lingering { .. }, _) => usize::MAX,
         }
     }
 
     pub(super) fn received(&mut self, session: &mut Session, now: Time, bytes: &[u8]) {
         match (self.phase, &mut self.pipe) {
-            (Phase::Open, Pipe::Plain) => {
+            (Phase::Open { .. }, Pipe::Plain) => {
                 session.handle_input(now, bytes);
             }
-            (Phase::Open, Pipe::Tls(tls)) => tls.received(bytes),
+            (Phase::Open { .. }, Pipe::Tls(tls)) => tls.received(bytes),
             // What comes now is read and thrown away: otherwise a reset could overtake our last words.
             (Phase::Flushing { .. } | Phase::Lingering { .. } | Phase::Gone, _) => {}
         }
@@ -80,8 +92,8 @@ impl Client {
 
     pub(super) fn send_buf<'a>(&'a self, session: &'a Session) -> &'a [u8] {
         match (self.phase, &self.pipe) {
-            (Phase::Open | Phase::Flushing { .. }, Pipe::Plain) => session.transmit(),
-            (Phase::Open | Phase::Flushing { .. }, Pipe::Tls(tls)) => tls.send_buf(),
+            (Phase::Open { .. } | Phase::Flushing { .. }, Pipe::Plain) => session.transmit(),
+            (Phase::Open { .. } | Phase::Flushing { .. }, Pipe::Tls(tls)) => tls.send_buf(),
             (Phase::Lingering { .. } | Phase::Gone, _) => &[],
         }
     }
@@ -101,8 +113,8 @@ impl Client {
     pub(super) fn handle_eof(&mut self, session: &mut Session, now: Time) -> bool {
         self.eof = true;
         match (self.phase, &mut self.pipe) {
-            (Phase::Open, Pipe::Plain) => session.handle_eof(now),
-            (Phase::Open, Pipe::Tls(tls)) => tls.received_end(),
+            (Phase::Open { .. }, Pipe::Plain) => session.handle_eof(now),
+            (Phase::Open { .. }, Pipe::Tls(tls)) => tls.received_end(),
             (Phase::Lingering { .. }, _) => return true,
             (Phase::Flushing { .. } | Phase::Gone, _) => {}
         }
@@ -111,7 +123,7 @@ impl Client {
 
     pub(super) fn deadline(&self) -> Option<(Time, &'static str)> {
         match self.phase {
-            Phase::Open => self.handshake.map(|at| (at, "TLS handshake")),
+            Phase::Open { handshake } => handshake.map(|at| (at, "TLS handshake")),
             Phase::Flushing { until, .. } => Some((until, "last words")),
             Phase::Lingering { until } => Some((until, "client closing")),
             Phase::Gone => None,
@@ -121,7 +133,7 @@ impl Client {
     /// The session is over; what is left is still sent, as long as the client takes some of it now and
     /// then.
     pub(super) fn flush(&mut self, now: Time, patience: Duration) {
-        if self.phase == Phase::Open {
+        if let Phase::Open { .. } = self.phase {
             self.phase = Phase::Flushing {
                 until: now + patience,
                 patience,

@@ -71,12 +71,7 @@ impl<S: Service> Connection<S> {
             session.record();
         }
         let mut connection = Self {
-            report: Report::new(
-                server.number(),
-                Arc::clone(server.observer()),
-                peer.address,
-                now,
-            ),
+            report: Report::new(server.number(), now),
             client: Client::new(),
             server: server.clone(),
             upstream: None,

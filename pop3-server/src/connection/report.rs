@@ -9,7 +9,7 @@ use pop3_proto::server::{Reason, Summary};
 use pop3_proto::time::Time;
 
 use super::action::Side;
-use crate::observer::{About, Asked, Event, Observer, Stage};
+use crate::observer::{About, Asked, Event, Stage};
 
 /// How many octets of one side are counted here before the observer hears of them.
 const MANY: u32 = 1 << 20;
@@ -40,8 +40,6 @@ pub(super) struct Report {
     pub(super) stage: Stage,
     /// Whether the connection to the upstream is one that waited.
     pub(super) resumed: bool,
-    observer: Arc<dyn Observer>,
-    peer: SocketAddr,
     began: Time,
     now: Time,
     tls_failure: Option<Box<str>>,
@@ -52,20 +50,13 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(
-        session: u64,
-        observer: Arc<dyn Observer>,
-        peer: SocketAddr,
-        now: Time,
-    ) -> Self {
+    pub(super) fn new(session: u64, now: Time) -> Self {
         Self {
             session,
             upstream: None,
             reason: None,
             stage: Stage::default(),
             resumed: false,
-            observer,
-            peer,
             began: now,
             now,
             tls_failure: None,
@@ -84,19 +75,24 @@ impl Report {
         self.tls_failure.get_or_insert_with(|| detail.into());
     }
 
-    pub(super) fn tell(&self, listener: &str, summary: &Summary, event: &Event<'_>) {
-        let about = About {
+    /// The session as the observer sees it.
+    pub(super) fn about<'a>(
+        &'a self,
+        listener: &'a str,
+        peer: SocketAddr,
+        summary: &'a Summary,
+    ) -> About<'a> {
+        About {
             session: self.session,
             listener,
-            peer: self.peer,
+            peer,
             upstream: self.upstream.as_deref(),
             stage: self.stage,
             resumed: self.resumed,
             summary,
             began: self.began,
             now: self.now,
-        };
-        self.observer.observe(&about, event);
+        }
     }
 
     /// The backend is asked for something.
@@ -105,11 +101,10 @@ impl Report {
     }
 
     /// The backend has answered. The observer hears it once for each request.
-    pub(super) fn answered(&mut self, listener: &str, summary: &Summary) {
-        if let Some((asked, since)) = self.asked.take() {
-            let after = self.now.since(since);
-            self.tell(listener, summary, &Event::Answered { asked, after });
-        }
+    pub(super) fn answered(&mut self) -> Option<Event<'static>> {
+        let (asked, since) = self.asked.take()?;
+        let after = self.now.since(since);
+        Some(Event::Answered { asked, after })
     }
 
     /// The backend need not answer any more.
@@ -125,35 +120,28 @@ impl Report {
         }
     }
 
-    /// Tells the observer of the octets of this side that it has not heard of.
-    pub(super) fn octets(&mut self, side: Side, listener: &str, summary: &Summary) {
+    /// The octets of this side that the observer has not heard of.
+    pub(super) fn octets(&mut self, side: Side) -> Option<Event<'static>> {
         let moved = match side {
             Side::Client => &mut self.client,
             Side::Upstream => &mut self.server,
         };
         let Moved { received, sent } = take(moved);
         if (received, sent) == (0, 0) {
-            return;
+            return None;
         }
-        let event = match side {
+        Some(match side {
             Side::Client => Event::Octets { received, sent },
             Side::Upstream => Event::UpstreamOctets { received, sent },
-        };
-        self.tell(listener, summary, &event);
+        })
     }
 
-    pub(super) fn ended(&mut self, listener: &str, summary: &Summary) {
-        self.octets(Side::Upstream, listener, summary);
-        self.octets(Side::Client, listener, summary);
-        let (reason, tls_failure) = (self.reason, self.tls_failure.as_deref());
-        self.tell(
-            listener,
-            summary,
-            &Event::Ended {
-                reason,
-                tls_failure,
-            },
-        );
+    /// The session is over.
+    pub(super) fn ended(&self) -> Event<'_> {
+        Event::Ended {
+            reason: self.reason,
+            tls_failure: self.tls_failure.as_deref(),
+        }
     }
 }
 

@@ -46,14 +46,16 @@ pub struct Connection<S: Service> {
 impl<S: Service> Connection<S> {
     /// Tells the observer what happens.
     pub(super) fn tell(&self, event: &Event<'_>) {
-        self.report
-            .tell(&self.settings.name, self.session.summary(), event);
+        let (listener, summary) = (&self.settings.name, self.session.summary());
+        let about = self.report.about(listener, self.peer.address, summary);
+        self.server.observer().observe(&about, event);
     }
 
     /// Tells it that the backend has answered.
     pub(super) fn answered(&mut self) {
-        self.report
-            .answered(&self.settings.name, self.session.summary());
+        if let Some(event) = self.report.answered() {
+            self.tell(&event);
+        }
     }
 
     /// Counts octets of one side.
@@ -64,8 +66,9 @@ impl<S: Service> Connection<S> {
     }
 
     fn octets(&mut self, side: Side) {
-        let summary = self.session.summary();
-        self.report.octets(side, &self.settings.name, summary);
+        if let Some(event) = self.report.octets(side) {
+            self.tell(&event);
+        }
     }
 
     /// Drops the backend.
@@ -79,25 +82,19 @@ impl<S: Service> Connection<S> {
 
     /// Tells what the backend has to say beside its replies, and what became of its connection.
     pub(super) fn note(&mut self) {
-        if let Some(upstream) = &mut self.upstream {
-            while let Some(contact) = upstream.poll_contact() {
-                let summary = self.session.summary();
-                match contact {
-                    Contact::Connected => self.report.resumed = false,
-                    Contact::Resumed => self.report.resumed = true,
-                    Contact::Unreachable
-                    | Contact::TlsFailed
-                    | Contact::Untrusted
-                    | Contact::Broken => {}
-                }
-                let event = Event::Upstream(contact);
-                self.report.tell(&self.settings.name, summary, &event);
+        while let Some(contact) = self.upstream.as_mut().and_then(|up| up.poll_contact()) {
+            match contact {
+                Contact::Connected => self.report.resumed = false,
+                Contact::Resumed => self.report.resumed = true,
+                Contact::Unreachable
+                | Contact::TlsFailed
+                | Contact::Untrusted
+                | Contact::Broken => {}
             }
-            while let Some(note) = upstream.backend.poll_note() {
-                let summary = self.session.summary();
-                let event = Event::Noted(&note);
-                self.report.tell(&self.settings.name, summary, &event);
-            }
+            self.tell(&Event::Upstream(contact));
+        }
+        while let Some(note) = self.upstream.as_mut().and_then(|up| up.backend.poll_note()) {
+            self.tell(&Event::Noted(&note));
         }
     }
 }
@@ -113,7 +110,8 @@ impl<S: Service> fmt::Debug for Connection<S> {
 
 impl<S: Service> Drop for Connection<S> {
     fn drop(&mut self) {
-        self.report
-            .ended(&self.settings.name, self.session.summary());
+        self.octets(Side::Upstream);
+        self.octets(Side::Client);
+        self.tell(&self.report.ended());
     }
 }

@@ -27,7 +27,6 @@ use crate::tls::{UpstreamTls, describe};
 
 pub(crate) struct Upstream<B: Backend> {
     pub(crate) backend: B,
-    pub(super) label: Arc<str>,
     maildrop: Arc<str>,
     access: Access,
     /// Tells the backend whether its work is waited for.
@@ -43,7 +42,7 @@ pub(crate) struct Upstream<B: Backend> {
     /// Where the connection goes, or went last.
     endpoint: Option<Endpoint>,
     /// Why the bytes ended, until the backend has been told.
-    broken: Option<String>,
+    broken: Option<Box<str>>,
     job: bool,
     /// A connection was open, or a job ran.
     reached: bool,
@@ -67,7 +66,6 @@ impl<B: Backend> Upstream<B> {
     pub(super) fn new(routed: Routed<B>, access: Access, presence: Presence) -> Self {
         Self {
             backend: routed.backend,
-            label: routed.upstream.into(),
             maildrop: routed.maildrop.into(),
             access,
             presence: Some(presence),
@@ -92,7 +90,6 @@ impl<B: Backend> Upstream<B> {
         let nothing: Arc<str> = "".into();
         Self {
             backend,
-            label: Arc::clone(&nothing),
             maildrop: nothing,
             access: Access::ReadOnly,
             presence: None,

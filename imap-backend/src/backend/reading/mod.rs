@@ -269,5 +269,5 @@ impl Reading {
 
 fn failed(maildrop: &Maildrop, wanted: &Wanted, failure: &Failure) -> Answer {
     let failure = maildrop.about(wanted.index, FailureKind::Temporary, &failure.detail);
-    Answer::BodyFailed(wanted.ticket, failure)
+    Answer::body_failed(wanted.ticket, failure)
 }

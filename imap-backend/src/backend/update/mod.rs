@@ -47,7 +47,7 @@ impl ImapBackend {
         }
         self.end_reading();
         if self.link.is_finished() || self.link.is_first() {
-            return self.conclude_update(Answer::Failed(Failure::temporary("no maildrop is open")));
+            return self.conclude_update(Answer::failed(Failure::temporary("no maildrop is open")));
         }
         let uids = |indexes: &[Index]| -> Option<Vec<u64>> {
             let mut uids: Vec<u64> = indexes
@@ -60,7 +60,7 @@ impl ImapBackend {
         };
         let (Some(mut deleted), Some(mut seen)) = (uids(deleted), uids(retrieved)) else {
             let failure = Failure::permanent("no such message in the table");
-            return self.conclude_update(Answer::Failed(failure));
+            return self.conclude_update(Answer::failed(failure));
         };
         let plan = self.plan_of_deletion();
         let kept = plan.keeps() && !deleted.is_empty();
@@ -246,7 +246,7 @@ impl Update {
         if self.deleted.is_empty() {
             self.done()
         } else {
-            Answer::Failed(failure)
+            Answer::failed(failure)
         }
     }
 }

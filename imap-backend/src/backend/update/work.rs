@@ -41,7 +41,7 @@ impl Update {
                     self.failure = Some(failure);
                     self.take(Way::only(Stage::Undo));
                 }
-                Some(failure) => return Some(Answer::Failed(failure)),
+                Some(failure) => return Some(Answer::failed(failure)),
             }
         }
     }

@@ -23,7 +23,7 @@ use crate::mailbox::kind::{Arrival, Mailboxes};
 #[derive(Debug)]
 pub struct Ready {
     /// Its name in logs.
-    pub name: String,
+    pub name: Arc<str>,
     /// How its mailboxes are treated; all sessions share it.
     pub imap: Arc<Config>,
     /// How its certificate is verified; none for `imap://`.
@@ -48,7 +48,7 @@ impl Upstream {
         imap.learned = learned;
         imap.backoffs = backoffs;
         Ok(Ready {
-            name: self.name.clone(),
+            name: self.name.as_str().into(),
             imap: Arc::new(imap),
             tls: tls.transpose()?.map(Arc::new),
             lot: None,
@@ -110,7 +110,7 @@ impl Mailboxes for Ready {
     }
 
     fn warn_of_digests(&self, listener: &str, done: &str) {
-        let upstream = &self.name;
+        let upstream = &*self.name;
         tracing::warn!(
             listener,
             upstream,

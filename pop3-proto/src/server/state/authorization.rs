@@ -54,7 +54,7 @@ impl Session {
             Command::Apop { user, digest } => {
                 if self.offers_apop() {
                     self.summary.method = Some("APOP".into());
-                    let timestamp = self.stamp.clone();
+                    let timestamp = String::from(&*self.stamp);
                     self.open(Login::Apop {
                         user,
                         timestamp,
@@ -212,7 +212,7 @@ impl Session {
                 Err(_) => return self.bad("that is not base64"),
             },
         };
-        self.summary.method = Some(mechanism.as_str().into());
+        self.summary.method = Some(String::from(mechanism.as_str()).into());
         let mut exchange = Exchange::new(&mechanism, &self.fresh_stamp());
         let step = exchange.start(initial);
         self.exchange_step(exchange, step);
