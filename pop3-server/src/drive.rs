@@ -119,14 +119,15 @@ impl<S: Service, R: Runtime> Drive<S, R> {
         moved |= self.write(Side::Client, cx, now);
         moved |= self.write(Side::Upstream, cx, now);
         moved |= self.connection.poll_calls(cx, now);
-        moved |= self.expire(now);
+        let due = self.due();
+        moved |= self.expire(due, now);
         moved |= self.actions();
         if self.connection.is_finished() {
             Round::Finished
         } else if moved {
             Round::Moved
         } else {
-            self.wait(cx, now);
+            self.wait(due, cx, now);
             Round::Still
         }
     }
@@ -291,18 +292,18 @@ impl<S: Service, R: Runtime> Drive<S, R> {
         Some(at.max(self.patience))
     }
 
-    fn expire(&mut self, now: Time) -> bool {
-        let due = self.due().is_some_and(|at| at <= now);
-        if due {
+    fn expire(&mut self, due: Option<Time>, now: Time) -> bool {
+        let is_due = due.is_some_and(|at| at <= now);
+        if is_due {
             self.connection.handle_timeout(now);
             self.patience = now + PATIENCE;
         }
-        due
+        is_due
     }
 
     /// Nothing moves until something comes or time passes; deadlines that were set on the way here are gone already.
-    fn wait(&mut self, cx: &Context<'_>, now: Time) {
-        if let Some(at) = self.due() {
+    fn wait(&mut self, due: Option<Time>, cx: &Context<'_>, now: Time) {
+        if let Some(at) = due {
             self.deadline.wake_at(at, now, cx);
         }
     }

@@ -162,12 +162,12 @@ impl Link {
 
     /// What the driver is to do next.
     pub(super) fn effect(&mut self) -> Option<Effect<()>> {
-        let next = self.effects.pop_front();
+        let next = self.effects.pop_front()?;
         if self.effects.is_empty() {
             // a session has few of them
             self.effects = VecDeque::new();
         }
-        next
+        Some(next)
     }
 
     // its end

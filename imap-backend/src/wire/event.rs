@@ -145,8 +145,15 @@ pub(super) fn fetched(fetch: Fetch<'_>, awaited: bool, watch: Option<&str>) -> E
     }
 }
 
-/// A status without secrets.
-pub(super) fn notice(mask: &Mask, status: Status<'_>, watch: Option<&str>) -> Notice {
+/// A status without secrets. Where all went well its text means nothing, and is left out.
+pub(super) fn notice(
+    mask: &Mask,
+    status: Status<'_>,
+    watch: Option<&str>,
+    is_greeting: bool,
+) -> Notice {
+    let tells = matches!(status.code, Code::Alert | Code::MessageLimit(_));
+    let is_read = is_greeting || status.kind != Kind::Ok || tells;
     let lasts = |flags: &[u8], watch: &str| {
         let flags = flags.strip_prefix(b"(").unwrap_or(flags);
         let flags = flags.strip_suffix(b")").unwrap_or(flags);
@@ -164,6 +171,9 @@ pub(super) fn notice(mask: &Mask, status: Status<'_>, watch: Option<&str>) -> No
             .map(|(flags, watch)| lasts(flags, watch)),
         kind: status.kind,
         code: status.code,
-        text: mask.clean(status.text),
+        text: match is_read {
+            true => mask.clean(status.text),
+            false => String::new(),
+        },
     }
 }

@@ -403,8 +403,8 @@ impl Wire {
                     continue;
                 }
                 Response::Status(status) => {
-                    self.greeted = true;
-                    let notice = notice(mask, status, self.watch.as_deref());
+                    let is_greeting = !mem::replace(&mut self.greeted, true);
+                    let notice = notice(mask, status, self.watch.as_deref(), is_greeting);
                     if let Some(list) = status.capabilities {
                         self.capabilities = Some(read_capabilities(&self.config, list));
                         self.capabilities_heard = self.capabilities_heard.wrapping_add(1);
@@ -420,7 +420,7 @@ impl Wire {
                         }
                         return Err(unreadable(&self.config, self.greeted, mask, bytes));
                     };
-                    let notice = notice(mask, status, self.watch.as_deref());
+                    let notice = notice(mask, status, self.watch.as_deref(), false);
                     if let Some(list) = status.capabilities {
                         self.capabilities = Some(read_capabilities(&self.config, list));
                         self.capabilities_heard = self.capabilities_heard.wrapping_add(1);

@@ -233,11 +233,11 @@ impl Session {
 
     /// The next event. Poll until `None` after every other call.
     pub fn poll_event(&mut self) -> Option<Event> {
-        let next = self.events.pop_front();
+        let next = self.events.pop_front()?;
         if self.events.is_empty() {
             self.events = VecDeque::new();
         }
-        next
+        Some(next)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, and why. Changes with every

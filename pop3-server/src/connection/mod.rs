@@ -214,12 +214,12 @@ impl<S: Service> Connection<S> {
 
     /// The next action. Poll until `None` after every other call.
     pub fn poll_action(&mut self) -> Option<Action<Done<S>>> {
-        let next = self.actions.pop_front();
+        let next = self.actions.pop_front()?;
         if self.actions.is_empty() {
             // a session has few of them
             self.actions = VecDeque::new();
         }
-        next
+        Some(next)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, and why. Changes with every
