@@ -155,7 +155,7 @@ fn a_server_without_idle_is_asked_in_one_flight() {
 }
 
 #[test]
-fn a_server_that_idles_need_not_be_asked() {
+fn i026_a_server_that_idles_need_not_be_asked() {
     let mut waiting = waiting(GREETING);
     assert!(said(&mut *waiting, at(1)).ends_with(" IDLE\r\n"));
     hear(&mut *waiting, at(2), b"+ idling\r\n* OK Still here\r\n", 1);
