@@ -203,12 +203,16 @@ impl ImapBackend {
             Purpose::Scan if opening.folder().is_some_and(|folder| folder.selected) => {
                 self.scanned(notice);
             }
-            Purpose::News => self.compared(ok),
+            Purpose::News | Purpose::Keep => {
+                if purpose == Purpose::News && !ok {
+                    self.config.learned.learn_no_news();
+                }
+                self.compared();
+            }
             Purpose::Scan
             | Purpose::Fetch(_)
             | Purpose::Id
             | Purpose::Idle
-            | Purpose::Keep
             | Purpose::Logout
             | Purpose::Update(_) => {}
         }

@@ -9,7 +9,7 @@ use crate::auth::Exchange;
 use crate::framer::Expected;
 use crate::grammar::{Code, Counts, Kind};
 use crate::table::Scan;
-use crate::wire::{Event, Message, Notice};
+use crate::wire::{Event, Message, Notice, Purpose};
 
 /// As many messages as are listed in one short read, with some 50 octets each.
 const FEW: u32 = 256;
@@ -37,6 +37,9 @@ pub(super) struct News {
     /// As it was.
     pub(super) maildrop: Maildrop,
     pub(super) counts: Option<Counts>,
+    /// How many commands are to be answered: Dovecot answers a STATUS before the NOOP that was sent before it, and says
+    /// only then what the NOOP found.
+    awaited: u8,
     /// The server said something that another listing would show, or may.
     pub(super) differs: bool,
 }
@@ -46,6 +49,7 @@ impl News {
         Self {
             maildrop,
             counts: None,
+            awaited: 2,
             differs: false,
         }
     }
@@ -53,6 +57,14 @@ impl News {
     /// Takes note of what the server says. What is not known to change nothing may change the listing.
     pub(super) fn hear(&mut self, event: &Event) {
         let validity = self.maildrop.uid_validity;
+        // the end of an IDLE is none of them
+        if let Event::Done {
+            purpose: Purpose::Keep | Purpose::News,
+            ..
+        } = event
+        {
+            self.awaited = self.awaited.saturating_sub(1);
+        }
         match event {
             Event::Counts(counts) => self.counts = Some(*counts),
             Event::Exists(count) if *count == self.maildrop.table.len() => {}
@@ -76,6 +88,11 @@ impl News {
             | Event::Folder { .. }
             | Event::Other => self.differs = true,
         }
+    }
+
+    /// Whether everything is said.
+    pub(super) fn is_complete(&self) -> bool {
+        self.awaited == 0
     }
 
     /// The listing, if it is that of the folder as it is now.

@@ -89,14 +89,13 @@ impl ImapBackend {
         self.put(Command::Status { folder }, Purpose::News);
     }
 
-    /// The server has said what it found.
-    pub(super) fn compared(&mut self, ok: bool) {
+    /// The server has answered one of the two: after both it has said what it found.
+    pub(super) fn compared(&mut self) {
         let news = self.link.opening().and_then(Opening::news);
-        let Some(news) = news else { return };
+        let Some(news) = news.filter(|news| news.is_complete()) else {
+            return;
+        };
         let listing = news.take_listing();
-        if !ok {
-            self.config.learned.learn_no_news();
-        }
         if let Some(maildrop) = listing {
             return self.is_as_it_was(maildrop);
         }

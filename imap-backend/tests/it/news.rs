@@ -287,6 +287,33 @@ fn a_doubt_opens_the_folder_anew() {
     }
 }
 
+/// Dovecot puts off what a NOOP finds until the commands after it are answered.
+#[test]
+fn what_comes_after_the_status_counts_too() {
+    const SAME: &str = "* STATUS INBOX (MESSAGES 2 UIDNEXT 6 UIDVALIDITY 7)\r\n";
+    for (late, anew) in [("", false), ("* 3 EXISTS\r\n", true)] {
+        let mut folder = Folder::of(&FOLDER);
+        let waiting = waiting_since(&plain(), &folder, at(1));
+        if anew {
+            folder.deliver(300);
+        }
+        let mut backend = taken_up(&plain(), waiting, at(2), Access::ReadWrite);
+        let question = said(&mut backend, at(2));
+        let tags: Vec<_> = question
+            .lines()
+            .map(|line| line.split_once(' ').unwrap().0)
+            .collect();
+        let status = format!("{SAME}{} OK x\r\n", tags[1]);
+        hear(&mut backend, at(2), status.as_bytes(), usize::MAX);
+        assert!(replies(&mut backend, at(2)).is_empty());
+        let noop = format!("{late}{} OK x\r\n", tags[0]);
+        hear(&mut backend, at(2), noop.as_bytes(), usize::MAX);
+        assert_eq!(!folder.serve(&mut backend, at(2)).is_empty(), anew);
+        let heard = replies(&mut backend, at(2));
+        assert_eq!(heard[1..heard.len() - 1], folder.listed());
+    }
+}
+
 /// What happens to a folder between two sessions.
 #[derive(Clone, Debug)]
 enum Happens {
