@@ -3,6 +3,7 @@
 //! A chapter of the backend: a connection is made when there is work, and a loss fails or repeats the work on it.
 //! How far the connection is, is known to [`Link`](super::link::Link).
 
+use alloc::boxed::Box;
 use alloc::format;
 
 use pop3_proto::backend::waiting::Wanted;
