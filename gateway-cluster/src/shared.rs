@@ -1,7 +1,7 @@
 //! What the handles, the agent and the engine's thread have in common: the machine under a lock, and who waits for what.
 //!
-//! Whoever lets something happen to the machine lets it go on at once: what is to be asked now goes to the engine's thread
-//! without another one in between. Nothing blocks under the lock, and nobody is woken under it.
+//! Every call that changes the machine also advances it: questions that are due go straight to the engine's thread, with no
+//! other thread in between. Nothing blocks under the lock, and nobody is woken under it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

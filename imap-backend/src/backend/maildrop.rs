@@ -100,8 +100,8 @@ impl Maildrop {
         !self.differs && self.is_listed()
     }
 
-    /// Whether the server can be asked if another listing would be the same, and it is worth keeping until then: a
-    /// session may read it to its end for as long, too.
+    /// Whether the listing is kept for the next session, which asks the server if it still is right: it is not large, not
+    /// old, and has what the answer is compared with.
     pub(crate) fn is_kept(&self, now: Time) -> bool {
         self.is_as_listed()
             && self.uid_next > 0

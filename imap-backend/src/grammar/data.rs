@@ -6,7 +6,7 @@ use nom::sequence::preceded;
 use nom::{IResult, Parser};
 
 use super::fetch::{self, Fetch};
-use super::token::{Str, any_value, list, nil, spaces, string, word, words};
+use super::token::{Str, any_value, list, nil, spaces, string, whole_number, word, words};
 
 /// Untagged data.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ fn counts(input: &[u8]) -> IResult<&[u8], Counts> {
     let mut counts = Counts::default();
     let mut words = words(inside);
     while let Some((name, value)) = words.next().zip(words.next()) {
-        let value = u64_of(value).unwrap_or_default();
+        let value = whole_number(value).unwrap_or_default();
         for (known, place) in [
             ("MESSAGES", &mut counts.messages),
             ("UIDNEXT", &mut counts.uid_next),
@@ -93,8 +93,4 @@ fn counts(input: &[u8]) -> IResult<&[u8], Counts> {
         }
     }
     Ok((input, counts))
-}
-
-fn u64_of(digits: &[u8]) -> Option<u64> {
-    core::str::from_utf8(digits).ok()?.parse().ok()
 }

@@ -7,7 +7,7 @@ use nom::combinator::{opt, peek, rest, value};
 use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser};
 
-use super::token::{bracketed, spaces};
+use super::token::{bracketed, spaces, whole_number};
 
 /// The kind of a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,12 +121,7 @@ fn word_end(input: &[u8]) -> IResult<&[u8], ()> {
 fn classify(code: &[u8]) -> Code {
     let mut words = super::words(code);
     let name = words.next().unwrap_or_default();
-    let mut number = || {
-        core::str::from_utf8(words.next()?)
-            .ok()?
-            .parse::<u64>()
-            .ok()
-    };
+    let mut number = || whole_number(words.next()?);
     let known = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
     if known("UIDVALIDITY") {
         return number().map_or(Code::Other, Code::UidValidity);

@@ -70,6 +70,11 @@ pub(crate) fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|word| !word.is_empty())
 }
 
+/// A word that is a number and nothing else.
+pub(super) fn whole_number(word: &[u8]) -> Option<u64> {
+    core::str::from_utf8(word).ok()?.parse().ok()
+}
+
 pub(super) fn nil(input: &[u8]) -> IResult<&[u8], ()> {
     value((), tag_no_case("NIL")).parse(input)
 }

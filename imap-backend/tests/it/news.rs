@@ -127,6 +127,12 @@ fn names(commands: &[String]) -> Vec<&str> {
         .collect()
 }
 
+/// The tags of what was sent.
+fn tags(commands: &str) -> Vec<&str> {
+    let lines = commands.lines();
+    lines.map(|line| line.split_once(' ').unwrap().0).collect()
+}
+
 const ASKED: [&str; 2] = ["NOOP", "STATUS"];
 const OPENED: [&str; 2] = ["SELECT", "UID"];
 
@@ -274,10 +280,7 @@ fn a_doubt_opens_the_folder_anew() {
         let waiting = waiting_since(&plain(), &folder, at(1));
         let mut backend = taken_up(&plain(), waiting, at(2), Access::ReadWrite);
         let question = said(&mut backend, at(2));
-        let tags: Vec<_> = question
-            .lines()
-            .map(|line| line.split_once(' ').unwrap().0)
-            .collect();
+        let tags = tags(&question);
         let answer = format!("{untagged}{} {noop} x\r\n{} OK x\r\n", tags[0], tags[1]);
         hear(&mut backend, at(2), answer.as_bytes(), usize::MAX);
         let asked = folder.serve(&mut backend, at(2));
@@ -299,10 +302,7 @@ fn what_comes_after_the_status_counts_too() {
         }
         let mut backend = taken_up(&plain(), waiting, at(2), Access::ReadWrite);
         let question = said(&mut backend, at(2));
-        let tags: Vec<_> = question
-            .lines()
-            .map(|line| line.split_once(' ').unwrap().0)
-            .collect();
+        let tags = tags(&question);
         let status = format!("{SAME}{} OK x\r\n", tags[1]);
         hear(&mut backend, at(2), status.as_bytes(), usize::MAX);
         assert!(replies(&mut backend, at(2)).is_empty());
