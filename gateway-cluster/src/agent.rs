@@ -5,12 +5,12 @@
 //! of it itself. The one that watches sleeps until something is late or due.
 
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crate::engine::{Common, Engine, Trouble};
-use crate::shared::Shared;
+use crate::shared::{Shared, State};
 
 /// How long to wait when there is nothing to wait for.
 const IDLE: Duration = Duration::from_secs(60);
@@ -68,8 +68,7 @@ fn ask(shared: &Shared, mut engine: Box<dyn Engine>, common: Common) {
             return;
         }
         let Some((number, asks)) = state.batch.take() else {
-            let waited = shared.engine.wait(state);
-            state = waited.unwrap_or_else(PoisonError::into_inner);
+            state = rest(shared, state);
             continue;
         };
         drop(state);
@@ -85,4 +84,19 @@ fn ask(shared: &Shared, mut engine: Box<dyn Engine>, common: Common) {
         shared.wake(told.but_the_engine());
         state = shared.lock();
     }
+}
+
+/// Waits for a batch, or until the machine may make the next.
+fn rest<'a>(shared: &'a Shared, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    let now = shared.clock.now();
+    let Some(until) = state.machine.rest(now) else {
+        let waited = shared.engine.wait(state);
+        return waited.unwrap_or_else(PoisonError::into_inner);
+    };
+    let waited = shared.engine.wait_timeout(state, until.since(now));
+    let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+    let told = shared.go_on(&mut state, shared.clock.now());
+    drop(state);
+    shared.wake(told.but_the_engine());
+    shared.lock()
 }

@@ -16,6 +16,9 @@ pub struct Timing {
     pub grace: Duration,
     /// How long an answer may take.
     pub answer: Duration,
+    /// From one batch of questions to the next, where questions came during the first: more will come. A batch costs much
+    /// more than a question, here and at the engine. A question that is alone waits for nothing.
+    pub pace: Duration,
     /// How often an engine that does not answer is tried.
     pub probe: Duration,
 }
@@ -28,6 +31,7 @@ impl Default for Timing {
             renew: Duration::from_secs(3),
             grace: Duration::from_secs(5),
             answer: Duration::from_millis(500),
+            pace: Duration::from_millis(3),
             probe: Duration::from_secs(2),
         }
     }

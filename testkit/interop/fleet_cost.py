@@ -3,7 +3,8 @@
 
     cargo build --release -p pop3-gateway && cargo build --release -p testkit --example far
     fleet_cost.py --gateway target/release/pop3-gateway --far target/release/examples/far
-                  [--engine redis|valkey|postgresql] [--rounds N] [--logins N] [--only logins|nodes|idle]
+                  [--engine redis|valkey|postgresql] [--rounds N] [--logins N] [--at-once N]
+                  [--only logins|nodes|idle]
 
 All gateways run at the same time before one Dovecot and take turns, block by block, so that a busy machine is busy for
 all of them; a figure is the median of its blocks, a ratio the median of the ratios within a round. A login is connect,
@@ -31,9 +32,9 @@ from nodes import Node
 PASSWORD = "correct-horse"
 # milliseconds to the engine and back
 FAR = (0, 0.5, 5)
-AT_ONCE = 16
 IDLE = 10_000
 IDLE_SECONDS = 30
+ROOM = "connections_per_address = 200\nconnections_before_login = 200\nconnections_per_user = 4"
 WATCHED = ("batches", "questions", "failures")
 
 
@@ -48,7 +49,7 @@ class Place:
         self.engine = engine and Far(engine, arguments.far, far, folder)
         # each is a cluster of its own
         own = folder.name.replace(".", "-")
-        self.tables = {"upstream": 'park = "off"', "cluster": f'name = "{own}"', **tables}
+        self.tables = {"upstream": 'park = "off"', "cluster": f'name = "{own}"', "limits": ROOM, **tables}
         self.nodes = [Node(number, self) for number in range(nodes)]
         for node in self.nodes:
             # one runtime: nodes are compared with each other
@@ -169,7 +170,8 @@ def logins(arguments, dovecot, users, folder, started):
         for far in FAR:
             places[f"{name}, {far} ms"] = Place(arguments, folder / f"{name}-{far}", dovecot, engine, far)
     try:
-        rounds = {AT_ONCE: [], 1: []}
+        many_at_once = arguments.at_once
+        rounds = {many_at_once: [], 1: []}
         for number in range(-1, arguments.rounds):
             for at_once, all_rounds in rounds.items():
                 order = list(places)[:: 1 if number % 2 else -1]
@@ -178,12 +180,12 @@ def logins(arguments, dovecot, users, folder, started):
                 # the first round warms up
                 if number >= 0:
                     all_rounds.append(found)
-        print(f"\nLogins, {AT_ONCE} at once, and one after the other; {arguments.rounds} rounds of {arguments.logins}\n")
+        print(f"\nLogins, {many_at_once} at once, and one after the other; {arguments.rounds} rounds of {arguments.logins}\n")
         row("engine", ["logins a second", "of those without", "gateway, µs each", "engine, µs each", "relay, µs each",
                        "batches, questions each, late", "one alone, ms", "more than without"])
         row("---", ["---"] * 8)
         for title in places:
-            many, alone = rounds[AT_ONCE], rounds[1]
+            many, alone = rounds[many_at_once], rounds[1]
             middle = [statistics.median(found[title][column] for found in many) for column in range(7)]
             single = statistics.median(found[title][0] for found in alone)
             row(title, [
@@ -203,10 +205,10 @@ def nodes(arguments, dovecot, users, folder, started):
         try:
             rounds = []
             for number in range(-1, arguments.rounds):
-                found = {count: block(place, users, arguments.logins, AT_ONCE, count) for count in (1, 2, 3)}
+                found = {count: block(place, users, arguments.logins, arguments.at_once, count) for count in (1, 2, 3)}
                 if number >= 0:
                     rounds.append(found)
-            print(f"\nNodes that share {name}, {AT_ONCE} logins at once in all\n")
+            print(f"\nNodes that share {name}, {arguments.at_once} logins at once in all\n")
             row("nodes", ["logins a second", "gateways, µs each", "of those of one node", "engine, µs each"])
             row("---", ["---"] * 4)
             for count in (1, 2, 3):
@@ -283,6 +285,7 @@ def main():
     parser.add_argument("--engine", action="append", choices=tuple(engines.ENGINES))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--logins", type=int, default=800, help="of a block")
+    parser.add_argument("--at-once", type=int, default=32, help="clients")
     parser.add_argument("--only", action="append", choices=tuple(PARTS))
     parser.add_argument("--visits", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -297,7 +300,7 @@ def main():
     started, dovecot = {}, None
     try:
         dovecot = servers.Dovecot(QUICK)
-        users = [f"user{number}" for number in range(2 * AT_ONCE)]
+        users = [f"user{number}" for number in range(2 * arguments.at_once)]
         for user in users:
             dovecot.create_user(user)
             dovecot.deliver(user, [f"Subject: {n}\r\n\r\nmail {n}\r\n".encode() for n in range(10)])

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pop3_proto::time::Time;
 
-use super::batch::Purpose;
+use super::batch::{BATCH, Purpose};
 use super::{Hold, Link, Machine, Report, Stand};
 use crate::ask::Answer;
 use crate::digest::Digest;
@@ -32,6 +32,9 @@ impl Machine {
             Err(trouble) => return self.failed(purposes, trouble, now),
         };
         self.figures.latency.saw(now.since(self.sent));
+        if self.has_questions() && purposes.len() < BATCH {
+            self.rest = self.sent + self.timing.pace;
+        }
         for (purpose, answer) in purposes.into_iter().zip(answers) {
             self.answer(purpose, answer, now);
         }

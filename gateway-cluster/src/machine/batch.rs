@@ -47,9 +47,9 @@ impl Batch {
 }
 
 impl Machine {
-    /// What is to be asked now; `None`: nothing, or an answer is still waited for.
+    /// What is to be asked now; `None`: nothing, or an answer is still waited for, or more questions are.
     pub(crate) fn batch(&mut self, now: Time) -> Option<Vec<Ask>> {
-        if self.flight.is_some() {
+        if self.flight.is_some() || now < self.rest {
             return None;
         }
         let mut batch = Batch::default();
@@ -88,6 +88,17 @@ impl Machine {
         self.figures.batches += 1;
         self.figures.questions += batch.asks.len() as u64;
         Some(batch.asks)
+    }
+
+    /// Until when what is to be asked waits for more; `None`: for nothing. Somebody has to come back then.
+    pub(crate) fn rest(&self, now: Time) -> Option<Time> {
+        let rests = self.flight.is_none() && now < self.rest;
+        rests.then_some(self.rest)
+    }
+
+    /// Whether sessions wait to ask something.
+    pub(super) fn has_questions(&self) -> bool {
+        !(self.releases.is_empty() && self.errands.is_empty() && self.wanted.is_empty())
     }
 
     /// Asks for a new lease. All that is held is to be said under it.

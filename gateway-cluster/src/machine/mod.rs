@@ -138,6 +138,8 @@ pub(crate) struct Machine {
     board: Board,
     flight: Option<Vec<Purpose>>,
     sent: Time,
+    /// No batch before that.
+    rest: Time,
     grace: Time,
     /// The lease of another process with this name: how long it lived, when that was.
     namesake: Option<(Duration, Time)>,
@@ -176,6 +178,7 @@ impl Machine {
             board: Board::default(),
             flight: None,
             sent: Time::ZERO,
+            rest: Time::ZERO,
             grace: Time::ZERO,
             namesake: None,
             leaving: false,
@@ -325,7 +328,7 @@ impl Machine {
         }
     }
 
-    /// When [`tick`](Self::tick) has something to do, or [`batch`](Self::batch).
+    /// When [`tick`](Self::tick) has something to do, or [`batch`](Self::batch), but for what [`rest`](Self::rest) says.
     pub(crate) fn deadline(&self) -> Option<Time> {
         let idle = self.flight.is_none();
         let link = match self.link {

@@ -243,7 +243,9 @@ impl World {
             return None;
         }
         let late = host.sent.map(|sent| sent + self.timing.answer);
-        let deadline = host.machine.deadline().into_iter().chain(late).min()?;
+        let rest = host.machine.rest(self.time(node));
+        let moments = [host.machine.deadline(), late, rest];
+        let deadline = moments.into_iter().flatten().min()?;
         let at = deadline.since_start().as_micros() as u64 * 100 / host.rate;
         Some(at.div_ceil(1000).max(self.now + 1))
     }
