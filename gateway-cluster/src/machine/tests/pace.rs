@@ -34,6 +34,17 @@ impl Node {
         node
     }
 
+    /// One that holds maildrop 1; the claim for 2 came while that for 1 was under way.
+    fn crowded() -> Self {
+        let mut node = Self::joined();
+        node.claim(1);
+        assert_eq!(node.asks(), Some(1));
+        node.claim(2);
+        node.wait(200);
+        node.answered(1);
+        node
+    }
+
     fn claim(&mut self, id: u64) {
         self.machine.take(id, Digest([id as u8; 16]), self.now);
     }
@@ -68,12 +79,7 @@ fn a_question_that_is_alone_waits_for_nothing() {
 
 #[test]
 fn questions_that_came_while_others_were_under_way_wait_for_more() {
-    let mut node = Node::joined();
-    node.claim(1);
-    assert_eq!(node.asks(), Some(1));
-    node.claim(2);
-    node.wait(200);
-    node.answered(1);
+    let mut node = Node::crowded();
     assert_eq!(node.asks(), None);
     let until = node.machine.rest(node.now).expect("a rest");
     node.wait(1800);
@@ -92,11 +98,7 @@ fn questions_that_came_while_others_were_under_way_wait_for_more() {
 
 #[test]
 fn a_rest_is_to_be_waited_for_even_if_its_questions_are_no_more() {
-    let mut node = Node::joined();
-    node.claim(1);
-    assert_eq!(node.asks(), Some(1));
-    node.claim(2);
-    node.answered(1);
+    let mut node = Node::crowded();
     node.machine.release(2);
     assert!(node.machine.rest(node.now).is_some());
     node.claim(3);
