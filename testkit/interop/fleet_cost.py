@@ -34,7 +34,7 @@ PASSWORD = "correct-horse"
 FAR = (0, 0.5, 5)
 IDLE = 10_000
 IDLE_SECONDS = 30
-ROOM = "connections_per_address = 200\nconnections_before_login = 200\nconnections_per_user = 4"
+ROOM = "connections_per_address = 200\nconnections_before_login = 200"
 WATCHED = ("batches", "questions", "failures")
 
 
@@ -170,8 +170,7 @@ def logins(arguments, dovecot, users, folder, started):
         for far in FAR:
             places[f"{name}, {far} ms"] = Place(arguments, folder / f"{name}-{far}", dovecot, engine, far)
     try:
-        many_at_once = arguments.at_once
-        rounds = {many_at_once: [], 1: []}
+        rounds = {arguments.at_once: [], 1: []}
         for number in range(-1, arguments.rounds):
             for at_once, all_rounds in rounds.items():
                 order = list(places)[:: 1 if number % 2 else -1]
@@ -180,12 +179,12 @@ def logins(arguments, dovecot, users, folder, started):
                 # the first round warms up
                 if number >= 0:
                     all_rounds.append(found)
-        print(f"\nLogins, {many_at_once} at once, and one after the other; {arguments.rounds} rounds of {arguments.logins}\n")
+        print(f"\nLogins, {arguments.at_once} at once, and one after the other; {arguments.rounds} rounds of {arguments.logins}\n")
         row("engine", ["logins a second", "of those without", "gateway, µs each", "engine, µs each", "relay, µs each",
                        "batches, questions each, late", "one alone, ms", "more than without"])
         row("---", ["---"] * 8)
         for title in places:
-            many, alone = rounds[many_at_once], rounds[1]
+            many, alone = rounds[arguments.at_once], rounds[1]
             middle = [statistics.median(found[title][column] for found in many) for column in range(7)]
             single = statistics.median(found[title][0] for found in alone)
             row(title, [
