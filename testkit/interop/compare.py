@@ -2,11 +2,11 @@
 """Whether two programs say the same to a POP3 client, octet for octet: a commit beside the one before, for instance.
 
     cargo run -p testkit --example write_corpus -- CORPUS
-    compare.py --gateway PROGRAM --other PROGRAM --corpus CORPUS
+    compare.py --gateway PROGRAM --other PROGRAM --corpus CORPUS [--upstream LINES] [--other-upstream LINES]
 
 Both have the same configuration and the same mailbox, put back before each dialogue: in Dovecot, and as a Maildir of
-their own. A dialogue is played command by command and all at once, on either runtime. What is different each time
-(timestamps of greetings, challenges) is taken out. Each difference is shown once, and where.
+their own. A dialogue is played command by command and all at once, on either runtime. The timestamps of greetings are
+taken out. Each difference is shown once, and where.
 """
 
 import argparse
@@ -20,13 +20,16 @@ import sys
 from pathlib import Path
 
 import servers
+import stores
 from base import Failure, Scratch, check, wait_until
-from gateway import RUNTIMES, Gateway, quoted
+from gateway import RUNTIMES, Gateway
 from pop import Pop
 
 USER, PASSWORD = "tim", "correct-horse"
 LOGIN = [f"USER {USER}", f"PASS {PASSWORD}"]
-MULTI = ("CAPA", "RETR", "TOP", "LIST", "UIDL", "LANG", "AUTH")
+# what is answered in several lines: always, and without an argument
+BODIES = ("RETR", "TOP")
+LISTS = ("CAPA", "LIST", "UIDL", "LANG", "AUTH")
 
 
 def plain(user=USER, password=PASSWORD):
@@ -114,41 +117,24 @@ class Player:
 
     @staticmethod
     def send(client, commands, said, at_once):
-        if at_once:
+        pieces = [command + "\r\n" for command in commands]
+        for piece in ["".join(pieces)] if at_once else pieces:
             # it may have closed already
             with contextlib.suppress(ConnectionError):
-                client.send("".join(command + "\r\n" for command in commands).encode())
-            return
-        for command in commands:
-            with contextlib.suppress(ConnectionError):
-                client.send(f"{command}\r\n".encode())
+                client.send(piece.encode())
+            if at_once:
+                continue
             line = client.line()
-            said += [f"> {command}\r\n".encode(), line]
-            words = command.split()
-            lists = line.startswith(b"+OK") and words and words[0].upper() in MULTI
-            if lists and (len(words) == 1 or words[0].upper() in ("RETR", "TOP")):
+            said += [f"> {piece}".encode(), line]
+            word, *rest = piece.upper().split() or [""]
+            if line.startswith(b"+OK") and (word in BODIES or word in LISTS and not rest):
                 said.append(client.body())
 
 
 def cleaned(said):
-    text = b"".join(said)
-    text = re.sub(rb"<[^<>\s]+@[^<>\s]+>(?=\r\n)", b"<stamp>", text, count=3) if text.startswith(b"+OK") else text
+    """In lines, without the timestamps of greetings."""
+    text = re.sub(rb"(?m)^(\+OK [^<\r\n]*)<[^<>\s]+>(?=\r$)", rb"\1<stamp>", b"".join(said))
     return [line + b"\n" for line in text.split(b"\n")]
-
-
-class Store:
-    """A Maildir of the gateway's own, as a mailbox."""
-
-    name = "store"
-
-    def __init__(self, folder, certificates):
-        self.folder, self.certificates = folder, certificates
-        self.accounts = folder / "accounts"
-        self.accounts.write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
-        self.accounts.chmod(0o600)
-
-    def table(self):
-        return f'[[store]]\nname = "store"\nkind = "maildir"\npath = {quoted(self.folder / "mail")}\nusers = "each"\naccounts = {quoted(self.accounts)}\n'
 
 
 class Mailbox:
@@ -156,9 +142,7 @@ class Mailbox:
 
     def __init__(self, folder, daemons=()):
         self.folder, self.kept, self.daemons = folder, folder.with_name("kept"), daemons
-
-    def keep(self):
-        self.copy(self.folder, self.kept)
+        self.copy(folder, self.kept)
 
     def put_back(self):
         wait_until(lambda: not self.is_open(), "the end of the session in the mailbox")
@@ -189,8 +173,8 @@ def compare(programs, folder, upstream, mailbox, count, upstream_lines):
         gateways = []
         for number, binary in enumerate(programs):
             settings = {"limits": 'failed_login_delay = "0s"'}
-            if number == 0 and not hasattr(upstream, "table"):
-                settings["upstream_lines"] = upstream_lines
+            if not hasattr(upstream, "table"):
+                settings["upstream_lines"] = upstream_lines[number]
             gateways.append(Gateway(binary, folder / f"{runtime}-{number}", upstream.certificates, upstream, runtime=runtime, **settings))
         for gateway in gateways:
             gateway.start()
@@ -233,29 +217,24 @@ def main():
     parser.add_argument("--gateway", required=True)
     parser.add_argument("--other", required=True)
     parser.add_argument("--corpus", required=True, type=Path)
-    parser.add_argument("--upstream", default='park = "off"', help="lines for [[upstream]] of the first alone")
+    for which, title in (("--upstream", "the first"), ("--other-upstream", "the other; empty for one that does not know them")):
+        parser.add_argument(which, default='park = "off"', help=f"lines for [[upstream]] of {title}")
     arguments = parser.parse_args()
     programs = [Path(arguments.gateway).resolve(), Path(arguments.other).resolve()]
+    lines = [arguments.upstream, arguments.other_upstream]
     bodies = [path.read_bytes() for path in sorted(arguments.corpus.glob("*.eml"))]
     bodies = [body for body in bodies if len(body) < 1_000_000]
     scratch, same, changes = Scratch("compare"), 0, {}
     try:
-        with servers.Dovecot() as dovecot:
-            dovecot.create_user(USER)
-            dovecot.deliver(USER, bodies)
+        with servers.Dovecot() as dovecot, stores.start("maildir", programs[0]) as store:
+            for place in (dovecot, store):
+                place.create_user(USER)
+                place.deliver(USER, bodies)
+            # Dovecot gives the mails their numbers
             dovecot.messages(USER)
-            mailbox = Mailbox(dovecot.maildir_of(USER), dovecot.daemons)
-            mailbox.keep()
-            store = scratch.path / "store"
-            own = store / "mail" / USER
-            for part in ("tmp", "new", "cur"):
-                (own / part).mkdir(parents=True)
-            for number, body in enumerate(bodies):
-                (own / "new" / f"{1_700_000_000 + number}.Q{number}.host").write_bytes(body)
-            kept = Mailbox(own)
-            kept.keep()
-            for place, box in ((dovecot, mailbox), (Store(store, dovecot.certificates), kept)):
-                found = compare(programs, scratch.path / place.name, place, box, len(bodies), arguments.upstream)
+            for place, folder, daemons in ((dovecot, dovecot.maildir_of(USER), dovecot.daemons), (store, store.home(USER), ())):
+                mailbox = Mailbox(folder, daemons)
+                found = compare(programs, scratch.path / place.name, place, mailbox, len(bodies), lines)
                 same += found[0]
                 for change, titles in found[1].items():
                     changes.setdefault(change, []).extend(titles)
