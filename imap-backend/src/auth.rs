@@ -132,6 +132,7 @@ pub(crate) fn choose(
             mechanism,
             user,
             token,
+            ..
         } => {
             let offered = |name: &str| capabilities.authenticates(name);
             let by_form = match mechanism.as_str() {

@@ -47,7 +47,7 @@ pub struct Config {
     pub park: Duration,
     /// How long a session may need nothing of the server before its connection is put aside, to wait as one of a session
     /// that has ended or to be logged out of; the next thing that is needed brings one back. Zero keeps it. Only a login by
-    /// password is repeated so late. It needs a driver that takes connections.
+    /// password is repeated so late, or one by token that can get another one. It needs a driver that takes connections.
     pub rest: Duration,
     /// How long the server's yes to a credential counts for logins that take up a connection which waited.
     pub trust_login: Duration,

@@ -485,6 +485,7 @@ fn digests_are_proven_with_stored_secrets_alone() {
         mechanism: Mechanism::new("XOAUTH2").unwrap(),
         user: "tim".into(),
         token: secret("tanstaaftanstaaf"),
+        renewal: None,
     };
     assert!(matches!(
         verifier.check(&token, &Caller::default(), "tim", Some(&tim)),

@@ -1,8 +1,12 @@
 //! What the fuzzer chooses from: configurations, logins, and lines of servers.
 
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use imap_backend::{AuthPreference, Config, DeletePolicy, PipelineLogin, Security};
+use pop3_proto::backend::renewal::{Renewal, Renewed, Renews};
 use pop3_proto::backend::{Access, Login, Mechanism, Names, Open};
 use pop3_proto::secret::Secret;
 
@@ -101,6 +105,8 @@ pub(crate) fn open(pick: u8) -> Open {
             mechanism: Mechanism::new("XOAUTH2").expect("a name"),
             user: "u".into(),
             token: password,
+            // a client's own token cannot be replaced
+            renewal: (pick & 128 == 0).then(|| Renewal::new(Arc::new(Tokens))),
         },
         _ => Login::Password {
             user: "u".into(),
@@ -114,4 +120,13 @@ pub(crate) fn open(pick: u8) -> Open {
     };
     let utf8 = pick & 128 != 0;
     Open::new(login).access(access).utf8(utf8)
+}
+
+/// The fuzzer says when one comes, and which.
+struct Tokens;
+
+impl Renews for Tokens {
+    fn renew(&self, _: Option<&Secret>) -> Pin<Box<dyn Future<Output = Renewed> + Send>> {
+        Box::pin(pending())
+    }
 }

@@ -10,6 +10,7 @@ mod commands;
 mod replies;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ struct Rig {
     opening: bool,
     opened: bool,
     challenged: bool,
+    /// A token is being fetched.
+    fetching: bool,
     /// The UIDs of the maildrop.
     uids: Vec<u64>,
     ids: BTreeSet<Vec<u8>>,
@@ -106,6 +109,7 @@ impl Rig {
             opening: true,
             opened: false,
             challenged: false,
+            fetching: false,
             uids: Vec::new(),
             ids: BTreeSet::new(),
             reading: VecDeque::new(),
@@ -164,6 +168,14 @@ impl Rig {
                     let answer = Secret::from(decisions.piece());
                     self.backend
                         .handle_request(self.now, Request::Answer(answer));
+                } else if mem::take(&mut self.fetching) {
+                    let renewed = match decisions.octet() % 3 {
+                        0 => Err(Failure::temporary("out of order")),
+                        1 => Err(Failure::permanent("nobody signed in")),
+                        _ => Ok(Secret::from(decisions.piece())),
+                    };
+                    self.backend
+                        .handle_outcome(self.now, Outcome::Done(renewed));
                 }
             }
             19 => self.room = [0, 1, 100, usize::MAX][usize::from(decisions.octet()) % 4],
@@ -249,6 +261,7 @@ impl Rig {
     fn lose(&mut self) {
         self.feed();
         self.disconnected();
+        self.fetching = false;
         self.backend
             .handle_outcome(self.now, Outcome::Lost(Failure::temporary("gone")));
     }
@@ -312,9 +325,11 @@ impl Rig {
                     self.transmit();
                     self.disconnected();
                 }
-                Effect::Run(_) | Effect::Resume(_) | Effect::Park(_) => {
-                    panic!("there is nothing to run, and nothing is parked")
+                Effect::Run(_) => {
+                    assert!(!self.fetching, "one job at a time");
+                    self.fetching = true;
                 }
+                Effect::Resume(_) | Effect::Park(_) => panic!("nothing is parked"),
             }
         }
         moved

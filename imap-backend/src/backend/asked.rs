@@ -1,13 +1,17 @@
 //! What the session asked for at login, kept to connect once more.
 //!
-//! Owns the credentials of the session, and masks them in texts. Never sends anything.
+//! Owns the credentials of the session, and masks them in texts; of a token, whether it still is to be used. Never sends
+//! anything.
 
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use core::mem;
 use core::net::SocketAddr;
 
-use pop3_proto::backend::{Access, Login, Open};
+use pop3_proto::backend::renewal::{Renewal, Renewed};
+use pop3_proto::backend::{Access, Job, Login, Open};
+use pop3_proto::secret::Secret;
 
 use crate::config::Config;
 use crate::text::Mask;
@@ -20,6 +24,12 @@ pub(super) struct Asked {
     origin: Option<Box<Origin>>,
     /// Whether it ends before a user is named.
     pub(super) only_looks: bool,
+    /// The token at hand may have run out.
+    stale: bool,
+    /// The token at hand was refused, and another one is tried.
+    refused: bool,
+    /// A token is being fetched.
+    fetching: bool,
 }
 
 /// The client's address, and the one that it connected to if that is known.
@@ -72,12 +82,75 @@ impl Asked {
         open.is_some_and(|open| !matches!(open.login, Login::Relay { .. }))
     }
 
-    /// Whether it can be repeated at any time: a token may have run out by then.
+    /// Whether it can be repeated at any time: a token may have run out by then, and needs another one.
     pub(super) fn lasts(&self) -> bool {
         let open = self.open.as_ref();
         open.is_some_and(|open| {
-            matches!(open.login, Login::Password { .. } | Login::ActingFor { .. })
+            matches!(
+                open.login,
+                Login::Password { .. }
+                    | Login::ActingFor { .. }
+                    | Login::Bearer {
+                        renewal: Some(_),
+                        ..
+                    }
+            )
         })
+    }
+
+    // tokens
+
+    /// The token at hand, and where others come from.
+    fn token(&self) -> Option<(&Secret, &Renewal)> {
+        let Login::Bearer { token, renewal, .. } = &self.open.as_ref()?.login else {
+            return None;
+        };
+        renewal.as_ref().map(|renewal| (token, renewal))
+    }
+
+    /// The login is made once more, some time after the client's.
+    pub(super) fn comes_again(&mut self) {
+        self.stale = self.token().is_some();
+        self.refused = false;
+    }
+
+    /// The server refused the login. Returns whether it may take another token: that is tried once.
+    pub(super) fn may_try_another(&mut self) -> bool {
+        let may = self.token().is_some() && !self.refused;
+        self.stale |= may;
+        self.refused |= may;
+        may
+    }
+
+    /// Whether another token is needed before the login is sent.
+    pub(super) fn needs_token(&self) -> bool {
+        self.stale
+    }
+
+    /// What fetches a token; none where one is being fetched already.
+    pub(super) fn fetch_token(&mut self) -> Option<Job<Renewed>> {
+        if mem::replace(&mut self.fetching, true) {
+            return None;
+        }
+        let (token, renewal) = self.token()?;
+        Some(renewal.job(self.refused.then_some(token)))
+    }
+
+    /// No token is being fetched any more.
+    pub(super) fn fetched(&mut self) {
+        self.fetching = false;
+    }
+
+    /// The login is to be made with this token.
+    pub(super) fn takes(&mut self, fresh: Secret) {
+        self.stale = false;
+        if let Some(Open {
+            login: Login::Bearer { token, .. },
+            ..
+        }) = &mut self.open
+        {
+            *token = fresh;
+        }
     }
 
     /// A text without the credentials. The connection's mask is gone after the login, but they are still here.

@@ -5,9 +5,10 @@
 
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::string::String;
 
 use pop3_proto::backend::waiting::Wanted;
-use pop3_proto::backend::{Failure, FailureKind, Note};
+use pop3_proto::backend::{Failure, FailureKind, Note, RefusalKind};
 use pop3_proto::time::Time;
 use pop3_proto::trouble::Trouble;
 
@@ -44,6 +45,9 @@ impl ImapBackend {
 
     /// Makes a connection; at a login, and for a session that rested, one that waits may be taken.
     pub(super) fn connect(&mut self, opening: Opening) {
+        if !opening.first {
+            self.asked.comes_again();
+        }
         let endpoint = self.config.endpoint.clone();
         let may_wait = opening.first || self.link.is_resting();
         // what is left of a connection that was given up
@@ -77,6 +81,8 @@ impl ImapBackend {
 
     /// The driver says that the connection is gone.
     pub(super) fn lost(&mut self, failure: Failure) {
+        // so is a token that was being fetched
+        self.asked.fetched();
         match self.link.state() {
             State::Connecting(_) | State::Handshake(_) => self.lose(failure),
             State::Opening(_) | State::Ready => self.link.lost(self.closed(failure)),
@@ -133,6 +139,12 @@ impl ImapBackend {
         if opening.is_some_and(|opening| opening.resumed) {
             return self.drop_link(Failure::temporary("a connection that waited is of no use"));
         }
+        if let Denial::Refused(refusal) = &denial
+            && refusal.kind == RefusalKind::Credentials
+            && self.asked.may_try_another()
+        {
+            return self.try_another_token();
+        }
         if let Denial::Failed(failure) = &denial {
             self.heed(failure);
         }
@@ -154,7 +166,15 @@ impl ImapBackend {
         self.drop_link(failure);
     }
 
-    /// The end of a login that failed.
+    /// A token may be called back before it runs out. Another one gets a connection of its own.
+    fn try_another_token(&mut self) {
+        let first = self.link.is_first();
+        self.link.disconnect();
+        self.wire.reset();
+        self.link.fall(Failure::temporary("the token was refused"));
+        self.start_anew(first);
+    }
+
     /// If the server wants to be left alone, other sessions of this account are to know.
     pub(super) fn heed(&self, failure: &Failure) {
         if let Some(span) = failure.retry_after
@@ -164,6 +184,7 @@ impl ImapBackend {
         }
     }
 
+    /// The end of a login that failed.
     pub(super) fn conclude(&mut self, denial: Denial) {
         self.answers.push(match denial {
             Denial::Refused(refusal) => Answer::Refused(Box::new(refusal)),
@@ -222,9 +243,8 @@ impl ImapBackend {
     pub(super) fn overdue(&mut self, reason: Reason) {
         match reason {
             Reason::Connect | Reason::Answer => {
-                let text = self.config.in_words(self.clock.late(&self.link));
-                let last_words = self.notes.last_words();
-                self.drop_link(Failure::temporary(format!("{text}{last_words}")));
+                let late = self.late();
+                self.drop_link(Failure::temporary(late));
             }
             Reason::SayAgain => self.say_again(),
             Reason::Parked => self.reading.give_up_guesses(),
@@ -239,11 +259,20 @@ impl ImapBackend {
     /// A client that gave up does not read why, but the operator does.
     pub(super) fn note_abandoned_login(&mut self) {
         if self.clock.kept_waiting(&self.link) {
-            let text = self.config.in_words(self.clock.late(&self.link));
-            let last_words = self.notes.last_words();
+            let late = self.late();
             self.notes.push(Note::warning(format!(
-                "the client gave up its login; {text}{last_words}"
+                "the client gave up its login; {late}"
             )));
         }
+    }
+
+    /// What takes so long.
+    fn late(&self) -> String {
+        if self.link.awaits_token() {
+            return "no token has come for the login yet".into();
+        }
+        let text = self.config.in_words(self.clock.late(&self.link));
+        let last_words = self.notes.last_words();
+        format!("{text}{last_words}")
     }
 }

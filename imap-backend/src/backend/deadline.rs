@@ -214,6 +214,7 @@ impl Clock {
             Step::Greeting
             | Step::StartTls
             | Step::Capability
+            | Step::Token
             | Step::Login(_)
             | Step::CapabilityAgain
             | Step::Enable
@@ -243,7 +244,7 @@ impl Clock {
                 due: match opening.step {
                     Step::StartTls => "the answer to STARTTLS",
                     Step::Capability | Step::CapabilityAgain => "the answer to CAPABILITY",
-                    Step::Login(_) => "the answer to the login",
+                    Step::Token | Step::Login(_) => "the answer to the login",
                     Step::Enable => "the answer to ENABLE",
                     Step::Folder(_) => "the folder and its listing",
                     Step::News(_) => "what is new in the folder",

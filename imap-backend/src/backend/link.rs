@@ -10,8 +10,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
+use pop3_proto::backend::renewal::Renewed;
 use pop3_proto::backend::waiting::{Parked, Wanted};
-use pop3_proto::backend::{Effect, Endpoint, Failure};
+use pop3_proto::backend::{Effect, Endpoint, Failure, Job};
 
 use super::opening::{Opening, Step};
 use super::phase::{self, Phase};
@@ -42,7 +43,7 @@ pub(super) struct Link {
     bye: Option<Box<Failure>>,
     /// Why there is no other in this session.
     broken: Option<Box<Failure>>,
-    effects: VecDeque<Effect<()>>,
+    effects: VecDeque<Effect<Renewed>>,
     /// The steps that it took.
     #[cfg(test)]
     pub(super) trail: Vec<phase::Transition>,
@@ -155,13 +156,25 @@ impl Link {
         self.went(from);
     }
 
+    /// The login waits for a token, which this fetches; where there is no job it is being fetched already.
+    pub(super) fn await_token(&mut self, job: Option<Job<Renewed>>) {
+        self.effects.extend(job.map(Effect::Run));
+        self.step(Step::Token);
+    }
+
+    /// Whether the login waits for a token.
+    pub(super) fn awaits_token(&self) -> bool {
+        let opening = self.as_opening();
+        opening.is_some_and(|opening| matches!(opening.step, Step::Token))
+    }
+
     /// The folder is open.
     pub(super) fn ready(&mut self) {
         self.enter(State::Ready);
     }
 
     /// What the driver is to do next.
-    pub(super) fn effect(&mut self) -> Option<Effect<()>> {
+    pub(super) fn effect(&mut self) -> Option<Effect<Renewed>> {
         let next = self.effects.pop_front()?;
         if self.effects.is_empty() {
             // a session has few of them
@@ -272,6 +285,7 @@ impl Link {
                 Step::Greeting => Phase::Greeting,
                 Step::StartTls => Phase::StartTls,
                 Step::Capability => Phase::Capability,
+                Step::Token => Phase::Token,
                 Step::Login(_) => Phase::Login,
                 Step::CapabilityAgain => Phase::CapabilityAgain,
                 Step::Enable => Phase::Enable,

@@ -7,6 +7,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::mem;
 
+use pop3_proto::backend::renewal::Renewed;
 use pop3_proto::backend::{Failure, Note, Refusal, RefusalKind};
 use pop3_proto::trouble::Trouble;
 
@@ -98,6 +99,11 @@ impl ImapBackend {
         if self.asked.only_looks {
             return self.look();
         }
+        if self.asked.needs_token() {
+            let job = self.asked.fetch_token();
+            self.clock.moved();
+            return self.link.await_token(job);
+        }
         self.say_origin();
         let Some(open) = &self.asked.open else { return };
         let none = Capabilities::default();
@@ -155,6 +161,22 @@ impl ImapBackend {
                     self.open_folder_ahead();
                 }
             }
+        }
+    }
+
+    /// The token that was fetched is there, or there is none.
+    pub(super) fn token_fetched(&mut self, renewed: Renewed) {
+        self.asked.fetched();
+        // what comes later than the connection that it was for is of no use
+        if !self.link.awaits_token() {
+            return;
+        }
+        match renewed {
+            Ok(token) => {
+                self.asked.takes(token);
+                self.log_in();
+            }
+            Err(failure) => self.deny(Denial::Failed(failure)),
         }
     }
 

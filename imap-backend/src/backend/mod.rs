@@ -31,6 +31,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::net::SocketAddr;
 
+use pop3_proto::backend::renewal::Renewed;
 use pop3_proto::backend::{Backend, Effect, Index, Note, Outcome, Reply, Request};
 use pop3_proto::time::Time;
 use pop3_proto::trace::Trace;
@@ -242,7 +243,8 @@ impl ImapBackend {
 }
 
 impl Backend for ImapBackend {
-    type Done = ();
+    /// Another token for a login that is made once more.
+    type Done = Renewed;
 
     fn handle_request(&mut self, now: Time, request: Request) {
         self.clock.tick(now);
@@ -277,14 +279,14 @@ impl Backend for ImapBackend {
         self.advance();
     }
 
-    fn handle_outcome(&mut self, now: Time, outcome: Outcome<()>) {
+    fn handle_outcome(&mut self, now: Time, outcome: Outcome<Renewed>) {
         self.clock.tick(now);
         self.clock.moved();
         match outcome {
             Outcome::Connected => self.connected(),
             Outcome::Resumed(waiting) => self.resumed(waiting),
             Outcome::TlsReady => self.tls_ready(),
-            Outcome::Done(()) => {}
+            Outcome::Done(renewed) => self.token_fetched(renewed),
             Outcome::Lost(failure) => self.lost(failure),
         }
         self.advance();
@@ -324,7 +326,7 @@ impl Backend for ImapBackend {
         self.answers.next(&mut self.maildrop)
     }
 
-    fn poll_effect(&mut self) -> Option<Effect<()>> {
+    fn poll_effect(&mut self) -> Option<Effect<Renewed>> {
         self.link.effect()
     }
 

@@ -21,6 +21,8 @@ pub(super) enum Step {
     StartTls,
     /// Capabilities before login.
     Capability,
+    /// The login waits for another token.
+    Token,
     Login(Login),
     /// Capabilities after login, where they decide about UTF-8.
     CapabilityAgain,
@@ -189,6 +191,7 @@ impl Opening {
             Step::Greeting
             | Step::StartTls
             | Step::Capability
+            | Step::Token
             | Step::CapabilityAgain
             | Step::Enable
             | Step::News(_) => None,
@@ -219,6 +222,7 @@ impl Opening {
             Step::Greeting | Step::StartTls => false,
             Step::Login(login) => login.exchange.is_none(),
             Step::Capability
+            | Step::Token
             | Step::CapabilityAgain
             | Step::Enable
             | Step::Folder(_)
@@ -252,6 +256,7 @@ impl Opening {
             | Step::Greeting
             | Step::StartTls
             | Step::Capability
+            | Step::Token
             | Step::CapabilityAgain
             | Step::Login(_)
             | Step::Enable

@@ -5,7 +5,7 @@
 
 use Phase::{
     Capability, CapabilityAgain, Connecting, Down, Enable, Finished, Folder, Greeting, Handshake,
-    Login, News, Ready, Resting, StartTls,
+    Login, News, Ready, Resting, StartTls, Token,
 };
 
 /// The state of a connection without its data; one that opens is at a step.
@@ -17,6 +17,7 @@ pub(super) enum Phase {
     Greeting,
     StartTls,
     Capability,
+    Token,
     Login,
     CapabilityAgain,
     Enable,
@@ -31,7 +32,7 @@ pub(super) enum Phase {
 pub(super) type Transition = (Phase, Phase);
 
 /// Every step, and what makes a backend take it.
-pub(super) const TRANSITIONS: [(Transition, &str); 48] = [
+pub(super) const TRANSITIONS: [(Transition, &str); 53] = [
     (
         (Down, Connecting),
         "a login, or work for a connection that is gone",
@@ -59,15 +60,23 @@ pub(super) const TRANSITIONS: [(Transition, &str); 48] = [
     ((Handshake, Finished), "the session ends"),
     ((Greeting, StartTls), "it greets, and TLS is to be begun"),
     ((Greeting, Capability), "it greets"),
+    (
+        (Greeting, Token),
+        "it greets with its capabilities, and another token is needed",
+    ),
     ((Greeting, Login), "it greets with its capabilities"),
     ((Greeting, Down), "lost"),
     ((Greeting, Finished), "refused, or the session ends"),
     ((StartTls, Handshake), "OK"),
     ((StartTls, Down), "lost or refused"),
     ((StartTls, Finished), "refused, or the session ends"),
+    ((Capability, Token), "answered, and another token is needed"),
     ((Capability, Login), "answered"),
     ((Capability, Down), "lost"),
     ((Capability, Finished), "the session ends"),
+    ((Token, Login), "the token is there"),
+    ((Token, Down), "lost, or there is no token"),
+    ((Token, Finished), "there is no token, or the session ends"),
     ((Login, CapabilityAgain), "OK, and UTF-8 is wanted"),
     ((Login, Enable), "OK, and the folder's name is in UTF-8"),
     ((Login, Folder), "OK"),
@@ -111,11 +120,15 @@ mod tests {
     use alloc::collections::BTreeSet;
     use alloc::format;
     use alloc::string::{String, ToString};
+    use alloc::sync::Arc;
     use alloc::vec::Vec;
+    use core::future::{Future, pending};
+    use core::pin::Pin;
     use core::time::Duration;
 
+    use pop3_proto::backend::renewal::{Renewal, Renewed, Renews};
     use pop3_proto::backend::{
-        Backend, Failure, Index, Open, Outcome, Part, Reply, Request, Ticket,
+        Backend, Failure, Index, Login, Mechanism, Open, Outcome, Part, Reply, Request, Ticket,
     };
     use pop3_proto::secret::Secret;
     use pop3_proto::time::Time;
@@ -144,9 +157,11 @@ mod tests {
         Says(&'static str),
         /// The answer to the oldest command.
         Answers(&'static str),
+        /// A token is there, or none is.
+        Renewed(bool),
     }
 
-    const INPUTS: [Input; 22] = [
+    const INPUTS: [Input; 24] = [
         Input::Open,
         Input::Retrieve,
         Input::Update,
@@ -158,22 +173,27 @@ mod tests {
         Input::TlsReady,
         Input::Lost,
         Input::Late,
-        Input::Says("* OK [CAPABILITY IMAP4rev1 ENABLE UTF8=ACCEPT UIDPLUS] Dovecot\r\n"),
+        Input::Says(
+            "* OK [CAPABILITY IMAP4rev1 ENABLE UTF8=ACCEPT UIDPLUS AUTH=XOAUTH2] Dovecot\r\n",
+        ),
         Input::Says("* OK hello\r\n"),
         Input::Says("* PREAUTH hello\r\n"),
         Input::Says("* BYE\r\n"),
-        Input::Says("* CAPABILITY IMAP4rev1 ENABLE UTF8=ACCEPT UIDPLUS\r\n"),
+        Input::Says("* CAPABILITY IMAP4rev1 ENABLE UTF8=ACCEPT UIDPLUS AUTH=XOAUTH2\r\n"),
         Input::Says("* 1 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* 1 FETCH (UID 2 RFC822.SIZE 3)\r\n"),
         Input::Says("* STATUS INBOX (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 0)\r\n"),
         Input::Says("no IMAP\r\n"),
         Input::Answers("OK x"),
         Input::Answers("NO x"),
         Input::Answers("OK [CAPABILITY IMAP4rev1 ENABLE UTF8=ACCEPT UIDPLUS] x"),
+        Input::Renewed(true),
+        Input::Renewed(false),
     ];
 
     /// A backend, and its commands that are not answered yet.
     struct Scene {
         backend: ImapBackend,
+        open: Open,
         tags: Vec<String>,
         now: Time,
     }
@@ -182,7 +202,7 @@ mod tests {
         fn put(&mut self, input: Input) {
             let (backend, now) = (&mut self.backend, self.now);
             match input {
-                Input::Open => backend.handle_request(now, Request::Open(open())),
+                Input::Open => backend.handle_request(now, Request::Open(self.open.clone())),
                 Input::Retrieve => {
                     let (ticket, index, part) = (Ticket(1), Index(0), Part::Whole);
                     let request = Request::Retrieve {
@@ -210,6 +230,12 @@ mod tests {
                 Input::Late => {
                     self.now = now + Duration::from_secs(3600);
                     backend.handle_timeout(self.now);
+                }
+                Input::Renewed(there) => {
+                    let token = Secret::from(&b"another"[..]);
+                    let none = Failure::temporary("no token");
+                    let renewed = if there { Ok(token) } else { Err(none) };
+                    backend.handle_outcome(now, Outcome::Done(renewed));
                 }
                 Input::Says(text) => self.serve(text),
                 Input::Answers(text) => {
@@ -257,6 +283,7 @@ mod tests {
                 Step::Greeting
                 | Step::StartTls
                 | Step::Capability
+                | Step::Token
                 | Step::CapabilityAgain
                 | Step::Enable => (opening.first, false, false),
                 Step::News(news) => (opening.first, news.differs, news.counts.is_some()),
@@ -269,27 +296,44 @@ mod tests {
                     backend.maildrop.table.len(),
                     backend.link.broken().is_some(),
                 ),
-                backend.wire.settled,
-                backend.wire.capabilities().is_some(),
+                (backend.wire.settled, backend.wire.capabilities().is_some()),
+                backend.asked.needs_token(),
             )
         }
     }
 
-    fn open() -> Open {
+    fn by_password() -> Open {
         let password = Secret::from(&b"secret"[..]);
-        let login = pop3_proto::backend::Login::Password {
-            user: "tim".into(),
-            password,
-        };
-        Open::new(login).utf8(true)
+        let user = "tim".into();
+        Open::new(Login::Password { user, password }).utf8(true)
     }
 
-    fn play(config: &Config, inputs: &[Input]) -> Scene {
+    /// Its tokens come as inputs.
+    struct Tokens;
+
+    impl Renews for Tokens {
+        fn renew(&self, _: Option<&Secret>) -> Pin<Box<dyn Future<Output = Renewed> + Send>> {
+            Box::pin(pending())
+        }
+    }
+
+    fn by_token() -> Open {
+        let login = Login::Bearer {
+            mechanism: Mechanism::new("XOAUTH2").expect("a name"),
+            user: "tim".into(),
+            token: Secret::from(&b"token"[..]),
+            renewal: Some(Renewal::new(Arc::new(Tokens))),
+        };
+        Open::new(login)
+    }
+
+    fn play(config: &Config, open: &Open, inputs: &[Input]) -> Scene {
         // what one play teaches must not change another
         let mut config = config.clone();
         config.learned = Learned::default();
         let mut scene = Scene {
             backend: ImapBackend::new(config.into()),
+            open: open.clone(),
             tags: Vec::new(),
             now: Time::ZERO,
         };
@@ -304,16 +348,17 @@ mod tests {
     #[test]
     fn the_table_holds_the_steps_that_are_taken_and_no_others() {
         let mut taken = BTreeSet::new();
-        for (security, folder) in [
-            (Security::Clear, "K\u{e4}se"),
-            (Security::StartTls, "INBOX"),
-            (Security::Implicit, "INBOX"),
+        for (security, folder, open) in [
+            (Security::Clear, "K\u{e4}se", by_password()),
+            (Security::StartTls, "INBOX", by_password()),
+            (Security::Implicit, "INBOX", by_password()),
+            (Security::Clear, "INBOX", by_token()),
         ] {
             let mut config = Config::new("imap.example.org", 143, security);
             config.folder = folder.into();
             config.rest = Duration::from_secs(60);
             taken.extend(drawing::steps(&INPUTS, |inputs| {
-                let scene = play(&config, inputs);
+                let scene = play(&config, &open, inputs);
                 (scene.situation(), scene.backend.link.trail)
             }));
         }

@@ -165,6 +165,7 @@ fn world(state: u8, delete: DeletePolicy, starttls: bool) -> World {
                 mechanism,
                 user: "u".into(),
                 token,
+                renewal: None,
             });
         }
         world.open(open);

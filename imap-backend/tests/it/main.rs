@@ -15,6 +15,7 @@ mod news;
 mod parked;
 mod read_ahead;
 mod reconnect;
+mod renewal;
 mod rest;
 mod retrieve;
 mod straying;

@@ -217,13 +217,14 @@ fn what_waited_in_vain_is_made_anew() {
     }
 }
 
-/// A token may have run out when it is needed again, and what is only passed through cannot be repeated at all.
+/// A client's token may have run out when it is needed again, and what is only passed through cannot be repeated at all.
 #[test]
-fn only_a_password_rests() {
+fn a_token_of_the_client_does_not_rest() {
     let token = Login::Bearer {
         mechanism: Mechanism::new("XOAUTH2").unwrap(),
         user: "tim".into(),
         token: Secret::from(&b"token"[..]),
+        renewal: None,
     };
     let mut config = resting();
     config.keep_alive = Duration::from_secs(600);

@@ -68,6 +68,7 @@ fn look(
         mechanism: mechanism.ok_or_else(|| here("no such mechanism".into()))?,
         user: mailbox.into(),
         token: token.clone(),
+        renewal: None,
     };
     let found = probe::open(&ready, runtime, &login);
     let found = found.map_err(|failure| here(failure.message))?;

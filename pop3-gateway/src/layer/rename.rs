@@ -51,11 +51,15 @@ fn renamed(login: Login, user: String) -> Login {
             digest,
         },
         Login::Bearer {
-            mechanism, token, ..
+            mechanism,
+            token,
+            renewal,
+            ..
         } => Login::Bearer {
             mechanism,
             user,
             token,
+            renewal,
         },
         Login::Relay {
             mechanism,
@@ -112,6 +116,7 @@ mod tests {
                     mechanism: mechanism(),
                     user: user.clone(),
                     token: secret(),
+                    renewal: None,
                 },
                 Login::Relay {
                     mechanism: mechanism(),

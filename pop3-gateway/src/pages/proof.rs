@@ -42,6 +42,7 @@ fn opens(desk: &Desk, lead: &Lead<'_>, obtained: &Obtained) -> Result<(), Proble
         mechanism: Mechanism::new(mechanism).ok_or(Problem::Unkept)?,
         user: lead.mailbox.clone(),
         token: obtained.access.clone(),
+        renewal: None,
     };
     let found = probe::open(&lead.place.ready, desk.runtime, &login).map_err(|failure| {
         tracing::error!(

@@ -9,6 +9,7 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use super::Caller;
+use super::renewal::Renewal;
 use super::waiting::Claim;
 use crate::secret::{self, Secret};
 
@@ -68,6 +69,8 @@ pub enum Login {
         user: String,
         /// The access token.
         token: Secret,
+        /// Where another one comes from, once this one may have run out or was refused. A client's own has none.
+        renewal: Option<Renewal>,
     },
     /// A mechanism that the session only passes through: its steps become
     /// [`Reply::Challenge`](super::Reply::Challenge) and [`Request::Answer`](super::Request::Answer).
@@ -120,7 +123,7 @@ fn part(proof: &mut Zeroizing<Vec<u8>>, octets: &[u8]) {
 
 impl Login {
     /// Appends what a login has to repeat to be the same. Returns whether it can be: some proofs are good for once, and
-    /// how long a token is good its issuer decides.
+    /// who knows no other token does not know either whether this one still lives.
     fn prove(&self, proof: &mut Zeroizing<Vec<u8>>) -> bool {
         let (kind, parts): (&[u8], [&[u8]; 3]) = match self {
             Self::Password { user, password } => {
@@ -130,9 +133,16 @@ impl Login {
                 b"acting for",
                 [user.as_bytes(), by.as_bytes(), password.expose()],
             ),
-            Self::Apop { .. } | Self::CramMd5 { .. } | Self::Bearer { .. } | Self::Relay { .. } => {
-                return false;
-            }
+            Self::Bearer {
+                user,
+                token,
+                renewal: Some(_),
+                ..
+            } => (b"token", [user.as_bytes(), b"", token.expose()]),
+            Self::Bearer { renewal: None, .. }
+            | Self::Apop { .. }
+            | Self::CramMd5 { .. }
+            | Self::Relay { .. } => return false,
         };
         part(proof, kind);
         parts.into_iter().for_each(|octets| part(proof, octets));
@@ -210,7 +220,7 @@ impl Open {
 impl Open {
     /// The claim to a connection that was opened by an equal login. `more` is what else has to be the same. `None`
     /// where the login names no user, where its proof is good for once (APOP, CRAM-MD5, whatever is only passed through),
-    /// and for a token, which its issuer may call back at any time.
+    /// and for a client's own token, which may have run out meanwhile. One with a [`Renewal`] was looked at for this login.
     pub fn claim(&self, more: &[u8]) -> Option<Claim> {
         let account = self.login.user().filter(|user| !user.is_empty())?.into();
         let mut proof = Zeroizing::default();
@@ -233,7 +243,13 @@ setters! { Open:
 
 #[cfg(test)]
 mod tests {
+    use alloc::boxed::Box;
+    use alloc::sync::Arc;
+    use core::future::{Future, ready};
+    use core::pin::Pin;
+
     use super::*;
+    use crate::backend::renewal::{Renewed, Renews};
 
     fn password(user: &str, password: &str) -> Login {
         let (user, password) = (user.into(), password.as_bytes().into());
@@ -286,7 +302,36 @@ mod tests {
             mechanism: Mechanism("XOAUTH2".into()),
             user: "tim".into(),
             token: Secret::from(&b"token"[..]),
+            renewal: None,
         };
         assert_eq!(Open::new(bearer).claim(b""), None);
+    }
+
+    /// A source of tokens.
+    struct Source;
+
+    impl Renews for Source {
+        fn renew(&self, _: Option<&Secret>) -> Pin<Box<dyn Future<Output = Renewed> + Send>> {
+            Box::pin(ready(Ok(Secret::default())))
+        }
+    }
+
+    #[test]
+    fn a_token_that_can_be_renewed_claims_what_the_same_token_opened() {
+        let open = |user: &str, token: &[u8]| {
+            let bearer = Login::Bearer {
+                mechanism: Mechanism("XOAUTH2".into()),
+                user: user.into(),
+                token: token.into(),
+                renewal: Some(Renewal::new(Arc::new(Source))),
+            };
+            Open::new(bearer).claim(b"")
+        };
+        let own = open("tim", b"one");
+        assert!(own.is_some());
+        assert_eq!(own, open("tim", b"one"));
+        assert_ne!(own, open("tim", b"another"));
+        assert_ne!(own, open("timo", b"ne"));
+        assert_ne!(own, Open::new(password("tim", "one")).claim(b""));
     }
 }

@@ -25,7 +25,8 @@
 //! To offer messages without writing a state machine, write a store: the module `store` (with the
 //! feature `std`) shows how.
 //!
-//! A connection may outlive its session, for the next login with the same credential: [`waiting`].
+//! A connection may outlive its session, for the next login with the same credential: [`waiting`]. A session may outlive
+//! the token that opened it: [`renewal`].
 //!
 //! Backends of several kinds become one type in [`erased`]. A [`layer`] stands between a session and a mailbox
 //! of any kind, and changes some of what passes.
@@ -74,6 +75,7 @@ pub mod layered;
 #[cfg(feature = "std")]
 pub mod list;
 mod login;
+pub mod renewal;
 mod said;
 #[cfg(feature = "std")]
 pub mod store;

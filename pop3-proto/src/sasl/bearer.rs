@@ -36,6 +36,7 @@ pub(super) fn read(mechanism: &Mechanism, message: &[u8]) -> Option<Login> {
         mechanism: mechanism.clone(),
         user,
         token: token?,
+        renewal: None,
     })
 }
 

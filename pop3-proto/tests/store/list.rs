@@ -174,6 +174,7 @@ fn an_empty_secret_proves_nothing() {
         mechanism: Mechanism::new("XOAUTH2").unwrap(),
         user,
         token: secret("p"),
+        renewal: None,
     };
     assert!(!apop.proves(&empty) && !password.proves(&empty) && !bearer.proves(&secret("p")));
 }

@@ -55,6 +55,7 @@ pub(crate) fn forms(user: &str) -> Vec<Login> {
             mechanism: mechanism("XOAUTH2"),
             user: user.into(),
             token: b"token"[..].into(),
+            renewal: None,
         },
         Login::Relay {
             mechanism: mechanism("SCRAM-SHA-256"),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imap_backend::{Config, ImapBackend, Memory, PipelineLogin, Security};
+use pop3_proto::backend::renewal::Renewed;
 use pop3_proto::backend::{
     Backend, Effect, Failure, Index, Login, Open, Outcome, Part, Reply, Request, Ticket,
 };
@@ -401,7 +402,7 @@ impl World {
         any
     }
 
-    fn effect(&mut self, effect: Effect<()>) {
+    fn effect(&mut self, effect: Effect<Renewed>) {
         self.effects.push(format!("{effect:?}"));
         match effect {
             Effect::Connect(_) if self.connects => {

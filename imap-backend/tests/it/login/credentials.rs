@@ -72,6 +72,7 @@ fn i003_the_refusal_says_what_is_wrong_with_the_credentials() {
             mechanism: Mechanism::new("XOAUTH2").unwrap(),
             user: user.into(),
             token: Secret::from(token),
+            renewal: None,
         })
     };
     for open in [

@@ -42,6 +42,7 @@ fn bearer(mechanism: &str, user: &str) -> Open {
         mechanism,
         user: user.into(),
         token,
+        renewal: None,
     })
 }
 
