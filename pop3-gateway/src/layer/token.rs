@@ -1,16 +1,20 @@
 //! A token in the place of a password.
 //!
 //! Owns the order of a login to a mailbox that a grant reaches: the client's own credential is looked at here, the
-//! maildrop is taken, a token is fetched, and the mailbox opened with it. A token that the upstream refuses is asked
-//! for anew once. Whether a token works is known when the mailbox is open, not when the login was taken: some
-//! servers say yes to tokens that open nothing. What an account that removes nothing marks is kept, and QUIT says so.
+//! maildrop is taken, a token is fetched, and the mailbox opened with it. The mailbox gets others where it needs them:
+//! once when the upstream refuses a token, and when a session comes back to an upstream that it had left. Whether a
+//! token works is known when the mailbox is open, not when the login was taken: some servers say yes to tokens that open
+//! nothing. What an account that removes nothing marks is kept, and QUIT says so.
 //!
 //! Never passes on what the client proved itself with, and never opens a mailbox without that proof.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use pop3_proto::backend::erased::AnyBackend;
 use pop3_proto::backend::layer::{Layer, Turn};
+use pop3_proto::backend::renewal::{Renewal, Renewed, Renews};
 use pop3_proto::backend::{
     Access, Failure, Job, Login, Mechanism, Open, Refusal, RefusalKind, Reply, Request,
 };
@@ -66,8 +70,6 @@ pub struct TokenDesk {
 /// One login by token.
 pub struct Token {
     desk: Arc<TokenDesk>,
-    /// Makes another connection to the mailbox, after a token was refused.
-    again: Option<Box<dyn FnOnce() -> AnyBackend + Send>>,
     state: State,
 }
 
@@ -78,8 +80,8 @@ enum State {
     Admitting(Open),
     /// A token is fetched.
     Fetching(Open, Admission),
-    /// The mailbox is asked to open with this token.
-    Opening(Open, Admission, Secret),
+    /// The mailbox is asked to open with a token.
+    Opening(Admission),
     /// The mailbox is open, and nothing is to be removed from it.
     Guarding,
     /// The client said QUIT and has marked messages, which stay.
@@ -93,7 +95,7 @@ pub enum Fetched {
     /// The credential was looked at.
     Admitted(Result<Admission, NotAdmitted>),
     /// A token, or none.
-    Token(Result<Secret, NoToken>),
+    Token(Renewed),
 }
 
 impl std::fmt::Debug for TokenDesk {
@@ -104,12 +106,9 @@ impl std::fmt::Debug for TokenDesk {
 
 impl Token {
     /// A login that has not come yet.
-    pub fn new(desk: Arc<TokenDesk>, again: impl FnOnce() -> AnyBackend + Send + 'static) -> Self {
-        Self {
-            desk,
-            again: Some(Box::new(again)),
-            state: State::Idle,
-        }
+    pub fn new(desk: Arc<TokenDesk>) -> Self {
+        let state = State::Idle;
+        Self { desk, state }
     }
 
     /// The credential is good.
@@ -125,7 +124,7 @@ impl Token {
         // the lock's name is asked for at this reply
         self.state = State::Fetching(open.clone(), admission.clone());
         turn.say(Reply::Authenticated);
-        self.fetch(turn, open, admission, None);
+        self.fetch(turn, open, admission);
     }
 
     fn fetch(
@@ -133,17 +132,14 @@ impl Token {
         turn: &mut Turn<'_, AnyBackend, Fetched>,
         open: Open,
         admission: Admission,
-        refused: Option<Secret>,
     ) {
-        if refused.is_none()
-            && let Some(token) = self.desk.keeper.cached(&admission.grant)
-        {
+        if let Some(token) = self.desk.keeper.cached(&admission.grant) {
             return self.open(turn, open, admission, token);
         }
         let (keeper, grant) = (Arc::clone(&self.desk.keeper), admission.grant.clone());
         self.state = State::Fetching(open, admission);
         turn.run(Job::Await(Box::pin(async move {
-            Fetched::Token(keeper.token(&grant, refused.as_ref()).await)
+            Fetched::Token(keeper.token(&grant, None).await.map_err(failure))
         })));
     }
 
@@ -154,12 +150,42 @@ impl Token {
         admission: Admission,
         token: Secret,
     ) {
-        turn.ask(Request::Open(open.clone().login(Login::Bearer {
+        let others = Others {
+            keeper: Arc::clone(&self.desk.keeper),
+            grant: admission.grant.clone(),
+        };
+        turn.ask(Request::Open(open.login(Login::Bearer {
             mechanism: self.desk.mechanism.clone(),
             user: admission.mailbox.clone(),
-            token: token.clone(),
+            token,
+            renewal: Some(Renewal::new(Arc::new(others))),
         })));
-        self.state = State::Opening(open, admission, token);
+        self.state = State::Opening(admission);
+    }
+}
+
+/// Why there is no token, as a session hears it.
+fn failure(error: NoToken) -> Failure {
+    match error.passes {
+        true => Failure::temporary(error.text),
+        false => Failure::permanent(error.text),
+    }
+}
+
+/// The tokens of one grant after the first.
+struct Others {
+    keeper: Arc<Keeper>,
+    grant: GrantId,
+}
+
+impl Renews for Others {
+    fn renew(&self, refused: Option<&Secret>) -> Pin<Box<dyn Future<Output = Renewed> + Send>> {
+        let (keeper, grant) = (Arc::clone(&self.keeper), self.grant.clone());
+        let refused = refused.cloned();
+        Box::pin(async move {
+            let token = keeper.token(&grant, refused.as_ref()).await;
+            token.map_err(failure)
+        })
     }
 }
 
@@ -208,11 +234,8 @@ impl Layer<AnyBackend> for Token {
             (State::Fetching(open, admission), Fetched::Token(Ok(token))) => {
                 self.open(turn, open, admission, token);
             }
-            (State::Fetching(..), Fetched::Token(Err(error))) => {
-                turn.say(Reply::Failed(match error.passes {
-                    true => Failure::temporary(error.text),
-                    false => Failure::permanent(error.text),
-                }));
+            (State::Fetching(..), Fetched::Token(Err(failure))) => {
+                turn.say(Reply::Failed(failure));
             }
             // a job of a login that is over
             (state, Fetched::Admitted(_) | Fetched::Token(_)) => self.state = state,
@@ -221,36 +244,25 @@ impl Layer<AnyBackend> for Token {
 
     fn reply<'r>(
         &'r mut self,
-        turn: &mut Turn<'_, AnyBackend, Fetched>,
+        _: &mut Turn<'_, AnyBackend, Fetched>,
         reply: Reply<'r>,
     ) -> Option<Reply<'r>> {
         match (&reply, &self.state) {
             // it was said when the client's own credential was found good
-            (Reply::Authenticated, State::Opening(..)) => None,
-            (Reply::Refused(refusal), State::Opening(..))
+            (Reply::Authenticated, State::Opening(_)) => None,
+            // the client's password was right, so it must not be asked for another one
+            (Reply::Refused(refusal), State::Opening(admission))
                 if refusal.kind == RefusalKind::Credentials =>
             {
-                let detail = refusal.detail.clone();
-                let State::Opening(open, admission, token) =
-                    std::mem::replace(&mut self.state, State::Done)
-                else {
-                    return Some(reply);
-                };
-                match self.again.take() {
-                    Some(again) => {
-                        turn.replace(again());
-                        self.fetch(turn, open, admission, Some(token));
-                    }
-                    // the client's password was right, so it must not be asked for another one
-                    None => turn.say(Reply::Failed(Failure::permanent(format!(
-                        "the upstream refuses the token for {}: {detail}; look with \"pop3-gateway doctor {0}\" for \
-                         what is missing",
-                        admission.mailbox
-                    )))),
-                }
-                None
+                let (detail, mailbox) = (&refusal.detail, &admission.mailbox);
+                let failure = Failure::permanent(format!(
+                    "the upstream refuses the token for {mailbox}: {detail}; look with \"pop3-gateway doctor {mailbox}\" \
+                     for what is missing"
+                ));
+                self.state = State::Done;
+                Some(Reply::Failed(failure))
             }
-            (Reply::Opened { .. }, State::Opening(_, admission, _)) if admission.keeps => {
+            (Reply::Opened { .. }, State::Opening(admission)) if admission.keeps => {
                 self.state = State::Guarding;
                 Some(reply)
             }
@@ -283,7 +295,7 @@ impl Layer<AnyBackend> for Token {
 
     fn maildrop(&self, within: Option<String>) -> Option<String> {
         match &self.state {
-            State::Fetching(_, admission) | State::Opening(_, admission, _) => Some(format!(
+            State::Fetching(_, admission) | State::Opening(admission) => Some(format!(
                 "{}{}",
                 self.desk.place,
                 admission.mailbox.to_lowercase()

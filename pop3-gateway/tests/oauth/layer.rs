@@ -9,6 +9,7 @@ use pop3_gateway::layer::token::{Admission, Admits, NotAdmitted, Token, TokenDes
 use pop3_gateway::oauth::Flow;
 use pop3_proto::backend::erased::{AnyBackend, Erased};
 use pop3_proto::backend::layered::Layered;
+use pop3_proto::backend::renewal::Renewed;
 use pop3_proto::backend::{
     Access, Backend, Effect, Endpoint, Failure, Index, Job, Login, Mechanism, Open, Outcome,
     Refusal, RefusalKind, Reply, Request,
@@ -23,7 +24,9 @@ type Heard = Arc<Mutex<Vec<String>>>;
 struct Mailbox {
     heard: Heard,
     replies: VecDeque<Reply<'static>>,
-    effects: VecDeque<Effect<()>>,
+    effects: VecDeque<Effect<Renewed>>,
+    /// The login, until it has had another token.
+    open: Option<Open>,
     /// It says yes to every token, and fails when the mailbox is opened.
     opens_nothing: bool,
 }
@@ -34,38 +37,24 @@ impl Mailbox {
             heard: Arc::clone(heard),
             replies: VecDeque::new(),
             effects: VecDeque::new(),
+            open: None,
             opens_nothing,
         })
     }
-}
 
-impl Backend for Mailbox {
-    type Done = ();
-
-    fn handle_request(&mut self, _: Time, request: Request) {
-        let open = match request {
-            Request::Open(open) => open,
-            update @ Request::Update { .. } => {
-                self.heard.lock().unwrap().push(format!("{update:?}"));
-                self.replies.push_back(Reply::Updated);
-                return;
-            }
-            Request::Answer(_)
-            | Request::Retrieve { .. }
-            | Request::Cancel(_)
-            | Request::Abandon => return,
-        };
+    fn log_in(&mut self, open: &Open) {
         let Login::Bearer {
             mechanism,
             user,
             token,
+            renewal,
         } = &open.login
         else {
             panic!("no password of a client comes here");
         };
-        let token = shown(token);
+        let shown = shown(token);
         self.heard.lock().unwrap().push(format!(
-            "{} {user} {token} {:?}",
+            "{} {user} {shown} {:?}",
             mechanism.as_str(),
             open.access
         ));
@@ -77,18 +66,58 @@ impl Backend for Mailbox {
             let failure = Failure::permanent("User is authenticated but not connected.");
             self.replies
                 .extend([Reply::Authenticated, Reply::Failed(failure)]);
-        } else if token.starts_with("good") {
+        } else if shown.starts_with("good") {
             let access = open.access;
             self.replies
                 .extend([Reply::Authenticated, Reply::Opened { access }]);
+        } else if self.open.is_some() {
+            let renewal = renewal.as_ref().expect("there are other tokens");
+            self.effects
+                .extend([Effect::Disconnect, Effect::Run(renewal.job(Some(token)))]);
         } else {
             let refusal = Refusal::new(RefusalKind::Credentials, "AUTHENTICATE failed.");
             self.replies.push_back(Reply::Refused(refusal));
             self.effects.push_back(Effect::Disconnect);
         }
     }
+}
 
-    fn handle_outcome(&mut self, _: Time, _: Outcome<()>) {}
+impl Backend for Mailbox {
+    type Done = Renewed;
+
+    fn handle_request(&mut self, _: Time, request: Request) {
+        match request {
+            Request::Open(open) => {
+                self.open = Some(open.clone());
+                self.log_in(&open);
+            }
+            update @ Request::Update { .. } => {
+                self.heard.lock().unwrap().push(format!("{update:?}"));
+                self.replies.push_back(Reply::Updated);
+            }
+            Request::Answer(_)
+            | Request::Retrieve { .. }
+            | Request::Cancel(_)
+            | Request::Abandon => {}
+        }
+    }
+
+    fn handle_outcome(&mut self, _: Time, outcome: Outcome<Renewed>) {
+        let Outcome::Done(renewed) = outcome else {
+            return;
+        };
+        let mut open = self.open.take().expect("a login asked for it");
+        let Login::Bearer { token, .. } = &mut open.login else {
+            panic!("it was one");
+        };
+        match renewed {
+            Ok(another) => {
+                *token = another;
+                self.log_in(&open);
+            }
+            Err(failure) => self.replies.push_back(Reply::Failed(failure)),
+        }
+    }
 
     fn handle_timeout(&mut self, _: Time) {}
 
@@ -96,7 +125,7 @@ impl Backend for Mailbox {
         self.replies.pop_front()
     }
 
-    fn poll_effect(&mut self) -> Option<Effect<()>> {
+    fn poll_effect(&mut self) -> Option<Effect<Renewed>> {
         self.effects.pop_front()
     }
 
@@ -191,12 +220,11 @@ impl Session {
             mechanism: Mechanism::new("XOAUTH2").unwrap(),
             place: "imap.example.org/".into(),
         };
-        let again = Arc::clone(&heard);
-        let token = Token::new(Arc::new(desk), move || {
-            Mailbox::boxed(&again, opens_nothing)
-        });
         Self {
-            backend: Layered::new(token, Mailbox::boxed(&heard, opens_nothing)),
+            backend: Layered::new(
+                Token::new(Arc::new(desk)),
+                Mailbox::boxed(&heard, opens_nothing),
+            ),
             heard,
         }
     }

@@ -16,7 +16,7 @@ from clients import Curl, Fetchmail, Poplib
 from gateway import quoted
 from mailbox import normalised
 from oidc import ELSEWHERE, SECRET, Provider, TlsFront
-from pop import Pop
+from pop import Pop, stuffed
 from scenarios import MAILS, Bench
 from servers import Dovecot
 from stores import Postgresql
@@ -29,9 +29,9 @@ XOAUTH2, OAUTHBEARER = "yandex", "oidc"
 
 class Chain(Bench):
     """`username`: what of a user's name Dovecot wants in the token; `life`: an access token's, in seconds; `quiet`: as
-    the gateway runs for most people, without transcripts."""
+    the gateway runs for most people, without transcripts; `lines`: what stands at the upstream besides."""
 
-    def __init__(self, binary, runtime, flow="code", profile=OAUTHBEARER, client="persons", proof="", life=3600, username="%u", state="sqlite:state.db", quiet=False):
+    def __init__(self, binary, runtime, flow="code", profile=OAUTHBEARER, client="persons", proof="", life=3600, username="%u", state="sqlite:state.db", quiet=False, lines=""):
         self.provider = Provider(life)
         self.dovecot = Dovecot(self.provider.dovecot(username))
         super().__init__(binary, runtime, self.dovecot, ANN)
@@ -41,7 +41,7 @@ class Chain(Bench):
         self.state, self.quiet = state, quiet
         watched = {} if quiet else {"log": 'format = "json"\nlevel = "trace"', "transcript": 'dir = "transcripts"'}
         tables = self.tables(flow, profile, client, proof)
-        self.gateway = super().gateway(upstream_lines='grant = "mail"', more=tables, **watched)
+        self.gateway = super().gateway(upstream_lines=f'grant = "mail"\n{lines}', more=tables, **watched)
 
     def tables(self, flow, profile, client, proof):
         issuer = self.provider.issuer
@@ -84,6 +84,10 @@ class Chain(Bench):
         folder = self.gateway.folder
         words = ["--config", self.gateway.config, *words]
         return sign_in(self.binary, self.provider, folder, folder / f"sign-in{self.devices}.log", mailbox, words, browser)
+
+    def logged(self, what):
+        """How often the mail server has noted this."""
+        return (self.dovecot.folder / "dovecot.log").read_text(errors="replace").count(what)
 
     def status(self):
         return self.tool("status", "--config", self.gateway.config)
@@ -349,8 +353,8 @@ def short_lives(binary, runtime):
 
 def ends_of_tokens(binary, runtime):
     """A token that lives goes on while the provider is away; one that the server refuses is replaced once, and one that
-    the server cannot look at is kept."""
-    with Chain(binary, runtime) as chain:
+    the server cannot look at is kept. Each session asks the server: none is left waiting."""
+    with Chain(binary, runtime, lines='park = "off"') as chain:
         expected = chain.deliver()
         with chain.gateway:
             chain.sign_in(ANN)
@@ -378,7 +382,7 @@ def ends_of_tokens(binary, runtime):
 def revoked(binary, runtime):
     """A grant that the provider revoked has ended, `status` says it, and the next sign-in mends it beside the running
     gateway."""
-    with Chain(binary, runtime) as chain:
+    with Chain(binary, runtime, lines='park = "off"') as chain:
         expected = chain.deliver()
         with chain.gateway:
             chain.sign_in(ANN)
@@ -390,6 +394,53 @@ def revoked(binary, runtime):
             chain.sign_in(ANN)
             check(f"{ANN} (grant \"mail\"): good" in chain.status(), lambda: chain.status())
             chain.reads(account, len(expected))
+            chain.untouched(expected)
+
+
+def polled(binary, runtime):
+    """Two devices of one mailbox look for mail in turn: one login at the server, whose connection waits as long as its
+    token lives."""
+    with Chain(binary, runtime, life=8) as chain:
+        expected = chain.deliver()
+        with chain.gateway:
+            chain.sign_in(ANN)
+            devices = chain.account(ANN), chain.account(ANN, "phone")
+            logins, begin = 0, time.monotonic()
+            while time.monotonic() - begin < 3:
+                for device in devices:
+                    chain.reads(device, len(expected))
+                    logins += 1
+            upstream = chain.logged("Info: Login: user=<")
+            check(upstream == 1, f"{upstream} logins upstream for {logins} of devices")
+            time.sleep(8)
+            chain.reads(devices[0], len(expected))
+            wait_until(lambda: chain.logged("Info: Login: user=<") == 2, "a login by another token")
+
+
+def rested(binary, runtime):
+    """A session that needs nothing is logged out upstream. It comes back by another token if the first was called back;
+    once the grant has ended it gets nothing more, and what it marked stays."""
+    with Chain(binary, runtime, lines='park = "off"\nrest = "1s"') as chain:
+        expected = chain.deliver()
+        with chain.gateway:
+            chain.sign_in(ANN)
+            account = chain.account(ANN)
+            with chain.log_in(account) as pop:
+                wait_until(lambda: chain.logged("Logged out") == 1, "the session to rest")
+                pop.ok("RETR 2")
+                check(pop.body() == stuffed(normalised(expected[1].body)), "another mail than was asked for")
+                wait_until(lambda: chain.logged("Logged out") == 2, "the session to rest again")
+                before = len(chain.provider.given("access_token"))
+                chain.provider.control("forget")
+                pop.ok("RETR 1")
+                check(pop.body() == stuffed(normalised(expected[0].body)), "another mail than was asked for")
+                asked = len(chain.provider.given("access_token")) - before
+                check(asked == 1, f"{asked} tokens were asked for, not one")
+                pop.ok("DELE 1")
+                wait_until(lambda: chain.logged("Logged out") >= 3, "the session to rest once more")
+                chain.provider.control("revoke")
+                pop.refused("RETR 3")
+                check(pop.command("QUIT").startswith(b"-ERR"), "QUIT says that the mail is removed")
             chain.untouched(expected)
 
 
@@ -534,6 +585,8 @@ ALL = [
     short_lives,
     ends_of_tokens,
     revoked,
+    polled,
+    rested,
     somebody_else,
     nothing_in_memory,
 ]

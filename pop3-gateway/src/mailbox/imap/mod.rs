@@ -132,17 +132,18 @@ rows! {
     /// How often an idle connection is kept alive.
     "keep_alive" r#""9m""# => (imap.keep_alive),
     /// How long the connection of a session that said QUIT waits for the next login to the same mailbox with the same
-    /// password: most devices come every minute and find nothing new, and each login less is one less that a provider
-    /// counts. One waits for each mailbox, and as many in all as "parked" in [limits] says. None waits
-    /// where a token opens the mailbox. "off" logs out at QUIT.
+    /// password, or by the same token of a grant: most devices come every minute and find nothing new, and each login less is
+    /// one less that a provider counts. One waits for each mailbox, and as many in all as "parked" in [limits] says. None
+    /// waits after a login by a token of the client's own. "off" logs out at QUIT.
     told "park" r#""10m""# => (with set_park, show_park),
     /// How long a session may need nothing of the server before its connection is given up: it waits as with "park", where
     /// one may wait, and is logged out of otherwise. The next message that is asked for brings one back. The mailbox stays
-    /// the session's own meanwhile, with the messages that it showed. Sessions that a token opened keep
-    /// their connection. "off" keeps it for all.
+    /// the session's own meanwhile, with the messages that it showed. Sessions that a token of the client's own opened
+    /// keep their connection: it may have run out by then. "off" keeps it for all.
     told "rest" r#""1m""# => (with set_rest, show_rest),
     /// How long the server's yes to a password counts for such logins: a password that was changed there may open the
-    /// mailbox here for as long, unless a login with the new one comes first.
+    /// mailbox here for as long, unless a login with the new one comes first. So may a token that was called back there,
+    /// as long as it would have lived.
     "trust_login" r#""1h""# => (imap.trust_login),
     /// Whether a server that offers IDLE is believed to say what is new while a connection waits: a login that finds
     /// nothing new then asks it nothing. What the server says late is seen late; Dovecot takes half a second.
@@ -365,9 +366,9 @@ impl Upstream {
         written(&self.imap.delete)
     }
 
-    /// Whether sessions give up connections that they do not need: a token may be out of date when it is needed again.
+    /// Whether sessions give up connections that they do not need.
     pub fn rests(&self) -> bool {
-        !self.imap.rest.is_zero() && self.grant.is_none()
+        !self.imap.rest.is_zero()
     }
 
     /// Which certificates are believed; none where there is no TLS.

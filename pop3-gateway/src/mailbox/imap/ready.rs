@@ -76,20 +76,16 @@ impl Mailboxes for Ready {
         let (imap, peer) = (Arc::clone(&self.imap), arrival.peer);
         let (client, local) = (peer.address, peer.local);
         let broken = Arc::clone(&shared.broken);
+        let backend = ImapBackend::new(imap)
+            .reading_ahead(octets)
+            .of_client(client)
+            .connected_to(local)
+            .remembering(broken);
+        let backend = Erased::boxed(backend);
         #[cfg(feature = "cluster")]
-        let cap = self.cap.clone();
-        let make = move || {
-            let backend = ImapBackend::new(Arc::clone(&imap))
-                .reading_ahead(octets)
-                .of_client(client)
-                .connected_to(local)
-                .remembering(Arc::clone(&broken));
-            let backend = Erased::boxed(backend);
-            #[cfg(feature = "cluster")]
-            if let Some(cap) = &cap {
-                return Erased::boxed(Layered::new(Capped::new(cap.clone()), backend));
-            }
-            backend
+        let backend = match &self.cap {
+            Some(cap) => Erased::boxed(Layered::new(Capped::new(cap.clone()), backend)),
+            None => backend,
         };
         let layers = Layers {
             rename: arrival.rename,
@@ -97,7 +93,7 @@ impl Mailboxes for Ready {
             ..Layers::default()
         };
         Routed::new(
-            layers.around(self.opened_by(make)),
+            layers.around(self.opened_by(backend)),
             self.mailbox(arrival.user),
             self.name.clone(),
         )
@@ -123,21 +119,17 @@ impl Mailboxes for Ready {
 impl Ready {
     /// The mailbox as it is, or within the layer of the token that opens it.
     #[cfg(feature = "oauth")]
-    fn opened_by(&self, make: impl Fn() -> AnyBackend + Send + 'static) -> AnyBackend {
+    fn opened_by(&self, mailbox: AnyBackend) -> AnyBackend {
         match &self.desk {
-            None => make(),
-            Some(desk) => {
-                let within = make();
-                let token = Token::new(Arc::clone(desk), make);
-                Erased::boxed(Layered::new(token, within))
-            }
+            None => mailbox,
+            Some(desk) => Erased::boxed(Layered::new(Token::new(Arc::clone(desk)), mailbox)),
         }
     }
 
     #[cfg(not(feature = "oauth"))]
     #[expect(clippy::unused_self, reason = "as with tokens")]
-    fn opened_by(&self, make: impl Fn() -> AnyBackend) -> AnyBackend {
-        make()
+    fn opened_by(&self, mailbox: AnyBackend) -> AnyBackend {
+        mailbox
     }
 
     /// G25: two names that lead to one mailbox share a lock. The name is compared in lower case: most
