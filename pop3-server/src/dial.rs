@@ -2,13 +2,14 @@
 //!
 //! Addresses are tried one after the other, each a quarter of a second after the one before or as soon as
 //! that has failed, IPv6 and IPv4 in turn; the first that answers wins, and the others are closed. The
-//! one that worked last comes first.
+//! one that worked last comes first. Where the process has no file left for a connection, one that only waits is given up
+//! for it.
 //!
 //! Owns which address worked last, for a bounded number of upstreams. Never caches an answer of the name
 //! service, and never believes it: the certificate must prove the name that was configured.
 
 use std::collections::{HashMap, VecDeque};
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,7 @@ use pop3_proto::backend::Endpoint;
 use pop3_proto::time::Time;
 use pop3_proto::trouble::{Place, Trouble, Words};
 
+use crate::parking::Parking;
 use crate::runtime::{Boxed, Runtime, Timer, within};
 
 /// How long an attempt is alone before the next one begins (RFC 8305 section 8: 250 ms).
@@ -37,11 +39,32 @@ const OVERALL: Duration = Duration::from_secs(120);
 /// For how many upstreams the address that worked last is known.
 const REMEMBERED: usize = 256;
 
+/// How often another connection is given up for want of a file: another attempt may take what it leaves.
+const ROOM_MADE: usize = 5;
+
+/// How long a connection that is given up takes to end.
+const ROOM_AFTER: Duration = Duration::from_millis(10);
+
+/// What the system says if the process, or the machine, has no file left (EMFILE, ENFILE; Winsock's WSAEMFILE).
+const NO_FILES: [i32; 3] = [24, 23, 10024];
+
 /// Opens connections, and remembers which address worked. Clones share what they remember.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Dialler(Arc<Mutex<HashMap<Endpoint, SocketAddr>>>);
+pub(crate) struct Dialler {
+    remembered: Arc<Mutex<HashMap<Endpoint, SocketAddr>>>,
+    parking: Parking,
+}
 
 impl Dialler {
+    /// One that may give up what waits there.
+    pub(crate) fn new(parking: Parking) -> Self {
+        let remembered = Arc::default();
+        Self {
+            remembered,
+            parking,
+        }
+    }
+
     /// Connects to the address of the endpoint that answers first, or says why none did.
     pub(crate) async fn dial<R: Runtime>(
         self,
@@ -60,8 +83,8 @@ impl Dialler {
             })
         })?;
         let last = self.remembered().get(&endpoint).copied();
-        let mut race = Race::new(runtime, in_turn(addresses, last).into());
-        match poll_fn(|cx| race.poll(cx)).await {
+        let addresses = in_turn(addresses, last);
+        match self.race(runtime, &addresses).await {
             Ok((address, stream)) => {
                 if last != Some(address) {
                     self.remember(&endpoint, address);
@@ -76,6 +99,28 @@ impl Dialler {
         }
     }
 
+    /// The first address that answers. For want of a file one connection after the other is given up that only waits.
+    async fn race<R: Runtime>(
+        &self,
+        runtime: R,
+        addresses: &[SocketAddr],
+    ) -> Result<(SocketAddr, R::Stream), Lost> {
+        let mut rooms = 0..ROOM_MADE;
+        loop {
+            let mut race = Race::new(runtime.clone(), addresses.iter().copied().collect());
+            let outcome = poll_fn(|cx| race.poll(cx)).await;
+            let again = outcome.is_err()
+                && race.wants_file()
+                && rooms.next().is_some()
+                && self.parking.make_room();
+            if !again {
+                return outcome;
+            }
+            // that is a pause
+            within(&runtime, ROOM_AFTER, Box::pin(pending::<()>())).await;
+        }
+    }
+
     fn remember(&self, endpoint: &Endpoint, address: SocketAddr) {
         let mut remembered = self.remembered();
         if remembered.len() >= REMEMBERED {
@@ -87,7 +132,9 @@ impl Dialler {
 
     /// The map is consistent after every statement, so a panic elsewhere cannot have spoilt it.
     fn remembered(&self) -> MutexGuard<'_, HashMap<Endpoint, SocketAddr>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -194,6 +241,13 @@ impl<R: Runtime> Race<R> {
             }
         }
         None
+    }
+
+    /// Whether the first attempt failed for want of a file.
+    fn wants_file(&self) -> bool {
+        let error = self.failure.as_ref().map(|(_, error)| error);
+        let code = error.and_then(io::Error::raw_os_error);
+        code.is_some_and(|code| NO_FILES.contains(&code))
     }
 
     fn failure_in_words(&self) -> String {

@@ -20,7 +20,6 @@ use tracing::Span;
 
 use crate::alarm::Deadline;
 use crate::connection::{Action, Connection, Side};
-use crate::dial::Dialler;
 use crate::parking::{Leaving, park};
 use crate::runtime::{Boxed, Runtime, Stream};
 use crate::service::Service;
@@ -51,7 +50,6 @@ type Done<S> = <<S as Service>::Backend as Backend>::Done;
 #[must_use = "a future does nothing unless polled"]
 pub struct Drive<S: Service, R: Runtime> {
     runtime: R,
-    dialler: Dialler,
     connection: Connection<S>,
     client: Option<R::Stream>,
     /// What the client sent before this loop got its socket.
@@ -78,7 +76,6 @@ enum Round {
 impl<S: Service, R: Runtime> Drive<S, R> {
     pub(crate) fn new(
         runtime: R,
-        dialler: Dialler,
         connection: Connection<S>,
         (client, early): (R::Stream, Box<[u8]>),
         deadline: Deadline,
@@ -86,7 +83,6 @@ impl<S: Service, R: Runtime> Drive<S, R> {
     ) -> Self {
         Self {
             runtime,
-            dialler,
             connection,
             client: Some(client),
             early: (!early.is_empty()).then_some(early),
@@ -139,7 +135,7 @@ impl<S: Service, R: Runtime> Drive<S, R> {
             match action {
                 Action::Connect(endpoint) => {
                     self.upstream = None;
-                    let dialler = self.dialler.clone();
+                    let dialler = self.connection.server().dialler().clone();
                     let attempt = dialler.dial(self.runtime.clone(), endpoint);
                     self.dialling = Some(Box::pin(attempt));
                 }

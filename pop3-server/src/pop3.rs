@@ -33,10 +33,8 @@ impl<S: Service, R: Runtime> Handler<R> for Reloadable<S> {
             runtime,
         } = arrival;
         let connection = Connection::new(self.current(), &server, peer, place, runtime.now());
-        let dialler = server.dialler().clone();
         let drive = Drive::new(
             runtime.clone(),
-            dialler,
             connection,
             (stream, early),
             deadline,

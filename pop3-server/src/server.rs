@@ -87,6 +87,7 @@ impl Builder {
             locks,
             throttle,
         } = self;
+        let parking = Parking::default();
         Server(Arc::new(Shared {
             observer,
             holder: holder.unwrap_or_else(|| Arc::new(locks.clone())),
@@ -94,8 +95,8 @@ impl Builder {
             throttle,
             crowd: Crowd::default(),
             users: Slots::default(),
-            dialler: Dialler::default(),
-            parking: Parking::default(),
+            dialler: Dialler::new(parking.clone()),
+            parking,
             sessions: AtomicU64::default(),
             shutdown: Shutdown::default(),
         }))

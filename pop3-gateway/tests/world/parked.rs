@@ -115,6 +115,30 @@ fn a_device_that_polls_every_minute_costs_one_login() {
     }
 }
 
+/// A login that finds no file for its connection has that of one that only waits.
+#[test]
+fn a_login_without_a_file_gets_that_of_a_connection_that_waits() {
+    for idle in WAYS {
+        let mut rig = waiting(setup(idle));
+        rig.meter.set_files(2);
+        // with another credential: what waits is not for this login
+        let (client, _) = log_in_with(&mut rig, "wrong");
+        rig.world.advance(Duration::from_millis(10));
+        let heard = client.take();
+        assert!(heard.starts_with("-ERR [AUTH]"), "{heard}");
+        assert_eq!((logins(&rig), ended(&rig, Why::Room)), (2, 1));
+        client.vanish();
+        // where none waits the client is told to come again
+        let mut rig = setup(idle).start();
+        rig.meter.set_files(1);
+        let (client, heard) = log_in_with(&mut rig, PASSWORD);
+        assert!(heard.starts_with("-ERR [SYS/TEMP]"), "{heard}");
+        client.vanish();
+        rig.meter.set_files(2);
+        visit(&mut rig, &POLL);
+    }
+}
+
 /// The upstream's yes counts for an hour, however often the connection is used.
 #[test]
 fn the_password_is_looked_at_again_after_an_hour() {

@@ -269,6 +269,10 @@ impl<S: Service> Connection<S> {
         moved
     }
 
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// The number of its session, unique in this server.
     pub fn number(&self) -> u64 {
         self.report.session

@@ -39,6 +39,10 @@ struct Metered {
     interrupt: Option<(u64, Box<dyn FnOnce() + Send>)>,
     frozen: bool,
     unreachable: bool,
+    /// How many connections there are.
+    open: usize,
+    /// With so many of them no other one is made.
+    most: Option<usize>,
 }
 
 impl Simulated {
@@ -70,6 +74,11 @@ impl Meter {
     /// From now on, or no longer, attempts to connect last for ever.
     pub fn set_unreachable(&self, unreachable: bool) {
         self.metered().unreachable = unreachable;
+    }
+
+    /// From now on the process has files for so many connections, accepted ones too.
+    pub fn set_files(&self, most: usize) {
+        self.metered().most = Some(most);
     }
 
     /// Counts an operation; says whether it may be done.
@@ -135,8 +144,12 @@ impl Runtime for Simulated {
             if meter.metered().unreachable {
                 pending::<()>().await;
             }
-            let socket = network.connect(address.port())?;
-            Ok(Wire { socket, meter })
+            let Metered { open, most, .. } = *meter.metered();
+            if most.is_some_and(|most| open >= most) {
+                // EMFILE
+                return Err(io::Error::from_raw_os_error(24));
+            }
+            Ok(Wire::new(network.connect(address.port())?, meter))
         })
     }
 
@@ -159,6 +172,19 @@ impl Runtime for Simulated {
 pub struct Wire {
     socket: Socket,
     meter: Meter,
+}
+
+impl Wire {
+    fn new(socket: Socket, meter: Meter) -> Self {
+        meter.metered().open += 1;
+        Self { socket, meter }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.meter.metered().open -= 1;
+    }
 }
 
 impl Stream for Wire {
@@ -199,10 +225,7 @@ impl Listener for Door {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Wire>>> {
         self.acceptor.poll_accept(cx).map(|socket| {
             Ok(Accepted {
-                stream: Wire {
-                    socket,
-                    meter: self.meter.clone(),
-                },
+                stream: Wire::new(socket, self.meter.clone()),
                 peer: localhost(1),
                 local: localhost(self.port),
             })
