@@ -4,9 +4,7 @@
 //! the work, and never looks at what is said on a connection.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::string::String;
-#[cfg(test)]
 use alloc::vec::Vec;
 use core::mem;
 
@@ -37,16 +35,23 @@ pub(super) enum State {
 #[derive(Debug, Default)]
 pub(super) struct Link {
     state: State,
-    /// It is gone, but what it brought is not all read.
-    gone: Option<Box<Failure>>,
-    /// The upstream said BYE, with this text.
-    bye: Option<Box<Failure>>,
-    /// Why there is no other in this session.
-    broken: Option<Box<Failure>>,
-    effects: VecDeque<Effect<Renewed>>,
+    /// What is known of its end, most often nothing.
+    end: Option<Box<End>>,
+    effects: Vec<Effect<Renewed>>,
     /// The steps that it took.
     #[cfg(test)]
     pub(super) trail: Vec<phase::Transition>,
+}
+
+/// How a connection ends, and whether there is another after it.
+#[derive(Debug, Default)]
+struct End {
+    /// It is gone, but what it brought is not all read.
+    gone: Option<Failure>,
+    /// The upstream said BYE, with this text.
+    bye: Option<Failure>,
+    /// Why there is no other in this session.
+    broken: Option<Failure>,
 }
 
 impl Link {
@@ -84,7 +89,7 @@ impl Link {
 
     /// Whether more octets may come.
     pub(super) fn hears(&self) -> bool {
-        self.is_up() && self.gone.is_none()
+        self.is_up() && !self.is_gone()
     }
 
     /// Whether the other end takes commands, as far as is known.
@@ -120,18 +125,18 @@ impl Link {
     // how it goes on
 
     pub(super) fn connect(&mut self, to: Endpoint, opening: Opening) {
-        self.effects.push_back(Effect::Connect(to));
+        self.effects.push(Effect::Connect(to));
         self.enter(State::Connecting(Box::new(opening)));
     }
 
     /// The same, where a connection may wait.
     pub(super) fn resume(&mut self, wanted: Wanted, opening: Opening) {
-        self.effects.push_back(Effect::Resume(Box::new(wanted)));
+        self.effects.push(Effect::Resume(Box::new(wanted)));
         self.enter(State::Connecting(Box::new(opening)));
     }
 
     pub(super) fn shake_hands(&mut self, server_name: String) {
-        self.effects.push_back(Effect::StartTls { server_name });
+        self.effects.push(Effect::StartTls { server_name });
         self.go_on(State::Handshake);
     }
 
@@ -175,10 +180,13 @@ impl Link {
 
     /// What the driver is to do next.
     pub(super) fn effect(&mut self) -> Option<Effect<Renewed>> {
-        let next = self.effects.pop_front()?;
         if self.effects.is_empty() {
-            // a session has few of them
-            self.effects = VecDeque::new();
+            return None;
+        }
+        // a session has few of them
+        let next = self.effects.remove(0);
+        if self.effects.is_empty() {
+            self.effects = Vec::new();
         }
         Some(next)
     }
@@ -187,65 +195,75 @@ impl Link {
 
     /// The driver says that it is gone; what came before may still be read.
     pub(super) fn lost(&mut self, failure: Failure) {
-        self.gone = Some(Box::new(failure));
+        self.ending().gone = Some(failure);
+    }
+
+    fn ending(&mut self) -> &mut End {
+        self.end.get_or_insert_default()
+    }
+
+    /// Whether the driver has said that it is gone.
+    fn is_gone(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.gone.is_some())
     }
 
     /// Whether it is gone or is to be.
     pub(super) fn is_ending(&self) -> bool {
-        self.gone.is_some() || self.bye.is_some()
+        self.is_gone() || self.bye().is_some()
     }
 
     /// How it was lost, if it was; from now on that is being dealt with.
     pub(super) fn take_lost(&mut self) -> Option<Failure> {
-        self.gone.take().map(|failure| *failure)
+        self.end.as_mut()?.gone.take()
     }
 
     /// The upstream said BYE.
     pub(super) fn say_bye(&mut self, failure: Failure) {
-        self.bye = Some(Box::new(failure));
+        self.ending().bye = Some(failure);
     }
 
     pub(super) fn bye(&self) -> Option<&Failure> {
-        self.bye.as_deref()
+        self.end.as_ref()?.bye.as_ref()
     }
 
     /// There will be no other in this session.
     pub(super) fn break_off(&mut self, failure: Failure) {
-        self.broken = Some(Box::new(failure));
+        self.ending().broken = Some(failure);
     }
 
     pub(super) fn broken(&self) -> Option<&Failure> {
-        self.broken.as_deref()
+        self.end.as_ref()?.broken.as_ref()
     }
 
     /// It is of no use any more.
     pub(super) fn disconnect(&mut self) {
         if !self.is_away() && !self.is_finished() {
-            self.effects.push_back(Effect::Disconnect);
+            self.effects.push(Effect::Disconnect);
         }
     }
 
     /// It is no more. Returns how far it was, and why it ended: what the upstream said of it comes first.
     pub(super) fn fall(&mut self, failure: Failure) -> (State, Failure) {
-        let failure = self.bye.take().map_or(failure, |failure| *failure);
-        self.gone = None;
+        let end = self.end.as_mut();
+        let said = end.and_then(|end| end.bye.take()).unwrap_or(failure);
+        self.take_lost();
         let to = if self.is_finished() {
             State::Finished
         } else {
             State::Down
         };
-        (self.enter(to), failure)
+        (self.enter(to), said)
     }
 
     /// The session is over, and the connection is not.
     pub(super) fn park(&mut self, parked: Parked) {
-        self.effects.push_back(Effect::Park(Box::new(parked)));
+        self.effects.push(Effect::Park(Box::new(parked)));
         self.enter(State::Finished);
     }
 
     /// The session needs none for now. Without a place for it, it ends once everything is sent.
     pub(super) fn rest(&mut self, parked: Option<Parked>) {
-        self.effects.push_back(match parked {
+        self.effects.push(match parked {
             Some(parked) => Effect::Park(Box::new(parked)),
             None => Effect::Disconnect,
         });
@@ -256,7 +274,7 @@ impl Link {
     pub(super) fn finish(&mut self) {
         self.disconnect();
         self.enter(State::Finished);
-        self.gone = None;
+        self.take_lost();
     }
 
     // every change of the state goes through these

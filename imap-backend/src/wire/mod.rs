@@ -58,7 +58,8 @@ pub(crate) struct Wire {
     sent: usize,
     last_tag: u32,
     outstanding: VecDeque<(u32, Purpose)>,
-    held_back: VecDeque<Piece>,
+    /// What may not go yet: most commands have nothing of it.
+    held_back: Vec<Piece>,
     head: Option<Head>,
     greeted: bool,
     capabilities: Option<Capabilities>,
@@ -85,7 +86,7 @@ impl Wire {
             sent: 0,
             last_tag: 0,
             outstanding: VecDeque::new(),
-            held_back: VecDeque::new(),
+            held_back: Vec::new(),
             head: None,
             greeted: false,
             capabilities: None,
@@ -163,13 +164,9 @@ impl Wire {
             self.recorder.sent(|| shown);
         }
         for (place, bytes) in encoded.pieces.into_iter().enumerate() {
-            self.held_back.push_back(Piece {
-                tag,
-                waits: place > 0,
-                bytes,
-            });
+            let waits = place > 0;
+            self.queue(Piece { tag, waits, bytes });
         }
-        self.release_pieces();
         Ok(tag)
     }
 
@@ -183,7 +180,16 @@ impl Wire {
         self.recorder.sent(|| "DONE".into());
         let tag = self.last_tag;
         let bytes = Zeroizing::new(b"DONE\r\n".to_vec());
-        self.held_back.push_back(Piece { tag, waits, bytes });
+        self.queue(Piece { tag, waits, bytes });
+    }
+
+    /// Sends it, once everything before it is sent and it need not wait.
+    fn queue(&mut self, piece: Piece) {
+        if self.held_back.is_empty() && !piece.waits {
+            secret::append(&mut self.out, &piece.bytes);
+        } else {
+            self.held_back.push(piece);
+        }
     }
 
     /// Whether the server was asked to say what is new, and nothing else since.
@@ -392,7 +398,7 @@ impl Wire {
             let event = match response {
                 Response::Blank => continue,
                 Response::Continue(text) => {
-                    let Some(piece) = self.held_back.front_mut() else {
+                    let Some(piece) = self.held_back.first_mut() else {
                         if let Idle::Asked(_) = self.idle {
                             self.idle = Idle::Told;
                         }
@@ -468,13 +474,13 @@ impl Wire {
     }
 
     fn release_pieces(&mut self) {
-        while self.held_back.front().is_some_and(|piece| !piece.waits) {
-            if let Some(piece) = self.held_back.pop_front() {
-                secret::append(&mut self.out, &piece.bytes);
-            }
+        let waiting = self.held_back.iter().position(|piece| piece.waits);
+        let free = waiting.unwrap_or(self.held_back.len());
+        for piece in self.held_back.drain(..free) {
+            secret::append(&mut self.out, &piece.bytes);
         }
         if self.held_back.is_empty() {
-            self.held_back = VecDeque::new();
+            self.held_back = Vec::new();
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The body that is lent: when it begins, how much of it is taken, and when a piece is done.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
@@ -19,6 +20,19 @@ pub(in crate::backend) struct Begun {
     pub(in crate::backend) size: Option<u64>,
 }
 
+/// A body within its line, and how much of it is handed out.
+#[derive(Debug)]
+pub(super) struct Inline {
+    body: Vec<u8>,
+    next: usize,
+}
+
+impl Inline {
+    pub(super) fn has_more(&self) -> bool {
+        self.next < self.body.len()
+    }
+}
+
 impl Reading {
     /// This body is lent from now on.
     pub(in crate::backend) fn lend(&mut self, stream: Stream) {
@@ -27,10 +41,9 @@ impl Reading {
 
     /// This body, which was within its line, is lent from now on. Returns whether there is anything to take.
     pub(in crate::backend) fn lend_inline(&mut self, stream: Stream, body: Vec<u8>) -> bool {
-        let known = usize::try_from(stream.skip).unwrap_or(usize::MAX);
+        let next = usize::try_from(stream.skip).unwrap_or(usize::MAX);
         self.stream = Some(stream);
-        self.inline = (known < body.len()).then_some(known);
-        self.body = body;
+        self.inline = Some(Box::new(Inline { body, next }));
         self.is_serving()
     }
 
@@ -100,15 +113,16 @@ impl Reading {
 
     /// Takes at most `room` octets of a body within its line; returns which.
     pub(in crate::backend) fn take_inline(&mut self, room: usize) -> Option<Range<usize>> {
-        let from = self.inline?;
-        let to = from + room.min(self.body.len() - from);
-        self.inline = (to < self.body.len()).then_some(to);
-        Some(from..to)
+        let inline = self.inline.as_mut().filter(|inline| inline.has_more())?;
+        let from = inline.next;
+        inline.next = from + room.min(inline.body.len() - from);
+        Some(from..inline.next)
     }
 
     /// Octets of the body within its line.
     pub(in crate::backend) fn inline(&self, range: Range<usize>) -> &[u8] {
-        &self.body[range]
+        let inline = self.inline.as_ref();
+        inline.map_or(&[], |inline| &inline.body[range])
     }
 
     /// The session has taken all of the piece that was lent. Returns the message if that was its end.

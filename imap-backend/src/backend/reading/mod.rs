@@ -10,8 +10,8 @@ mod plan;
 mod tests;
 mod verdict;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 use core::mem;
 
 use pop3_proto::backend::{Failure, FailureKind, Ticket};
@@ -25,6 +25,7 @@ use crate::wire::Wire;
 
 pub(super) use ask::{Ask, Left};
 pub(super) use lend::Begun;
+use lend::Inline;
 use plan::Fetch;
 pub(super) use plan::{Plan, Stream, Verdict, Wanted, What, extent};
 
@@ -38,10 +39,8 @@ pub(super) struct Reading {
     fetches: VecDeque<Fetch>,
     /// The body that is being lent, for the first of `wanted`.
     stream: Option<Stream>,
-    /// How much of that body is handed out, if it was within its line.
-    inline: Option<usize>,
-    /// The last body that was within its line.
-    body: Vec<u8>,
+    /// That body, if it was within its line: few are.
+    inline: Option<Box<Inline>>,
     /// Octets were taken that were not followed up.
     taken: bool,
     /// The server has sent a window as one. Another may send whole messages instead, and none is worth a guess then.
@@ -56,7 +55,6 @@ impl Reading {
             fetches: VecDeque::new(),
             stream: None,
             inline: None,
-            body: Vec::new(),
             taken: false,
             windows: false,
         }
@@ -141,7 +139,7 @@ impl Reading {
     pub(super) fn shed(&mut self) {
         self.wanted = VecDeque::new();
         self.fetches = VecDeque::new();
-        self.body = Vec::new();
+        self.inline = None;
     }
 
     fn give_up(&mut self, of_these: impl Fn(&What) -> bool) {
@@ -253,7 +251,7 @@ impl Reading {
 
     /// Whether a body within its line is being handed out.
     pub(super) fn is_serving(&self) -> bool {
-        self.inline.is_some()
+        self.inline.as_ref().is_some_and(|inline| inline.has_more())
     }
 
     /// Whether a message that was not asked for holds everything up.
@@ -263,7 +261,7 @@ impl Reading {
 
     /// Whether the session could take octets now.
     pub(super) fn has_body(&self, wire: &Wire) -> bool {
-        self.inline.is_some() || self.stream.is_some() && wire.can_lend()
+        self.is_serving() || self.stream.is_some() && wire.can_lend()
     }
 }
 
