@@ -90,8 +90,8 @@ impl Rig {
     }
 
     /// The same, with the state in a database.
-    pub(crate) fn with_state(state: &str, runtime: &str) -> Self {
-        Self::made(&format!("http://{HOST}"), state, runtime, "", "")
+    pub(crate) fn with_state(state: &str, runtime: &str, more: &str) -> Self {
+        Self::made(&format!("http://{HOST}"), state, runtime, "", more)
     }
 
     fn made(url: &str, state: &str, runtime: &str, pages: &str, more: &str) -> Self {

@@ -83,7 +83,7 @@ fn a_browser_is_led_to_any_gateway_of_a_machine() {
 fn postgres_lets_a_browser_be_led_to_any_gateway() {
     for runtime in RUNTIMES {
         let server = Server::start(Kind::Postgres);
-        let rig = Rig::with_state(&server.url(), runtime);
+        let rig = Rig::with_state(&server.url(), runtime, "");
         a_browser_is_led_to_any_of_them(&rig);
     }
 }
@@ -102,28 +102,45 @@ fn a_session_outlives_the_gateway() {
     assert!(ann.get("/mailbox").body.contains("Connected mailbox"));
 }
 
-/// A mailbox that was disconnected at one gateway does not open at another one for long, though that one has a token and
-/// the account stands in a file, which no page changes.
-#[test]
-#[ignore = "takes half a minute: run .ci/run long"]
-fn long_disconnect_reaches_the_other_gateways() {
+/// Ann's account in a file, and the line of the upstream that names it.
+fn account_in_a_file() -> (tempfile::TempDir, String) {
     let folder = tempfile::TempDir::new().unwrap();
     let accounts = folder.path().join("accounts");
     std::fs::write(&accounts, format!("{ANN}:{{PLAIN}}a-password\n")).unwrap();
-    for runtime in RUNTIMES {
-        let rig = Rig::with(runtime, "", &format!("accounts = {accounts:?}\n"));
-        let other = rig.another();
-        let mut ann = rig.browser();
-        ann.connect(ANN);
-        let said = other.log_in(ANN, "a-password");
-        assert!(said.starts_with("+OK"), "{said}");
-        let token = ann.get("/mailbox").field("token");
-        ann.submit("/disconnect", &[("token", &token)])
-            .is(200, "Disconnected");
-        let begin = std::time::Instant::now();
-        while other.log_in(ANN, "a-password").starts_with("+OK") {
-            assert!(begin.elapsed().as_secs() < 60, "it still opens");
-            std::thread::sleep(std::time::Duration::from_secs(1));
-        }
+    (folder, format!("accounts = {accounts:?}\n"))
+}
+
+/// A mailbox that was disconnected at one gateway does not open at another one for long, though that one has a token and
+/// the account stands in a file, which no page changes.
+fn a_disconnect_reaches_the_others(rig: &Rig) {
+    let other = rig.another();
+    let mut ann = rig.browser();
+    ann.connect(ANN);
+    let said = other.log_in(ANN, "a-password");
+    assert!(said.starts_with("+OK"), "{said}");
+    let token = ann.get("/mailbox").field("token");
+    ann.submit("/disconnect", &[("token", &token)])
+        .is(200, "Disconnected");
+    let begin = std::time::Instant::now();
+    while other.log_in(ANN, "a-password").starts_with("+OK") {
+        assert!(begin.elapsed().as_secs() < 60, "it still opens");
+        std::thread::sleep(std::time::Duration::from_secs(1));
     }
+}
+
+#[test]
+#[ignore = "takes half a minute: run .ci/run long"]
+fn long_disconnect_reaches_the_other_gateways() {
+    let (_folder, line) = account_in_a_file();
+    for runtime in RUNTIMES {
+        a_disconnect_reaches_the_others(&Rig::with(runtime, "", &line));
+    }
+}
+
+#[test]
+#[ignore = "needs postgresql: run .ci/run sql"]
+fn postgres_tells_the_other_gateways_of_a_disconnect() {
+    let (_folder, line) = account_in_a_file();
+    let server = Server::start(Kind::Postgres);
+    a_disconnect_reaches_the_others(&Rig::with_state(&server.url(), RUNTIMES[0], &line));
 }
