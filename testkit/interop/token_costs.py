@@ -6,8 +6,8 @@
 
 A provider and a Dovecot that asks it, a device's account in the gateway's state, and a token that lives: the provider is
 asked for none of the logins, which is checked. Both gateways run at the same time and take turns in short blocks, so that
-a busy machine is busy for both; what is printed is the median of the differences of neighbours. No connection is parked:
-those of tokens never are. Instructions are those of the gateway's own code; time has the kernel's share in it.
+a busy machine is busy for both; what is printed is the median of the differences of neighbours. No connection
+is parked. Instructions are those of the gateway's own code; time has the kernel's share in it.
 """
 
 import argparse
