@@ -50,6 +50,36 @@ fn qg1_a_person_gives_a_device_a_password_and_takes_it_back() {
     }
 }
 
+/// Each device has a password of its own, and the connection to the mail server is the mailbox's. It waits for devices
+/// that may come in, and for nobody else.
+#[test]
+fn devices_that_poll_share_one_login_to_the_mail_server() {
+    for runtime in RUNTIMES {
+        let rig = Rig::new(runtime);
+        let mut ann = rig.browser();
+        ann.connect(ANN);
+        let scanner = ann.device("Scanner", "read-write");
+        let phone = ann.device("Phone", "read-only");
+        // the sign-in opened the mailbox, too
+        let before = rig.upstream_logins();
+        for _ in 0..5 {
+            for (name, password) in [&scanner, &phone] {
+                assert!(rig.log_in(name, password).starts_with("+OK"));
+            }
+        }
+        assert_eq!(rig.upstream_logins() - before, 1, "{runtime}");
+        let (name, password) = &scanner;
+        assert!(rig.log_in(name, "wrong").starts_with("-ERR [AUTH]"));
+        let token = ann.get("/mailbox").field("token");
+        ann.submit("/revoke", &[("token", &token), ("name", name)]);
+        assert!(rig.log_in(name, password).starts_with("-ERR [AUTH]"));
+        ann.submit("/disconnect", &[("token", &token)]);
+        let (name, password) = &phone;
+        assert!(rig.log_in(name, password).starts_with("-ERR [AUTH]"));
+        assert_eq!(rig.upstream_logins() - before, 1, "{runtime}");
+    }
+}
+
 /// Whatever is asked is about the mailbox that was signed in for, and no other.
 #[test]
 fn nobody_touches_the_devices_of_another() {

@@ -42,6 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Rig {
     pub(crate) provider: Provider,
     pub(crate) imap: Option<TcpHost>,
+    mails: Imap,
     running: Running,
     folder: TempDir,
     file: PathBuf,
@@ -101,7 +102,8 @@ impl Rig {
             store.deliver(user, b"Subject: a\r\n\r\nb\r\n".to_vec());
             store.add_token(user, &access(user));
         }
-        let imap = TcpHost::start("127.0.0.1:0", Imap::new(store, Options::default())).unwrap();
+        let mails = Imap::new(store, Options::default());
+        let imap = TcpHost::start("127.0.0.1:0", mails.clone()).unwrap();
         let (provider, folder) = (Provider::start(), TempDir::new().unwrap());
         let (auth, token) = (provider.url("/auth"), provider.url("/token"));
         let text = format!(
@@ -126,6 +128,7 @@ impl Rig {
         let rig = Self {
             provider,
             imap: Some(imap),
+            mails,
             running: Running::new(&Config::load(&file).unwrap()),
             folder,
             file,
@@ -196,6 +199,15 @@ impl Rig {
     pub(crate) fn under_way(&self) -> usize {
         let count = self.sql("SELECT COUNT(*) FROM gateway_sign_ins");
         usize::try_from(count.unwrap()).unwrap()
+    }
+
+    /// How often the mail server was logged in to.
+    pub(crate) fn upstream_logins(&self) -> usize {
+        let commands = self.mails.commands();
+        let logins = commands
+            .iter()
+            .filter(|line| line.starts_with("AUTHENTICATE"));
+        logins.count()
     }
 
     /// The octets of the state's files.
