@@ -7,12 +7,13 @@
 //! * Ahead of time, at four fifths of a token's life, for grants that were used in the last day.
 //! * A refresh token that was replaced is kept for good before the access token that came with it is used.
 //! * A token that still lives is used while the provider is out of order, and asking ahead gets rarer meanwhile.
-//! * Only `invalid_grant` ends a grant ([`Meaning::Ended`]). An outage, a limit, a setting that is wrong never do.
+//! * Only `invalid_grant` ends a grant ([`Meaning::Ended`](super::refusal::Meaning::Ended)). An outage, a limit, a setting
+//!   that is wrong never do.
 //! * What was removed or signed in for anew elsewhere is forgotten within half a minute.
 //! * A token that the upstream refused is asked for anew once; another refusal soon after is answered without asking.
 //!
-//! Knows no mailbox and no session. What there is of one grant stands in `cell`; how a token is got, in `errand`; what is
-//! done without a login, in `ahead`.
+//! Knows no mailbox and no session. What there is of one grant stands in `cell`; how a token is got, in `errand`; what
+//! is done without a login, in `ahead`.
 
 mod ahead;
 mod errand;
