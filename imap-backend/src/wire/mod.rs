@@ -150,16 +150,16 @@ impl Wire {
         let capabilities = self.capabilities.as_ref().unwrap_or(&none);
         let shown = self.recorder.line();
         let encoded = command::encode(tag, command, capabilities, self.utf8, shown)?;
+        if self.out.capacity() == 0 {
+            // enough for the commands of a login
+            self.out.reserve(1024);
+        }
         self.end_idle();
         if command == Command::Idle {
             self.idle = Idle::Asked(tag);
         }
         self.last_tag = tag;
         self.outstanding.push_back((tag, purpose));
-        if self.out.capacity() == 0 {
-            // enough for the commands of a login
-            self.out.reserve(1024);
-        }
         if let Some(shown) = encoded.shown {
             self.recorder.sent(|| shown);
         }
