@@ -81,8 +81,9 @@ impl ImapBackend {
 
     /// The driver says that the connection is gone.
     pub(super) fn lost(&mut self, failure: Failure) {
-        // so is a token that was being fetched
+        // so is a token that was being fetched, or was to be
         self.asked.fetched();
+        self.link.fetch_no_token();
         match self.link.state() {
             State::Connecting(_) | State::Handshake(_) => self.lose(failure),
             State::Opening(_) | State::Ready => self.link.lost(self.closed(failure)),

@@ -167,6 +167,12 @@ impl Link {
         self.step(Step::Token);
     }
 
+    /// Nobody waits for a token any more: what would fetch one is not begun.
+    pub(super) fn fetch_no_token(&mut self) {
+        self.effects
+            .retain(|effect| !matches!(effect, Effect::Run(_)));
+    }
+
     /// Whether the login waits for a token.
     pub(super) fn awaits_token(&self) -> bool {
         let opening = self.as_opening();

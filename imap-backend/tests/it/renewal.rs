@@ -434,3 +434,19 @@ fn a_session_that_ends_meanwhile_says_good_bye() {
     assert_eq!(said(&mut backend, at(101)), "");
     assert_eq!(backend.poll_timeout(), None);
 }
+
+/// Octets and the end of a connection come together, as under TLS, and the driver asks what to do only then: a job of
+/// before is not begun beside that of the next connection.
+#[test]
+fn a_connection_that_ends_at_once_leaves_no_job() {
+    let source = Source::of(&["second", "third"]);
+    let mut backend = comes_back(&source);
+    let ended = Failure::temporary("the server closed the connection");
+    backend.handle_outcome(at(100), Outcome::Lost(ended));
+    assert!(!matches!(backend.poll_effect(), Some(Effect::Run(_))));
+    assert_eq!(replies(&mut backend, at(100)).len(), 1);
+    retrieve(&mut backend, 110);
+    greeted(&mut backend, 110);
+    renew(&mut backend, 110);
+    assert_eq!(login(&mut backend, 110).1, "third");
+}
