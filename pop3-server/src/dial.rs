@@ -11,7 +11,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::future::{pending, poll_fn};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -76,21 +76,17 @@ impl Dialler {
             port: endpoint.port,
         };
         let text = |trouble: Trouble<'_>| trouble.text(place, &Words::CONFIGURATION);
-        let found = look_up(&runtime, &endpoint).await;
-        let addresses = found.map_err(|error| {
-            text(Trouble::Resolve {
-                cause: &error.to_string(),
-            })
-        })?;
         let last = self.remembered().get(&endpoint).copied();
-        let addresses = in_turn(addresses, last);
-        match self.race(runtime, &addresses).await {
+        match self.reach(&runtime, &endpoint, last).await {
             Ok((address, stream)) => {
                 if last != Some(address) {
                     self.remember(&endpoint, address);
                 }
                 Ok(stream)
             }
+            Err(Lost::Unknown(error)) => Err(text(Trouble::Resolve {
+                cause: &error.to_string(),
+            })),
             Err(Lost::TimedOut) => Err(text(Trouble::ConnectSilent { waited: OVERALL })),
             Err(Lost::Failed(cause)) => {
                 self.remembered().remove(&endpoint);
@@ -99,25 +95,37 @@ impl Dialler {
         }
     }
 
-    /// The first address that answers. For want of a file one connection after the other is given up that only waits.
-    async fn race<R: Runtime>(
+    /// The first address that answers. For want of a file one connection after the other is given up that only waits: the
+    /// name service needs files, too.
+    async fn reach<R: Runtime>(
         &self,
-        runtime: R,
-        addresses: &[SocketAddr],
+        runtime: &R,
+        endpoint: &Endpoint,
+        last: Option<SocketAddr>,
     ) -> Result<(SocketAddr, R::Stream), Lost> {
         let mut rooms = 0..ROOM_MADE;
         loop {
-            let mut race = Race::new(runtime.clone(), addresses.iter().copied().collect());
-            let outcome = poll_fn(|cx| race.poll(cx)).await;
+            let (outcome, wants_file) = match look_up(runtime, endpoint).await {
+                Ok(addresses) => {
+                    let mut race = Race::new(runtime.clone(), in_turn(addresses, last).into());
+                    let outcome = poll_fn(|cx| race.poll(cx)).await;
+                    (outcome, race.wants_file)
+                }
+                Err(error) => {
+                    // the system's name service may hide why it found nothing
+                    let wants_file = is_for_want_of_a_file(&error) || no_file_is_left();
+                    (Err(Lost::Unknown(error)), wants_file)
+                }
+            };
             let again = outcome.is_err()
-                && race.wants_file()
+                && wants_file
                 && rooms.next().is_some()
                 && self.parking.make_room();
             if !again {
                 return outcome;
             }
             // that is a pause
-            within(&runtime, ROOM_AFTER, Box::pin(pending::<()>())).await;
+            within(runtime, ROOM_AFTER, Box::pin(pending::<()>())).await;
         }
     }
 
@@ -136,6 +144,17 @@ impl Dialler {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_for_want_of_a_file(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    code.is_some_and(|code| NO_FILES.contains(&code))
+}
+
+/// Whether the process has no file left for a socket.
+fn no_file_is_left() -> bool {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0));
+    socket.is_err_and(|error| is_for_want_of_a_file(&error))
 }
 
 async fn look_up<R: Runtime>(runtime: &R, endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
@@ -168,10 +187,14 @@ struct Race<R: Runtime> {
     /// What the first failure was, and how many there were.
     failure: Option<(SocketAddr, io::Error)>,
     failures: usize,
+    /// One of them failed for want of a file.
+    wants_file: bool,
 }
 
 /// Why no address won.
 enum Lost {
+    /// The name has no address, or none is known.
+    Unknown(io::Error),
     TimedOut,
     Failed(String),
 }
@@ -188,6 +211,7 @@ impl<R: Runtime> Race<R> {
             end: now + OVERALL,
             failure: None,
             failures: 0,
+            wants_file: false,
         }
     }
 
@@ -234,6 +258,7 @@ impl<R: Runtime> Race<R> {
                 Poll::Ready(Err(error)) => {
                     let address = *address;
                     self.running.remove(place);
+                    self.wants_file |= is_for_want_of_a_file(&error);
                     self.failure.get_or_insert((address, error));
                     self.failures += 1;
                     self.next = self.runtime.now();
@@ -241,13 +266,6 @@ impl<R: Runtime> Race<R> {
             }
         }
         None
-    }
-
-    /// Whether the first attempt failed for want of a file.
-    fn wants_file(&self) -> bool {
-        let error = self.failure.as_ref().map(|(_, error)| error);
-        let code = error.and_then(io::Error::raw_os_error);
-        code.is_some_and(|code| NO_FILES.contains(&code))
     }
 
     fn failure_in_words(&self) -> String {
