@@ -183,6 +183,10 @@ pub(super) fn disconnect(desk: &Desk, _: &Visit<'_>, posted: &Posted) -> Outcome
     let removed = desk.records.with(|state| state.remove_grant(&id));
     removed.map_err(|error| Problem::unkept(&error))?;
     desk.keeper.forget(&id);
+    // a session that rests would come back by it
+    if let Some(lot) = &place.ready.lot {
+        lot.give_up(&session.mailbox);
+    }
     // it is gone here; at the provider it is removed as well as that goes
     if let Ok(Some(grant)) = grant
         && let Some(refresh) = &grant.tokens.refresh

@@ -80,6 +80,27 @@ fn devices_that_poll_share_one_login_to_the_mail_server() {
     }
 }
 
+/// Its connection waits, or it was logged out: it gets nothing more of a mailbox that its owner disconnected.
+#[test]
+fn a_session_that_rests_ends_with_the_mailbox() {
+    let ways = ["", "park = \"off\"\n"];
+    for (runtime, park) in RUNTIMES.iter().flat_map(|own| ways.map(|park| (own, park))) {
+        let rig = Rig::with(runtime, "", &format!("rest = \"1s\"\n{park}"));
+        let mut ann = rig.browser();
+        ann.connect(ANN);
+        let (name, password) = ann.device("Scanner", "read-write");
+        let logouts = rig.logouts();
+        let mut device = rig.dial();
+        assert!(device.log_in(&name, &password).starts_with("+OK"));
+        rig.waits_for_rest(logouts + 1);
+        let token = ann.get("/mailbox").field("token");
+        ann.submit("/disconnect", &[("token", &token)])
+            .is(200, "Disconnected");
+        let said = device.ask("RETR 1");
+        assert!(said.starts_with("-ERR"), "{runtime} {park}: {said}");
+    }
+}
+
 /// Whatever is asked is about the mailbox that was signed in for, and no other.
 #[test]
 fn nobody_touches_the_devices_of_another() {

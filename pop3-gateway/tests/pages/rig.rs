@@ -58,9 +58,13 @@ pub(crate) struct Running {
 
 impl Running {
     fn new(config: &Config) -> Self {
-        let bound = Bound::new(config, &Surroundings::default()).unwrap();
-        let (pop3, http) = (bound.addresses()[0], bound.http_addresses()[0]);
         let server = Server::new();
+        let surroundings = Surroundings {
+            parking: server.parking().clone(),
+            ..Surroundings::default()
+        };
+        let bound = Bound::new(config, &surroundings).unwrap();
+        let (pop3, http) = (bound.addresses()[0], bound.http_addresses()[0]);
         let running = server.clone();
         let thread = thread::spawn(move || bound.serve(running, None).unwrap());
         Self {
@@ -201,6 +205,26 @@ impl Rig {
         usize::try_from(count.unwrap()).unwrap()
     }
 
+    /// A device that has its greeting.
+    pub(crate) fn dial(&self) -> Device {
+        self.running.dial()
+    }
+
+    /// Waits until a connection was put aside, or so many have been logged out of.
+    pub(crate) fn waits_for_rest(&self, logouts: usize) {
+        let begin = std::time::Instant::now();
+        while self.running.server.parking().waiting() == 0 && self.logouts() < logouts {
+            assert!(begin.elapsed() < PATIENCE, "the session does not rest");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// How often the mail server was logged out of.
+    pub(crate) fn logouts(&self) -> usize {
+        let commands = self.mails.commands();
+        commands.iter().filter(|line| *line == "LOGOUT").count()
+    }
+
     /// How often the mail server was logged in to.
     pub(crate) fn upstream_logins(&self) -> usize {
         let commands = self.mails.commands();
@@ -284,20 +308,46 @@ impl Rig {
 }
 
 impl Running {
+    /// A session that says QUIT; what the login was answered.
     pub(crate) fn log_in(&self, name: &str, password: &str) -> String {
+        let mut device = self.dial();
+        let answer = device.log_in(name, password);
+        device.ask("QUIT");
+        answer
+    }
+
+    fn dial(&self) -> Device {
         let socket = TcpStream::connect(self.pop3).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut lines = BufReader::new(socket.try_clone().unwrap()).lines();
-        let mut socket = socket;
-        let mut say = |octets: String| socket.write_all(octets.as_bytes()).unwrap();
-        lines.next();
-        say(format!("USER {name}\r\n"));
-        lines.next();
-        say(format!("PASS {password}\r\n"));
-        let answer = lines.next().unwrap().unwrap();
-        say("QUIT\r\n".into());
-        lines.next();
-        answer
+        let mut device = Device(BufReader::new(socket));
+        device.line();
+        device
+    }
+}
+
+/// What speaks POP3 to a gateway.
+pub(crate) struct Device(BufReader<TcpStream>);
+
+impl Device {
+    pub(crate) fn log_in(&mut self, name: &str, password: &str) -> String {
+        self.ask(&format!("USER {name}"));
+        self.ask(&format!("PASS {password}"))
+    }
+
+    /// The first line of the answer; none from a gateway that has hung up.
+    pub(crate) fn ask(&mut self, command: &str) -> String {
+        // it may have done so before
+        let _ = self
+            .0
+            .get_mut()
+            .write_all(format!("{command}\r\n").as_bytes());
+        self.line()
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        let _ = self.0.read_line(&mut line);
+        line
     }
 }
 
